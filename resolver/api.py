@@ -1,0 +1,118 @@
+"""The Python interface: open a resolver, identify a caller, resolve a blueprint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from resolver.compose import open_service
+from resolver.config import Settings
+from resolver.core.evaluate import GivenInput
+from resolver.errors import UsageError
+from resolver.resolution import BlueprintText, ResolvedBlueprint, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from resolver.core.model import Caller
+    from resolver.service import Service
+
+
+class Resolver:
+    """An open store, to resolve blueprints with. Safe to use from several threads.
+
+    Args:
+        service: the service behind it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        self._service.close()
+
+    def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
+        """Identify a caller, by an access token or by user name and password.
+
+        Returns:
+            The caller, to be handed to `resolve`. Its rights are read again at every call.
+
+        Raises:
+            UsageError: neither or both were given.
+            AuthenticationError: the credentials are not valid.
+        """
+        if bool(token) == bool(username):
+            raise UsageError("give either a token, or a user name and a password")
+        if token:
+            return self._service.gate.authenticate_token(token)
+        return self._service.gate.authenticate_password(username, password)
+
+    def resolve(
+        self,
+        path_or_text: str | os.PathLike[str],
+        *,
+        tenant: str,
+        caller: Caller,
+        inputs: Mapping[str, Any] | None = None,
+        partial: bool = False,
+    ) -> ResolvedBlueprint:
+        """Resolve one blueprint, in memory.
+
+        Args:
+            path_or_text: a path, or the blueprint's text: a `str` with a line break is text.
+            tenant: the name of the tenant to ask in.
+            caller: who asks.
+            inputs: values for the blueprint's inputs, by name, as plain data.
+            partial: keep calls whose argument is not known before deployment, rather than refuse them.
+
+        Raises:
+            UsageError: the file can't be read.
+            BlueprintError: anything kept a call from being resolved; all problems together.
+            NotPermittedError: the caller may not use secrets in this tenant.
+            UnavailableError: the store or a key is not available.
+        """
+        given = {name: GivenInput(value) for name, value in (inputs or {}).items()}
+        text = _text(path_or_text)
+        resolution = resolve(self._service, caller, tenant, [text], inputs=given, partial=partial)
+        return resolution.blueprints[0]
+
+
+def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
+    if isinstance(path_or_text, str) and "\n" in path_or_text:
+        return BlueprintText("<text>", path_or_text.encode(), Path.cwd())
+    path = Path(path_or_text)
+    try:
+        return BlueprintText(str(path), path.read_bytes(), path.parent)
+    except OSError as error:
+        raise UsageError(f"blueprint {str(path)!r} can't be read: {error.strerror}") from None
+
+
+def open_resolver(home: str | os.PathLike[str] | None = None) -> Resolver:
+    """Open the store in a state directory, or the one that the environment names.
+
+    Args:
+        home: the state directory; by default RESOLVER_HOME, or the user's data directory.
+
+    Returns:
+        A resolver; close it, or use it in a `with` statement.
+
+    Raises:
+        UsageError: a setting is wrong.
+        RootKeyError: there is no root key.
+        StoreError: there is no store, or it can't be opened.
+    """
+    return Resolver(open_service(Settings(os.environ, None if home is None else Path(home))))

@@ -1,0 +1,214 @@
+"""Find everything that is wrong with a text that `resolver.blueprint.builder` could not make sense of.
+
+A second, slower pass that keeps what the first one has no time for: where each key stands, and what kind of
+node each anchor names. Its cost grows with the text only, never with what aliases expand to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+)
+
+from resolver.blueprint.builder import PAIR_LISTS, is_custom
+from resolver.blueprint.scalars import (
+    COLLECTION_TAGS,
+    KEY_TAGS,
+    MERGE,
+    SCALAR_TAGS,
+    STANDARD,
+    VALUE,
+    KeyMark,
+    ScalarError,
+    plain_scalar,
+    tagged_scalar,
+)
+from resolver.blueprint.text import position_of
+from resolver.core.problems import Problem, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yaml.events import Event
+
+    from resolver.blueprint.text import Text
+    from resolver.core.document import Position
+
+MAX_PROBLEMS = 100
+"""A text with more problems than this is probably no blueprint; the rest is not looked for."""
+
+
+@dataclass(slots=True)
+class _Node:
+    """A node that was read: its kind, and what the checks on its parent need.
+
+    Args:
+        event: the event that began it.
+        kind: `scalar`, `sequence`, `mapping`, or `custom` for a node that is no collection and has a custom
+            tag.
+        value: a scalar's value.
+        keys: a mapping's keys, with their places.
+        children: a sequence's members; a mapping's keys and values in turn.
+    """
+
+    event: Any
+    kind: str
+    value: Any = None
+    children: list[_Node] = field(default_factory=list)
+
+
+class Diagnosis:
+    """One careful pass over a text's events.
+
+    Args:
+        text: the text that the events are from.
+    """
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._problems: list[Problem] = []
+        self._anchors: dict[str, _Node] = {}
+        self._open: list[_Node] = []
+
+    def read(self, events: Iterator[Event]) -> list[Problem]:
+        """All problems of the text, in its order.
+
+        Args:
+            events: the parser's events. A syntax error in them is for the caller to catch; `problems` has
+                what was found before.
+        """
+        for event in events:
+            if isinstance(event, DocumentStartEvent):
+                self._anchors = {}
+            elif isinstance(event, AliasEvent):
+                target = self._anchors.get(event.anchor)
+                if target is not None:
+                    self._add(_Node(event, target.kind, target.value, target.children))
+            elif isinstance(event, CollectionEndEvent):
+                self._end(self._open.pop())
+            elif isinstance(event, NodeEvent):
+                self._begin(event)
+            if len(self._problems) >= MAX_PROBLEMS:
+                break
+        return self.problems
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was found so far, in the order of the text."""
+        return sorted(self._problems, key=_place)
+
+    def _begin(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped
+        kind = "scalar"
+        if isinstance(event, CollectionStartEvent):
+            kind = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
+        elif is_custom(event.tag):
+            kind = "custom"
+        node = _Node(event, kind)
+        if kind == "scalar":
+            node.value = self._scalar(event)
+        if event.anchor is not None:
+            self._anchors.setdefault(event.anchor, node)
+        self._add(node)
+        if isinstance(event, CollectionStartEvent):
+            self._open.append(node)
+
+    def _add(self, node: _Node) -> None:
+        parent = self._open[-1] if self._open else None
+        if parent is not None:
+            parent.children.append(node)
+        is_key = parent is not None and parent.kind == "mapping" and len(parent.children) % 2 == 1
+        if is_key and node.kind != "scalar":
+            self._report(
+                Reason.BAD_MAPPING_KEY,
+                "a mapping key must be a plain value",
+                node,
+                hint="a function call, list or mapping can't be a key; "
+                "{{ name }} without quotes is a mapping used as a key",
+            )
+        if not is_key and isinstance(node.value, KeyMark):
+            self._report(
+                Reason.BAD_SCALAR,
+                f"{node.value.sign!r} means something only as a mapping key",
+                node,
+                hint="put it in quotes to have it as text",
+            )
+
+    def _scalar(self, event: ScalarEvent) -> Any:  # noqa: ANN401 - any scalar type of YAML
+        tag = event.tag
+        try:
+            if tag in SCALAR_TAGS or tag in KEY_TAGS:
+                return tagged_scalar(tag, event.value)
+            if tag in COLLECTION_TAGS:
+                raise ScalarError(f"not a valid {tag.removeprefix(STANDARD)}")
+            return plain_scalar(event.value) if event.implicit[0] else event.value
+        except ScalarError as error:
+            position = position_of(event.start_mark)
+            message = f"{event.value!r} is {error}" if len(event.value) <= 80 else str(error)  # noqa: PLR2004 - a line
+            hint = "put it in quotes to have it as text"
+            self._problems.append(self._text.problem(Reason.BAD_SCALAR, message, position, hint=hint))
+            return object()  # equal to no other key
+
+    def _end(self, node: _Node) -> None:
+        tag = node.event.tag
+        fits = (
+            {STANDARD + "map", STANDARD + "set"}
+            if node.kind == "mapping"
+            else {STANDARD + "seq", *PAIR_LISTS}
+        )
+        if tag not in {None, "!"} and not is_custom(tag) and tag not in fits:
+            self._report(Reason.BAD_SCALAR, f"a {node.kind} can't be a {tag.removeprefix(STANDARD)}", node)
+        elif tag in PAIR_LISTS:
+            for child in node.children:
+                self._check_pair(child)
+        elif node.kind == "mapping":
+            self._check_keys(node)
+
+    def _check_pair(self, node: _Node) -> None:
+        if node.kind != "mapping" or len(node.children) != 2:  # noqa: PLR2004 - one key and its value
+            self._report(Reason.BAD_SCALAR, "expected a mapping of one key", node)
+        elif isinstance(node.children[0].value, KeyMark):
+            sign = node.children[0].value.sign
+            self._report(Reason.BAD_SCALAR, f"{sign!r} means nothing in a list of pairs", node)
+
+    def _check_keys(self, node: _Node) -> None:
+        seen: dict[Any, _Node] = {}
+        pairs = iter(node.children)
+        for key, value in zip(pairs, pairs, strict=True):
+            if key.value is MERGE:
+                self._check_merged(value)
+            elif key.kind == "scalar":
+                name = "=" if key.value is VALUE else key.value
+                first = seen.setdefault(name, key)
+                if first is not key:
+                    line = first.event.start_mark.line + 1
+                    self._report(
+                        Reason.DUPLICATE_KEY,
+                        f"the key {name!r} is there twice in one mapping",
+                        key,
+                        hint=f"it was first given on line {line}; only one of the two would count",
+                    )
+
+    def _check_merged(self, value: _Node) -> None:
+        members = value.children if value.kind == "sequence" else [value]
+        for member in members:
+            if member.kind != "mapping":
+                self._report(
+                    Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member, hint=""
+                )
+
+    def _report(self, reason: Reason, message: str, node: _Node, *, hint: str = "") -> None:
+        self._problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    position: Position | None = problem.position
+    return (position.line, position.column) if position else (0, 0)

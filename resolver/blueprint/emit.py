@@ -1,0 +1,141 @@
+"""Write plain data as YAML 1.1 in flow style on one line, so that it can stand anywhere in a text.
+
+Strings are always in double quotes: no value can then become a number, a comment or the end of a document.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import math
+import re
+from dataclasses import dataclass
+from json import dumps
+from typing import TYPE_CHECKING, Final
+
+from resolver.blueprint.scalars import STANDARD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_KEY: Final = 1000
+"""Longest key written without `?`; YAML's limit is 1024 characters (YAML 1.1, section 4.3.4)."""
+
+MAX_DEPTH: Final = 100
+
+_LARGE_INTEGER: Final = 1 << 64
+
+# What YAML can't hold as it is, and what would act on a terminal: DEL and C1 controls, the line and paragraph
+# separators that YAML takes for line breaks, byte order marks and non-characters, and the marks that turn the
+# direction of writing around. JSON's own escapes take care of the rest.
+_ESCAPED = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
+
+
+class EmitError(Exception):
+    """Data that can't be written. The text says what kind of data it is, never what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Stands for a value that is not shown; written as `!masked LABEL`, which no loader takes for data.
+
+    Args:
+        label: what may be shown in its place, usually the secret's key.
+    """
+
+    label: str
+
+
+def emit(data: object, substitute: Callable[[object], object] | None = None) -> str:
+    """Write data as YAML on one line.
+
+    Args:
+        data: a document's data, JSON data or `Masked`.
+        substitute: gives what stands in place of a mapping, list or tuple, or the same object; what it gives
+            instead is written as it is, without being looked into.
+
+    Raises:
+        EmitError: the data holds a node with a custom tag, half a character or too many levels.
+    """
+    return _node(data, substitute, MAX_DEPTH)
+
+
+def quote(text: str) -> str:
+    """A string in double quotes, on one line and without any character that acts on a terminal.
+
+    Raises:
+        EmitError: the string holds half of a surrogate pair, which YAML has no way to write.
+    """
+    if _SURROGATE.search(text):
+        raise EmitError("a string holds half of a surrogate pair")
+    quoted = dumps(text, ensure_ascii=False)
+    return quoted if quoted.isascii() and "\x7f" not in quoted else _ESCAPED.sub(_escape, quoted)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code <= 0xFF:  # noqa: PLR2004 - what two digits can say
+        return f"\\x{code:02X}"
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
+
+
+def _node(data: object, substitute: Callable[[object], object] | None, depth: int) -> str:
+    if substitute is not None and isinstance(data, (dict, list, tuple)):
+        replaced = substitute(data)
+        if replaced is not data:
+            return _node(replaced, None, depth)
+    if not isinstance(data, (dict, list, tuple, set)):
+        return _scalar(data)
+    if depth == 0:
+        raise EmitError(f"the data has more than {MAX_DEPTH} levels")
+    if isinstance(data, dict):
+        pairs = [f"{_key(key)}: {_node(value, substitute, depth - 1)}" for key, value in data.items()]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(data, set):
+        # Sorted, because a set's own order differs from one run to the next.
+        return f"!<{STANDARD}set> {{" + ", ".join(sorted(f"{_key(key)}: null" for key in data)) + "}"
+    if data and all(isinstance(item, tuple) for item in data):
+        pairs = [f"{{{_key(key)}: {_node(value, substitute, depth - 1)}}}" for key, value in data]
+        return f"!<{STANDARD}pairs> [" + ", ".join(pairs) + "]"
+    return "[" + ", ".join([_node(item, substitute, depth - 1) for item in data]) + "]"
+
+
+def _key(key: object) -> str:
+    text = _scalar(key)
+    return text if len(text) <= MAX_KEY else f"? {text} "
+
+
+def _scalar(data: object) -> str:  # noqa: PLR0911 - one return for each type
+    match data:
+        case str():
+            return quote(data)
+        case None:
+            return "null"
+        case bool():
+            return "true" if data else "false"
+        case int():
+            # Python refuses to write very large numbers in decimal digits.
+            return str(data) if abs(data) < _LARGE_INTEGER else hex(data)
+        case float():
+            return _float(data)
+        case datetime.date():  # a datetime is one too
+            return data.isoformat()
+        case bytes():
+            return f'!<{STANDARD}binary> "{base64.b64encode(data).decode()}"'
+        case Masked(label):
+            return f"!masked {label if _PLAIN_LABEL.match(label) else quote(label)}"
+    raise EmitError("a node with a custom tag can't be written anew")
+
+
+def _float(number: float) -> str:
+    if math.isnan(number):
+        return ".nan"
+    if math.isinf(number):
+        return ".inf" if number > 0 else "-.inf"
+    text = repr(number)
+    # YAML 1.1 takes `1e+17` for a string: a float has a dot.
+    return text if "." in text else text.replace("e", ".0e")

@@ -1,0 +1,95 @@
+"""Inputs as the command line gives them: files, `NAME=VALUE` and `NAME:=YAML`. Values count as secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.reader import read
+from resolver.core.document import Tagged
+from resolver.core.evaluate import GivenInput
+from resolver.core.problems import Problem, Reason
+from resolver.errors import BlueprintError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def parse_inputs(items: Iterable[str]) -> dict[str, GivenInput]:
+    """Read inputs; a later one wins.
+
+    Args:
+        items: paths of YAML or JSON files that hold a mapping, `NAME=VALUE` or `NAME:=YAML`.
+
+    Raises:
+        UsageError: a file can't be read, or a name is empty.
+        BlueprintError: a file or value is not valid YAML. Nothing of it is repeated.
+    """
+    inputs: dict[str, GivenInput] = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not equals:
+            inputs |= _from_file(item)
+            continue
+        forced = name.endswith(":")
+        name = name.removesuffix(":")
+        if not name:
+            raise UsageError("an input has no name", hint="write --inputs NAME=VALUE")
+        if forced:
+            inputs[name] = GivenInput(_load(text, f"input {name!r}"))
+        else:
+            inputs[name] = GivenInput(_lenient(text), text)
+    return inputs
+
+
+def _lenient(text: str) -> Any:  # noqa: ANN401 - YAML data
+    """What YAML makes of a typed text; the text itself when it is no YAML."""
+    try:
+        return _load(text, "")
+    except BlueprintError:
+        return text
+
+
+def _load(text: str, name: str) -> Any:  # noqa: ANN401 - YAML data
+    if not text.strip():
+        return text
+    return _read(text.encode("utf-8", "surrogateescape"), name)
+
+
+def _from_file(path: str) -> dict[str, GivenInput]:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(DEFAULT_LIMITS.size + 1)
+    except OSError as error:
+        raise UsageError(
+            f"the inputs file {path!r} can't be read: {error.strerror}",
+            hint="give a file, or NAME=VALUE",
+        ) from None
+    values = _read(data, f"inputs file {path!r}")
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UsageError(f"the inputs file {path!r} does not hold a mapping of names to values")
+    return {name: GivenInput(value) for name, value in values.items()}
+
+
+def _read(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
+    try:
+        documents = read(data, name).documents
+    except BlueprintError as error:
+        # Neither the text nor the reader's message: both may repeat a value.
+        raise BlueprintError(
+            [
+                Problem(
+                    Reason.BAD_INPUT,
+                    f"{name} is not valid YAML: {problem.reason}",
+                    source=name,
+                    position=problem.position,
+                )
+                for problem in error.problems
+            ],
+        ) from None
+    if len(documents) != 1 or isinstance(documents[0], Tagged):
+        raise BlueprintError(
+            [Problem(Reason.BAD_INPUT, f"{name} does not hold one plain document", source=name)]
+        )
+    return documents[0]

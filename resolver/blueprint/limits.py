@@ -1,0 +1,30 @@
+"""How much a blueprint may be: bounds that keep a hostile or broken text from using up the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what is read. Each has a message of its own that names it.
+
+    Args:
+        size: size of one text, in bytes.
+        depth: levels of nesting, aliases followed.
+        nodes: scalars, sequences and mappings, with aliases and merge keys expanded; an expanded node
+            counts one more for each 64 characters of its text.
+        second_reading: size of a text that the slow scanner may read, in characters.
+        imports: files that one blueprint may import, at any distance.
+    """
+
+    size: int = 8 * MIB
+    depth: int = 100
+    nodes: int = 2_000_000
+    second_reading: int = MIB // 4
+    imports: int = 1000
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,76 @@
+"""PyYAML's two parsers: libyaml's, and the Python one for texts that libyaml refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from yaml.cyaml import CParser
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.parser import Parser
+from yaml.reader import Reader, ReaderError
+from yaml.scanner import Scanner
+
+from resolver.core.problems import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from yaml.events import Event
+
+    from resolver.blueprint.text import Text
+    from resolver.core.problems import Problem
+
+PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
+"""What the parsers raise; the Python one lets errors of `chr` through for escapes beyond Unicode."""
+
+_SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
+
+
+class _PythonParser(Reader, Scanner, Parser):
+    """PyYAML's parser in Python, as its own loader puts it together."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+
+
+def fast_events(text: str) -> Callable[[], Any]:
+    """A function that gives libyaml's next event at each call, None after the last one."""
+    get_event: Callable[[], Any] = CParser(text).get_event
+    return get_event
+
+
+def slow_events(text: str) -> Callable[[], Any]:
+    """The same by PyYAML's Python scanner, which takes 50 times as long and accepts a little more."""
+    get_event: Callable[[], Any] = _PythonParser(text).get_event
+    return get_event
+
+
+def all_events(get_event: Callable[[], Any]) -> Iterator[Event]:
+    """The events as an iterator."""
+    return iter(get_event, None)
+
+
+def deserves_second_reading(error: Exception, text: str) -> bool:
+    """Whether the Python scanner may accept what libyaml refused, and should.
+
+    Half of a character (a lone surrogate, written as an escape) is what it must not accept: such text can't
+    be encoded.
+    """
+    return not isinstance(error, ReaderError) and _SURROGATE.search(text) is None
+
+
+def syntax_problem(text: Text, error: Exception) -> Problem:
+    """The problem that a parser's error stands for."""
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        parts = [part for part in (error.context, error.problem) if part]
+        if mark is not None:
+            return text.problem(Reason.SYNTAX, ", ".join(parts), mark)
+    if isinstance(error, ReaderError):
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        place = text.position_at(max(text.content.find(chr(code)), 0))
+        return text.problem(Reason.SYNTAX, f"the character U+{code:04X} is not allowed in YAML", place)
+    return text.problem(Reason.SYNTAX, "the text is not valid YAML", text.position_at(0))

@@ -1,0 +1,188 @@
+"""Put values in place of calls, and leave every other character of the text as it is."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resolver.blueprint.emit import EmitError, emit, quote
+from resolver.blueprint.text import BLANKS, BOM
+from resolver.core.problems import Reason
+from resolver.errors import BlueprintError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.blueprint.document import Blueprint
+    from resolver.blueprint.nodes import Alias, Definition
+    from resolver.core.document import Position
+
+_BEFORE = frozenset(BLANKS + "[{,")
+_AFTER = frozenset(BLANKS + "]},")
+
+MAX_ALIAS_KEY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A blueprint's text with values in it.
+
+    Args:
+        text: the text, with a byte order mark if there was one.
+        written_out: places of aliases that had to be replaced by what they stand for.
+    """
+
+    text: str
+    written_out: tuple[Position, ...]
+
+    def __repr__(self) -> str:
+        # The text holds secret values.
+        return f"<Rendered, {len(self.text)} characters>"
+
+
+class _Edit(NamedTuple):
+    start: int
+    end: int
+    text: str
+
+
+def render(blueprint: Blueprint, results: Mapping[int, object]) -> Rendered:
+    """Render a blueprint with some of its calls replaced.
+
+    Loading the text gives what rebuilding the documents with the same results gives. A call that stands in
+    another replaced call's argument, or is not part of the loaded data, leaves no trace.
+
+    Args:
+        blueprint: what `read` gave.
+        results: by `id()` of the mapping that is the call, what replaces it: a string, JSON data or `Masked`.
+
+    Raises:
+        BlueprintError: a value can't be written as YAML, or an alias would have to be replaced by a node
+            with a custom tag.
+    """
+    return _Renderer(blueprint, results).render()
+
+
+class _Renderer:
+    def __init__(self, blueprint: Blueprint, results: Mapping[int, object]) -> None:
+        self._blueprint = blueprint
+        self._tree = blueprint.tree
+        self._source = blueprint.text.content
+        self._results = results
+        self._written_out: list[Position] = []
+
+    def render(self) -> Rendered:
+        sites = [self._tree.sites[mark] for mark in self._results if mark in self._tree.sites]
+        replaced = [site for site in sites if not site.fixed]
+        edits = _outermost(
+            [self._edit(site.start, site.end, self._results[id(site.node)]) for site in replaced]
+        )
+        # A tag that says what the call was would be wrong for its value.
+        tags = [_Edit(*site.tag, "") for site in replaced if site.tag is not None]
+        aliases = self._replaced_aliases(edits) if self._tree.aliases else []
+        if tags or aliases:
+            edits = _outermost(edits + tags + aliases)
+        parts = [BOM] if self._blueprint.has_bom else []
+        done = 0
+        for start, end, text in edits:
+            parts += (self._source[done:start], text)
+            done = end
+        parts.append(self._source[done:])
+        return Rendered("".join(parts), tuple(self._written_out))
+
+    def _replaced_aliases(self, edits: list[_Edit]) -> list[_Edit]:
+        """The aliases that no longer stand for what they should, written out."""
+        starts = [edit.start for edit in edits]
+
+        def is_gone(index: int) -> bool:
+            before = bisect_right(starts, index) - 1
+            return before >= 0 and index < edits[before].end
+
+        written = []
+        for alias in self._tree.aliases:
+            if is_gone(alias.start) or not (is_gone(alias.target.start) or self._differs(alias)):
+                continue
+            written.append(self._write_out(alias))
+            self._written_out.append(self._blueprint.text.position_at(alias.start))
+        return written
+
+    def _differs(self, alias: Alias) -> bool:
+        """Whether the text of an alias's target will be read as something else than what the alias needs."""
+        target = alias.target
+        if target.opaque:
+            # Nothing is replaced in the target's text, but here values are asked for.
+            return self._holds_result(target.data)
+        # Where parts are taken a call stays a call, in all other places it becomes its value: an alias from
+        # one kind of place to the other kind needs what does not stand there.
+        return alias.shaped != target.shaped and self._is_replaced(target.data, parts=True)
+
+    def _is_replaced(self, data: object, *, parts: bool) -> bool:
+        if isinstance(data, dict):
+            return id(data) in self._results
+        return parts and isinstance(data, list) and any(self._is_replaced(item, parts=False) for item in data)
+
+    def _holds_result(self, data: object) -> bool:
+        pending, seen = [data], set()
+        while pending:
+            node = pending.pop()
+            if not isinstance(node, (dict, list, tuple)) or id(node) in seen:
+                continue
+            if id(node) in self._results:
+                return True
+            seen.add(id(node))
+            pending.extend(node.values() if isinstance(node, dict) else node)
+        return False
+
+    def _write_out(self, alias: Alias) -> _Edit:
+        whole = _kept(alias.target) if alias.shaped else frozenset()
+
+        def substitute(node: object) -> object:
+            return node if id(node) in whole else self._results.get(id(node), node)
+
+        try:
+            text = emit(alias.target.data, substitute)
+        except EmitError as error:
+            raise self._refusal(error, alias.start) from None
+        if len(text) > MAX_ALIAS_KEY and self._source[alias.end :].lstrip(" \t").startswith(":"):
+            raise self._refusal(EmitError("a mapping key is too long to be written out"), alias.start)
+        return self._pad(alias.start, alias.end, text)
+
+    def _edit(self, start: int, end: int, value: object) -> _Edit:
+        try:
+            text = quote(value) if isinstance(value, str) else emit(value)
+        except EmitError as error:
+            raise self._refusal(error, start) from None
+        return self._pad(start, end, text)
+
+    def _pad(self, start: int, end: int, text: str) -> _Edit:
+        """An edit whose text can't grow together with what stands before and after it."""
+        source = self._source
+        if start and source[start - 1] not in _BEFORE:
+            text = " " + text
+        if text[-1] not in '"]}' and end < len(source) and source[end] not in _AFTER:
+            text += " "
+        return _Edit(start, end, text)
+
+    def _refusal(self, error: EmitError, index: int) -> BlueprintError:
+        text = self._blueprint.text
+        message = f"the value can't be written as YAML here: {error}"
+        return BlueprintError([text.problem(Reason.UNREADABLE, message, text.position_at(index))])
+
+
+def _kept(target: Definition) -> frozenset[int]:
+    """The nodes whose parts are asked for where the target's alias stands: itself, or a list's members."""
+    data: Any = target.data
+    return frozenset([id(data)] if isinstance(data, dict) else [id(item) for item in data])
+
+
+def _outermost(edits: list[_Edit]) -> list[_Edit]:
+    """Edits in the order of the text, without those inside another one."""
+    edits.sort(key=lambda edit: (edit.start, -edit.end))
+    outermost: list[_Edit] = []
+    done = -1
+    for edit in edits:
+        if edit.start >= done:
+            outermost.append(edit)
+            done = edit.end
+    return outermost

@@ -1,0 +1,115 @@
+"""What commands share: settings, the opened store, the caller, and the options that select them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from resolver.config import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resolver.core.model import Caller
+    from resolver.service import Service
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class App:
+    """One command's surroundings.
+
+    Args:
+        token_file: the file named by `--token-file`.
+        lacks: what hardening could not do.
+        arguments: the command line as it was given.
+    """
+
+    token_file: Path | None = None
+    lacks: list[str] = field(default_factory=list)
+    arguments: Sequence[str] = ()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings."""
+        return Settings(os.environ)
+
+    @cached_property
+    def service(self) -> Service:
+        """The opened store; closed with the command."""
+        from resolver.compose import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
+
+        service = open_service(self.settings)
+        click.get_current_context().find_root().call_on_close(service.close)
+        return service
+
+    @cached_property
+    def caller(self) -> Caller:
+        """The authenticated caller."""
+        token = self.settings.token(self.token_file)
+        return self.service.gate.authenticate_token(token)
+
+
+pass_app = click.make_pass_decorator(App, ensure=True)
+
+
+def _keep_token_file(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.ensure_object(App).token_file = value
+
+
+def _require_hardening(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value and (lacks := context.ensure_object(App).lacks):
+        from resolver.errors import UnavailableError  # noqa: PLC0415
+
+        raise UnavailableError(f"this process is not hardened: {'; '.join(lacks)}")
+
+
+def common_options(command: Callable[P, R]) -> Callable[P, R]:
+    """The options that every command has."""
+    for option in (
+        click.option(
+            "--debug", is_flag=True, expose_value=False, help="On an error, show where in the program."
+        ),
+        click.option(
+            "--require-hardening",
+            is_flag=True,
+            expose_value=False,
+            callback=_require_hardening,
+            help="Fail when core files or access by other processes can't be turned off.",
+        ),
+        click.option(
+            "--token-file",
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_keep_token_file,
+            help="File with the access token, instead of RESOLVER_TOKEN or the profile.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+tenant_option = click.option("-t", "--tenant", metavar="TENANT", help="Tenant to work in.")
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the answer.",
+)
+
+
+def read_stdin() -> bytes:
+    """All of stdin."""
+    return sys.stdin.buffer.read()

@@ -1,0 +1,94 @@
+"""`resolver init`: makes the store on this machine."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.app import App, common_options, pass_app, read_stdin
+from resolver.cli.output import put, say
+from resolver.errors import UsageError
+
+if TYPE_CHECKING:
+    from resolver.compose import Initialised
+    from resolver.config import Settings
+    from resolver.service import Service
+
+
+def read_password(path: str) -> str:
+    """A password from a file, or from stdin with `-`; one line break at its end does not count.
+
+    Raises:
+        UsageError: the file can't be read, or holds no text.
+    """
+    try:
+        text = (read_stdin() if path == "-" else Path(path).read_bytes()).decode()
+    except OSError as error:
+        raise UsageError(f"the password file {path!r} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the password file {path!r} is not UTF-8 text") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+@click.command
+@click.option(
+    "--sample", is_flag=True, help="Add the secrets that sample_blueprints/ need, to a new store only."
+)
+@click.option("--no-profile", is_flag=True, help="Write no profile: later commands need RESOLVER_TOKEN.")
+@click.option("--password-file", metavar="FILE|-", help="The password of user admin.")
+@common_options
+@pass_app
+def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None) -> None:
+    """Make a store on this machine: database, root key, tenant default_tenant, user admin, and a profile.
+
+    Running it again changes nothing, but brings an older database to this program's schema.
+    """
+    from resolver.compose import ADMIN, FIRST_TENANT, initialise  # noqa: PLC0415 - slow to load
+    from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
+
+    generated = ""
+
+    def password() -> str | None:
+        nonlocal generated
+        if password_file is not None:
+            return read_password(password_file)
+        if sys.stderr.isatty():
+            generated = secrets.token_urlsafe(18)
+            return generated
+        return None
+
+    def fill(service: Service, token: str) -> None:
+        if sample:
+            caller = service.gate.authenticate_token(token)
+            for key, value in SAMPLE_SECRETS.items():
+                service.secrets.create(caller, FIRST_TENANT, key, value)
+
+    done = initialise(app.settings, password=password, profile=not no_profile, fill=fill)
+    _tell(done, app.settings, sample=sample)
+    if generated:
+        say(f"password of {ADMIN}, shown this once: {generated}")
+    elif done.made and password_file is None:
+        say(f"note: {ADMIN} has no password; `resolver users set-password {ADMIN}` gives one")
+
+
+def _tell(done: Initialised, settings: Settings, *, sample: bool) -> None:
+    from resolver.compose import ADMIN, FIRST_TENANT  # noqa: PLC0415
+    from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
+
+    if not done.made:
+        put(f"a store is there already in {settings.home}; nothing was changed")
+        if sample:
+            say("note: --sample adds secrets to a new store only")
+        return
+    put(f"store made in {settings.home}")
+    if done.key_path is not None:
+        put(f"root key in {done.key_path}: keep a copy, apart from the database's backup")
+    put(f"tenant {FIRST_TENANT}, user {ADMIN}")
+    if done.has_profile:
+        put(f"profile in {settings.profile_path}: the following commands run as {ADMIN}")
+    if sample:
+        put(f"{len(SAMPLE_SECRETS)} sample secrets added")

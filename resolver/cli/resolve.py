@@ -1,0 +1,262 @@
+"""`resolve`: blueprints in, resolved text out."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+
+import click
+
+from resolver.cli.app import App, common_options, pass_app, tenant_option
+from resolver.cli.output import put, put_table, say
+from resolver.core.document import format_path
+from resolver.delivery.sink import Sink, judge
+from resolver.errors import SinkRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.resolution import BlueprintText, Check, Resolution
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Request(NamedTuple):
+    """What is to be resolved: the arguments that `resolve` and `exec` share."""
+
+    blueprints: tuple[str, ...]
+    tenant: str | None
+    inputs: tuple[str, ...]
+    output_format: str
+    partial: bool
+
+
+def request_options(command: Callable[P, R]) -> Callable[P, R]:
+    """The options of `Request`, but for the blueprints."""
+    for option in (
+        click.option(
+            "--partial",
+            is_flag=True,
+            help="Keep calls whose argument is not known before deployment; their number is on stderr.",
+        ),
+        click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(["yaml", "json"]),
+            default="yaml",
+            show_default=True,
+            help="yaml keeps the text as it is but for the calls; json is the loaded document.",
+        ),
+        click.option(
+            "-i",
+            "--inputs",
+            multiple=True,
+            metavar="FILE|NAME=VALUE",
+            help="Inputs: a YAML or JSON file, NAME=VALUE, or NAME:=YAML. Repeatable, a later one wins.",
+        ),
+        tenant_option,
+        common_options,
+    ):
+        command = option(command)
+    return command
+
+
+def read_blueprints(names: tuple[str, ...]) -> list[BlueprintText]:
+    """Read blueprints; `-` is stdin.
+
+    Raises:
+        UsageError: one can't be read, or stdin is named twice.
+    """
+    from resolver.blueprint import DEFAULT_LIMITS  # noqa: PLC0415
+    from resolver.resolution import BlueprintText  # noqa: PLC0415
+
+    if names.count("-") > 1:
+        raise UsageError("stdin ('-') can be named only once")
+    most = DEFAULT_LIMITS.size + 1
+    texts: list[BlueprintText] = []
+    for name in names:
+        if name == "-":
+            texts.append(BlueprintText("<stdin>", sys.stdin.buffer.read(most), Path.cwd()))
+            continue
+        try:
+            with Path(name).open("rb") as file:
+                if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                    raise IsADirectoryError(0, "Is a directory")
+                texts.append(BlueprintText(name, file.read(most), Path(name).parent))
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+            raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
+    return texts
+
+
+def run_request(app: App, request: Request) -> Resolution:
+    """Resolve what is asked for, and say on stderr what the reader should know."""
+    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
+    from resolver.resolution import resolve  # noqa: PLC0415
+
+    resolution = resolve(
+        app.service,
+        app.caller,
+        app.settings.tenant(request.tenant),
+        read_blueprints(request.blueprints),
+        inputs=parse_inputs(request.inputs),
+        partial=request.partial,
+    )
+    for note in resolution.notes:
+        say(f"note: {note}")
+    if resolution.kept:
+        say(f"note: {_count(resolution.kept, 'call')} kept for the orchestrator")
+    for blueprint in resolution.blueprints:
+        for position in blueprint.written_out:
+            say(f"note: {blueprint.name}:{position.line}:{position.column}: alias written out")
+    return resolution
+
+
+def resolved_text(resolution: Resolution, output_format: str) -> str:
+    """The text of all blueprints of a run, with the values in their places."""
+    from resolver.blueprint import join, to_json  # noqa: PLC0415
+
+    blueprints = resolution.blueprints
+    if output_format == "yaml":
+        if len(blueprints) == 1:
+            return blueprints[0].text()
+        return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
+    documents = [(blueprint.name, document) for blueprint in blueprints for document in blueprint.documents]
+    if len(documents) == 1:
+        return to_json(documents[0][1]) + "\n"
+    return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"
+
+
+def _terminal_text(resolution: Resolution, output_format: str, *, show_values: bool) -> str:
+    """The text for a person's eyes: masked, but for what they asked for and may see."""
+    from resolver.blueprint import join  # noqa: PLC0415
+
+    blueprints = resolution.blueprints
+    if output_format == "json":
+        hidden = sorted({label for blueprint in blueprints for label in blueprint.hidden_labels})
+        if hidden:
+            raise SinkRefusedError(
+                f"stdout is a terminal, and you may use but not see: {', '.join(hidden)}",
+                hint="leave out --format json to see the rest; JSON has no way to mark a masked value",
+            )
+        return resolved_text(resolution, output_format)
+    if len(blueprints) == 1:
+        return blueprints[0].redacted(show=show_values)
+    return join([(blueprint.name, blueprint.redacted(show=show_values)) for blueprint in blueprints])
+
+
+def write_stdout(text: str) -> None:
+    """Write bytes to stdout, all of them or an error."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _run_check(app: App, request: Request, *, offline: bool) -> None:
+    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
+    from resolver.resolution import check  # noqa: PLC0415
+
+    found = check(
+        None if offline else app.service,
+        None if offline else app.caller,
+        "" if offline else app.settings.tenant(request.tenant),
+        read_blueprints(request.blueprints),
+        inputs=parse_inputs(request.inputs),
+        partial=request.partial,
+    )
+    _put_check(found, request.output_format, offline=offline)
+
+
+def _put_check(found: Check, output_format: str, *, offline: bool) -> None:
+    if output_format == "json":
+        raise UsageError("--check prints a table only", hint="leave out --format")
+    rows: list[list[Any]] = []
+    for call in found.calls:
+        at = call.site.position
+        where = f"{call.site.source}:{at.line}:{at.column}" if at else call.site.source
+        row: list[Any] = [where, call.key or "(depends on a value)", call.steps or "-"]
+        if not offline:
+            secret = call.secret
+            row += [secret.version, "yes" if secret.hidden else "no"] if secret else ["-", "-"]
+        rows.append([*row, format_path(call.site.path)])
+    headers = ["CALL", "KEY", "STEPS", *([] if offline else ["VERSION", "HIDDEN"]), "PATH"]
+    if rows:
+        put_table(headers, rows)
+    what = "nothing was decrypted" if not offline else "no store was asked"
+    put(
+        f"{_count(len(rows), 'call')} can be resolved; {what}"
+        if not offline
+        else f"{_count(len(rows), 'call')}; {what}"
+    )
+    for note in found.notes:
+        say(f"note: {note}")
+    if found.kept:
+        say(f"note: {_count(found.kept, 'call')} would be kept for the orchestrator")
+
+
+@click.command(name="resolve", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...|-")
+@click.option("--check", is_flag=True, help="Say what would be used; nothing is decrypted.")
+@click.option("--offline", is_flag=True, help="With --check: look at the text only, no store is needed.")
+@click.option("--show-values", is_flag=True, help="On a terminal, show the values that you may see.")
+@click.option(
+    "--allow-plaintext-file", is_flag=True, help="Write values even though stdout is a regular file."
+)
+@click.option("--allow-log", is_flag=True, help="Write values even though stdout is a log.")
+@request_options
+@click.version_option(package_name="blueprint-resolver", message="%(prog)s %(version)s")
+@pass_app
+def resolve_command(  # noqa: PLR0913 - one for each option
+    app: App,
+    *,
+    blueprints: tuple[str, ...],
+    check: bool,
+    offline: bool,
+    show_values: bool,
+    allow_plaintext_file: bool,
+    allow_log: bool,
+    tenant: str | None,
+    inputs: tuple[str, ...],
+    output_format: str,
+    partial: bool,
+) -> None:
+    """Put secrets into blueprints and write them to a pipe.
+
+    Every { get_secret: KEY } is decided for you and the tenant, all together; nothing is written unless
+    everything resolved. A terminal shows the values masked, a regular file and a log are refused.
+
+    \b
+    Exit codes: 0 done; 1 internal error; 2 usage; 3 blueprint or input invalid;
+    4 not authenticated or not permitted; 5 secret not found; 6 store or key
+    unavailable; 7 stdout refused; 8 conflict.
+    """  # noqa: D301 - click's mark for a block that is not wrapped
+    request = Request(blueprints, tenant, inputs, output_format, partial)
+    if offline and not check:
+        raise UsageError("--offline goes with --check")
+    if check:
+        _run_check(app, request, offline=offline)
+        return
+    sink = judge(
+        1,
+        2,
+        os.environ,
+        allow_plaintext_file=allow_plaintext_file,
+        allow_log=allow_log,
+    )
+    if sink is Sink.TERMINAL and output_format == "json" and not show_values:
+        raise SinkRefusedError(
+            "stdout is a terminal, and JSON has no way to mark a masked value",
+            hint="pipe it into the command that needs it, or give --show-values",
+        )
+    resolution = run_request(app, request)
+    if sink is Sink.TERMINAL:
+        write_stdout(_terminal_text(resolution, output_format, show_values=show_values))
+    else:
+        write_stdout(resolved_text(resolution, output_format))

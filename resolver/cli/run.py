@@ -1,0 +1,141 @@
+"""Runs a command and turns what it raises into words and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.output import say, say_problem
+from resolver.core.problems import Reason
+from resolver.errors import (
+    AccessError,
+    BlueprintError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    ResolverError,
+    SinkRefusedError,
+    UnavailableError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_CODES: dict[type[ResolverError], int] = {
+    UsageError: 2,
+    InvalidRequestError: 2,
+    BlueprintError: 3,
+    AccessError: 4,
+    NotFoundError: 5,
+    UnavailableError: 6,
+    SinkRefusedError: 7,
+    ConflictError: 8,
+}
+"""The exit code of each branch of the errors."""
+
+REASON_EXIT_CODES: dict[Reason, int] = {
+    Reason.NOT_PERMITTED: 4,
+    Reason.NOT_FOUND: 5,
+    Reason.UNREADABLE: 6,
+    Reason.UNAVAILABLE: 6,
+}
+"""The exit code of the problems that are not about the blueprint itself; all others are 3."""
+
+INTERNAL_ERROR = 1
+INTERRUPTED = 130
+EXEC_FAILURE = 125
+"""What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
+
+
+def exit_code(error: ResolverError) -> int:
+    """The exit code of an error; of several problems, the lowest."""
+    if isinstance(error, BlueprintError):
+        return min(REASON_EXIT_CODES.get(problem.reason, 3) for problem in error.problems)
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def run(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
+    """Run a command; everything that goes wrong becomes a sentence on stderr and an exit code.
+
+    Args:
+        command: the command.
+        arguments: its arguments.
+        failure: the one exit code for all failures; None for the code of each error.
+
+    Returns:
+        The exit code: the command's own result when that is a number.
+    """
+    code, failed = _run(command, list(arguments))
+    return failure if failed and failure is not None else code
+
+
+def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
+    """The exit code, and whether something went wrong."""
+    own = given[: given.index("--")] if "--" in given else given
+    debug = "--debug" in own
+    try:
+        result = command.main(given, prog_name=command.name, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code, False
+    except click.ClickException as error:
+        _say_usage(error)
+        return EXIT_CODES[UsageError], True
+    except (click.Abort, KeyboardInterrupt):
+        say("error: interrupted")
+        return INTERRUPTED, True
+    except ResolverError as error:
+        _say_error(error)
+        if debug:
+            _say_frames(error)
+        return exit_code(error), True
+    except BrokenPipeError:
+        say("error: the reader of stdout went away before everything was written")
+        _forget_stdout()
+        return INTERNAL_ERROR, True
+    except Exception as error:  # noqa: BLE001 - the outermost layer
+        # Never the message: it is not ours, so it may hold anything.
+        say(f"error: internal error: {type(error).__name__}")
+        say("  hint: run again with --debug to see where, and report it")
+        if debug:
+            _say_frames(error)
+        return INTERNAL_ERROR, True
+    return (result if isinstance(result, int) else 0), False
+
+
+def _say_error(error: ResolverError) -> None:
+    if isinstance(error, BlueprintError):
+        for problem in error.problems:
+            say_problem(problem)
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+def _say_usage(error: click.ClickException) -> None:
+    message = error.format_message()
+    if "extra argument" in message:
+        # click repeats the argument, and people type values there.
+        message = "too many arguments were given"
+    say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        say(f"  hint: `{context.command_path} --help` shows what it takes")
+
+
+def _say_frames(error: BaseException) -> None:
+    """Where an error came from: places only, never messages or variables."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        say(f"  at {frame.filename}:{frame.lineno} in {frame.name}")
+    say(f"  {type(error).__name__}")
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from flushing to a closed pipe at its end."""
+    import os  # noqa: PLC0415
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

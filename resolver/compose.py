@@ -1,0 +1,190 @@
+"""Where the parts are put together: the only place that constructs stores and ciphers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from resolver.config import Profile
+from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.crypto.sources import from_command, from_file
+from resolver.errors import ConflictError, RootKeyError, StoreError
+from resolver.service import Service
+from resolver.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from resolver.config import Settings
+    from resolver.core.ports import PasswordHasher
+
+ADMIN = "admin"
+FIRST_TENANT = "default_tenant"
+
+
+def _make_hasher() -> PasswordHasher:
+    from resolver.crypto.passwords import Argon2Hasher  # noqa: PLC0415 - only password logins need it
+
+    return Argon2Hasher()
+
+
+def root_keys(settings: Settings) -> list[RootKey]:
+    """The root keys that the settings name, or that lie in the state directory.
+
+    Raises:
+        RootKeyError: one of them can't be read.
+    """
+    keys = [from_file(path) for path in settings.key_files]
+    if settings.key_text is not None:
+        keys.append(RootKey(settings.key_text, "RESOLVER_KEY"))
+    if settings.key_command is not None:
+        keys.append(from_command(settings.key_command))
+    return keys
+
+
+def open_service(settings: Settings) -> Service:
+    """Open the store that the settings name.
+
+    Raises:
+        UsageError: a setting is wrong.
+        RootKeyError: there is no root key.
+        StoreError: there is no store, or it can't be opened.
+    """
+    if settings.uses_embedded_database and not (settings.data_directory / "resolver.db").exists():
+        raise StoreError(
+            f"there is no store in {str(settings.home)!r}",
+            hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another",
+        )
+    keys = root_keys(settings)
+    if not keys:
+        raise RootKeyError(
+            f"there is no root key in {str(settings.key_directory)!r}",
+            hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
+        )
+    store = SqlStore(settings.database_url)
+    store.check_schema()
+    return Service(store, KeyRing(keys), _make_hasher)
+
+
+class Initialised:
+    """What `initialise` did.
+
+    Args:
+        made: whether a store was made; False when there was one, and nothing was changed.
+        key_path: where the new root key lies; None when none was made.
+        has_profile: whether a profile was written.
+    """
+
+    def __init__(self, *, made: bool, key_path: Path | None, has_profile: bool) -> None:
+        self.made = made
+        self.key_path = key_path
+        self.has_profile = has_profile
+
+
+def initialise(
+    settings: Settings,
+    *,
+    password: Callable[[], str | None],
+    profile: bool,
+    fill: Callable[[Service, str], None] | None = None,
+) -> Initialised:
+    """Make the state directory, the root key and the store, once.
+
+    Two at once: one makes everything, the other waits and finds it done.
+
+    Args:
+        settings: where everything goes.
+        password: gives the administrator's password, once a store is made; None for no password login.
+        profile: whether to write a profile with the administrator's token.
+        fill: called with the service and the administrator's token when a store was made.
+
+    Raises:
+        ConflictError: the database has keys that a root key wraps, and that one is not at hand.
+        StoreError: a folder or the database can't be made.
+    """
+    with _locked(settings.home):
+        _make_directory(settings.data_directory)
+        if settings.uses_embedded_database:
+            _make_private(settings.data_directory / "resolver.db")
+        store = SqlStore(settings.database_url)
+        try:
+            store.initialise()
+            keys, key_path = root_keys(settings), None
+            with store.read() as session:
+                wrapping = session.wrapping_root_key()
+            if wrapping is not None:
+                if keys and wrapping not in {key.id for key in keys}:
+                    raise ConflictError(
+                        f"the database has keys that root key {wrapping} wraps, and it is not at hand",
+                        hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
+                    )
+                return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
+            if profile and settings.profile_path.exists():
+                raise ConflictError(
+                    f"there is a profile {str(settings.profile_path)!r} already, of another store",
+                    hint="remove it, or give --no-profile",
+                )
+            if not keys:
+                key_path = settings.key_directory / "root.key"
+                _make_directory(settings.key_directory)
+                _write_private(key_path, RootKey.generate() + "\n")
+                keys = [from_file(key_path)]
+            service = Service(store, KeyRing(keys), _make_hasher)
+
+            def keep(token: str) -> None:
+                if profile:
+                    _write_private(settings.profile_path, Profile(token, FIRST_TENANT).encode())
+
+            token = service.directory.initialise(ADMIN, password(), FIRST_TENANT, keep)
+            if token is None:
+                return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
+            if fill is not None:
+                fill(service, token)
+            return Initialised(made=True, key_path=key_path, has_profile=profile)
+        finally:
+            store.close()
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Keep other `init` runs in the same state directory waiting."""
+    import fcntl  # noqa: PLC0415 - not on every platform
+
+    _make_directory(home)
+    descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {str(path)!r} can't be made: {error.strerror}") from None
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, unless it is there."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; whole or not at all, and never over another one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(partial, path)
+    except OSError as error:
+        raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)

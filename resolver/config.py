@@ -1,0 +1,252 @@
+"""Settings: read and checked once. Highest first: option, environment, profile, `config.yaml`.
+
+All but the environment lives in the state directory; nothing is ever read from the working tree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolver.errors import AuthenticationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APPLICATION = "blueprint-resolver"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Who the following commands run as: written by `init`, kept in a file that only its owner may read."""
+
+    token: str
+    tenant: str
+
+    def encode(self) -> str:
+        """The file's content."""
+        return json.dumps({"token": self.token, "tenant": self.tenant}, indent=2) + "\n"
+
+
+class Settings:
+    """The settings of one process.
+
+    Args:
+        environ: the environment.
+        home: the state directory; by default RESOLVER_HOME, or the user's data directory by XDG.
+
+    Raises:
+        UsageError: a variable is set and empty, or `config.yaml` breaks its schema.
+    """
+
+    def __init__(self, environ: Mapping[str, str], home: Path | None = None) -> None:
+        self._environ = environ
+        self.home = home or self._default_home()
+        self._config = self._read_config()
+        if self._variable("RESOLVER_URL") is not None:
+            raise UsageError(
+                "RESOLVER_URL is set, and this version can't use a remote store",
+                hint="unset RESOLVER_URL to use the store on this machine",
+            )
+
+    def __repr__(self) -> str:
+        return f"Settings(home={str(self.home)!r})"
+
+    def _variable(self, name: str) -> str | None:
+        """An environment variable; one that is set and empty is a mistake, and never passed over."""
+        value = self._environ.get(name)
+        if value is not None and not value.strip():
+            raise UsageError(f"{name} is set and empty", hint=f"give it a value or unset {name}")
+        return value
+
+    def _default_home(self) -> Path:
+        named = self._variable("RESOLVER_HOME")
+        if named is not None:
+            return Path(named).absolute()
+        import platformdirs  # noqa: PLC0415 - not needed when the variable is set
+
+        return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+
+    def _read_config(self) -> Mapping[str, Any]:
+        path = self.home / "config.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{str(path)!r} can't be read: {type(error).__name__}") from None
+        return _check_config(text, path)
+
+    @property
+    def data_directory(self) -> Path:
+        """Where the embedded database is: what one backs up."""
+        return self.home / "data"
+
+    @property
+    def key_directory(self) -> Path:
+        """Where root keys are: kept apart from the backup."""
+        return self.home / "keys"
+
+    @property
+    def profile_path(self) -> Path:
+        """The file with the token that commands run with by default."""
+        return self.home / "profile"
+
+    @property
+    def uses_embedded_database(self) -> bool:
+        """Whether the database is the one in the state directory."""
+        return self._variable("RESOLVER_DATABASE_URL") is None and "database_url" not in self._config
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        named = self._variable("RESOLVER_DATABASE_URL") or self._config.get("database_url")
+        return str(named) if named else f"sqlite:///{self.data_directory / 'resolver.db'}"
+
+    @property
+    def key_text(self) -> str | None:
+        """A root key given in the environment."""
+        return self._variable("RESOLVER_KEY")
+
+    @property
+    def key_command(self) -> str | None:
+        """A command that prints a root key."""
+        return self._variable("RESOLVER_KEY_COMMAND") or self._config.get("key_command")
+
+    @property
+    def key_files(self) -> list[Path]:
+        """Files with root keys: the one that is named, else all in the state directory."""
+        named = self._variable("RESOLVER_KEY_FILE") or self._config.get("key_file")
+        if named:
+            return [Path(named)]
+        if self.key_text is not None or self.key_command is not None:
+            return []
+        return sorted(self.key_directory.glob("*.key"))
+
+    @property
+    def names_key(self) -> bool:
+        """Whether a root key is named by a setting, rather than found in the state directory."""
+        return bool(
+            self.key_text
+            or self.key_command
+            or self._variable("RESOLVER_KEY_FILE")
+            or self._config.get("key_file"),
+        )
+
+    def token(self, token_file: Path | None = None) -> str:
+        """The access token: from the option's file, RESOLVER_TOKEN, or the profile, in this order.
+
+        A source that is there and empty or unreadable ends the search: the next one is never tried.
+
+        Raises:
+            AuthenticationError: there is no token.
+        """
+        if token_file is not None:
+            try:
+                text = token_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise AuthenticationError(
+                    f"the token file {str(token_file)!r} can't be read: {type(error).__name__}",
+                ) from None
+            if not text:
+                raise AuthenticationError(f"the token file {str(token_file)!r} is empty")
+            return text
+        token = self._environ.get("RESOLVER_TOKEN")
+        if token is not None:
+            if not token.strip():
+                raise AuthenticationError(
+                    "RESOLVER_TOKEN is set and empty",
+                    hint="give it a token, or unset it to use the profile",
+                )
+            return token.strip()
+        profile = self.profile()
+        if profile is None:
+            raise AuthenticationError(
+                "no access token was given",
+                hint="set RESOLVER_TOKEN, or run `resolver init` for a store of your own",
+            )
+        return profile.token
+
+    def tenant(self, named: str | None) -> str:
+        """The tenant to work in: the option, RESOLVER_TENANT, the profile's, or config.yaml's.
+
+        Raises:
+            UsageError: none is named.
+        """
+        if named is not None and not named:
+            raise UsageError("the tenant's name is empty")
+        tenant = named or self._variable("RESOLVER_TENANT")
+        if tenant is None and "RESOLVER_TOKEN" not in self._environ:
+            profile = self.profile()
+            tenant = profile.tenant if profile else None
+        tenant = tenant or self._config.get("tenant")
+        if tenant is None:
+            raise UsageError("no tenant was named", hint="give --tenant NAME, or set RESOLVER_TENANT")
+        return str(tenant)
+
+    def profile(self) -> Profile | None:
+        """The profile, or None when there is none.
+
+        Raises:
+            AuthenticationError: it can be read by others, or is malformed.
+        """
+        path = self.profile_path
+        try:
+            with path.open(encoding="utf-8") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                text = file.read()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise AuthenticationError(
+                f"the profile {str(path)!r} can't be read: {type(error).__name__}",
+            ) from None
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise AuthenticationError(
+                f"the profile {str(path)!r} holds a token and is open to others",
+                hint=f"chmod 600 {path}",
+            )
+        try:
+            fields = json.loads(text)
+            return Profile(str(fields["token"]), str(fields["tenant"]))
+        except (ValueError, KeyError, TypeError):
+            raise AuthenticationError(
+                f"the profile {str(path)!r} is malformed",
+                hint="remove it, and give the token with RESOLVER_TOKEN",
+            ) from None
+
+
+def _check_config(text: str, path: Path) -> Mapping[str, Any]:
+    """Check `config.yaml` against its schema. Imports wait for here: most stores have no such file."""
+    import jsonschema  # noqa: PLC0415
+    import yaml  # noqa: PLC0415
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"{str(path)!r} is not valid YAML") from None
+    if data is None:
+        return {}
+    schema = json.loads(schema_text("config.schema.json"))
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(data):
+        where = "/".join(map(str, error.absolute_path)) or "the top level"
+        # The library's own message would repeat what was written, and a URL holds a password.
+        raise UsageError(
+            f"{str(path)!r} breaks the rule {error.validator!r} at {where}",
+            hint=f"it may have: {', '.join(schema['properties'])}",
+        )
+    return dict(data)
+
+
+def schema_text(name: str) -> str:
+    """The text of one of the JSON Schemas in `schemas/`, which the wheel has within the package."""
+    from importlib import resources  # noqa: PLC0415
+
+    packaged = resources.files("resolver") / "schemas" / name
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    return (Path(__file__).parent.parent / "schemas" / name).read_text(encoding="utf-8")

@@ -1,0 +1,80 @@
+"""What a stored token is bound to: one canonical encoding of its place, put before the plaintext.
+
+The encoding is length-prefixed, so that no two places share an encoding. A token that was moved to another
+row, tenant, version, purpose or name decrypts to the wrong place and is refused.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+
+from resolver.errors import MisplacedTokenError
+
+FORMAT = b"blueprint-resolver/1"
+
+_LENGTH = struct.Struct(">I")
+
+
+class Purpose(enum.StrEnum):
+    """What an encrypted text is for."""
+
+    VALUE = "value"
+    PROVIDER_OPTIONS = "provider options"
+    CONNECTION_PARAMETERS = "connection parameters"
+    WRAPPED_KEY = "wrapped key"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a token belongs.
+
+    Args:
+        purpose: what it is for.
+        tenant_id: the tenant's id; empty for what belongs to the whole system.
+        object_id: the id of the row it belongs to.
+        key: the secret's key; empty where there is none.
+        version: the version number; 0 where there is none.
+        data_key_id: the id of the key that encrypts it.
+    """
+
+    purpose: Purpose
+    tenant_id: str
+    object_id: str
+    key: str
+    version: int
+    data_key_id: str
+
+    def encode(self) -> bytes:
+        """The canonical bytes: format and fields, each after its length in four bytes."""
+        fields = (
+            FORMAT,
+            self.purpose.encode(),
+            self.tenant_id.encode(),
+            self.object_id.encode(),
+            self.key.encode(),
+            str(self.version).encode(),
+            self.data_key_id.encode(),
+        )
+        return b"".join([part for field in fields for part in (_LENGTH.pack(len(field)), field)])
+
+
+def wrap(place: Place, plaintext: bytes) -> bytes:
+    """Put a place before a plaintext."""
+    return place.encode() + plaintext
+
+
+def unwrap(place: Place, bound: bytes) -> bytes:
+    """Take the plaintext out, after checking that it was bound to this very place.
+
+    Raises:
+        MisplacedTokenError: it was bound to another place.
+    """
+    header = place.encode()
+    if not bound.startswith(header):
+        raise MisplacedTokenError(
+            "a stored token belongs to another place: it was moved, renamed or replayed",
+            hint="someone changed the database by hand; compare it with a backup and with the audit trail",
+        )
+    return bound[len(header) :]

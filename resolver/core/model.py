@@ -1,0 +1,211 @@
+"""The nouns: tenants, callers, secrets, values."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from resolver.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.core.permissions import Permission, SystemRole, TenantRole
+
+MAX_KEY_LENGTH = 256
+"""Longest key and name, in characters (Cloudify's rule)."""
+
+MAX_VALUE_BYTES = 1024 * 1024
+"""Largest value, in bytes of UTF-8."""
+
+_KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~-]+\Z")
+
+
+def check_key(text: str, what: str = "key") -> str:
+    """Check a key, tenant name or user name against Cloudify's rule for them.
+
+    Args:
+        text: the key or name.
+        what: what it is called in the message.
+
+    Returns:
+        The same text.
+
+    Raises:
+        InvalidRequestError: it is empty, longer than 256 characters, has other characters than ASCII letters,
+            digits, `-`, `.`, `_` and `~`, or does not begin with a letter; checked in this order.
+    """
+    if not text:
+        raise InvalidRequestError(f"the {what} is empty")
+    if len(text) > MAX_KEY_LENGTH:
+        raise InvalidRequestError(f"the {what} is too long: at most {MAX_KEY_LENGTH} characters are allowed")
+    if not _KEY_CHARACTERS.match(text):
+        raise InvalidRequestError(
+            f"the {what} has characters that are not allowed",
+            hint="use letters, digits, '-', '.' and '_'",
+        )
+    if not text[0].isalpha():
+        raise InvalidRequestError(f"the {what} must begin with a letter")
+    return text
+
+
+class Visibility(enum.StrEnum):
+    """Who knows of a secret. Ordered; a secret's visibility is widened, never narrowed."""
+
+    PRIVATE = "private"
+    TENANT = "tenant"
+    GLOBAL = "global"
+
+    @property
+    def width(self) -> int:
+        """The place in the order private, tenant, global."""
+        return list(Visibility).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant: the space that keys are unique in and that roles are given in."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as others may see it: no password hash."""
+
+    id: str
+    name: str
+    system_role: SystemRole
+    active: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """How a token is narrower than its user. None means: not narrowed in this respect.
+
+    Args:
+        permissions: the only permissions left.
+        tenants: names of the only tenants left.
+        keys: case-sensitive glob patterns (`prod_*`); keys that match none of them are out of reach.
+    """
+
+    permissions: frozenset[Permission] | None = None
+    tenants: frozenset[str] | None = None
+    keys: tuple[str, ...] | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is narrowed at all."""
+        return self.permissions is not None or self.tenants is not None or self.keys is not None
+
+    def permits_key(self, key: str) -> bool:
+        """Whether a key matches the patterns."""
+        return self.keys is None or any(fnmatchcase(key, pattern) for pattern in self.keys)
+
+
+UNNARROWED = Narrowing()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Someone who was authenticated, with the rights read at that moment.
+
+    The service reads the rights again at every request, so that role loss and revocation act at once.
+
+    Args:
+        user_id: the user's id.
+        username: the user's name.
+        system_role: the role in the whole system.
+        roles: the role in each tenant the user is a member of, by tenant id.
+        token_id: the public part of the token used; empty after a password login.
+        narrowing: what the token leaves of the user's rights.
+    """
+
+    user_id: str
+    username: str
+    system_role: SystemRole
+    roles: Mapping[str, TenantRole] = field(default_factory=dict)
+    token_id: str = ""
+    narrowing: Narrowing = UNNARROWED
+
+
+class SecretValue:
+    """A plaintext value. Its repr, str and format show stars; `reveal` is the only way to the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The plaintext."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "SecretValue('****')"
+
+    def __str__(self) -> str:
+        return "****"
+
+    def __format__(self, spec: str) -> str:
+        return format("****", spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretValue) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
+        raise TypeError("a secret value can't be pickled")
+
+
+def check_value(text: str) -> SecretValue:
+    """Check that a text can be a secret's value.
+
+    Raises:
+        InvalidRequestError: it is empty, over 1 MiB, or can't be written as UTF-8.
+    """
+    if not text:
+        raise InvalidRequestError("the value is empty")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidRequestError("the value is not valid UTF-8 text") from None
+    if size > MAX_VALUE_BYTES:
+        raise InvalidRequestError(f"the value is too large: at most {MAX_VALUE_BYTES} bytes are allowed")
+    return SecretValue(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What is known of a secret without its value.
+
+    Args:
+        id: the row's id, a random UUID.
+        key: the secret's name.
+        tenant: the tenant it lives in.
+        visibility: who knows of it.
+        hidden: whether its value may be used but not seen by everyone.
+        owner_id: the id of the user it belongs to.
+        owner: that user's name.
+        version: the number of its current version, from 1.
+        created_at: UTC time, ISO 8601 with milliseconds.
+        updated_at: UTC time of the last change.
+    """
+
+    id: str
+    key: str
+    tenant: Tenant
+    visibility: Visibility
+    hidden: bool
+    owner_id: str
+    owner: str
+    version: int
+    created_at: str
+    updated_at: str

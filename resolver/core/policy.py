@@ -1,0 +1,137 @@
+"""Who may do what: pure decisions, each with its reason.
+
+Two questions, in this order. `decide_in_tenant` is answered before anything is looked up. `decide` is about a
+secret that was found, and judges private and hidden ones by the caller's role in the *secret's* tenant,
+whatever tenant the question came from.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.core.model import Visibility
+from resolver.core.permissions import (
+    SYSTEM_ROLE_PERMISSIONS,
+    TENANT_ROLE_PERMISSIONS,
+    Permission,
+    SystemRole,
+)
+
+if TYPE_CHECKING:
+    from resolver.core.model import Caller, Secret, Tenant
+
+
+class Verdict(enum.StrEnum):
+    """Why something was allowed or refused. The values are stable: audit records carry them."""
+
+    ALLOWED = "allowed"
+    ROLE = "role_does_not_permit"
+    TOKEN = "token_is_narrowed"  # noqa: S105 - a reason's name
+    INVISIBLE = "not_visible"
+    ABSENT = "does_not_exist"
+    HIDDEN = "value_is_hidden"
+    OTHER_TENANT = "belongs_to_another_tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether something is allowed, and why."""
+
+    allowed: bool
+    reason: Verdict
+
+
+_ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
+
+_CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE})
+
+
+def _refused(reason: Verdict) -> Decision:
+    return Decision(allowed=False, reason=reason)
+
+
+def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
+    """What a caller may do in a tenant: system role and tenant role together, cut by the token's narrowing.
+
+    Args:
+        caller: who asks.
+        tenant: where; None for what concerns the whole system.
+    """
+    granted = SYSTEM_ROLE_PERMISSIONS[caller.system_role]
+    if tenant is not None and (role := caller.roles.get(tenant.id)) is not None:
+        granted |= TENANT_ROLE_PERMISSIONS[role]
+    narrowing = caller.narrowing
+    if narrowing.permissions is not None:
+        granted &= narrowing.permissions
+    if narrowing.tenants is not None and (tenant is None or tenant.name not in narrowing.tenants):
+        return frozenset()
+    return granted
+
+
+def decide_in_tenant(caller: Caller, permission: Permission, tenant: Tenant | None) -> Decision:
+    """Whether a caller has a permission in a tenant, before anything is looked up there."""
+    if permission in rights(caller, tenant):
+        return _ALLOWED
+    role_permits = permission in SYSTEM_ROLE_PERMISSIONS[caller.system_role] or (
+        tenant is not None
+        and (role := caller.roles.get(tenant.id)) is not None
+        and permission in TENANT_ROLE_PERMISSIONS[role]
+    )
+    return _refused(Verdict.TOKEN if role_permits else Verdict.ROLE)
+
+
+def decide_key(caller: Caller, key: str) -> Decision:
+    """Whether a narrowed token may name a key at all, before it is looked up."""
+    return _ALLOWED if caller.narrowing.permits_key(key) else _refused(Verdict.TOKEN)
+
+
+def administers(caller: Caller, tenant: Tenant) -> bool:
+    """Whether private secrets and hidden values of others in a tenant are open to the caller.
+
+    A token narrowed to permissions keeps this part of its user's role: that narrowing says what may be done,
+    not who one is. One narrowed to other tenants has no part in this one.
+    """
+    tenants = caller.narrowing.tenants
+    if tenants is not None and tenant.name not in tenants:
+        return False
+    role = caller.roles.get(tenant.id)
+    return caller.system_role is SystemRole.SYS_ADMIN or (
+        role is not None and Permission.SECRET_ADMINISTER in TENANT_ROLE_PERMISSIONS[role]
+    )
+
+
+def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: Tenant) -> Decision:
+    """Decide about one secret, after `decide_in_tenant` allowed the permission in the tenant asked from.
+
+    Args:
+        caller: who asks.
+        permission: one of the `secret:` permissions.
+        secret: the secret that was found under the key.
+        asked_from: the tenant that the question came from.
+
+    Returns:
+        A decision. `not_visible` must look like a secret that does not exist.
+    """
+    home = secret.tenant
+    mine = secret.owner_id == caller.user_id
+    if home.id != asked_from.id and secret.visibility is not Visibility.GLOBAL:
+        return _refused(Verdict.INVISIBLE)
+    if secret.visibility is Visibility.PRIVATE and not mine and not administers(caller, home):
+        return _refused(Verdict.INVISIBLE)
+    if permission in _CHANGES and home.id != asked_from.id:
+        return _refused(Verdict.OTHER_TENANT)
+    if (
+        secret.hidden
+        and permission in _CHANGES | {Permission.SECRET_SHOW, Permission.SECRET_EXPORT}
+        and not may_open_hidden(caller, permission, secret)
+    ):
+        return _refused(Verdict.HIDDEN)
+    return _ALLOWED
+
+
+def may_open_hidden(caller: Caller, permission: Permission, secret: Secret) -> bool:
+    """Whether a hidden value is open to a caller: its creator while still permitted, and administrators."""
+    mine = secret.owner_id == caller.user_id
+    return administers(caller, secret.tenant) or (mine and permission in rights(caller, secret.tenant))

@@ -1,0 +1,212 @@
+"""What the service needs of the edges: a store, a cipher, password hashes. Protocols and records only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from resolver.core.audit import AuditHead, AuditRecord
+    from resolver.core.envelope import Place
+    from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User, Visibility
+    from resolver.core.permissions import SystemRole, TenantRole
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret with the token of its current version."""
+
+    secret: Secret
+    data_key_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataKey:
+    """A data key as stored: wrapped by a root key.
+
+    Args:
+        id: its id.
+        tenant_id: whose values it encrypts; empty for the key of the audit heads.
+        root_key_id: the root key that wraps it.
+        wrapped: the wrapped key.
+    """
+
+    id: str
+    tenant_id: str
+    root_key_id: str
+    wrapped: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """An access token as stored: a digest, never the token."""
+
+    id: str
+    user_id: str
+    digest: str = field(repr=False)
+    description: str
+    created_at: str
+    expires_at: str | None
+    narrowing: Narrowing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A user with roles and, for a login, the password hash."""
+
+    user: User
+    roles: Mapping[str, TenantRole]
+    password_hash: str | None = field(repr=False, default=None)
+
+
+class DataKey(Protocol):
+    """An opened data key."""
+
+    @property
+    def id(self) -> str:
+        """The id of its row."""
+
+    def seal(self, place: Place, value: SecretValue) -> str:
+        """Encrypt a value for its place."""
+
+    def open(self, place: Place, token: str) -> SecretValue:
+        """Decrypt a token at its place; DecryptionError or MisplacedTokenError when it does not belong."""
+
+    def mac(self, data: bytes) -> str:
+        """A message authentication code over data, hexadecimal."""
+
+
+class Cipher(Protocol):
+    """The key ring: root keys that open, one of which wraps."""
+
+    @property
+    def root_key_ids(self) -> Sequence[str]:
+        """The ids of the root keys at hand."""
+
+    def new_data_key(self, tenant_id: str, root_key_id: str) -> StoredDataKey:
+        """Make a data key, wrapped by a root key; RootKeyError when that one is not at hand."""
+
+    def open_data_key(self, stored: StoredDataKey) -> DataKey:
+        """Open a data key; RootKeyError names the root key that is missing."""
+
+
+class PasswordHasher(Protocol):
+    """Makes and checks password hashes."""
+
+    def hash(self, password: str) -> str:
+        """A salted hash of a password."""
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether a password matches; as slow for None as for a hash."""
+
+
+class Session(Protocol):
+    """One transaction of a store."""
+
+    # users and tenants
+    def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
+        """A user by name (whatever its case) or id, with roles."""
+
+    def users(self) -> Sequence[User]:
+        """All users, by name."""
+
+    def add_user(self, user: User, password_hash: str | None) -> None:
+        """Store a user; ConflictError when the name is taken."""
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace a password hash."""
+
+    def set_system_role(self, user_id: str, role: SystemRole) -> None:
+        """Give a system role; ConflictError when no active sys_admin would remain."""
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by name."""
+
+    def tenants(self) -> Sequence[Tenant]:
+        """All tenants, by name."""
+
+    def add_tenant(self, tenant: Tenant, at: str) -> None:
+        """Store a tenant; ConflictError when the name is taken."""
+
+    def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
+        """Make a user a member, or change the role."""
+
+    def remove_membership(self, tenant_id: str, user_id: str) -> bool:
+        """End a membership; whether there was one."""
+
+    # tokens
+    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
+        """A token that was not revoked, with its user."""
+
+    def tokens(self, user_id: str | None) -> Sequence[tuple[StoredToken, str]]:
+        """The tokens of one user, or of all, with the user's name; oldest first."""
+
+    def add_token(self, token: StoredToken) -> None:
+        """Store a token."""
+
+    def revoke_token(self, token_id: str) -> None:
+        """Delete a token."""
+
+    # keys
+    def wrapping_root_key(self) -> str | None:
+        """The id of the root key that wraps, or None in a store that is not initialised."""
+
+    def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
+        """Record which root key wraps; ConflictError when another process just did."""
+
+    def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
+        """Data keys by id."""
+
+    def active_data_key(self, tenant_id: str) -> StoredDataKey | None:
+        """The data key that new values of a tenant are encrypted with."""
+
+    def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
+        """Store a data key and make it the active one."""
+
+    # secrets
+    def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
+        """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
+
+    def secrets(self, tenant_id: str) -> Sequence[Secret]:
+        """The tenant's own secrets, and global ones of other tenants; by time of creation, then key."""
+
+    def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
+        """Store a secret with its first version; ConflictError when its key is taken."""
+
+    def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
+        """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
+
+    def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
+        """Change visibility and hiding; ConflictError when a global key would collide."""
+
+    def delete_secret(self, secret: Secret) -> None:
+        """Delete a secret with all its versions."""
+
+    # audit
+    def audit_head(self, chain: str) -> tuple[AuditHead, str, str]:
+        """A chain's head with its MAC and that key's id, locked until the transaction ends."""
+
+    def append_audit(
+        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
+    ) -> None:
+        """Store records and the new head."""
+
+    def audit_records(self, chain: str) -> Sequence[AuditRecord]:
+        """A chain's records by number."""
+
+
+class Store(Protocol):
+    """A database."""
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A transaction that only reads, on one state of the data."""
+
+    def write(self) -> AbstractContextManager[Session]:
+        """A transaction that writes; committed at the end of the block, rolled back by an exception."""
+
+    def close(self) -> None:
+        """Give back connections."""

@@ -1,0 +1,69 @@
+"""What can be wrong with a blueprint: one record for each finding, with its place and reason."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resolver.core.document import Path, Position
+
+
+class Reason(enum.StrEnum):
+    """Why a call or a text was refused. The values are stable: scripts match on them."""
+
+    # the text
+    NOT_UTF8 = "not_utf8"
+    SYNTAX = "syntax"
+    EMPTY = "empty"
+    DUPLICATE_KEY = "duplicate_key"
+    BAD_MAPPING_KEY = "bad_mapping_key"
+    BAD_SCALAR = "bad_scalar"
+    RECURSIVE_ALIAS = "recursive_alias"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_MANY_NODES = "too_many_nodes"
+    CUSTOM_TAG = "custom_tag"
+    # imports
+    IMPORT_REFUSED = "import_refused"
+    IMPORT_HOLDS_CALLS = "import_holds_calls"
+    # calls and their arguments
+    NOT_A_CALL = "not_a_call"
+    BAD_ARGUMENT = "bad_argument"
+    BAD_INPUT = "bad_input"
+    NOT_KNOWN_YET = "not_known_yet"
+    # access
+    NOT_PERMITTED = "not_permitted"
+    NOT_FOUND = "secret_not_found"
+    UNAVAILABLE = "store_unavailable"
+    # values
+    UNREADABLE = "secret_unreadable"
+    NOT_JSON = "not_json"
+    NO_SUCH_STEP = "no_such_step"
+    VALUE_HOLDS_CALL = "value_holds_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding.
+
+    Args:
+        reason: the stable code.
+        message: one sentence without any secret value.
+        source: the blueprint's name as the user gave it; empty when no blueprint is at fault.
+        position: where in the text, or None when it is not about one place.
+        path: the place in the document.
+        key: the secret's key as it may be shown; empty when there is none.
+        hint: what to do about it.
+        line_text: the source line at `position`, for the caret.
+    """
+
+    reason: Reason
+    message: str
+    source: str = ""
+    position: Position | None = None
+    path: Path = ()
+    key: str = ""
+    hint: str = ""
+    line_text: str = ""

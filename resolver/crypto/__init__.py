@@ -1,0 +1,1 @@
+"""Fernet, the key ring, root key sources and password hashes."""

@@ -1,0 +1,62 @@
+"""What keeps the memory of this process, where values stand in plain, from ending up in a file."""
+
+from __future__ import annotations
+
+import sys
+
+_PR_GET_DUMPABLE = 3  # <linux/prctl.h>
+_PR_SET_DUMPABLE = 4
+
+
+def harden(*, leave_dumpable: bool = False) -> list[str]:
+    """Turn off core files and dumpability for this process.
+
+    Both are needed: a core limit of zero does not bind a crash handler that the kernel feeds through a pipe,
+    dumpability does (core(5), prctl(2) PR_SET_DUMPABLE). Other processes of the same user can't trace a
+    process that is not dumpable, nor read its memory, environment and descriptors below `/proc`.
+
+    Programs that this process starts inherit the core limit; dumpability they get back by execve(2).
+
+    Args:
+        leave_dumpable: turn off core files only. For tests that trace the process.
+
+    Returns:
+        One sentence for each thing that could not be done; empty when all was.
+    """
+    lacks = [_turn_off_core_files()]
+    if not leave_dumpable:
+        lacks.append(_turn_off_dumpability())
+    return [lack for lack in lacks if lack]
+
+
+def _turn_off_core_files() -> str:
+    try:
+        import resource  # noqa: PLC0415 - Windows has no such module
+    except ImportError:
+        return f"core files can't be turned off on {sys.platform}"
+    try:
+        # Lowering the hard limit, too, is always allowed and can't be taken back.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (OSError, ValueError) as error:
+        return f"core files could not be turned off: {error}"
+    return ""
+
+
+def _turn_off_dumpability() -> str:
+    if sys.platform != "linux":
+        return (
+            f"other processes of the same user can't be kept from reading this one's memory on {sys.platform}"
+        )
+    failure = "other processes of the same user could not be kept from reading this one's memory"
+    try:
+        import ctypes  # noqa: PLC0415 - 8 ms that only Linux needs; some builds of Python lack it
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return f"{failure}: prctl is not available"
+    # The answer is read back because a sandbox may accept the call and ignore it.
+    nothing = ctypes.c_ulong(0)
+    prctl(_PR_SET_DUMPABLE, nothing, nothing, nothing, nothing)
+    if prctl(_PR_GET_DUMPABLE, nothing, nothing, nothing, nothing) != 0:
+        return f"{failure}: prctl was refused"
+    return ""

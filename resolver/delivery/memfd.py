@@ -1,0 +1,99 @@
+"""A text as a file that exists in memory only and that nobody can change any more.
+
+See memfd_create(2) and, for seals, F_ADD_SEALS in fcntl(2).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+
+from resolver.errors import UnavailableError
+
+_MFD_NOEXEC_SEAL = 0x0008  # Linux 6.3; the os module of Python 3.11 does not name it
+_LOWEST_DESCRIPTOR = 50
+"""Scripts use small numbers for descriptors of their own (`exec 3>log`); one of those would replace ours."""
+
+
+def require_memfd() -> None:
+    """Check, before anything is decrypted, that this platform can have memory files at all.
+
+    Raises:
+        UnavailableError: it can't. There is no fallback: a text is never put into a file on disk instead.
+    """
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
+        raise UnavailableError(
+            f"a command can't be given a blueprint in memory on {sys.platform}",
+            hint="this needs memfd_create and file seals, which Linux has; elsewhere, pipe into the command",
+        )
+
+
+def seal(text: bytes) -> int:
+    """Put a text into a memory file and seal it against every change.
+
+    Args:
+        text: what the file shall hold, byte for byte.
+
+    Returns:
+        A read-only descriptor at offset 0 that no child inherits; the caller closes it. Nothing else refers
+        to the file.
+
+    Raises:
+        UnavailableError: this platform has no sealed memory files, or no room for this one.
+    """
+    require_memfd()
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+    everything = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    try:
+        writable = _create("resolved-blueprint", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.fchmod(writable, 0o400)
+            rest = memoryview(text)
+            while rest:
+                rest = rest[os.write(writable, rest) :]
+            fcntl.fcntl(writable, fcntl.F_ADD_SEALS, everything)
+            # Opened anew: a duplicate would be writable and would share its offset with the original.
+            readable = os.open(f"/proc/self/fd/{writable}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(writable)
+        try:
+            return fcntl.fcntl(readable, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR)
+        finally:
+            os.close(readable)
+    except OSError as error:
+        raise UnavailableError(
+            f"the blueprint could not be put into a sealed memory file: {error.strerror}",
+            hint="this needs memfd_create, file seals and a mounted /proc; a sandbox may forbid them",
+        ) from None
+
+
+def is_memfd(descriptor: int) -> bool:
+    """Whether a descriptor is an anonymous memory file, rather than a file that was or is below some path.
+
+    All memory files live on one mount that the kernel keeps to itself, so their device is that of any other
+    one. Neither an unlinked file (a shell's here-string) nor one on a tmpfs (`/dev/shm`) is on that device,
+    though both look alike otherwise: no links, and seals can be asked for. Huge-page ones do not count.
+    """
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
+        return False
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink:
+        return False
+    with suppress(OSError):
+        probe = _create("probe", os.MFD_CLOEXEC)
+        try:
+            return os.fstat(probe).st_dev == status.st_dev
+        finally:
+            os.close(probe)
+    return False
+
+
+def _create(name: str, flags: int) -> int:
+    try:
+        return os.memfd_create(name, flags | _MFD_NOEXEC_SEAL)
+    except OSError:
+        # An older kernel does not know the flag.
+        return os.memfd_create(name, flags)

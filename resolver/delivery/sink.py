@@ -1,0 +1,111 @@
+"""Where stdout leads, and whether resolved text may go there."""
+
+from __future__ import annotations
+
+import enum
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resolver.delivery.memfd import is_memfd
+from resolver.errors import SinkRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_EXEC = "`resolver exec BLUEPRINT ... -- COMMAND {}` hands the blueprint to a command in memory"
+_FILE_HINT = f"{_EXEC}; --allow-plaintext-file writes the values to disk all the same"
+_LOG_HINT = f"{_EXEC}; --allow-log writes the values there all the same"
+_OTHER_HINT = f"{_EXEC}; or pipe into the command"
+
+
+class Sink(enum.Enum):
+    """What kind of place the output goes to."""
+
+    STREAM = "stream"
+    """Another program reads it: resolved text."""
+
+    TERMINAL = "terminal"
+    """A person reads it: placed values are masked."""
+
+
+def judge(
+    fd: int,
+    stderr_fd: int,
+    environ: Mapping[str, str],
+    *,
+    allow_plaintext_file: bool,
+    allow_log: bool,
+) -> Sink:
+    """Decide whether resolved text may be written to a descriptor.
+
+    Args:
+        fd: where the text would go, normally stdout.
+        stderr_fd: where messages go; may be closed.
+        environ: where `JOURNAL_STREAM` and `CI` are looked up.
+        allow_plaintext_file: accept a regular file.
+        allow_log: accept what is known to be kept as a log.
+
+    Returns:
+        What the text will be read by.
+
+    Raises:
+        SinkRefusedError: the text would stay there, or nobody would get it.
+    """
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT) from None
+    mode = status.st_mode
+    if stat.S_ISCHR(mode):
+        return _judge_device(fd, status)
+    if stat.S_ISREG(mode):
+        if not is_memfd(fd) and not allow_plaintext_file:
+            raise SinkRefusedError("stdout is a regular file", hint=_FILE_HINT)
+        return Sink.STREAM
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        log = "" if allow_log else _name_log(status, stderr_fd, environ)
+        if log:
+            raise SinkRefusedError(f"stdout is {log}", hint=_LOG_HINT)
+        return Sink.STREAM
+    kind = "a directory" if stat.S_ISDIR(mode) else "neither a pipe, a socket nor a terminal"
+    raise SinkRefusedError(f"stdout is {kind}", hint=_OTHER_HINT)
+
+
+def _judge_device(fd: int, status: os.stat_result) -> Sink:
+    if os.isatty(fd):
+        return Sink.TERMINAL
+    try:
+        null = Path(os.devnull).stat()
+    except OSError:
+        null = None
+    if null is not None and stat.S_ISCHR(null.st_mode) and status.st_rdev == null.st_rdev:
+        return Sink.STREAM
+    raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=_OTHER_HINT)
+
+
+def _name_log(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]) -> str:
+    """What kind of log a pipe or socket is known to be; empty when it is not known to be one."""
+    # systemd.exec(5): device and inode of what a service's output is connected to, in decimal.
+    if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
+        return "the system journal"
+    try:
+        # What a container's or a service's log driver reads is often one pipe for both.
+        if _are_same(status, os.fstat(stderr_fd)):
+            return "the same pipe or socket as stderr, which is how logs are collected"
+    except OSError:
+        pass
+    if environ.get("CI"):
+        try:
+            if _are_same(status, Path(f"/proc/{os.getppid()}/fd/1").stat()):
+                return "the stdout of the CI job's own shell, which CI systems keep as a log"
+        except OSError:
+            # The parent belongs to someone else, lives in another PID namespace, or there is no /proc. That
+            # says nothing about the pipe, and refusing would break every pipeline on such machines.
+            pass
+    return ""
+
+
+def _are_same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)

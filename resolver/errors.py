@@ -1,0 +1,114 @@
+"""Everything that this package raises on purpose.
+
+    ResolverError
+    ├── UsageError              a setting, option or argument is wrong
+    ├── InvalidRequestError     a key, name or value breaks the rules for one
+    ├── BlueprintError          a blueprint or an input can't be resolved; carries the problems
+    ├── AccessError
+    │   ├── AuthenticationError the caller could not be identified
+    │   └── NotPermittedError   the caller may not do this here
+    ├── NotFoundError           what was named does not exist, or may not be seen
+    ├── ConflictError           what was asked for collides with what is stored
+    ├── SinkRefusedError        the output goes where plaintext may not go
+    └── UnavailableError
+        ├── StoreError          the database can't be reached, read or written
+        ├── RootKeyError        no root key, or not the one that is needed
+        └── TokenError
+            ├── DecryptionError     a stored token does not decrypt
+            └── MisplacedTokenError a stored token belongs to another place
+
+Messages start lower case, hold no secret value, and leave advice to `hint`. Exit codes and HTTP
+statuses belong to the edges: nothing here knows either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolver.core.problems import Problem
+
+
+class ResolverError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    Args:
+        message: one sentence, lower case, without a period and without any secret value.
+        hint: what the reader can do about it; empty when the message says it all.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ResolverError):
+    """A setting, option or argument is wrong or contradicts another one."""
+
+
+class InvalidRequestError(ResolverError):
+    """A key, name or value breaks the rules for keys, names or values."""
+
+
+class BlueprintError(ResolverError):
+    """One or more problems keep a blueprint from being resolved.
+
+    Args:
+        problems: all problems that one run found, in the order of the text.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = len(problems)
+        super().__init__(f"{count} problem{'s' if count != 1 else ''} found, nothing was resolved")
+        self.problems = tuple(problems)
+
+
+class AccessError(ResolverError):
+    """The caller is unknown or may not do what was asked."""
+
+
+class AuthenticationError(AccessError):
+    """The caller could not be identified by the credentials given."""
+
+
+class NotPermittedError(AccessError):
+    """The caller's role, or the narrowing of its token, does not include what was asked."""
+
+
+class NotFoundError(ResolverError):
+    """What was named does not exist, or the caller may not see that it does."""
+
+
+class ConflictError(ResolverError):
+    """What was asked for collides with what is stored, or with another writer."""
+
+
+class SinkRefusedError(ResolverError):
+    """The output goes to a place where a plaintext value would stay."""
+
+
+class UnavailableError(ResolverError):
+    """The store, a key or a provider is not available."""
+
+
+class StoreError(UnavailableError):
+    """The database can't be reached, read or written."""
+
+
+class RootKeyError(UnavailableError):
+    """There is no root key, it is malformed, or it is not the one that is needed."""
+
+
+class TokenError(UnavailableError):
+    """A stored token can't be turned back into a value."""
+
+
+class DecryptionError(TokenError):
+    """A stored token does not decrypt; one text whatever the cause."""
+
+
+class MisplacedTokenError(TokenError):
+    """A stored token decrypts, but was made for another place: moved, renamed or replayed."""

@@ -1,0 +1,64 @@
+"""The one place where store, policy, cipher and audit meet.
+
+Each method of its parts is one request: it reads the caller's rights again, decides before it looks anything
+up, decides again about what it found, records the decision, and only then decrypts or changes anything.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from resolver.service.directory import Directory
+from resolver.service.gate import Gate
+from resolver.service.manage import Secrets
+from resolver.service.rows import Opener
+from resolver.service.trail import Trail
+from resolver.service.use import Use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.core.ports import Cipher, PasswordHasher, Store
+
+
+def utc_now() -> str:
+    """The time now, UTC, as it is stored: ISO 8601 with milliseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+class Service:
+    """The secrets store as callers see it.
+
+    Args:
+        store: where everything is kept.
+        cipher: the key ring.
+        passwords: makes the password hasher, once one is needed.
+        clock: gives the time as it is stored.
+
+    Attributes:
+        gate: identifies callers.
+        use: obtains values for blueprints.
+        secrets: manages secrets.
+        directory: tenants, users, memberships and tokens.
+        trail: the audit trail.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cipher: Cipher,
+        passwords: Callable[[], PasswordHasher],
+        clock: Callable[[], str] = utc_now,
+    ) -> None:
+        self._store = store
+        self.gate = Gate(store, passwords, clock)
+        self.trail = Trail(store, cipher, self.gate, clock)
+        opener = Opener(cipher, self.trail)
+        self.use = Use(store, self.gate, self.trail, opener)
+        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock)
+        self.directory = Directory(store, cipher, self.gate, self.trail, clock)
+
+    def close(self) -> None:
+        """Give back the store's connections."""
+        self._store.close()

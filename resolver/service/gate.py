@@ -1,0 +1,225 @@
+"""Who is asking, and what may they do: authentication, and the decisions that come before any look-up."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.core import policy
+from resolver.core.model import Caller, Tenant
+from resolver.core.permissions import Permission
+from resolver.core.policy import Verdict
+from resolver.errors import AuthenticationError, NotFoundError, NotPermittedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.core.ports import PasswordHasher, Session, Store, StoredToken, StoredUser
+
+TOKEN_PREFIX = "ctok"  # noqa: S105 - the format's name
+TOKEN_ID_LENGTH = 10
+TOKEN_SECRET_LENGTH = 40
+
+_DOING = {
+    Permission.SECRET_LIST: "list secrets",
+    Permission.SECRET_SHOW: "see secrets",
+    Permission.SECRET_USE: "use secrets",
+    Permission.SECRET_CREATE: "create secrets",
+    Permission.SECRET_UPDATE: "change secrets",
+    Permission.SECRET_DELETE: "delete secrets",
+    Permission.SECRET_CREATE_GLOBAL: "make a secret global",
+    Permission.AUDIT_READ: "read the audit trail",
+    Permission.TENANT_MANAGE: "manage tenants",
+    Permission.USER_MANAGE: "manage users",
+    Permission.MEMBERSHIP_MANAGE: "manage memberships",
+    Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
+}
+
+
+class MemberRefusedError(NotPermittedError):
+    """A member's role or token does not permit what was asked: recorded in the tenant's audit trail.
+
+    To the caller it is a `NotPermittedError` like any other, with the same words.
+    """
+
+    def __init__(self, caller: Caller, tenant: Tenant, permission: Permission, reason: Verdict) -> None:
+        error = not_permitted(caller, permission, tenant.name)
+        super().__init__(error.message, hint=error.hint)
+        self.caller = caller
+        self.tenant = tenant
+        self.permission = permission
+        self.reason = reason
+
+
+def not_permitted(caller: Caller, permission: Permission, tenant: str) -> NotPermittedError:
+    """The refusal, in the same words whether or not the tenant or what was asked for exists."""
+    where = f" in tenant {tenant!r}" if tenant else ""
+    hint = "`resolver whoami` shows what this user and token may do"
+    return NotPermittedError(
+        f"user {caller.username!r} is not permitted to {_DOING[permission]}{where}", hint=hint
+    )
+
+
+def not_found(key: str, tenant: str) -> NotFoundError:
+    """The answer for a secret that does not exist, and for one that the caller may not see."""
+    return NotFoundError(
+        f"secret {key!r} was not found in tenant {tenant!r}",
+        hint=f"`resolver secrets list -t {tenant}` shows what there is",
+    )
+
+
+def demand_key(caller: Caller, permission: Permission, key: str, tenant: str) -> None:
+    """Refuse a key that a narrowed token may not name, before it is looked up."""
+    if not policy.decide_key(caller, key).allowed:
+        refused = not_permitted(caller, permission, tenant)
+        raise NotPermittedError(f"{refused.message} under this key", hint=refused.hint)
+
+
+def demand_unnarrowed(caller: Caller, doing: str) -> None:
+    """Refuse what no narrowed token may do, whatever it was narrowed to."""
+    if caller.narrowing.narrows:
+        raise NotPermittedError(
+            f"a narrowed token can't {doing}",
+            hint="use a token of this user that is not narrowed",
+        )
+
+
+def _refused_token() -> AuthenticationError:
+    return AuthenticationError(
+        "the access token is not valid",
+        hint="it may be mistyped, revoked or expired; `resolver tokens create` makes one",
+    )
+
+
+class Gate:
+    """Identifies callers and lets them into tenants.
+
+    Args:
+        store: where users and tokens are kept.
+        passwords: makes the password hasher, once one is needed.
+        clock: gives the time as it is stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Callable[[], PasswordHasher],
+        clock: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._make_hasher = passwords
+        self._clock = clock
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Identify a caller by an access token.
+
+        Raises:
+            AuthenticationError: the token is malformed, or unknown, revoked, expired or of a user who is not
+                active: one text for these.
+        """
+        parts = token.split("-")
+        if (
+            len(parts) != 3  # noqa: PLR2004 - prefix, id, secret
+            or parts[0] != TOKEN_PREFIX
+            or len(parts[1]) != TOKEN_ID_LENGTH
+            or len(parts[2]) != TOKEN_SECRET_LENGTH
+            or not (parts[1] + parts[2]).isascii()
+            or not (parts[1] + parts[2]).isalnum()
+        ):
+            raise AuthenticationError(
+                "the access token is malformed",
+                hint="a token looks like ctok-<10 characters>-<40 characters>",
+            )
+        with self._store.read() as session:
+            found = session.token(parts[1])
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
+        if not hmac.compare_digest(digest, expected) or found is None:
+            raise _refused_token()
+        return self._caller(*found)
+
+    def _caller(self, token: StoredToken, stored: StoredUser) -> Caller:
+        expired = token.expires_at is not None and token.expires_at <= self._clock()
+        if expired or not stored.user.active:
+            raise _refused_token()
+        user = stored.user
+        return Caller(user.id, user.name, user.system_role, stored.roles, token.id, token.narrowing)
+
+    def authenticate_password(self, username: str, password: str) -> Caller:
+        """Identify a caller by user name and password.
+
+        Raises:
+            AuthenticationError: unknown user, wrong password or not active; one text and cost for all.
+        """
+        with self._store.read() as session:
+            stored = session.user(name=username)
+        matches = self.passwords.verify(stored.password_hash if stored else None, password)
+        if not matches or stored is None or not stored.user.active:
+            raise AuthenticationError("the user name or the password is wrong")
+        user = stored.user
+        return Caller(user.id, user.name, user.system_role, stored.roles)
+
+    @functools.cached_property
+    def passwords(self) -> PasswordHasher:
+        """The password hasher, made when one is needed."""
+        return self._make_hasher()
+
+    def current(self, session: Session, caller: Caller) -> Caller:
+        """The caller with the rights of this moment.
+
+        Raises:
+            AuthenticationError: the token was revoked or has expired, or the user is not active any more.
+        """
+        if caller.token_id:
+            found = session.token(caller.token_id)
+            if found is None or found[1].user.id != caller.user_id:
+                raise _refused_token()
+            return self._caller(*found)
+        stored = session.user(user_id=caller.user_id)
+        if stored is None or not stored.user.active:
+            raise AuthenticationError("the user is not active any more")
+        return replace(
+            caller,
+            username=stored.user.name,
+            system_role=stored.user.system_role,
+            roles=stored.roles,
+        )
+
+    def enter(
+        self,
+        session: Session,
+        caller: Caller,
+        permission: Permission,
+        tenant_name: str,
+    ) -> tuple[Caller, Tenant]:
+        """Read the rights again and decide about a permission in a tenant, before any look-up in it.
+
+        Raises:
+            MemberRefusedError: a member's role or token does not permit it.
+            NotPermittedError: not a member; the same whether or not the tenant exists.
+            NotFoundError: there is no such tenant, for those who may know.
+        """
+        caller = self.current(session, caller)
+        tenant = session.tenant(tenant_name)
+        decision = policy.decide_in_tenant(caller, permission, tenant)
+        if not decision.allowed:
+            if tenant is not None and (tenant.id in caller.roles or decision.reason is Verdict.TOKEN):
+                raise MemberRefusedError(caller, tenant, permission, decision.reason)
+            raise not_permitted(caller, permission, tenant_name)
+        if tenant is None:
+            raise NotFoundError(f"tenant {tenant_name!r} does not exist")
+        return caller, tenant
+
+    def enter_system(self, session: Session, caller: Caller, permission: Permission) -> Caller:
+        """The same for what concerns the whole system.
+
+        Raises:
+            NotPermittedError: the caller's system role does not permit it.
+        """
+        caller = self.current(session, caller)
+        if not policy.decide_in_tenant(caller, permission, None).allowed:
+            raise not_permitted(caller, permission, "")
+        return caller

@@ -1,0 +1,75 @@
+"""Rows of secrets: finding those that a caller may name, sealing and opening their tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolver.core.envelope import Place, Purpose
+from resolver.errors import StoreError, TokenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from resolver.core.model import Caller, Secret, SecretValue, Tenant
+    from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
+    from resolver.service.trail import Trail
+
+
+def value_place(secret: Secret, data_key_id: str) -> Place:
+    """Where the token of a secret's current version belongs."""
+    return Place(Purpose.VALUE, secret.tenant.id, secret.id, secret.key, secret.version, data_key_id)
+
+
+def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:
+    """The rows of keys that the caller's token may name."""
+    named = [key for key in keys if caller.narrowing.permits_key(key)]
+    return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)} if named else {}
+
+
+def active_data_key(session: Session, cipher: Cipher, tenant_id: str) -> DataKey:
+    """The data key that new values of a tenant are encrypted with."""
+    stored = session.active_data_key(tenant_id)
+    if stored is None:
+        raise StoreError("the tenant has no data key", hint="the database was changed by hand")
+    return cipher.open_data_key(stored)
+
+
+class Opener:
+    """Decrypts values; a failure is an audit record of its own.
+
+    Args:
+        cipher: opens data keys.
+        trail: where failures are recorded.
+    """
+
+    def __init__(self, cipher: Cipher, trail: Trail) -> None:
+        self._cipher = cipher
+        self._trail = trail
+
+    def data_keys(self, stored: Sequence[StoredDataKey]) -> Mapping[str, DataKey]:
+        """Opened data keys by id."""
+        return {key.id: self._cipher.open_data_key(key) for key in stored}
+
+    def open(
+        self,
+        caller: Caller,
+        home: Tenant,
+        row: StoredSecret,
+        opened: Mapping[str, DataKey],
+    ) -> SecretValue:
+        """Decrypt one row's token; a failure is an audit record of its own."""
+        data_key = opened.get(row.data_key_id)
+        if data_key is None:
+            raise StoreError(f"the data key of secret {row.secret.key!r} is missing")
+        try:
+            return data_key.open(value_place(row.secret, row.data_key_id), row.token)
+        except TokenError as error:
+            secret = row.secret
+            entry = self._trail.entry(
+                caller, home, "secret:unreadable", secret=secret, reason=type(error).__name__
+            )
+            self._trail.commit(home.id, [entry])
+            raise type(error)(
+                f"secret {secret.key!r} of tenant {secret.tenant.name!r}: {error.message}",
+                hint=error.hint,
+            ) from None

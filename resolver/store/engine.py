@@ -1,0 +1,130 @@
+"""Engines: how each database is opened, and the one place where its errors become ours."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from resolver.errors import ConflictError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection, Engine
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a SQLite writer waits for another one."""
+
+WRITES = "resolver_writes"
+"""The execution option of a transaction that will write."""
+
+
+def parse_url(text: str) -> URL:
+    """Read a database URL; `postgresql:` means the psycopg driver.
+
+    Raises:
+        UsageError: it is no URL, or names a database that is not supported. The text is not repeated, since
+            it may hold a password.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            "the database URL is malformed",
+            hint="write sqlite:////absolute/path or postgresql://user@host/database",
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise UsageError(f"database {url.drivername!r} is not supported", hint="use sqlite or postgresql")
+    if url.drivername == "sqlite" and url.query:
+        raise UsageError("the database URL has options that SQLite does not take here")
+    return url
+
+
+def make_engine(url: URL) -> Engine:
+    """Make an engine that shows no parameter in any message.
+
+    Raises:
+        UsageError: the driver is not installed.
+    """
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.drivername == "sqlite":
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+    else:
+        options["pool_pre_ping"] = True
+    try:
+        engine = create_engine(url, **options)
+    except (ImportError, NoSuchModuleError):
+        raise UsageError(
+            f"the driver for {url.get_backend_name()} is not installed",
+            hint="pip install 'blueprint-resolver[postgresql]'",
+        ) from None
+    if url.drivername == "sqlite":
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
+    # The driver's own transaction handling begins too late for a consistent read; BEGIN is ours to say.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    # IMMEDIATE: a writer that first reads must not find at its first write that another one was quicker.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_NOT_INITIALISED = ("no such table", "does not exist", "UndefinedTable")
+
+
+@contextlib.contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Turn the database's errors into ours; nothing that a statement carried is repeated."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError(
+            "the change collides with what is stored, or with another writer",
+            hint=_constraint(error),
+        ) from None
+    except DBAPIError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        cause = (
+            str(error.orig).splitlines()[0]
+            if error.orig is not None and str(error.orig)
+            else "no reason given"
+        )
+        if any(words in cause for words in _NOT_INITIALISED):
+            raise StoreError(f"there is no store in {shown}", hint="`resolver init` makes one") from None
+        raise StoreError(
+            f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
+            hint=_advice(cause),
+        ) from None
+    except SQLAlchemyError as error:
+        raise StoreError(f"the database failed: {type(error).__name__}") from None
+
+
+def _constraint(error: IntegrityError) -> str:
+    diagnostic = getattr(error.orig, "diag", None)
+    return getattr(diagnostic, "constraint_name", None) or ""
+
+
+def _advice(cause: str) -> str:
+    if "unable to open" in cause:
+        return "`resolver init` makes a store; or check RESOLVER_HOME and the permissions of its folder"
+    if "locked" in cause:
+        return "another process holds the database; try again when it is done"
+    if "readonly" in cause or "read-only" in cause:
+        return "a use is recorded before anything is decrypted, so the database must be writable"
+    return ""

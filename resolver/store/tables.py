@@ -1,0 +1,191 @@
+"""The tables. Alembic revision 0001 makes them; a test compares the two.
+
+Global uniqueness of keys is kept by constraints alone: `key_scope` says of each key whether it is used within
+tenants or globally, every secret refers to (key, scope), and only one secret may be the global one.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_REVISION = "0001"
+"""The Alembic revision that this code needs."""
+
+ID = String(36)
+"""A random UUID as text."""
+
+NAME = String(256)
+TIME = String(24)
+"""UTC, ISO 8601 with milliseconds: sorts as text, the same in every database."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("created_at", TIME, nullable=False),
+)
+
+user_account = Table(
+    "user_account",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False),
+    Column("folded_name", NAME, nullable=False, unique=True),
+    Column("system_role", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("password_hash", Text),
+    Column("created_at", TIME, nullable=False),
+    CheckConstraint("system_role IN ('sys_admin', 'default')", name="system_role"),
+)
+
+membership = Table(
+    "membership",
+    metadata,
+    Column("tenant_id", ID, ForeignKey("tenant.id"), primary_key=True),
+    Column("user_id", ID, ForeignKey("user_account.id"), primary_key=True),
+    Column("role", String(16), nullable=False),
+    CheckConstraint("role IN ('manager', 'user', 'operations', 'viewer')", name="role"),
+    Index(None, "user_id"),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("id", String(10), primary_key=True),
+    Column("user_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("digest", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("expires_at", TIME),
+    Column("last_used_at", TIME),
+    Column("narrowing", Text, nullable=False),
+)
+
+root_key = Table(
+    "root_key",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("wraps", Boolean, nullable=False),
+    Column("since", TIME, nullable=False),
+    Index(
+        "uq_root_key_wraps", "wraps", unique=True, sqlite_where=text("wraps"), postgresql_where=text("wraps")
+    ),
+)
+
+data_key = Table(
+    "data_key",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("tenant_id", ID, nullable=False),
+    Column("root_key_id", String(16), ForeignKey("root_key.id"), nullable=False),
+    Column("wrapped", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Index(
+        "uq_data_key_active_tenant_id",
+        "tenant_id",
+        unique=True,
+        sqlite_where=text("active"),
+        postgresql_where=text("active"),
+    ),
+)
+
+key_scope = Table(
+    "key_scope",
+    metadata,
+    Column("key", NAME, primary_key=True),
+    Column("scope", String(8), nullable=False),
+    UniqueConstraint("key", "scope"),
+    CheckConstraint("scope IN ('tenant', 'global')", name="scope"),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("tenant_id", ID, ForeignKey("tenant.id"), nullable=False),
+    Column("key", NAME, nullable=False),
+    Column("scope", String(8), nullable=False),
+    Column("visibility", String(8), nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("owner_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    UniqueConstraint("tenant_id", "key"),
+    # Deferred to the commit, so that one transaction can move a key and its secret to the other scope.
+    ForeignKeyConstraint(
+        ["key", "scope"],
+        ["key_scope.key", "key_scope.scope"],
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    CheckConstraint("visibility IN ('private', 'tenant', 'global')", name="visibility"),
+    CheckConstraint("(scope = 'global') = (visibility = 'global')", name="scope_follows_visibility"),
+    Index(
+        "uq_secret_global_key",
+        "key",
+        unique=True,
+        sqlite_where=text("scope = 'global'"),
+        postgresql_where=text("scope = 'global'"),
+    ),
+    Index(None, "key", "scope"),
+)
+
+secret_version = Table(
+    "secret_version",
+    metadata,
+    Column("secret_id", ID, ForeignKey("secret.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("data_key_id", ID, ForeignKey("data_key.id"), nullable=False, index=True),
+    Column("token", Text, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("created_by", ID, nullable=False),
+)
+
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("mac", String(64), nullable=False),
+    Column("mac_key_id", ID, nullable=False),
+)
+
+audit_record = Table(
+    "audit_record",
+    metadata,
+    Column("chain_id", ID, ForeignKey("audit_chain.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", TIME, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
