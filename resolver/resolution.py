@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint import Blueprint, Masked, check_imports, read, render
+from resolver.blueprint import Blueprint, Masked, Rendered, check_imports, read, render
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
 from resolver.core.resolve import Placement, Plan
@@ -56,7 +56,7 @@ class ResolvedBlueprint:
         showable: the keys whose values the caller may also see.
     """
 
-    __slots__ = ("_blueprint", "_placements", "_showable")
+    __slots__ = ("_blueprint", "_placements", "_rendered", "_showable")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class ResolvedBlueprint:
         self._blueprint = blueprint
         self._placements = placements
         self._showable = showable
+        self._rendered: Rendered | None = None
 
     def __repr__(self) -> str:
         return f"ResolvedBlueprint({self.name!r}, calls={len(self._placements)})"
@@ -79,7 +80,7 @@ class ResolvedBlueprint:
     @property
     def documents(self) -> list[Any]:
         """The documents of the text as plain data, with the values placed."""
-        values = {node: placement.value for node, placement in self._placements.items()}
+        values = self._values()
         return [rebuild(document, values) for document in self._blueprint.documents]
 
     @property
@@ -90,7 +91,15 @@ class ResolvedBlueprint:
 
     def text(self) -> str:
         """The blueprint's own text, with the values in the place of the calls."""
-        return render(self._blueprint, {n: p.value for n, p in self._placements.items()}).text
+        return self._render().text
+
+    def _render(self) -> Rendered:
+        if self._rendered is None:
+            self._rendered = render(self._blueprint, self._values())
+        return self._rendered
+
+    def _values(self) -> dict[int, Any]:
+        return {node: placement.value for node, placement in self._placements.items()}
 
     def redacted(self, *, show: bool = False) -> str:
         """The text with each placed value as `!masked KEY`.
@@ -107,7 +116,7 @@ class ResolvedBlueprint:
     @property
     def written_out(self) -> tuple[Position, ...]:
         """Where the text had to be changed outside a call, because an alias lost its anchor."""
-        return render(self._blueprint, {n: p.value for n, p in self._placements.items()}).written_out
+        return self._render().written_out
 
     @property
     def hidden_labels(self) -> list[str]:

@@ -62,19 +62,17 @@ class AuditRecord:
     hash: str
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def canonical(fields: Mapping[str, Any]) -> bytes:
-    """A record's fields as canonical JSON: sorted keys, no spaces, ASCII, texts cut to 300 characters."""
-    return json.dumps(_capped(fields), sort_keys=True, separators=(",", ":")).encode()
+    """A record's fields as canonical JSON: sorted keys, no spaces, ASCII with all controls escaped."""
+    return _ENCODER.encode(fields).encode("ascii")
 
 
-def _capped(value: Any) -> Any:  # noqa: ANN401 - JSON data
-    if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
-    if isinstance(value, dict):
-        return {key: _capped(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_capped(item) for item in value]
-    return value
+def cap(text: str) -> str:
+    """A caller's text, cut to what a record keeps."""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def _covered(chain: str, number: int, text: str) -> bytes:

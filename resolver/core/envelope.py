@@ -7,14 +7,11 @@ row, tenant, version, purpose or name decrypts to the wrong place and is refused
 from __future__ import annotations
 
 import enum
-import struct
 from dataclasses import dataclass
 
 from resolver.errors import MisplacedTokenError
 
-FORMAT = b"blueprint-resolver/1"
-
-_LENGTH = struct.Struct(">I")
+FORMAT = "blueprint-resolver/1,"
 
 
 class Purpose(enum.StrEnum):
@@ -47,17 +44,16 @@ class Place:
     data_key_id: str
 
     def encode(self) -> bytes:
-        """The canonical bytes: format and fields, each after its length in four bytes."""
-        fields = (
-            FORMAT,
-            self.purpose.encode(),
-            self.tenant_id.encode(),
-            self.object_id.encode(),
-            self.key.encode(),
-            str(self.version).encode(),
-            self.data_key_id.encode(),
-        )
-        return b"".join([part for field in fields for part in (_LENGTH.pack(len(field)), field)])
+        """The canonical bytes: the format, then each field after its length in characters."""
+        return (
+            f"{FORMAT}"
+            f"{len(self.purpose)}:{self.purpose},"
+            f"{len(self.tenant_id)}:{self.tenant_id},"
+            f"{len(self.object_id)}:{self.object_id},"
+            f"{len(self.key)}:{self.key},"
+            f"{self.version},"
+            f"{len(self.data_key_id)}:{self.data_key_id},"
+        ).encode()
 
 
 def wrap(place: Place, plaintext: bytes) -> bytes:

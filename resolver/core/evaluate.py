@@ -67,11 +67,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A value, what it was computed from, and for a secret's value what to call it."""
+    """A value, and what it was computed from."""
 
     value: Any = field(repr=False)
     origin: Origin = WRITTEN
-    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ class Evaluator:
         used = frozenset((call.key,))
         named = call.key_origin.secrets or used
         origin = Origin(secrets=named, used=used) | call.key_origin | call.steps_origin
-        return Known(self._values.look_up(call), origin, call.key_origin.label(call.key))
+        return Known(self._values.look_up(call), origin)
 
     def read(self, node: Mapping[Any, Any], depth: int = 0) -> GetSecret | Needed:
         """Read what one `get_secret` call asks for.
@@ -203,6 +202,10 @@ class Evaluator:
             )
         if type(argument) is str:
             return GetSecret(_checked_key(argument, WRITTEN))
+        if type(argument) is list and len(argument) > 1 and all(map(_is_word, argument)):
+            key, *steps = argument
+            if type(key) is str:
+                return GetSecret(_checked_key(key, WRITTEN), tuple(steps))
         return self._read(argument, depth)
 
     def _read(self, argument: object, depth: int) -> GetSecret | Needed:
@@ -341,6 +344,10 @@ class Evaluator:
         return Known("".join(str(part) for part in parts.value), parts.origin)
 
 
+def _is_word(item: object) -> bool:
+    return type(item) is str or type(item) is int
+
+
 def _leads(data: object, step: str | int) -> bool:
     if isinstance(data, dict):
         return isinstance(step, str) and step in data
@@ -354,7 +361,7 @@ def _from_words(words: list[Known], whole: Origin) -> GetSecret:
         raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {_kind(key.value)}, not text")
     key_origin, steps_origin = key.origin | whole, whole
     for number, step in enumerate(steps, 1):
-        if type(step.value) not in (str, int):
+        if not _is_word(step.value):
             raise Fault(
                 Reason.BAD_ARGUMENT,
                 f"step {number} of the path given to get_secret is {_kind(step.value)}, "

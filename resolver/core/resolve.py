@@ -15,7 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.evaluate import Evaluator, Fault, Known, Needed, Values
+from resolver.core.document import format_path
+from resolver.core.evaluate import Evaluator, Fault, Need, Needed, Values
+from resolver.core.intrinsic import WRITTEN
 from resolver.core.problems import Problem, Reason
 from resolver.core.walk import find_calls
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from resolver.core.document import Path, Position, Source
     from resolver.core.evaluate import GivenInput
-    from resolver.core.intrinsic import Origin
+    from resolver.core.intrinsic import GetSecret, Origin
     from resolver.core.model import SecretValue
 
 
@@ -44,12 +46,12 @@ class KeyUse:
     Args:
         key: the secret's key.
         origin: what the key was computed from.
-        sites: the calls, in the order of the text.
+        calls: the calls, in the order of the text.
     """
 
     key: str
     origin: Origin
-    sites: list[CallSite] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
     @property
     def shown(self) -> str:
@@ -89,12 +91,30 @@ class Survey:
     steps: str
 
 
-@dataclass(slots=True)
-class _Site:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call in a blueprint; its place is worked out when someone asks for it.
+
+    Args:
+        source: the blueprint.
+        path: the place of the outermost call that it stands in.
+        node: the mapping that is the call.
+    """
+
     source: Source
-    evaluator: Evaluator
     path: Path
     node: Mapping[Any, Any]
+
+    def site(self) -> CallSite:
+        """Where it stands."""
+        return CallSite(self.source.name, self.source.position_of(self.node), self.path)
+
+
+@dataclass(slots=True)
+class _Site:
+    call: Call
+    evaluator: Evaluator
+    asked: GetSecret | None = None
     done: bool = False
 
 
@@ -118,7 +138,6 @@ class Plan:
         self._values = Values()
         self._sites: list[_Site] = []
         self._placements: dict[int, Placement] = {}
-        self._lines = {source.name: source.line_at for source in sources}
         self.problems: list[Problem] = []
         self.kept = 0
         given = inputs or {}
@@ -128,7 +147,7 @@ class Plan:
                 evaluator = Evaluator(document, given, self._values)
                 prefix: Path = (f"document {number + 1}",) if several else ()
                 self._sites += [
-                    _Site(source, evaluator, path, node) for path, node in find_calls(document, prefix)
+                    _Site(Call(source, path, node), evaluator) for path, node in find_calls(document, prefix)
                 ]
 
     @property
@@ -148,7 +167,7 @@ class Plan:
             if site.done:
                 continue
             try:
-                outcome = site.evaluator.secret(site.node)
+                needs = self._advance(site)
             except Fault as fault:
                 site.done = True
                 if fault.reason is Reason.NOT_KNOWN_YET and self._partial:
@@ -156,18 +175,32 @@ class Plan:
                 else:
                     self._report(site, fault)
                 continue
-            if isinstance(outcome, Known):
-                site.done = True
-                self._placements[id(site.node)] = _placement(outcome)
-                continue
-            for need in outcome.needs:
+            call = site.call
+            for need in needs:
                 # A key that is written in one call and came out of a secret in another is two uses: put
                 # together, the written one would tell what the secret holds.
                 use = uses.get((need.key, need.origin))
                 if use is None:
                     use = uses[need.key, need.origin] = KeyUse(need.key, need.origin)
-                use.sites.append(self._call_site(site, need.node))
+                use.calls.append(call if need.node is call.node else Call(call.source, call.path, need.node))
         return list(uses.values())
+
+    def _advance(self, site: _Site) -> Sequence[Need]:
+        """Evaluate one call as far as it goes; what it needs to go on, or nothing when it is done."""
+        asked = site.asked
+        if asked is None:
+            read = site.evaluator.read(site.call.node)
+            if isinstance(read, Needed):
+                return read.needs
+            asked = site.asked = read
+        key, origin = asked.key, asked.key_origin
+        if key not in self._values:
+            return (Need(key, origin, site.call.node),)
+        value = self._values.look_up(asked)
+        used = frozenset((key,)) | origin.used | asked.steps_origin.used
+        self._placements[id(site.call.node)] = Placement(value, origin.label(key), used)
+        site.done = True
+        return ()
 
     def supply(self, values: Mapping[str, SecretValue]) -> None:
         """Take the values that `advance` asked for."""
@@ -175,63 +208,49 @@ class Plan:
 
     def refuse(self, use: KeyUse, reason: Reason, message: str, hint: str = "") -> None:
         """Report a key that may not be had, once at each call that needs it."""
-        for where in use.sites:
-            self.problems.append(
-                Problem(
-                    reason,
-                    message,
-                    source=where.source,
-                    position=where.position,
-                    path=where.path,
-                    key=use.shown,
-                    hint=hint,
-                    line_text=self._line(where),
-                ),
-            )
+        self.problems += [_problem(call, reason, message, key=use.shown, hint=hint) for call in use.calls]
 
     def survey(self) -> list[Survey]:
         """What is known of each call that is not refused or kept, in the order of the text."""
         return [self._survey(site) for site in self._sites if not site.done]
 
     def _survey(self, site: _Site) -> Survey:
-        where = self._call_site(site, site.node)
-        asked = site.evaluator.read(site.node)
-        if isinstance(asked, Needed):
+        where = site.call.site()
+        asked = site.asked
+        if asked is None:
             return Survey(where, None, "", "")
-        steps = asked.steps_origin.show(list(asked.steps)) if asked.steps else ""
-        return Survey(where, asked.key, asked.key_origin.label(asked.key), steps)
+        return Survey(where, asked.key, asked.key_origin.label(asked.key), _show_steps(asked))
 
     def results_of(self, source: Source) -> dict[int, Placement]:
         """The results that stand in one blueprint."""
-        mine = (id(site.node) for site in self._sites if site.source is source)
+        mine = (id(site.call.node) for site in self._sites if site.call.source is source)
         return {node: self._placements[node] for node in mine if node in self._placements}
 
     def results(self) -> dict[int, Placement]:
         """What is put in the place of each call, by `id()` of the mapping that is the call."""
         return self._placements
 
-    def _call_site(self, site: _Site, node: Mapping[Any, Any]) -> CallSite:
-        position = site.source.position_of(node) or site.source.position_of(site.node)
-        return CallSite(site.source.name, position, site.path)
-
-    def _line(self, where: CallSite) -> str:
-        return self._lines[where.source](where.position) if where.position is not None else ""
-
     def _report(self, site: _Site, fault: Fault) -> None:
-        where = self._call_site(site, site.node)
         self.problems.append(
-            Problem(
-                fault.reason,
-                fault.message,
-                source=where.source,
-                position=where.position,
-                path=where.path,
-                key=fault.key,
-                hint=fault.hint,
-                line_text=self._line(where),
-            ),
+            _problem(site.call, fault.reason, fault.message, key=fault.key, hint=fault.hint),
         )
 
 
-def _placement(outcome: Known) -> Placement:
-    return Placement(outcome.value, outcome.label, outcome.origin.used)
+def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -> Problem:
+    where = call.site()
+    return Problem(
+        reason,
+        message,
+        source=where.source,
+        position=where.position,
+        path=where.path,
+        key=key,
+        hint=hint,
+        line_text=call.source.line_at(where.position) if where.position else "",
+    )
+
+
+def _show_steps(asked: GetSecret) -> str:
+    if asked.steps_origin is WRITTEN:
+        return format_path(asked.steps) if asked.steps else ""
+    return asked.steps_origin.show("")

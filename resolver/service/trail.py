@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from resolver.service.gate import Gate
 
 
+def decided(reason: str) -> dict[str, str]:
+    """The fields that tell a decision."""
+    return {"decision": "allowed" if reason == Verdict.ALLOWED else "refused", "reason": reason}
+
+
+def named(secret: Secret) -> dict[str, Any]:
+    """The fields that tell which version of which secret a record is about."""
+    return {
+        "key": secret.key,
+        "secret_id": secret.id,
+        "secret_tenant": secret.tenant.name,
+        "version": secret.version,
+    }
+
+
 class Trail:
     """Writes and reads audit records.
 
@@ -44,14 +59,18 @@ class Trail:
             chain = self._audit_chain(session, caller, tenant)
             head, mac, mac_key_id = session.audit_head(chain)
             records = session.audit_records(chain)
-            keys = session.data_keys([mac_key_id])
-        genuine = any(
-            hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode())) for key in keys
-        )
+            genuine = self._genuine(session, head, mac, mac_key_id)
         broken = find_break(head, records)
         if broken is None and not genuine and head.number:
             broken = head.number
         return head, broken
+
+    def _genuine(self, session: Session, head: AuditHead, mac: str, mac_key_id: str) -> bool:
+        """Whether a head has the MAC that this program gave it, with the system key of that time."""
+        return any(
+            not key.tenant_id and hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
+            for key in session.data_keys([mac_key_id])
+        )
 
     def records(self, caller: Caller, tenant: str = "") -> Sequence[AuditRecord]:
         """The records of a tenant's chain, or of the system's, oldest first."""
@@ -69,6 +88,7 @@ class Trail:
         caller: Caller,
         tenant: Tenant | None,
         action: str,
+        /,
         *,
         secret: Secret | None = None,
         reason: str = Verdict.ALLOWED,
@@ -77,22 +97,16 @@ class Trail:
         """The fields of an audit record."""
         entry: dict[str, Any] = {
             "at": self._clock(),
-            "action": str(action),
+            "action": action,
             "caller": caller.username,
             "caller_id": caller.user_id,
             "token": caller.token_id,
-            "decision": "allowed" if reason == Verdict.ALLOWED else "refused",
-            "reason": str(reason),
+            **decided(reason),
         }
         if tenant is not None:
             entry |= {"tenant": tenant.name, "tenant_id": tenant.id}
         if secret is not None:
-            entry |= {
-                "key": secret.key,
-                "secret_id": secret.id,
-                "secret_tenant": secret.tenant.name,
-                "version": secret.version,
-            }
+            entry |= named(secret)
         return entry | more
 
     def commit(self, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -108,11 +122,7 @@ class Trail:
         if stored is None:
             raise StoreError("the store has no system key", hint="`resolver init` gives it one")
         mac_key = self._cipher.open_data_key(stored)
-        if (
-            head.number
-            and mac_key_id == mac_key.id
-            and not hmac.compare_digest(mac, mac_key.mac(head.encode()))
-        ):
+        if head.number and not self._genuine(session, head, mac, mac_key_id):
             raise StoreError(
                 "the audit trail's head was changed by hand, so nothing can be recorded and nothing is done",
                 hint="`resolver audit verify` tells more; compare the database with a backup",
@@ -120,6 +130,6 @@ class Trail:
         head, records = extend(head, entries)
         session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
 
-    def append_system(self, session: Session, caller: Caller, action: str, **more: Any) -> None:  # noqa: ANN401
+    def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""
         self.append(session, SYSTEM_CHAIN, [self.entry(caller, None, action, **more)])

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
-from resolver.core.audit import MAX_CALL_SITES
+from resolver.core.audit import MAX_CALL_SITES, cap
 from resolver.core.document import format_path
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.errors import NotPermittedError
 from resolver.service.gate import Gate, MemberRefusedError
 from resolver.service.rows import Opener, look_up
+from resolver.service.trail import decided, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -110,24 +111,16 @@ class Use:
                 rows = look_up(session, caller, home, {use.key for use in uses})
                 data_keys = session.data_keys({row.data_key_id for row in rows.values()}) if rows else []
         except MemberRefusedError as refused:
-            self._trail.commit(
-                refused.tenant.id,
-                [
-                    self._entry(refused.caller, refused.tenant, use, None, refused.reason, digests)
-                    for use in uses
-                ],
-            )
+            refusals_of_all = [(use, None, refused.reason) for use in uses]
+            entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests)
+            self._trail.commit(refused.tenant.id, entries)
             raise
         opened = self._opener.data_keys(data_keys)
-        entries: list[dict[str, Any]] = []
-        refusals: dict[str, Refusal] = {}
-        for use in uses:
-            row = rows.get(use.key)
-            verdict = _judge(caller, home, use.key, row)
-            entries.append(self._entry(caller, home, use, row, verdict, digests))
-            if verdict is not Verdict.ALLOWED:
-                refusals[use.key] = Refusal(verdict)
-        self._trail.commit(home.id, entries)
+        judged = [
+            (use, row, _judge(caller, home, use.key, row)) for use in uses for row in (rows.get(use.key),)
+        ]
+        self._trail.commit(home.id, self._entries(caller, home, judged, digests))
+        refusals = {use.key: Refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED}
         if refusals:
             return UseAnswer(refusals=refusals)
         values = {
@@ -164,36 +157,43 @@ class Use:
             answer[key] = KeyStatus(seen, None if verdict is Verdict.ALLOWED else Refusal(verdict))
         return answer
 
-    def _entry(
+    def _entries(
         self,
         caller: Caller,
         tenant: Tenant,
-        use: KeyUse,
-        row: StoredSecret | None,
-        verdict: Verdict,
+        judged: Sequence[tuple[KeyUse, StoredSecret | None, Verdict]],
         digests: Mapping[str, str],
-    ) -> dict[str, Any]:
-        """The record of one key in one run. A key that came out of a secret is not told."""
-        told = row.secret if row is not None and not use.origin.secrets else None
-        entry = self._trail.entry(
-            caller,
-            tenant,
-            Permission.SECRET_USE,
-            secret=told,
-            reason=verdict,
-            blueprints={name: digests[name] for name in dict.fromkeys(site.source for site in use.sites)},
-            calls=[
-                [
-                    site.source,
-                    site.position.line if site.position else 0,
-                    site.position.column if site.position else 0,
-                    format_path(site.path),
-                ]
-                for site in use.sites[:MAX_CALL_SITES]
-            ],
-            calls_total=len(use.sites),
-        )
-        return entry if told is not None else entry | {"key": use.origin.label(use.key)}
+    ) -> list[dict[str, Any]]:
+        """One record for each key of one run."""
+        base = self._trail.entry(caller, tenant, Permission.SECRET_USE)
+        capped = {name: (cap(name), digest) for name, digest in digests.items()}
+        return [base | _about(use, row, verdict, capped) for use, row, verdict in judged]
+
+
+def _about(
+    use: KeyUse,
+    row: StoredSecret | None,
+    verdict: Verdict,
+    digests: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    """What a record says of one key. One that came out of a secret is not told, nor what it led to."""
+    told = row.secret if row is not None and not use.origin.secrets else None
+    sites = [call.site() for call in use.calls[:MAX_CALL_SITES]]
+    return {
+        **decided(verdict),
+        **(named(told) if told is not None else {"key": use.origin.label(use.key)}),
+        "blueprints": dict(digests[name] for name in {call.source.name for call in use.calls}),
+        "calls": [
+            [
+                cap(site.source),
+                site.position.line if site.position else 0,
+                site.position.column if site.position else 0,
+                cap(format_path(site.path)),
+            ]
+            for site in sites
+        ],
+        "calls_total": len(use.calls),
+    }
 
 
 def _judge(caller: Caller, home: Tenant, key: str, row: StoredSecret | None) -> Verdict:

@@ -337,7 +337,7 @@ class SqlSession:
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         listed: Any = list(keys) if self._postgresql else json.dumps(list(keys))
         rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed})
-        return [StoredSecret(_secret(row), row.data_key_id, row.token) for row in rows]
+        return [StoredSecret(_secret(row[:-2]), row[-2], row[-1]) for row in rows]
 
     def secrets(self, tenant_id: str) -> Sequence[Secret]:
         """The tenant's own secrets, and global ones of other tenants; by time of creation, then key."""
@@ -521,18 +521,20 @@ def _data_key(row: Row[*tuple[Any, ...]]) -> StoredDataKey:
     return StoredDataKey(row.id, row.tenant_id, row.root_key_id, row.wrapped)
 
 
-def _secret(row: Row[*tuple[Any, ...]]) -> Secret:
+def _secret(row: Sequence[Any]) -> Secret:
+    """A secret from the values of `_SECRET_COLUMNS`, in their order."""
+    key_id, key, tenant_id, tenant, visibility, hidden, owner_id, owner, version, created_at, updated_at = row
     return Secret(
-        id=row.id,
-        key=row.key,
-        tenant=Tenant(row.tenant_id, row.tenant_name),
-        visibility=Visibility(row.visibility),
-        hidden=row.hidden,
-        owner_id=row.owner_id,
-        owner=row.owner_name,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        key_id,
+        key,
+        Tenant(tenant_id, tenant),
+        Visibility(visibility),
+        hidden,
+        owner_id,
+        owner,
+        version,
+        created_at,
+        updated_at,
     )
 
 
