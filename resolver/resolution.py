@@ -262,14 +262,11 @@ def resolve(
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
-    placements = run.plan.results()
     return Resolution(
         tuple(
-            ResolvedBlueprint(blueprint, run.plan.results_of(blueprint), showable)
+            ResolvedBlueprint(blueprint, run.plan.results(blueprint).by_node, showable)
             for blueprint in run.blueprints
-        )
-        if len(run.blueprints) > 1
-        else (ResolvedBlueprint(run.blueprints[0], placements, showable),),
+        ),
         tuple(told[key] for key in sorted(told)),
         run.plan.kept,
         tuple(run.notes),

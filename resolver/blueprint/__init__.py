@@ -1,7 +1,7 @@
 """Blueprints as text: `read` makes plain data of YAML, `render` puts values in the place of calls.
 
-`join` makes one stream of several rendered texts, `to_json` writes documents as JSON, and `check_imports` looks
-for calls in what a blueprint imports. Nothing here knows secrets, tenants or callers.
+`join` makes one stream of several rendered texts, `to_json` writes documents as JSON, and `check_imports`
+looks for calls in what a blueprint imports. Nothing here knows secrets, tenants or callers.
 """
 
 from resolver.blueprint.document import Blueprint

@@ -7,7 +7,7 @@ node each anchor names. Its cost grows with the text only, never with what alias
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yaml.events import (
     AliasEvent,
@@ -16,10 +16,9 @@ from yaml.events import (
     DocumentStartEvent,
     MappingStartEvent,
     NodeEvent,
-    ScalarEvent,
 )
 
-from resolver.blueprint.builder import PAIR_LISTS, is_custom
+from resolver.blueprint.properties import PAIR_LISTS, Data, is_custom
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
     KEY_TAGS,
@@ -32,19 +31,20 @@ from resolver.blueprint.scalars import (
     plain_scalar,
     tagged_scalar,
 )
-from resolver.blueprint.text import position_of
 from resolver.core.problems import Problem, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from yaml.events import Event
-
+    from resolver.blueprint.parsing import AnyEvent
     from resolver.blueprint.text import Text
     from resolver.core.document import Position
 
 MAX_PROBLEMS = 100
 """A text with more problems than this is probably no blueprint; the rest is not looked for."""
+
+MAX_SHOWN = 80
+"""The longest scalar that a message repeats, in characters."""
 
 
 @dataclass(slots=True)
@@ -52,17 +52,15 @@ class _Node:
     """A node that was read: its kind, and what the checks on its parent need.
 
     Args:
-        event: the event that began it.
-        kind: `scalar`, `sequence`, `mapping`, or `custom` for a node that is no collection and has a custom
-            tag.
+        event: the event that began it, or the alias.
+        kind: `scalar`, `sequence`, `mapping`, or `custom` for a scalar with a custom tag.
         value: a scalar's value.
-        keys: a mapping's keys, with their places.
         children: a sequence's members; a mapping's keys and values in turn.
     """
 
-    event: Any
+    event: AnyEvent
     kind: str
-    value: Any = None
+    value: Data = None
     children: list[_Node] = field(default_factory=list)
 
 
@@ -79,7 +77,7 @@ class Diagnosis:
         self._anchors: dict[str, _Node] = {}
         self._open: list[_Node] = []
 
-    def read(self, events: Iterator[Event]) -> list[Problem]:
+    def read(self, events: Iterator[AnyEvent]) -> list[Problem]:
         """All problems of the text, in its order.
 
         Args:
@@ -90,7 +88,7 @@ class Diagnosis:
             if isinstance(event, DocumentStartEvent):
                 self._anchors = {}
             elif isinstance(event, AliasEvent):
-                target = self._anchors.get(event.anchor)
+                target = self._anchors.get(str(event.anchor))
                 if target is not None:
                     self._add(_Node(event, target.kind, target.value, target.children))
             elif isinstance(event, CollectionEndEvent):
@@ -106,7 +104,7 @@ class Diagnosis:
         """What was found so far, in the order of the text."""
         return sorted(self._problems, key=_place)
 
-    def _begin(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's events are untyped
+    def _begin(self, event: AnyEvent) -> None:
         kind = "scalar"
         if isinstance(event, CollectionStartEvent):
             kind = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
@@ -142,20 +140,22 @@ class Diagnosis:
                 hint="put it in quotes to have it as text",
             )
 
-    def _scalar(self, event: ScalarEvent) -> Any:  # noqa: ANN401 - any scalar type of YAML
+    def _scalar(self, event: AnyEvent) -> Data:
         tag = event.tag
         try:
             if tag in SCALAR_TAGS or tag in KEY_TAGS:
                 return tagged_scalar(tag, event.value)
-            if tag in COLLECTION_TAGS:
-                raise ScalarError(f"not a valid {tag.removeprefix(STANDARD)}")
-            return plain_scalar(event.value) if event.implicit[0] else event.value
+            if tag not in COLLECTION_TAGS:
+                return plain_scalar(event.value) if event.implicit[0] else event.value
+            why = f"not a valid {tag.removeprefix(STANDARD)}"
         except ScalarError as error:
-            position = position_of(event.start_mark)
-            message = f"{event.value!r} is {error}" if len(event.value) <= 80 else str(error)  # noqa: PLR2004 - a line
-            hint = "put it in quotes to have it as text"
-            self._problems.append(self._text.problem(Reason.BAD_SCALAR, message, position, hint=hint))
-            return object()  # equal to no other key
+            why = str(error)
+        shown = repr(event.value) if len(event.value) <= MAX_SHOWN else "the text"
+        hint = "put it in quotes to have it as text"
+        self._problems.append(
+            self._text.problem(Reason.BAD_SCALAR, f"{shown} is {why}", event.start_mark, hint=hint)
+        )
+        return object()  # equal to no other key
 
     def _end(self, node: _Node) -> None:
         tag = node.event.tag
@@ -180,7 +180,7 @@ class Diagnosis:
             self._report(Reason.BAD_SCALAR, f"{sign!r} means nothing in a list of pairs", node)
 
     def _check_keys(self, node: _Node) -> None:
-        seen: dict[Any, _Node] = {}
+        seen: dict[Data, _Node] = {}
         pairs = iter(node.children)
         for key, value in zip(pairs, pairs, strict=True):
             if key.value is MERGE:
@@ -201,9 +201,7 @@ class Diagnosis:
         members = value.children if value.kind == "sequence" else [value]
         for member in members:
             if member.kind != "mapping":
-                self._report(
-                    Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member, hint=""
-                )
+                self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
     def _report(self, reason: Reason, message: str, node: _Node, *, hint: str = "") -> None:
         self._problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))

@@ -52,11 +52,11 @@ class Blueprint:
 
     @cached_property
     def warnings(self) -> tuple[Problem, ...]:
-        """Calls that stand inside nodes with custom tags, which are never resolved."""
+        """Calls that stand where nothing is resolved, such as in nodes with custom tags."""
         return tuple(
             self.text.problem(
                 Reason.CUSTOM_TAG,
-                "a call inside a node with a custom tag is not resolved",
+                "a call inside a node with a custom tag, `!!omap` or `!!pairs` is data and not resolved",
                 self.text.position_at(site.start),
             )
             for site in self.tree.unsearched

@@ -6,7 +6,7 @@ Strings are always in double quotes: no value can then become a number, a commen
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import math
 import re
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from json import dumps
 from typing import TYPE_CHECKING, Final
 
 from resolver.blueprint.scalars import STANDARD
+from resolver.core.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,10 @@ _PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 
 class EmitError(Exception):
     """Data that can't be written. The text says what kind of data it is, never what is in it."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def quote(text: str) -> str:
         EmitError: the string holds half of a surrogate pair, which YAML has no way to write.
     """
     if _SURROGATE.search(text):
-        raise EmitError("a string holds half of a surrogate pair")
+        raise EmitError(Reason.UNREADABLE, "a string holds half of a surrogate pair")
     quoted = dumps(text, ensure_ascii=False)
     return quoted if quoted.isascii() and "\x7f" not in quoted else _ESCAPED.sub(_escape, quoted)
 
@@ -91,7 +96,7 @@ def _node(data: object, substitute: Callable[[object], object] | None, depth: in
     if not isinstance(data, (dict, list, tuple, set)):
         return _scalar(data)
     if depth == 0:
-        raise EmitError(f"the data has more than {MAX_DEPTH} levels")
+        raise EmitError(Reason.TOO_DEEP, f"the data has more than {MAX_DEPTH} levels")
     if isinstance(data, dict):
         pairs = [f"{_key(key)}: {_node(value, substitute, depth - 1)}" for key, value in data.items()]
         return "{" + ", ".join(pairs) + "}"
@@ -109,7 +114,7 @@ def _key(key: object) -> str:
     return text if len(text) <= MAX_KEY else f"? {text} "
 
 
-def _scalar(data: object) -> str:  # noqa: PLR0911 - one return for each type
+def _scalar(data: object) -> str:
     match data:
         case str():
             return quote(data)
@@ -122,13 +127,13 @@ def _scalar(data: object) -> str:  # noqa: PLR0911 - one return for each type
             return str(data) if abs(data) < _LARGE_INTEGER else hex(data)
         case float():
             return _float(data)
-        case datetime.date():  # a datetime is one too
+        case dt.date():  # a datetime is one too
             return data.isoformat()
         case bytes():
             return f'!<{STANDARD}binary> "{base64.b64encode(data).decode()}"'
         case Masked(label):
             return f"!masked {label if _PLAIN_LABEL.match(label) else quote(label)}"
-    raise EmitError("a node with a custom tag can't be written anew")
+    raise EmitError(Reason.CUSTOM_TAG, "a node with a custom tag can't be written anew")
 
 
 def _float(number: float) -> str:

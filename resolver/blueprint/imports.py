@@ -13,19 +13,13 @@ import stat
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    DocumentStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
+import yaml
+from yaml import CSafeLoader, SafeLoader
 
 from resolver.blueprint.limits import DEFAULT_LIMITS
-from resolver.blueprint.parsing import PARSER_ERRORS, all_events, fast_events, slow_events
+from resolver.blueprint.parsing import PARSER_ERRORS
 from resolver.blueprint.reader import read
 from resolver.blueprint.text import position_of
 from resolver.core.document import Position
@@ -35,7 +29,7 @@ from resolver.core.walk import find_calls
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from resolver.blueprint.document import Blueprint
     from resolver.blueprint.limits import Limits
@@ -124,10 +118,10 @@ class _Check:
         call = next((call for document in imported.documents for _, call in find_calls(document)), None)
         if call is not None:
             position = imported.position_of(call)
+            line = position.line if position else 1
             self._report(
                 Reason.IMPORT_HOLDS_CALLS,
-                f"the imported file {shown!r} holds a get_secret call on line {position.line if position else 1}, "
-                "which is not resolved there",
+                f"the imported file {shown!r} holds a get_secret call on line {line}, where none is resolved",
                 importer,
                 place,
                 hint="move what holds the call into the blueprint itself",
@@ -222,43 +216,12 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 def _position_of_import(blueprint: Blueprint, document: int, index: int) -> Position:
     """Where an entry of the imports stands; the start of the text when that can't be told."""
-    for events in (fast_events, slow_events):
+    for loader in (CSafeLoader, SafeLoader):
         try:
-            return _scan_for_import(events(blueprint.text.content), document, index)
+            root = list(yaml.compose_all(blueprint.text.content, Loader=loader))[document]
         except PARSER_ERRORS:
             continue
+        for key, value in root.value:
+            if key.value == IMPORTS:
+                return position_of(value.value[index].start_mark)
     return Position(1, 1)
-
-
-def _scan_for_import(get_event: Callable[[], Any], document: int, index: int) -> Position:
-    found = Position(1, 1)
-    number, depth, in_imports, children, count = -1, 0, False, 0, 0
-    for event in all_events(get_event):
-        if isinstance(event, DocumentStartEvent):
-            number += 1
-            children = 0
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
-            in_imports = in_imports and depth > 1
-        elif isinstance(event, NodeEvent) and number == document:
-            if depth == 1:
-                children += 1
-                if in_imports:
-                    # The value of `imports`: the list itself, or an alias to one.
-                    found = position_of(_mark(event))
-                    if isinstance(event, AliasEvent):
-                        return found
-                in_imports = (
-                    children % 2 == 1 and isinstance(event, ScalarEvent) and event.value == IMPORTS
-                ) or (in_imports and isinstance(event, CollectionStartEvent))
-            elif depth == 2 and in_imports:  # noqa: PLR2004 - the list's members
-                if count == index:
-                    return position_of(_mark(event))
-                count += 1
-        if isinstance(event, CollectionStartEvent):
-            depth += 1
-    return found
-
-
-def _mark(event: NodeEvent) -> Any:  # noqa: ANN401 - PyYAML has two classes of marks, without a common base
-    return event.start_mark

@@ -15,6 +15,8 @@ from resolver.blueprint.text import BLANKS, BOM, BREAKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from resolver.blueprint.parsing import AnyEvent
+
 
 _HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")
 
@@ -55,12 +57,12 @@ def _first_document(text: str) -> DocumentStartEvent:
         return next(event for event in all_events(slow_events(text)) if isinstance(event, DocumentStartEvent))
 
 
-def _last_scalar(text: str) -> ScalarEvent | None:
+def _last_scalar(text: str) -> AnyEvent | None:
     try:
-        scalars = [event for event in all_events(fast_events(text)) if isinstance(event, ScalarEvent)]
+        events = list(all_events(fast_events(text)))
     except PARSER_ERRORS:
-        scalars = [event for event in all_events(slow_events(text)) if isinstance(event, ScalarEvent)]
-    return scalars[-1] if scalars else None
+        events = list(all_events(slow_events(text)))
+    return next((event for event in reversed(events) if isinstance(event, ScalarEvent)), None)
 
 
 def _ended(text: str) -> str:

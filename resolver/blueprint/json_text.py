@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.core.document import Tagged
 from resolver.core.problems import Problem, Reason
@@ -14,6 +14,8 @@ from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from resolver.core.document import Path
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
 def to_json(data: object, source: str = "") -> str:
@@ -27,61 +29,64 @@ def to_json(data: object, source: str = "") -> str:
         source: the blueprint's name, for messages.
 
     Raises:
-        BlueprintError: the data holds what JSON can't: nodes with custom tags, infinite numbers, keys that
-            become the same string.
+        BlueprintError: the data holds what JSON can't: nodes with custom tags, infinite numbers, integers
+            beyond what Python writes in digits, keys that become the same string.
     """
-    problems: list[Problem] = []
+    converter = _Converter(source)
+    converted = converter.convert(data, ())
+    if converter.problems:
+        raise BlueprintError(converter.problems)
+    return json.dumps(converted)
 
-    def refuse(reason: Reason, message: str, path: Path) -> None:
-        problems.append(Problem(reason, message, source=source, path=path, hint="use YAML output"))
 
-    def plain(node: Any, path: Path) -> Any:  # noqa: ANN401, PLR0911 - documents are plain data
+class _Converter:
+    def __init__(self, source: str) -> None:
+        self.problems: list[Problem] = []
+        self._source = source
+
+    def convert(self, node: object, path: Path) -> Json:
         match node:
-            case str() | bool() | int() | None:
-                return node
             case dict():
-                pairs: dict[str, Any] = {}
+                pairs: dict[str, Json] = {}
                 for key, value in node.items():
-                    name = _key(key)
+                    name = self._name(key, path)
                     if name in pairs:
-                        refuse(Reason.DUPLICATE_KEY, f"two keys become {name!r} in JSON", path)
-                    pairs[name] = plain(value, (*path, name))
+                        self._refuse(Reason.DUPLICATE_KEY, f"two keys become {name!r} in JSON", path)
+                    pairs[name] = self.convert(value, (*path, name))
                 return pairs
             case list() | tuple():
-                return [plain(value, (*path, index)) for index, value in enumerate(node)]
+                return [self.convert(value, (*path, index)) for index, value in enumerate(node)]
             case set():
-                return sorted((plain(value, path) for value in node), key=json.dumps)
-            case float():
-                if not math.isfinite(node):
-                    refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", path)
+                return sorted((self._scalar(value, path) for value in node), key=json.dumps)
+        return self._scalar(node, path)
+
+    def _name(self, key: object, path: Path) -> str:
+        name = self._scalar(key, path)
+        return name if isinstance(name, str) else json.dumps(name)
+
+    def _scalar(self, node: object, path: Path) -> str | int | float | bool | None:
+        match node:
+            case int() if not isinstance(node, bool):
+                try:
+                    str(node)
+                except ValueError:  # Python's own bound on the digits that it converts
+                    self._refuse(Reason.BAD_SCALAR, "an integer has too many digits to be written", path)
                     return None
                 return node
-            case datetime.date():
+            case float() if not math.isfinite(node):
+                self._refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", path)
+                return None
+            case str() | bool() | float() | None:
+                return node
+            case dt.date():  # a datetime is one too
                 return node.isoformat()
             case bytes():
                 return base64.b64encode(node).decode()
             case Tagged(tag):
-                refuse(
-                    Reason.CUSTOM_TAG, f"a node with the custom tag {tag!r} can't be written as JSON", path
-                )
-        return None
+                message = f"a node with the custom tag {tag!r} can't be written as JSON"
+                self._refuse(Reason.CUSTOM_TAG, message, path)
+                return None
+        raise TypeError(f"{type(node).__name__} is not YAML data")
 
-    converted = plain(data, ())
-    if problems:
-        raise BlueprintError(problems)
-    return json.dumps(converted)
-
-
-def _key(key: object) -> str:
-    match key:
-        case str():
-            return key
-        case None:
-            return "null"
-        case bool():
-            return "true" if key else "false"
-        case datetime.date():
-            return key.isoformat()
-        case bytes():
-            return base64.b64encode(key).decode()
-    return str(key)
+    def _refuse(self, reason: Reason, message: str, path: Path) -> None:
+        self.problems.append(Problem(reason, message, source=self._source, path=path, hint="use YAML output"))

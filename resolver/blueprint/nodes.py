@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -14,9 +14,9 @@ class Definition:
         start: index of its first character, the anchor or tag included.
         shaped: its text must stay a collection: it stands where a merge key, `!!omap` or `!!pairs` takes
             its parts.
-        opaque: it stands inside a node with a custom tag.
+        opaque: it has a custom tag, or stands inside a node that has one.
         data: what it was read as; unset while `open`.
-        end: index after its last character.
+        parts: the dict or list that its tag made something else of; `data` itself without such a tag.
         weight: nodes that one alias to it adds, as `Limits.nodes` counts them.
         height: levels below it, aliases followed.
         open: it was begun and not yet ended, so an alias to it would be recursive.
@@ -26,7 +26,7 @@ class Definition:
     shaped: bool
     opaque: bool
     data: Any = None
-    end: int = 0
+    parts: Any = None
     weight: int = 1
     height: int = 0
     open: bool = True
@@ -54,7 +54,6 @@ class Site(NamedTuple):
 
     A tuple, because many are made.
 
-
     Args:
         node: the mapping as it was read.
         start: index of the first character of its content, after an anchor and a tag.
@@ -78,10 +77,10 @@ class Tree:
         documents: the root of each document.
         sites: the mappings with an intrinsic function's name, by `id()`.
         aliases: all places that name an anchor, in the order of the text.
-        unsearched: the calls found where nothing is resolved, in nodes with custom tags.
+        unsearched: the calls found where nothing is resolved, in nodes with custom tags and lists of pairs.
     """
 
-    documents: list[Any] = field(default_factory=list)
-    sites: dict[int, Site] = field(default_factory=dict)
-    aliases: list[Alias] = field(default_factory=list)
-    unsearched: list[Site] = field(default_factory=list)
+    documents: list[Any]
+    sites: dict[int, Site]
+    aliases: list[Alias]
+    unsearched: list[Site]

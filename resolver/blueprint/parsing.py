@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from yaml.cyaml import CParser
+from yaml import BaseLoader, CBaseLoader
 from yaml.error import MarkedYAMLError, YAMLError
-from yaml.parser import Parser
-from yaml.reader import Reader, ReaderError
-from yaml.scanner import Scanner
+from yaml.reader import ReaderError
 
 from resolver.core.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from yaml.events import Event
-
     from resolver.blueprint.text import Text
     from resolver.core.problems import Problem
+
+AnyEvent: TypeAlias = Any
+"""An event of either parser. Which fields it has depends on its class, and PyYAML's types don't say."""
 
 PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 """What the parsers raise; the Python one lets errors of `chr` through for escapes beyond Unicode."""
@@ -27,28 +26,18 @@ PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 _SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
-class _PythonParser(Reader, Scanner, Parser):
-    """PyYAML's parser in Python, as its own loader puts it together."""
-
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-
-
-def fast_events(text: str) -> Callable[[], Any]:
+def fast_events(text: str) -> Callable[[], AnyEvent | None]:
     """A function that gives libyaml's next event at each call, None after the last one."""
-    get_event: Callable[[], Any] = CParser(text).get_event
+    get_event: Callable[[], AnyEvent | None] = CBaseLoader(text).get_event
     return get_event
 
 
-def slow_events(text: str) -> Callable[[], Any]:
+def slow_events(text: str) -> Callable[[], AnyEvent | None]:
     """The same by PyYAML's Python scanner, which takes 50 times as long and accepts a little more."""
-    get_event: Callable[[], Any] = _PythonParser(text).get_event
-    return get_event
+    return BaseLoader(text).get_event
 
 
-def all_events(get_event: Callable[[], Any]) -> Iterator[Event]:
+def all_events(get_event: Callable[[], AnyEvent | None]) -> Iterator[AnyEvent]:
     """The events as an iterator."""
     return iter(get_event, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from resolver.blueprint.builder import Builder, RefusedError, UnsoundError
+from resolver.blueprint.builder import Builder
 from resolver.blueprint.diagnosis import Diagnosis
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.limits import DEFAULT_LIMITS
@@ -17,16 +17,17 @@ from resolver.blueprint.parsing import (
     slow_events,
     syntax_problem,
 )
+from resolver.blueprint.properties import RefusedError, UnsoundError
 from resolver.blueprint.text import BOM, Text
 from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from resolver.blueprint.limits import Limits
     from resolver.blueprint.nodes import Tree
+    from resolver.blueprint.parsing import AnyEvent
 
 
 def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
@@ -101,7 +102,7 @@ def _parse(text: Text, limits: Limits) -> Tree:
     raise BlueprintError([*_diagnose(text, fast_events), _with_hint(first, hint)])
 
 
-def _build(text: Text, limits: Limits, events: Callable[[str], Callable[[], Any]]) -> Tree:
+def _build(text: Text, limits: Limits, events: Callable[[str], Callable[[], AnyEvent | None]]) -> Tree:
     try:
         return Builder(text.content, limits).build(events(text.content))
     except RefusedError as error:
@@ -111,7 +112,7 @@ def _build(text: Text, limits: Limits, events: Callable[[str], Callable[[], Any]
         raise BlueprintError(_diagnose(text, events)) from None
 
 
-def _diagnose(text: Text, events: Callable[[str], Callable[[], Any]]) -> list[Problem]:
+def _diagnose(text: Text, events: Callable[[str], Callable[[], AnyEvent | None]]) -> list[Problem]:
     diagnosis = Diagnosis(text)
     try:
         return diagnosis.read(all_events(events(text.content)))

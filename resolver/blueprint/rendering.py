@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from resolver.blueprint.emit import EmitError, emit, quote
 from resolver.blueprint.text import BLANKS, BOM
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resolver.blueprint.document import Blueprint
-    from resolver.blueprint.nodes import Alias, Definition
+    from resolver.blueprint.nodes import Alias
     from resolver.core.document import Position
 
 _BEFORE = frozenset(BLANKS + "[{,")
@@ -112,15 +112,14 @@ class _Renderer:
         target = alias.target
         if target.opaque:
             # Nothing is replaced in the target's text, but here values are asked for.
-            return self._holds_result(target.data)
+            return self._holds_result(target.parts if alias.shaped else target.data)
         # Where parts are taken a call stays a call, in all other places it becomes its value: an alias from
         # one kind of place to the other kind needs what does not stand there.
-        return alias.shaped != target.shaped and self._is_replaced(target.data, parts=True)
+        return alias.shaped != target.shaped and self._is_replaced(target.parts)
 
-    def _is_replaced(self, data: object, *, parts: bool) -> bool:
-        if isinstance(data, dict):
-            return id(data) in self._results
-        return parts and isinstance(data, list) and any(self._is_replaced(item, parts=False) for item in data)
+    def _is_replaced(self, parts: object) -> bool:
+        members = parts if isinstance(parts, list) else [parts]
+        return any(id(member) in self._results for member in members)
 
     def _holds_result(self, data: object) -> bool:
         pending, seen = [data], set()
@@ -135,17 +134,19 @@ class _Renderer:
         return False
 
     def _write_out(self, alias: Alias) -> _Edit:
-        whole = _kept(alias.target) if alias.shaped else frozenset()
+        data = alias.target.parts if alias.shaped else alias.target.data
+        # Where the parts are asked for, the target itself and the members of a list stay what they are.
+        whole = {id(data), *map(id, data if isinstance(data, list) else ())} if alias.shaped else set()
 
         def substitute(node: object) -> object:
             return node if id(node) in whole else self._results.get(id(node), node)
 
         try:
-            text = emit(alias.target.data, substitute)
+            text = emit(data, substitute)
         except EmitError as error:
             raise self._refusal(error, alias.start) from None
         if len(text) > MAX_ALIAS_KEY and self._source[alias.end :].lstrip(" \t").startswith(":"):
-            raise self._refusal(EmitError("a mapping key is too long to be written out"), alias.start)
+            raise self._refusal(EmitError(Reason.TOO_LARGE, "a mapping key is too long"), alias.start)
         return self._pad(alias.start, alias.end, text)
 
     def _edit(self, start: int, end: int, value: object) -> _Edit:
@@ -167,13 +168,7 @@ class _Renderer:
     def _refusal(self, error: EmitError, index: int) -> BlueprintError:
         text = self._blueprint.text
         message = f"the value can't be written as YAML here: {error}"
-        return BlueprintError([text.problem(Reason.UNREADABLE, message, text.position_at(index))])
-
-
-def _kept(target: Definition) -> frozenset[int]:
-    """The nodes whose parts are asked for where the target's alias stands: itself, or a list's members."""
-    data: Any = target.data
-    return frozenset([id(data)] if isinstance(data, dict) else [id(item) for item in data])
+        return BlueprintError([text.problem(error.reason, message, text.position_at(index))])
 
 
 def _outermost(edits: list[_Edit]) -> list[_Edit]:

@@ -7,16 +7,19 @@ comments that follow it, and a single pair in a flow sequence ends where the nex
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from resolver.blueprint.text import BLANKS, BREAKS
+
+if TYPE_CHECKING:
+    from resolver.blueprint.parsing import AnyEvent
 
 _PROPERTY = re.compile(rf"[&!][^{BLANKS}]*")
 _GAP = re.compile(rf"(?:[{BLANKS}]|#[^{BREAKS}]*)*")
 _COMMENT_LINE = re.compile(rf"(?:^|[{BREAKS}])[ \t]*#[^{BREAKS}]*\Z")
 
 
-def content_start(text: str, event: Any) -> tuple[int, tuple[int, int] | None]:
+def content_start(text: str, event: AnyEvent) -> tuple[int, tuple[int, int] | None]:
     """Where a node's content begins, and where its tag stands.
 
     Args:
@@ -40,7 +43,7 @@ def content_start(text: str, event: Any) -> tuple[int, tuple[int, int] | None]:
     return index, tag
 
 
-def content_end(text: str, last: Any) -> int:
+def content_end(text: str, last: AnyEvent) -> int:
     """Where the content of a mapping without braces ends.
 
     Args:

@@ -1,4 +1,4 @@
-"""Evaluation of what stands in a call's argument: literals, static functions, and inner `get_secret` calls.
+"""Evaluation of calls: literals, static functions, what a context answers, and inner `get_secret` calls.
 
 A result is known, or waits for values of secrets (`Needed`), or is a `Fault`. What a word was computed from
 travels with it, so that a word that came out of a secret is never shown.
@@ -7,9 +7,11 @@ travels with it, so that a word that came out of a secret is never shown.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.context import Context, Unanswered, leads
+from resolver.core.functions import PLAIN_FUNCTIONS, kind
 from resolver.core.intrinsic import (
     GET_SECRET,
     WRITTEN,
@@ -20,34 +22,24 @@ from resolver.core.intrinsic import (
     is_malformed,
 )
 from resolver.core.model import check_key
-from resolver.core.problems import Reason
+from resolver.core.problems import Fault, Reason
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from resolver.core.definitions import Definitions
+    from resolver.core.document import Path
     from resolver.core.model import SecretValue
 
 MAX_NESTING = 50
-"""Deepest chain of functions and input defaults that is followed before it is taken for a cycle."""
+"""Deepest chain of functions, input defaults and properties before it is taken for a cycle."""
 
+MAX_STEPS = 200_000
+"""Most nodes that the evaluation of one call visits: inputs that refer to inputs can grow without bound."""
 
-class Fault(Exception):  # noqa: N818 - not an error of the package: the plan turns it into a Problem
-    """A call that can't be evaluated.
-
-    Args:
-        reason: the stable code.
-        message: one sentence without any value.
-        hint: what to do about it.
-        key: the key as it may be shown.
-    """
-
-    def __init__(self, reason: Reason, message: str, hint: str = "", key: str = "") -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.hint = hint
-        self.key = key
+MAX_TEXT = 16 * 1024 * 1024
+"""Longest text that a function may make, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +86,7 @@ class GivenInput:
     text: str | None = field(default=None, repr=False)
 
 
-_TEXT_TYPES = frozenset({"string", "secret_key", "textarea", "regex"})
+TEXT_TYPES = frozenset({"string", "secret_key", "textarea", "regex"})
 """The input types of Cloudify's DSL whose values are text."""
 
 
@@ -136,7 +128,7 @@ class Values:
                 ) from None
             self._parsed[call.key] = data
         for number, step in enumerate(call.steps, 1):
-            if not _leads(data, step):
+            if not leads(data, step):
                 raise Fault(
                     Reason.NO_SUCH_STEP,
                     f"step {number} of the path, {call.steps_origin.show(step)}, "
@@ -156,26 +148,72 @@ class Values:
 
 
 class Evaluator:
-    """Evaluates arguments within one document.
+    """Evaluates calls of one blueprint.
 
     Args:
-        document: the document whose `inputs` section has the defaults.
+        definitions: its inputs, nodes and types.
         inputs: values given for inputs, by name.
         values: the secrets' values obtained so far.
+        context: facts about the deployment.
     """
 
-    def __init__(self, document: object, inputs: Mapping[str, GivenInput], values: Values) -> None:
-        section = document.get("inputs") if isinstance(document, dict) else None
-        self._declared: Mapping[Any, Any] = section if isinstance(section, dict) else {}
+    def __init__(
+        self,
+        definitions: Definitions,
+        inputs: Mapping[str, GivenInput],
+        values: Values,
+        context: Context,
+    ) -> None:
+        self._definitions = definitions
         self._inputs = inputs
         self._values = values
+        self._context = context
 
-    def secret(self, node: Mapping[Any, Any], depth: int = 0) -> Known | Needed:
-        """Evaluate one `get_secret` call.
+    def read(self, node: Mapping[Any, Any], here: Path) -> GetSecret | Needed:
+        """Read what one `get_secret` call asks for.
+
+        Args:
+            node: the mapping that is the call.
+            here: its path, which says what SELF, SOURCE and TARGET mean.
 
         Raises:
-            Fault: the call can't be evaluated.
+            Fault: the call is malformed, or its argument can't be evaluated.
         """
+        literal = _literal(node)
+        return literal or _Evaluation(
+            self._definitions, self._inputs, self._values, self._context, here
+        ).read(node, 0)
+
+    def evaluate(self, node: object, here: Path) -> Known | Needed:
+        """Evaluate any call, or data with calls in it.
+
+        Raises:
+            Fault: something in it is not known before deployment, or is malformed.
+        """
+        return _Evaluation(self._definitions, self._inputs, self._values, self._context, here).evaluate(
+            node, 0
+        )
+
+
+class _Evaluation:
+    """The evaluation of one call; counts its steps."""
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        inputs: Mapping[str, GivenInput],
+        values: Values,
+        context: Context,
+        here: Path,
+    ) -> None:
+        self._definitions = definitions
+        self._inputs = inputs
+        self._values = values
+        self._context = context
+        self._here = here
+        self._steps = 0
+
+    def _secret(self, node: Mapping[Any, Any], depth: int) -> Known | Needed:
         call = self.read(node, depth)
         if isinstance(call, Needed):
             return call
@@ -186,13 +224,11 @@ class Evaluator:
         origin = Origin(secrets=named, used=used) | call.key_origin | call.steps_origin
         return Known(self._values.look_up(call), origin)
 
-    def read(self, node: Mapping[Any, Any], depth: int = 0) -> GetSecret | Needed:
-        """Read what one `get_secret` call asks for.
-
-        Raises:
-            Fault: the call is malformed, or its argument can't be evaluated.
-        """
-        argument = node.get(GET_SECRET)
+    def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret | Needed:
+        """Read what one `get_secret` call asks for."""
+        literal = _literal(node)
+        if literal is not None:
+            return literal
         if is_malformed(node):
             others = [str(name) for name in node if name != GET_SECRET]
             raise Fault(
@@ -200,20 +236,10 @@ class Evaluator:
                 f"get_secret stands beside {', '.join(map(repr, others))}, so it is not a call",
                 "give the call a mapping of its own",
             )
-        if type(argument) is str:
-            return GetSecret(_checked_key(argument, WRITTEN))
-        if type(argument) is list and len(argument) > 1 and all(map(_is_word, argument)):
-            key, *steps = argument
-            if type(key) is str:
-                return GetSecret(_checked_key(key, WRITTEN), tuple(steps))
-        return self._read(argument, depth)
-
-    def _read(self, argument: object, depth: int) -> GetSecret | Needed:
-        """Read an argument that is not a bare key."""
-        items: Any = argument
+        items: Any = node[GET_SECRET]
         whole = WRITTEN
-        if isinstance(argument, dict):
-            known = self._named(argument, depth + 1)
+        if isinstance(items, dict):
+            known = self._named(items, depth + 1)
             if isinstance(known, Needed):
                 return known
             items, whole = known.value, known.origin
@@ -222,7 +248,7 @@ class Evaluator:
         if not isinstance(items, list):
             raise Fault(
                 Reason.BAD_ARGUMENT,
-                f"get_secret takes a key or a list of a key and steps, not {_kind(items)}",
+                f"get_secret takes a key or a list of a key and steps, not {kind(items)}",
                 "quote a key that YAML reads as something else",
             )
         if len(items) < 2:  # noqa: PLR2004 - a key and at least one step
@@ -231,12 +257,10 @@ class Evaluator:
                 "a list given to get_secret needs a key and at least one step",
                 "write the key alone to get the stored text",
             )
-        words = [self._named(items[0], depth + 1)]
-        words += [self.evaluate(item, depth + 1) for item in items[1:]]
-        needs = [need for word in words if isinstance(word, Needed) for need in word.needs]
-        if needs:
-            return Needed(tuple(needs))
-        return _from_words([word for word in words if isinstance(word, Known)], whole)
+        words = _gathered(
+            [self._named(items[0], depth + 1), *(self.evaluate(item, depth + 1) for item in items[1:])]
+        )
+        return words if isinstance(words, Needed) else _from_words(words, whole)
 
     def _named(self, node: Any, depth: int) -> Known | Needed:  # noqa: ANN401 - documents are plain data
         """Evaluate what names a secret: an input that was typed as text stays text."""
@@ -244,53 +268,67 @@ class Evaluator:
             return self._get_input(node["get_input"], depth, names=True)
         return self.evaluate(node, depth)
 
-    def evaluate(self, node: Any, depth: int = 0) -> Known | Needed:  # noqa: ANN401 - documents are plain data
-        """Evaluate what stands in an argument.
-
-        Raises:
-            Fault: something in it is not known before deployment, or is malformed.
-        """
+    def evaluate(self, node: Any, depth: int) -> Known | Needed:  # noqa: ANN401 - documents are plain data
+        """Evaluate a node with all that stands in it."""
         if not isinstance(node, (dict, list)):
             return Known(node)
-        if depth > MAX_NESTING:
+        self._steps += 1 + len(node)
+        if depth > MAX_NESTING or self._steps > MAX_STEPS:
             raise Fault(
                 Reason.BAD_ARGUMENT,
-                f"functions and input defaults are nested more than {MAX_NESTING} deep",
-                "look for an input whose default refers to itself",
+                "functions, input defaults and properties refer to each other without an end in sight",
+                "look for one that refers to itself",
             )
-        if isinstance(node, dict):
-            if is_malformed(node):
-                return self.secret(node, depth)
-            match call_name(node):
-                case None:
-                    return self._all(node, list(node), depth)
-                case "get_secret":
-                    return self.secret(node, depth)
-                case "get_input":
-                    return self._get_input(node["get_input"], depth)
-                case "concat":
-                    return self._concat(node["concat"], depth)
-                case name:
-                    raise Fault(
-                        Reason.NOT_KNOWN_YET,
-                        f"the argument needs {name}, whose result is not known before deployment",
-                        "--partial keeps such calls for the orchestrator",
-                    )
-        return self._all(node, range(len(node)), depth)
+        if isinstance(node, list):
+            return self._all(node, range(len(node)), depth)
+        if is_malformed(node):
+            return self._secret(node, depth)
+        name = call_name(node)
+        match name:
+            case None:
+                return self._all(node, list(node), depth)
+            case "get_secret":
+                return self._secret(node, depth)
+            case "get_input":
+                return self._get_input(node[name], depth)
+            case "get_property":
+                return self._get_property(node[name], depth)
+        argument = self.evaluate(node[name], depth + 1)
+        return argument if isinstance(argument, Needed) else self._call(name, argument)
 
-    def _all(self, node: Any, keys: Any, depth: int) -> Known | Needed:  # noqa: ANN401 - a dict or a list
+    def _call(self, name: str, argument: Known) -> Known:
+        """Call a function whose argument is known."""
+        plain = PLAIN_FUNCTIONS.get(name)
+        if plain is not None:
+            value = plain(argument.value)
+            if isinstance(value, str) and len(value) > MAX_TEXT:
+                raise Fault(Reason.BAD_ARGUMENT, f"{name} makes a text of over {MAX_TEXT} characters")
+            return Known(value, argument.origin)
+        located = argument.value
+        if name == "get_attribute" and isinstance(located, list) and located:
+            located = [self._node_name(located[0], name), *located[1:]]
+        try:
+            value = self._context.answer(name, located)
+        except Unanswered:
+            raise Fault(
+                Reason.NOT_KNOWN_YET,
+                f"the call needs {name}, whose result is not known before deployment",
+                "--context answers it, --partial keeps such calls for the orchestrator",
+            ) from None
+        return Known(value, argument.origin | Origin(context=True))
+
+    def _all(self, node: Any, keys: Iterable[Any], depth: int) -> Known | Needed:  # noqa: ANN401 - a dict or a list
         """Evaluate each item of a collection."""
-        new = dict.fromkeys(keys) if isinstance(node, dict) else [None] * len(node)
+        new: Any = dict.fromkeys(keys) if isinstance(node, dict) else [None] * len(node)
+        items = [(key, self.evaluate(node[key], depth + 1)) for key in keys]
+        known = _gathered([item for _, item in items])
+        if isinstance(known, Needed):
+            return known
         origin = WRITTEN
-        needs: list[Need] = []
-        for key in keys:
-            item = self.evaluate(node[key], depth + 1)
-            if isinstance(item, Needed):
-                needs.extend(item.needs)
-            else:
-                new[key] = item.value
-                origin |= item.origin
-        return Needed(tuple(needs)) if needs else Known(new, origin)
+        for (key, _), item in zip(items, known, strict=True):
+            new[key] = item.value
+            origin |= item.origin
+        return Known(new, origin)
 
     def _get_input(self, argument: object, depth: int, *, names: bool = False) -> Known | Needed:
         evaluated = self.evaluate(argument, depth + 1)
@@ -301,70 +339,174 @@ class Evaluator:
             raise Fault(Reason.BAD_ARGUMENT, "get_input takes an input's name, or a list that begins with it")
         name, *steps = path
         shown = evaluated.origin.show(name)
+        declared = self._definitions.input(name)
         origin = evaluated.origin
-        declared = self._declared.get(name)
         if name in self._inputs:
-            origin |= Origin(inputs=frozenset((evaluated.origin.label(name),)))
-            given = self._inputs[name]
-            typed = declared.get("type") if isinstance(declared, dict) else None
-            if given.text is not None and not steps and (names or typed in _TEXT_TYPES):
-                found: Known | Needed = Known(given.text)
-            else:
-                found = self.evaluate(given.value, depth + 1)
+            label = evaluated.origin.label(name)
+            origin |= Origin(inputs=frozenset((label,)))
+            typed = (declared or {}).get("type")
+            as_text = not steps and (names or typed in TEXT_TYPES)
+            found = self._given(self._inputs[name], shown, origin, depth, as_text=as_text)
+        elif declared is None or "default" not in declared:
+            raise Fault(
+                Reason.BAD_INPUT,
+                f"input {shown} {'is not declared' if declared is None else 'has no value'}",
+                "give it with --inputs NAME=VALUE, or a default in the blueprint",
+            )
         else:
-            if not isinstance(declared, dict) or "default" not in declared:
-                problem = "has no value" if name in self._declared else "is not declared"
-                raise Fault(
-                    Reason.BAD_INPUT,
-                    f"input {shown} {problem}",
-                    "give it with --inputs NAME=VALUE, or a default in the blueprint",
-                )
             found = self.evaluate(declared["default"], depth + 1)
         if isinstance(found, Needed):
             return found
         data = found.value
         for number, step in enumerate(steps, 1):
-            try:
-                data = data[step]
-            except (LookupError, TypeError):
+            if not leads(data, step):
                 raise Fault(
                     Reason.BAD_INPUT,
                     f"step {number} of the path, {evaluated.origin.show(step)}, "
                     f"leads nowhere in the value of input {shown}",
-                ) from None
+                )
+            data = data[step]
         return Known(data, origin | found.origin)
 
-    def _concat(self, argument: object, depth: int) -> Known | Needed:
-        # Cloudify joins what Python's str() makes of each part, so True stays "True".
-        if not isinstance(argument, list):
-            raise Fault(Reason.BAD_ARGUMENT, f"concat takes a list, not {_kind(argument)}")
-        parts = self.evaluate(argument, depth + 1)
-        if isinstance(parts, Needed):
-            return parts
-        return Known("".join(str(part) for part in parts.value), parts.origin)
+    def _given(
+        self,
+        given: GivenInput,
+        shown: str,
+        origin: Origin,
+        depth: int,
+        *,
+        as_text: bool,
+    ) -> Known | Needed:
+        """Evaluate a given value: calls in it are calls like any other, and no message repeats any of it."""
+        if as_text and given.text is not None:
+            return Known(given.text)
+        try:
+            found = self.evaluate(given.value, depth + 1)
+        except Fault as fault:
+            if fault.reason is Reason.NOT_KNOWN_YET:
+                raise
+            raise Fault(
+                fault.reason,
+                f"the value given for input {shown} holds a call that can't be evaluated",
+                fault.hint,
+            ) from None
+        if isinstance(found, Needed):
+            return Needed(tuple(replace(need, origin=need.origin | origin) for need in found.needs))
+        return found
+
+    def _get_property(self, argument: object, depth: int) -> Known | Needed:
+        evaluated = self.evaluate(argument, depth + 1)
+        if isinstance(evaluated, Needed):
+            return evaluated
+        words, origin = evaluated.value, evaluated.origin
+        if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
+            raise Fault(
+                Reason.BAD_ARGUMENT,
+                "get_property takes a list that begins with a node and a property",
+            )
+        name = self._node_name(words[0], "get_property")
+        node = self._definitions.node(name)
+        if node is None:
+            raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {origin.show(name)}")
+        try:
+            found, value = self._definitions.property(node, words[1])
+        except LookupError:
+            raise Fault(
+                Reason.NOT_KNOWN_YET,
+                f"property {origin.show(words[1])} of node {origin.show(name)} may come from a type "
+                "that is not in this blueprint",
+                "--partial keeps such calls for the orchestrator",
+            ) from None
+        if not found:
+            raise Fault(
+                Reason.BAD_ARGUMENT, f"node {origin.show(name)} has no property {origin.show(words[1])}"
+            )
+        return self._property_value(value, name, words[2:], origin, depth)
+
+    def _property_value(
+        self,
+        value: Any,  # noqa: ANN401 - plain data
+        node: str,
+        steps: list[Any],
+        origin: Origin,
+        depth: int,
+    ) -> Known | Needed:
+        """Evaluate a property where it stands: SELF in it means the node that has it."""
+        outer, self._here = self._here, ("node_templates", node)
+        try:
+            for number, step in enumerate(steps, 1):
+                if isinstance(value, dict) and call_name(value) is not None:
+                    evaluated = self.evaluate(value, depth + 1)
+                    if isinstance(evaluated, Needed):
+                        return evaluated
+                    value, origin = evaluated.value, origin | evaluated.origin
+                if not leads(value, step):
+                    raise Fault(
+                        Reason.BAD_ARGUMENT,
+                        f"step {number} of the path, {origin.show(step)}, "
+                        f"leads nowhere in the property of node {origin.show(node)}",
+                    )
+                value = value[step]
+            found = self.evaluate(value, depth + 1)
+        finally:
+            self._here = outer
+        return found if isinstance(found, Needed) else Known(found.value, origin | found.origin)
+
+    def _node_name(self, word: object, function: str) -> str:
+        """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""
+        here = self._here
+        inside = len(here) > 1 and here[0] == "node_templates"
+        if word == "SELF" and inside:
+            return str(here[1])
+        if word in ("SOURCE", "TARGET") and inside and len(here) > 3 and here[2] == "relationships":  # noqa: PLR2004
+            if word == "SOURCE":
+                return str(here[1])
+            node = self._definitions.node(str(here[1])) or {}
+            relationships = node.get("relationships")
+            if leads(relationships, here[3]) and isinstance(relationships[here[3]], dict):  # type: ignore[index]
+                return str(relationships[here[3]].get("target"))  # type: ignore[index]
+        if word in ("SELF", "SOURCE", "TARGET"):
+            raise Fault(Reason.BAD_ARGUMENT, f"{word} has no meaning for {function} in this place")
+        if not isinstance(word, str):
+            raise Fault(Reason.BAD_ARGUMENT, f"the node given to {function} is {kind(word)}, not text")
+        return word
+
+
+def _gathered(outcomes: list[Known | Needed]) -> list[Known] | Needed:
+    """All that is known, or all that is needed."""
+    needs = [need for outcome in outcomes if isinstance(outcome, Needed) for need in outcome.needs]
+    return Needed(tuple(needs)) if needs else [outcome for outcome in outcomes if isinstance(outcome, Known)]
+
+
+def _literal(node: Mapping[Any, Any]) -> GetSecret | None:
+    """A call whose argument is written out: a bare key, or a list of words. None for any other."""
+    if len(node) > 1 and is_malformed(node):
+        return None
+    argument = node.get(GET_SECRET)
+    if type(argument) is str:
+        return GetSecret(_checked_key(argument, WRITTEN))
+    if type(argument) is list and len(argument) > 1 and all(map(_is_word, argument)):
+        key, *steps = argument
+        if type(key) is str:
+            return GetSecret(_checked_key(key, WRITTEN), tuple(steps))
+    return None
 
 
 def _is_word(item: object) -> bool:
     return type(item) is str or type(item) is int
 
 
-def _leads(data: object, step: str | int) -> bool:
-    if isinstance(data, dict):
-        return isinstance(step, str) and step in data
-    return isinstance(data, list) and isinstance(step, int) and -len(data) <= step < len(data)
-
-
 def _from_words(words: list[Known], whole: Origin) -> GetSecret:
     """Read a key and its steps, all evaluated; `whole` is the origin of the list they stand in."""
     key, *steps = words
     if not isinstance(key.value, str):
-        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {_kind(key.value)}, not text")
+        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind(key.value)}, not text")
     key_origin, steps_origin = key.origin | whole, whole
     for number, step in enumerate(steps, 1):
         if not _is_word(step.value):
             raise Fault(
                 Reason.BAD_ARGUMENT,
-                f"step {number} of the path given to get_secret is {_kind(step.value)}, "
+                f"step {number} of the path given to get_secret is {kind(step.value)}, "
                 "not text or a whole number",
             )
         steps_origin |= step.origin
@@ -381,18 +523,3 @@ def _checked_key(key: str, origin: Origin) -> str:
         return check_key(key, f"key {origin.show(key)}" if key else "key")
     except InvalidRequestError as error:
         raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.show(key)) from None
-
-
-_KINDS = {
-    type(None): "nothing",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    dict: "a mapping",
-    list: "a list",
-    str: "text",
-}
-
-
-def _kind(value: object) -> str:
-    return _KINDS.get(type(value), f"a {type(value).__name__}")

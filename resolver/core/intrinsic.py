@@ -81,18 +81,25 @@ class Origin:
         inputs: names of the inputs, given by the caller, that went into it.
         used: keys of all secrets whose values were needed on the way; never shown, since a key among them
             may itself have come out of a secret.
+        context: whether a fact of the context that the caller supplied went into it.
     """
 
     secrets: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     used: frozenset[str] = frozenset()
+    context: bool = False
 
     def __or__(self, other: Origin) -> Origin:
         if other is WRITTEN:
             return self
         if self is WRITTEN:
             return other
-        return Origin(self.secrets | other.secrets, self.inputs | other.inputs, self.used | other.used)
+        return Origin(
+            self.secrets | other.secrets,
+            self.inputs | other.inputs,
+            self.used | other.used,
+            self.context or other.context,
+        )
 
     def label(self, key: str) -> str:
         """What stands for a secret that was found under a key: the key, unless it came out of a secret."""
@@ -104,6 +111,8 @@ class Origin:
             return f"<from secret {', '.join(sorted(self.secrets))}>"
         if self.inputs:
             return f"<from input {', '.join(sorted(self.inputs))}>"
+        if self.context:
+            return "<from the context>"
         return repr(word)
 
 

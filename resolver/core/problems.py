@@ -67,3 +67,21 @@ class Problem:
     key: str = ""
     hint: str = ""
     line_text: str = ""
+
+
+class Fault(Exception):  # noqa: N818 - not an error of the package: the plan turns it into a Problem
+    """A call that can't be evaluated.
+
+    Args:
+        reason: the stable code.
+        message: one sentence without any value.
+        hint: what to do about it.
+        key: the key as it may be shown.
+    """
+
+    def __init__(self, reason: Reason, message: str, hint: str = "", key: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+        self.key = key

@@ -5,7 +5,7 @@ A caller drives it in rounds, because a key may be computed from another secret'
     plan = Plan(sources, inputs)
     while uses := plan.advance():
         plan.supply(values_of(uses))
-    results = plan.results()
+    results = [plan.results(source) for source in sources]
 
 Nothing is placed unless everything is known and there is no problem.
 """
@@ -15,11 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.context import Context
+from resolver.core.definitions import Definitions
 from resolver.core.document import format_path
-from resolver.core.evaluate import Evaluator, Fault, Need, Needed, Values
-from resolver.core.intrinsic import WRITTEN
-from resolver.core.problems import Problem, Reason
-from resolver.core.walk import find_calls
+from resolver.core.evaluate import Evaluator, Need, Needed, Values
+from resolver.core.intrinsic import GET_SECRET, WRITTEN, holds_call
+from resolver.core.problems import Fault, Problem, Reason
+from resolver.core.walk import find_calls, find_occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,11 +112,28 @@ class Call:
         return CallSite(self.source.name, self.source.position_of(self.node), self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What is put in the places of a blueprint's calls.
+
+    Args:
+        by_node: by `id()` of the mapping that is the call.
+        by_path: for the places of a shared call where the result is another one than at its first place.
+    """
+
+    by_node: Mapping[int, Placement]
+    by_path: Mapping[Path, Placement]
+
+
 @dataclass(slots=True)
 class _Site:
+    """One place of a call, with what is known of it."""
+
     call: Call
     evaluator: Evaluator
+    here: Path
     asked: GetSecret | None = None
+    placement: Placement | None = None
     done: bool = False
 
 
@@ -124,31 +143,33 @@ class Plan:
     Args:
         sources: the blueprints.
         inputs: values given for inputs, by name.
+        context: facts about the deployment.
         partial: keep calls whose argument is not known before deployment, rather than refuse them.
+        evaluate: evaluate the other functions too, where all their arguments are known.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
         inputs: Mapping[str, GivenInput] | None = None,
+        context: Context | None = None,
         *,
         partial: bool = False,
+        evaluate: bool = False,
     ) -> None:
         self._partial = partial
+        self._evaluate = evaluate
         self._values = Values()
         self._sites: list[_Site] = []
-        self._placements: dict[int, Placement] = {}
         self.problems: list[Problem] = []
         self.kept = 0
         given = inputs or {}
         for source in sources:
             several = len(source.documents) > 1
             for number, document in enumerate(source.documents):
-                evaluator = Evaluator(document, given, self._values)
+                evaluator = Evaluator(Definitions([document]), given, self._values, context or Context())
                 prefix: Path = (f"document {number + 1}",) if several else ()
-                self._sites += [
-                    _Site(Call(source, path, node), evaluator) for path, node in find_calls(document, prefix)
-                ]
+                self._sites += _sites(source, document, prefix, evaluator, every=evaluate)
 
     @property
     def size(self) -> int:
@@ -163,14 +184,19 @@ class Plan:
             when there is nothing left to do.
         """
         uses: dict[tuple[str, Origin], KeyUse] = {}
-        for site in self._sites:
-            if site.done:
-                continue
+        pending = [site for site in self._sites if not site.done]
+        for site in pending:  # grows, where a call is kept and those in its argument are looked at
             try:
                 needs = self._advance(site)
             except Fault as fault:
                 site.done = True
-                if fault.reason is Reason.NOT_KNOWN_YET and self._partial:
+                if fault.reason is not Reason.NOT_KNOWN_YET:
+                    self._report(site, fault)
+                elif GET_SECRET not in site.call.node:
+                    inner = self._within(site)
+                    self._sites += inner
+                    pending += inner
+                elif self._partial:
                     self.kept += 1
                 else:
                     self._report(site, fault)
@@ -187,9 +213,11 @@ class Plan:
 
     def _advance(self, site: _Site) -> Sequence[Need]:
         """Evaluate one call as far as it goes; what it needs to go on, or nothing when it is done."""
+        if GET_SECRET not in site.call.node:
+            return self._advance_other(site)
         asked = site.asked
         if asked is None:
-            read = site.evaluator.read(site.call.node)
+            read = site.evaluator.read(site.call.node, site.here)
             if isinstance(read, Needed):
                 return read.needs
             asked = site.asked = read
@@ -198,9 +226,40 @@ class Plan:
             return (Need(key, origin, site.call.node),)
         value = self._values.look_up(asked)
         used = frozenset((key,)) | origin.used | asked.steps_origin.used
-        self._placements[id(site.call.node)] = Placement(value, origin.label(key), used)
+        site.placement = Placement(value, origin.label(key), used)
         site.done = True
         return ()
+
+    @staticmethod
+    def _advance_other(site: _Site) -> Sequence[Need]:
+        """The same for a call of another function."""
+        outcome = site.evaluator.evaluate(site.call.node, site.here)
+        if isinstance(outcome, Needed):
+            return outcome.needs
+        if holds_call(outcome.value):
+            raise Fault(
+                Reason.VALUE_HOLDS_CALL,
+                "the result would put a function call into the blueprint",
+                "what inputs, context and secrets hold is data: rename the key there",
+            )
+        label = ", ".join(sorted(outcome.origin.secrets))
+        site.placement = Placement(outcome.value, label, outcome.origin.used)
+        site.done = True
+        return ()
+
+    @staticmethod
+    def _within(site: _Site) -> list[_Site]:
+        """The calls within the argument of a call that is kept."""
+        call = site.call
+        found: list[_Site] = []
+        for name, argument in call.node.items():
+            prefix = (*call.path, name)
+            shift = len(call.path) - len(site.here)
+            found += [
+                _Site(Call(call.source, path, node), site.evaluator, path[shift:])
+                for path, node in find_calls(argument, prefix, every=True)
+            ]
+        return found
 
     def supply(self, values: Mapping[str, SecretValue]) -> None:
         """Take the values that `advance` asked for."""
@@ -212,7 +271,7 @@ class Plan:
 
     def survey(self) -> list[Survey]:
         """What is known of each call that is not refused or kept, in the order of the text."""
-        return [self._survey(site) for site in self._sites if not site.done]
+        return [self._survey(site) for site in self._sites if not site.done and GET_SECRET in site.call.node]
 
     def _survey(self, site: _Site) -> Survey:
         where = site.call.site()
@@ -221,19 +280,67 @@ class Plan:
             return Survey(where, None, "", "")
         return Survey(where, asked.key, asked.key_origin.label(asked.key), _show_steps(asked))
 
-    def results_of(self, source: Source) -> dict[int, Placement]:
-        """The results that stand in one blueprint."""
-        mine = (id(site.call.node) for site in self._sites if site.call.source is source)
-        return {node: self._placements[node] for node in mine if node in self._placements}
-
-    def results(self) -> dict[int, Placement]:
-        """What is put in the place of each call, by `id()` of the mapping that is the call."""
-        return self._placements
+    def results(self, source: Source) -> Results:
+        """What is put in the places of one blueprint's calls."""
+        by_node: dict[int, Placement] = {}
+        by_path: dict[Path, Placement] = {}
+        for site in self._sites:
+            if site.placement is not None and site.call.source is source:
+                first = by_node.setdefault(id(site.call.node), site.placement)
+                if first is not site.placement and not _are_equal(first.value, site.placement.value):
+                    by_path[site.call.path] = site.placement
+        return Results(by_node, by_path)
 
     def _report(self, site: _Site, fault: Fault) -> None:
         self.problems.append(
             _problem(site.call, fault.reason, fault.message, key=fault.key, hint=fault.hint),
         )
+
+
+_RELATIVE = frozenset({"SELF", "SOURCE", "TARGET"})
+"""Words whose meaning depends on the place of the call."""
+
+
+def _sites(
+    source: Source,
+    document: object,
+    prefix: Path,
+    evaluator: Evaluator,
+    *,
+    every: bool,
+) -> list[_Site]:
+    """The calls of a document; those that depend on their place once for each of their places."""
+    calls = list(find_calls(document, prefix, every=every))
+    relative = {id(node): node for _, node in calls if _is_relative(node)}
+    sites = [
+        _Site(Call(source, path, node), evaluator, path[len(prefix) :])
+        for path, node in calls
+        if id(node) not in relative
+    ]
+    if relative:
+        sites += [
+            _Site(Call(source, path, relative[mark]), evaluator, path[len(prefix) :])
+            for path, mark in find_occurrences(document, relative, prefix)
+        ]
+    return sites
+
+
+def _is_relative(node: Mapping[Any, Any]) -> bool:
+    pending: list[Any] = list(node.values())
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str) and item in _RELATIVE:
+            return True
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return False
+
+
+def _are_equal(one: object, other: object) -> bool:
+    """Whether two results are the same, types included: True is not 1."""
+    return type(one) is type(other) and repr(one) == repr(other)
 
 
 def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -> Problem:

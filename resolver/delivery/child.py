@@ -106,7 +106,7 @@ def run(command: Sequence[str], text: bytes, *, mode: Mode, environ: Mapping[str
             failure = reader.read()
         status = relay.wait(pid)
     if failure:
-        return _explain(command[0], failure)
+        return _explain(command[0], failure, environ)
     return Ending(status) if status >= 0 else Ending(_SIGNAL_BASE - status, signal=-status)
 
 
@@ -115,16 +115,19 @@ def _start(command: Sequence[str], document: int, mode: Mode, environ: Mapping[s
 
     os.fork, because the path holds the child's process id, which is known only once there is a child.
     """
-    report, tell = os.pipe()
     try:
-        pid = os.fork()
+        report, tell = os.pipe()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _become(command, document, tell, mode, environ)
+        except OSError:
+            os.close(report)
+            raise
+        finally:
+            os.close(tell)
     except OSError as error:
-        os.close(report)
-        os.close(tell)
         raise UnavailableError(f"no process could be started: {error.strerror}") from None
-    if pid == 0:
-        _become(command, document, tell, mode, environ)
-    os.close(tell)
     return pid, report
 
 
@@ -174,13 +177,19 @@ def _close_all_but(*kept: int) -> None:
                 os.close(descriptor)
 
 
-def _explain(program: str, failure: str) -> Ending:
+def _explain(program: str, failure: str, environ: Mapping[str, str]) -> Ending:
     """What a child's report means, by its stage and error number (0: Python itself refused the words)."""
     stage, digits = failure.split()
     number = int(digits)
     reason = os.strerror(number).lower() if number else "a word of it can't be passed on"
     if stage == _PREPARING:
         raise UnavailableError(f"the command {program!r} could not be started: {reason}")
-    if number in (errno.ENOENT, errno.ENOTDIR):
+    missing = number in (errno.ENOENT, errno.ENOTDIR)
+    if number == errno.EACCES and os.sep not in program:
+        # An unreadable folder in PATH gives the same number as a file without permission to execute.
+        import shutil  # noqa: PLC0415 - 10 ms that a command that starts does not pay
+
+        missing = shutil.which(program, os.F_OK, environ.get("PATH", os.defpath)) is None
+    if missing:
         return Ending(_NOT_FOUND, problem=f"the command {program!r} was not found")
     return Ending(_NOT_EXECUTABLE, problem=f"the command {program!r} can't be executed: {reason}")
