@@ -222,8 +222,9 @@ class Settings:
 
 def _check_config(text: str, path: Path) -> Mapping[str, Any]:
     """Check `config.yaml` against its schema. Imports wait for here: most stores have no such file."""
-    import jsonschema  # noqa: PLC0415
     import yaml  # noqa: PLC0415
+
+    from resolver.schema import findings  # noqa: PLC0415
 
     try:
         data = yaml.safe_load(text)
@@ -231,22 +232,9 @@ def _check_config(text: str, path: Path) -> Mapping[str, Any]:
         raise UsageError(f"{str(path)!r} is not valid YAML") from None
     if data is None:
         return {}
-    schema = json.loads(schema_text("config.schema.json"))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(data):
-        where = "/".join(map(str, error.absolute_path)) or "the top level"
-        # The library's own message would repeat what was written, and a URL holds a password.
+    for where, rule in findings(data, "config.schema.json"):
+        place = "/".join(map(str, where)) or "the file"
         raise UsageError(
-            f"{str(path)!r} breaks the rule {error.validator!r} at {where}",
-            hint=f"it may have: {', '.join(schema['properties'])}",
+            f"{str(path)!r}: {place} {rule}", hint="schemas/config.schema.json lists what it may have"
         )
     return dict(data)
-
-
-def schema_text(name: str) -> str:
-    """The text of one of the JSON Schemas in `schemas/`, which the wheel has within the package."""
-    from importlib import resources  # noqa: PLC0415
-
-    packaged = resources.files("resolver") / "schemas" / name
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).parent.parent / "schemas" / name).read_text(encoding="utf-8")

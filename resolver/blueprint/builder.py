@@ -89,11 +89,15 @@ class Builder:
         data: Data
         depth = peak = nodes = 0
         for event in iter(get_event, None):
-            kind = event.__class__
+            kind = type(event)
             if kind is ScalarEvent:
                 last = event
-                if event.anchor is None and event.tag is None:
-                    items.append(plain[event.value] if event.implicit[0] else event.value)
+                if event.anchor is not None:
+                    items.append(properties.scalar(event, (stack, start, items)))
+                elif event.implicit[0]:
+                    items.append(plain[event.value])
+                elif event.implicit[1]:
+                    items.append(event.value)
                 else:
                     items.append(properties.scalar(event, (stack, start, items)))
             elif kind is MappingStartEvent or kind is SequenceStartEvent:

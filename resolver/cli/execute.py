@@ -11,6 +11,7 @@ from resolver.cli.app import App, pass_app
 from resolver.cli.output import say
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
 from resolver.delivery.child import Mode, run
+from resolver.delivery.memfd import require_memfd
 from resolver.delivery.relay import die_by
 from resolver.errors import UsageError
 
@@ -41,16 +42,22 @@ def execute(
     """
     blueprints, command = _split(words, app.arguments)
     request = Request(blueprints, tenant, inputs, output_format, partial)
-    resolution = run_request(app, request)
-    text = resolved_text(resolution, output_format).encode()
-    del resolution
-    app.service.close()
-    ending = run(command, text, mode=Mode.STDIN if on_stdin else Mode.PATH, environ=os.environ)
+    require_memfd()
+    # No name here for the text: while the command runs, the one copy shall be the one it can read.
+    ending = run(
+        command, _text(app, request), mode=Mode.STDIN if on_stdin else Mode.PATH, environ=os.environ
+    )
     if ending.problem:
         say(f"error: {ending.problem}")
     if ending.signal is not None:
         die_by(ending.signal)
     return ending.code
+
+
+def _text(app: App, request: Request) -> bytes:
+    text = resolved_text(run_request(app, request), request.output_format)
+    app.service.close()
+    return text.encode()
 
 
 def _split(words: tuple[str, ...], arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,0 +1,126 @@
+"""Runs `resolver.delivery.child.run` in a process of its own, whose signals it takes over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import resolver.delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+TIMEOUT = 20.0
+
+_SUPERVISOR = """
+import json, os, sys
+from pathlib import Path
+from resolver.delivery.child import Mode, run
+from resolver.delivery.hardening import harden
+from resolver.errors import ResolverError
+folder, mode, hardened, *command = sys.argv[1:]
+if hardened:
+    harden()
+text = (Path(folder) / "text").read_bytes()
+try:
+    ending = run(command, text, mode=Mode(mode), environ=os.environ)
+    told = {"code": ending.code, "signal": ending.signal, "problem": ending.problem}
+except ResolverError as error:
+    told = {"error": type(error).__name__, "message": error.message}
+(Path(folder) / "told").write_text(json.dumps(told))
+"""
+
+
+@dataclass
+class Supervised:
+    """A running supervisor process and its command."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def finish(self, standard_input: bytes | None = None) -> Finished:
+        """Wait for it to end."""
+        out, err = self.process.communicate(standard_input, timeout=TIMEOUT)
+        told = self.folder / "told"
+        ending = json.loads(told.read_text()) if told.exists() else {}
+        return Finished(out or b"", err or b"", ending, self.process.returncode)
+
+
+@dataclass
+class Finished:
+    """What came of it."""
+
+    out: bytes
+    err: bytes
+    ending: dict[str, Any]
+    returncode: int
+
+
+@pytest.fixture
+def package_environ() -> dict[str, str]:
+    """An environment in which a new Python finds the package under test."""
+    return {**os.environ, "PYTHONPATH": str(Path(resolver.delivery.__file__).parents[2])}
+
+
+@pytest.fixture
+def start(tmp_path: Path, package_environ: dict[str, str]) -> Iterator[Callable[..., Supervised]]:
+    """Start a command under a supervisor; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_one(
+        command: Sequence[str],
+        *,
+        text: bytes = b"password: open sesame\n",
+        mode: str = "path",
+        hardened: bool = False,
+        environ: dict[str, str] | None = None,
+        before: Sequence[str] = (),
+        **popen: Any,  # noqa: ANN401 - passed on
+    ) -> Supervised:
+        (tmp_path / "text").write_bytes(text)
+        popen.setdefault("stdout", subprocess.PIPE)
+        popen.setdefault("stderr", subprocess.PIPE)
+        flag = "hardened" if hardened else ""
+        process = subprocess.Popen(
+            [*before, sys.executable, "-c", _SUPERVISOR, str(tmp_path), mode, flag, *command],
+            env={**package_environ, **(environ or {})},
+            **popen,
+        )
+        started.append(process)
+        return Supervised(process, tmp_path)
+
+    yield start_one
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait(TIMEOUT)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.fixture
+def supervise(start: Callable[..., Supervised]) -> Callable[..., Finished]:
+    """Run a command under a supervisor to its end."""
+
+    def supervise_one(
+        command: Sequence[str],
+        *,
+        standard_input: bytes | None = None,
+        **options: Any,  # noqa: ANN401 - passed on
+    ) -> Finished:
+        if standard_input is not None:
+            options["stdin"] = subprocess.PIPE
+        else:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        return start(command, **options).finish(standard_input)
+
+    return supervise_one
