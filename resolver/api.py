@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.blueprint.context_file import make_context
 from resolver.compose import open_service
 from resolver.config import Settings
+from resolver.core.context import Context
 from resolver.core.evaluate import GivenInput
 from resolver.errors import UsageError
-from resolver.resolution import BlueprintText, ResolvedBlueprint, resolve
+from resolver.resolution import BlueprintText, Options, ResolvedBlueprint, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +70,9 @@ class Resolver:
         tenant: str,
         caller: Caller,
         inputs: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         partial: bool = False,
+        evaluate: bool = False,
     ) -> ResolvedBlueprint:
         """Resolve one blueprint, in memory.
 
@@ -77,7 +81,9 @@ class Resolver:
             tenant: the name of the tenant to ask in.
             caller: who asks.
             inputs: values for the blueprint's inputs, by name, as plain data.
+            context: facts about the deployment, as `schemas/context.schema.json` describes them.
             partial: keep calls whose argument is not known before deployment, rather than refuse them.
+            evaluate: evaluate the other functions too, where all their arguments are known.
 
         Raises:
             UsageError: the file can't be read.
@@ -85,9 +91,13 @@ class Resolver:
             NotPermittedError: the caller may not use secrets in this tenant.
             UnavailableError: the store or a key is not available.
         """
-        given = {name: GivenInput(value) for name, value in (inputs or {}).items()}
-        text = _text(path_or_text)
-        resolution = resolve(self._service, caller, tenant, [text], inputs=given, partial=partial)
+        options = Options(
+            {name: GivenInput(value) for name, value in (inputs or {}).items()},
+            Context(tenant) if context is None else make_context(context, tenant),
+            partial,
+            evaluate,
+        )
+        resolution = resolve(self._service, caller, tenant, [_text(path_or_text)], options)
         return resolution.blueprints[0]
 
 

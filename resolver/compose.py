@@ -14,7 +14,7 @@ from resolver.service import Service
 from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from resolver.config import Settings
@@ -112,14 +112,7 @@ def initialise(
         try:
             store.initialise()
             keys, key_path = root_keys(settings), None
-            with store.read() as session:
-                wrapping = session.wrapping_root_key()
-            if wrapping is not None:
-                if keys and wrapping not in {key.id for key in keys}:
-                    raise ConflictError(
-                        f"the database has keys that root key {wrapping} wraps, and it is not at hand",
-                        hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
-                    )
+            if _is_initialised(store, keys):
                 return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
             if profile and settings.profile_path.exists():
                 raise ConflictError(
@@ -132,19 +125,43 @@ def initialise(
                 _write_private(key_path, RootKey.generate() + "\n")
                 keys = [from_file(key_path)]
             service = Service(store, KeyRing(keys), _make_hasher)
-
-            def keep(token: str) -> None:
-                if profile:
-                    _write_private(settings.profile_path, Profile(token, FIRST_TENANT).encode())
-
-            token = service.directory.initialise(ADMIN, password(), FIRST_TENANT, keep)
-            if token is None:
+            token = _fill_empty(service, password(), settings.profile_path if profile else None)
+            if token is None:  # with the same database, another state directory was quicker
+                if key_path is not None:
+                    key_path.unlink()  # it wraps nothing
+                    keys = []
+                _is_initialised(store, keys)
                 return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
             if fill is not None:
                 fill(service, token)
             return Initialised(made=True, key_path=key_path, has_profile=profile)
         finally:
             store.close()
+
+
+def _fill_empty(service: Service, password: str | None, profile_path: Path | None) -> str | None:
+    """Give an empty store its administrator and first tenant; the token, None when another was quicker."""
+
+    def keep(token: str) -> None:
+        if profile_path is not None:
+            _write_private(profile_path, Profile(token, FIRST_TENANT).encode())
+
+    try:
+        return service.directory.initialise(ADMIN, password, FIRST_TENANT, keep)
+    except ConflictError:
+        return None
+
+
+def _is_initialised(store: SqlStore, keys: Sequence[RootKey]) -> bool:
+    """Whether a root key wraps the keys in a database; it has to be at hand then."""
+    with store.read() as session:
+        wrapping = session.wrapping_root_key()
+    if wrapping is not None and wrapping not in {key.id for key in keys}:
+        raise ConflictError(
+            f"the database has keys that root key {wrapping} wraps, and it is not at hand",
+            hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
+        )
+    return wrapping is not None
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint import Blueprint, Masked, Rendered, check_imports, read, render
+from resolver.core.context import Context
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
 from resolver.core.resolve import Placement, Plan
@@ -170,16 +171,27 @@ class Check:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How blueprints are resolved.
+
+    Args:
+        inputs: values given for inputs, by name.
+        context: facts about the deployment.
+        partial: keep calls whose argument is not known before deployment, rather than refuse them.
+        evaluate: evaluate the other functions too, where all their arguments are known.
+    """
+
+    inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
+    context: Context = field(default_factory=Context, repr=False)
+    partial: bool = False
+    evaluate: bool = False
+
+
 class _Run:
     """The blueprints of one run, read, with all problems found so far."""
 
-    def __init__(
-        self,
-        texts: Sequence[BlueprintText],
-        inputs: Mapping[str, GivenInput],
-        *,
-        partial: bool,
-    ) -> None:
+    def __init__(self, texts: Sequence[BlueprintText], options: Options) -> None:
         self.blueprints: list[Blueprint] = []
         self.notes: list[str] = []
         self._problems: list[Problem] = []
@@ -195,7 +207,13 @@ class _Run:
             if imports.kept:
                 self.notes.append(f"{text.name}: imports left to the manager: {', '.join(imports.kept)}")
             self.blueprints.append(blueprint)
-        self.plan = Plan(self.blueprints, inputs, partial=partial)
+        self.plan = Plan(
+            self.blueprints,
+            options.inputs,
+            options.context,
+            partial=options.partial,
+            evaluate=options.evaluate,
+        )
         self.digests = {blueprint.name: blueprint.digest for blueprint in self.blueprints}
 
     @property
@@ -224,9 +242,7 @@ def resolve(
     caller: Caller,
     tenant: str,
     texts: Sequence[BlueprintText],
-    *,
-    inputs: Mapping[str, GivenInput] | None = None,
-    partial: bool = False,
+    options: Options | None = None,
 ) -> Resolution:
     """Resolve blueprints, all of them or none.
 
@@ -235,15 +251,14 @@ def resolve(
         caller: who asks.
         tenant: the name of the tenant to ask in.
         texts: the blueprints.
-        inputs: values given for inputs, by name.
-        partial: keep calls whose argument is not known before deployment, rather than refuse them.
+        options: how.
 
     Raises:
         BlueprintError: anything kept a call from being resolved; all problems together.
         NotPermittedError: the caller may not use secrets in this tenant, and nothing else is wrong.
         UnavailableError: the store or a key is not available, and nothing else is wrong.
     """
-    run = _Run(texts, inputs or {}, partial=partial)
+    run = _Run(texts, options or Options())
     used: dict[str, UsedSecret] = {}
     told: dict[str, Use] = {}
     while uses := run.plan.advance():
@@ -278,9 +293,7 @@ def check(
     caller: Caller | None,
     tenant: str,
     texts: Sequence[BlueprintText],
-    *,
-    inputs: Mapping[str, GivenInput] | None = None,
-    partial: bool = False,
+    options: Options | None = None,
 ) -> Check:
     """Say what resolving would use, without decrypting or using anything.
 
@@ -289,14 +302,13 @@ def check(
         caller: who asks; None with no service.
         tenant: the name of the tenant to ask in.
         texts: the blueprints.
-        inputs: values given for inputs, by name.
-        partial: as for `resolve`.
+        options: how.
 
     Raises:
         BlueprintError: anything would keep a call from being resolved; all problems together.
         NotPermittedError: the caller may neither list nor use secrets in this tenant.
     """
-    run = _Run(texts, inputs or {}, partial=partial)
+    run = _Run(texts, options or Options())
     uses = run.plan.advance()
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None and uses:

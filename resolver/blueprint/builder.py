@@ -23,9 +23,9 @@ from resolver.blueprint.nodes import Site, Tree
 from resolver.blueprint.properties import (
     PAIR_LISTS,
     Data,
+    LimitError,
     Place,
     Properties,
-    RefusedError,
     UnsoundError,
     is_shaped,
 )
@@ -67,8 +67,8 @@ class Builder:
             get_event: gives the next event, None after the last one.
 
         Raises:
-            UnsoundError: a mapping key, scalar, tag or merge has no meaning.
-            RefusedError: a limit is passed, or an alias can't be followed.
+            UnsoundError: a mapping key, scalar, tag, merge or alias has no meaning.
+            LimitError: the text is deeper, or has more nodes, than the limits allow.
         """
         try:
             documents = self._read(get_event)
@@ -92,11 +92,9 @@ class Builder:
             kind = type(event)
             if kind is ScalarEvent:
                 last = event
-                if event.anchor is not None:
-                    items.append(properties.scalar(event, (stack, start, items)))
-                elif event.implicit[0]:
+                if event.anchor is None and event.implicit[0]:
                     items.append(plain[event.value])
-                elif event.implicit[1]:
+                elif event.anchor is None and event.implicit[1]:
                     items.append(event.value)
                 else:
                     items.append(properties.scalar(event, (stack, start, items)))
@@ -179,14 +177,13 @@ class Builder:
                 return data
         elif len(data) * 2 != len(items):
             raise UnsoundError  # a duplicate key
-        text = self._text
+        text, properties = self._text, self._properties
         first, tag = begun.start_mark.index, None
         if begun.anchor is not None or begun.tag is not None:
             first, tag = content_start(text, begun)
         braced = begun.flow_style and text[first] == "{"
         after = end.end_mark.index if braced else content_end(text, last)
-        in_pairs = self._properties.pair_lists > 0 and place[1].tag in PAIR_LISTS
-        unsearched = in_pairs or self._properties.opaque > 0
+        unsearched = properties.opaque > 0 or (properties.pair_lists > 0 and place[1].tag in PAIR_LISTS)
         merged = self._plain.marks > 0 and is_shaped(place)
         self._sites[id(data)] = site = Site(data, first, after, tag, unsearched or merged)
         if unsearched and GET_SECRET in data:
@@ -218,10 +215,10 @@ class Builder:
         return merged
 
 
-def _too_deep(limit: int, event: AnyEvent) -> RefusedError:
-    return RefusedError(Reason.TOO_DEEP, f"more than {limit} levels of nesting", event.start_mark)
+def _too_deep(limit: int, event: AnyEvent) -> LimitError:
+    return LimitError(Reason.TOO_DEEP, f"more than {limit} levels of nesting", event.start_mark)
 
 
-def _too_many_nodes(limit: int, event: AnyEvent) -> RefusedError:
+def _too_many_nodes(limit: int, event: AnyEvent) -> LimitError:
     message = f"more than {limit} nodes once aliases are followed"
-    return RefusedError(Reason.TOO_MANY_NODES, message, event.start_mark)
+    return LimitError(Reason.TOO_MANY_NODES, message, event.start_mark)

@@ -31,14 +31,14 @@ from resolver.blueprint.scalars import (
     plain_scalar,
     tagged_scalar,
 )
-from resolver.core.problems import Problem, Reason
+from resolver.core.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from resolver.blueprint.parsing import AnyEvent
     from resolver.blueprint.text import Text
-    from resolver.core.document import Position
+    from resolver.core.problems import Problem
 
 MAX_PROBLEMS = 100
 """A text with more problems than this is probably no blueprint; the rest is not looked for."""
@@ -53,7 +53,8 @@ class _Node:
 
     Args:
         event: the event that began it, or the alias.
-        kind: `scalar`, `sequence`, `mapping`, or `custom` for a scalar with a custom tag.
+        kind: `scalar`, `sequence`, `mapping`, `custom` for a scalar with a custom tag, or `unknown` for an
+            alias that names nothing.
         value: a scalar's value.
         children: a sequence's members; a mapping's keys and values in turn.
     """
@@ -69,40 +70,57 @@ class Diagnosis:
 
     Args:
         text: the text that the events are from.
+        max_depth: levels of nesting at which the pass ends; libyaml slows down with each.
     """
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, max_depth: int) -> None:
         self._text = text
-        self._problems: list[Problem] = []
+        self._max_depth = max_depth
+        self.problems: list[Problem] = []
+        """What was found so far."""
         self._anchors: dict[str, _Node] = {}
         self._open: list[_Node] = []
 
-    def read(self, events: Iterator[AnyEvent]) -> list[Problem]:
-        """All problems of the text, in its order.
+    def read(self, events: Iterator[AnyEvent]) -> None:
+        """Go through the events and add what is wrong to `problems`.
 
         Args:
-            events: the parser's events. A syntax error in them is for the caller to catch; `problems` has
-                what was found before.
+            events: the parser's events. A syntax error in them is for the caller to catch.
         """
-        for event in events:
-            if isinstance(event, DocumentStartEvent):
-                self._anchors = {}
-            elif isinstance(event, AliasEvent):
-                target = self._anchors.get(str(event.anchor))
-                if target is not None:
-                    self._add(_Node(event, target.kind, target.value, target.children))
-            elif isinstance(event, CollectionEndEvent):
-                self._end(self._open.pop())
-            elif isinstance(event, NodeEvent):
-                self._begin(event)
-            if len(self._problems) >= MAX_PROBLEMS:
-                break
-        return self.problems
+        try:
+            for event in events:
+                self._take(event)
+                if len(self.problems) >= MAX_PROBLEMS or len(self._open) > self._max_depth:
+                    break
+        finally:
+            # A syntax error leaves collections open; what they hold so far has its own problems.
+            for node in self._open:
+                if node.kind == "mapping":
+                    self._check_keys(node)
 
-    @property
-    def problems(self) -> list[Problem]:
-        """What was found so far, in the order of the text."""
-        return sorted(self._problems, key=_place)
+    def _take(self, event: AnyEvent) -> None:
+        if isinstance(event, DocumentStartEvent):
+            self._anchors = {}
+        elif isinstance(event, AliasEvent):
+            self._follow(event)
+        elif isinstance(event, CollectionEndEvent):
+            self._end(self._open.pop())
+        elif isinstance(event, NodeEvent):
+            self._begin(event)
+
+    def _follow(self, event: AnyEvent) -> None:
+        target = self._anchors.get(event.anchor)
+        if target is None:
+            node = _Node(event, "unknown")
+            message = f"no anchor {event.anchor!r} is defined before this alias"
+            hint = f"define it with &{event.anchor} earlier in the same document"
+            self._report(Reason.SYNTAX, message, node, hint=hint)
+        else:
+            node = _Node(event, target.kind, target.value, target.children)
+            if any(target is each for each in self._open):
+                message = f"the alias {event.anchor!r} stands inside the node that it names"
+                self._report(Reason.RECURSIVE_ALIAS, message, node)
+        self._add(node)
 
     def _begin(self, event: AnyEvent) -> None:
         kind = "scalar"
@@ -114,7 +132,11 @@ class Diagnosis:
         if kind == "scalar":
             node.value = self._scalar(event)
         if event.anchor is not None:
-            self._anchors.setdefault(event.anchor, node)
+            if event.anchor in self._anchors:
+                # PyYAML refuses what YAML would allow, so whoever loads the result would stop here too.
+                message = f"the anchor {event.anchor!r} is defined twice in one document"
+                self._report(Reason.SYNTAX, message, node, hint="give one of the two another name")
+            self._anchors[event.anchor] = node
         self._add(node)
         if isinstance(event, CollectionStartEvent):
             self._open.append(node)
@@ -124,7 +146,7 @@ class Diagnosis:
         if parent is not None:
             parent.children.append(node)
         is_key = parent is not None and parent.kind == "mapping" and len(parent.children) % 2 == 1
-        if is_key and node.kind != "scalar":
+        if is_key and node.kind not in {"scalar", "unknown"}:
             self._report(
                 Reason.BAD_MAPPING_KEY,
                 "a mapping key must be a plain value",
@@ -152,7 +174,7 @@ class Diagnosis:
             why = str(error)
         shown = repr(event.value) if len(event.value) <= MAX_SHOWN else "the text"
         hint = "put it in quotes to have it as text"
-        self._problems.append(
+        self.problems.append(
             self._text.problem(Reason.BAD_SCALAR, f"{shown} is {why}", event.start_mark, hint=hint)
         )
         return object()  # equal to no other key
@@ -181,8 +203,9 @@ class Diagnosis:
 
     def _check_keys(self, node: _Node) -> None:
         seen: dict[Data, _Node] = {}
-        pairs = iter(node.children)
-        for key, value in zip(pairs, pairs, strict=True):
+        for key, value in zip(
+            node.children[::2], node.children[1::2], strict=False
+        ):  # the last value may lack
             if key.value is MERGE:
                 self._check_merged(value)
             elif key.kind == "scalar":
@@ -200,13 +223,8 @@ class Diagnosis:
     def _check_merged(self, value: _Node) -> None:
         members = value.children if value.kind == "sequence" else [value]
         for member in members:
-            if member.kind != "mapping":
+            if member.kind not in {"mapping", "unknown"}:
                 self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
     def _report(self, reason: Reason, message: str, node: _Node, *, hint: str = "") -> None:
-        self._problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))
-
-
-def _place(problem: Problem) -> tuple[int, int]:
-    position: Position | None = problem.position
-    return (position.line, position.column) if position else (0, 0)
+        self.problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))

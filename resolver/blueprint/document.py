@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Blueprint:
     """The documents of one text, and where their calls stand. Satisfies `resolver.core.document.Source`.
 
+    `text`, `tree` and `has_bom` are for this package: what rendering needs.
+
     Args:
         text: the characters, without a byte order mark.
         digest: SHA-256 of the text's bytes, in hexadecimal.

@@ -54,7 +54,7 @@ def _lenient(text: str) -> Any:  # noqa: ANN401 - YAML data
 def _load(text: str, name: str) -> Any:  # noqa: ANN401 - YAML data
     if not text.strip():
         return text
-    return _read(text.encode("utf-8", "surrogateescape"), name)
+    return read_plain(text.encode("utf-8", "surrogateescape"), name)
 
 
 def _from_file(path: str) -> dict[str, GivenInput]:
@@ -66,13 +66,22 @@ def _from_file(path: str) -> dict[str, GivenInput]:
             f"the inputs file {path!r} can't be read: {error.strerror}",
             hint="give a file, or NAME=VALUE",
         ) from None
-    values = _read(data, f"inputs file {path!r}")
+    values = read_plain(data, f"inputs file {path!r}")
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UsageError(f"the inputs file {path!r} does not hold a mapping of names to values")
     return {name: GivenInput(value) for name, value in values.items()}
 
 
-def _read(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
+def read_plain(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
+    """Read one document that may hold secrets: no message repeats anything of it.
+
+    Args:
+        data: the bytes.
+        name: what to call it in messages.
+
+    Raises:
+        BlueprintError: it is not one valid document of plain data.
+    """
     try:
         documents = read(data, name).documents
     except BlueprintError as error:

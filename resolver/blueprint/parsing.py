@@ -14,7 +14,8 @@ from resolver.core.problems import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from resolver.blueprint.text import Text
+    from resolver.blueprint.text import Mark, Text
+    from resolver.core.document import Position
     from resolver.core.problems import Problem
 
 AnyEvent: TypeAlias = Any
@@ -51,15 +52,16 @@ def deserves_second_reading(error: Exception, text: str) -> bool:
     return not isinstance(error, ReaderError) and _SURROGATE.search(text) is None
 
 
-def syntax_problem(text: Text, error: Exception) -> Problem:
+def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
     """The problem that a parser's error stands for."""
+    place: Mark | Position = text.position_at(0)
+    message = "the text is not valid YAML"
     if isinstance(error, MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        parts = [part for part in (error.context, error.problem) if part]
-        if mark is not None:
-            return text.problem(Reason.SYNTAX, ", ".join(parts), mark)
-    if isinstance(error, ReaderError):
-        code = error.character if isinstance(error.character, int) else ord(error.character)
-        place = text.position_at(max(text.content.find(chr(code)), 0))
-        return text.problem(Reason.SYNTAX, f"the character U+{code:04X} is not allowed in YAML", place)
-    return text.problem(Reason.SYNTAX, "the text is not valid YAML", text.position_at(0))
+        place = error.problem_mark or error.context_mark or place
+        message = ", ".join(part for part in (error.context, error.problem) if part)
+    elif isinstance(error, ReaderError):
+        character = error.character if isinstance(error.character, str) else chr(error.character)
+        # The error counts bytes; this is the first character of its kind.
+        place = text.position_at(text.content.find(character))
+        message = f"the character U+{ord(character):04X} is not allowed in YAML"
+    return text.problem(Reason.SYNTAX, message, place, hint=hint)

@@ -22,11 +22,11 @@ from resolver.blueprint.scalars import (
     tagged_scalar,
 )
 from resolver.core.document import Tagged
-from resolver.core.problems import Reason
 
 if TYPE_CHECKING:
     from resolver.blueprint.parsing import AnyEvent
     from resolver.blueprint.text import Mark
+    from resolver.core.problems import Reason
 
 Data: TypeAlias = Any
 """What YAML can hold."""
@@ -47,15 +47,14 @@ class UnsoundError(Exception):
     """Something in the text has no meaning; a second pass will find out what."""
 
 
-class RefusedError(Exception):
-    """The text can't be read any further, for a reason that only the first pass knows."""
+class LimitError(Exception):
+    """The text is deeper, or expands to more, than it may."""
 
-    def __init__(self, reason: Reason, message: str, mark: Mark, hint: str = "") -> None:
+    def __init__(self, reason: Reason, message: str, mark: Mark) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.mark = mark
-        self.hint = hint
 
 
 class Properties:
@@ -151,19 +150,8 @@ class Properties:
     def follow(self, event: AnyEvent, place: Place) -> Definition:
         """The node that an alias stands for."""
         target = self._anchors.get(event.anchor)
-        if target is None:
-            raise RefusedError(
-                Reason.SYNTAX,
-                f"no anchor {event.anchor!r} is defined before this alias",
-                event.start_mark,
-                hint=f"define it with &{event.anchor} earlier in the same document",
-            )
-        if target.open:
-            raise RefusedError(
-                Reason.RECURSIVE_ALIAS,
-                f"the alias {event.anchor!r} stands inside the node that it names",
-                event.start_mark,
-            )
+        if target is None or target.open:
+            raise UnsoundError  # an unknown anchor, or one of a node that is still being read
         if isinstance(target.data, KeyMark):
             self._plain.marks += 1
         elif isinstance(target.data, Tagged) and is_key(place):
@@ -188,13 +176,7 @@ class Properties:
 
     def _define(self, event: AnyEvent, place: Place) -> Definition:
         if event.anchor in self._anchors:
-            # PyYAML refuses what YAML would allow, so whoever loads the result would stop here too.
-            raise RefusedError(
-                Reason.SYNTAX,
-                f"the anchor {event.anchor!r} is defined twice in one document",
-                event.start_mark,
-                hint="give one of the two another name",
-            )
+            raise UnsoundError
         definition = Definition(
             event.start_mark.index, is_shaped(place), self.opaque > 0 or is_custom(event.tag)
         )

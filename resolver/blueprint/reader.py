@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ from resolver.blueprint.parsing import (
     slow_events,
     syntax_problem,
 )
-from resolver.blueprint.properties import RefusedError, UnsoundError
-from resolver.blueprint.text import BOM, Text
+from resolver.blueprint.properties import LimitError, UnsoundError
+from resolver.blueprint.text import BOM, Text, in_order
 from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
@@ -88,44 +89,33 @@ def _parse(text: Text, limits: Limits) -> Tree:
     try:
         return _build(text, limits, fast_events)
     except PARSER_ERRORS as error:
-        first = syntax_problem(text, error)
-        again = deserves_second_reading(error, text.content)
+        refused = error
     hint = ""
-    if again and len(text.content) > limits.second_reading:
-        size = limits.second_reading
-        hint = f"texts of up to {size} characters are read once more by a scanner that accepts more"
-    elif again:
-        try:
-            return _build(text, limits, slow_events)
-        except PARSER_ERRORS:
-            pass  # neither parser accepts it; libyaml's message is the one that is reported
-    raise BlueprintError([*_diagnose(text, fast_events), _with_hint(first, hint)])
+    if deserves_second_reading(refused, text.content):
+        if len(text.content) <= limits.second_reading:
+            # If neither parser accepts the text, libyaml's message is the one that is reported.
+            with contextlib.suppress(*PARSER_ERRORS):
+                return _build(text, limits, slow_events)
+        else:
+            hint = (
+                f"a text of up to {limits.second_reading} characters is read once more by a lenient scanner"
+            )
+    diagnosis = Diagnosis(text, limits.depth)
+    with contextlib.suppress(*PARSER_ERRORS):  # the one that is reported below
+        diagnosis.read(all_events(fast_events(text.content)))
+    raise BlueprintError(in_order([*diagnosis.problems, syntax_problem(text, refused, hint=hint)]))
 
 
 def _build(text: Text, limits: Limits, events: Callable[[str], Callable[[], AnyEvent | None]]) -> Tree:
     try:
         return Builder(text.content, limits).build(events(text.content))
-    except RefusedError as error:
-        refused = text.problem(error.reason, error.message, error.mark, hint=error.hint)
-        raise BlueprintError([*_diagnose(text, events), refused]) from None
+    except LimitError as error:
+        # No second pass: the text may be made to cost as much as it can.
+        raise BlueprintError([text.problem(error.reason, error.message, error.mark)]) from None
     except UnsoundError:
-        raise BlueprintError(_diagnose(text, events)) from None
-
-
-def _diagnose(text: Text, events: Callable[[str], Callable[[], AnyEvent | None]]) -> list[Problem]:
-    diagnosis = Diagnosis(text)
-    try:
-        return diagnosis.read(all_events(events(text.content)))
-    except PARSER_ERRORS:
-        return diagnosis.problems
-
-
-def _with_hint(problem: Problem, hint: str) -> Problem:
-    return Problem(
-        problem.reason,
-        problem.message,
-        source=problem.source,
-        position=problem.position,
-        hint=hint,
-        line_text=problem.line_text,
-    )
+        pass
+    diagnosis = Diagnosis(text, limits.depth)
+    diagnosis.read(all_events(events(text.content)))
+    # Both passes follow the same rules. Should they ever disagree, the text is still refused.
+    unknown = text.problem(Reason.SYNTAX, "a part of the text has no meaning", text.position_at(0))
+    raise BlueprintError(in_order(diagnosis.problems) or [unknown])

@@ -85,15 +85,23 @@ def plain_scalar(text: str) -> Any:  # noqa: ANN401 - any scalar type of YAML
     return text
 
 
+_WORDS = {
+    spelled: plain_scalar(spelled)
+    for word in ("yes", "no", "true", "false", "on", "off", "null", "~", "")
+    for spelled in (word, word.capitalize(), word.upper())
+}
+"""All plain scalars that begin with a letter, or with nothing, and are no strings."""
+
+
 class PlainScalars(dict[str, Any]):
     """Plain scalars and their values, each worked out once. `marks` counts how often `<<` and `=` came."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_WORDS)
         self.marks = 0
 
     def __missing__(self, text: str) -> Any:  # noqa: ANN401 - any scalar type of YAML
-        value = plain_scalar(text)
+        value = text if text[0].isalpha() else plain_scalar(text)
         if isinstance(value, KeyMark):
             self.marks += 1  # not stored, so that each one is counted
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from resolver.core.document import Position
 from resolver.core.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resolver.core.problems import Reason
 
 BREAKS = "\r\n\x85\u2028\u2029"
@@ -72,6 +75,12 @@ class Text:
             hint=hint,
             line_text=self.line_at(position),
         )
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order of the text, those without a place first."""
+    nowhere = Position(0, 0)
+    return sorted(problems, key=lambda problem: dataclasses.astuple(problem.position or nowhere))
 
 
 def position_of(mark: Mark) -> Position:

@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 @click.option("--stdin", "on_stdin", is_flag=True, help="Give the blueprint to the command's stdin.")
 @request_options
 @pass_app
-def execute(
+def execute(  # noqa: PLR0913 - one for each option
     app: App,
     *,
     words: tuple[str, ...],
     on_stdin: bool,
     tenant: str | None,
     inputs: tuple[str, ...],
+    context: str | None,
     output_format: str,
     partial: bool,
+    evaluate: bool,
 ) -> int:
     """Run COMMAND with the resolved blueprint in memory.
 
@@ -41,12 +43,10 @@ def execute(
     Its exit code and signals pass through; 125 is a failure of exec itself, 126 and 127 are as in a shell.
     """
     blueprints, command = _split(words, app.arguments)
-    request = Request(blueprints, tenant, inputs, output_format, partial)
+    request = Request(blueprints, tenant, inputs, context, output_format, partial, evaluate)
     require_memfd()
     # No name here for the text: while the command runs, the one copy shall be the one it can read.
-    ending = run(
-        command, _text(app, request), mode=Mode.STDIN if on_stdin else Mode.PATH, environ=os.environ
-    )
+    ending = run(command, _text(app, request), mode=Mode.STDIN if on_stdin else Mode.PATH, environ=os.environ)
     if ending.problem:
         say(f"error: {ending.problem}")
     if ending.signal is not None:

@@ -19,7 +19,7 @@ from resolver.errors import SinkRefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from resolver.resolution import BlueprintText, Check, Resolution
+    from resolver.resolution import BlueprintText, Check, Options, Resolution
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,8 +31,10 @@ class Request(NamedTuple):
     blueprints: tuple[str, ...]
     tenant: str | None
     inputs: tuple[str, ...]
+    context: str | None
     output_format: str
     partial: bool
+    evaluate: bool
 
 
 def request_options(command: Callable[P, R]) -> Callable[P, R]:
@@ -44,12 +46,23 @@ def request_options(command: Callable[P, R]) -> Callable[P, R]:
             help="Keep calls whose argument is not known before deployment; their number is on stderr.",
         ),
         click.option(
+            "--evaluate",
+            is_flag=True,
+            help="Evaluate the other functions too, where all their arguments are known.",
+        ),
+        click.option(
             "--format",
             "output_format",
             type=click.Choice(["yaml", "json"]),
             default="yaml",
             show_default=True,
             help="yaml keeps the text as it is but for the calls; json is the loaded document.",
+        ),
+        click.option(
+            "-c",
+            "--context",
+            metavar="FILE",
+            help="Facts about the deployment: labels, capabilities, attributes.",
         ),
         click.option(
             "-i",
@@ -93,9 +106,22 @@ def read_blueprints(names: tuple[str, ...]) -> list[BlueprintText]:
     return texts
 
 
+def _options(request: Request, tenant: str) -> Options:
+    from resolver.blueprint.context_file import read_context  # noqa: PLC0415
+    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
+    from resolver.core.context import Context  # noqa: PLC0415
+    from resolver.resolution import Options  # noqa: PLC0415
+
+    return Options(
+        parse_inputs(request.inputs),
+        Context(tenant) if request.context is None else read_context(request.context, tenant),
+        request.partial,
+        request.evaluate,
+    )
+
+
 def run_request(app: App, request: Request) -> Resolution:
     """Resolve what is asked for, and say on stderr what the reader should know."""
-    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
     from resolver.resolution import resolve  # noqa: PLC0415
 
     resolution = resolve(
@@ -103,8 +129,7 @@ def run_request(app: App, request: Request) -> Resolution:
         app.caller,
         app.settings.tenant(request.tenant),
         read_blueprints(request.blueprints),
-        inputs=parse_inputs(request.inputs),
-        partial=request.partial,
+        _options(request, app.settings.tenant(request.tenant)),
     )
     for note in resolution.notes:
         say(f"note: {note}")
@@ -160,7 +185,6 @@ def _count(number: int, what: str) -> str:
 
 
 def _run_check(app: App, request: Request, *, offline: bool) -> None:
-    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
     from resolver.resolution import check  # noqa: PLC0415
 
     found = check(
@@ -168,8 +192,7 @@ def _run_check(app: App, request: Request, *, offline: bool) -> None:
         None if offline else app.caller,
         "" if offline else app.settings.tenant(request.tenant),
         read_blueprints(request.blueprints),
-        inputs=parse_inputs(request.inputs),
-        partial=request.partial,
+        _options(request, "" if offline else app.settings.tenant(request.tenant)),
     )
     _put_check(found, request.output_format, offline=offline)
 
@@ -224,8 +247,10 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     allow_log: bool,
     tenant: str | None,
     inputs: tuple[str, ...],
+    context: str | None,
     output_format: str,
     partial: bool,
+    evaluate: bool,
 ) -> None:
     """Put secrets into blueprints and write them to a pipe.
 
@@ -237,7 +262,7 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     4 not authenticated or not permitted; 5 secret not found; 6 store or key
     unavailable; 7 stdout refused; 8 conflict.
     """  # noqa: D301 - click's mark for a block that is not wrapped
-    request = Request(blueprints, tenant, inputs, output_format, partial)
+    request = Request(blueprints, tenant, inputs, context, output_format, partial, evaluate)
     if offline and not check:
         raise UsageError("--offline goes with --check")
     if check:

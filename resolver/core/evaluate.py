@@ -466,7 +466,12 @@ class _Evaluation:
             if leads(relationships, here[3]) and isinstance(relationships[here[3]], dict):  # type: ignore[index]
                 return str(relationships[here[3]].get("target"))  # type: ignore[index]
         if word in ("SELF", "SOURCE", "TARGET"):
-            raise Fault(Reason.BAD_ARGUMENT, f"{word} has no meaning for {function} in this place")
+            # A template that nodes merge in, or a type's default: the word gets its meaning there.
+            raise Fault(
+                Reason.NOT_KNOWN_YET,
+                f"{word} has no meaning for {function} in this place",
+                "it means a node within node_templates, and what merges this in",
+            )
         if not isinstance(word, str):
             raise Fault(Reason.BAD_ARGUMENT, f"the node given to {function} is {kind(word)}, not text")
         return word

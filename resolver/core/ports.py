@@ -181,10 +181,13 @@ class Session(Protocol):
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
 
     def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
-        """Change visibility and hiding; ConflictError when a global key would collide."""
+        """Change visibility and hiding from what `secret` has.
+
+        ConflictError when a global key would collide, or another writer was quicker.
+        """
 
     def delete_secret(self, secret: Secret) -> None:
-        """Delete a secret with all its versions."""
+        """Delete a secret with all its versions; ConflictError when another writer was quicker."""
 
     # audit
     def audit_head(self, chain: str) -> tuple[AuditHead, str, str]:

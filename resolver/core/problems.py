@@ -32,6 +32,7 @@ class Reason(enum.StrEnum):
     NOT_A_CALL = "not_a_call"
     BAD_ARGUMENT = "bad_argument"
     BAD_INPUT = "bad_input"
+    BAD_CONTEXT = "bad_context"
     NOT_KNOWN_YET = "not_known_yet"
     # access
     NOT_PERMITTED = "not_permitted"

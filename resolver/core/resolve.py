@@ -118,7 +118,8 @@ class Results:
 
     Args:
         by_node: by `id()` of the mapping that is the call.
-        by_path: for the places of a shared call where the result is another one than at its first place.
+        by_path: for calls whose result is not the same at all of their places; those of their places that are
+            in neither keep the call.
     """
 
     by_node: Mapping[int, Placement]
@@ -198,6 +199,8 @@ class Plan:
                     pending += inner
                 elif self._partial:
                     self.kept += 1
+                elif site.here[:1] == ("dsl_definitions",) and _is_relative(site.call.node):
+                    pass  # a template: SELF gets its meaning, and the call its value, where it is merged in
                 else:
                     self._report(site, fault)
                 continue
@@ -282,13 +285,18 @@ class Plan:
 
     def results(self, source: Source) -> Results:
         """What is put in the places of one blueprint's calls."""
+        places: dict[int, list[_Site]] = {}
+        for site in self._sites:
+            if site.call.source is source:
+                places.setdefault(id(site.call.node), []).append(site)
         by_node: dict[int, Placement] = {}
         by_path: dict[Path, Placement] = {}
-        for site in self._sites:
-            if site.placement is not None and site.call.source is source:
-                first = by_node.setdefault(id(site.call.node), site.placement)
-                if first is not site.placement and not _are_equal(first.value, site.placement.value):
-                    by_path[site.call.path] = site.placement
+        for node, sites in places.items():
+            placed = [(site.call.path, site.placement) for site in sites if site.placement is not None]
+            if len(placed) == len(sites) and all(_are_equal(placed[0][1], other) for _, other in placed[1:]):
+                by_node[node] = placed[0][1]
+            else:
+                by_path.update(placed)
         return Results(by_node, by_path)
 
     def _report(self, site: _Site, fault: Fault) -> None:
@@ -338,9 +346,9 @@ def _is_relative(node: Mapping[Any, Any]) -> bool:
     return False
 
 
-def _are_equal(one: object, other: object) -> bool:
+def _are_equal(one: Placement, other: Placement) -> bool:
     """Whether two results are the same, types included: True is not 1."""
-    return type(one) is type(other) and repr(one) == repr(other)
+    return type(one.value) is type(other.value) and repr(one.value) == repr(other.value)
 
 
 def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -> Problem:

@@ -59,7 +59,7 @@ def from_command(line: str) -> RootKey:
             timeout=COMMAND_TIMEOUT_SECONDS,
             check=False,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:  # IndexError: no words
         raise RootKeyError(f"the root key command can't be run: {type(error).__name__}") from None
     if done.returncode != 0:
         raise RootKeyError(f"the root key command failed with exit code {done.returncode}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import string
 import uuid
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from resolver.service.trail import Trail
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
+_MAX_DESCRIPTION = 256
 _MIN_PASSWORD, _MAX_PASSWORD = 5, 256  # Cloudify's rule
 
 
@@ -205,17 +208,22 @@ class Directory:
 
     def set_password(self, caller: Caller, username: str, password: str) -> None:
         """Give a user a new password: one's own, or another's for those who manage users."""
-        with self._store.read() as session:
-            current = self._gate.current(session, caller)
-            demand_unnarrowed(current, "change a password")
-            mine = username.casefold() == current.username.casefold()
-            if not mine and not policy.decide_in_tenant(current, Permission.USER_MANAGE, None).allowed:
-                raise not_permitted(current, Permission.USER_MANAGE, "")
+        with self._store.read() as session:  # before the hash, which is made slow on purpose
+            self._enter_for_password(session, caller, username)
         hashed = self._gate.passwords.hash(_checked_password(password))
         with self._store.write() as session:
+            current = self._enter_for_password(session, caller, username)
             user = self._user(session, username)
             session.set_password(user.id, hashed)
             self._trail.append_system(session, current, "user:set_password", object=user.name)
+
+    def _enter_for_password(self, session: Session, caller: Caller, username: str) -> Caller:
+        current = self._gate.current(session, caller)
+        demand_unnarrowed(current, "change a password")
+        mine = username.casefold() == current.username.casefold()
+        if not mine and not policy.decide_in_tenant(current, Permission.USER_MANAGE, None).allowed:
+            raise not_permitted(current, Permission.USER_MANAGE, "")
+        return current
 
     def create_token(
         self,
@@ -236,10 +244,20 @@ class Directory:
             narrowing: what it leaves of its user's rights.
 
         Raises:
+            InvalidRequestError: the expiry is malformed or past, or the description not one short line.
             NotPermittedError: the caller's own token is narrowed, or the user is someone else.
         """
-        if expires_at is not None and expires_at <= self._clock():
-            raise InvalidRequestError("the expiry is in the past")
+        if expires_at is not None:
+            if not _TIME.match(expires_at):
+                raise InvalidRequestError(
+                    "the expiry is malformed", hint="it is UTC time, like 2030-12-31T23:59:59.000Z"
+                )
+            if expires_at <= self._clock():
+                raise InvalidRequestError("the expiry is in the past")
+        if len(description) > _MAX_DESCRIPTION or not description.isprintable():
+            raise InvalidRequestError(
+                f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
+            )
         with self._store.write() as session:
             current = self._gate.current(session, caller)
             demand_unnarrowed(current, "make a token")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.audit import cap
 from resolver.core.model import Secret, Visibility, check_key, check_value
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
@@ -101,8 +102,10 @@ class Secrets:
             if row is not None and update_if_exists:
                 if not policy.decide_in_tenant(current, Permission.SECRET_UPDATE, home).allowed:
                     raise not_permitted(current, Permission.SECRET_UPDATE, tenant)
-                _demand(current, Permission.SECRET_UPDATE, row.secret, home)
-                return self._store_version(change, row.secret, checked)
+                decision = policy.decide(current, Permission.SECRET_UPDATE, row.secret, home)
+                if decision.reason is not Verdict.INVISIBLE:  # else the store says that the key is taken
+                    _demand(current, Permission.SECRET_UPDATE, row.secret, home)
+                    return self._store_version(change, row.secret, checked)
             if visibility is Visibility.GLOBAL:
                 _demand_global(current, home)
             at = self._clock()
@@ -149,7 +152,7 @@ class Secrets:
             data_keys = session.data_keys([row.data_key_id])
         if not decision.allowed:
             return row.secret, None
-        opened = self._opener.data_keys(data_keys)
+        opened = self._opener.data_keys(current, home, data_keys)
         return row.secret, self._opener.open(current, home, row, opened)
 
     def list(self, caller: Caller, tenant: str) -> Sequence[Secret]:
@@ -238,7 +241,9 @@ class Secrets:
             refused = error if isinstance(error, MemberRefusedError) else change
             if refused is not None:
                 reason = error.reason if isinstance(error, MemberRefusedError) else _reason(error)
-                entry = self._trail.entry(refused.caller, refused.tenant, permission, reason=reason, key=key)
+                entry = self._trail.entry(
+                    refused.caller, refused.tenant, permission, reason=reason, key=cap(key)
+                )
                 self._trail.commit(refused.tenant.id, [entry])
             raise
 

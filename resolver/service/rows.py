@@ -46,9 +46,21 @@ class Opener:
         self._cipher = cipher
         self._trail = trail
 
-    def data_keys(self, stored: Sequence[StoredDataKey]) -> Mapping[str, DataKey]:
-        """Opened data keys by id."""
-        return {key.id: self._cipher.open_data_key(key) for key in stored}
+    def data_keys(
+        self, caller: Caller, home: Tenant, stored: Sequence[StoredDataKey]
+    ) -> Mapping[str, DataKey]:
+        """Opened data keys by id; a failure is an audit record of its own."""
+        opened: dict[str, DataKey] = {}
+        for key in stored:
+            try:
+                opened[key.id] = self._cipher.open_data_key(key)
+            except TokenError as error:
+                entry = self._trail.entry(
+                    caller, home, "data_key:unreadable", data_key=key.id, reason=type(error).__name__
+                )
+                self._trail.commit(home.id, [entry])
+                raise
+        return opened
 
     def open(
         self,

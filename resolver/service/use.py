@@ -115,14 +115,16 @@ class Use:
             entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests)
             self._trail.commit(refused.tenant.id, entries)
             raise
-        opened = self._opener.data_keys(data_keys)
         judged = [
             (use, row, _judge(caller, home, use.key, row)) for use in uses for row in (rows.get(use.key),)
         ]
         self._trail.commit(home.id, self._entries(caller, home, judged, digests))
-        refusals = {use.key: Refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED}
+        refusals = {
+            use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
+        }
         if refusals:
             return UseAnswer(refusals=refusals)
+        opened = self._opener.data_keys(caller, home, data_keys)
         values = {
             key: UsedSecret(
                 self._opener.open(caller, home, row, opened),
@@ -154,7 +156,7 @@ class Use:
             seen = row.secret if row is not None and verdict is Verdict.ALLOWED else None
             if verdict is Verdict.ALLOWED and not may_use.allowed:
                 verdict = may_use.reason
-            answer[key] = KeyStatus(seen, None if verdict is Verdict.ALLOWED else Refusal(verdict))
+            answer[key] = KeyStatus(seen, None if verdict is Verdict.ALLOWED else _refusal(verdict))
         return answer
 
     def _entries(
@@ -181,7 +183,7 @@ def _about(
     sites = [call.site() for call in use.calls[:MAX_CALL_SITES]]
     return {
         **decided(verdict),
-        **(named(told) if told is not None else {"key": use.origin.label(use.key)}),
+        **(named(told) if told is not None else {"key": _told_key(use, found=row is not None)}),
         "blueprints": dict(digests[name] for name in {call.source.name for call in use.calls}),
         "calls": [
             [
@@ -194,6 +196,16 @@ def _about(
         ],
         "calls_total": len(use.calls),
     }
+
+
+def _told_key(use: KeyUse, *, found: bool) -> str:
+    """A key as a record tells it: words of an input that name no secret may be anything, even a value."""
+    hidden = use.origin.secrets or (use.origin.inputs and not found)
+    return use.shown if hidden else cap(use.key)
+
+
+def _refusal(verdict: Verdict) -> Refusal:
+    return Refusal(Verdict.ABSENT if verdict is Verdict.INVISIBLE else verdict)
 
 
 def _judge(caller: Caller, home: Tenant, key: str, row: StoredSecret | None) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ARRAY, Text, and_, bindparam, delete, exists, func, insert, or_, select, text, update
@@ -154,6 +155,8 @@ class SqlSession:
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
+        if not _is_storable(name):
+            return None
         where = t.user_account.c.id == user_id if user_id else t.user_account.c.folded_name == name.casefold()
         row = self._connection.execute(select(t.user_account).where(where)).one_or_none()
         return None if row is None else self._stored_user(row)
@@ -212,6 +215,8 @@ class SqlSession:
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
+        if not _is_storable(name):
+            return None
         row = self._connection.execute(
             select(t.tenant.c.id, t.tenant.c.name).where(t.tenant.c.name == name),
         ).one_or_none()
@@ -254,6 +259,8 @@ class SqlSession:
 
     def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
         """A token that was not revoked, with its user."""
+        if not _is_storable(token_id):
+            return None
         row = self._connection.execute(
             select(t.access_token).where(t.access_token.c.id == token_id),
         ).one_or_none()
@@ -335,7 +342,8 @@ class SqlSession:
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
-        listed: Any = list(keys) if self._postgresql else json.dumps(list(keys))
+        named = list(filter(_is_storable, keys))
+        listed: Any = named if self._postgresql else json.dumps(named)
         rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed})
         return [StoredSecret(_secret(row[:-2]), row[-2], row[-1]) for row in rows]
 
@@ -404,10 +412,7 @@ class SqlSession:
             .values(version=secret.version, updated_at=secret.updated_at),
         )
         if done.rowcount == 0:
-            raise ConflictError(
-                f"secret {secret.key!r} was changed or deleted by someone else at the same time",
-                hint="look at it again, then repeat the change if it is still wanted",
-            )
+            raise _overtaken(secret)
         self._add_version(secret, data_key_id, token, by)
 
     def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
@@ -415,7 +420,7 @@ class SqlSession:
         if visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
             self._connection.execute(
                 select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
-            ).one()
+            )
             elsewhere = self._connection.execute(
                 select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
             ).scalar_one()
@@ -426,9 +431,13 @@ class SqlSession:
             self._connection.execute(
                 update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=_GLOBAL),
             )
-        self._connection.execute(
+        done = self._connection.execute(
             update(t.secret)
-            .where(t.secret.c.id == secret.id)
+            .where(
+                t.secret.c.id == secret.id,
+                t.secret.c.visibility == secret.visibility.value,
+                t.secret.c.hidden == secret.hidden,
+            )
             .values(
                 visibility=visibility.value,
                 scope=_scope(visibility),
@@ -436,13 +445,17 @@ class SqlSession:
                 updated_at=secret.updated_at,
             ),
         )
+        if done.rowcount == 0:
+            raise _overtaken(secret)
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
         self._connection.execute(
             select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
         )
-        self._connection.execute(delete(t.secret).where(t.secret.c.id == secret.id))
+        done = self._connection.execute(delete(t.secret).where(t.secret.c.id == secret.id))
+        if done.rowcount == 0:
+            raise _overtaken(secret)
         # The last one gives the key back to whoever wants it next, in either scope.
         self._connection.execute(
             delete(t.key_scope).where(
@@ -511,6 +524,24 @@ def _taken(secret: Secret) -> ConflictError:
         f"secret {secret.key!r} already exists",
         hint="update it with `resolver secrets update`, or choose another key",
     )
+
+
+def _overtaken(secret: Secret) -> ConflictError:
+    return ConflictError(
+        f"secret {secret.key!r} was changed or deleted by someone else at the same time",
+        hint="look at it again, then repeat the change if it is still wanted",
+    )
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a text can be in the database: PostgreSQL takes no NUL, and neither takes lone surrogates.
+
+    One that can't is looked up like one that is not there, rather than be an error of the driver.
+    """
+    return _UNSTORABLE.search(text) is None
 
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:

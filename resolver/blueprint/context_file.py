@@ -1,0 +1,62 @@
+"""The context file: facts about a deployment, checked by `schemas/context.schema.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolver.blueprint.inputs import read_plain
+from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.core.context import Context
+from resolver.core.document import format_path
+from resolver.core.problems import Problem, Reason
+from resolver.errors import BlueprintError, UsageError
+from resolver.schema import findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def read_context(path: str, tenant: str) -> Context:
+    """Read a context file.
+
+    Args:
+        path: a YAML or JSON file.
+        tenant: the name of the tenant that the run asks in.
+
+    Raises:
+        UsageError: the file can't be read.
+        BlueprintError: it is not valid YAML, or breaks the schema. Nothing of it is repeated.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(DEFAULT_LIMITS.size + 1)
+    except OSError as error:
+        raise UsageError(f"the context file {path!r} can't be read: {error.strerror}") from None
+    return make_context(read_plain(data, f"context file {path!r}"), tenant, f"context file {path!r}")
+
+
+def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -> Context:
+    """Make a context of plain data.
+
+    Args:
+        facts: what `schemas/context.schema.json` describes.
+        tenant: the name of the tenant that the run asks in.
+        name: what to call the data in messages.
+
+    Raises:
+        BlueprintError: the data breaks the schema.
+    """
+    problems = [
+        Problem(
+            Reason.BAD_CONTEXT,
+            f"{name}: {format_path(where) if where else 'it'} {rule}",
+            source=name,
+            path=where,
+            hint="schemas/context.schema.json says what it may have",
+        )
+        for where, rule in findings(facts, "context.schema.json")
+    ]
+    if problems:
+        raise BlueprintError(problems)
+    return Context(tenant=tenant, **facts)
