@@ -1,0 +1,58 @@
+"""The program under test, in process: the one module of the benchmarks that knows its Python interface."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+sys.path.insert(
+    0, str(Path(__file__).parents[2])
+)  # the package that lies here, whether or not it is installed
+
+from resolver.api import Resolver
+from resolver.compose import FIRST_TENANT, initialise, open_service
+from resolver.config import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.service import Service
+
+
+class Embedded:
+    """A store as `resolver init` makes it, filled with secrets, and a resolver on top of it.
+
+    Args:
+        secrets: the values to store, by key.
+        directory: where the state directory is made.
+    """
+
+    def __init__(self, secrets: Mapping[str, str], directory: Path) -> None:
+        settings = Settings({}, directory / "embedded")
+        tokens: list[str] = []
+
+        def fill(service: Service, token: str) -> None:
+            tokens.append(token)
+            caller = service.gate.authenticate_token(token)
+            for key, value in secrets.items():
+                service.secrets.create(caller, FIRST_TENANT, key, value)
+
+        initialise(settings, password=lambda: None, profile=False, fill=fill)
+        self._service = open_service(settings)
+        self._resolver = Resolver(self._service)
+        self._caller = self._resolver.authenticate(token=tokens[0])
+
+    def resolve(self, text: str) -> None:
+        """Resolve a blueprint once: read, decide, record, decrypt, place, render."""
+        self._resolver.resolve(text, tenant=FIRST_TENANT, caller=self._caller).text()
+
+    def resolve_silently(self, text: str) -> None:
+        """The same without the transaction that records it."""
+        with mock.patch.object(self._service.trail, "commit"):
+            self.resolve(text)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._resolver.close()
