@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -65,6 +66,8 @@ def resolver_group() -> None:
 
 
 def _start(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
+    # One command builds one document, whose size is limited, and ends: collecting cycles in it only costs time.
+    gc.disable()
     lacks = harden(leave_dumpable=LEAVE_DUMPABLE in os.environ)
     if LEAVE_DUMPABLE in os.environ:
         say(f"warning: {LEAVE_DUMPABLE} is set, so other processes of this user can read values from memory")
