@@ -66,7 +66,7 @@ def resolver_group() -> None:
 
 
 def _start(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
-    # One command builds one document, whose size is limited, and ends: collecting cycles in it only costs time.
+    # One command builds one document, whose size is limited, and ends: collecting cycles only costs time.
     gc.disable()
     lacks = harden(leave_dumpable=LEAVE_DUMPABLE in os.environ)
     if LEAVE_DUMPABLE in os.environ:
