@@ -1,0 +1,136 @@
+"""What objects show of themselves, and that those with values can't be pickled into a file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from resolver.blueprint import read, render
+from resolver.cli.app import App
+from resolver.cli.resolve import Request
+from resolver.config import Profile
+from resolver.core.evaluate import GivenInput, Known, Need, Values
+from resolver.core.intrinsic import Origin
+from resolver.core.model import SecretValue
+from resolver.core.resolve import Placement, Plan
+from resolver.resolution import BlueprintText, Resolution, resolve
+from tests.conftest import TENANT
+
+if TYPE_CHECKING:
+    from tests.leaks.conftest import World
+
+TEXT = b"a: { get_secret: k }\nb: { get_secret: { get_secret: which } }\nc: { get_secret: [j, a] }\n"
+
+
+@pytest.fixture
+def resolution(world: World) -> Resolution:
+    """A resolution with values, one of them under a computed key."""
+    target = world.secret("which", world.marks.new("which"))
+    world.secret(target, world.marks.new("target"))
+    world.secret("k", world.marks.new("value"))
+    world.secret("j", json.dumps({"a": {world.marks.new("key within"): world.marks.new("leaf")}}))
+    service = world.service()
+    text = BlueprintText("b.yaml", TEXT, world.folder)
+    return resolve(service, world.caller(service), TENANT, [text])
+
+
+def test_a_resolution_shows_no_value(world: World, resolution: Resolution) -> None:
+    """Neither the whole result nor its parts, whatever is asked of them to be shown."""
+    (resolved,) = resolution.blueprints
+    placed = {"value (plain)", "target (plain)", "key within (plain)", "leaf (plain)"}
+    assert set(world.marks.find(resolved.text())) == placed
+    for thing in (resolution, resolved, resolution.uses):
+        assert world.marks.find(f"{thing!r} {thing!s} {thing}") == []
+
+
+def test_what_a_service_obtains_shows_no_value(world: World) -> None:
+    """The service, its parts and its answers."""
+    world.secret("k", world.marks.new("value"))
+    service = world.service()
+    shown = service.secrets.show(world.caller(service), TENANT, "k")
+    assert shown[1] == SecretValue(shown[1].reveal() if shown[1] else "")
+    for thing in (service, shown, vars(service), world.resolver(), world.resolver().__dict__):
+        assert world.marks.find(repr(thing)) == []
+
+
+def test_a_plan_shows_no_value(world: World) -> None:
+    """The plan, what it asks for and what it places, also when a key came out of a secret."""
+    which, value = world.marks.new("which"), world.marks.new("value")
+    blueprint = read(b"a: { get_secret: { get_secret: which } }\n", "b.yaml")
+    plan = Plan([blueprint])
+    plan.advance()
+    plan.supply({"which": SecretValue(which)})
+    uses = plan.advance()
+    assert [use.shown for use in uses] == ["<from secret which>"]
+    plan.supply({which: SecretValue(value)})
+    assert plan.advance() == []
+    for thing in (plan, plan.results(blueprint), uses, plan.survey()):
+        assert world.marks.find(repr(thing)) == []
+
+
+def test_what_is_known_shows_no_value(world: World) -> None:
+    """A known value and what it was computed from, a key that came out of a secret among it."""
+    which, value = world.marks.new("which"), world.marks.new("value")
+    origin = Origin(secrets=frozenset({"which"}), used=frozenset({"which", which}))
+    values = Values()
+    values.add({which: SecretValue(value)})
+    for thing in (
+        values,
+        Known(value, origin),
+        Placement(value, "which", origin.used),
+        GivenInput(value, value),
+        Need(which, origin, {}),
+    ):
+        assert world.marks.find(repr(thing)) == [], type(thing)
+
+
+def test_rendered_text_shows_no_value(world: World) -> None:
+    """A rendered text, and a blueprint that is to be read."""
+    blueprint = read(b"a: { get_secret: k }\n", "b.yaml")
+    rendered = render(blueprint, {id(blueprint.documents[0]["a"]): world.marks.new("value")})
+    assert world.marks.find(rendered.text) == ["value (plain)"]
+    for thing in (rendered, BlueprintText("b", rendered.text.encode(), world.folder)):
+        assert world.marks.find(repr(thing)) == []
+
+
+def test_the_command_lines_records_show_no_value(world: World) -> None:
+    """What the command line keeps of its arguments, and of the profile."""
+    secret = world.marks.new("value")
+    given: dict[str, Any] = dict.fromkeys(Request._fields, "") | {"inputs": (f"name={secret}",)}
+    for thing in (
+        App(arguments=["secrets", "create", "k", "-s", secret]),
+        Request(**given),
+        Profile(secret, TENANT),
+    ):
+        assert world.marks.find(repr(thing)) == [], type(thing)
+
+
+@pytest.mark.parametrize("text", ["{}", "{!r}", "{!s}", "{:>9}", "{!a}"])
+def test_a_secret_value_is_stars_in_every_format(world: World, text: str) -> None:
+    """However it is formatted, a value is shown as stars."""
+    value = SecretValue(world.marks.new("value"))
+    assert world.marks.find(text.format(value)) == []
+    assert "****" in text.format(value)
+    assert world.marks.find(value.reveal()) == ["value (plain)"]
+
+
+def test_a_secret_value_is_not_pickled(world: World) -> None:
+    """Pickling or copying a value is refused, in words that do not hold it."""
+    value = SecretValue(world.marks.new("value"))
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"^a secret value can't be pickled$"):
+            way(value)
+
+
+def test_results_are_not_pickled(world: World, resolution: Resolution) -> None:
+    """Neither is what has values in it: a cache or another process would get a file with them."""
+    (resolved,) = resolution.blueprints
+    resolved.text()
+    for thing in (resolved, resolution):
+        with pytest.raises(TypeError, match="can't be pickled"):
+            pickle.dumps(thing)
+    assert world.marks.find(resolved.text())
