@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ APPLICATION = "blueprint-resolver"
 class Profile:
     """Who the following commands run as: written by `init`, kept in a file that only its owner may read."""
 
-    token: str
+    token: str = field(repr=False)
     tenant: str
 
     def encode(self) -> str:

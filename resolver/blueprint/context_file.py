@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.inputs import read_plain
 from resolver.blueprint.limits import DEFAULT_LIMITS
 from resolver.core.context import Context
-from resolver.core.document import format_path
 from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
 from resolver.schema import findings
@@ -47,12 +47,16 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
     Raises:
         BlueprintError: the data breaks the schema.
     """
+    sections = {fact.name for fact in fields(Context)}
     problems = [
         Problem(
             Reason.BAD_CONTEXT,
-            f"{name}: {format_path(where) if where else 'it'} {rule}",
+            # Never deeper than the section: names in there are facts, and count as secret.
+            f"{name}: {f'something in {where[0]}' if where[0] in sections else 'a section'} {rule}"
+            if where
+            else f"{name} {rule}",
             source=name,
-            path=where,
+            path=tuple(step for step in where[:1] if step in sections),
             hint="schemas/context.schema.json says what it may have",
         )
         for where, rule in findings(facts, "context.schema.json")

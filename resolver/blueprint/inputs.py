@@ -13,7 +13,7 @@ from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def parse_inputs(items: Iterable[str]) -> dict[str, GivenInput]:
@@ -72,6 +72,25 @@ def _from_file(path: str) -> dict[str, GivenInput]:
     return {name: GivenInput(value) for name, value in values.items()}
 
 
+def _documents(data: bytes, name: str) -> tuple[Sequence[Any], list[Problem]]:
+    """The documents, or what is wrong: not in the reader's words, and not behind ours as their context.
+
+    The reader's problems hold lines of the text, and its messages may repeat a value.
+    """
+    try:
+        return read(data, name).documents, []
+    except BlueprintError as error:
+        return [], [
+            Problem(
+                Reason.BAD_INPUT,
+                f"{name} is not valid YAML: {problem.reason}",
+                source=name,
+                position=problem.position,
+            )
+            for problem in error.problems
+        ]
+
+
 def read_plain(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
     """Read one document that may hold secrets: no message repeats anything of it.
 
@@ -82,21 +101,9 @@ def read_plain(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
     Raises:
         BlueprintError: it is not one valid document of plain data.
     """
-    try:
-        documents = read(data, name).documents
-    except BlueprintError as error:
-        # Neither the text nor the reader's message: both may repeat a value.
-        raise BlueprintError(
-            [
-                Problem(
-                    Reason.BAD_INPUT,
-                    f"{name} is not valid YAML: {problem.reason}",
-                    source=name,
-                    position=problem.position,
-                )
-                for problem in error.problems
-            ],
-        ) from None
+    documents, refused = _documents(data, name)
+    if refused:
+        raise BlueprintError(refused)
     if len(documents) != 1 or isinstance(documents[0], Tagged):
         raise BlueprintError(
             [Problem(Reason.BAD_INPUT, f"{name} does not hold one plain document", source=name)]

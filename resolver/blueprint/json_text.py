@@ -74,7 +74,8 @@ class _Converter:
                     return None
                 return node
             case float() if not math.isfinite(node):
-                self._refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", path)
+                # Without its path: that may lead through a secret's content.
+                self._refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", ())
                 return None
             case str() | bool() | float() | None:
                 return node

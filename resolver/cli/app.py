@@ -35,7 +35,7 @@ class App:
 
     token_file: Path | None = None
     lacks: list[str] = field(default_factory=list)
-    arguments: Sequence[str] = ()
+    arguments: Sequence[str] = field(default=(), repr=False)
 
     @cached_property
     def settings(self) -> Settings:

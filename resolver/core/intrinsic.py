@@ -6,7 +6,7 @@ Cloudify's `dsl_parser.functions`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Origin:
 
     secrets: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
-    used: frozenset[str] = frozenset()
+    used: frozenset[str] = field(default=frozenset(), repr=False)
     context: bool = False
 
     def __or__(self, other: Origin) -> Origin:

@@ -21,6 +21,7 @@ MAX_KEY_LENGTH = 256
 MAX_VALUE_BYTES = 1024 * 1024
 """Largest value, in bytes of UTF-8."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
 
@@ -173,10 +174,10 @@ def check_value(text: str) -> SecretValue:
     """
     if not text:
         raise InvalidRequestError("the value is empty")
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidRequestError("the value is not valid UTF-8 text") from None
+    # Not by catching the codec's error: it holds the text, and would stay behind ours as its context.
+    if _SURROGATE.search(text):
+        raise InvalidRequestError("the value is not valid UTF-8 text")
+    size = len(text.encode())
     if size > MAX_VALUE_BYTES:
         raise InvalidRequestError(f"the value is too large: at most {MAX_VALUE_BYTES} bytes are allowed")
     return SecretValue(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core.envelope import Place, Purpose
 from resolver.errors import StoreError, TokenError
+from resolver.service.trail import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,20 +69,30 @@ class Opener:
         home: Tenant,
         row: StoredSecret,
         opened: Mapping[str, DataKey],
+        shown: str = "",
     ) -> SecretValue:
-        """Decrypt one row's token; a failure is an audit record of its own."""
+        """Decrypt one row's token; a failure is an audit record of its own.
+
+        Args:
+            caller: who asks.
+            home: the tenant asked in.
+            row: the secret with its token.
+            opened: data keys by id.
+            shown: what stands for the key in words, when it came out of a secret; then neither the key nor
+                what it leads to is told.
+        """
+        secret = row.secret
+        name = shown or repr(secret.key)
         data_key = opened.get(row.data_key_id)
         if data_key is None:
-            raise StoreError(f"the data key of secret {row.secret.key!r} is missing")
+            raise StoreError(f"the data key of secret {name} is missing")
         try:
             return data_key.open(value_place(row.secret, row.data_key_id), row.token)
         except TokenError as error:
-            secret = row.secret
-            entry = self._trail.entry(
-                caller, home, "secret:unreadable", secret=secret, reason=type(error).__name__
-            )
-            self._trail.commit(home.id, [entry])
+            about = {"key": shown} if shown else named(secret)
+            entry = self._trail.entry(caller, home, "secret:unreadable", reason=type(error).__name__)
+            self._trail.commit(home.id, [entry | about])
             raise type(error)(
-                f"secret {secret.key!r} of tenant {secret.tenant.name!r}: {error.message}",
+                f"secret {name} of tenant {secret.tenant.name!r}: {error.message}",
                 hint=error.hint,
             ) from None

@@ -124,10 +124,11 @@ class Use:
         }
         if refusals:
             return UseAnswer(refusals=refusals)
+        computed = {use.key: use.shown for use in uses if use.origin.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
             key: UsedSecret(
-                self._opener.open(caller, home, row, opened),
+                self._opener.open(caller, home, row, opened, computed.get(key, "")),
                 row.secret.version,
                 _may_show(caller, home, row.secret),
             )
@@ -199,9 +200,9 @@ def _about(
 
 
 def _told_key(use: KeyUse, *, found: bool) -> str:
-    """A key as a record tells it: words of an input that name no secret may be anything, even a value."""
-    hidden = use.origin.secrets or (use.origin.inputs and not found)
-    return use.shown if hidden else cap(use.key)
+    """A key as a record tells it; what the caller supplied and names no secret may be any text, a value."""
+    supplied = use.origin.inputs or use.origin.context
+    return use.shown if use.origin.secrets or (supplied and not found) else cap(use.key)
 
 
 def _refusal(verdict: Verdict) -> Refusal:

@@ -85,6 +85,11 @@ def _on_sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+def show_url(url: URL) -> str:
+    """A URL as messages show it: without password, and without options, since one may be among them."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
 _NOT_INITIALISED = ("no such table", "does not exist", "UndefinedTable")
 
 
@@ -99,7 +104,7 @@ def translated(engine: Engine) -> Iterator[None]:
             hint=_constraint(error),
         ) from None
     except DBAPIError as error:
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = show_url(engine.url)
         cause = (
             str(error.orig).splitlines()[0]
             if error.orig is not None and str(error.orig)

@@ -17,7 +17,7 @@ from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.ports import StoredDataKey, StoredSecret, StoredToken, StoredUser
 from resolver.errors import ConflictError, StoreError
 from resolver.store import tables as t
-from resolver.store.engine import WRITES, make_engine, parse_url, translated
+from resolver.store.engine import WRITES, make_engine, parse_url, show_url, translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -41,7 +41,7 @@ class SqlStore:
         self._engine = make_engine(parse_url(url))
 
     def __repr__(self) -> str:
-        return f"SqlStore({self._engine.url.render_as_string(hide_password=True)!r})"
+        return f"SqlStore({show_url(self._engine.url)!r})"
 
     def initialise(self) -> None:
         """Make the tables, or bring them to this program's schema; nothing happens when they are."""
@@ -189,9 +189,10 @@ class SqlSession:
                 password_hash=password_hash,
                 created_at=user.created_at,
             )
-            .on_conflict_do_nothing(index_elements=["folded_name"]),
+            .on_conflict_do_nothing(index_elements=["folded_name"])
+            .returning(t.user_account.c.id),  # PostgreSQL's driver counts no inserted rows
         )
-        if done.rowcount == 0:
+        if done.one_or_none() is None:
             raise ConflictError(f"user {user.name!r} already exists")
 
     def set_password(self, user_id: str, password_hash: str) -> None:
@@ -232,9 +233,10 @@ class SqlSession:
         done = self._connection.execute(
             self._insert(t.tenant)
             .values(id=tenant.id, name=tenant.name, created_at=at)
-            .on_conflict_do_nothing(index_elements=["name"]),
+            .on_conflict_do_nothing(index_elements=["name"])
+            .returning(t.tenant.c.id),  # PostgreSQL's driver counts no inserted rows
         )
-        if done.rowcount == 0:
+        if done.one_or_none() is None:
             raise ConflictError(f"tenant {tenant.name!r} already exists")
 
     def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
@@ -371,8 +373,9 @@ class SqlSession:
             found = self._connection.execute(
                 select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True),
             ).scalar_one_or_none()
+        own = t.secret.c.tenant_id == secret.tenant.id
         taken = self._connection.execute(
-            select(exists().where(t.secret.c.key == secret.key, t.secret.c.tenant_id == secret.tenant.id)),
+            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == _GLOBAL))),
         ).scalar_one()
         if taken or found != scope:
             raise _taken(secret)
