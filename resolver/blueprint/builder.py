@@ -162,7 +162,6 @@ class Builder:
                     raise _too_many_nodes(max_nodes, event)
                 documents.append(items.pop())
                 properties.end_document()
-                peak = 0
         return documents
 
     def _notable(

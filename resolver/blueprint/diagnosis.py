@@ -187,7 +187,7 @@ class Diagnosis:
             else {STANDARD + "seq", *PAIR_LISTS}
         )
         if tag not in {None, "!"} and not is_custom(tag) and tag not in fits:
-            self._report(Reason.BAD_SCALAR, f"a {node.kind} can't be a {tag.removeprefix(STANDARD)}", node)
+            self._report(Reason.BAD_SCALAR, f"a {node.kind} can't be !!{tag.removeprefix(STANDARD)}", node)
         elif tag in PAIR_LISTS:
             for child in node.children:
                 self._check_pair(child)

@@ -10,14 +10,14 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass
-from json import dumps
+from json import JSONEncoder
 from typing import TYPE_CHECKING, Final
 
 from resolver.blueprint.scalars import STANDARD
 from resolver.core.problems import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
 MAX_KEY: Final = 1000
 """Longest key written without `?`; YAML's limit is 1024 characters (YAML 1.1, section 4.3.4)."""
@@ -26,12 +26,7 @@ MAX_DEPTH: Final = 100
 
 _LARGE_INTEGER: Final = 1 << 64
 
-# What YAML can't hold as it is, and what would act on a terminal: DEL and C1 controls, the line and paragraph
-# separators that YAML takes for line breaks, byte order marks and non-characters, and the marks that turn the
-# direction of writing around. JSON's own escapes take care of the rest.
-_ESCAPED = re.compile(
-    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
-)
+_encode = JSONEncoder(ensure_ascii=False).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 
@@ -55,18 +50,19 @@ class Masked:
     label: str
 
 
-def emit(data: object, substitute: Callable[[object], object] | None = None) -> str:
+def emit(data: object, results: Mapping[int, object] | None = None, *, kept: int = 0) -> str:
     """Write data as YAML on one line.
 
     Args:
         data: a document's data, JSON data or `Masked`.
-        substitute: gives what stands in place of a mapping, list or tuple, or the same object; what it gives
-            instead is written as it is, without being looked into.
+        results: what stands in place of a mapping, by its `id()`; it is written as it is, without being
+            looked into.
+        kept: levels of the data, from its root, that nothing is put in place of.
 
     Raises:
         EmitError: the data holds a node with a custom tag, half a character or too many levels.
     """
-    return _node(data, substitute, MAX_DEPTH)
+    return _node(data, results or {}, kept, MAX_DEPTH)
 
 
 def quote(text: str) -> str:
@@ -75,38 +71,45 @@ def quote(text: str) -> str:
     Raises:
         EmitError: the string holds half of a surrogate pair, which YAML has no way to write.
     """
-    if _SURROGATE.search(text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise EmitError(Reason.UNREADABLE, "a string holds half of a surrogate pair")
-    quoted = dumps(text, ensure_ascii=False)
-    return quoted if quoted.isascii() and "\x7f" not in quoted else _ESCAPED.sub(_escape, quoted)
+    quoted = _encode(text)
+    if quoted.isprintable():
+        return quoted
+    # JSON leaves alone what is not ASCII. This takes care of what YAML can't hold as it is, and of what acts
+    # on a terminal: control characters, line separators, byte order marks, marks that turn the direction of
+    # writing around, characters that are not there to be seen.
+    return "".join(
+        [character if character.isprintable() else _escape(ord(character)) for character in quoted]
+    )
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found.group())
+def _escape(code: int) -> str:
     if code <= 0xFF:  # noqa: PLR2004 - what two digits can say
         return f"\\x{code:02X}"
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
 
 
-def _node(data: object, substitute: Callable[[object], object] | None, depth: int) -> str:
-    if substitute is not None and isinstance(data, (dict, list, tuple)):
-        replaced = substitute(data)
-        if replaced is not data:
-            return _node(replaced, None, depth)
+def _node(data: object, results: Mapping[int, object], kept: int, depth: int) -> str:
+    if kept <= 0 and id(data) in results:
+        return _node(results[id(data)], {}, 0, depth)
     if not isinstance(data, (dict, list, tuple, set)):
         return _scalar(data)
     if depth == 0:
         raise EmitError(Reason.TOO_DEEP, f"the data has more than {MAX_DEPTH} levels")
+
+    def inner(value: object) -> str:
+        return _node(value, results, kept - 1, depth - 1)
+
     if isinstance(data, dict):
-        pairs = [f"{_key(key)}: {_node(value, substitute, depth - 1)}" for key, value in data.items()]
-        return "{" + ", ".join(pairs) + "}"
+        return "{" + ", ".join([f"{_key(key)}: {inner(value)}" for key, value in data.items()]) + "}"
     if isinstance(data, set):
         # Sorted, because a set's own order differs from one run to the next.
         return f"!<{STANDARD}set> {{" + ", ".join(sorted(f"{_key(key)}: null" for key in data)) + "}"
     if data and all(isinstance(item, tuple) for item in data):
-        pairs = [f"{{{_key(key)}: {_node(value, substitute, depth - 1)}}}" for key, value in data]
+        pairs = [f"{{{_key(key)}: {inner(value)}}}" for key, value in data]
         return f"!<{STANDARD}pairs> [" + ", ".join(pairs) + "]"
-    return "[" + ", ".join([_node(item, substitute, depth - 1) for item in data]) + "]"
+    return "[" + ", ".join([inner(item) for item in data]) + "]"
 
 
 def _key(key: object) -> str:

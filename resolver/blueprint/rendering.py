@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 _BEFORE = frozenset(BLANKS + "[{,")
 _AFTER = frozenset(BLANKS + "]},")
 
+_COLON = re.compile(rf"[{BLANKS}]*:")
+
 MAX_ALIAS_KEY = 1000
+"""Longest key that an alias is written out as; YAML's limit is 1024 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +138,23 @@ class _Renderer:
         return False
 
     def _write_out(self, alias: Alias) -> _Edit:
-        data = alias.target.parts if alias.shaped else alias.target.data
-        # Where the parts are asked for, the target itself and the members of a list stay what they are.
-        whole = {id(data), *map(id, data if isinstance(data, list) else ())} if alias.shaped else set()
-
-        def substitute(node: object) -> object:
-            return node if id(node) in whole else self._results.get(id(node), node)
-
+        target = alias.target
         try:
-            text = emit(data, substitute)
+            if alias.shaped:
+                # The target itself, or the members of a list, are asked for as the mappings that they are.
+                text = emit(target.parts, self._results, kept=2 if isinstance(target.parts, list) else 1)
+            else:
+                text = emit(target.data, self._results)
         except EmitError as error:
             raise self._refusal(error, alias.start) from None
-        if len(text) > MAX_ALIAS_KEY and self._source[alias.end :].lstrip(" \t").startswith(":"):
+        edit = self._pad(alias.start, alias.end, text)
+        colon = _COLON.match(self._source, alias.end)
+        if colon is None:
+            return edit
+        if len(text) > MAX_ALIAS_KEY:
             raise self._refusal(EmitError(Reason.TOO_LARGE, "a mapping key is too long"), alias.start)
-        return self._pad(alias.start, alias.end, text)
+        # The alias is a key. A colon without a space behind it would be a part of `5 :x`.
+        return _Edit(edit.start, colon.end(), f"{edit.text}{colon.group()} ")
 
     def _edit(self, start: int, end: int, value: object) -> _Edit:
         try:
