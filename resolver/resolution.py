@@ -3,26 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint import Blueprint, Masked, Rendered, check_imports, read, render
+from resolver.blueprint import (
+    Blueprint,
+    Masked,
+    Rendered,
+    Tree,
+    copied_calls,
+    definitions_of,
+    dump,
+    held_calls,
+    merge,
+    read,
+    read_tree,
+    render,
+)
+from resolver.blueprint.places import with_places
+from resolver.blueprint.strict import strict_problems
+from resolver.checking import Check, Named, check_calls
 from resolver.core.context import Context
+from resolver.core.definitions import Definitions
+from resolver.core.input_types import undeclared
+from resolver.core.near import did_you_mean
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
 from resolver.core.resolve import Placement, Plan
 from resolver.core.walk import rebuild
-from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
+from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError
+from resolver.patterns import match_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from resolver.core.document import Position
     from resolver.core.evaluate import GivenInput
-    from resolver.core.model import Caller, Secret
-    from resolver.core.resolve import CallSite, KeyUse, Survey
+    from resolver.core.model import Caller
+    from resolver.core.resolve import CallSite, KeyUse
     from resolver.service import Service
     from resolver.service.use import KeyStatus, UsedSecret
+
+MAX_QUESTIONS = 20
+"""Most missing keys of a run that suggestions are made for: each is compared with every key there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +79,26 @@ class ResolvedBlueprint:
         blueprint: the blueprint as it was read.
         placements: what was put in the place of each call.
         showable: the keys whose values the caller may also see.
+        merged: the one document that the blueprint and its imports make; None when they are not merged.
     """
 
-    __slots__ = ("_blueprint", "_placements", "_rendered", "_showable")
+    __slots__ = ("_blueprint", "_merged", "_placements", "_rendered", "_showable")
 
     def __init__(
         self,
         blueprint: Blueprint,
         placements: Mapping[int, Placement],
         showable: frozenset[str],
+        merged: Any = None,  # noqa: ANN401 - documents are plain data
     ) -> None:
         self._blueprint = blueprint
+        self._merged = merged
         self._placements = placements
         self._showable = showable
         self._rendered: Rendered | None = None
+
+    def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
+        raise TypeError("a resolved blueprint can't be pickled: it holds secret values")
 
     def __repr__(self) -> str:
         return f"ResolvedBlueprint({self.name!r}, calls={len(self._placements)})"
@@ -82,7 +112,8 @@ class ResolvedBlueprint:
     def documents(self) -> list[Any]:
         """The documents of the text as plain data, with the values placed."""
         values = self._values()
-        return [rebuild(document, values) for document in self._blueprint.documents]
+        documents = self._blueprint.documents if self._merged is None else [self._merged]
+        return [rebuild(document, values) for document in documents]
 
     @property
     def data(self) -> Any:  # noqa: ANN401 - documents are plain data
@@ -91,13 +122,18 @@ class ResolvedBlueprint:
         return documents[0] if len(documents) == 1 else documents
 
     def text(self) -> str:
-        """The blueprint's own text, with the values in the place of the calls."""
+        """The blueprint's own text, or the merged document's, with the values in the place of the calls."""
         return self._render().text
 
     def _render(self) -> Rendered:
         if self._rendered is None:
-            self._rendered = render(self._blueprint, self._values())
+            self._rendered = self._write(self._values())
         return self._rendered
+
+    def _write(self, results: Mapping[int, Any]) -> Rendered:
+        if self._merged is None:
+            return render(self._blueprint, results)
+        return Rendered(dump(self._merged, results, self.name), ())
 
     def _values(self) -> dict[int, Any]:
         return {node: placement.value for node, placement in self._placements.items()}
@@ -112,7 +148,7 @@ class ResolvedBlueprint:
             node: placement.value if show and placement.used <= self._showable else Masked(placement.label)
             for node, placement in self._placements.items()
         }
-        return render(self._blueprint, results).text
+        return self._write(results).text
 
     @property
     def written_out(self) -> tuple[Position, ...]:
@@ -144,34 +180,6 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedCall:
-    """What a check tells of one call.
-
-    Args:
-        site: where it stands.
-        key: the key as it may be shown.
-        steps: the path as it may be shown; empty when there is none.
-        secret: the secret that would be used, without its value; None when it is not known or not found.
-        depends: whether the key depends on the value of a secret, which a check does not decrypt.
-    """
-
-    site: CallSite
-    key: str
-    steps: str
-    secret: Secret | None
-    depends: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What `--check` finds: every call, and the notes. Problems are raised, not kept here."""
-
-    calls: tuple[CheckedCall, ...]
-    kept: int
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """How blueprints are resolved.
 
@@ -180,12 +188,16 @@ class Options:
         context: facts about the deployment.
         partial: keep calls whose argument is not known before deployment, rather than refuse them.
         evaluate: evaluate the other functions too, where all their arguments are known.
+        merge_imports: make one document of each blueprint and the files that it imports.
+        strict: also check the blueprints against the schema of the DSL.
     """
 
     inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
     context: Context = field(default_factory=Context, repr=False)
     partial: bool = False
     evaluate: bool = False
+    merge_imports: bool = False
+    strict: bool = False
 
 
 class _Run:
@@ -194,38 +206,99 @@ class _Run:
     def __init__(self, texts: Sequence[BlueprintText], options: Options) -> None:
         self.blueprints: list[Blueprint] = []
         self.notes: list[str] = []
+        self.imports: list[Named] = []
         self._problems: list[Problem] = []
+        self._trees: dict[Blueprint, Tree] = {}
+        self._merging = options.merge_imports
+        self._open: list[str] = []
+        self.definitions: dict[int, Sequence[Any]] = {}
+        sources: list[Blueprint] = []
         for text in texts:
             try:
                 blueprint = read(text.data, text.name)
             except BlueprintError as error:
                 self._problems += error.problems
                 continue
-            imports = check_imports(blueprint, text.base)
-            self._problems += imports.problems
             self.notes += [warning.message for warning in blueprint.warnings]
-            if imports.kept:
-                self.notes.append(f"{text.name}: imports left to the manager: {', '.join(imports.kept)}")
+            if options.strict:
+                self._problems += strict_problems(blueprint)
+            sources += self._follow(blueprint, text.base)
             self.blueprints.append(blueprint)
         self.plan = Plan(
-            self.blueprints,
+            sources,
             options.inputs,
             options.context,
             partial=options.partial,
             evaluate=options.evaluate,
+            definitions=self.definitions,
+            match_all=match_all,
         )
-        self.digests = {blueprint.name: blueprint.digest for blueprint in self.blueprints}
+        self._sources = sources
+        self._check_names(options.inputs)
+        self._order = {source.name: number for number, source in enumerate(sources)}
+        self.digests = {source.name: source.digest for source in sources}
+
+    def _follow(self, blueprint: Blueprint, base: Path) -> Sequence[Blueprint]:
+        """Read what a blueprint imports; which blueprints are to be resolved for it."""
+        tree = read_tree(blueprint, base)
+        self._problems += (*tree.problems, *held_calls(tree, merging=self._merging))
+        if tree.kept:
+            self.imports += [Named(blueprint.name, name) for name in tree.kept]
+            self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.kept)}")
+            self._open += [name for name in tree.kept if _may_declare_inputs(name)]
+        sources = tree.merged if self._merging else (blueprint,)
+        if tree.imported:
+            defining = definitions_of(tree)
+            self.definitions |= {id(root): defining for source in sources for root in source.documents}
+        if len(sources) > 1:
+            merged = merge(tree)
+            self._problems += merged.problems
+            self.notes += merged.notes
+            self._trees[blueprint] = tree
+        return sources
+
+    def _check_names(self, given: Mapping[str, GivenInput]) -> None:
+        """Refuse given inputs that nothing declares, where all that may declare inputs was read."""
+        roots = [root for blueprint in self.blueprints for root in blueprint.documents]
+        are_whole = all(isinstance(root, dict) and "tosca_definitions_version" in root for root in roots)
+        if roots and are_whole and not self._open and not self._problems:
+            defining = [Definitions(self.definitions.get(id(root), [root])) for root in roots]
+            self._problems += undeclared(defining, given)
+
+    def resolved(self, blueprint: Blueprint, showable: frozenset[str]) -> ResolvedBlueprint:
+        """A blueprint with its results, once all is known and there is no problem."""
+        tree = self._trees.get(blueprint)
+        if tree is None:
+            return ResolvedBlueprint(blueprint, self.plan.results(blueprint).by_node, showable)
+        placements: dict[int, Placement] = {}
+        replaced: dict[Blueprint, Any] = {}
+        for source in tree.merged:
+            results = self.plan.results(source)
+            placements |= results.by_node
+            if results.by_path:
+                replaced[source], copies = copied_calls(source, results.by_node, results.by_path)
+                placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
+        return ResolvedBlueprint(blueprint, placements, showable, merge(tree, replaced).document)
 
     @property
     def problems(self) -> list[Problem]:
         """All problems so far, in the order of the texts and of the places in each."""
-        order = {blueprint.name: number for number, blueprint in enumerate(self.blueprints)}
+        found = with_places([*self._problems, *self.plan.problems], self._sources)
+        return sorted(found, key=self.place)
 
-        def place(problem: Problem) -> tuple[int, int, int]:
-            at = problem.position
-            return order.get(problem.source, -1), at.line if at else 0, at.column if at else 0
+    def place(self, item: Problem | CallSite) -> tuple[int, int, int]:
+        """Where something stands, for sorting."""
+        at = item.position
+        return self._order.get(item.source, -1), at.line if at else 0, at.column if at else 0
 
-        return sorted([*self._problems, *self.plan.problems], key=place)
+    def inputs_without_value(self, given: Container[str]) -> Iterator[Named]:
+        """The required inputs that have no default and were not given."""
+        for blueprint in self.blueprints:
+            for root in blueprint.documents:
+                for name, declared in Definitions(self.definitions.get(id(root), [root])).inputs():
+                    required = "default" not in declared and declared.get("required") is not False
+                    if required and name not in given:
+                        yield Named(blueprint.name, name)
 
     def raise_problems(self) -> None:
         """Raise BlueprintError with all problems, if there are any."""
@@ -266,26 +339,73 @@ def resolve(
             _learn_the_rest(service, caller, tenant, run, uses)
             break
         answer = service.use.use(caller, tenant, uses, run.digests)
-        for use in uses:
-            refusal = answer.refusals.get(use.key)
-            if refusal is not None:
-                _refuse(run.plan, use, refusal.verdict, tenant)
         if answer.refusals:
+            refusals = {key: refusal.verdict for key, refusal in answer.refusals.items()}
+            _refuse(run.plan, uses, refusals, _Keys(service, caller, tenant))
             break
         used |= answer.secrets
-        told |= {use.key: Use(use.key, used[use.key].version) for use in uses if not use.origin.secrets}
+        told |= {
+            use.key: Use(use.key, used[use.key].version)
+            for use in uses
+            if use.placed and not use.origin.secrets
+        }
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
     return Resolution(
-        tuple(
-            ResolvedBlueprint(blueprint, run.plan.results(blueprint).by_node, showable)
-            for blueprint in run.blueprints
-        ),
+        tuple(run.resolved(blueprint, showable) for blueprint in run.blueprints),
         tuple(told[key] for key in sorted(told)),
         run.plan.kept,
         tuple(run.notes),
     )
+
+
+def resolve_good(
+    service: Service,
+    caller: Caller,
+    tenant: str,
+    texts: Sequence[BlueprintText],
+    options: Options | None = None,
+) -> tuple[Resolution, tuple[Problem, ...]]:
+    """Resolve those blueprints that can be resolved, and leave out the others.
+
+    Each attempt is a run of its own: all of its blueprints or none, with its own audit records.
+
+    Args:
+        service: where the secrets are.
+        caller: who asks.
+        tenant: the name of the tenant to ask in.
+        texts: the blueprints.
+        options: how.
+
+    Returns:
+        What the good ones came to, and the problems of the others.
+
+    Raises:
+        BlueprintError: none can be resolved, or it can't be told which of them is at fault.
+        NotPermittedError: the caller may not use secrets in this tenant.
+        UnavailableError: the store or a key is not available.
+    """
+    left = texts
+    problems: list[Problem] = []
+    while True:
+        try:
+            return resolve(service, caller, tenant, left, options), tuple(problems)
+        except BlueprintError as error:
+            problems += error.problems
+            at_fault = {problem.source for problem in error.problems}
+            named = {text.name for text in left}
+            # A problem of an imported file names that file; whose import it is shows when each is looked at.
+            if not at_fault <= named:
+                at_fault |= {
+                    text.name
+                    for text in left
+                    if text.name not in at_fault and check(service, caller, tenant, [text], options).problems
+                }
+            good = [text for text in left if text.name not in at_fault]
+            if not good or len(good) == len(left):
+                raise BlueprintError(problems) from None
+            left = good
 
 
 def check(
@@ -295,7 +415,7 @@ def check(
     texts: Sequence[BlueprintText],
     options: Options | None = None,
 ) -> Check:
-    """Say what resolving would use, without decrypting or using anything.
+    """Say what resolving would use, and what is wrong, without decrypting or using anything.
 
     Args:
         service: where the secrets are; None checks the texts alone.
@@ -305,28 +425,31 @@ def check(
         options: how.
 
     Raises:
-        BlueprintError: anything would keep a call from being resolved; all problems together.
-        NotPermittedError: the caller may neither list nor use secrets in this tenant.
+        NotPermittedError: the caller may neither list nor use secrets in this tenant, and nothing else is
+            wrong.
+        UnavailableError: the store is not available, and nothing else is wrong.
     """
-    run = _Run(texts, options or Options())
+    options = options or Options()
+    run = _Run(texts, options)
     uses = run.plan.advance()
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None and uses:
         statuses = _learn_the_rest(service, caller, tenant, run, uses)
-    run.raise_problems()
-    calls = [_checked(survey, statuses) for survey in run.plan.survey()]
-    return Check(tuple(calls), run.plan.kept, tuple(run.notes))
-
-
-def _checked(survey: Survey, statuses: Mapping[str, KeyStatus]) -> CheckedCall:
-    status = statuses.get(survey.key) if survey.key is not None else None
-    return CheckedCall(
-        survey.site,
-        survey.shown,
-        survey.steps,
-        None if status is None else status.secret,
-        depends=survey.key is None,
+    problems = run.problems
+    surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.site))
+    return Check(
+        check_calls(surveys, statuses, problems),
+        tuple(problems),
+        tuple(run.imports),
+        tuple(run.inputs_without_value(options.inputs)),
+        run.plan.kept,
+        tuple(run.notes),
     )
+
+
+def _may_declare_inputs(name: str) -> bool:
+    """Whether an import that is left to the manager may declare inputs; plugins and base types don't."""
+    return not name.startswith("plugin:") and not name.endswith("types.yaml")
 
 
 def _learn_the_rest(
@@ -349,28 +472,56 @@ def _learn_the_rest(
             raise
         run.add(Reason.UNAVAILABLE, error.message, error.hint)
         return {}
-    for use in uses:
-        refusal = statuses[use.key].refusal
-        if refusal is not None:
-            _refuse(run.plan, use, refusal.verdict, tenant)
+    refusals = {key: status.refusal.verdict for key, status in statuses.items() if status.refusal}
+    _refuse(run.plan, uses, refusals, _Keys(service, caller, tenant))
     return statuses
 
 
-def _refuse(plan: Plan, use: KeyUse, verdict: Verdict, tenant: str) -> None:
-    if verdict in (Verdict.ABSENT, Verdict.INVISIBLE):
-        named = use.origin.inputs and not use.origin.secrets
-        plan.refuse(
-            use,
-            Reason.NOT_FOUND,
-            f"secret {use.shown} was not found in tenant {tenant!r}",
-            "check the value given for the input"
-            if named
-            else f"`resolver secrets list -t {tenant}` shows what there is",
-        )
-    else:
-        plan.refuse(
-            use,
-            Reason.NOT_PERMITTED,
-            f"secret {use.shown} may not be used in tenant {tenant!r} by this user and token",
-            "`resolver whoami` shows what they may do",
-        )
+class _Keys:
+    """The keys that a caller may list in a tenant, asked for when a missing one makes them of use."""
+
+    def __init__(self, service: Service, caller: Caller, tenant: str) -> None:
+        self.tenant = tenant
+        self._service = service
+        self._caller = caller
+        self._questions = MAX_QUESTIONS
+
+    @cached_property
+    def _seen(self) -> Sequence[str]:
+        try:
+            return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant)]
+        except ResolverError:  # one who may use but not list; or the store is gone, as the run will tell
+            return ()
+
+    def suggest(self, key: str) -> str:
+        """A question that offers keys close to a missing one; empty without any."""
+        self._questions -= 1
+        return did_you_mean(key, self._seen) if self._questions >= 0 else ""
+
+
+def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Verdict], keys: _Keys) -> None:
+    for use in uses:
+        match refusals.get(use.key):
+            case None:
+                pass
+            case Verdict.ABSENT | Verdict.INVISIBLE:
+                message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
+                plan.refuse(use, Reason.NOT_FOUND, message, _advice(use, keys))
+            case _:
+                plan.refuse(
+                    use,
+                    Reason.NOT_PERMITTED,
+                    f"secret {use.shown} may not be used in tenant {keys.tenant!r} by this user and token",
+                    "`resolver whoami` shows what they may do",
+                )
+
+
+def _advice(use: KeyUse, keys: _Keys) -> str:
+    """What to do about a missing key. One that was not written in the blueprint is compared with nothing."""
+    origin = use.origin
+    if origin.inputs and not origin.secrets:
+        return "check the value given for the input"
+    listing = f"`resolver secrets list -t {keys.tenant}` shows what there is"
+    if origin.secrets or origin.context:
+        return listing
+    return f"{keys.suggest(use.key)} {listing}".lstrip()

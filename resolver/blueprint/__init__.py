@@ -1,28 +1,37 @@
 """Blueprints as text: `read` makes plain data of YAML, `render` puts values in the place of calls.
 
-`join` makes one stream of several rendered texts, `to_json` writes documents as JSON, and `check_imports`
-looks for calls in what a blueprint imports. Nothing here knows secrets, tenants or callers.
+`read_tree` follows what a blueprint imports, `merge` makes one document of it, and `dump` writes that.
+`join` makes one stream of several rendered texts, `to_json` writes documents as JSON. Nothing here knows
+secrets, tenants or callers.
 """
 
 from resolver.blueprint.document import Blueprint
+from resolver.blueprint.dump import dump
 from resolver.blueprint.emit import Masked
-from resolver.blueprint.imports import ImportReport, check_imports
 from resolver.blueprint.joining import join
 from resolver.blueprint.json_text import to_json
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
+from resolver.blueprint.merging import Merge, copied_calls, definitions_of, merge
 from resolver.blueprint.reader import read
 from resolver.blueprint.rendering import Rendered, render
+from resolver.blueprint.tree import Tree, held_calls, read_tree
 
 __all__ = [
     "DEFAULT_LIMITS",
     "Blueprint",
-    "ImportReport",
     "Limits",
     "Masked",
+    "Merge",
     "Rendered",
-    "check_imports",
+    "Tree",
+    "copied_calls",
+    "definitions_of",
+    "dump",
+    "held_calls",
     "join",
+    "merge",
     "read",
+    "read_tree",
     "render",
     "to_json",
 ]

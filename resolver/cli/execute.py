@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.app import App, pass_app
+from resolver.cli.diagnostics import Form, Report
 from resolver.cli.output import say
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
+from resolver.cli.run import EXEC_FAILURE
 from resolver.delivery.child import Mode, run
 from resolver.delivery.memfd import require_memfd
 from resolver.delivery.relay import die_by
@@ -35,27 +37,50 @@ def execute(  # noqa: PLR0913 - one for each option
     output_format: str,
     partial: bool,
     evaluate: bool,
+    merge_imports: bool,
+    diagnostics: str,
+    keep_going: bool,
 ) -> int:
     """Run COMMAND with the resolved blueprint in memory.
 
     {} in its arguments, and RESOLVED_BLUEPRINT in its environment, become a path that it can read as often
     as it likes while it runs; nothing is written to disk. COMMAND never starts unless everything resolved.
     Its exit code and signals pass through; 125 is a failure of exec itself, 126 and 127 are as in a shell.
+    With --keep-going it gets the good blueprints, and when it ends with 0 while others were left out, exec
+    ends with 125.
     """
     blueprints, command = _split(words, app.arguments)
-    request = Request(blueprints, tenant, inputs, context, output_format, partial, evaluate)
+    request = Request(
+        blueprints,
+        tenant,
+        inputs,
+        context,
+        output_format,
+        partial,
+        evaluate,
+        merge_imports,
+        diagnostics,
+        keep_going,
+    )
+    report = Report(Form(diagnostics))
     require_memfd()
     # No name here for the text: while the command runs, the one copy shall be the one it can read.
-    ending = run(command, _text(app, request), mode=Mode.STDIN if on_stdin else Mode.PATH, environ=os.environ)
+    ending = run(
+        command,
+        _text(app, request, report),
+        mode=Mode.STDIN if on_stdin else Mode.PATH,
+        environ=os.environ,
+    )
     if ending.problem:
         say(f"error: {ending.problem}")
     if ending.signal is not None:
         die_by(ending.signal)
-    return ending.code
+    return EXEC_FAILURE if report.failed and ending.code == 0 else ending.code
 
 
-def _text(app: App, request: Request) -> bytes:
-    text = resolved_text(run_request(app, request), request.output_format)
+def _text(app: App, request: Request, report: Report) -> bytes:
+    with report.telling():
+        text = resolved_text(run_request(app, request, report), request.output_format)
     app.service.close()
     return text.encode()
 

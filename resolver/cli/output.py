@@ -1,4 +1,4 @@
-"""What the user sees: messages, problems with their source line, tables. Everything is control-escaped."""
+"""What the user sees: messages and tables. Everything is control-escaped."""
 
 from __future__ import annotations
 
@@ -7,25 +7,23 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.document import format_path
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from resolver.core.problems import Problem
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]",
 )
 """What a terminal would act on, or would hide: control characters, direction marks, lone surrogates."""
 
-LINE_WIDTH = 100
-"""Widest piece of a source line that a problem shows, in characters."""
-
 
 def printable(text: str) -> str:
     """A text on one line, with what a terminal might act on written as an escape."""
     return _UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def count(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def say(text: str) -> None:
@@ -56,27 +54,3 @@ def put_fields(fields: Mapping[str, object]) -> None:
     width = max(map(len, fields)) + 1
     for name, value in fields.items():
         put(f"{name + ':':<{width}} {value}")
-
-
-def say_problem(problem: Problem) -> None:
-    """Write one problem to stderr: message, place, source line with a caret, hint."""
-    say(f"error: {problem.message} [{problem.reason}]")
-    if problem.source:
-        at = problem.position
-        where = f"{problem.source}:{at.line}:{at.column}" if at else problem.source
-        path = f"  {format_path(problem.path)}" if problem.path else ""
-        say(f"  --> {where}{path}")
-        if at and problem.line_text:
-            _say_line(at.line, at.column, problem.line_text)
-    if problem.hint:
-        say(f"  hint: {problem.hint}")
-
-
-def _say_line(line: int, column: int, text: str) -> None:
-    start = max(0, min(column - 1 - LINE_WIDTH // 2, len(text) - LINE_WIDTH))
-    piece = text[start : start + LINE_WIDTH]
-    before = printable(piece[: column - 1 - start].replace("\t", " "))
-    after = printable(piece[column - 1 - start :].replace("\t", " "))
-    margin = " " * len(str(line))
-    say(f"{line} | {before}{after}".rstrip())
-    say(f"{margin} | {' ' * len(before)}^")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import click
 
 from resolver.cli.app import App, common_options, pass_app, tenant_option
-from resolver.cli.output import put, put_table, say
-from resolver.core.document import format_path
+from resolver.cli.diagnostics import Form, Report
+from resolver.cli.output import count
+from resolver.cli.progress import Counted
 from resolver.delivery.sink import Sink, judge
 from resolver.errors import SinkRefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from resolver.resolution import BlueprintText, Check, Options, Resolution
+    from resolver.resolution import BlueprintText, Options, Resolution
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,15 +37,38 @@ class Request(NamedTuple):
     output_format: str
     partial: bool
     evaluate: bool
+    merge_imports: bool
+    diagnostics: str
+    keep_going: bool
+
+    def __repr__(self) -> str:
+        return f"Request({self.blueprints!r})"  # inputs may hold values
 
 
 def request_options(command: Callable[P, R]) -> Callable[P, R]:
     """The options of `Request`, but for the blueprints."""
     for option in (
         click.option(
+            "--keep-going",
+            is_flag=True,
+            help="With --check and exec: go on with the good blueprints; the exit code still tells.",
+        ),
+        click.option(
+            "--diagnostics",
+            type=click.Choice([str(form) for form in Form]),
+            default=str(Form.TEXT),
+            show_default=True,
+            help="How to say what is wrong, on stderr; with --check, how to report, on stdout.",
+        ),
+        click.option(
             "--partial",
             is_flag=True,
             help="Keep calls whose argument is not known before deployment; their number is on stderr.",
+        ),
+        click.option(
+            "--merge-imports",
+            is_flag=True,
+            help="Make one document of the blueprint and the local files that it imports.",
         ),
         click.option(
             "--evaluate",
@@ -78,32 +103,43 @@ def request_options(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def read_blueprints(names: tuple[str, ...]) -> list[BlueprintText]:
-    """Read blueprints; `-` is stdin.
+def read_blueprints(request: Request, report: Report) -> Sequence[BlueprintText]:
+    """Read the blueprints that are asked for; `-` is stdin.
 
     Raises:
-        UsageError: one can't be read, or stdin is named twice.
+        UsageError: one can't be read, unless the run keeps going; none can; or stdin is named twice.
     """
+    if request.blueprints.count("-") > 1:
+        raise UsageError("stdin ('-') can be named only once")
+    texts: list[BlueprintText] = []
+    for name in request.blueprints:
+        try:
+            texts.append(_read_blueprint(name))
+        except UsageError as error:
+            if not request.keep_going:
+                raise
+            report.fail(error.message, error.hint)
+    if not texts:
+        raise UsageError("no blueprint can be read")
+    report.texts = texts
+    return Counted(texts, "blueprints read")
+
+
+def _read_blueprint(name: str) -> BlueprintText:
     from resolver.blueprint import DEFAULT_LIMITS  # noqa: PLC0415
     from resolver.resolution import BlueprintText  # noqa: PLC0415
 
-    if names.count("-") > 1:
-        raise UsageError("stdin ('-') can be named only once")
     most = DEFAULT_LIMITS.size + 1
-    texts: list[BlueprintText] = []
-    for name in names:
-        if name == "-":
-            texts.append(BlueprintText("<stdin>", sys.stdin.buffer.read(most), Path.cwd()))
-            continue
-        try:
-            with Path(name).open("rb") as file:
-                if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-                    raise IsADirectoryError(0, "Is a directory")
-                texts.append(BlueprintText(name, file.read(most), Path(name).parent))
-        except (OSError, ValueError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
-            raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
-    return texts
+    if name == "-":
+        return BlueprintText("<stdin>", sys.stdin.buffer.read(most), Path.cwd())
+    try:
+        with Path(name).open("rb") as file:
+            if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                raise IsADirectoryError(0, "Is a directory")
+            return BlueprintText(name, file.read(most), Path(name).parent)
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+        raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
 
 
 def _options(request: Request, tenant: str) -> Options:
@@ -117,27 +153,32 @@ def _options(request: Request, tenant: str) -> Options:
         Context(tenant) if request.context is None else read_context(request.context, tenant),
         request.partial,
         request.evaluate,
+        request.merge_imports,
     )
 
 
-def run_request(app: App, request: Request) -> Resolution:
-    """Resolve what is asked for, and say on stderr what the reader should know."""
-    from resolver.resolution import resolve  # noqa: PLC0415
+def run_request(app: App, request: Request, report: Report) -> Resolution:
+    """Resolve what is asked for, and report what the reader should know."""
+    from resolver.resolution import resolve, resolve_good  # noqa: PLC0415
 
-    resolution = resolve(
-        app.service,
-        app.caller,
-        app.settings.tenant(request.tenant),
-        read_blueprints(request.blueprints),
-        _options(request, app.settings.tenant(request.tenant)),
-    )
+    tenant = app.settings.tenant(request.tenant)
+    texts = read_blueprints(request, report)
+    options = _options(request, tenant)
+    if request.keep_going:
+        resolution, problems = resolve_good(app.service, app.caller, tenant, texts, options)
+        report.add(problems)
+        good = {blueprint.name for blueprint in resolution.blueprints}
+        if left_out := [text.name for text in texts if text.name not in good]:
+            report.fail(f"{count(len(left_out), 'blueprint')} left out: {', '.join(left_out)}")
+    else:
+        resolution = resolve(app.service, app.caller, tenant, texts, options)
     for note in resolution.notes:
-        say(f"note: {note}")
+        report.note(note)
     if resolution.kept:
-        say(f"note: {_count(resolution.kept, 'call')} kept for the orchestrator")
+        report.note(f"{count(resolution.kept, 'call')} kept for the orchestrator")
     for blueprint in resolution.blueprints:
         for position in blueprint.written_out:
-            say(f"note: {blueprint.name}:{position.line}:{position.column}: alias written out")
+            report.note(f"{blueprint.name}:{position.line}:{position.column}: alias written out")
     return resolution
 
 
@@ -145,7 +186,7 @@ def resolved_text(resolution: Resolution, output_format: str) -> str:
     """The text of all blueprints of a run, with the values in their places."""
     from resolver.blueprint import join, to_json  # noqa: PLC0415
 
-    blueprints = resolution.blueprints
+    blueprints = Counted(resolution.blueprints, "blueprints written")
     if output_format == "yaml":
         if len(blueprints) == 1:
             return blueprints[0].text()
@@ -180,54 +221,33 @@ def write_stdout(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _run_check(app: App, request: Request, *, offline: bool) -> None:
+def _run_check(app: App, request: Request, report: Report, *, offline: bool, strict: bool) -> int:
+    from resolver.cli.check import NO_CALLS, put_check  # noqa: PLC0415
+    from resolver.cli.run import EXIT_CODES, problems_exit_code  # noqa: PLC0415
     from resolver.resolution import check  # noqa: PLC0415
 
+    if request.output_format == "json":
+        raise UsageError("--check resolves nothing", hint="--diagnostics json reports as JSON")
+    report.extra = NO_CALLS
+    tenant = request.tenant or "" if offline else app.settings.tenant(request.tenant)
     found = check(
         None if offline else app.service,
         None if offline else app.caller,
-        "" if offline else app.settings.tenant(request.tenant),
-        read_blueprints(request.blueprints),
-        _options(request, "" if offline else app.settings.tenant(request.tenant)),
+        tenant,
+        read_blueprints(request, report),
+        replace(_options(request, tenant), strict=strict),
     )
-    _put_check(found, request.output_format, offline=offline)
-
-
-def _put_check(found: Check, output_format: str, *, offline: bool) -> None:
-    if output_format == "json":
-        raise UsageError("--check prints a table only", hint="leave out --format")
-    rows: list[list[Any]] = []
-    for call in found.calls:
-        at = call.site.position
-        where = f"{call.site.source}:{at.line}:{at.column}" if at else call.site.source
-        row: list[Any] = [where, call.key or "(depends on a value)", call.steps or "-"]
-        if not offline:
-            secret = call.secret
-            row += [secret.version, "yes" if secret.hidden else "no"] if secret else ["-", "-"]
-        rows.append([*row, format_path(call.site.path)])
-    headers = ["CALL", "KEY", "STEPS", *([] if offline else ["VERSION", "HIDDEN"]), "PATH"]
-    if rows:
-        put_table(headers, rows)
-    what = "nothing was decrypted" if not offline else "no store was asked"
-    put(
-        f"{_count(len(rows), 'call')} can be resolved; {what}"
-        if not offline
-        else f"{_count(len(rows), 'call')}; {what}"
-    )
-    for note in found.notes:
-        say(f"note: {note}")
-    if found.kept:
-        say(f"note: {_count(found.kept, 'call')} would be kept for the orchestrator")
+    put_check(found, report, offline=offline)
+    return problems_exit_code(found.problems) or (EXIT_CODES[UsageError] if report.failed else 0)
 
 
 @click.command(name="resolve", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...|-")
 @click.option("--check", is_flag=True, help="Say what would be used; nothing is decrypted.")
 @click.option("--offline", is_flag=True, help="With --check: look at the text only, no store is needed.")
+@click.option(
+    "--strict", is_flag=True, help="With --check: also check the blueprint against the schema of the DSL."
+)
 @click.option("--show-values", is_flag=True, help="On a terminal, show the values that you may see.")
 @click.option(
     "--allow-plaintext-file", is_flag=True, help="Write values even though stdout is a regular file."
@@ -242,6 +262,7 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     blueprints: tuple[str, ...],
     check: bool,
     offline: bool,
+    strict: bool,
     show_values: bool,
     allow_plaintext_file: bool,
     allow_log: bool,
@@ -251,7 +272,10 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     output_format: str,
     partial: bool,
     evaluate: bool,
-) -> None:
+    merge_imports: bool,
+    diagnostics: str,
+    keep_going: bool,
+) -> int:
     """Put secrets into blueprints and write them to a pipe.
 
     Every { get_secret: KEY } is decided for you and the tenant, all together; nothing is written unless
@@ -262,25 +286,47 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     4 not authenticated or not permitted; 5 secret not found; 6 store or key
     unavailable; 7 stdout refused; 8 conflict.
     """  # noqa: D301 - click's mark for a block that is not wrapped
-    request = Request(blueprints, tenant, inputs, context, output_format, partial, evaluate)
-    if offline and not check:
-        raise UsageError("--offline goes with --check")
-    if check:
-        _run_check(app, request, offline=offline)
-        return
-    sink = judge(
-        1,
-        2,
-        os.environ,
-        allow_plaintext_file=allow_plaintext_file,
-        allow_log=allow_log,
+    request = Request(
+        blueprints,
+        tenant,
+        inputs,
+        context,
+        output_format,
+        partial,
+        evaluate,
+        merge_imports,
+        diagnostics,
+        keep_going,
     )
+    report = Report(Form(diagnostics), on_stdout=check)
+    with report.telling():
+        if offline and not check:
+            raise UsageError("--offline goes with --check")
+        if check:
+            return _run_check(app, request, report, offline=offline, strict=strict)
+        if strict:
+            raise UsageError("--strict goes with --check")
+        if keep_going:
+            raise UsageError("--keep-going goes with --check, and with `resolver exec`")
+        sink = judge(
+            1,
+            2,
+            os.environ,
+            allow_plaintext_file=allow_plaintext_file,
+            allow_log=allow_log,
+        )
+        _write_resolved(app, request, report, sink, show_values=show_values)
+    return 0
+
+
+def _write_resolved(app: App, request: Request, report: Report, sink: Sink, *, show_values: bool) -> None:
+    output_format = request.output_format
     if sink is Sink.TERMINAL and output_format == "json" and not show_values:
         raise SinkRefusedError(
             "stdout is a terminal, and JSON has no way to mark a masked value",
             hint="pipe it into the command that needs it, or give --show-values",
         )
-    resolution = run_request(app, request)
+    resolution = run_request(app, request, report)
     if sink is Sink.TERMINAL:
         write_stdout(_terminal_text(resolution, output_format, show_values=show_values))
     else:

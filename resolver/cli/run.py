@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.output import say, say_problem
+from resolver.cli.diagnostics import ToldError, say_problem
+from resolver.cli.output import say
 from resolver.core.problems import Reason
 from resolver.errors import (
     AccessError,
@@ -23,7 +24,9 @@ from resolver.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from resolver.core.problems import Problem
 
 EXIT_CODES: dict[type[ResolverError], int] = {
     UsageError: 2,
@@ -54,8 +57,13 @@ EXEC_FAILURE = 125
 def exit_code(error: ResolverError) -> int:
     """The exit code of an error; of several problems, the lowest."""
     if isinstance(error, BlueprintError):
-        return min(REASON_EXIT_CODES.get(problem.reason, 3) for problem in error.problems)
+        return problems_exit_code(error.problems)
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def problems_exit_code(problems: Iterable[Problem]) -> int:
+    """The exit code of problems: the lowest of theirs, 0 without any."""
+    return min((REASON_EXIT_CODES.get(problem.reason, 3) for problem in problems), default=0)
 
 
 def run(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
@@ -88,11 +96,13 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
     except (click.Abort, KeyboardInterrupt):
         say("error: interrupted")
         return INTERRUPTED, True
-    except ResolverError as error:
-        _say_error(error)
+    except (ResolverError, ToldError) as raised:
+        cause = raised.error if isinstance(raised, ToldError) else raised
+        if cause is raised:
+            _say_error(cause)
         if debug:
-            _say_frames(error)
-        return exit_code(error), True
+            _say_frames(cause)
+        return exit_code(cause), True
     except BrokenPipeError:
         say("error: the reader of stdout went away before everything was written")
         _forget_stdout()
@@ -117,14 +127,26 @@ def _say_error(error: ResolverError) -> None:
 
 
 def _say_usage(error: click.ClickException) -> None:
-    message = error.format_message()
-    if "extra argument" in message:
-        # click repeats the argument, and people type values there.
-        message = "too many arguments were given"
+    message = _usage_message(error)
     say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
         say(f"  hint: `{context.command_path} --help` shows what it takes")
+
+
+def _usage_message(error: click.ClickException) -> str:
+    """What is wrong with a command line, without repeating it: people type values in wrong places."""
+    match error:
+        case click.BadParameter(param=click.Parameter() as parameter) if not isinstance(
+            error, click.MissingParameter
+        ):
+            choices = ", ".join(map(str, getattr(parameter.type, "choices", ())))
+            name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
+            return f"invalid value for {name}" + (f", choose from {choices}" if choices else "")
+        case click.NoSuchOption(possibilities=possible):
+            return "no such option" + (f", did you mean {', '.join(sorted(possible))}" if possible else "")
+    message = error.format_message()
+    return "too many arguments were given" if "extra argument" in message else message
 
 
 def _say_frames(error: BaseException) -> None:

@@ -124,7 +124,7 @@ def _nested(name: str, table: Mapping[str, Mapping[str, Any]], argument: object,
     if len(words) < 2 or not isinstance(words[0], str):  # noqa: PLR2004
         raise Fault(Reason.BAD_ARGUMENT, f"{name} takes a list that begins with {takes}")
     owner = table.get(words[0])
-    if owner is None or words[1] not in owner:
+    if owner is None or not leads(owner, words[1]):
         raise Unanswered
     return _walk(name, owner[words[1]], words[2:])
 

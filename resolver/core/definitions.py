@@ -75,3 +75,23 @@ class Definitions:
                 return False, None
             type_name = node_type.get("derived_from")
         return False, None
+
+    def data_type_properties(self, name: str) -> Mapping[Any, Mapping[Any, Any]] | None:
+        """The properties that a data type declares or derives, with their declarations.
+
+        Returns:
+            None when the type, or one that it derives from, is not in the tree: nothing can be said then.
+        """
+        properties: dict[Any, Mapping[Any, Any]] = {}
+        type_name: object = name
+        for _ in range(MAX_ANCESTRY):
+            data_type = self._find("data_types", type_name)
+            if data_type is None:
+                return None
+            declared = data_type.get("properties")
+            for key, declaration in declared.items() if isinstance(declared, dict) else ():
+                properties.setdefault(key, declaration if isinstance(declaration, dict) else {})
+            type_name = data_type.get("derived_from")
+            if type_name is None:
+                return properties
+        return None

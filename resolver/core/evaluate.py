@@ -52,7 +52,7 @@ class Need:
         node: the mapping that is the call.
     """
 
-    key: str
+    key: str = field(repr=False)
     origin: Origin
     node: Mapping[Any, Any]
 
@@ -86,7 +86,21 @@ class GivenInput:
     text: str | None = field(default=None, repr=False)
 
 
-TEXT_TYPES = frozenset({"string", "secret_key", "textarea", "regex"})
+TEXT_TYPES = frozenset(
+    {
+        "blueprint_id",
+        "deployment_id",
+        "node_id",
+        "node_instance",
+        "node_type",
+        "operation_name",
+        "regex",
+        "scaling_group",
+        "secret_key",
+        "string",
+        "textarea",
+    }
+)
 """The input types of Cloudify's DSL whose values are text."""
 
 
@@ -249,7 +263,7 @@ class _Evaluation:
             raise Fault(
                 Reason.BAD_ARGUMENT,
                 f"get_secret takes a key or a list of a key and steps, not {kind(items)}",
-                "quote a key that YAML reads as something else",
+                "quote a key that YAML reads as something else" if not isinstance(items, dict) else "",
             )
         if len(items) < 2:  # noqa: PLR2004 - a key and at least one step
             raise Fault(
@@ -403,6 +417,10 @@ class _Evaluation:
             raise Fault(
                 Reason.BAD_ARGUMENT,
                 "get_property takes a list that begins with a node and a property",
+            )
+        if not _is_word(words[1]):
+            raise Fault(
+                Reason.BAD_ARGUMENT, f"the property given to get_property is {kind(words[1])}, not text"
             )
         name = self._node_name(words[0], "get_property")
         node = self._definitions.node(name)

@@ -25,6 +25,7 @@ class Reason(enum.StrEnum):
     TOO_DEEP = "too_deep"
     TOO_MANY_NODES = "too_many_nodes"
     CUSTOM_TAG = "custom_tag"
+    SCHEMA = "schema"
     # imports
     IMPORT_REFUSED = "import_refused"
     IMPORT_HOLDS_CALLS = "import_holds_calls"

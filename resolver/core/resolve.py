@@ -12,14 +12,16 @@ Nothing is placed unless everything is known and there is no problem.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.context import Context
 from resolver.core.definitions import Definitions
 from resolver.core.document import format_path
 from resolver.core.evaluate import Evaluator, Need, Needed, Values
-from resolver.core.intrinsic import GET_SECRET, WRITTEN, holds_call
+from resolver.core.input_types import check_inputs, match_none, named_secrets
+from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, holds_call
 from resolver.core.problems import Fault, Problem, Reason
 from resolver.core.walk import find_calls, find_occurrences
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
     from resolver.core.document import Path, Position, Source
     from resolver.core.evaluate import GivenInput
-    from resolver.core.intrinsic import GetSecret, Origin
+    from resolver.core.input_types import MatchAll
+    from resolver.core.intrinsic import Origin
     from resolver.core.model import SecretValue
 
 
@@ -49,11 +52,13 @@ class KeyUse:
         key: the secret's key.
         origin: what the key was computed from.
         calls: the calls, in the order of the text.
+        placed: whether its value is wanted; not when an input only names it.
     """
 
-    key: str
+    key: str = field(repr=False)
     origin: Origin
     calls: list[Call] = field(default_factory=list)
+    placed: bool = True
 
     @property
     def shown(self) -> str:
@@ -81,16 +86,20 @@ class Survey:
     """What is known of one call before any value is there.
 
     Args:
-        site: where it stands.
-        key: the key it asks for; None when that depends on the value of a secret.
-        shown: the key as it may be shown.
+        site: where it stands; the path is that of the outermost call around it.
+        key: the key it asks for; None when it can't be told.
+        origin: what the key was computed from.
         steps: the path as it may be shown; empty when there is none.
+        depends: whether the key depends on the value of a secret, which is not there.
+        kept: whether the call is kept, because its argument is not known before deployment.
     """
 
     site: CallSite
-    key: str | None
-    shown: str
+    key: str | None = field(repr=False)
+    origin: Origin = field(repr=False)
     steps: str
+    depends: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,8 @@ class _Site:
     asked: GetSecret | None = None
     placement: Placement | None = None
     done: bool = False
+    kept: bool = False
+    refused: bool = False
 
 
 class Plan:
@@ -147,6 +158,9 @@ class Plan:
         context: facts about the deployment.
         partial: keep calls whose argument is not known before deployment, rather than refuse them.
         evaluate: evaluate the other functions too, where all their arguments are known.
+        definitions: by `id()` of a document, the documents that define what its calls refer to, when that is
+            not the document alone.
+        match_all: matches the patterns that inputs have to fit, in bounded time.
     """
 
     def __init__(
@@ -157,20 +171,47 @@ class Plan:
         *,
         partial: bool = False,
         evaluate: bool = False,
+        definitions: Mapping[int, Sequence[object]] | None = None,
+        match_all: MatchAll = match_none,
     ) -> None:
         self._partial = partial
         self._evaluate = evaluate
         self._values = Values()
         self._sites: list[_Site] = []
+        self._named: list[KeyUse] = []
         self.problems: list[Problem] = []
         self.kept = 0
         given = inputs or {}
+        checked: set[tuple[int, ...]] = set()
         for source in sources:
             several = len(source.documents) > 1
             for number, document in enumerate(source.documents):
-                evaluator = Evaluator(Definitions([document]), given, self._values, context or Context())
+                documents = (definitions or {}).get(id(document), [document])
+                defining = Definitions(documents)
+                evaluator = Evaluator(defining, given, self._values, context or Context())
                 prefix: Path = (f"document {number + 1}",) if several else ()
                 self._sites += _sites(source, document, prefix, evaluator, every=evaluate)
+                tree = tuple(map(id, documents))
+                if tree not in checked:  # all files of one tree have the same inputs
+                    checked.add(tree)
+                    self._check_inputs(source, prefix, defining, given, match_all)
+
+    def _check_inputs(
+        self,
+        source: Source,
+        prefix: Path,
+        definitions: Definitions,
+        given: Mapping[str, GivenInput],
+        match_all: MatchAll,
+    ) -> None:
+        """Report values that don't fit their inputs, and note the secrets that inputs name."""
+        self.problems += [
+            replace(problem, source=source.name, path=(*prefix, *problem.path))
+            for problem in check_inputs(definitions, given, match_all)
+        ]
+        for named in named_secrets(definitions, given):
+            call = Call(source, (*prefix, "inputs", named.name), definitions.input(named.name) or {})
+            self._named.append(KeyUse(named.key, named.origin, [call], placed=False))
 
     @property
     def size(self) -> int:
@@ -181,8 +222,8 @@ class Plan:
         """Evaluate what can be evaluated now.
 
         Returns:
-            The keys whose values are needed to go on, in the order of the text, each with its calls; empty
-            when there is nothing left to do.
+            The keys whose values are needed to go on, in the order of the text, each with its calls; the
+            first time also those that inputs only name. Empty when there is nothing left to do.
         """
         uses: dict[tuple[str, Origin], KeyUse] = {}
         pending = [site for site in self._sites if not site.done]
@@ -199,6 +240,7 @@ class Plan:
                     pending += inner
                 elif self._partial:
                     self.kept += 1
+                    site.kept = True
                 elif site.here[:1] == ("dsl_definitions",) and _is_relative(site.call.node):
                     pass  # a template: SELF gets its meaning, and the call its value, where it is merged in
                 else:
@@ -212,7 +254,9 @@ class Plan:
                 if use is None:
                     use = uses[need.key, need.origin] = KeyUse(need.key, need.origin)
                 use.calls.append(call if need.node is call.node else Call(call.source, call.path, need.node))
-        return list(uses.values())
+        wanted = {key for key, _ in uses}
+        named, self._named = self._named, []
+        return [*uses.values(), *(use for use in named if use.key not in wanted)]
 
     def _advance(self, site: _Site) -> Sequence[Need]:
         """Evaluate one call as far as it goes; what it needs to go on, or nothing when it is done."""
@@ -273,15 +317,30 @@ class Plan:
         self.problems += [_problem(call, reason, message, key=use.shown, hint=hint) for call in use.calls]
 
     def survey(self) -> list[Survey]:
-        """What is known of each call that is not refused or kept, in the order of the text."""
-        return [self._survey(site) for site in self._sites if not site.done and GET_SECRET in site.call.node]
+        """What is known of each `get_secret` call, refused and kept ones included, those in arguments too."""
+        found: list[Survey] = []
+        for site in self._sites:
+            where = site.call.site()
+            if site.asked is not None:
+                found.append(_survey(where, site.asked))
+                continue
+            if GET_SECRET in site.call.node and (site.kept or site.refused or not site.done):
+                found.append(Survey(where, None, WRITTEN, "", depends=not site.done, kept=site.kept))
+            if not site.done:
+                found += self._survey_within(site)
+        return found
 
-    def _survey(self, site: _Site) -> Survey:
-        where = site.call.site()
-        asked = site.asked
-        if asked is None:
-            return Survey(where, None, "", "")
-        return Survey(where, asked.key, asked.key_origin.label(asked.key), _show_steps(asked))
+    def _survey_within(self, site: _Site) -> list[Survey]:
+        """The calls that a call waits for."""
+        found: list[Survey] = []
+        for need in self._advance(site):
+            where = Call(site.call.source, site.call.path, need.node).site()
+            asked = GetSecret(need.key, key_origin=need.origin)
+            with contextlib.suppress(Fault):  # it stands elsewhere, where SELF has another meaning
+                read = site.evaluator.read(need.node, site.here)
+                asked = asked if isinstance(read, Needed) else read
+            found.append(_survey(where, asked))
+        return found
 
     def results(self, source: Source) -> Results:
         """What is put in the places of one blueprint's calls."""
@@ -300,6 +359,7 @@ class Plan:
         return Results(by_node, by_path)
 
     def _report(self, site: _Site, fault: Fault) -> None:
+        site.refused = True
         self.problems.append(
             _problem(site.call, fault.reason, fault.message, key=fault.key, hint=fault.hint),
         )
@@ -363,6 +423,10 @@ def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -
         hint=hint,
         line_text=call.source.line_at(where.position) if where.position else "",
     )
+
+
+def _survey(where: CallSite, asked: GetSecret) -> Survey:
+    return Survey(where, asked.key, asked.key_origin, _show_steps(asked))
 
 
 def _show_steps(asked: GetSecret) -> str:

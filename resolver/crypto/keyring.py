@@ -121,7 +121,7 @@ class KeyRing:
 
     def __init__(self, root_keys: Iterable[RootKey]) -> None:
         self._root_keys = {key.id: key for key in root_keys}
-        self._opened: dict[tuple[str, str], FernetDataKey] = {}
+        self._opened: dict[StoredDataKey, FernetDataKey] = {}
 
     def __repr__(self) -> str:
         return f"KeyRing({list(self._root_keys)!r})"
@@ -160,12 +160,11 @@ class KeyRing:
             DecryptionError: it does not open.
             MisplacedTokenError: it was wrapped for another tenant or id.
         """
-        mark = (stored.id, stored.wrapped)
-        opened = self._opened.get(mark)
+        opened = self._opened.get(stored)
         if opened is None:
             bound = self._root_key(stored.root_key_id).unwrap(stored.wrapped)
             key = unwrap(_key_place(stored.tenant_id, stored.id), bound)
-            opened = self._opened[mark] = FernetDataKey(stored.id, key)
+            opened = self._opened[stored] = FernetDataKey(stored.id, key)
         return opened
 
 

@@ -118,12 +118,19 @@ class Use:
         judged = [
             (use, row, _judge(caller, home, use.key, row)) for use in uses for row in (rows.get(use.key),)
         ]
-        self._trail.commit(home.id, self._entries(caller, home, judged, digests))
+        # A secret that an input only names is not used, so only a refusal of it is recorded.
+        recorded = [
+            (use, row, verdict)
+            for use, row, verdict in judged
+            if use.placed or verdict is not Verdict.ALLOWED
+        ]
+        self._trail.commit(home.id, self._entries(caller, home, recorded, digests))
         refusals = {
             use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
         }
         if refusals:
             return UseAnswer(refusals=refusals)
+        wanted = {use.key for use in uses if use.placed}
         computed = {use.key: use.shown for use in uses if use.origin.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
@@ -133,6 +140,7 @@ class Use:
                 _may_show(caller, home, row.secret),
             )
             for key, row in rows.items()
+            if key in wanted
         }
         return UseAnswer(secrets=values)
 

@@ -1,0 +1,375 @@
+"""Make one document of a blueprint and its imports, by the rules of Cloudify's parser.
+
+The rules are those of `dsl_parser.elements.imports` in cloudify-common 7.0.5: the main blueprint comes first,
+then its imports, breadth first. What is left to the manager, and what is imported into a namespace, stays
+listed under `imports`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from resolver.blueprint.findings import Finding, Place, problems_of
+from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
+from resolver.core.document import Tagged
+from resolver.core.intrinsic import GET_SECRET, call_name, holds_call
+from resolver.core.problems import Reason
+from resolver.core.walk import rebuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from resolver.blueprint.document import Blueprint
+    from resolver.blueprint.tree import Branch, Tree
+    from resolver.core.document import Path
+    from resolver.core.problems import Problem
+
+VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
+"""The DSL versions there are, oldest first."""
+
+_1_3: Final = VERSIONS[3]
+
+_NODE_TEMPLATES: Final = "node_templates"
+_NODE_TYPES: Final = "node_types"
+_RELATIONSHIPS: Final = "relationships"
+_WORKFLOWS: Final = "workflows"
+
+_DROPPED: Final = frozenset({"dsl_definitions", IMPORTS, VERSION})
+_FIRST_WINS: Final = frozenset({"description", "metadata"})
+_MERGED: Final = frozenset(
+    {
+        "data_types",
+        "groups",
+        "interfaces",
+        _NODE_TYPES,
+        "plugins",
+        "policy_triggers",
+        "policy_types",
+        _RELATIONSHIPS,
+        _WORKFLOWS,
+    }
+)
+_LABELS: Final = frozenset({"blueprint_labels", "labels", "resource_tags"})
+"""Sections in which the first definition of a name counts and later ones are passed over."""
+
+_MERGED_FROM_1_3: Final = _LABELS | {"capabilities", "inputs", _NODE_TEMPLATES, "outputs"}
+
+_SHOWN: Final = 3
+"""How many names a note repeats."""
+
+_OWN_PREFIX: Final = "cloudify."
+"""Begins the names of Cloudify's own definitions, of which a later one replaces an earlier one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What merging came to.
+
+    Args:
+        document: the one document; its calls are the same objects as in the files. It is of no use when there
+            are problems.
+        problems: what keeps the files from being merged.
+        notes: what is not the same for the parser as it was before.
+    """
+
+    document: dict[Any, Any]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def merge(tree: Tree, replaced: Mapping[Blueprint, Any] | None = None) -> Merge:
+    """Merge a blueprint with the files that it imports without a namespace.
+
+    Args:
+        tree: the blueprint with its imports.
+        replaced: documents to take for those of some blueprints.
+    """
+    return _Merger(tree, replaced or {}).run()
+
+
+def copied_calls(
+    blueprint: Blueprint, calls: Iterable[int], paths: Iterable[Path]
+) -> tuple[Any, dict[Path, dict[Any, Any]]]:
+    """Give the places of a shared call calls of their own, so that each can have another result.
+
+    Args:
+        blueprint: a blueprint of one document.
+        calls: the `id()` of the calls that have one result, which stay the same objects.
+        paths: the places of the others.
+
+    Returns:
+        The new document, and the call at each of the places.
+    """
+    document = blueprint.documents[0]
+    copies = {path: dict(_node_at(document, path)) for path in paths}
+    same = {mark: blueprint.tree.sites[mark].node for mark in calls}
+    return rebuild(document, same, copies), copies
+
+
+def _node_at(document: Any, path: Path) -> Any:  # noqa: ANN401 - YAML data
+    node = document
+    for step in path:
+        node = node[step]
+    return node
+
+
+def definitions_of(tree: Tree) -> list[Any]:
+    """The documents that define what calls in a tree refer to, the one that counts first.
+
+    What stands in a namespaced file and depends on a call is left out: the names in that call would have to
+    be read within the namespace.
+    """
+    merged = merge(tree)
+    documents = [merged.document]
+    if merged.problems:
+        documents = [document for blueprint in tree.merged for document in blueprint.documents]
+    for branch in tree.branches:
+        if branch.blueprint is not None and branch.namespace:
+            documents += [_prefixed(document, branch.namespace) for document in branch.blueprint.documents]
+    return documents
+
+
+def _prefixed(document: object, namespace: str) -> dict[str, Any]:
+    """The inputs, nodes and types of a namespaced file under the names they have for its importer."""
+
+    def prefix(name: str) -> str:
+        return name if name.startswith(_OWN_PREFIX) else f"{namespace}{NAMESPACE_DELIMITER}{name}"
+
+    sections: dict[str, Any] = {}
+    for section, reference in (("inputs", ""), (_NODE_TEMPLATES, "type"), (_NODE_TYPES, "derived_from")):
+        entries = document.get(section) if isinstance(document, dict) else None
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if not isinstance(name, str) or holds_call(entry):
+                continue
+            named = entry
+            if isinstance(entry, dict) and isinstance(entry.get(reference), str):
+                named = {**entry, reference: prefix(entry[reference])}
+            sections.setdefault(section, {})[prefix(name)] = named
+    return sections
+
+
+class _Merger:
+    def __init__(self, tree: Tree, replaced: Mapping[Blueprint, Any]) -> None:
+        self._tree = tree
+        self._replaced = replaced
+        self._version = -1
+        self._document: dict[Any, Any] = {}
+        self._imports: dict[str, Any] = {}
+        self._last_kept = ""
+        self._own: dict[Path, Place] = {}
+        self._findings: list[Finding] = []
+        self._outdone: dict[tuple[str, str], list[str]] = {}
+
+    def run(self) -> Merge:
+        main = self._tree.main
+        root = self._root_of(main)
+        if root is not None:
+            self._check_version(main, root)
+            self._add(main, root)
+            for branch in self._tree.branches:
+                self._add_branch(branch)
+        head = {} if root is None else {VERSION: root.get(VERSION)}
+        if self._imports:
+            head[IMPORTS] = list(self._imports.values())
+        problems = tuple(problems_of(self._findings))
+        notes = tuple(_note(*files, names) for files, names in self._outdone.items())
+        return Merge({**head, **self._document}, problems, notes)
+
+    def _root_of(self, blueprint: Blueprint) -> dict[Any, Any] | None:
+        """The document of a blueprint; None when it is not one that can be merged."""
+        if len(blueprint.documents) != 1:
+            self._refuse(Place(blueprint, ()), "a text of several documents can't be merged with another one")
+            return None
+        root = self._replaced.get(blueprint, blueprint.documents[0])
+        if not isinstance(root, dict) or call_name(root) is not None or GET_SECRET in root:
+            self._refuse(Place(blueprint, ()), "only a document that is a mapping of sections can be merged")
+            return None
+        for path in _tagged(root):
+            self._refuse(
+                Place(blueprint, path), "a document with custom tags can't be merged and written anew"
+            )
+        return root
+
+    def _check_version(self, blueprint: Blueprint, root: dict[Any, Any]) -> None:
+        """Note the main blueprint's version, or compare an imported file's with it."""
+        version = root.get(VERSION)
+        if blueprint is self._tree.main:
+            if version in VERSIONS:
+                self._version = VERSIONS.index(version)
+                return
+            hint = f"how imports are merged depends on it; it is one of {', '.join(VERSIONS)}"
+            message = f"merging needs a blueprint that states its {VERSION}"
+            self._refuse(Place(blueprint, (VERSION,)), message, hint=hint)
+        elif version is None or self._version < 0:
+            return
+        elif version not in VERSIONS or VERSIONS.index(version) > self._version:
+            self._refuse(
+                Place(blueprint, (VERSION,)),
+                f"the {VERSION} of an imported file must not be later than {VERSIONS[self._version]}, "
+                "that of the blueprint",
+            )
+
+    def _add_branch(self, branch: Branch) -> None:
+        blueprint, entry = branch.blueprint, branch.entry
+        if blueprint is None or branch.namespace:
+            if not branch.outer:  # else it comes with the file that imports it
+                self._keep(branch)
+            return
+        root = self._root_of(blueprint)
+        if root is None:
+            return
+        if entry.properties is not None and _has_plugin_properties(root):
+            self._refuse(
+                branch.place,
+                f"the import {entry.name!r} sets properties of plugins, and so can't be merged",
+                hint="give the properties their values in the imported file",
+            )
+            return
+        self._check_version(blueprint, root)
+        self._add(blueprint, root, replaces=_is_types_file(root))
+
+    def _keep(self, branch: Branch) -> None:
+        entry = branch.entry
+        name = entry.name
+        if branch.path:  # a local file, which the main blueprint has to name from where it stands
+            name = f"{entry.namespace}{NAMESPACE_DELIMITER}{branch.path}"
+        if not branch.namespace:
+            self._last_kept = name
+        self._imports.setdefault(name, name if entry.properties is None else {name: entry.properties})
+
+    def _add(self, blueprint: Blueprint, root: dict[Any, Any], *, replaces: bool = False) -> None:
+        """Add one file's sections.
+
+        Args:
+            blueprint: the file.
+            root: its document.
+            replaces: it holds Cloudify's own types, so its definitions replace earlier ones.
+        """
+        for section, entries in root.items():
+            place = Place(blueprint, (section,))
+            if section in _DROPPED:
+                continue
+            if section not in self._document:
+                self._document[section] = entries
+                self._own[(section,)] = place
+                if section in _FIRST_WINS:
+                    self._outdo(place)
+                for name in entries if isinstance(entries, dict) else ():
+                    self._place(Place(blueprint, (section, name)), replaces=replaces)
+            elif section in _MERGED or (
+                section in _MERGED_FROM_1_3 and self._version >= VERSIONS.index(_1_3)
+            ):
+                self._merge_section(place, entries, replaces=replaces)
+            elif section in _FIRST_WINS:
+                continue
+            else:
+                hint = ""
+                if section in _MERGED_FROM_1_3:
+                    hint = f"from {_1_3} on, this section may be in several files"
+                message = f"the section {section!r} can't be merged: it may be in one file only"
+                self._refuse(place, message, self._own[(section,)], hint=hint)
+
+    def _merge_section(self, place: Place, entries: Any, *, replaces: bool) -> None:  # noqa: ANN401 - YAML data
+        (section,) = place.path
+        earlier = self._document[section]
+        if not _is_data(earlier) or not _is_data(entries):
+            message = f"the section {section!r} can't be merged: it is not a mapping in both files"
+            self._refuse(place, message, self._own[(section,)])
+            return
+        merged = dict(earlier)
+        for name, entry in entries.items():
+            here = Place(place.blueprint, (section, name))
+            own = replaces or (isinstance(name, str) and name.startswith(_OWN_PREFIX))
+            if name not in merged or own:
+                merged[name] = entry
+                self._place(here, replaces=replaces)
+                continue
+            if section in _LABELS:
+                continue
+            both = None
+            if section == _NODE_TEMPLATES:
+                both = _merged_node(merged[name], entry)
+            elif section == _WORKFLOWS:
+                both = _merged_workflow(merged[name], entry)
+            if both is None:
+                message = f"{name!r} in the section {section!r} is defined in two files"
+                self._refuse(here, message, self._own[(section, name)])
+            else:
+                merged[name] = both
+        self._document[section] = merged
+
+    def _place(self, place: Place, *, replaces: bool) -> None:
+        """Note where a definition stands."""
+        self._own[place.path] = place
+        if replaces or str(place.path[1]).startswith(_OWN_PREFIX):
+            self._outdo(place)
+
+    def _outdo(self, place: Place) -> None:
+        """Note what an import that came before a file, and now comes after it, may define as well."""
+        if self._last_kept:
+            names = self._outdone.setdefault((place.blueprint.name, self._last_kept), [])
+            names.append(str(place.path[-1]))
+
+    def _refuse(self, place: Place, message: str, other: Place | None = None, *, hint: str = "") -> None:
+        self._findings.append(Finding(place, Reason.IMPORT_REFUSED, message, other, hint))
+
+
+def _note(file: str, kept: str, names: list[str]) -> str:
+    """What to say of definitions whose order changed, where that makes a difference."""
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return f"{file}: merged into the blueprint, its {shown} now comes before {kept}, not after it"
+
+
+def _is_data(node: object) -> bool:
+    """Whether a node is a mapping and no call, whose value would be something else."""
+    return isinstance(node, dict) and call_name(node) is None and GET_SECRET not in node
+
+
+def _is_types_file(root: dict[Any, Any]) -> bool:
+    """Whether a file holds Cloudify's own types, as its parser tells them."""
+    types = root.get(_NODE_TYPES)
+    return isinstance(types, dict) and f"{_OWN_PREFIX}nodes.Root" in types
+
+
+def _has_plugin_properties(root: dict[Any, Any]) -> bool:
+    plugins = root.get("plugins")
+    return isinstance(plugins, dict) and any(
+        isinstance(plugin, dict) and plugin.get("properties") for plugin in plugins.values()
+    )
+
+
+def _merged_node(earlier: object, later: object) -> dict[Any, Any] | None:
+    """A node template of two: one of the two holds relationships only, and adds them to the other's."""
+    if not (isinstance(earlier, dict) and isinstance(later, dict) and _RELATIONSHIPS in earlier):
+        return None
+    only_more = later.keys() == {_RELATIONSHIPS}
+    if not only_more and not (len(earlier) == 1 and "type" in later):
+        return None
+    merged = {**earlier, **{key: value for key, value in later.items() if isinstance(value, (dict, str))}}
+    if _RELATIONSHIPS in later:
+        if not isinstance(earlier[_RELATIONSHIPS], list) or not isinstance(later[_RELATIONSHIPS], list):
+            return None
+        merged[_RELATIONSHIPS] = [*earlier[_RELATIONSHIPS], *later[_RELATIONSHIPS]]
+    return merged
+
+
+def _merged_workflow(earlier: object, later: object) -> dict[Any, Any] | None:
+    """A workflow of two: what the first one leaves open is taken from the second."""
+    if not isinstance(earlier, dict) or not isinstance(later, dict):
+        return None
+    return None if not _is_data(earlier) or not _is_data(later) else {**later, **earlier}
+
+
+def _tagged(root: object) -> Iterator[Path]:
+    """Where nodes with custom tags stand."""
+    seen: set[int] = set()
+    pending: list[tuple[Path, Any]] = [((), root)]
+    while pending:
+        here, node = pending.pop()
+        if isinstance(node, Tagged):
+            yield here
+        elif isinstance(node, (dict, list, tuple)) and id(node) not in seen:
+            seen.add(id(node))
+            items = node.items() if isinstance(node, dict) else enumerate(node)
+            pending.extend(((*here, step), item) for step, item in items)

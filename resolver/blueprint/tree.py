@@ -1,0 +1,203 @@
+"""A blueprint with the files that it imports.
+
+A local import inside the blueprint's folder is read; what belongs to the manager (URLs, plugins, other
+blueprints, and files that are not there) is kept. Files are visited in the order in which Cloudify's parser
+merges them: breadth first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from resolver.blueprint.findings import Finding, Place, problems_of
+from resolver.blueprint.imports import (
+    IMPORTS,
+    NAMESPACE_DELIMITER,
+    Folder,
+    Import,
+    RefusedImportError,
+    imports_of,
+    read_file,
+    version_of,
+)
+from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.reader import read
+from resolver.core.problems import Reason
+from resolver.core.walk import find_calls
+from resolver.errors import BlueprintError
+
+if TYPE_CHECKING:
+    from resolver.blueprint.document import Blueprint
+    from resolver.blueprint.limits import Limits
+    from resolver.core.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One import that was followed, or kept.
+
+    Args:
+        importer: the blueprint that it stands in.
+        outer: the namespace that the importer itself was imported into; empty for none.
+        entry: the import.
+        blueprint: what was read; None for an import that is left to the manager.
+        path: the file's path from the main blueprint's folder; empty for an import that is kept.
+    """
+
+    importer: Blueprint
+    outer: str
+    entry: Import
+    blueprint: Blueprint | None
+    path: str
+
+    @property
+    def namespace(self) -> str:
+        """The whole namespace that it is imported into; empty for none."""
+        return NAMESPACE_DELIMITER.join(filter(None, (self.outer, self.entry.namespace)))
+
+    @property
+    def place(self) -> Place:
+        """Where the import stands."""
+        return _place(self.importer, self.entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A blueprint and all that it imports.
+
+    Args:
+        main: the blueprint itself.
+        branches: the imports of all files, each file once for each namespace.
+        problems: imports that may not be read, and what is wrong in those that were.
+    """
+
+    main: Blueprint
+    branches: tuple[Branch, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def imported(self) -> tuple[Blueprint, ...]:
+        """The files that were read, each once."""
+        return tuple(dict.fromkeys(branch.blueprint for branch in self.branches if branch.blueprint))
+
+    @property
+    def merged(self) -> tuple[Blueprint, ...]:
+        """What makes one document: the main blueprint, and the files imported without a namespace."""
+        plain = (branch.blueprint for branch in self.branches if branch.blueprint and not branch.namespace)
+        return tuple(dict.fromkeys((self.main, *plain)))
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The imports that are left to the manager, as they are written."""
+        return tuple(dict.fromkeys(branch.entry.name for branch in self.branches if not branch.blueprint))
+
+
+def read_tree(main: Blueprint, base: Path, limits: Limits = DEFAULT_LIMITS) -> Tree:
+    """Read the local imports of a blueprint, and theirs.
+
+    Imported blueprints are named as a user would name them from where the main one was named.
+
+    Args:
+        main: the blueprint whose imports are followed.
+        base: its folder. Nothing outside it is read.
+        limits: bounds on each file and on the number of files.
+    """
+    return _Reader(main, base, limits).run()
+
+
+def held_calls(tree: Tree, *, merging: bool = False) -> list[Problem]:
+    """A problem for each imported file whose `get_secret` calls would be passed over.
+
+    Args:
+        tree: the blueprint with its imports.
+        merging: the imports become a part of the blueprint, as far as they have no namespace.
+    """
+    findings: dict[Blueprint, Finding] = {}
+    for branch in tree.branches:
+        blueprint = branch.blueprint
+        if blueprint is None or blueprint in findings or (merging and not branch.namespace):
+            continue
+        call = next((call for document in blueprint.documents for _, call in find_calls(document)), None)
+        if call is None:
+            continue
+        position = blueprint.position_of(call)
+        findings[blueprint] = Finding(
+            branch.place,
+            Reason.IMPORT_HOLDS_CALLS,
+            f"the imported file {blueprint.name!r} holds a get_secret call on line "
+            f"{position.line if position else 1}, where none is resolved",
+            hint="import it without a namespace: --merge-imports can't merge one that has one"
+            if branch.namespace
+            else "--merge-imports resolves both as one document",
+        )
+    return problems_of(findings.values())
+
+
+def _place(importer: Blueprint, entry: Import) -> Place:
+    return Place(importer, (IMPORTS, entry.index), entry.document)
+
+
+class _Reader:
+    def __init__(self, main: Blueprint, base: Path, limits: Limits) -> None:
+        self._main = main
+        self._folder = Folder(base, version_of(main))
+        self._limits = limits
+        self._branches: list[Branch] = []
+        self._findings: list[Finding] = []
+        self._problems: list[Problem] = []
+        self._count = 0
+        self._files: dict[Path, Blueprint | None] = {}
+        self._seen: set[tuple[Path | str, str]] = set()
+
+    def run(self) -> Tree:
+        pending = deque([(self._main, self._folder.root, "")])
+        while pending:
+            importer, beside, outer = pending.popleft()
+            for entry in imports_of(importer):
+                try:
+                    branch = self._follow(importer, beside, outer, entry)
+                except RefusedImportError as error:
+                    message = f"the import {entry.name!r} is refused: {error}"
+                    self._findings.append(Finding(_place(importer, entry), Reason.IMPORT_REFUSED, message))
+                    continue
+                if branch is None:
+                    continue
+                self._branches.append(branch)
+                if branch.blueprint is not None:
+                    folder = (self._folder.root / branch.path).parent
+                    pending.append((branch.blueprint, folder, branch.namespace))
+        return Tree(self._main, tuple(self._branches), (*problems_of(self._findings), *self._problems))
+
+    def _follow(self, importer: Blueprint, beside: Path, outer: str, entry: Import) -> Branch | None:
+        """Read one import; None when it was met before, or is broken."""
+        path = None if entry.is_remote else self._folder.find(beside, entry.target)
+        relative = "" if path is None else path.relative_to(self._folder.root).as_posix()
+        branch = Branch(importer, outer, entry, None, relative)
+        mark = (path or entry.target, branch.namespace)
+        if mark in self._seen:
+            return None
+        self._seen.add(mark)
+        if path is None:
+            return branch
+        # Counted once for each namespace: a file that imports itself into one does so without an end.
+        self._count += 1
+        if self._count > self._limits.imports:
+            raise RefusedImportError(f"more than {self._limits.imports} files are imported")
+        blueprint = self._read(path, relative)
+        if blueprint is None or (blueprint.digest == self._main.digest and not branch.namespace):
+            return None  # broken, or a circle that leads back to the main blueprint
+        return Branch(importer, outer, entry, blueprint, relative)
+
+    def _read(self, path: Path, relative: str) -> Blueprint | None:
+        if path not in self._files:
+            self._files[path] = None
+            data = read_file(path, self._limits.size)
+            name = (PurePath(self._main.name).parent / relative).as_posix()
+            try:
+                self._files[path] = read(data, name, self._limits)
+            except BlueprintError as error:
+                self._problems += error.problems
+        return self._files[path]

@@ -1,0 +1,83 @@
+"""Every command and every option explains itself, in words that fit on the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from resolver.cli.entry import COMMANDS, resolver_group
+from resolver.cli.resolve import resolve_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def all_commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and group by its full name."""
+    yield "resolve", resolve_command
+    yield "resolver", resolver_group
+    context = click.Context(resolver_group)
+    for name in resolver_group.list_commands(context):
+        command = resolver_group.get_command(context, name)
+        assert command is not None
+        yield f"resolver {name}", command
+        if isinstance(command, click.Group):
+            yield from ((f"resolver {name} {sub}", found) for sub, found in command.commands.items())
+
+
+COMMAND = pytest.mark.parametrize(
+    "command", [pytest.param(command, id=name) for name, command in all_commands()]
+)
+
+
+@COMMAND
+def test_every_command_says_what_it_does(command: click.Command) -> None:
+    """A command's help begins with one sentence."""
+    text = str(command.help)
+    assert text[0].isupper()
+    assert "." in text
+
+
+@COMMAND
+def test_every_option_says_what_it_does(command: click.Command) -> None:
+    """An option's help is one or more sentences."""
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    for option in options:
+        text = str(option.help)
+        assert text[0].isupper() or text.startswith("yaml "), option.name
+        assert text.endswith("."), option.name
+
+
+@COMMAND
+def test_the_help_page_is_printed(command: click.Command) -> None:
+    """--help and -h print the page, with every option on it, and touch no store."""
+    context_settings = {"help_option_names": ["-h", "--help"]}
+    pages = [CliRunner().invoke(command, [flag], **context_settings) for flag in ("--help", "-h")]
+    assert [page.exit_code for page in pages] == [0, 0]
+    assert pages[0].output == pages[1].output
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.opts[-1] in pages[0].output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_is_the_commands_own(name: str) -> None:
+    """The names listed without importing anything are those of the commands."""
+    command = resolver_group.get_command(click.Context(resolver_group), name)
+    assert command is not None
+    assert command.name == name
+    assert COMMANDS[name][1].endswith(".")
+
+
+@COMMAND
+def test_lists_of_commands_are_not_cut_off(command: click.Command) -> None:
+    """What a group says of each command fits, instead of ending in dots."""
+    assert "..." not in CliRunner().invoke(command, ["--help"]).output.partition("Commands:")[2]
+
+
+def test_an_unknown_command_has_no_help() -> None:
+    """The group knows no other names."""
+    assert resolver_group.get_command(click.Context(resolver_group), "bogus") is None

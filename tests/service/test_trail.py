@@ -1,0 +1,174 @@
+"""The audit trail in the database: whole after any work, and whatever is done to it by hand is found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.core.permissions import TenantRole
+from resolver.errors import NotPermittedError, StoreError
+from tests.service.uses import DIGESTS, key_use
+
+if TYPE_CHECKING:
+    from tests.databases import World
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """A world where six things happened in `home`."""
+    for number in range(3):
+        world.secret(f"k{number}")
+        world.service.secrets.show(world.admin, "home", f"k{number}")
+    assert world.service.trail.verify(world.admin, "home")[1] is None
+    return world
+
+
+CHAIN = "chain_id = (SELECT id FROM tenant WHERE name = 'home')"
+HEAD = "id = (SELECT id FROM tenant WHERE name = 'home')"
+
+DEEDS = {
+    "a body": f"UPDATE audit_record SET body = replace(body, 'k1', 'k9') WHERE {CHAIN} AND number = 3",
+    "a time": f"UPDATE audit_record SET at = '2029' WHERE {CHAIN} AND number = 3",
+    "an action": f"UPDATE audit_record SET action = 'secret:list' WHERE {CHAIN} AND number = 3",
+    "a hash": f"UPDATE audit_record SET hash = 'x' WHERE {CHAIN} AND number = 3",
+    "a deletion": f"DELETE FROM audit_record WHERE {CHAIN} AND number = 3",
+    "a cut": f"DELETE FROM audit_record WHERE {CHAIN} AND number > 2",
+    "an addition": (
+        "INSERT INTO audit_record SELECT chain_id, 7, at, action, body, hash FROM audit_record "
+        f"WHERE {CHAIN} AND number = 6"
+    ),
+    "the head's number": f"UPDATE audit_chain SET number = 7 WHERE {HEAD}",
+    "the head's hash": f"UPDATE audit_chain SET hash = 'x' WHERE {HEAD}",
+    "the head's mac": f"UPDATE audit_chain SET mac = 'x' WHERE {HEAD}",
+    "the head's key": f"UPDATE audit_chain SET mac_key_id = 'x' WHERE {HEAD}",
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> None:
+    """One record or head that was changed, removed or added breaks the chain; other chains stay whole."""
+    statement = DEEDS[deed]
+    if busy.url.startswith("postgresql"):
+        statement = statement.replace(
+            "replace(body, 'k1', 'k9')", "convert_to(replace(convert_from(body, 'UTF8'), 'k1', 'k9'), 'UTF8')"
+        )
+    else:
+        statement = statement.replace(
+            "replace(body, 'k1', 'k9')", "CAST(replace(CAST(body AS TEXT), 'k1', 'k9') AS BLOB)"
+        )
+    busy.execute(statement)
+    head, broken = busy.service.trail.verify(busy.admin, "home")
+    assert broken is not None
+    assert 3 <= broken <= head.number + 1
+    assert busy.service.trail.verify(busy.admin)[1] is None
+
+
+def cut_back(world: World, **head: str) -> None:
+    """Cut the chain after its third record, and set the head to it, as far as the database can."""
+    world.execute(f"DELETE FROM audit_record WHERE {CHAIN} AND number > 3")
+    fields = {"number": "3", "hash": f"(SELECT hash FROM audit_record WHERE {CHAIN} AND number = 3)"} | head
+    changes = ", ".join(f"{name} = {value}" for name, value in fields.items())
+    world.execute(f"UPDATE audit_chain SET {changes} WHERE {HEAD}")
+
+
+TENANT_KEY = "(SELECT d.id FROM data_key d JOIN tenant t ON t.id = d.tenant_id WHERE t.name = 'home')"
+
+
+@pytest.mark.parametrize(
+    "head", [{}, {"mac": "''"}, {"mac_key_id": "'x'"}, {"mac_key_id": TENANT_KEY}], ids=str
+)
+def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict[str, str]) -> None:
+    """A head that fits the cut chain lacks its MAC: nothing is appended, so nothing makes it genuine."""
+    cut_back(busy, **head)
+    assert busy.service.trail.verify(busy.admin, "home")[1] == 3
+    for attempt in (
+        lambda: busy.service.secrets.show(busy.admin, "home", "k1"),
+        lambda: busy.service.secrets.create(busy.admin, "home", "new", "value"),
+        lambda: busy.service.use.use(busy.admin, "home", [key_use("k1")], DIGESTS),
+    ):
+        with pytest.raises(StoreError, match=r"^the audit trail's head was changed by hand") as caught:
+            attempt()
+        assert "audit verify" in caught.value.hint
+    assert busy.service.trail.verify(busy.admin, "home")[1] == 3
+    assert "new" not in {secret.key for secret in busy.service.secrets.list(busy.admin, "home")}
+    busy.secret("other", tenant="away")  # other chains go on
+
+
+def test_an_older_copy_differs_from_a_head_kept_elsewhere(busy: World) -> None:
+    """An older state of chain and head verifies by itself, and a head that was kept tells it apart."""
+    older = busy.execute(f"SELECT number, hash, mac FROM audit_chain WHERE {HEAD}")[0]
+    busy.secret("late")
+    kept, _ = busy.service.trail.verify(busy.admin, "home")
+    busy.execute(f"DELETE FROM audit_record WHERE {CHAIN} AND number > {older[0]}")
+    busy.execute(
+        f"UPDATE audit_chain SET number = :number, hash = :hash, mac = :mac WHERE {HEAD}",
+        number=older[0],
+        hash=older[1],
+        mac=older[2],
+    )
+    found, broken = busy.service.trail.verify(busy.admin, "home")
+    assert broken is None
+    assert (found.number, found.hash) != (kept.number, kept.hash)
+
+
+def test_who_may_read_which_trail(busy: World) -> None:
+    """A manager reads the own tenant's trail and no other, a sys_admin all, a user none."""
+    manager, user = busy.user("m", home=TenantRole.MANAGER), busy.user("u", home=TenantRole.USER)
+    assert len(busy.service.trail.records(manager, "home")) == 6
+    assert busy.service.trail.records(busy.admin)
+    for caller, tenant in ((manager, "away"), (manager, ""), (user, "home"), (user, "")):
+        with pytest.raises(NotPermittedError):
+            busy.service.trail.records(caller, tenant)
+        with pytest.raises(NotPermittedError):
+            busy.service.trail.verify(caller, tenant)
+
+
+def test_a_record_tells_who_did_what_where(world: World) -> None:
+    """A use is told with time, caller, token, tenant, key, version, decision, blueprint and call sites."""
+    secret = world.secret("k")
+    world.service.use.use(world.admin, "home", [key_use("k")], DIGESTS)
+    fields = json.loads(world.service.trail.records(world.admin, "home")[-1].body)
+    assert fields == {
+        "at": world.clock.now,
+        "action": "secret:use",
+        "caller": "admin",
+        "caller_id": world.admin.user_id,
+        "token": world.admin.token_id,
+        "tenant": "home",
+        "tenant_id": secret.tenant.id,
+        "key": "k",
+        "secret_id": secret.id,
+        "secret_tenant": "home",
+        "version": 1,
+        "decision": "allowed",
+        "reason": "allowed",
+        "blueprints": DIGESTS,
+        "calls": [["b.yaml", 3, 5, "a"]],
+        "calls_total": 1,
+    }
+
+
+def test_the_system_s_trail_tells_of_users_and_tokens(world: World) -> None:
+    """Tenants, users, memberships, roles, passwords and tokens leave a record each; no token is in one."""
+    directory = world.service.directory
+    directory.create_user(world.admin, "u", "a password")
+    directory.add_member(world.admin, "home", "u", TenantRole.USER)
+    directory.remove_member(world.admin, "home", "u")
+    directory.set_password(world.admin, "u", "another password")
+    token = directory.create_token(world.admin, "u")
+    directory.revoke_token(world.admin, token.split("-")[1])
+    records = world.service.trail.records(world.admin)
+    assert [record.action for record in records][-6:] == [
+        "user:create",
+        "membership:set",
+        "membership:remove",
+        "user:set_password",
+        "token:create",
+        "token:revoke",
+    ]
+    whole = b"".join(record.body for record in records).decode()
+    assert token.split("-")[2] not in whole
+    assert "password" not in whole.replace("user:set_password", "")
+    assert world.service.trail.verify(world.admin)[1] is None

@@ -1,0 +1,285 @@
+"""The schema: the migration makes what the code expects, and the database itself keeps global keys unique."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from resolver.errors import StoreError, UsageError
+from resolver.store import tables as t
+from resolver.store.engine import parse_url
+from resolver.store.sql import SqlStore
+from tests.databases import DIALECTS, database, raw_connection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """All that a database says of its tables, names of constraints included."""
+    inspector = inspect(connection)
+    return {
+        table: {
+            "columns": [
+                {name: str(value) for name, value in column.items()}
+                for column in inspector.get_columns(table)
+            ],
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": sorted(inspector.get_foreign_keys(table), key=str),
+            "unique": sorted(inspector.get_unique_constraints(table), key=str),
+            "checks": sorted(inspector.get_check_constraints(table), key=str),
+            "indexes": sorted(
+                str(index | {"dialect_options": _as_text(index)}) for index in inspector.get_indexes(table)
+            ),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _as_text(index: Any) -> dict[str, str]:  # noqa: ANN401 - as the inspector gives it
+    return {name: str(value) for name, value in index["dialect_options"].items()}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_migration_makes_the_tables_that_the_code_describes(dialect: str, tmp_path: Path) -> None:
+    """What revision 1 makes equals what the metadata makes, names, partial indexes and deferral included."""
+    with raw_connection(database(dialect, tmp_path)) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, t.metadata) == []
+        migrated = described(connection)
+    with raw_connection(database(dialect, tmp_path, empty=True)) as connection:
+        t.metadata.create_all(connection)
+        assert described(connection) == migrated
+    assert "uq_secret_global_key" in str(migrated["secret"]["indexes"])
+    assert "fk_secret_key_scope_key_scope" in str(migrated["secret"]["foreign keys"])
+
+
+def test_the_schema_has_a_partial_index_and_a_deferred_foreign_key(url: str) -> None:
+    """The unique index on global keys is partial; the key's foreign key waits for the commit."""
+    with raw_connection(url) as connection:
+        if connection.dialect.name == "sqlite":
+            sql = " ".join(
+                row[0] for row in connection.execute(text("SELECT sql FROM sqlite_master WHERE sql <> ''"))
+            )
+            assert "UNIQUE INDEX uq_secret_global_key ON secret (\"key\") WHERE scope = 'global'" in sql
+            assert "DEFERRABLE INITIALLY DEFERRED" in sql
+            return
+        (index,) = connection.execute(
+            text("SELECT indexdef FROM pg_indexes WHERE indexname = 'uq_secret_global_key'")
+        ).scalars()
+        assert index.startswith("CREATE UNIQUE INDEX")
+        assert "WHERE ((scope)::text = 'global'::text)" in index
+        deferred = connection.execute(
+            text("SELECT condeferrable, condeferred FROM pg_constraint WHERE conname = :name"),
+            {"name": "fk_secret_key_scope_key_scope"},
+        ).one()
+        assert tuple(deferred) == (True, True)
+
+
+class Rows:
+    """Writes rows past the store, in one transaction that is committed at the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._owner, *self.tenants = (str(uuid.uuid4()) for _ in range(4))
+        self._run(
+            "INSERT INTO user_account VALUES (:id, 'u', 'u', 'default', true, NULL, '')", id=self._owner
+        )
+        for number, tenant in enumerate(self.tenants):
+            self._run("INSERT INTO tenant VALUES (:id, :name, '')", id=tenant, name=f"t{number}")
+
+    def _run(self, statement: str, **values: object) -> None:
+        self._connection.execute(text(statement), values)
+
+    def scope(self, key: str, scope: str) -> None:
+        """Say which scope a key has."""
+        self._run("INSERT INTO key_scope VALUES (:key, :scope)", key=key, scope=scope)
+
+    def change_scope(self, key: str, scope: str) -> None:
+        """Give a key another scope."""
+        self._run("UPDATE key_scope SET scope = :scope WHERE key = :key", key=key, scope=scope)
+
+    def secret(self, tenant: int, key: str, scope: str, visibility: str = "") -> None:
+        """Make a secret's row."""
+        self._run(
+            "INSERT INTO secret VALUES (:id, :tenant, :key, :scope, :visibility, false, :owner, 1, '', '')",
+            id=str(uuid.uuid4()),
+            tenant=self.tenants[tenant],
+            key=key,
+            scope=scope,
+            visibility=visibility or scope,
+            owner=self._owner,
+        )
+
+
+def test_the_database_takes_what_is_allowed(url: str) -> None:
+    """One global key, and one key in two tenants, are stored; in either order of the rows."""
+    with raw_connection(url) as connection:
+        rows = Rows(connection)
+        rows.secret(0, "a", "global")
+        rows.scope("a", "global")
+        rows.scope("b", "tenant")
+        rows.secret(0, "b", "tenant")
+        rows.secret(1, "b", "tenant", "private")
+        rows.scope("c", "tenant")
+        rows.secret(0, "c", "tenant")
+        rows.change_scope("c", "global")
+        connection.execute(text("UPDATE secret SET scope = 'global', visibility = 'global' WHERE key = 'c'"))
+        connection.commit()
+        assert connection.execute(text("SELECT count(*) FROM secret")).scalar_one() == 4
+
+
+def _two_globals(rows: Rows) -> None:
+    rows.scope("k", "global")
+    rows.secret(0, "k", "global")
+    rows.secret(1, "k", "global")
+
+
+def _global_then_tenant(rows: Rows) -> None:
+    rows.scope("k", "global")
+    rows.secret(0, "k", "global")
+    rows.secret(1, "k", "tenant")
+
+
+def _tenant_then_global(rows: Rows) -> None:
+    rows.scope("k", "tenant")
+    rows.secret(0, "k", "tenant")
+    rows.secret(1, "k", "global")
+
+
+def _widened_beside_another(rows: Rows) -> None:
+    rows.scope("k", "tenant")
+    rows.secret(0, "k", "tenant")
+    rows.secret(1, "k", "tenant")
+    rows.change_scope("k", "global")
+
+
+def _two_scopes(rows: Rows) -> None:
+    rows.scope("k", "global")
+    rows.scope("k", "tenant")
+
+
+def _same_tenant_twice(rows: Rows) -> None:
+    rows.scope("k", "tenant")
+    rows.secret(0, "k", "tenant")
+    rows.secret(0, "k", "tenant")
+
+
+def _no_scope(rows: Rows) -> None:
+    rows.secret(0, "k", "tenant")
+
+
+def _global_scope_only_in_name(rows: Rows) -> None:
+    rows.scope("k", "tenant")
+    rows.secret(0, "k", "tenant", "global")
+
+
+def _unknown_visibility(rows: Rows) -> None:
+    rows.scope("k", "tenant")
+    rows.secret(0, "k", "tenant", "public")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        _two_globals,
+        _global_then_tenant,
+        _tenant_then_global,
+        _widened_beside_another,
+        _two_scopes,
+        _same_tenant_twice,
+        _no_scope,
+        _global_scope_only_in_name,
+        _unknown_visibility,
+    ],
+)
+def test_the_database_refuses_what_is_not(url: str, attempt: Any) -> None:  # noqa: ANN401 - a function of rows
+    """Whatever the program does, the database keeps a global key unique, and scope and visibility in step."""
+    with raw_connection(url) as connection:
+        rows = Rows(connection)
+        connection.commit()
+        with pytest.raises(IntegrityError):  # noqa: PT012 - at the statement or at the commit
+            attempt(rows)
+            connection.commit()
+        connection.close()  # a commit that failed leaves SQLite within the transaction
+    with raw_connection(url) as connection:
+        assert connection.execute(text("SELECT count(*) FROM secret")).scalar_one() == 0
+
+
+def test_one_root_key_wraps_and_one_data_key_is_active(url: str) -> None:
+    """Two root keys that wrap, and two active data keys of a tenant, are refused; inactive ones are not."""
+    root = "INSERT INTO root_key VALUES (:id, :wraps, '')"
+    data = "INSERT INTO data_key VALUES (:id, 't', 'a', 'w', :active, '')"
+    with raw_connection(url) as connection:
+        for name, wraps in (("a", True), ("b", False), ("c", False)):
+            connection.execute(text(root), {"id": name, "wraps": wraps})
+        for name, active in (("a", True), ("b", False), ("c", False)):
+            connection.execute(text(data), {"id": name, "active": active})
+        connection.commit()
+        for statement, flag in ((root, "wraps"), (data, "active")):
+            with pytest.raises(IntegrityError):
+                connection.execute(text(statement), {"id": "d", flag: True})
+            connection.rollback()
+
+
+def test_making_the_tables_again_changes_nothing(url: str) -> None:
+    """`initialise` on a database of this schema is done at once, and the schema is then accepted."""
+    with raw_connection(url) as connection:
+        before = described(connection)
+    store = SqlStore(url)
+    store.initialise()
+    store.check_schema()
+    store.close()
+    with raw_connection(url) as connection:
+        assert described(connection) == before
+
+
+def test_another_schema_and_none_are_refused(url: str, tmp_path: Path) -> None:
+    """A newer program's schema and an empty database are told apart, each with what to do."""
+    store = SqlStore(url)
+    with raw_connection(url) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"^the database has schema 9999, this program needs 0001$"):
+        store.check_schema()
+    store.close()
+    empty = SqlStore(database("sqlite" if url.startswith("sqlite") else "postgresql", tmp_path, empty=True))
+    with pytest.raises(StoreError, match=r"^there is no store in ") as caught:
+        empty.check_schema()
+    assert caught.value.hint == "`resolver init` makes one"
+    empty.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "mysql://user:hunter2@host/d",
+        "sqlite:///x?hunter2=1",
+        "postgresql://user:hunter2@host:port/d",
+    ],
+)
+def test_a_url_that_can_t_be_used_is_not_repeated(url: str) -> None:
+    """A wrong URL is a usage error that does not show the password in it."""
+    with pytest.raises(UsageError) as caught:
+        parse_url(url)
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+
+
+def test_a_url_is_shown_without_its_password() -> None:
+    """Neither the store's repr nor a failure to connect shows the password."""
+    store = SqlStore("postgresql://user:hunter2@127.0.0.1:1/d")
+    with pytest.raises(StoreError) as caught:
+        store.check_schema()
+    assert "hunter2" not in repr(store) + str(caught.value) + caught.value.hint
+    assert "user:***@127.0.0.1:1/d" in repr(store)
+    store.close()

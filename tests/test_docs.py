@@ -1,0 +1,302 @@
+"""The documents say what the program does: sessions run as printed, and every table agrees with the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+import yaml
+
+from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
+from resolver.cli import run as cli_run
+from resolver.cli.entry import resolver_group
+from resolver.cli.resolve import resolve_command
+from resolver.core.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
+from resolver.core.permissions import (
+    SYSTEM_ROLE_PERMISSIONS,
+    TENANT_ROLE_PERMISSIONS,
+    Permission,
+    SystemRole,
+    TenantRole,
+)
+from resolver.core.problems import Reason
+from resolver.schema import findings, schema_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+SAMPLES = ROOT / "sample_blueprints"
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", SAMPLES / "README.md", *sorted(DOCS.glob("*.md"))]
+SEPARATOR = "\x1e"
+IMPORT_NOTE = re.compile(r"^note: .* imports left to the manager: .*\n", re.MULTILINE)
+
+
+def name_of(document: Path) -> str:
+    """A test's name for a document."""
+    return str(document.relative_to(ROOT))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def steps(block: str) -> list[tuple[str, str]]:
+    """The commands of a session with the output that is printed below each."""
+    found: list[tuple[str, str]] = []
+    for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = piece.partition("\n")
+        found.append((command, output))
+    return found
+
+
+def pattern(output: str) -> re.Pattern[str]:
+    """What an output must match: itself, with `...` for anything."""
+    return re.compile(re.escape(output).replace(re.escape("..."), ".*"), re.DOTALL)
+
+
+def rows(document: Path, first: str) -> list[list[str]]:
+    """The rows of the table whose header's first cell is `first`, as cells without code marks."""
+    lines = iter(document.read_text().splitlines())
+    for line in lines:
+        if line.startswith(f"| {first} |"):
+            next(lines)
+            break
+    found: list[list[str]] = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    assert found, f"{document.name} has no table {first!r}"
+    return found
+
+
+def run_on_terminal(script: str, folder: Path, environ: dict[str, str]) -> str:
+    """Run a shell script on a terminal, as the one who pastes it does; all that appears there."""
+    path = folder / "session.sh"
+    path.write_text(script)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["bash", path],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environ,
+        cwd=folder,
+        start_new_session=True,
+    ) as shell:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:  # how Linux tells that nobody has the terminal open any more
+            pass
+        finally:
+            os.close(ours)
+        shell.wait(timeout=60)
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture
+def sample_environ(tmp_path: Path) -> dict[str, str]:
+    """The environment of someone who has pasted README's first line, with `sample_blueprints` beside them."""
+    (tmp_path / "sample_blueprints").symlink_to(ROOT / "sample_blueprints")
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RESOLVER_", "RESOLVED_")) and name not in {"CI", "JOURNAL_STREAM"}
+    }
+    environ |= {
+        "PATH": f"{Path(sys.executable).parent}:{environ['PATH']}",
+        "RESOLVER_HOME": str(tmp_path / "home"),
+    }
+    made = subprocess.run(["resolver", "init", "--sample"], env=environ, capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr
+    return environ
+
+
+@pytest.mark.parametrize("document", [README, DOCS / "access.md", SAMPLES / "README.md"], ids=name_of)
+def test_sessions_run_as_printed(document: Path, tmp_path: Path, sample_environ: dict[str, str]) -> None:
+    """Every command of every session prints what the document says it prints."""
+    sessions = blocks(document.read_text(), "console")
+    assert sessions
+    for session in sessions:
+        script = "".join(f"printf '\\036'\n{command}\n" for command, _ in steps(session))
+        outputs = run_on_terminal(script, tmp_path, sample_environ).split(SEPARATOR)[1:]
+        for (command, expected), shown in zip(steps(session), outputs, strict=True):
+            # The samples' page says that it leaves this one out, which stands on every run.
+            output = shown if document.parent != SAMPLES else IMPORT_NOTE.sub("", shown)
+            assert pattern(expected).fullmatch(output), f"$ {command}\n{output}"
+
+
+def test_a_session_that_prints_something_else_is_noticed() -> None:
+    """The comparison is exact but for the three dots."""
+    assert pattern("a ... c\n").fullmatch("a b c\n")
+    assert not pattern("a ... c\n").fullmatch("a b d\n")
+    assert not pattern("a\n").fullmatch("a\nb\n")
+    assert steps("$ one\n1\n2\n$ two\n") == [("one", "1\n2\n"), ("two", "")]
+
+
+def test_the_python_example_runs(tmp_path: Path, sample_environ: dict[str, str]) -> None:
+    """README's Python example deploys the resolved sample."""
+    (example,) = blocks(README.read_text(), "python")
+    token = json.loads((tmp_path / "home" / "profile").read_text())["token"]
+    deploy = "def deploy(data):\n    print(data['node_templates']['database']['properties']['password'])\n\n"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", deploy + example],
+        cwd=tmp_path,
+        env=sample_environ | {"RESOLVER_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("not-a-real-password\n", "")
+
+
+def test_the_first_screen() -> None:
+    """README's first 30 lines lead with exec, set up, resolve, and show a refusal."""
+    lines = README.read_text().splitlines()[:30]
+    first = blocks("\n".join(lines) + "\n", "sh")
+    assert first[0] == "resolver exec blueprint.yaml -t prod -- deploy {}\n"
+    assert first[1].count("\n") == 1
+    assert "resolver init --sample" in first[1]
+    assert any(line.startswith("error: ") for line in lines)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, with its full name."""
+    yield "resolve", resolve_command
+    context = click.Context(resolver_group)
+    for name in resolver_group.list_commands(context):
+        command = resolver_group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {sub}", subcommand) for sub, subcommand in command.commands.items())
+        elif command is not None:
+            yield name, command
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_is_documented(name: str) -> None:
+    """README or a document below docs/ names every command in full."""
+    text = README.read_text() + "".join(path.read_text() for path in sorted(DOCS.glob("*.md")))
+    assert re.search(rf"(`|resolver |\$ ){name}\b", text)
+
+
+def test_every_reason_is_documented() -> None:
+    """The table of reasons has every code once, with its exit code."""
+    documented = [(code, int(exit_code)) for code, exit_code, _ in rows(DOCS / "blueprints.md", "reason")]
+    assert sorted(documented) == sorted(
+        (reason.value, cli_run.REASON_EXIT_CODES.get(reason, 3)) for reason in Reason
+    )
+
+
+def test_every_exit_code_is_documented() -> None:
+    """README's table has every exit code once, and the help page names the same ones."""
+    expected = {0, cli_run.INTERNAL_ERROR, *cli_run.EXIT_CODES.values(), cli_run.INTERRUPTED}
+    assert [int(code) for code, _ in rows(README, "code")] == sorted(expected)
+    helped = {int(code) for code in re.findall(r"\b(\d) [a-z]", str(resolve_command.help))}
+    assert helped == expected - {cli_run.INTERRUPTED}
+    assert f"{cli_run.EXEC_FAILURE} is a failure of its own" in README.read_text()
+
+
+def test_every_setting_is_documented() -> None:
+    """The documents name the variables that the program reads, and no others."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "resolver").rglob("*.py")))
+    read = set(re.findall(r"RESOLV(?:ER|ED)_[A-Z_]*[A-Z]", source)) - {"RESOLVER_TEST_LEAVE_DUMPABLE"}
+    text = "".join(path.read_text() for path in DOCUMENTS)
+    assert set(re.findall(r"RESOLV(?:ER|ED)_[A-Z_]*[A-Z]", text)) == read
+
+
+def test_every_name_in_the_configuration_is_documented() -> None:
+    """The table of `config.yaml` has what the schema allows."""
+    properties = json.loads(schema_text("config.schema.json"))["properties"]
+    assert sorted(name for name, _ in rows(DOCS / "operations.md", "name")) == sorted(properties)
+
+
+def test_the_example_of_a_context_is_one() -> None:
+    """The context shown is valid by its schema, and shows every name that there is."""
+    (example,) = blocks((DOCS / "blueprints.md").read_text(), "yaml")
+    context = yaml.safe_load(example)
+    assert list(findings(context, "context.schema.json")) == []
+    assert set(context) == set(json.loads(schema_text("context.schema.json"))["properties"])
+
+
+def test_limits_are_documented() -> None:
+    """The table of limits has the numbers that hold."""
+    numbers = [
+        re.sub(r"[^0-9].*", "", cell.replace(",", "")) for _, cell in rows(DOCS / "blueprints.md", "what")
+    ]
+    limits = DEFAULT_LIMITS
+    expected = [limits.size // MIB, limits.depth, limits.nodes, limits.second_reading, limits.imports]
+    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB]
+    assert [int(number) for number in numbers] == expected
+
+
+def test_the_role_table_is_the_programs() -> None:
+    """The table of roles marks what the code permits, for every permission that the code asks about."""
+    header = [SystemRole.SYS_ADMIN, *TenantRole]
+    granted = {**SYSTEM_ROLE_PERMISSIONS, **TENANT_ROLE_PERMISSIONS}
+    documented = {row[0]: [mark == "x" for mark in row[2:]] for row in rows(DOCS / "access.md", "permission")}
+    for name, marks in documented.items():
+        assert marks == [Permission(name) in granted[role] for role in header], name
+    folders = [ROOT / "resolver" / folder for folder in ("core", "service", "cli")]
+    source = "".join(path.read_text() for folder in folders for path in sorted(folder.glob("*.py")))
+    source = source.replace((ROOT / "resolver" / "core" / "permissions.py").read_text(), "")
+    asked = set(re.findall(r"\bPermission\.([A-Z_]+)", source)) - {"SECRET_EXPORT"}  # decided, not built
+    assert {Permission(name).name for name in documented} == asked
+
+
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_resolve(document: Path) -> None:
+    """Every link leads to a file that is there, and to a heading in it."""
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
+        name, _, anchor = target.partition("#")
+        path = document.parent / name if name else document
+        assert path.exists(), target
+        assert not anchor or anchor in headings(path), target
+
+
+def test_every_document_is_linked() -> None:
+    """README leads to every document."""
+    for document in DOCUMENTS[1:]:
+        assert f"]({document.relative_to(ROOT)})" in README.read_text()
+
+
+def test_every_sample_is_described() -> None:
+    """The samples' page has a row for each blueprint."""
+    described = [re.sub(r"^\[(.*)\]\(.*\)$", r"\1", name) for name, _ in rows(SAMPLES / "README.md", "file")]
+    assert sorted(described) == sorted(path.name for path in SAMPLES.glob("*.yaml"))
+
+
+def test_every_folder_is_described() -> None:
+    """README's map has every folder that holds code."""
+    described = {place.rstrip("/") for place, _ in rows(README, "place")}
+    folders = {f"resolver/{path.parent.name}" for path in (ROOT / "resolver").glob("*/__init__.py")}
+    assert folders <= described
+    assert all((ROOT / place).exists() for place in described)
+
+
+def test_the_changelog_has_this_version() -> None:
+    """The changelog's newest section is about the version being built."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == version
