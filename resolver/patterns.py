@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 """How long all matches of a run may take, the start of the process included, on however busy a machine."""
 
-CPU_SECONDS = 2
+CPU_SECONDS = 1
 """How long they may compute."""
 
 MEMORY = 1024 * 1024 * 1024

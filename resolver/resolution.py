@@ -145,10 +145,14 @@ class ResolvedBlueprint:
             show: write out those values that the caller may see.
         """
         results = {
-            node: placement.value if show and placement.used <= self._showable else Masked(placement.label)
+            node: placement.value if self._may_show(placement, show=show) else Masked(placement.label)
             for node, placement in self._placements.items()
         }
         return self._write(results).text
+
+    def _may_show(self, placement: Placement, *, show: bool) -> bool:
+        """Whether a value may stand before a person's eyes: no secret went into it, or they may see those."""
+        return not placement.used or (show and placement.used <= self._showable)
 
     @property
     def written_out(self) -> tuple[Position, ...]:
@@ -269,7 +273,7 @@ class _Run:
         """A blueprint with its results, once all is known and there is no problem."""
         tree = self._trees.get(blueprint)
         if tree is None:
-            return ResolvedBlueprint(blueprint, self.plan.results(blueprint).by_node, showable)
+            return self._resolved_alone(blueprint, showable)
         placements: dict[int, Placement] = {}
         replaced: dict[Blueprint, Any] = {}
         for source in tree.merged:
@@ -279,6 +283,25 @@ class _Run:
                 replaced[source], copies = copied_calls(source, results.by_node, results.by_path)
                 placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
         return ResolvedBlueprint(blueprint, placements, showable, merge(tree, replaced).document)
+
+    def _resolved_alone(self, blueprint: Blueprint, showable: frozenset[str]) -> ResolvedBlueprint:
+        results = self.plan.results(blueprint)
+        if not results.by_path:
+            return ResolvedBlueprint(blueprint, results.by_node, showable)
+        if len(blueprint.documents) > 1:
+            self.add(
+                Reason.NOT_KNOWN_YET,
+                f"{blueprint.name}: a call that several nodes share has another result in each of them",
+                "write it out in each node, or give the documents one by one",
+            )
+            self.raise_problems()
+        document, copies = copied_calls(blueprint, results.by_node, results.by_path)
+        placements = results.by_node | {id(copies[path]): item for path, item in results.by_path.items()}
+        self.notes.append(
+            f"{blueprint.name}: a call that several nodes share has another result in each of them, "
+            "so the document is written anew and its comments are gone",
+        )
+        return ResolvedBlueprint(blueprint, placements, showable, document)
 
     @property
     def problems(self) -> list[Problem]:

@@ -115,6 +115,8 @@ def _rule(rule: str, wanted: Any) -> str:  # noqa: ANN401, C901, PLR0911, PLR091
             return "must be a call of an intrinsic function, or no mapping"
         case "x-since":
             return f"needs cloudify_dsl_{wanted} or later"
+        case "x-value-since":
+            return f"has a value that needs cloudify_dsl_{wanted} or later"
         case "names":
             return "must have text for each name; quote what YAML reads as something else"
         case _:

@@ -228,7 +228,7 @@ def test_every_name_in_the_configuration_is_documented() -> None:
 
 def test_the_example_of_a_context_is_one() -> None:
     """The context shown is valid by its schema, and shows every name that there is."""
-    (example,) = blocks((DOCS / "blueprints.md").read_text(), "yaml")
+    example, _ = blocks((DOCS / "blueprints.md").read_text(), "yaml")
     context = yaml.safe_load(example)
     assert list(findings(context, "context.schema.json")) == []
     assert set(context) == set(json.loads(schema_text("context.schema.json"))["properties"])
@@ -289,7 +289,7 @@ def test_every_sample_is_described() -> None:
 
 def test_every_folder_is_described() -> None:
     """README's map has every folder that holds code."""
-    described = {place.rstrip("/") for place, _ in rows(README, "place")}
+    described = {name.rstrip("/") for place, _ in rows(README, "place") for name in re.split("`, `", place)}
     folders = {f"resolver/{path.parent.name}" for path in (ROOT / "resolver").glob("*/__init__.py")}
     assert folders <= described
     assert all((ROOT / place).exists() for place in described)

@@ -5,13 +5,14 @@
 secrets, tenants or callers.
 """
 
+from resolver.blueprint.defining import definitions_of
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.dump import dump
 from resolver.blueprint.emit import Masked
 from resolver.blueprint.joining import join
 from resolver.blueprint.json_text import to_json
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
-from resolver.blueprint.merging import Merge, copied_calls, definitions_of, merge
+from resolver.blueprint.merging import Merge, copied_calls, merge
 from resolver.blueprint.reader import read
 from resolver.blueprint.rendering import Rendered, render
 from resolver.blueprint.tree import Tree, held_calls, read_tree

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from resolver.blueprint.findings import Finding, Place, problems_of
 from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
 from resolver.core.document import Tagged
-from resolver.core.intrinsic import GET_SECRET, call_name, holds_call
+from resolver.core.intrinsic import GET_SECRET, call_name
 from resolver.core.problems import Reason
 from resolver.core.walk import rebuild
 
@@ -58,7 +58,7 @@ _MERGED_FROM_1_3: Final = _LABELS | {"capabilities", "inputs", _NODE_TEMPLATES, 
 _SHOWN: Final = 3
 """How many names a note repeats."""
 
-_OWN_PREFIX: Final = "cloudify."
+OWN_PREFIX: Final = "cloudify."
 """Begins the names of Cloudify's own definitions, of which a later one replaces an earlier one."""
 
 
@@ -112,41 +112,6 @@ def _node_at(document: Any, path: Path) -> Any:  # noqa: ANN401 - YAML data
     for step in path:
         node = node[step]
     return node
-
-
-def definitions_of(tree: Tree) -> list[Any]:
-    """The documents that define what calls in a tree refer to, the one that counts first.
-
-    What stands in a namespaced file and depends on a call is left out: the names in that call would have to
-    be read within the namespace.
-    """
-    merged = merge(tree)
-    documents = [merged.document]
-    if merged.problems:
-        documents = [document for blueprint in tree.merged for document in blueprint.documents]
-    for branch in tree.branches:
-        if branch.blueprint is not None and branch.namespace:
-            documents += [_prefixed(document, branch.namespace) for document in branch.blueprint.documents]
-    return documents
-
-
-def _prefixed(document: object, namespace: str) -> dict[str, Any]:
-    """The inputs, nodes and types of a namespaced file under the names they have for its importer."""
-
-    def prefix(name: str) -> str:
-        return name if name.startswith(_OWN_PREFIX) else f"{namespace}{NAMESPACE_DELIMITER}{name}"
-
-    sections: dict[str, Any] = {}
-    for section, reference in (("inputs", ""), (_NODE_TEMPLATES, "type"), (_NODE_TYPES, "derived_from")):
-        entries = document.get(section) if isinstance(document, dict) else None
-        for name, entry in entries.items() if isinstance(entries, dict) else ():
-            if not isinstance(name, str) or holds_call(entry):
-                continue
-            named = entry
-            if isinstance(entry, dict) and isinstance(entry.get(reference), str):
-                named = {**entry, reference: prefix(entry[reference])}
-            sections.setdefault(section, {})[prefix(name)] = named
-    return sections
 
 
 class _Merger:
@@ -280,7 +245,7 @@ class _Merger:
         merged = dict(earlier)
         for name, entry in entries.items():
             here = Place(place.blueprint, (section, name))
-            own = replaces or (isinstance(name, str) and name.startswith(_OWN_PREFIX))
+            own = replaces or (isinstance(name, str) and name.startswith(OWN_PREFIX))
             if name not in merged or own:
                 merged[name] = entry
                 self._place(here, replaces=replaces)
@@ -302,7 +267,7 @@ class _Merger:
     def _place(self, place: Place, *, replaces: bool) -> None:
         """Note where a definition stands."""
         self._own[place.path] = place
-        if replaces or str(place.path[1]).startswith(_OWN_PREFIX):
+        if replaces or str(place.path[1]).startswith(OWN_PREFIX):
             self._outdo(place)
 
     def _outdo(self, place: Place) -> None:
@@ -329,7 +294,7 @@ def _is_data(node: object) -> bool:
 def _is_types_file(root: dict[Any, Any]) -> bool:
     """Whether a file holds Cloudify's own types, as its parser tells them."""
     types = root.get(_NODE_TYPES)
-    return isinstance(types, dict) and f"{_OWN_PREFIX}nodes.Root" in types
+    return isinstance(types, dict) and f"{OWN_PREFIX}nodes.Root" in types
 
 
 def _has_plugin_properties(root: dict[Any, Any]) -> bool:

@@ -7,6 +7,7 @@ than by recursion, and a mapping that has to be a call gets one message.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ class _Checks:
 
     def keywords(self) -> dict[str, Keyword]:
         """What to extend the validator with."""
-        return {"$ref": self._ref, "additionalProperties": self._names, "x-since": self._since}
+        since = {name: partial(self._since, name) for name in ("x-since", "x-value-since")}
+        return {"$ref": self._ref, "additionalProperties": self._names, **since}
 
     def _ref(self, validator: Any, ref: str, data: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - as the library calls it
         if ref == _ONLY_CALLS and isinstance(data, dict) and call_name(data) is None:
@@ -122,9 +124,16 @@ class _Checks:
                 error.path.extendleft(reversed(path))
                 yield error
 
-    def _since(self, _: Any, since: str, data: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - same
+    def _since(
+        self,
+        name: str,
+        _: Any,  # noqa: ANN401 - same
+        since: str,
+        data: Any,  # noqa: ANN401 - same
+        schema: Any,  # noqa: ANN401 - same
+    ) -> Iterator[ValidationError]:
         if data is not None and self._version and self._version < _numbers(since):
-            yield _error("x-since", since, data, schema)
+            yield _error(name, since, data, schema)
 
     @staticmethod
     def _names(validator: Any, wanted: Any, data: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - same

@@ -22,6 +22,7 @@ from resolver.core.intrinsic import (
     is_malformed,
 )
 from resolver.core.model import check_key
+from resolver.core.near import did_you_mean
 from resolver.core.problems import Fault, Reason
 from resolver.errors import InvalidRequestError
 
@@ -362,10 +363,13 @@ class _Evaluation:
             as_text = not steps and (names or typed in TEXT_TYPES)
             found = self._given(self._inputs[name], shown, origin, depth, as_text=as_text)
         elif declared is None or "default" not in declared:
+            near = ""
+            if declared is None and evaluated.origin is WRITTEN:
+                near = did_you_mean(name, [known for known, _ in self._definitions.inputs()])
             raise Fault(
                 Reason.BAD_INPUT,
                 f"input {shown} {'is not declared' if declared is None else 'has no value'}",
-                "give it with --inputs NAME=VALUE, or a default in the blueprint",
+                f"{near} give it with --inputs NAME=VALUE, or a default in the blueprint".lstrip(),
             )
         else:
             found = self.evaluate(declared["default"], depth + 1)

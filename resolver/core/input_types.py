@@ -313,7 +313,11 @@ class _Checker:
             fits = False
         if not fits:
             return f"is {kind(value)}, to which the constraint {name} as it is written does not apply"
-        return "" if holds else rule.words.format(_shown(argument))
+        if holds:
+            return ""
+        return rule.words.format(
+            " and ".join(map(_cut, argument)) if name == "in_range" else _shown(argument)
+        )
 
     def _unmatched(self, pattern: Any, value: Any) -> str:  # noqa: ANN401 - plain data
         if not isinstance(value, str):
@@ -342,7 +346,7 @@ _RULES = {
     "greater_or_equal": _Rule(operator.ge, "must be {} or more"),
     "less_than": _Rule(operator.lt, "must be less than {}"),
     "less_or_equal": _Rule(operator.le, "must be {} or less"),
-    "in_range": _Rule(lambda value, ends: bool(ends[0] <= value <= ends[1]), "must be within {}"),
+    "in_range": _Rule(lambda value, ends: bool(ends[0] <= value <= ends[1]), "must be between {}"),
     "valid_values": _Rule(lambda value, values: value in values, "must be one of {}"),
     "length": _Rule(lambda value, size: len(value) == size, "must have {} characters or items"),
     "min_length": _Rule(lambda value, size: len(value) >= size, "must have at least {} characters or items"),

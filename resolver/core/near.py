@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
         name: what was written.
         names: what there is.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only needed once something is missing
+
     likely = [other for other in names if abs(len(other) - len(name)) <= MAX_LENGTH_DIFFERENCE]
     close = [repr(other) for other in get_close_matches(name, likely, MAX_SUGGESTIONS, CLOSENESS)]
     if not close:

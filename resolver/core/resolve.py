@@ -131,8 +131,8 @@ class Results:
             in neither keep the call.
     """
 
-    by_node: Mapping[int, Placement]
-    by_path: Mapping[Path, Placement]
+    by_node: dict[int, Placement]
+    by_path: dict[Path, Placement]
 
 
 @dataclass(slots=True)

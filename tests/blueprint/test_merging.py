@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resolver.blueprint import Merge, Tree, copied_calls, definitions_of, dump, merge, read, read_tree
+from resolver.blueprint import Merge, Tree, copied_calls, dump, merge, read, read_tree
 from resolver.core.problems import Reason
 
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
@@ -281,7 +281,9 @@ def test_properties_of_an_import_are_refused_where_they_count(tmp_path: Path) ->
     assert merged(tmp_path, main, a="plugins: {p: {executor: host_agent}}")["plugins"] == {
         "p": {"executor": "host_agent"}
     }
-    assert refused(tmp_path, main, a="plugins: {p: {properties: {x: {}}}}") == [
+    plugins = {"p": {"properties": {"x": {}}}}
+    assert merged(tmp_path, MAIN + "imports: [a.yaml]", a=f"plugins: {plugins}")["plugins"] == plugins
+    assert refused(tmp_path, main, a=f"plugins: {plugins}") == [
         ("main.yaml:3:5", "the import 'a.yaml' sets properties of plugins, and so can't be merged")
     ]
 
@@ -333,34 +335,6 @@ def test_a_shared_call_can_have_two_results() -> None:
     assert document["a"] is copies[("a",)] is not document["b"][0]
     assert document["b"][0] is copies[("b", 0)]
     assert document["c"] is original["c"]
-
-
-def test_definitions_are_those_of_the_merged_document(tmp_path: Path) -> None:
-    """A node that two files make up is found whole; where files can't be merged, the first one counts."""
-    main = MAIN + "imports: [a.yaml]\nnode_templates: {n: {relationships: []}}\n"
-    tree = tree_of(tmp_path, main, a="node_templates: {n: {type: t}}\n")
-    (document,) = definitions_of(tree)
-    assert document["node_templates"]["n"] == {"relationships": [], "type": "t"}
-    tree = tree_of(tmp_path, main, a="node_templates: {n: {properties: {}}}\n")
-    assert definitions_of(tree) == [tree.main.documents[0], tree.imported[0].documents[0]]
-
-
-def test_definitions_in_a_namespace_have_its_prefix(tmp_path: Path) -> None:
-    """But for Cloudify's own names; those that depend on calls are left out, since nothing renames these."""
-    tree = tree_of(
-        tmp_path,
-        MAIN + "imports: [ns--a.yaml]\n",
-        a="inputs: {x: {default: 1}, y: {default: {get_input: x}}}\n"
-        "node_templates: {n: {type: t}, m: {type: cloudify.nodes.Root}}\n"
-        "node_types: {t: {derived_from: cloudify.nodes.Root}, 5: {}}\n",
-    )
-    assert definitions_of(tree)[1:] == [
-        {
-            "inputs": {"ns--x": {"default": 1}},
-            "node_templates": {"ns--n": {"type": "ns--t"}, "ns--m": {"type": "cloudify.nodes.Root"}},
-            "node_types": {"ns--t": {"derived_from": "cloudify.nodes.Root"}},
-        }
-    ]
 
 
 TYPES = """

@@ -145,3 +145,10 @@ def test_calls_reached_with_and_without_a_namespace_are_refused(tmp_path: Path) 
     tree = tree_of(tmp_path, "imports: [lib.yaml, ns--lib.yaml]", lib=CALL)
     (problem,) = held_calls(tree, merging=True)
     assert problem.path == ("imports", 1)
+
+
+def test_a_file_is_reported_at_its_first_import(tmp_path: Path) -> None:
+    """Once, however many namespaces it is imported into."""
+    tree = tree_of(tmp_path, "imports: [plugin:x, one--lib.yaml, two--lib.yaml]", lib=CALL)
+    (problem,) = held_calls(tree)
+    assert problem.path == ("imports", 1)
