@@ -109,8 +109,8 @@ def _rule(rule: str, wanted: Any) -> str:  # noqa: ANN401, C901, PLR0911, PLR091
             return "must not be left empty"
         case "not" if set(wanted) == {"enum"}:
             return f"must not be one of {_names(wanted['enum'])}"
-        case "None":  # the schema `false`
-            return "is not allowed here"
+        case "not" if "required" in wanted:
+            return f"must not have {', '.join(wanted['required'])}"
         case "call":
             return "must be a call of an intrinsic function, or no mapping"
         case "x-since":

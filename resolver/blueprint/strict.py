@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.places import find_places
+from resolver.blueprint.text import in_order
 from resolver.core.intrinsic import call_name
 from resolver.core.problems import Problem, Reason
 from resolver.schema import findings
@@ -45,7 +46,7 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
         blueprint: the blueprint; each document of its text is taken for one.
 
     Returns:
-        What breaks the schema, with its place in the text; at most `MAX_PROBLEMS`.
+        What breaks the schema, in the order of the text; at most `MAX_PROBLEMS`.
     """
     found: list[tuple[int, Path, str]] = []
     for number, document in enumerate(blueprint.documents):
@@ -53,7 +54,7 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
     del found[MAX_PROBLEMS:]
     places = find_places(blueprint, [(number, path) for number, path, _ in found])
     several = len(blueprint.documents) > 1
-    return tuple(
+    problems = (
         Problem(
             Reason.SCHEMA,
             f"{_shown(path)} {rule}",
@@ -64,6 +65,7 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
         )
         for (number, path, rule), place in zip(found, places, strict=True)
     )
+    return tuple(in_order(problems))
 
 
 def _document_findings(document: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data

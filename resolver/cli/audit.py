@@ -46,7 +46,10 @@ def list_(app: App, *, tenant: str, output_format: str) -> None:
 @common_options
 @pass_app
 def head(app: App, *, tenant: str) -> None:
-    """Print the trail's end, to be kept elsewhere: a later trail that lacks it was cut or replaced."""
+    """Print the trail's end, to be kept elsewhere.
+
+    A later trail that does not contain it was cut, or is an older copy.
+    """
     found, _ = app.service.trail.verify(app.caller, tenant)
     put(f"{found.number}:{found.hash}")
 
@@ -56,7 +59,10 @@ def head(app: App, *, tenant: str) -> None:
 @common_options
 @pass_app
 def verify(app: App, *, tenant: str) -> None:
-    """Check that no record was changed, removed, swapped or added by hand."""
+    """Check that the trail was not changed by hand.
+
+    Finds records that were changed, removed, swapped or added.
+    """
     found, broken = app.service.trail.verify(app.caller, tenant)
     if broken is not None:
         raise StoreError(

@@ -29,7 +29,10 @@ def create(app: App, *, name: str) -> None:
 @common_options
 @pass_app
 def list_(app: App, *, output_format: str) -> None:
-    """List your tenants with your role in each; all tenants for a sys_admin."""
+    """List your tenants with your role in each.
+
+    A sys_admin sees all tenants.
+    """
     found = app.service.directory.list_tenants(app.caller)
     rows = [{"name": tenant.name, "role": role.value if role else None} for tenant, role in found]
     if output_format == "json":

@@ -82,7 +82,10 @@ def set_role(app: App, *, name: str, role: str) -> None:
 @common_options
 @pass_app
 def set_password(app: App, *, name: str, password_file: str | None) -> None:
-    """Give a user a new password: your own, or as a sys_admin anyone's. Asks, or reads stdin."""
+    """Give yourself or another user a new password.
+
+    Only a sys_admin changes that of others. Without a file, asks on a terminal, or reads stdin.
+    """
     if password_file is None and sys.stdin.isatty():
         password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
     else:
