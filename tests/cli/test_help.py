@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from resolver.cli.entry import COMMANDS, resolver_group
 from resolver.cli.resolve import resolve_command
+from resolver.cli.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +82,15 @@ def test_lists_of_commands_are_not_cut_off(command: click.Command) -> None:
 def test_an_unknown_command_has_no_help() -> None:
     """The group knows no other names."""
     assert resolver_group.get_command(click.Context(resolver_group), "bogus") is None
+
+
+@pytest.mark.parametrize("words", [(), ("secrets",)], ids=["resolver", "resolver secrets"])
+def test_a_group_alone_shows_its_page(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group without a command is a usage error that shows the page as a page."""
+    monkeypatch.setenv("COLUMNS", "80")
+    page = CliRunner().invoke(resolver_group, [*words, "--help"], prog_name="resolver").output
+    assert run(resolver_group, words) == 2
+    captured = capsys.readouterr()
+    assert page.strip() in captured.out + captured.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -28,6 +30,18 @@ def test_a_plaintext_comes_back_at_its_place_only(one: Place, other: Place, plai
     if one != other:
         with pytest.raises(MisplacedTokenError):
             unwrap(other, wrap(one, plaintext))
+
+
+@given(st.text(alphabet="01,:a", max_size=12), st.lists(st.integers(0, 12), min_size=6, max_size=6))
+def test_one_text_in_other_fields_is_another_place(text: str, ends: list[int]) -> None:
+    """However one text is spread over the fields, each way has an encoding of its own."""
+    places = []
+    for first, second, third in (sorted(ends[:3]), sorted(ends[3:])):
+        pieces = (text[:first], text[first:second], text[second:third])
+        places.append(Place(Purpose.VALUE, *pieces, 1, text[third:]))
+        places.append(Place(Purpose.VALUE, pieces[0], pieces[1], pieces[2] + "1", 1, text[third:]))
+    for one, other in itertools.combinations(places, 2):
+        assert (one == other) == (one.encode() == other.encode())
 
 
 def test_fields_that_swap_a_character_are_told_apart() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from resolver.core.context import Context
 from resolver.core.document import Position
 from resolver.core.evaluate import GivenInput
 from resolver.core.model import SecretValue
@@ -225,6 +226,15 @@ CANARY = "hunter2"
 WORDS = st.sampled_from(["k", "json", "pointer", "i", "given", "x", 0, 5, None, "ports"])
 
 
+CONTEXT = Context(
+    tenant="given",
+    deployment={"id": f"{CANARY}-deployment"},
+    labels={"k": [f"{CANARY}-label"]},
+    capabilities={"x": {"k": {"x": f"{CANARY}-capability"}}},
+    attributes={"x": {"k": f"{CANARY}-attribute", "json": "json"}},
+)
+
+
 def _calls(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     names = ["get_secret", "get_secret", "get_input", "concat", "merge", "get_property", "get_attribute"]
     names += [
@@ -250,6 +260,11 @@ ARGUMENTS = st.recursive(WORDS, _calls, max_leaves=8)
 @given(st.lists(ARGUMENTS, min_size=1, max_size=4))
 @example([{"get_secret": {"get_property": ["x", ["k"]]}}])
 @example([{"get_secret": {"get_attribute": ["x", {"k": 0}]}}])
+@example([{"get_secret": {"get_capability": ["x", ["k"]]}}])
+@example(
+    [{"get_secret": {"get_attribute": ["x", "k"]}}, {"get_secret": [{"get_attribute": ["x", "json"]}, 5]}]
+)
+@example([{"get_secret": {"get_sys": ["deployment", "id"]}}, {"get_secret": {"get_label": ["k", 0]}}])
 @example([{"get_secret": {"get_secret": "k"}}, {"get_secret": ["k", "x"]}])
 @example([{"get_secret": {"get_input": "given"}}, {"get_secret": ["json", {"get_input": "given"}]}])
 @example([{"get_secret": {"get_input": [{"get_secret": "k"}]}}])
@@ -272,7 +287,7 @@ def test_whatever_the_calls_nothing_shows_and_nothing_breaks(arguments: list[Any
     inputs = {"given": GivenInput(f"{CANARY}-given", f"{CANARY}-given")}
     for evaluate in (False, True):
         source = Document(document)
-        plan = Plan([source], inputs, evaluate=evaluate)
+        plan = Plan([source], inputs, CONTEXT, evaluate=evaluate)
         shown: list[object] = []
         while uses := plan.advance():
             shown += [[use.shown, use.calls[0].site()] for use in uses]

@@ -577,7 +577,17 @@ def _environment_is_put_back(world: World) -> Iterator[None]:  # noqa: ARG001 - 
 
 def test_every_reason_has_a_case() -> None:
     """No reason is left out of the table."""
-    assert {str(reason) for reason in Reason} <= {str(case.error) for case in CASES}
+    covered = {str(case.error) for case in CASES} | {Reason.SCHEMA}  # which has a test of its own
+    assert {str(reason) for reason in Reason} == covered & set(Reason)
+
+
+def test_a_strict_check_shows_no_value(world: World) -> None:
+    """What the schema refuses is told with the check's report, without any value."""
+    _with_text(CALL + "node_templates: [vm]\n")(world)
+    said = world.run("resolve", str(world.folder / "b.yaml"), "-t", TENANT, "--check", "--strict")
+    assert said.code == 3
+    assert f"[{Reason.SCHEMA}]" in said.out
+    assert world.marks.find(said.out + said.err) == []
 
 
 def test_every_class_has_a_case() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +42,7 @@ def watch(frame, event, called):
         if len(calls) == last:
             os.kill(os.getpid(), signal.SIGKILL)
 environ = {"RESOLVER_DATABASE_URL": url} if url else {}
+print("ready", flush=True)
 sys.stdin.readline()
 if last:
     sys.setprofile(watch)
@@ -67,6 +70,9 @@ def run_at_once(homes: Sequence[Path], url: str = "", last: int = 0) -> list[dic
         for home in homes
     ]
     answers = []
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")
@@ -166,6 +172,21 @@ def test_of_several_at_once_one_makes_the_store(tmp_path: Path) -> None:
     assert sorted(bool(answer["made"]) for answer in answers) == [False, False, False, True]
     assert [path.name for path in (home / "keys").iterdir()] == ["root.key"]
     assert has_root_key(home)
+    works(home)
+
+
+def test_a_run_waits_for_another_one(tmp_path: Path) -> None:
+    """While another run has the state directory nothing is made in it; afterwards everything is."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with (home / ".lock").open("w") as lock, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        running = pool.submit(make, home)
+        with pytest.raises(TimeoutError):
+            running.result(timeout=0.5)
+        assert [path.name for path in home.iterdir()] == [".lock"]
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert running.result(timeout=30).made
     works(home)
 
 

@@ -68,6 +68,15 @@ def test_one_of_many_writers_makes_a_key(world: World, field: Threads | Processe
     assert world.service.trail.verify(world.admin, "home")[0].number == ROUNDS // 2
 
 
+def test_work_that_does_not_collide_is_all_done(world: World, field: Threads | Processes) -> None:
+    """Four who make keys of their own at once are all done, and all their records are in one whole chain."""
+    for number in range(ROUNDS // 2):
+        order = {"do": "create", "tenant": "home", "visibility": "tenant"}
+        assert field.race([order | {"key": f"k{number}.{racer}"} for racer in range(4)]) == ["done"] * 4
+    unbroken(world)
+    assert world.service.trail.verify(world.admin, "home")[0].number == ROUNDS // 2 * 4
+
+
 def test_a_global_key_and_a_tenant_s_never_both_exist(world: World, field: Threads | Processes) -> None:
     """One creates a key globally, others the same key in their tenants: all are global or none is."""
     won: Counter[str] = Counter()
