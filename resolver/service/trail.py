@@ -68,7 +68,7 @@ class Trail:
     def _genuine(self, session: Session, head: AuditHead, mac: str, mac_key_id: str) -> bool:
         """Whether a head has the MAC that this program gave it, with the system key of that time."""
         return any(
-            hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
+            not key.tenant_id and hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
             for key in session.data_keys([mac_key_id])
         )
 

@@ -121,20 +121,20 @@ def test_a_secret_that_an_input_names_must_be_there(
 
 def test_a_secret_that_is_only_named_is_not_recorded_as_used(run: Run, blueprint: Path, admin: Cli) -> None:
     """The audit trail tells of the secret that was used, and of a refused name; not of one that was named."""
-    before = admin.prints("audit", "list").count("secret:use")
+    before = admin.prints("audit", "list", "-t", TENANT).count("secret:use")
     run("resolve", blueprint, "-t", TENANT, "-i", "named=other")
-    used = [line for line in admin.prints("audit", "list").splitlines() if "secret:use" in line]
+    used = [line for line in admin.prints("audit", "list", "-t", TENANT).splitlines() if "secret:use" in line]
     assert len(used) == before + 1
     assert "other" not in used[-1]
     run("resolve", blueprint, "-t", TENANT, "-i", "named=absent-one")
-    assert "<from input named>" in admin.prints("audit", "list").splitlines()[-1]
+    assert "<from input named>" in admin.prints("audit", "list", "-t", TENANT).splitlines()[-1]
 
 
 def test_another_users_private_secret_can_not_be_named(run: Run, blueprint: Path, admin: Cli) -> None:
     """A secret that the caller may not see is not found, whoever asks by naming it in an input."""
     admin.prints("secrets", "create", "mine", "-s", VALUE, "-l", "private")
     user = admin.as_user("ann", role="user")
-    done = user.run("resolve", blueprint, "-t", TENANT, "-i", "named=mine", env=user.env)
+    done = user.run("resolve", str(blueprint), "-t", TENANT, "-i", "named=mine")
     assert done.returncode == 5
     assert run("resolve", blueprint, "-t", TENANT, "-i", "named=mine").returncode == 0
 

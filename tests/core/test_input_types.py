@@ -162,7 +162,7 @@ def test_constraints(constraint: dict[str, object], fitting: object, other: obje
 
 
 def test_what_the_manager_decides_on_is_left_to_it() -> None:
-    """Constraints on what there is on the manager, calls as arguments, and malformed lists are passed over."""
+    """Constraints about the manager, calls as arguments, and malformed lists are passed over."""
     for constraints in (
         [{"filter_id": "f"}, {"labels": []}, {"name_pattern": {"starts_with": "x"}}, {"deployment_id": "d"}],
         [{"greater_than": {"get_input": "least"}}, {"pattern": CALL}],
@@ -222,7 +222,7 @@ def test_items_of_a_list() -> None:
     ],
 )
 def test_data_types(name: str, value: object, messages: list[str]) -> None:
-    """A value of a data type has its properties and those it derives; what is not in the tree is not known."""
+    """A value of a data type has its properties and those it derives; others are not known."""
     found = said({"type": name}, value)
     assert len(found) == len(messages)
     for message, expected in zip(found, messages, strict=True):
