@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resolver.core.evaluate import TEXT_TYPES
 from resolver.core.functions import kind
-from resolver.core.intrinsic import GET_SECRET, WRITTEN, Origin, call_name, holds_call
+from resolver.core.intrinsic import GET_SECRET, WRITTEN, Origin, call_name
 from resolver.core.model import check_key
 from resolver.core.problems import Problem, Reason
+from resolver.core.walk import find_calls
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ class _Checker:
         declared: Mapping[Any, Any],
     ) -> Iterator[_Misfit]:
         constraints = declared.get("constraints")
-        if holds_call(value) or not isinstance(constraints, list):
+        if not isinstance(constraints, list) or any(find_calls(value, every=True)):
             return
         for constraint in constraints:
             for name, argument in constraint.items() if isinstance(constraint, dict) else ():
