@@ -127,6 +127,10 @@ def _say_error(error: ResolverError) -> None:
 
 
 def _say_usage(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # A page of ours, with line breaks that are meant: nothing in it comes from the command line.
+        click.echo(error.message, err=True)
+        return
     message = _usage_message(error)
     say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
     context = error.ctx if isinstance(error, click.UsageError) else None
