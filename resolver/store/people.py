@@ -1,0 +1,131 @@
+"""The rows of users, tenants and memberships."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, select, update
+
+from resolver.core.model import Tenant, User
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.ports import StoredUser
+from resolver.errors import ConflictError
+from resolver.store import tables as t
+from resolver.store.rows import Rows, is_storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+
+class PeopleRows(Rows):
+    """Users, tenants, and who belongs where."""
+
+    def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
+        """A user by name (whatever its case) or id, with roles."""
+        if not is_storable(name):
+            return None
+        where = t.user_account.c.id == user_id if user_id else t.user_account.c.folded_name == name.casefold()
+        row = self._connection.execute(select(t.user_account).where(where)).one_or_none()
+        return None if row is None else self._stored_user(row)
+
+    def _stored_user(self, row: Row[*tuple[Any, ...]]) -> StoredUser:
+        roles = self._connection.execute(
+            select(t.membership.c.tenant_id, t.membership.c.role).where(t.membership.c.user_id == row.id),
+        )
+        return StoredUser(
+            _user(row),
+            {tenant_id: TenantRole(role) for tenant_id, role in roles},
+            row.password_hash,
+        )
+
+    def users(self) -> Sequence[User]:
+        """All users, by name."""
+        rows = self._connection.execute(select(t.user_account).order_by(t.user_account.c.folded_name))
+        return [_user(row) for row in rows]
+
+    def add_user(self, user: User, password_hash: str | None) -> None:
+        """Store a user; ConflictError when the name is taken."""
+        done = self._connection.execute(
+            self._insert(t.user_account)
+            .values(
+                id=user.id,
+                name=user.name,
+                folded_name=user.name.casefold(),
+                system_role=user.system_role.value,
+                active=user.active,
+                password_hash=password_hash,
+                created_at=user.created_at,
+            )
+            .on_conflict_do_nothing(index_elements=["folded_name"])
+            .returning(t.user_account.c.id),  # PostgreSQL's driver counts no inserted rows
+        )
+        if done.one_or_none() is None:
+            raise ConflictError(f"user {user.name!r} already exists")
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace a password hash."""
+        self._connection.execute(
+            update(t.user_account).where(t.user_account.c.id == user_id).values(password_hash=password_hash),
+        )
+
+    def set_system_role(self, user_id: str, role: SystemRole) -> None:
+        """Give a system role; ConflictError when no active sys_admin would remain."""
+        admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN.value, t.user_account.c.active)
+        # Locked together, so that two who demote each other do not both find the other still there.
+        locked = self._connection.execute(
+            select(t.user_account.c.id).where(admins).order_by(t.user_account.c.id).with_for_update(),
+        ).scalars()
+        if role is not SystemRole.SYS_ADMIN and set(locked) <= {user_id}:
+            raise ConflictError("the last active sys_admin can't be given another role")
+        self._connection.execute(
+            update(t.user_account).where(t.user_account.c.id == user_id).values(system_role=role.value),
+        )
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by name."""
+        if not is_storable(name):
+            return None
+        row = self._connection.execute(
+            select(t.tenant.c.id, t.tenant.c.name).where(t.tenant.c.name == name),
+        ).one_or_none()
+        return None if row is None else Tenant(row.id, row.name)
+
+    def tenants(self) -> Sequence[Tenant]:
+        """All tenants, by name."""
+        rows = self._connection.execute(select(t.tenant.c.id, t.tenant.c.name).order_by(t.tenant.c.name))
+        return [Tenant(row.id, row.name) for row in rows]
+
+    def add_tenant(self, tenant: Tenant, at: str) -> None:
+        """Store a tenant; ConflictError when the name is taken."""
+        done = self._connection.execute(
+            self._insert(t.tenant)
+            .values(id=tenant.id, name=tenant.name, created_at=at)
+            .on_conflict_do_nothing(index_elements=["name"])
+            .returning(t.tenant.c.id),  # PostgreSQL's driver counts no inserted rows
+        )
+        if done.one_or_none() is None:
+            raise ConflictError(f"tenant {tenant.name!r} already exists")
+
+    def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
+        """Make a user a member, or change the role."""
+        self._connection.execute(
+            self._insert(t.membership)
+            .values(tenant_id=tenant_id, user_id=user_id, role=role.value)
+            .on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_={"role": role.value}),
+        )
+
+    def remove_membership(self, tenant_id: str, user_id: str) -> bool:
+        """End a membership; whether there was one."""
+        done = self._connection.execute(
+            delete(t.membership).where(
+                t.membership.c.tenant_id == tenant_id,
+                t.membership.c.user_id == user_id,
+            ),
+        )
+        return done.rowcount > 0
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> User:
+    return User(row.id, row.name, SystemRole(row.system_role), row.active, row.created_at)

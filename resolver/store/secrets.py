@@ -1,0 +1,232 @@
+"""The rows of secrets and their versions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import any_ as sql_any
+
+from resolver.core.model import Secret, Tenant, Visibility
+from resolver.core.ports import StoredSecret
+from resolver.errors import ConflictError
+from resolver.store import tables as t
+from resolver.store.rows import Rows, is_storable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import ColumnElement, Select
+
+_GLOBAL = "global"
+
+_owner = t.user_account.alias("owner")
+
+_SECRET_COLUMNS = (
+    t.secret.c.id,
+    t.secret.c.key,
+    t.secret.c.tenant_id,
+    t.tenant.c.name.label("tenant_name"),
+    t.secret.c.visibility,
+    t.secret.c.hidden,
+    t.secret.c.owner_id,
+    _owner.c.name.label("owner_name"),
+    t.secret.c.version,
+    t.secret.c.created_at,
+    t.secret.c.updated_at,
+)
+
+_SECRETS = t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id).join(
+    _owner,
+    _owner.c.id == t.secret.c.owner_id,
+)
+
+_REACHABLE = or_(t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == _GLOBAL)
+"""The tenant's own secrets, and the global ones of all tenants."""
+
+_CURRENT = and_(
+    t.secret_version.c.secret_id == t.secret.c.id,
+    t.secret_version.c.version == t.secret.c.version,
+)
+
+
+def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(*_SECRET_COLUMNS, t.secret_version.c.data_key_id, t.secret_version.c.token)
+        .select_from(_SECRETS.join(t.secret_version, _CURRENT))
+        .where(_REACHABLE, key_is_listed)
+    )
+
+
+# However many keys there are, they travel in one parameter: a list of its own in each dialect's way.
+_BY_KEYS_SQLITE = _by_keys(
+    t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)),
+)
+_BY_KEYS_POSTGRESQL = _by_keys(t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text))))
+
+
+class SecretRows(Rows):
+    """Secrets, their versions, and the scopes of their keys."""
+
+    def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
+        """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
+        query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
+        named = list(filter(is_storable, keys))
+        listed: Any = named if self._postgresql else json.dumps(named)
+        rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed})
+        return [StoredSecret(_secret(row[:-2]), row[-2], row[-1]) for row in rows]
+
+    def secrets(self, tenant_id: str) -> Sequence[Secret]:
+        """The tenant's own secrets, and global ones of other tenants; by time of creation, then key."""
+        query = (
+            select(*_SECRET_COLUMNS)
+            .select_from(_SECRETS)
+            .where(_REACHABLE)
+            .order_by(t.secret.c.created_at, t.secret.c.key)
+        )
+        return [_secret(row) for row in self._connection.execute(query, {"tenant_id": tenant_id})]
+
+    def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
+        """Store a secret with its first version; ConflictError when its key is taken."""
+        scope = _scope(secret.visibility)
+        found = None
+        while found is None:  # again only when another writer deleted the key's last secret in between
+            self._connection.execute(
+                self._insert(t.key_scope)
+                .values(key=secret.key, scope=scope)
+                .on_conflict_do_nothing(index_elements=["key"]),
+            )
+            # Locked, so that a scope which was just read can't be widened or removed before the commit.
+            found = self._connection.execute(
+                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True),
+            ).scalar_one_or_none()
+        own = t.secret.c.tenant_id == secret.tenant.id
+        taken = self._connection.execute(
+            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == _GLOBAL))),
+        ).scalar_one()
+        if taken or found != scope:
+            raise _taken(secret)
+        self._connection.execute(
+            insert(t.secret).values(
+                id=secret.id,
+                tenant_id=secret.tenant.id,
+                key=secret.key,
+                scope=scope,
+                visibility=secret.visibility.value,
+                hidden=secret.hidden,
+                owner_id=secret.owner_id,
+                version=secret.version,
+                created_at=secret.created_at,
+                updated_at=secret.updated_at,
+            ),
+        )
+        self._add_version(secret, data_key_id, token, secret.owner_id)
+
+    def _add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
+        self._connection.execute(
+            insert(t.secret_version).values(
+                secret_id=secret.id,
+                version=secret.version,
+                data_key_id=data_key_id,
+                token=token,
+                created_at=secret.updated_at,
+                created_by=by,
+            ),
+        )
+
+    def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
+        """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
+        done = self._connection.execute(
+            update(t.secret)
+            .where(t.secret.c.id == secret.id, t.secret.c.version == secret.version - 1)
+            .values(version=secret.version, updated_at=secret.updated_at),
+        )
+        if done.rowcount == 0:
+            raise _overtaken(secret)
+        self._add_version(secret, data_key_id, token, by)
+
+    def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
+        """Change visibility and hiding; ConflictError when a global key would collide."""
+        if visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
+            self._connection.execute(
+                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
+            )
+            elsewhere = self._connection.execute(
+                select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
+            ).scalar_one()
+            if elsewhere:
+                raise ConflictError(
+                    f"secret {secret.key!r} can't be made global: its key is used in another tenant",
+                )
+            self._connection.execute(
+                update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=_GLOBAL),
+            )
+        done = self._connection.execute(
+            update(t.secret)
+            .where(
+                t.secret.c.id == secret.id,
+                t.secret.c.visibility == secret.visibility.value,
+                t.secret.c.hidden == secret.hidden,
+            )
+            .values(
+                visibility=visibility.value,
+                scope=_scope(visibility),
+                hidden=hidden,
+                updated_at=secret.updated_at,
+            ),
+        )
+        if done.rowcount == 0:
+            raise _overtaken(secret)
+
+    def delete_secret(self, secret: Secret) -> None:
+        """Delete a secret with all its versions."""
+        self._connection.execute(
+            select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
+        )
+        done = self._connection.execute(delete(t.secret).where(t.secret.c.id == secret.id))
+        if done.rowcount == 0:
+            raise _overtaken(secret)
+        # The last one gives the key back to whoever wants it next, in either scope.
+        self._connection.execute(
+            delete(t.key_scope).where(
+                t.key_scope.c.key == secret.key,
+                ~exists().where(t.secret.c.key == secret.key),
+            ),
+        )
+
+
+def _scope(visibility: Visibility) -> str:
+    return _GLOBAL if visibility is Visibility.GLOBAL else "tenant"
+
+
+def _taken(secret: Secret) -> ConflictError:
+    # Never whose it is: whoever may create learns that the key is taken, and no more.
+    return ConflictError(
+        f"secret {secret.key!r} already exists",
+        hint="update it with `resolver secrets update`, or choose another key",
+    )
+
+
+def _overtaken(secret: Secret) -> ConflictError:
+    return ConflictError(
+        f"secret {secret.key!r} was changed or deleted by someone else at the same time",
+        hint="look at it again, then repeat the change if it is still wanted",
+    )
+
+
+def _secret(row: Sequence[Any]) -> Secret:
+    """A secret from the values of `_SECRET_COLUMNS`, in their order."""
+    key_id, key, tenant_id, tenant, visibility, hidden, owner_id, owner, version, created_at, updated_at = row
+    return Secret(
+        key_id,
+        key,
+        Tenant(tenant_id, tenant),
+        Visibility(visibility),
+        hidden,
+        owner_id,
+        owner,
+        version,
+        created_at,
+        updated_at,
+    )

@@ -1,0 +1,93 @@
+"""The rows of access tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select
+
+from resolver.core.model import Narrowing
+from resolver.core.permissions import Permission
+from resolver.core.ports import StoredToken
+from resolver.store import tables as t
+from resolver.store.people import PeopleRows
+from resolver.store.rows import is_storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+    from resolver.core.ports import StoredUser
+
+
+class TokenRows(PeopleRows):
+    """Access tokens, and the users they belong to."""
+
+    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
+        """A token that was not revoked, with its user."""
+        if not is_storable(token_id):
+            return None
+        row = self._connection.execute(
+            select(t.access_token).where(t.access_token.c.id == token_id),
+        ).one_or_none()
+        user = None if row is None else self.user(user_id=row.user_id)
+        return None if row is None or user is None else (_token(row), user)
+
+    def tokens(self, user_id: str | None) -> Sequence[tuple[StoredToken, str]]:
+        """The tokens of one user, or of all, with the user's name; oldest first."""
+        query = (
+            select(t.access_token, t.user_account.c.name.label("user_name"))
+            .join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
+            .order_by(t.access_token.c.created_at, t.access_token.c.id)
+        )
+        if user_id is not None:
+            query = query.where(t.access_token.c.user_id == user_id)
+        return [(_token(row), row.user_name) for row in self._connection.execute(query)]
+
+    def add_token(self, token: StoredToken) -> None:
+        """Store a token."""
+        self._connection.execute(
+            insert(t.access_token).values(
+                id=token.id,
+                user_id=token.user_id,
+                digest=token.digest,
+                description=token.description,
+                created_at=token.created_at,
+                expires_at=token.expires_at,
+                narrowing=_narrowing_text(token.narrowing),
+            ),
+        )
+
+    def revoke_token(self, token_id: str) -> None:
+        """Delete a token."""
+        self._connection.execute(delete(t.access_token).where(t.access_token.c.id == token_id))
+
+
+def _narrowing_text(narrowing: Narrowing) -> str:
+    return json.dumps(
+        {
+            "permissions": None if narrowing.permissions is None else sorted(narrowing.permissions),
+            "tenants": None if narrowing.tenants is None else sorted(narrowing.tenants),
+            "keys": None if narrowing.keys is None else list(narrowing.keys),
+        },
+    )
+
+
+def _token(row: Row[*tuple[Any, ...]]) -> StoredToken:
+    fields = json.loads(row.narrowing)
+    permissions, tenants, keys = fields["permissions"], fields["tenants"], fields["keys"]
+    return StoredToken(
+        id=row.id,
+        user_id=row.user_id,
+        digest=row.digest,
+        description=row.description,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        narrowing=Narrowing(
+            None if permissions is None else frozenset(map(Permission, permissions)),
+            None if tenants is None else frozenset(tenants),
+            None if keys is None else tuple(keys),
+        ),
+    )
