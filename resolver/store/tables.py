@@ -125,6 +125,24 @@ key_scope = Table(
     CheckConstraint("scope IN ('tenant', 'global')", name="scope"),
 )
 
+secrets_provider = Table(
+    "secrets_provider",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("tenant_id", ID, ForeignKey("tenant.id"), nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("visibility", String(8), nullable=False),
+    Column("owner_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("connection_parameters", Text),
+    Column("data_key_id", ID, ForeignKey("data_key.id"), index=True),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+    CheckConstraint("visibility IN ('private', 'tenant', 'global')", name="visibility"),
+    CheckConstraint("(connection_parameters IS NULL) = (data_key_id IS NULL)", name="sealed"),
+)
+
 secret = Table(
     "secret",
     metadata,
@@ -136,6 +154,14 @@ secret = Table(
     Column("hidden", Boolean, nullable=False),
     Column("owner_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
     Column("version", Integer, nullable=False),
+    Column("schema", Text),
+    Column("expires_at", TIME),
+    # In days, and the time that they end at: counted anew from each change of the value.
+    Column("rotate_after", Integer),
+    Column("rotate_at", TIME),
+    Column("provider_id", ID, ForeignKey("secrets_provider.id"), index=True),
+    Column("provider_options", Text),
+    Column("provider_options_data_key_id", ID, ForeignKey("data_key.id"), index=True),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
     UniqueConstraint("tenant_id", "key"),
@@ -148,6 +174,7 @@ secret = Table(
     ),
     CheckConstraint("visibility IN ('private', 'tenant', 'global')", name="visibility"),
     CheckConstraint("(scope = 'global') = (visibility = 'global')", name="scope_follows_visibility"),
+    CheckConstraint("(provider_options IS NULL) = (provider_options_data_key_id IS NULL)", name="sealed"),
     Index(
         "uq_secret_global_key",
         "key",

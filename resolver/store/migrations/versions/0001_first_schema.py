@@ -130,6 +130,40 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_membership_user_id"), "membership", ["user_id"], unique=False)
     op.create_table(
+        "secrets_provider",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=256), nullable=False),
+        sa.Column("type", sa.String(length=32), nullable=False),
+        sa.Column("visibility", sa.String(length=8), nullable=False),
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("connection_parameters", sa.Text(), nullable=True),
+        sa.Column("data_key_id", sa.String(length=36), nullable=True),
+        sa.Column("created_at", sa.String(length=24), nullable=False),
+        sa.Column("updated_at", sa.String(length=24), nullable=False),
+        sa.CheckConstraint(
+            "visibility IN ('private', 'tenant', 'global')", name=op.f("ck_secrets_provider_visibility")
+        ),
+        sa.CheckConstraint(
+            "(connection_parameters IS NULL) = (data_key_id IS NULL)", name=op.f("ck_secrets_provider_sealed")
+        ),
+        sa.ForeignKeyConstraint(
+            ["data_key_id"], ["data_key.id"], name=op.f("fk_secrets_provider_data_key_id_data_key")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["user_account.id"], name=op.f("fk_secrets_provider_owner_id_user_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenant.id"], name=op.f("fk_secrets_provider_tenant_id_tenant")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_secrets_provider")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_secrets_provider_tenant_id_name")),
+    )
+    op.create_index(
+        op.f("ix_secrets_provider_data_key_id"), "secrets_provider", ["data_key_id"], unique=False
+    )
+    op.create_index(op.f("ix_secrets_provider_owner_id"), "secrets_provider", ["owner_id"], unique=False)
+    op.create_table(
         "secret",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
@@ -139,6 +173,13 @@ def upgrade() -> None:
         sa.Column("hidden", sa.Boolean(), nullable=False),
         sa.Column("owner_id", sa.String(length=36), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("schema", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.String(length=24), nullable=True),
+        sa.Column("rotate_after", sa.Integer(), nullable=True),
+        sa.Column("rotate_at", sa.String(length=24), nullable=True),
+        sa.Column("provider_id", sa.String(length=36), nullable=True),
+        sa.Column("provider_options", sa.Text(), nullable=True),
+        sa.Column("provider_options_data_key_id", sa.String(length=36), nullable=True),
         sa.Column("created_at", sa.String(length=24), nullable=False),
         sa.Column("updated_at", sa.String(length=24), nullable=False),
         sa.CheckConstraint(
@@ -146,6 +187,10 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "visibility IN ('private', 'tenant', 'global')", name=op.f("ck_secret_visibility")
+        ),
+        sa.CheckConstraint(
+            "(provider_options IS NULL) = (provider_options_data_key_id IS NULL)",
+            name=op.f("ck_secret_sealed"),
         ),
         sa.ForeignKeyConstraint(
             ["key", "scope"],
@@ -157,12 +202,27 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["owner_id"], ["user_account.id"], name=op.f("fk_secret_owner_id_user_account")
         ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"], ["secrets_provider.id"], name=op.f("fk_secret_provider_id_secrets_provider")
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_options_data_key_id"],
+            ["data_key.id"],
+            name=op.f("fk_secret_provider_options_data_key_id_data_key"),
+        ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_secret_tenant_id_tenant")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_secret")),
         sa.UniqueConstraint("tenant_id", "key", name=op.f("uq_secret_tenant_id_key")),
     )
     op.create_index(op.f("ix_secret_key_scope"), "secret", ["key", "scope"], unique=False)
     op.create_index(op.f("ix_secret_owner_id"), "secret", ["owner_id"], unique=False)
+    op.create_index(op.f("ix_secret_provider_id"), "secret", ["provider_id"], unique=False)
+    op.create_index(
+        op.f("ix_secret_provider_options_data_key_id"),
+        "secret",
+        ["provider_options_data_key_id"],
+        unique=False,
+    )
     op.create_index(
         "uq_secret_global_key",
         "secret",
