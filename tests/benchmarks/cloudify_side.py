@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _JOB = Path(__file__).with_name("cloudify_job.py")
 # cloudify-common imports pkg_resources, which later setuptools no longer bring.
-_REQUIREMENTS = ("cloudify-common==7.0.5", "networkx", "PyYAML", "cryptography", "setuptools<81")
+_REQUIREMENTS = ("cloudify-common==7.0.5", "networkx", "PyYAML!=6.0.4", "cryptography", "setuptools<81")
 
 
 @dataclass(frozen=True, slots=True)
