@@ -111,8 +111,9 @@ class Rows:
     def secret(self, tenant: int, key: str, scope: str, visibility: str = "") -> None:
         """Make a secret's row."""
         self._run(
-            "INSERT INTO secret (id, tenant_id, key, scope, visibility, hidden, owner_id, version, created_at,"
-            " updated_at) VALUES (:id, :tenant, :key, :scope, :visibility, false, :owner, 1, '', '')",
+            "INSERT INTO secret"
+            " (id, tenant_id, key, scope, visibility, hidden, owner_id, version, created_at, updated_at)"
+            " VALUES (:id, :tenant, :key, :scope, :visibility, false, :owner, 1, '', '')",
             id=str(uuid.uuid4()),
             tenant=self.tenants[tenant],
             key=key,
