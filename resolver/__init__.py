@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from resolver.api import Resolver, open_resolver
     from resolver.core.model import Caller
     from resolver.core.problems import Problem
-    from resolver.resolution import ResolvedBlueprint
+    from resolver.resolved import ResolvedBlueprint, Use
 
 __all__ = [
     "AccessError",
@@ -63,14 +63,16 @@ __all__ = [
     "StoreError",
     "UnavailableError",
     "UsageError",
+    "Use",
     "open_resolver",
 ]
 
 _LAZY = {
     "Caller": "resolver.core.model",
     "Problem": "resolver.core.problems",
-    "ResolvedBlueprint": "resolver.resolution",
+    "ResolvedBlueprint": "resolver.resolved",
     "Resolver": "resolver.api",
+    "Use": "resolver.resolved",
     "open_resolver": "resolver.api",
 }
 

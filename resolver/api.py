@@ -12,25 +12,32 @@ from resolver.config import Settings
 from resolver.core.context import Context
 from resolver.core.evaluate import GivenInput
 from resolver.errors import UsageError
-from resolver.resolution import BlueprintText, Options, ResolvedBlueprint, resolve
+from resolver.resolution import BlueprintText, Options, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
     from resolver.core.model import Caller
+    from resolver.resolved import ResolvedBlueprint
     from resolver.service import Service
 
 
 class Resolver:
-    """An open store, to resolve blueprints with. Safe to use from several threads.
+    """An open store, to resolve blueprints with.
+
+    Several threads may use one at the same time, each with callers of its own: a caller is an argument, never
+    a state. Opening one changes nothing in the process, and a process may open several.
 
     Args:
         service: the service behind it.
     """
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self._opened: Service | None = service
+
+    def __repr__(self) -> str:
+        return "Resolver(closed)" if self._opened is None else "Resolver(open)"
 
     def __enter__(self) -> Self:
         return self
@@ -44,8 +51,21 @@ class Resolver:
         self.close()
 
     def close(self) -> None:
-        """Give back the database's connections."""
-        self._service.close()
+        """Give back the database's connections, and drop the keys. Closing twice does nothing.
+
+        What was resolved stays valid until it is closed itself. Calls that other threads have begun end well
+        or with an error of this package.
+        """
+        service, self._opened = self._opened, None
+        if service is not None:
+            service.close()
+
+    @property
+    def _service(self) -> Service:
+        service = self._opened
+        if service is None:
+            raise UsageError("the resolver was closed", hint="open another one with `open_resolver`")
+        return service
 
     def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
         """Identify a caller, by an access token or by user name and password.
@@ -73,8 +93,9 @@ class Resolver:
         context: Mapping[str, Any] | None = None,
         partial: bool = False,
         evaluate: bool = False,
+        merge_imports: bool = False,
     ) -> ResolvedBlueprint:
-        """Resolve one blueprint, in memory.
+        """Resolve one blueprint, in memory: all of its calls, or none.
 
         Args:
             path_or_text: a path, or the blueprint's text: a `str` with a line break is text.
@@ -84,9 +105,13 @@ class Resolver:
             context: facts about the deployment, as `schemas/context.schema.json` describes them.
             partial: keep calls whose argument is not known before deployment, rather than refuse them.
             evaluate: evaluate the other functions too, where all their arguments are known.
+            merge_imports: make one document of the blueprint and the local files that it imports.
+
+        Returns:
+            The resolved blueprint; close it, or use it in a `with` statement, to drop the values.
 
         Raises:
-            UsageError: the file can't be read.
+            UsageError: the file can't be read, or the resolver was closed.
             BlueprintError: anything kept a call from being resolved; all problems together.
             NotPermittedError: the caller may not use secrets in this tenant.
             UnavailableError: the store or a key is not available.
@@ -96,19 +121,17 @@ class Resolver:
             Context(tenant) if context is None else make_context(context, tenant),
             partial,
             evaluate,
+            merge_imports,
         )
-        resolution = resolve(self._service, caller, tenant, [_text(path_or_text)], options)
+        service = self._service
+        resolution = resolve(service, caller, tenant, [_text(path_or_text)], options)
         return resolution.blueprints[0]
 
 
 def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
     if isinstance(path_or_text, str) and "\n" in path_or_text:
         return BlueprintText("<text>", path_or_text.encode(), Path.cwd())
-    path = Path(path_or_text)
-    try:
-        return BlueprintText(str(path), path.read_bytes(), path.parent)
-    except OSError as error:
-        raise UsageError(f"blueprint {str(path)!r} can't be read: {error.strerror}") from None
+    return BlueprintText.read(path_or_text)
 
 
 def open_resolver(home: str | os.PathLike[str] | None = None) -> Resolver:

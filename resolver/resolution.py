@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint import (
+    DEFAULT_LIMITS,
     Blueprint,
-    Masked,
-    Rendered,
     Tree,
     copied_calls,
     definitions_of,
-    dump,
     held_calls,
     merge,
     read,
     read_tree,
-    render,
 )
 from resolver.blueprint.places import with_places
 from resolver.blueprint.strict import strict_problems
@@ -29,19 +29,17 @@ from resolver.core.input_types import undeclared
 from resolver.core.near import did_you_mean
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
-from resolver.core.resolve import Placement, Plan
-from resolver.core.walk import rebuild
-from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError
+from resolver.core.resolve import Plan
+from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError, UsageError
 from resolver.patterns import match_all
+from resolver.resolved import ResolvedBlueprint, Use
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
-    from pathlib import Path
 
-    from resolver.core.document import Position
     from resolver.core.evaluate import GivenInput
     from resolver.core.model import Caller
-    from resolver.core.resolve import CallSite, KeyUse
+    from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.service import Service
     from resolver.service.use import KeyStatus, UsedSecret
 
@@ -63,107 +61,22 @@ class BlueprintText:
     data: bytes = field(repr=False)
     base: Path
 
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> BlueprintText:
+        """Read a file, no further than a blueprint may be long.
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A secret that a run used."""
-
-    key: str
-    version: int
-
-
-class ResolvedBlueprint:
-    """A blueprint with the values in their places, in memory. Its repr shows no value.
-
-    Args:
-        blueprint: the blueprint as it was read.
-        placements: what was put in the place of each call.
-        showable: the keys whose values the caller may also see.
-        merged: the one document that the blueprint and its imports make; None when they are not merged.
-    """
-
-    __slots__ = ("_blueprint", "_merged", "_placements", "_rendered", "_showable")
-
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        placements: Mapping[int, Placement],
-        showable: frozenset[str],
-        merged: Any = None,  # noqa: ANN401 - documents are plain data
-    ) -> None:
-        self._blueprint = blueprint
-        self._merged = merged
-        self._placements = placements
-        self._showable = showable
-        self._rendered: Rendered | None = None
-
-    def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
-        raise TypeError("a resolved blueprint can't be pickled: it holds secret values")
-
-    def __repr__(self) -> str:
-        return f"ResolvedBlueprint({self.name!r}, calls={len(self._placements)})"
-
-    @property
-    def name(self) -> str:
-        """The blueprint's name as it was given."""
-        return self._blueprint.name
-
-    @property
-    def documents(self) -> list[Any]:
-        """The documents of the text as plain data, with the values placed."""
-        values = self._values()
-        documents = self._blueprint.documents if self._merged is None else [self._merged]
-        return [rebuild(document, values) for document in documents]
-
-    @property
-    def data(self) -> Any:  # noqa: ANN401 - documents are plain data
-        """The document as plain data, with the values placed; a list of them when the text has several."""
-        documents = self.documents
-        return documents[0] if len(documents) == 1 else documents
-
-    def text(self) -> str:
-        """The blueprint's own text, or the merged document's, with the values in the place of the calls."""
-        return self._render().text
-
-    def _render(self) -> Rendered:
-        if self._rendered is None:
-            self._rendered = self._write(self._values())
-        return self._rendered
-
-    def _write(self, results: Mapping[int, Any]) -> Rendered:
-        if self._merged is None:
-            return render(self._blueprint, results)
-        return Rendered(dump(self._merged, results, self.name), ())
-
-    def _values(self) -> dict[int, Any]:
-        return {node: placement.value for node, placement in self._placements.items()}
-
-    def redacted(self, *, show: bool = False) -> str:
-        """The text with each placed value as `!masked KEY`.
-
-        Args:
-            show: write out those values that the caller may see.
+        Raises:
+            UsageError: it can't be read.
         """
-        results = {
-            node: placement.value if self._may_show(placement, show=show) else Masked(placement.label)
-            for node, placement in self._placements.items()
-        }
-        return self._write(results).text
-
-    def _may_show(self, placement: Placement, *, show: bool) -> bool:
-        """Whether a value may stand before a person's eyes: no secret went into it, or they may see those."""
-        return not placement.used or (show and placement.used <= self._showable)
-
-    @property
-    def written_out(self) -> tuple[Position, ...]:
-        """Where the text had to be changed outside a call, because an alias lost its anchor."""
-        return self._render().written_out
-
-    @property
-    def hidden_labels(self) -> list[str]:
-        """The keys, as they may be shown, of placed values that the caller may not see."""
-        labels = {p.label for p in self._placements.values() if not p.used <= self._showable}
-        return sorted(labels)
+        name = os.fspath(path)
+        try:
+            with Path(name).open("rb") as file:
+                if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                    raise IsADirectoryError(0, "Is a directory")
+                return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent)
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+            raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +182,20 @@ class _Run:
             defining = [Definitions(self.definitions.get(id(root), [root])) for root in roots]
             self._problems += undeclared(defining, given)
 
-    def resolved(self, blueprint: Blueprint, showable: frozenset[str]) -> ResolvedBlueprint:
+    def resolved(
+        self, blueprint: Blueprint, showable: frozenset[str], uses: Sequence[Use]
+    ) -> ResolvedBlueprint:
         """A blueprint with its results, once all is known and there is no problem."""
+        placements, document = self._placed(blueprint)
+        used = frozenset[str]().union(*(placement.used for placement in placements.values()))
+        own = tuple(use for use in uses if use.key in used)
+        return ResolvedBlueprint(blueprint, placements, showable, document, own)
+
+    def _placed(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
+        """What is placed in a blueprint, and the document that is written anew, if one is."""
         tree = self._trees.get(blueprint)
         if tree is None:
-            return self._resolved_alone(blueprint, showable)
+            return self._placed_alone(blueprint)
         placements: dict[int, Placement] = {}
         replaced: dict[Blueprint, Any] = {}
         for source in tree.merged:
@@ -282,12 +204,12 @@ class _Run:
             if results.by_path:
                 replaced[source], copies = copied_calls(source, results.by_node, results.by_path)
                 placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
-        return ResolvedBlueprint(blueprint, placements, showable, merge(tree, replaced).document)
+        return placements, merge(tree, replaced).document
 
-    def _resolved_alone(self, blueprint: Blueprint, showable: frozenset[str]) -> ResolvedBlueprint:
+    def _placed_alone(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
         results = self.plan.results(blueprint)
         if not results.by_path:
-            return ResolvedBlueprint(blueprint, results.by_node, showable)
+            return results.by_node, None
         if len(blueprint.documents) > 1:
             self.add(
                 Reason.NOT_KNOWN_YET,
@@ -301,7 +223,7 @@ class _Run:
             f"{blueprint.name}: a call that several nodes share has another result in each of them, "
             "so the document is written anew and its comments are gone",
         )
-        return ResolvedBlueprint(blueprint, placements, showable, document)
+        return placements, document
 
     @property
     def problems(self) -> list[Problem]:
@@ -357,27 +279,28 @@ def resolve(
     run = _Run(texts, options or Options())
     used: dict[str, UsedSecret] = {}
     told: dict[str, Use] = {}
-    while uses := run.plan.advance():
+    while wanted := run.plan.advance():
         if run.problems:
-            _learn_the_rest(service, caller, tenant, run, uses)
+            _learn_the_rest(service, caller, tenant, run, wanted)
             break
-        answer = service.use.use(caller, tenant, uses, run.digests)
+        answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
             refusals = {key: refusal.verdict for key, refusal in answer.refusals.items()}
-            _refuse(run.plan, uses, refusals, _Keys(service, caller, tenant))
+            _refuse(run.plan, wanted, refusals, _Keys(service, caller, tenant))
             break
         used |= answer.secrets
         told |= {
             use.key: Use(use.key, used[use.key].version)
-            for use in uses
+            for use in wanted
             if use.placed and not use.origin.secrets
         }
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
+    uses = tuple(told[key] for key in sorted(told))
     return Resolution(
-        tuple(run.resolved(blueprint, showable) for blueprint in run.blueprints),
-        tuple(told[key] for key in sorted(told)),
+        tuple(run.resolved(blueprint, showable, uses) for blueprint in run.blueprints),
+        uses,
         run.plan.kept,
         tuple(run.notes),
     )

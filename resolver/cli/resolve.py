@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -129,17 +128,9 @@ def _read_blueprint(name: str) -> BlueprintText:
     from resolver.blueprint import DEFAULT_LIMITS  # noqa: PLC0415
     from resolver.resolution import BlueprintText  # noqa: PLC0415
 
-    most = DEFAULT_LIMITS.size + 1
     if name == "-":
-        return BlueprintText("<stdin>", sys.stdin.buffer.read(most), Path.cwd())
-    try:
-        with Path(name).open("rb") as file:
-            if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-                raise IsADirectoryError(0, "Is a directory")
-            return BlueprintText(name, file.read(most), Path(name).parent)
-    except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
-        raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
+        return BlueprintText("<stdin>", sys.stdin.buffer.read(DEFAULT_LIMITS.size + 1), Path.cwd())
+    return BlueprintText.read(name)
 
 
 def _options(request: Request, tenant: str) -> Options:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from resolver.core.model import Caller
-    from resolver.resolution import ResolvedBlueprint
+    from resolver.resolved import ResolvedBlueprint
     from resolver.service import Service
 
 ROOT = Path(__file__).parents[2]
