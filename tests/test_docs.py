@@ -166,6 +166,26 @@ def test_the_python_example_runs(tmp_path: Path, sample_environ: dict[str, str])
     assert (done.stdout, done.stderr) == ("not-a-real-password\n", "")
 
 
+def test_the_python_page_runs(tmp_path: Path, sample_environ: dict[str, str]) -> None:
+    """The examples of the page run one after the other, and print what is wrong with a blueprint."""
+    examples = blocks((DOCS / "python.md").read_text(), "python")
+    token = json.loads((tmp_path / "home" / "profile").read_text())["token"]
+    deploy = "def deploy(data):\n    print(data['node_templates']['database']['properties']['password'])\n\n"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", deploy + "\n".join(examples)],
+        cwd=tmp_path,
+        env=sample_environ | {"RESOLVER_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert len(examples) == 3
+    first, *problems = done.stdout.splitlines()
+    assert (first, done.stderr) == ("not-a-real-password", "")
+    assert [line.split()[:2] for line in problems] == [["secret_not_found", "1"], ["bad_argument", "2"]]
+    assert "did you mean 'db_password'?" in problems[0]
+
+
 def test_the_first_screen() -> None:
     """README's first 30 lines lead with exec, set up, resolve, and show a refusal."""
     lines = README.read_text().splitlines()[:30]
