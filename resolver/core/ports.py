@@ -167,6 +167,9 @@ class Session(Protocol):
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store a data key and make it the active one."""
 
+    def destroy_data_keys(self, tenant_id: str) -> int:
+        """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one."""
+
     # secrets
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
@@ -210,6 +213,13 @@ class Store(Protocol):
 
     def write(self) -> AbstractContextManager[Session]:
         """A transaction that writes; committed at the end of the block, rolled back by an exception."""
+
+    def wipe_deleted(self) -> bool:
+        """Overwrite what deleted rows left behind, as far as the database lets a client do so.
+
+        Returns:
+            Whether it is done; False when a reader of an older state kept it from being done now.
+        """
 
     def close(self) -> None:
         """Give back connections."""

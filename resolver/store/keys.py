@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from resolver.core.ports import StoredDataKey
 from resolver.store import tables as t
@@ -57,6 +57,16 @@ class KeyRows(Rows):
                 created_at=at,
             ),
         )
+
+    def destroy_data_keys(self, tenant_id: str) -> int:
+        """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one.
+
+        What copies of the database still hold of it opens nothing without them; `Store.wipe_deleted` sees to
+        the copy that SQLite keeps in its log.
+        """
+        return self._connection.execute(
+            delete(t.data_key).where(t.data_key.c.tenant_id == tenant_id)
+        ).rowcount
 
 
 def _data_key(row: Row[*tuple[Any, ...]]) -> StoredDataKey:

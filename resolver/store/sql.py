@@ -10,7 +10,7 @@ from sqlalchemy import text
 from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.audit import AuditRows
-from resolver.store.engine import WRITES, make_engine, parse_url, show_url, translated
+from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
 from resolver.store.keys import KeyRows
 from resolver.store.secrets import SecretRows
 from resolver.store.tokens import TokenRows
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
+
+_WIPE_TIMEOUT_MS = 1000
+"""How long wiping waits for readers of an older state."""
 
 
 class SqlSession(TokenRows, KeyRows, SecretRows, AuditRows):
@@ -84,6 +87,21 @@ class SqlStore:
                 f"the database has schema {found}, this program needs {t.SCHEMA_REVISION}",
                 hint="`resolver init` upgrades an older schema; a newer one needs a newer program",
             )
+
+    def wipe_deleted(self) -> bool:
+        """Empty SQLite's log, which keeps pages as they were; in its file `secure_delete` overwrites rows.
+
+        PostgreSQL's dead rows go with its own VACUUM, which a client does not time.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with translated(self._engine), self._engine.connect() as connection:
+            # Past SQLAlchemy, which would begin a transaction: a checkpoint can't run within one.
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {_WIPE_TIMEOUT_MS}")
+            busy = [row[0] for row in cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()]
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        return busy == [0]
 
     def close(self) -> None:
         """Give back connections."""
