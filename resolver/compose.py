@@ -147,7 +147,7 @@ def _fill_empty(service: Service, password: str | None, profile_path: Path | Non
             _write_private(profile_path, Profile(token, FIRST_TENANT).encode())
 
     try:
-        return service.directory.initialise(ADMIN, password, FIRST_TENANT, keep)
+        return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep)
     except ConflictError:
         return None
 

@@ -171,9 +171,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.service = Service(self.store, self.ring, lambda: self.passwords, self.clock)
-        token = self.service.directory.initialise("admin", "admin password", "home", lambda _: None)
+        token = self.service.setup.initialise("admin", "admin password", "home", lambda _: None)
         self.admin = self.service.gate.authenticate_token(token or "")
-        self.service.directory.create_tenant(self.admin, "away")
+        self.service.tenants.create(self.admin, "away")
 
     def user(
         self,
@@ -183,18 +183,16 @@ class World:
         system_role: SystemRole = SystemRole.DEFAULT,
     ) -> Caller:
         """Make a user; the caller that a new token of theirs identifies."""
-        self.service.directory.create_user(self.admin, name, None, system_role)
+        self.service.users.create(self.admin, name, None, system_role)
         for tenant, role in (("home", home), ("away", away)):
             if role is not None:
-                self.service.directory.add_member(self.admin, tenant, name, role)
+                self.service.tenants.add_member(self.admin, tenant, name, role)
         return self.caller(name)
 
     def caller(self, name: str, narrowing: Narrowing = UNNARROWED, expires_at: str | None = None) -> Caller:
         """The caller that a new token of a user identifies."""
-        token = self.service.directory.create_token(
-            self.admin, name, narrowing=narrowing, expires_at=expires_at
-        )
-        return self.service.gate.authenticate_token(token)
+        made = self.service.tokens.create(self.admin, name, narrowing=narrowing, expires_at=expires_at)
+        return self.service.gate.authenticate_token(made.token)
 
     def secret(
         self,

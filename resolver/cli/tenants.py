@@ -20,7 +20,7 @@ def tenants() -> None:
 @pass_app
 def create(app: App, *, name: str) -> None:
     """Make a tenant, with a data key of its own."""
-    app.service.directory.create_tenant(app.caller, name)
+    app.service.tenants.create(app.caller, name)
     put(f"Tenant `{name}` created")
 
 
@@ -33,7 +33,7 @@ def list_(app: App, *, output_format: str) -> None:
 
     A sys_admin sees all tenants.
     """
-    found = app.service.directory.list_tenants(app.caller)
+    found = app.service.tenants.list(app.caller)
     rows = [{"name": tenant.name, "role": role.value if role else None} for tenant, role in found]
     if output_format == "json":
         put_json(rows)
@@ -58,7 +58,7 @@ def list_(app: App, *, output_format: str) -> None:
 @pass_app
 def add_user(app: App, *, username: str, tenant: str, role: str) -> None:
     """Make a user a member of a tenant, or change the role there."""
-    app.service.directory.add_member(app.caller, tenant, username, TenantRole(role))
+    app.service.tenants.add_member(app.caller, tenant, username, TenantRole(role))
     put(f"User `{username}` is {role} in tenant `{tenant}`")
 
 
@@ -69,5 +69,5 @@ def add_user(app: App, *, username: str, tenant: str, role: str) -> None:
 @pass_app
 def remove_user(app: App, *, username: str, tenant: str) -> None:
     """End a user's membership in a tenant."""
-    app.service.directory.remove_member(app.caller, tenant, username)
+    app.service.tenants.remove_member(app.caller, tenant, username)
     put(f"User `{username}` removed from tenant `{tenant}`")

@@ -64,7 +64,7 @@ def create(
     """Make an access token, shown this once. It never gives more than its user's rights."""
     from datetime import datetime  # noqa: PLC0415
 
-    token = app.service.directory.create_token(
+    made = app.service.tokens.create(
         app.caller,
         username,
         description=description,
@@ -75,7 +75,7 @@ def create(
             keys or None,
         ),
     )
-    put(token)
+    put(made.token)
     if not quiet:
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")
 
@@ -95,7 +95,7 @@ def list_(app: App, *, output_format: str) -> None:
             "narrowed": _show(token.narrowing),
             "description": token.description,
         }
-        for token in app.service.directory.list_tokens(app.caller)
+        for token in app.service.tokens.list(app.caller)
     ]
     if output_format == "json":
         put_json(rows)
@@ -114,5 +114,5 @@ def list_(app: App, *, output_format: str) -> None:
 @pass_app
 def revoke(app: App, *, token_id: str) -> None:
     """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
-    app.service.directory.revoke_token(app.caller, token_id)
+    app.service.tokens.revoke(app.caller, token_id)
     put(f"Token `{token_id}` revoked")

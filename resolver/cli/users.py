@@ -38,7 +38,7 @@ def users() -> None:
 def create(app: App, *, name: str, password_file: str | None, role: str) -> None:
     """Make a user. One without a password can only use tokens."""
     password = None if password_file is None else read_password(password_file)
-    app.service.directory.create_user(app.caller, name, password, SystemRole(role))
+    app.service.users.create(app.caller, name, password, SystemRole(role))
     put(f"User `{name}` created with `{role}` security role")
 
 
@@ -55,7 +55,7 @@ def list_(app: App, *, output_format: str) -> None:
             "active": user.active,
             "created_at": user.created_at,
         }
-        for user in app.service.directory.list_users(app.caller)
+        for user in app.service.users.list(app.caller)
     ]
     if output_format == "json":
         put_json(rows)
@@ -72,7 +72,7 @@ def list_(app: App, *, output_format: str) -> None:
 @pass_app
 def set_role(app: App, *, name: str, role: str) -> None:
     """Give a user another system role. The last sys_admin keeps it."""
-    app.service.directory.set_system_role(app.caller, name, SystemRole(role))
+    app.service.users.set_role(app.caller, name, SystemRole(role))
     put(f"User `{name}` has `{role}` security role")
 
 
@@ -90,5 +90,5 @@ def set_password(app: App, *, name: str, password_file: str | None) -> None:
         password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
     else:
         password = read_password(password_file or "-")
-    app.service.directory.set_password(app.caller, name, password)
+    app.service.users.set_password(app.caller, name, password)
     put(f"Password of user `{name}` changed")

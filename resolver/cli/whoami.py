@@ -14,7 +14,7 @@ from resolver.cli.output import put, put_fields, put_json
 @pass_app
 def whoami(app: App, *, output_format: str) -> None:
     """Show who you are, which mode is on, and what you may do in each tenant."""
-    identity = app.service.directory.whoami(app.caller)
+    identity = app.service.users.whoami(app.caller)
     narrowing = identity.narrowing
     fields = {
         "user": identity.username,

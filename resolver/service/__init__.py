@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from resolver.service.directory import Directory
 from resolver.service.gate import Gate
 from resolver.service.manage import Secrets
 from resolver.service.rows import Opener
+from resolver.service.setup import Setup
+from resolver.service.tenants import Tenants
+from resolver.service.tokens import Tokens
 from resolver.service.trail import Trail
 from resolver.service.use import Use
+from resolver.service.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +43,10 @@ class Service:
         gate: identifies callers.
         use: obtains values for blueprints.
         secrets: manages secrets.
-        directory: tenants, users, memberships and tokens.
+        tenants: tenants and their members.
+        users: users.
+        tokens: access tokens.
+        setup: fills an empty store.
         trail: the audit trail.
     """
 
@@ -57,7 +63,10 @@ class Service:
         opener = Opener(cipher, self.trail)
         self.use = Use(store, self.gate, self.trail, opener)
         self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock)
-        self.directory = Directory(store, cipher, self.gate, self.trail, clock)
+        self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
+        self.users = Users(store, self.gate, self.trail, clock)
+        self.tokens = Tokens(store, self.gate, self.trail, clock)
+        self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
 
     def close(self) -> None:
         """Give back the store's connections."""

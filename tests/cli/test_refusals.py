@@ -58,17 +58,17 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     profile = settings.profile()
     assert profile is not None
     admin = service.gate.authenticate_token(profile.token)
-    directory, secrets = service.directory, service.secrets
-    directory.create_tenant(admin, "other")
+    secrets = service.secrets
+    service.tenants.create(admin, "other")
     secrets.create(admin, TENANT, "k", "value-of-k")
     secrets.create(admin, TENANT, "j", '{"a": 1}')
     secrets.create(admin, TENANT, "mine", "value-of-mine", visibility=Visibility.PRIVATE)
     secrets.create(admin, "other", "theirs", "value-of-theirs")
     for name in ("viewer", "user", "stranger"):
-        directory.create_user(admin, name, None)
-    directory.add_member(admin, TENANT, "viewer", TenantRole.VIEWER)
-    directory.add_member(admin, TENANT, "user", TenantRole.USER)
-    tokens = {name: directory.create_token(admin, name) for name in ("viewer", "user", "stranger")}
+        service.users.create(admin, name, None)
+    service.tenants.add_member(admin, TENANT, "viewer", TenantRole.VIEWER)
+    service.tenants.add_member(admin, TENANT, "user", TenantRole.USER)
+    tokens = {name: service.tokens.create(admin, name).token for name in ("viewer", "user", "stranger")}
     for name, narrowing in {
         "to a key": Narrowing(keys=("x*",)),
         "to a permission": Narrowing(permissions=frozenset({Permission.SECRET_LIST})),
@@ -76,8 +76,8 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
         "revoked": UNNARROWED,
         "expired": UNNARROWED,
     }.items():
-        tokens[name] = directory.create_token(admin, narrowing=narrowing)
-    directory.revoke_token(admin, tokens["revoked"].split("-")[1])
+        tokens[name] = service.tokens.create(admin, narrowing=narrowing).token
+    service.tokens.revoke(admin, tokens["revoked"].split("-")[1])
     service.close()
     connection = sqlite3.connect(home / "data" / "resolver.db")
     with connection:  # nobody can make one that has expired

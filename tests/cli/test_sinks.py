@@ -59,9 +59,9 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     admin = service.gate.authenticate_token(profile.token)
     service.secrets.create(admin, TENANT, "open", VALUE)
     service.secrets.create(admin, TENANT, "hidden", "never-shown-2", hidden=True)
-    service.directory.create_user(admin, "eve", None)
-    service.directory.add_member(admin, TENANT, "eve", TenantRole.USER)
-    token = service.directory.create_token(admin, "eve")
+    service.users.create(admin, "eve", None)
+    service.tenants.add_member(admin, TENANT, "eve", TenantRole.USER)
+    token = service.tokens.create(admin, "eve").token
     service.close()
     blueprint = folder / "b.yaml"
     blueprint.write_text("a: { get_secret: open }\nb: { get_secret: hidden }\n")

@@ -456,9 +456,7 @@ def _use_narrowed(world: World) -> object:
 
 def _create_user(world: World) -> object:
     service = world.service()
-    return service.directory.create_user(
-        world.caller(service), "eve", (world.folder / "password").read_text()
-    )
+    return service.users.create(world.caller(service), "eve", (world.folder / "password").read_text())
 
 
 def _no_credentials(world: World) -> object:

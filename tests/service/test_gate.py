@@ -105,7 +105,7 @@ def test_what_no_key_can_be_is_not_found(world: World, text: str) -> None:
     with pytest.raises(AuthenticationError):
         world.service.gate.authenticate_password(f"u{text}", "password")
     with pytest.raises(NotFoundError):
-        world.service.directory.revoke_token(world.admin, text)
+        world.service.tokens.revoke(world.admin, text)
     assert max(len(record.body) for record in world.service.trail.records(world.admin, "home")) < 3000
 
 
@@ -120,32 +120,32 @@ NARROWINGS = [
 def test_a_narrowed_token_has_no_power_over_tokens(world: World, narrowing: Narrowing) -> None:
     """However wide its narrowing, it can't make, list or revoke tokens, nor change a password."""
     narrowed = world.caller("admin", narrowing)
-    directory = world.service.directory
+    service = world.service
     for attempt in (
-        lambda: directory.create_token(narrowed),
-        lambda: directory.list_tokens(narrowed),
-        lambda: directory.revoke_token(narrowed, narrowed.token_id),
-        lambda: directory.set_password(narrowed, "admin", "another password"),
+        lambda: service.tokens.create(narrowed),
+        lambda: service.tokens.list(narrowed),
+        lambda: service.tokens.revoke(narrowed, narrowed.token_id),
+        lambda: service.users.set_password(narrowed, "admin", "another password"),
     ):
         with pytest.raises(NotPermittedError, match=r"^a narrowed token can't "):
             attempt()
     whole = world.caller("admin")
-    directory.create_token(whole)
-    assert len(directory.list_tokens(whole)) == 4
-    directory.set_password(whole, "admin", "another password")
+    service.tokens.create(whole)
+    assert len(service.tokens.list(whole)) == 4
+    service.users.set_password(whole, "admin", "another password")
     assert world.service.gate.authenticate_password("admin", "another password").username == "admin"
-    directory.revoke_token(whole, narrowed.token_id)
+    service.tokens.revoke(whole, narrowed.token_id)
 
 
 def test_no_token_makes_one_that_outlives_it(world: World) -> None:
     """A token's expiry bounds those it makes, also when they ask for none; a shorter one is kept."""
     limit, shorter = "2030-06-01T00:00:00.000Z", "2030-03-01T00:00:00.000Z"
     maker = world.caller("admin", expires_at=limit)
-    directory = world.service.directory
+    service = world.service
     asked = {"none": None, "longer": "2031-01-01T00:00:00.000Z", "shorter": shorter}
     for description, expires_at in asked.items():
-        directory.create_token(maker, description=description, expires_at=expires_at)
-    found = {info.description: info.expires_at for info in directory.list_tokens(world.admin)}
+        service.tokens.create(maker, description=description, expires_at=expires_at)
+    found = {info.description: info.expires_at for info in service.tokens.list(world.admin)}
     assert [found[name] for name in asked] == [limit, limit, shorter]
 
 
@@ -179,66 +179,66 @@ def test_rights_are_the_users_rights_of_now(world: World) -> None:
     world.secret("k")
     user = world.user("u", home=TenantRole.USER)
     narrowed = world.caller("u", Narrowing(permissions=frozenset(Permission)))
-    directory, secrets = world.service.directory, world.service.secrets
+    service, secrets = world.service, world.service.secrets
     secrets.update(user, "home", "k", value="2")
     secrets.update(narrowed, "home", "k", value="3")
-    directory.add_member(world.admin, "home", "u", TenantRole.VIEWER)
+    service.tenants.add_member(world.admin, "home", "u", TenantRole.VIEWER)
     for caller in (user, narrowed):
         with pytest.raises(NotPermittedError):
             secrets.update(caller, "home", "k", value="4")
-    directory.remove_member(world.admin, "home", "u")
+    service.tenants.remove_member(world.admin, "home", "u")
     for caller in (user, narrowed):
         with pytest.raises(NotPermittedError):
             secrets.list(caller, "home")
     with pytest.raises(NotFoundError):
-        directory.remove_member(world.admin, "home", "u")
+        service.tenants.remove_member(world.admin, "home", "u")
 
 
 def test_losing_sys_admin_acts_at_once(world: World) -> None:
     """A caller who was a sys_admin when identified is not one after the role was taken."""
     other = world.user("other", system_role=SystemRole.SYS_ADMIN)
-    world.service.directory.create_tenant(other, "third")
-    world.service.directory.set_system_role(world.admin, "other", SystemRole.DEFAULT)
+    world.service.tenants.create(other, "third")
+    world.service.users.set_role(world.admin, "other", SystemRole.DEFAULT)
     with pytest.raises(NotPermittedError):
-        world.service.directory.create_tenant(other, "fourth")
+        world.service.tenants.create(other, "fourth")
 
 
 def test_losing_a_role_while_a_password_is_hashed_acts(world: World) -> None:
     """Rights are read again after the slow hash: a sys_admin who is demoted meanwhile changes no password."""
     world.user("victim")
     other = world.user("other", system_role=SystemRole.SYS_ADMIN)
-    world.service.directory.set_password(other, "victim", "first password")
+    world.service.users.set_password(other, "victim", "first password")
     plain = type(world.passwords).hash
 
     def demoting(hasher: object, password: str) -> str:  # noqa: ARG001 - a method
-        world.service.directory.set_system_role(world.admin, "other", SystemRole.DEFAULT)
+        world.service.users.set_role(world.admin, "other", SystemRole.DEFAULT)
         return plain(world.passwords, password)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(world.passwords), "hash", demoting)
         with pytest.raises(NotPermittedError):
-            world.service.directory.set_password(other, "victim", "second password")
+            world.service.users.set_password(other, "victim", "second password")
     assert world.service.gate.authenticate_password("victim", "first password").username == "victim"
 
 
 def test_an_expired_token_is_refused_from_that_moment(world: World) -> None:
     """A token is good until its expiry and refused from it on, also for a caller identified before."""
-    token = world.service.directory.create_token(world.admin, expires_at="2030-06-01T00:00:00.000Z")
+    token = world.service.tokens.create(world.admin, expires_at="2030-06-01T00:00:00.000Z").token
     world.clock.now = "2030-05-31T23:59:59.999Z"
     caller = world.service.gate.authenticate_token(token)
-    assert world.service.directory.list_users(caller)
+    assert world.service.users.list(caller)
     world.clock.now = "2030-06-01T00:00:00.000Z"
     with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
         world.service.gate.authenticate_token(token)
     with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
-        world.service.directory.list_users(caller)
+        world.service.users.list(caller)
 
 
 def test_a_revoked_token_and_a_deactivated_user_are_refused_at_once(world: World) -> None:
     """Revocation and deactivation act on callers that were identified before, with one text."""
     world.secret("k")
     user, other = world.user("u", home=TenantRole.USER), world.caller("u")
-    world.service.directory.revoke_token(world.admin, user.token_id)
+    world.service.tokens.revoke(world.admin, user.token_id)
     with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
         world.service.secrets.list(user, "home")
     assert world.service.secrets.list(other, "home")
@@ -251,12 +251,12 @@ def test_a_revoked_token_and_a_deactivated_user_are_refused_at_once(world: World
 def test_one_s_own_token_may_be_revoked_and_no_one_else_s(world: World) -> None:
     """A user revokes own tokens; another's looks like one that does not exist."""
     user = world.user("u")
-    world.service.directory.revoke_token(user, user.token_id)
+    world.service.tokens.revoke(user, user.token_id)
     user = world.caller("u")
     with pytest.raises(NotFoundError, match=r"^token '\w{10}' does not exist$"):
-        world.service.directory.revoke_token(user, world.admin.token_id)
+        world.service.tokens.revoke(user, world.admin.token_id)
     with pytest.raises(NotPermittedError):
-        world.service.directory.create_token(user, "admin")
+        world.service.tokens.create(user, "admin")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_malformed_token_is_refused_without_a_look_up(embedded: World, token: 
 
 def test_a_wrong_token_is_refused_whichever_part_is_wrong(world: World) -> None:
     """A wrong id and a wrong secret give one text; the right token is let in."""
-    token = world.service.directory.create_token(world.admin)
+    token = world.service.tokens.create(world.admin).token
     prefix, public, secret = token.split("-")
     wrong = [f"{prefix}-{public}-{'x' * 40}", f"{prefix}-{'x' * 10}-{secret}"]
     for attempt in wrong:
@@ -287,7 +287,7 @@ def test_a_wrong_token_is_refused_whichever_part_is_wrong(world: World) -> None:
 def test_a_wrong_password_and_an_unknown_user_cost_the_same(world: World) -> None:
     """Unknown user, wrong password, no password and a user who is not active: one text, one comparison."""
     world.user("without")
-    world.service.directory.create_user(world.admin, "gone", "good password")
+    world.service.users.create(world.admin, "gone", "good password")
     world.execute("UPDATE user_account SET active = false WHERE name = 'gone'")
     for name, password in (("nobody", "x"), ("admin", "wrong"), ("without", "x"), ("gone", "good password")):
         before = world.passwords.compared

@@ -117,10 +117,10 @@ def test_a_hidden_value_stays_with_its_creator(world: World) -> None:
     assert secrets.show(other, "home", "k")[1] is None
     with pytest.raises(NotPermittedError, match=r"is not permitted to change the hidden secret 'k'$"):
         secrets.update(other, "home", "k", hidden=False)
-    world.service.directory.add_member(world.admin, "home", "c", TenantRole.VIEWER)
+    world.service.tenants.add_member(world.admin, "home", "c", TenantRole.VIEWER)
     with pytest.raises(NotPermittedError):
         secrets.update(creator, "home", "k", value="2")
-    world.service.directory.add_member(world.admin, "home", "o", TenantRole.MANAGER)
+    world.service.tenants.add_member(world.admin, "home", "o", TenantRole.MANAGER)
     assert secrets.update(other, "home", "k", hidden=False).hidden is False
 
 
@@ -141,25 +141,25 @@ def test_a_value_against_the_rules_is_refused(embedded: World, value: str) -> No
 
 def test_the_last_sys_admin_stays(world: World) -> None:
     """The last active sys_admin can't be demoted; one of two can."""
-    directory = world.service.directory
+    service = world.service
     with pytest.raises(ConflictError, match=r"^the last active sys_admin can't be given another role$"):
-        directory.set_system_role(world.admin, "admin", SystemRole.DEFAULT)
+        service.users.set_role(world.admin, "admin", SystemRole.DEFAULT)
     world.user("second", system_role=SystemRole.SYS_ADMIN)
-    directory.set_system_role(world.admin, "admin", SystemRole.DEFAULT)
+    service.users.set_role(world.admin, "admin", SystemRole.DEFAULT)
     with pytest.raises(NotPermittedError):
-        directory.list_users(world.admin)
+        service.users.list(world.admin)
 
 
 def test_names_are_taken_once(world: World) -> None:
     """A tenant's or user's name is taken once, a user's whatever its case."""
-    directory = world.service.directory
-    directory.create_user(world.admin, "Someone", None)
+    service = world.service
+    service.users.create(world.admin, "Someone", None)
     for attempt in (
-        lambda: directory.create_user(world.admin, "sOMEONE", None),
-        lambda: directory.create_tenant(world.admin, "home"),
+        lambda: service.users.create(world.admin, "sOMEONE", None),
+        lambda: service.tenants.create(world.admin, "home"),
     ):
         with pytest.raises(ConflictError, match=r"already exists$"):
             attempt()
-    directory.create_tenant(world.admin, "Home")
+    service.tenants.create(world.admin, "Home")
     with pytest.raises(InvalidRequestError):
-        directory.create_user(world.admin, "no spaces", None)
+        service.users.create(world.admin, "no spaces", None)

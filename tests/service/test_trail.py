@@ -152,13 +152,13 @@ def test_a_record_tells_who_did_what_where(world: World) -> None:
 
 def test_the_system_s_trail_tells_of_users_and_tokens(world: World) -> None:
     """Tenants, users, memberships, roles, passwords and tokens leave a record each; no token is in one."""
-    directory = world.service.directory
-    directory.create_user(world.admin, "u", "a password")
-    directory.add_member(world.admin, "home", "u", TenantRole.USER)
-    directory.remove_member(world.admin, "home", "u")
-    directory.set_password(world.admin, "u", "another password")
-    token = directory.create_token(world.admin, "u")
-    directory.revoke_token(world.admin, token.split("-")[1])
+    service = world.service
+    service.users.create(world.admin, "u", "a password")
+    service.tenants.add_member(world.admin, "home", "u", TenantRole.USER)
+    service.tenants.remove_member(world.admin, "home", "u")
+    service.users.set_password(world.admin, "u", "another password")
+    token = service.tokens.create(world.admin, "u").token
+    service.tokens.revoke(world.admin, token.split("-")[1])
     records = world.service.trail.records(world.admin)
     assert [record.action for record in records][-6:] == [
         "user:create",

@@ -33,7 +33,7 @@ def field(
     request: pytest.FixtureRequest, world: World, processes: Processes
 ) -> Iterator[Threads | Processes]:
     """Four racers, on connections of their own."""
-    token = world.service.directory.create_token(world.admin)
+    token = world.service.tokens.create(world.admin).token
     if request.param == "processes":
         processes.enter(world.url, ROOT_KEY, token)
         yield processes

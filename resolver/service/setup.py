@@ -1,0 +1,85 @@
+"""Filling an empty store: root key, system key, first tenant, first user."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from resolver.core.model import UNNARROWED, Caller, User, check_key
+from resolver.core.permissions import SystemRole
+from resolver.service.users import check_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.core.ports import Cipher, Store
+    from resolver.service.gate import Gate
+    from resolver.service.tenants import Tenants
+    from resolver.service.tokens import Tokens
+
+
+class Setup:
+    """The first request of a store.
+
+    Args:
+        store: what to fill.
+        cipher: makes the system key.
+        gate: hashes the password.
+        tenants: makes the first tenant.
+        tokens: makes the first token.
+        clock: gives the time as it is stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cipher: Cipher,
+        gate: Gate,
+        tenants: Tenants,
+        tokens: Tokens,
+        clock: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._cipher = cipher
+        self._gate = gate
+        self._tenants = tenants
+        self._tokens = tokens
+        self._clock = clock
+
+    def initialise(
+        self,
+        admin: str,
+        password: str | None,
+        tenant: str,
+        keep: Callable[[str], None],
+    ) -> str | None:
+        """Fill an empty store: root key, system key, first tenant, and a sys_admin with a token.
+
+        Args:
+            admin: the sys_admin's name.
+            password: the sys_admin's password; None for no password login.
+            tenant: the first tenant's name.
+            keep: called with the token before anything is committed: a token that could not be kept anywhere
+                would leave a store that nobody can enter.
+
+        Returns:
+            The sys_admin's token; None when the store is initialised already, and nothing was changed.
+
+        Raises:
+            StoreError: the store was initialised with a root key that is not at hand.
+        """
+        at = self._clock()
+        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
+        with self._store.write() as session:
+            if session.wrapping_root_key() is not None:
+                return None
+            root_key_id = self._cipher.root_key_ids[0]
+            session.set_wrapping_root_key(root_key_id, at)
+            session.add_data_key(self._cipher.new_data_key("", root_key_id), at)
+            user = User(str(uuid.uuid4()), check_key(admin, "user name"), SystemRole.SYS_ADMIN, True, at)  # noqa: FBT003
+            session.add_user(user, hashed)
+            caller = Caller(user.id, user.name, user.system_role)
+            self._tenants.add(session, caller, tenant)
+            token = self._tokens.add(session, caller, user, "made by init", None, UNNARROWED).token
+            keep(token)
+            return token
