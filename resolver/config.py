@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.errors import AuthenticationError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 APPLICATION = "blueprint-resolver"
 
@@ -136,6 +136,11 @@ class Settings:
             or self._variable("RESOLVER_KEY_FILE")
             or self._config.get("key_file"),
         )
+
+    @property
+    def plugins(self) -> Sequence[str]:
+        """The plugins that every run uses."""
+        return list(self._config.get("plugins", ()))
 
     def token(self, token_file: Path | None = None) -> str:
         """The access token: from the option's file, RESOLVER_TOKEN, or the profile, in this order.

@@ -13,6 +13,7 @@
     └── UnavailableError
         ├── StoreError          the database can't be reached, read or written
         ├── RootKeyError        no root key, or not the one that is needed
+        ├── PluginError         a plugin can't be loaded, failed, or refused what it was given
         └── TokenError
             ├── DecryptionError     a stored token does not decrypt
             └── MisplacedTokenError a stored token belongs to another place
@@ -100,6 +101,10 @@ class StoreError(UnavailableError):
 
 class RootKeyError(UnavailableError):
     """There is no root key, it is malformed, or it is not the one that is needed."""
+
+
+class PluginError(UnavailableError):
+    """A plugin can't be loaded, failed, or refused what it was given; plugins raise it, too."""
 
 
 class TokenError(UnavailableError):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
     from resolver.core.evaluate import GivenInput
-    from resolver.core.model import Caller
+    from resolver.core.model import Caller, SecretValue
     from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.service import Service
     from resolver.service.use import KeyStatus, UsedSecret
@@ -88,12 +88,14 @@ class Resolution:
         uses: the secrets used, by key; a key that came out of a secret is left out.
         kept: how many calls were kept because their argument is not known before deployment.
         notes: what the reader should know, without any value.
+        secrets: the values used, by key; those under keys that came out of a secret, too.
     """
 
     blueprints: tuple[ResolvedBlueprint, ...]
     uses: tuple[Use, ...]
     kept: int
     notes: tuple[str, ...]
+    secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,7 @@ def resolve(
         uses,
         run.plan.kept,
         tuple(run.notes),
+        {key: secret.value for key, secret in used.items()},
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import Caller
+    from resolver.orchestrators.handle import DeliveryTarget
+    from resolver.plugins import Plugins
     from resolver.service import Service
 
 P = ParamSpec("P")
@@ -30,11 +32,13 @@ class App:
     Args:
         token_file: the file named by `--token-file`.
         lacks: what hardening could not do.
+        target: the plugin that the run delivers to.
         arguments: the command line as it was given.
     """
 
     token_file: Path | None = None
     lacks: list[str] = field(default_factory=list)
+    target: DeliveryTarget | None = None
     arguments: Sequence[str] = field(default=(), repr=False)
 
     @cached_property
@@ -50,6 +54,15 @@ class App:
         service = open_service(self.settings)
         click.get_current_context().find_root().call_on_close(service.close)
         return service
+
+    @cached_property
+    def plugins(self) -> Plugins | None:
+        """The plugins that the command or `config.yaml` names, loaded; None without any."""
+        if self.target is None and not self.settings.plugins:
+            return None
+        from resolver.plugins import Plugins  # noqa: PLC0415 - few runs name one
+
+        return Plugins(self.settings.plugins, self.target)
 
     @cached_property
     def caller(self) -> Caller:

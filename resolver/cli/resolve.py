@@ -20,6 +20,9 @@ from resolver.errors import SinkRefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from resolver.core.context import Context
+    from resolver.orchestrators.handle import DeliveryTarget
+    from resolver.plugins import Plugins
     from resolver.resolution import BlueprintText, Options, Resolution
 
 P = ParamSpec("P")
@@ -133,15 +136,25 @@ def _read_blueprint(name: str) -> BlueprintText:
     return BlueprintText.read(name)
 
 
-def _options(request: Request, tenant: str) -> Options:
-    from resolver.blueprint.context_file import read_context  # noqa: PLC0415
-    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
+def _context(request: Request, tenant: str, plugins: Plugins | None) -> Context:
+    """The facts of the file, and of plugins where the file has none."""
     from resolver.core.context import Context  # noqa: PLC0415
+
+    context = Context(tenant)
+    if request.context is not None:
+        from resolver.blueprint.context_file import read_context  # noqa: PLC0415
+
+        context = read_context(request.context, tenant)
+    return context if plugins is None else context.or_else(plugins.facts(tenant, request.blueprints))
+
+
+def _options(request: Request, tenant: str, plugins: Plugins | None) -> Options:
+    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
     from resolver.resolution import Options  # noqa: PLC0415
 
     return Options(
         parse_inputs(request.inputs),
-        Context(tenant) if request.context is None else read_context(request.context, tenant),
+        _context(request, tenant, plugins),
         request.partial,
         request.evaluate,
         request.merge_imports,
@@ -154,7 +167,7 @@ def run_request(app: App, request: Request, report: Report) -> Resolution:
 
     tenant = app.settings.tenant(request.tenant)
     texts = read_blueprints(request, report)
-    options = _options(request, tenant)
+    options = _options(request, tenant, app.plugins)
     if request.keep_going:
         resolution, problems = resolve_good(app.service, app.caller, tenant, texts, options)
         report.add(problems)
@@ -226,7 +239,7 @@ def _run_check(app: App, request: Request, report: Report, *, offline: bool, str
         None if offline else app.caller,
         tenant,
         read_blueprints(request, report),
-        replace(_options(request, tenant), strict=strict),
+        replace(_options(request, tenant, None if offline else app.plugins), strict=strict),
     )
     put_check(found, report, offline=offline)
     return problems_exit_code(found.problems) or (EXIT_CODES[UsageError] if report.failed else 0)
@@ -238,6 +251,16 @@ def _run_check(app: App, request: Request, report: Report, *, offline: bool, str
 @click.option("--offline", is_flag=True, help="With --check: look at the text only, no store is needed.")
 @click.option(
     "--strict", is_flag=True, help="With --check: also check the blueprint against the schema of the DSL."
+)
+@click.option(
+    "--deliver", metavar="PLUGIN", help="Hand the blueprints to an orchestrator's plugin, not to stdout."
+)
+@click.option(
+    "--deliver-option",
+    "deliver_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the plugin is told. Repeatable.",
 )
 @click.option("--show-values", is_flag=True, help="On a terminal, show the values that you may see.")
 @click.option(
@@ -254,6 +277,8 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     check: bool,
     offline: bool,
     strict: bool,
+    deliver: str | None,
+    deliver_options: tuple[str, ...],
     show_values: bool,
     allow_plaintext_file: bool,
     allow_log: bool,
@@ -293,12 +318,20 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     with report.telling():
         if offline and not check:
             raise UsageError("--offline goes with --check")
+        app.target = _target(deliver, deliver_options)
         if check:
             return _run_check(app, request, report, offline=offline, strict=strict)
         if strict:
             raise UsageError("--strict goes with --check")
         if keep_going:
             raise UsageError("--keep-going goes with --check, and with `resolver exec`")
+        if app.target is not None:
+            if show_values or allow_plaintext_file or allow_log:
+                raise UsageError(
+                    "--deliver writes nothing to stdout, so options about stdout don't go with it"
+                )
+            _deliver(app, request, report, app.target)
+            return 0
         sink = judge(
             1,
             2,
@@ -308,6 +341,38 @@ def resolve_command(  # noqa: PLR0913 - one for each option
         )
         _write_resolved(app, request, report, sink, show_values=show_values)
     return 0
+
+
+def _target(plugin: str | None, options: Sequence[str]) -> DeliveryTarget | None:
+    if plugin is None:
+        if options:
+            raise UsageError("--deliver-option goes with --deliver")
+        return None
+    from resolver.orchestrators.handle import DeliveryTarget  # noqa: PLC0415 - few runs deliver
+
+    pairs = [option.partition("=") for option in options]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise UsageError("a delivery option looks like NAME=VALUE")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise UsageError("a delivery option is given twice")
+    return DeliveryTarget(plugin, {name: value for name, _, value in pairs})
+
+
+def _deliver(app: App, request: Request, report: Report, target: DeliveryTarget) -> None:
+    """Hand the resolved blueprints to a plugin. The store is closed by then, and what opens it withheld."""
+    from resolver.delivery.child import WITHHELD  # noqa: PLC0415
+    from resolver.orchestrators.handle import Delivery  # noqa: PLC0415
+
+    plugins = app.plugins  # loaded first: one that is broken stops the run before anything is decrypted
+    resolution = run_request(app, request, report)
+    app.service.close()
+    tenant = app.settings.tenant(request.tenant)
+    for name in WITHHELD & os.environ.keys():
+        del os.environ[name]  # what the plugin starts would inherit it
+    delivery = Delivery(tenant, resolution.blueprints, resolution.uses, resolution.secrets, target.options)
+    if plugins is not None:
+        plugins.deliver(delivery, resolution.secrets.values())
+    report.note(f"{count(len(resolution.blueprints), 'blueprint')} delivered to plugin {target.plugin!r}")
 
 
 def _write_resolved(app: App, request: Request, report: Report, sink: Sink, *, show_values: bool) -> None:

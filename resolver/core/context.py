@@ -51,6 +51,17 @@ class Context:
     environment_capabilities: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def or_else(self, other: Context) -> Context:
+        """These facts, and those of another context where these say nothing."""
+        return Context(
+            self.tenant or other.tenant,
+            {**other.deployment, **self.deployment},
+            {**other.labels, **self.labels},
+            _joined(self.capabilities, other.capabilities),
+            {**other.environment_capabilities, **self.environment_capabilities},
+            _joined(self.attributes, other.attributes),
+        )
+
     def answer(self, name: str, argument: object) -> Any:  # noqa: ANN401 - plain data
         """The answer to a call.
 
@@ -66,6 +77,13 @@ class Context:
         if function is None:
             raise Unanswered
         return function(self, argument)
+
+
+def _joined(
+    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Two tables by owner and name; the first one's entries win."""
+    return {owner: {**second.get(owner, {}), **first.get(owner, {})} for owner in {**second, **first}}
 
 
 def _get_sys(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data

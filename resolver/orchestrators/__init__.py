@@ -1,0 +1,1 @@
+"""What orchestrators get, and adapters for particular ones. An adapter is imported only when it is used."""

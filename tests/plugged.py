@@ -1,0 +1,42 @@
+"""Plugins for tests: packages with an entry point, as an installer leaves them on the path."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+SAMPLE = Path(__file__).with_name("sample_plugin")
+
+
+def install_sample(folder: Path) -> Path:
+    """Install the sample package with pip into a folder of its own; the folder."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--no-index", "--disable-pip-version-check", "--target", folder, SAMPLE),
+        ],
+        check=True,
+        timeout=120,
+    )
+    return folder
+
+
+def plant(folder: Path, name: str, source: str, *, package: str = "") -> str:
+    """Write a package that brings the plugin `name`, with a module of this source; the module's name."""
+    package = package or f"package-{name}"
+    module = f"planted_{package.replace('-', '_')}"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{module}.py").write_text(textwrap.dedent(source))
+    info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[blueprint_resolver.plugins]\n{name} = {module}\n")
+    return module
+
+
+HEAD = "from resolver import PluginError\nfrom resolver.hookspecs import hookimpl\n"
+TAKES = "@hookimpl\ndef resolver_deliver(delivery):\n    "
+TELLS = "@hookimpl\ndef resolver_facts(request):\n    "
+"""How the source of a plugin begins, and its hooks; a body follows."""
