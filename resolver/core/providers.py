@@ -1,0 +1,96 @@
+"""Secrets that are kept elsewhere: what a provider is, and what the service needs of a type of provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+    from resolver.core.model import SecretValue, Tenant, Visibility
+
+LOCAL = "local"
+"""The type of provider whose secrets are kept in this store."""
+
+MAX_HOPS = 3
+"""How many managers a request may go through, so that two that name each other come to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A place where secrets are kept, as others may know of it: no connection parameters.
+
+    Args:
+        id: the row's id, a random UUID.
+        name: its name, unique in its tenant.
+        kind: the type: `local`, `vault`, `cloudify`, or a plugin's.
+        tenant: the tenant it belongs to.
+        visibility: who knows of it.
+        owner_id: the id of the user who made it.
+        owner: that user's name.
+        created_at: UTC time, ISO 8601 with milliseconds.
+        updated_at: UTC time of the last change.
+    """
+
+    id: str
+    name: str
+    kind: str
+    tenant: Tenant
+    visibility: Visibility
+    owner_id: str
+    owner: str
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One secret that is wanted of a provider.
+
+    Args:
+        key: its key here; also its name there, unless the options say otherwise.
+        options: its provider options.
+    """
+
+    key: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Why a provider did not give a secret.
+
+    Args:
+        cause: a few words that follow "provider 'x':"; nothing that a request or an answer carried.
+    """
+
+    cause: str
+
+
+class ProviderType(Protocol):
+    """What can be done with one type of provider; it is told the parameters every time and keeps nothing."""
+
+    @property
+    def credentials(self) -> Set[str]:
+        """The names of the parameters that are credentials; all others say where they may be sent."""
+
+    def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Complete and normalised connection parameters; InvalidRequestError says what is wrong with them."""
+
+    def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        """A secret's options; InvalidRequestError for one that is unknown or leads out of the provider."""
+
+    def fetch(
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+    ) -> Mapping[str, SecretValue | Missed]:
+        """The values of all that is wanted, by the same names; one that is missed does not spoil the others.
+
+        Args:
+            parameters: the connection parameters, as `check` gave them.
+            wanted: what is wanted.
+            hops: how many managers the request has come through already.
+        """
+
+    def test(self, parameters: Mapping[str, str]) -> bool:
+        """Whether the provider answers to these parameters."""

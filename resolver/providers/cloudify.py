@@ -1,0 +1,140 @@
+"""Secrets of another manager: Cloudify Manager, or another server of this program."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from resolver.core.model import SecretValue, check_key
+from resolver.core.providers import MAX_HOPS, Missed, Wanted
+from resolver.errors import InvalidRequestError, ResolverError
+from resolver.providers.parameters import check_header_text, check_names
+from resolver.wire import Origin, Request, parse_origin, tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.providers.calls import Calls
+    from resolver.wire import Answer
+
+HOPS_HEADER = "X-Resolver-Hops"
+"""Tells the other manager how many the request has come through."""
+
+_LOGIN = {"username", "password"}
+_PORT = re.compile(r"[1-9][0-9]{0,4}\Z")
+
+
+class Cloudify:
+    """The type `cloudify`.
+
+    Args:
+        calls: sends requests to allowed destinations.
+    """
+
+    credentials = frozenset({"username", "password", "token"})
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Complete and normalised connection parameters.
+
+        These are host, tenant, and either username and password or token; protocol, port and cert (PEM text)
+        may be given.
+        """
+        check_names(
+            "parameter", parameters, {"host", "tenant"}, {*_LOGIN, "token", "protocol", "port", "cert"}
+        )
+        checked = {"protocol": "https", **parameters}
+        given = self.credentials & checked.keys()
+        if given not in ({"token"}, _LOGIN):
+            raise InvalidRequestError("give either the parameters 'username' and 'password', or 'token'")
+        if checked["protocol"] not in ("http", "https"):
+            raise InvalidRequestError("parameter 'protocol' must be http or https")
+        checked.setdefault("port", "443" if checked["protocol"] == "https" else "80")
+        if not _PORT.match(checked["port"]):
+            raise InvalidRequestError("parameter 'port' must be a number up to 65535")
+        if "token" in checked:
+            check_header_text("parameter 'token'", checked["token"])
+        elif ":" in checked["username"]:
+            raise InvalidRequestError("parameter 'username' must not have a colon")
+        check_key(checked["tenant"], "tenant name")
+        origin = _origin(checked)
+        checked["host"] = origin.host
+        if "cert" in checked:
+            tls_context(checked["cert"])
+        self._calls.demand_allowed(origin)
+        return checked
+
+    def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        """A secret's options: name."""
+        check_names("provider option", options, optional={"name"})
+        if "name" in options:
+            check_key(options["name"], "provider option 'name'")
+        return dict(options)
+
+    def fetch(
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+    ) -> Mapping[str, SecretValue | Missed]:
+        """The values of all that is wanted; the same one under several names is read once."""
+        if hops >= MAX_HOPS:
+            return dict.fromkeys(wanted, Missed(f"the request came through {MAX_HOPS} managers already"))
+        names = {name: one.options.get("name", one.key) for name, one in wanted.items()}
+        headers = _headers(parameters) | {HOPS_HEADER: str(hops + 1)}
+        requests = {
+            name: Request("GET", f"/api/v3.1/secrets/{quote(name, safe='')}", headers)
+            for name in names.values()
+        }
+        answers = self._calls.all(_origin(parameters), requests, parameters.get("cert"))
+        return {name: _value(answers[there]) for name, there in names.items()}
+
+    def test(self, parameters: Mapping[str, str]) -> bool:
+        """Whether the credentials are good there, for the tenant."""
+        request = Request("GET", "/api/v3.1/secrets?_size=1", _headers(parameters))
+        try:
+            answer = self._calls.one(_origin(parameters), request, parameters.get("cert"))
+        except ResolverError:
+            return False
+        return answer.status == 200  # noqa: PLR2004 - HTTP's OK
+
+
+def _origin(parameters: Mapping[str, str]) -> Origin:
+    host = parameters["host"]
+    shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    origin = parse_origin(f"{parameters['protocol']}://{shown}:{parameters['port']}", "parameter 'host'")
+    if origin.prefix or origin.port != int(parameters["port"]):
+        raise InvalidRequestError("parameter 'host' must be a host alone")
+    return origin
+
+
+def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
+    headers = {"Tenant": parameters["tenant"], "Content-Type": "application/json"}
+    if "token" in parameters:
+        return headers | {"Authentication-Token": parameters["token"]}
+    login = f"{parameters['username']}:{parameters['password']}".encode()
+    return headers | {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
+
+
+def _value(answer: Answer | Missed) -> SecretValue | Missed:
+    if isinstance(answer, Missed):
+        return answer
+    match answer.status:
+        case 200:
+            pass
+        case 404:
+            return Missed("it has no such secret")
+        case 401 | 403:
+            return Missed("it refused its credentials, or the use of this secret")
+        case status:
+            return Missed(f"it answered with status {status}")
+    try:
+        fields = json.loads(answer.body)
+        value, hidden = fields["value"], fields.get("is_hidden_value", False)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return Missed("its answer is no secret")
+    if value in (None, ""):
+        return Missed("the value is hidden from its credentials" if hidden else "its answer is no secret")
+    return SecretValue(value if isinstance(value, str) else json.dumps(value))

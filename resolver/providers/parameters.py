@@ -1,0 +1,71 @@
+"""Checking connection parameters and options: which there are, and paths that stay below a prefix."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from resolver.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+MAX_LENGTH = 64 * 1024
+
+_STEP = re.compile(r"[A-Za-z0-9._~-]+\Z")
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+\Z")
+
+
+def check_names(
+    what: str, given: Mapping[str, str], required: Set[str] = frozenset(), optional: Set[str] = frozenset()
+) -> None:
+    """Check which parameters are given.
+
+    Raises:
+        InvalidRequestError: one is missing, unknown, empty or too long.
+    """
+    known = sorted(required | optional)
+    for name in sorted(given):
+        if name not in known:
+            raise InvalidRequestError(
+                f"{what} {name!r} is not known",
+                hint=f"known are {', '.join(known)}" if known else "there are none",
+            )
+        if not isinstance(given[name], str) or not given[name] or len(given[name]) > MAX_LENGTH:
+            raise InvalidRequestError(
+                f"{what} {name!r} must be text, not empty, of at most {MAX_LENGTH} characters"
+            )
+    for name in sorted(required):
+        if name not in given:
+            raise InvalidRequestError(
+                f"{what} {name!r} is missing", hint=f"needed are {', '.join(sorted(required))}"
+            )
+
+
+def check_path(what: str, path: str) -> str:
+    """A path of plain steps: none of them can lead up or out, however the other side decodes it.
+
+    Returns:
+        The path without slashes around it.
+
+    Raises:
+        InvalidRequestError: a step is empty, `.`, `..`, or has other characters than letters, digits, `-._~`.
+    """
+    steps = path.strip("/").split("/")
+    if any(step in (".", "..") or not _STEP.match(step) for step in steps):
+        raise InvalidRequestError(
+            f"{what} must be a path of plain steps",
+            hint="letters, digits, '-', '.', '_' and '~' between slashes; no '.' or '..', and no '%'",
+        )
+    return "/".join(steps)
+
+
+def check_header_text(what: str, text: str) -> str:
+    """A text that goes into a header: printable ASCII without spaces.
+
+    Raises:
+        InvalidRequestError: it has other characters. The text is not repeated.
+    """
+    if not _HEADER_TEXT.match(text):
+        raise InvalidRequestError(f"{what} must be printable ASCII without spaces")
+    return text

@@ -1,0 +1,276 @@
+"""One HTTP request and its answer, for everything that talks to another server.
+
+No redirect is followed, no proxy is used, TLS is always verified, and an answer is bounded in size, and in
+time from the first byte sent to the last one read. Nothing that either carries is in any message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from resolver.errors import InvalidRequestError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds to wait for a connection to one address."""
+
+ANSWER_TIMEOUT = 30.0
+"""Seconds for a whole request, connecting included."""
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:.]+\Z")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
+_CHUNK = 64 * 1024
+
+
+class WireError(UnavailableError):
+    """A server can't be reached, is not who it should be, or gives no proper answer.
+
+    Args:
+        origin: the server.
+        cause: what went wrong, without saying where.
+        hint: what to do about it.
+    """
+
+    def __init__(self, origin: Origin, cause: str, hint: str = "") -> None:
+        super().__init__(f"{origin.host}:{origin.port} {cause}", hint=hint)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A server and the part of its paths that belongs to us.
+
+    Args:
+        scheme: `http` or `https`.
+        host: a name or an address, in lower case, without brackets.
+        port: the port.
+        prefix: what every path begins with: empty, or with a slash in front and none at the end.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse_origin(text: str, what: str = "URL") -> Origin:
+    """Read a server's URL.
+
+    Args:
+        text: the URL.
+        what: what it is called in the message.
+
+    Raises:
+        InvalidRequestError: it is malformed, not http or https, or holds a user, password, query or fragment.
+            The text is not repeated, since it may hold a password.
+    """
+    malformed = InvalidRequestError(
+        f"the {what} is malformed", hint="write it like https://host.example:8200, without user, query or '#'"
+    )
+    if not text.isascii() or not text.isprintable():
+        raise malformed
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise malformed from None
+    host, scheme = (parts.hostname or "").lower(), parts.scheme.lower()
+    prefix = parts.path.rstrip("/")
+    if (
+        scheme not in _PORTS
+        or not _HOST.match(host)
+        or port == 0
+        or parts.username is not None
+        or parts.password is not None
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+        or not _PREFIX.match(prefix)
+        or any(step in (".", "..") for step in prefix.split("/"))
+    ):
+        raise malformed
+    return Origin(scheme, host, port or _PORTS[scheme], prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent: a path below the origin's prefix, with its query; headers and body may hold secrets."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def tls_context(authorities: str | None = None, authority_file: str | None = None) -> ssl.SSLContext:
+    """A context that verifies servers: against the given authorities, or else the system's.
+
+    Args:
+        authorities: certificates as PEM text.
+        authority_file: a file with certificates.
+
+    Raises:
+        InvalidRequestError: there is no certificate in what was given.
+    """
+    try:
+        return ssl.create_default_context(cafile=authority_file, cadata=authorities)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        raise InvalidRequestError(
+            "the certificate authorities can't be read",
+            hint="give PEM certificates: -----BEGIN CERTIFICATE-----",
+        ) from None
+
+
+def exchange(
+    origin: Origin,
+    request: Request,
+    *,
+    addresses: Sequence[str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    timeout: float = ANSWER_TIMEOUT,
+    max_bytes: int = MAX_ANSWER_BYTES,
+) -> Answer:
+    """Send one request and read its answer, whatever its status.
+
+    Args:
+        origin: where to.
+        request: what.
+        addresses: the only addresses to connect to, tried in order; by default the host's own.
+        tls: verifies the server; by default against the system's authorities.
+        timeout: seconds for all of it.
+        max_bytes: the largest body that is read.
+
+    Raises:
+        WireError: the server can't be reached, is not who it should be, or gives no proper answer.
+    """
+    ends = time.monotonic() + timeout
+    end = _End(_connect(origin, addresses, ends), ends)
+    try:
+        if origin.scheme == "https":
+            end.secure(tls or tls_context(), origin.host)
+        return _converse(origin, request, end.sock, max_bytes)
+    except ssl.SSLCertVerificationError as error:
+        raise WireError(
+            origin,
+            f"is not trusted: {error.verify_message}",
+            "give the authority that signed its certificate",
+        ) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        late = time.monotonic() >= ends
+        cause = "no answer in time" if late or isinstance(error, TimeoutError) else type(error).__name__
+        raise WireError(origin, f"gave no proper answer: {cause}") from None
+    finally:
+        end.close()
+
+
+class _End:
+    """A connection that is shut at a moment, whatever is going on.
+
+    A peer that sends a byte now and then is never late for a single read, so the whole has an end of its own.
+    """
+
+    def __init__(self, sock: socket.socket, at: float) -> None:
+        self.sock = sock
+        self._timer = threading.Timer(max(at - time.monotonic(), 0.0), self._shut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def secure(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from here on, with a server that proves to be the host."""
+        secured = context.wrap_socket(self.sock, server_hostname=host, do_handshake_on_connect=False)
+        self.sock = secured
+        secured.do_handshake()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._timer.cancel()
+        self.sock.close()
+
+
+def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> socket.socket:
+    """A connection to the first address that takes one."""
+    cause = "it has no address"
+    for address in addresses if addresses is not None else (origin.host,):
+        left = min(CONNECT_TIMEOUT, ends - time.monotonic())
+        if left <= 0:
+            cause = "no answer in time"
+            break
+        try:
+            connected = socket.create_connection((address, origin.port), timeout=left)
+        except OSError as error:
+            cause = (
+                "no answer in time"
+                if isinstance(error, TimeoutError)
+                else (error.strerror or type(error).__name__)
+            )
+            continue
+        connected.settimeout(max(ends - time.monotonic(), 0.001))
+        return connected
+    raise WireError(origin, f"can't be reached: {cause}")
+
+
+def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: int) -> Answer:
+    connection = http.client.HTTPConnection(origin.host, origin.port)
+    connection.sock = sock
+    connection.putrequest(
+        request.method, origin.prefix + request.path, skip_host=True, skip_accept_encoding=True
+    )
+    headers = {
+        "Host": origin.authority,
+        "Connection": "close",
+        "Accept": "application/json",
+        **request.headers,
+    }
+    if request.body is not None or request.method not in ("GET", "HEAD", "DELETE"):
+        headers["Content-Length"] = str(len(request.body or b""))
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(request.body)
+    with connection.getresponse() as response:
+        body = bytearray()
+        while chunk := response.read1(_CHUNK):
+            body += chunk
+            if len(body) > max_bytes:
+                raise ValueError
+        if response.length:  # the peer went away before the end it had announced
+            raise http.client.IncompleteRead(b"")
+        return Answer(
+            response.status, {name.lower(): text for name, text in response.getheaders()}, bytes(body)
+        )
