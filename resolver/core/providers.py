@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from resolver.core.model import SecretValue, Tenant, Visibility
 
@@ -72,7 +73,7 @@ class ProviderType(Protocol):
     """What can be done with one type of provider; it is told the parameters every time and keeps nothing."""
 
     @property
-    def credentials(self) -> Set[str]:
+    def credentials(self) -> AbstractSet[str]:
         """The names of the parameters that are credentials; all others say where they may be sent."""
 
     def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
 MAX_LENGTH = 64 * 1024
 
@@ -17,7 +18,10 @@ _HEADER_TEXT = re.compile(r"[\x21-\x7e]+\Z")
 
 
 def check_names(
-    what: str, given: Mapping[str, str], required: Set[str] = frozenset(), optional: Set[str] = frozenset()
+    what: str,
+    given: Mapping[str, str],
+    required: AbstractSet[str] = frozenset(),
+    optional: AbstractSet[str] = frozenset(),
 ) -> None:
     """Check which parameters are given.
 

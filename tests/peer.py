@@ -1,0 +1,80 @@
+"""A server on loopback that answers as a test says, and keeps what it was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import socketserver
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resolver.wire import Origin
+
+
+@dataclass
+class Peer:
+    """What a test knows of the server.
+
+    Args:
+        port: where it listens, on 127.0.0.1.
+        seen: the head of each request that came, as text.
+    """
+
+    port: int
+    seen: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def origin(self) -> Origin:
+        """Its origin."""
+        from resolver.wire import parse_origin  # noqa: PLC0415
+
+        return parse_origin(self.url)
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """The bytes of an answer."""
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@contextlib.contextmanager
+def serving(reply: Callable[[str], bytes | Iterator[bytes]]) -> Iterator[Peer]:
+    """A server that gives each request's head to `reply` and sends what it returns."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                line = self.rfile.readline(65537)
+                if not line:
+                    return
+                head += line
+            peer.seen.append(head.decode("latin-1"))
+            sent = reply(head.decode("latin-1"))
+            with contextlib.suppress(OSError):
+                for part in [sent] if isinstance(sent, bytes) else sent:
+                    self.wfile.write(part)
+                    self.wfile.flush()
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        allow_reuse_address = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        peer = Peer(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield peer
+        finally:
+            server.shutdown()
+            thread.join()
