@@ -110,7 +110,7 @@ def test_the_metadata_service_is_never_allowed(entry: str) -> None:
 @pytest.mark.parametrize("entry", ["", "h:0", "h:x", "h:70000", "10.0.0.1/33", "10.0.0.1/8", "a b"])
 def test_a_malformed_entry_is_refused(entry: str) -> None:
     """The message repeats it: an allow-list is no secret."""
-    with pytest.raises(InvalidRequestError, match="is not a destination$"):
+    with pytest.raises(InvalidRequestError, match=r"is not a destination$"):
         parse_allow_list([entry])
 
 
