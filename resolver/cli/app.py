@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -121,8 +120,3 @@ format_option = click.option(
     show_default=True,
     help="How to print the answer.",
 )
-
-
-def read_stdin() -> bytes:
-    """All of stdin."""
-    return sys.stdin.buffer.read()

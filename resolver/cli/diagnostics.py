@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 import json
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolver.cli.output import printable, put, say
+from resolver.cli.streams import write_stderr, write_stdout
 from resolver.core.document import format_path
 from resolver.errors import BlueprintError, ResolverError
 
@@ -146,7 +146,10 @@ class Report:
             }
         # On stderr in one line, which is easily told apart from what else may be there, like a child's words.
         text = json.dumps(document, indent=2 if self._on_stdout else None).replace("\x7f", "\\u007f")
-        print(text, file=sys.stdout if self._on_stdout else sys.stderr)
+        if self._on_stdout:
+            write_stdout(f"{text}\n")
+        else:
+            write_stderr(text)
 
 
 def say_problem(problem: Problem) -> None:

@@ -13,6 +13,7 @@ import click
 from resolver.cli.app import App
 from resolver.cli.output import say
 from resolver.cli.run import EXEC_FAILURE, run
+from resolver.cli.streams import fill_missing
 from resolver.delivery.hardening import harden
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def resolver_group() -> None:
 def _start(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
     # One command builds one document, whose size is limited, and ends: collecting cycles only costs time.
     gc.disable()
+    fill_missing()
     lacks = harden(leave_dumpable=LEAVE_DUMPABLE in os.environ)
     if LEAVE_DUMPABLE in os.environ:
         say(f"warning: {LEAVE_DUMPABLE} is set, so other processes of this user can read values from memory")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app, read_stdin
+from resolver.cli.app import App, common_options, pass_app
 from resolver.cli.output import put, say
+from resolver.cli.streams import read_stdin
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
+
+from resolver.cli.streams import write_stderr, write_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,12 +29,12 @@ def count(number: int, what: str) -> str:
 
 def say(text: str) -> None:
     """Write a line to stderr."""
-    print(printable(text), file=sys.stderr)  # noqa: T201 - the command line's own words
+    write_stderr(printable(text))
 
 
 def put(text: str) -> None:
     """Write a line to stdout."""
-    print(printable(text))  # noqa: T201 - the command line's own words
+    write_stdout(f"{printable(text)}\n")
 
 
 def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -46,7 +47,7 @@ def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def put_json(data: Any) -> None:  # noqa: ANN401 - JSON data
     """Write JSON to stdout, in ASCII."""
-    print(json.dumps(data, indent=2))  # noqa: T201 - escaped by its format
+    write_stdout(f"{json.dumps(data, indent=2)}\n")
 
 
 def put_fields(fields: Mapping[str, object]) -> None:

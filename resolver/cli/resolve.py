@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
@@ -14,6 +13,7 @@ from resolver.cli.app import App, common_options, pass_app, tenant_option
 from resolver.cli.diagnostics import Form, Report
 from resolver.cli.output import count
 from resolver.cli.progress import Counted
+from resolver.cli.streams import read_stdin, write_bytes
 from resolver.delivery.sink import Sink, judge
 from resolver.errors import SinkRefusedError, UsageError
 
@@ -132,7 +132,7 @@ def _read_blueprint(name: str) -> BlueprintText:
     from resolver.resolution import BlueprintText  # noqa: PLC0415
 
     if name == "-":
-        return BlueprintText("<stdin>", sys.stdin.buffer.read(DEFAULT_LIMITS.size + 1), Path.cwd())
+        return BlueprintText("<stdin>", read_stdin(DEFAULT_LIMITS.size + 1), Path.cwd())
     return BlueprintText.read(name)
 
 
@@ -217,12 +217,6 @@ def _terminal_text(resolution: Resolution, output_format: str, *, show_values: b
     if len(blueprints) == 1:
         return blueprints[0].redacted(show=show_values)
     return join([(blueprint.name, blueprint.redacted(show=show_values)) for blueprint in blueprints])
-
-
-def write_stdout(text: str) -> None:
-    """Write bytes to stdout, all of them or an error."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
 
 
 def _run_check(app: App, request: Request, report: Report, *, offline: bool, strict: bool) -> int:
@@ -384,6 +378,7 @@ def _write_resolved(app: App, request: Request, report: Report, sink: Sink, *, s
         )
     resolution = run_request(app, request, report)
     if sink is Sink.TERMINAL:
-        write_stdout(_terminal_text(resolution, output_format, show_values=show_values))
+        text = _terminal_text(resolution, output_format, show_values=show_values)
     else:
-        write_stdout(resolved_text(resolution, output_format))
+        text = resolved_text(resolution, output_format)
+    write_bytes(text.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from resolver.cli.diagnostics import ToldError, say_problem
 from resolver.cli.output import say
+from resolver.cli.streams import OutputError, flush_stdout, forget_stdout
 from resolver.core.problems import Reason
 from resolver.errors import (
     AccessError,
@@ -87,7 +87,7 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
     debug = "--debug" in own
     try:
         result = command.main(given, prog_name=command.name, standalone_mode=False)
-        sys.stdout.flush()
+        flush_stdout()
     except click.exceptions.Exit as stop:
         return stop.exit_code, False
     except click.ClickException as error:
@@ -103,18 +103,30 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
         if debug:
             _say_frames(cause)
         return exit_code(cause), True
-    except BrokenPipeError:
-        say("error: the reader of stdout went away before everything was written")
-        _forget_stdout()
-        return INTERNAL_ERROR, True
+    except OutputError as error:
+        return _say_lost(error), True
     except Exception as error:  # noqa: BLE001 - the outermost layer
-        # Never the message: it is not ours, so it may hold anything.
-        say(f"error: internal error: {type(error).__name__}")
-        say("  hint: run again with --debug to see where, and report it")
-        if debug:
-            _say_frames(error)
-        return INTERNAL_ERROR, True
+        return _say_internal(error, debug=debug), True
     return (result if isinstance(result, int) else 0), False
+
+
+def _say_lost(error: OutputError) -> int:
+    say(f"error: {error}")
+    forget_stdout()
+    return INTERNAL_ERROR
+
+
+def _say_internal(error: Exception, *, debug: bool) -> int:
+    try:
+        flush_stdout()
+    except OutputError as lost:  # what click writes by itself, like a page of help
+        return _say_lost(lost)
+    # Never the message: it is not ours, so it may hold anything.
+    say(f"error: internal error: {type(error).__name__}")
+    say("  hint: run again with --debug to see where, and report it")
+    if debug:
+        _say_frames(error)
+    return INTERNAL_ERROR
 
 
 def _say_error(error: ResolverError) -> None:
@@ -158,10 +170,3 @@ def _say_frames(error: BaseException) -> None:
     for frame in traceback.extract_tb(error.__traceback__):
         say(f"  at {frame.filename}:{frame.lineno} in {frame.name}")
     say(f"  {type(error).__name__}")
-
-
-def _forget_stdout() -> None:
-    """Keep the interpreter from flushing to a closed pipe at its end."""
-    import os  # noqa: PLC0415
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

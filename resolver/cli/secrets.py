@@ -11,6 +11,7 @@ import click
 
 from resolver.cli.app import App, common_options, format_option, pass_app, tenant_option
 from resolver.cli.output import put, put_fields, put_json, put_table, say
+from resolver.cli.streams import read_stdin
 from resolver.core.model import MAX_VALUE_BYTES, Visibility, check_key
 from resolver.errors import InvalidRequestError, UsageError
 
@@ -53,7 +54,7 @@ def _read_value(value: str | None, value_file: str | None) -> str:
         return str(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
     try:
         if value_file in (None, "-"):
-            data = sys.stdin.buffer.read(MAX_VALUE_BYTES + 2)
+            data = read_stdin(MAX_VALUE_BYTES + 2)
         else:
             with Path(value_file or "").open("rb") as file:
                 data = file.read(MAX_VALUE_BYTES + 1)

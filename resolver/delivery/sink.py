@@ -81,8 +81,16 @@ def _judge_device(fd: int, status: os.stat_result) -> Sink:
     except OSError:
         null = None
     if null is not None and stat.S_ISCHR(null.st_mode) and status.st_rdev == null.st_rdev:
+        if not _is_writable(fd):
+            raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT)
         return Sink.STREAM
     raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=_OTHER_HINT)
+
+
+def _is_writable(fd: int) -> bool:
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
 def _name_log(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]) -> str:
