@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
+    "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
     "users": ("resolver.cli.users:users", "Manage users."),

@@ -65,6 +65,20 @@ class KeyUse:
         """The key as a message or a record may show it, quoted when it stands in the blueprint."""
         return self.origin.show(self.key)
 
+    @property
+    def calls_total(self) -> int:
+        """How many calls need it."""
+        return len(self.calls)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the blueprints that need it."""
+        return frozenset(call.source.name for call in self.calls)
+
+    def sites(self, most: int) -> list[CallSite]:
+        """Where its first calls stand; only theirs are worked out."""
+        return [call.site() for call in self.calls[:most]]
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:

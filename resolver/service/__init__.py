@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from resolver.core.permissions import Permission
+from resolver.errors import RootKeyError, StoreError
 from resolver.service.gate import Gate
 from resolver.service.manage import Secrets
 from resolver.service.rows import Opener
@@ -22,6 +24,7 @@ from resolver.service.users import Users
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resolver.core.model import Caller
     from resolver.core.ports import Cipher, PasswordHasher, Store
 
 
@@ -58,6 +61,7 @@ class Service:
         clock: Callable[[], str] = utc_now,
     ) -> None:
         self._store = store
+        self._cipher = cipher
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
         opener = Opener(cipher, self.trail)
@@ -67,6 +71,29 @@ class Service:
         self.users = Users(store, self.gate, self.trail, clock)
         self.tokens = Tokens(store, self.gate, self.trail, clock)
         self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
+
+    def check_ready(self) -> None:
+        """Check that the store can be read, and that the root key that wraps its keys is at hand.
+
+        Raises:
+            StoreError: the store can't be read, or is not initialised.
+            RootKeyError: its root key is not at hand.
+        """
+        with self._store.read() as session:
+            wrapping = session.wrapping_root_key()
+        if wrapping is None:
+            raise StoreError("the store has no root key", hint="`resolver init` gives it one")
+        if wrapping not in self._cipher.root_key_ids:
+            raise RootKeyError(f"root key {wrapping} is not at hand")
+
+    def admit_operator(self, caller: Caller) -> None:
+        """Let in those who may read the system's audit trail, to its numbers as well.
+
+        Raises:
+            NotPermittedError: the caller may not.
+        """
+        with self._store.read() as session:
+            self.gate.enter_system(session, caller, Permission.AUDIT_READ)
 
     def close(self) -> None:
         """Give back the store's connections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, cap
@@ -18,10 +18,86 @@ from resolver.service.trail import decided, named
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from resolver.core.intrinsic import Origin
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
     from resolver.core.ports import Store, StoredSecret
-    from resolver.core.resolve import KeyUse
+    from resolver.core.resolve import CallSite
     from resolver.service.trail import Trail
+
+
+class Wanted(Protocol):
+    """One key that a blueprint needs, and where: a `KeyUse` of a plan, or what a client says."""
+
+    @property
+    def key(self) -> str:
+        """The secret's key."""
+
+    @property
+    def origin(self) -> Origin:
+        """What the key was computed from."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether its value is wanted; not when an input only names it."""
+
+    @property
+    def shown(self) -> str:
+        """The key as a message or a record may show it."""
+
+    @property
+    def calls_total(self) -> int:
+        """How many calls need it."""
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the blueprints that need it."""
+
+    def sites(self, most: int) -> Sequence[CallSite]:
+        """Where its first calls stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedUse:
+    """One key that a client says a blueprint needs. Satisfies `Wanted`.
+
+    Args:
+        key: the secret's key.
+        origin: what the key was computed from.
+        calls: where calls stand, as the client says.
+        calls_total: how many calls there are, as the client says.
+        placed: whether its value is wanted.
+    """
+
+    key: str = field(repr=False)
+    origin: Origin
+    calls: Sequence[CallSite]
+    calls_total: int
+    placed: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The key as a message or a record may show it."""
+        return self.origin.show(self.key)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the blueprints that need it; of those calls only that a record may list."""
+        return frozenset(call.source for call in self.calls[:MAX_CALL_SITES])
+
+    def sites(self, most: int) -> Sequence[CallSite]:
+        """Where its first calls stand."""
+        return self.calls[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Marks a request whose digests and call sites are a client's word.
+
+    Args:
+        may_use_hidden: whether hidden values are given out on such a word to those who may not see them.
+    """
+
+    may_use_hidden: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +163,12 @@ class Use:
         self._opener = opener
 
     def use(
-        self, caller: Caller, tenant: str, uses: Sequence[KeyUse], digests: Mapping[str, str]
+        self,
+        caller: Caller,
+        tenant: str,
+        uses: Sequence[Wanted],
+        digests: Mapping[str, str],
+        claim: Claim | None = None,
     ) -> UseAnswer:
         """Obtain the values that one round of a blueprint needs: all of them, or none.
 
@@ -99,6 +180,7 @@ class Use:
             tenant: the name of the tenant to ask in.
             uses: the keys, with their call sites.
             digests: SHA-256 of each blueprint, hexadecimal, by its name, for the audit records.
+            claim: given when digests and call sites are a client's word, which the records then say.
 
         Raises:
             NotPermittedError: the caller may not use secrets in this tenant at all.
@@ -112,11 +194,13 @@ class Use:
                 data_keys = session.data_keys({row.data_key_id for row in rows.values()}) if rows else []
         except MemberRefusedError as refused:
             refusals_of_all = [(use, None, refused.reason) for use in uses]
-            entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests)
+            entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests, claim)
             self._trail.commit(refused.tenant.id, entries)
             raise
         judged = [
-            (use, row, _judge(caller, home, use.key, row)) for use in uses for row in (rows.get(use.key),)
+            (use, row, _judge(caller, home, use.key, row, claim))
+            for use in uses
+            for row in (rows.get(use.key),)
         ]
         # A secret that an input only names is not used, so only a refusal of it is recorded.
         recorded = [
@@ -124,7 +208,7 @@ class Use:
             for use, row, verdict in judged
             if use.placed or verdict is not Verdict.ALLOWED
         ]
-        self._trail.commit(home.id, self._entries(caller, home, recorded, digests))
+        self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
         refusals = {
             use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
         }
@@ -172,28 +256,39 @@ class Use:
         self,
         caller: Caller,
         tenant: Tenant,
-        judged: Sequence[tuple[KeyUse, StoredSecret | None, Verdict]],
+        judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]],
         digests: Mapping[str, str],
+        claim: Claim | None,
     ) -> list[dict[str, Any]]:
         """One record for each key of one run."""
         base = self._trail.entry(caller, tenant, Permission.SECRET_USE)
+        if claim is not None:
+            base["claimed"] = True
         capped = {name: (cap(name), digest) for name, digest in digests.items()}
-        return [base | _about(use, row, verdict, capped) for use, row, verdict in judged]
+        return [
+            base | _about(use, row, verdict, capped, claimed=claim is not None)
+            for use, row, verdict in judged
+        ]
 
 
 def _about(
-    use: KeyUse,
+    use: Wanted,
     row: StoredSecret | None,
     verdict: Verdict,
     digests: Mapping[str, tuple[str, str]],
+    *,
+    claimed: bool,
 ) -> dict[str, Any]:
     """What a record says of one key. One that came out of a secret is not told, nor what it led to."""
     told = row.secret if row is not None and not use.origin.secrets else None
-    sites = [call.site() for call in use.calls[:MAX_CALL_SITES]]
+    about = named(told) if told is not None else {"key": cap(_told_key(use, found=row is not None))}
+    if claimed and row is not None and told is None:
+        # Whoever asks could say of any key that it came out of a secret: which one it was, stays on record.
+        about |= {"secret_id": row.secret.id, "version": row.secret.version}
     return {
         **decided(verdict),
-        **(named(told) if told is not None else {"key": _told_key(use, found=row is not None)}),
-        "blueprints": dict(digests[name] for name in {call.source.name for call in use.calls}),
+        **about,
+        "blueprints": dict(digests[name] for name in sorted(use.sources) if name in digests),
         "calls": [
             [
                 cap(site.source),
@@ -201,13 +296,13 @@ def _about(
                 site.position.column if site.position else 0,
                 cap(format_path(site.path)),
             ]
-            for site in sites
+            for site in use.sites(MAX_CALL_SITES)
         ],
-        "calls_total": len(use.calls),
+        "calls_total": use.calls_total,
     }
 
 
-def _told_key(use: KeyUse, *, found: bool) -> str:
+def _told_key(use: Wanted, *, found: bool) -> str:
     """A key as a record tells it; what the caller supplied and names no secret may be any text, a value."""
     supplied = use.origin.inputs or use.origin.context
     return use.shown if use.origin.secrets or (supplied and not found) else cap(use.key)
@@ -217,13 +312,23 @@ def _refusal(verdict: Verdict) -> Refusal:
     return Refusal(Verdict.ABSENT if verdict is Verdict.INVISIBLE else verdict)
 
 
-def _judge(caller: Caller, home: Tenant, key: str, row: StoredSecret | None) -> Verdict:
+def _judge(
+    caller: Caller,
+    home: Tenant,
+    key: str,
+    row: StoredSecret | None,
+    claim: Claim | None = None,
+) -> Verdict:
     """Decide about using one key; what is not visible is as good as absent."""
     if not caller.narrowing.permits_key(key):
         return Verdict.TOKEN
     if row is None:
         return Verdict.ABSENT
-    return policy.decide(caller, Permission.SECRET_USE, row.secret, home).reason
+    decision = policy.decide(caller, Permission.SECRET_USE, row.secret, home)
+    if decision.allowed and claim is not None and not claim.may_use_hidden:
+        shown = policy.decide(caller, Permission.SECRET_SHOW, row.secret, home)
+        return Verdict.ALLOWED if shown.allowed else Verdict.HIDDEN
+    return decision.reason
 
 
 def _may_show(caller: Caller, home: Tenant, secret: Secret) -> bool:

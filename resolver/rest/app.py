@@ -1,0 +1,71 @@
+"""Puts the application together."""
+
+from __future__ import annotations
+
+import contextlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from resolver.rest.answers import Answer
+from resolver.rest.errors import add_handlers
+from resolver.rest.options import ServerOptions
+from resolver.rest.routes import batch, secrets, system
+from resolver.rest.routing import SECURITY_SCHEMES, Server
+from resolver.rest.watching import Watching
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from resolver.service import Service
+
+GROUPS = (system.OPEN, system.METRICS, system.STATUS, secrets.GROUP, batch.GROUP)
+"""All routes, in the order of the document."""
+
+
+def create_app(service: Service, options: ServerOptions | None = None) -> FastAPI:
+    """Make the application. It closes the service at its end.
+
+    Args:
+        service: the service that it makes available.
+        options: its limits and rules.
+    """
+
+    @contextlib.asynccontextmanager
+    async def living(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(service.close)
+
+    server = Server(service, options or ServerOptions())
+    app = FastAPI(
+        title="Blueprint resolver",
+        version=version("blueprint-resolver"),
+        summary="Secrets for blueprints, by a REST API that Cloudify's client can talk to.",
+        openapi_url=None,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=living,
+    )
+    app.state.server = server
+    add_handlers(app)
+    app.add_middleware(Watching, server=server)
+    for group in GROUPS:
+        for router in group.routers:
+            app.include_router(router)
+    app.add_route("/openapi.json", _document, include_in_schema=False)
+    return app
+
+
+async def _document(request: Request) -> Response:
+    """The OpenAPI document, which anyone may read."""
+    request.state.template = "/openapi.json"
+    app = request.app
+    document = app.openapi()  # made once
+    document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+    return Answer(document)

@@ -1,0 +1,124 @@
+"""Who asks: credentials out of a request's headers, and nothing a browser sends along unasked.
+
+A browser keeps a user's Basic credentials and sends them with requests that other sites cause. So no answer
+asks for Basic credentials, none has CORS headers, and a request with Basic credentials that a browser marks
+as another site's is refused, whatever its method.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.concurrency import run_in_threadpool
+
+from resolver.errors import AuthenticationError
+from resolver.rest.errors import RequestError
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+    from resolver.core.model import Caller
+    from resolver.service import Service
+
+TOKEN_HEADER = "Authentication-Token"  # noqa: S105 - a header's name
+
+_PASSWORDS_AT_ONCE = 2
+"""Password hashes are made slow and large on purpose: so many are computed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request says of who asks: a token, or a user name and a password."""
+
+    token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+def read_credentials(headers: Headers) -> Credentials:
+    """Take the credentials out of a request's headers.
+
+    Raises:
+        AuthenticationError: there are none, or they are malformed.
+    """
+    authorizations = headers.getlist("Authorization")
+    tokens = headers.getlist(TOKEN_HEADER)
+    if len(authorizations) + len(tokens) > 1:
+        raise AuthenticationError("more than one kind of credentials was given", hint="give one of them")
+    if tokens:
+        return Credentials(token=tokens[0])
+    if not authorizations:
+        raise AuthenticationError(
+            "no authentication info provided",
+            hint=f"give a token in the header {TOKEN_HEADER}, or Basic credentials",
+        )
+    scheme, _, text = authorizations[0].partition(" ")
+    match scheme.lower():
+        case "basic":
+            return _read_basic(text.strip())
+        case "bearer":
+            return Credentials(token=text.strip())
+        case _:
+            raise AuthenticationError(
+                "this authentication scheme is not supported", hint="use Basic or Bearer"
+            )
+
+
+def _read_basic(text: str) -> Credentials:
+    try:
+        decoded = base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError):
+        # Not as the context of ours: it may hold the text.
+        decoded = ""
+    username, colon, password = decoded.partition(":")
+    if not colon or not username:
+        raise AuthenticationError("the Basic credentials are malformed")
+    return Credentials(username=username, password=password)
+
+
+def refuse_other_sites(headers: Headers) -> None:
+    """Refuse a request with Basic credentials that a browser sends for another site.
+
+    Raises:
+        RequestError: `Sec-Fetch-Site` or `Origin` tells that another site caused it.
+    """
+    origin = headers.get("Origin")
+    host = headers.get("Host", "")
+    foreign = origin is not None and origin.partition("://")[2] != host
+    if foreign or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise RequestError(403, "Basic credentials are not taken from a page of another site")
+
+
+class Authenticator:
+    """Identifies callers by a request's headers.
+
+    Args:
+        service: knows users and tokens.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
+
+    async def identify(self, headers: Headers) -> Caller:
+        """The caller.
+
+        Raises:
+            AuthenticationError: the credentials are missing, malformed or not valid.
+            RequestError: they may not come from where they come from.
+        """
+        given = read_credentials(headers)
+        gate = self._service.gate
+        if given.token:
+            return await run_in_threadpool(gate.authenticate_token, given.token)
+        if not given.username:
+            raise AuthenticationError("the access token is empty")
+        refuse_other_sites(headers)
+        return await anyio.to_thread.run_sync(
+            gate.authenticate_password, given.username, given.password, limiter=self._passwords
+        )

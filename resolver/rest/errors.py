@@ -1,0 +1,232 @@
+"""Errors as answers: one table, from what was raised to a status and Cloudify's `error_code`.
+
+The body is Cloudify's, `{"message", "error_code", "server_traceback"}`, with our hint, the problems of a
+blueprint, and the refused keys of a batch. No body holds a value: messages of libraries, which may repeat
+what they were given, are never passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from resolver.core.document import format_path
+from resolver.core.problems import Reason
+from resolver.errors import (
+    AuthenticationError,
+    BlueprintError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    NotPermittedError,
+    ResolverError,
+    TokenError,
+    UnavailableError,
+    UsageError,
+)
+from resolver.rest.answers import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+    from resolver.core.problems import Problem
+
+LOG = logging.getLogger("resolver.server")
+
+STATUSES: dict[type[ResolverError], tuple[int, str]] = {
+    AuthenticationError: (401, "unauthorized_error"),
+    NotPermittedError: (403, "forbidden_error"),
+    NotFoundError: (404, "not_found_error"),
+    ConflictError: (409, "conflict_error"),
+    BlueprintError: (400, "invalid_blueprint_error"),
+    InvalidRequestError: (400, "bad_parameters_error"),
+    UsageError: (400, "bad_parameters_error"),
+    TokenError: (500, "invalid_fernet_token_format_error"),
+    UnavailableError: (503, "service_unavailable_error"),
+    ResolverError: (500, "internal_server_error"),
+}
+"""The status and code of each branch of the errors; the first that fits counts."""
+
+REASON_STATUSES: dict[Reason, tuple[int, str]] = {
+    Reason.NOT_PERMITTED: STATUSES[NotPermittedError],
+    Reason.NOT_FOUND: STATUSES[NotFoundError],
+    Reason.UNREADABLE: STATUSES[TokenError],
+    Reason.UNAVAILABLE: STATUSES[UnavailableError],
+}
+"""The same for the problems that are not about the blueprint itself; those come before these."""
+
+HTTP_CODES = {
+    400: "bad_parameters_error",
+    401: "unauthorized_error",
+    403: "forbidden_error",
+    404: "not_found_error",
+    405: "method_not_allowed_error",
+    408: "request_timeout_error",
+    413: "request_too_large_error",
+    415: "unsupported_content_type_error",
+    429: "too_many_requests_error",
+    503: "service_unavailable_error",
+}
+"""The code of each status that the server itself answers with."""
+
+CHALLENGE = {"WWW-Authenticate": 'Authentication-Token realm="blueprint resolver"'}
+"""Of a scheme that no browser knows: with `Basic` it would ask for a password, keep it, and send it along."""
+
+
+class RequestError(Exception):
+    """A request that is refused before it reaches the service.
+
+    Args:
+        status: the status to answer with.
+        message: one sentence without anything of the body.
+        headers: more headers.
+    """
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+class RefusedUseError(ResolverError):
+    """Keys of a batch may not be had, so none was given out.
+
+    Args:
+        message: one sentence.
+        status: the status and code of the first kind of refusal.
+        refusals: the reason for each refused key.
+    """
+
+    def __init__(self, message: str, status: tuple[int, str], refusals: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.refusals = refusals
+
+
+def error_body(message: str, code: str, hint: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON data
+    """The body of an error."""
+    body = {"message": message, "error_code": code, "server_traceback": None, **more}
+    return body | {"hint": hint} if hint else body
+
+
+def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """The answer to a request that is refused before it reaches the service."""
+    return Answer(error_body(message, HTTP_CODES[status]), status, dict(headers or {}))
+
+
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON."""
+    at = problem.position
+    return {
+        "reason": problem.reason.value,
+        "message": problem.message,
+        "hint": problem.hint,
+        "source": problem.source,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "path": list(problem.path),
+        "place": format_path(problem.path),
+        "key": problem.key,
+        "line_text": problem.line_text,
+    }
+
+
+def _status_of(error: ResolverError) -> tuple[int, str]:
+    if isinstance(error, BlueprintError):
+        found = {REASON_STATUSES.get(problem.reason) for problem in error.problems}
+        if None not in found and found:
+            return min((status for status in found if status), key=lambda status: status[0])
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
+
+
+def on_resolver_error(_request: Request, error: Exception) -> Answer:
+    """The answer for what the service raises."""
+    if not isinstance(error, ResolverError):
+        raise error
+    if isinstance(error, RefusedUseError):
+        status, code = error.status
+        refusals = [{"key": key, "reason": reason} for key, reason in error.refusals.items()]
+        return Answer(error_body(error.message, code, refusals=refusals), status)
+    status, code = _status_of(error)
+    if isinstance(error, BlueprintError):
+        problems = [problem_fields(problem) for problem in error.problems]
+        return Answer(error_body(error.message, code, problems=problems), status)
+    if isinstance(error, UnavailableError) and not isinstance(error, TokenError):
+        # Paths, addresses and the driver's words are for the operator.
+        LOG.error("%s", error.message)
+        return Answer(
+            error_body("the server's store or root key is not available", code, "its log tells more"),
+            status,
+            {"Retry-After": "5"},
+        )
+    headers = CHALLENGE if status == 401 else {}  # noqa: PLR2004 - the status by its number
+    return Answer(error_body(error.message, code, error.hint), status, dict(headers))
+
+
+def on_request_error(_request: Request, error: Exception) -> Answer:
+    """The answer for a request that is refused before it reaches the service."""
+    if not isinstance(error, RequestError):
+        raise error
+    headers = error.headers | (CHALLENGE if error.status == 401 else {})  # noqa: PLR2004 - as above
+    return refusal(error.status, error.message, headers)
+
+
+def on_http_error(_request: Request, error: Exception) -> Answer:
+    """The answer for what the framework refuses: unknown routes, wrong methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    words = {404: "there is nothing at this address", 405: "this address does not take this method"}
+    status = error.status_code if error.status_code in HTTP_CODES else 400
+    return refusal(status, words.get(status, "the request is malformed"), error.headers)
+
+
+_EXPECTED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "list": "a list",
+    "dict": "an object",
+    "model": "an object",
+    "literal": "one of the values that it may have",
+    "enum": "one of the values that it may have",
+}
+"""What each kind of validation error says, by the first word of its name."""
+
+
+def on_validation_error(_request: Request, error: Exception) -> Answer:
+    """The answer for a body or parameter of the wrong shape. Only names that we declared are repeated."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    place, *names = first["loc"]
+    # Names below the second level may be the caller's own.
+    name = ".".join(str(name) for name in names[:2] if isinstance(name, (str, int)))
+    kind = str(first["type"])
+    if kind == "missing":
+        where = "json request body" if place == "body" else str(place)
+        message = f"Missing {name} in {where}" if name else "the request has no JSON body"
+    elif kind == "value_error":
+        message = f"the `{name}` argument {first['ctx']['error']}"  # ours: see `routing.Flag`
+    elif kind == "literal_error":
+        message = f"the `{name}` argument is not one of {first['ctx']['expected']}"
+    else:
+        expected = _EXPECTED.get(kind.partition("_")[0])
+        what = f"the `{name}` argument" if name else f"the {place}"
+        message = f"{what} is not {expected}" if expected else f"{what} is malformed"
+    return refusal(400, message)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let an app answer errors by this table."""
+    app.add_exception_handler(ResolverError, on_resolver_error)
+    app.add_exception_handler(RequestError, on_request_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_error)

@@ -1,0 +1,66 @@
+"""What the server counts, for Prometheus. No label is a key, a tenant or a user."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from resolver.rest.workers import METRICS_DIRECTORY
+
+NO_ROUTE = "(none)"
+"""Stands for the route of requests that no route was found for."""
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The numbers of one server process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "resolver_http_requests",
+            "Requests answered.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "resolver_http_request_seconds",
+            "Time from a request's first byte to its answer's last.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.in_work = Gauge(
+            "resolver_http_requests_in_work",
+            "Requests in work now.",
+            multiprocess_mode="livesum",
+            registry=self._registry,
+        )
+        self.limited = Counter(
+            "resolver_http_requests_limited",
+            "Requests refused because too many came.",
+            ["by"],
+            registry=self._registry,
+        )
+        self.refused_logins = Counter(
+            "resolver_refused_logins",
+            "Requests whose credentials were missing or not valid.",
+            registry=self._registry,
+        )
+        self.values = Counter(
+            "resolver_values_used",
+            "Values given out for use in blueprints.",
+            ["by"],
+            registry=self._registry,
+        )
+
+    def text(self) -> bytes:
+        """All numbers, of all workers, in Prometheus's text format."""
+        if METRICS_DIRECTORY not in os.environ:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,159 @@
+"""Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
+
+from typing import Annotated
+
+from pydantic import Field
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from resolver.core.document import Position
+from resolver.core.intrinsic import Origin
+from resolver.core.policy import Verdict
+from resolver.core.resolve import CallSite
+from resolver.errors import NotFoundError, NotPermittedError
+from resolver.rest.answers import Answer
+from resolver.rest.errors import STATUSES, RefusedUseError
+from resolver.rest.routes.shapes import SecretFacts, secret_facts
+from resolver.rest.routing import OWN, Body, CallerDep, Group, ServerDep, ServiceDep
+from resolver.service.use import Claim, ClaimedUse
+
+GROUP = Group("use", OWN)
+
+MAX_KEYS = 10_000
+"""Most keys that one request may name."""
+
+_Number = Annotated[int, Field(ge=0, le=2**31)]
+
+
+class Site(Body):
+    """Where a call stands, as the client says."""
+
+    source: str
+    line: _Number = 0
+    column: _Number = 0
+    path: tuple[int | str, ...] = ()
+
+
+class KeyOrigin(Body):
+    """What a key was computed from: names of inputs and secrets, and whether the context went into it."""
+
+    secrets: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
+    context: bool = False
+
+
+class KeyWanted(Body):
+    """A key whose value is wanted, with its calls."""
+
+    key: str
+    calls: tuple[Site, ...] = ()
+    calls_total: _Number = 0
+    origin: KeyOrigin = KeyOrigin()
+    placed: bool = True
+
+
+class UseRequest(Body):
+    """The keys that one round of a blueprint needs."""
+
+    tenant: str
+    keys: Annotated[list[KeyWanted], Field(max_length=MAX_KEYS)]
+    digests: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field({}, max_length=MAX_KEYS)
+
+
+class UsedValue(TypedDict):
+    """A value for use in a blueprint."""
+
+    value: str
+    version: int
+    may_show: bool
+
+
+class UseResult(TypedDict):
+    """All values that were asked for, by key."""
+
+    secrets: dict[str, UsedValue]
+
+
+@GROUP.route("POST", "/use", UseResult)
+def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep) -> Response:
+    """Give out the values of keys, all of them or none; hidden ones, too, to those who may use secrets.
+
+    The digests and call sites are recorded as the client's word.
+    """
+    claim = Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
+    uses = [_claimed(wanted) for wanted in body.keys]
+    answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim)
+    if answer.refusals:
+        raise _refused({key: refusal.verdict for key, refusal in answer.refusals.items()})
+    server.metrics.values.labels("batch").inc(len(answer.secrets))
+    return Answer(
+        {
+            "secrets": {
+                key: UsedValue(value=used.value.reveal(), version=used.version, may_show=used.may_show)
+                for key, used in answer.secrets.items()
+            }
+        }
+    )
+
+
+def _claimed(wanted: KeyWanted) -> ClaimedUse:
+    origin = wanted.origin
+    sites = [
+        CallSite(site.source, Position(site.line, site.column) if site.line else None, site.path)
+        for site in wanted.calls
+    ]
+    return ClaimedUse(
+        wanted.key,
+        Origin(origin.secrets, origin.inputs, context=origin.context),
+        sites,
+        max(wanted.calls_total, len(sites)),
+        placed=wanted.placed,
+    )
+
+
+def _refused(refusals: dict[str, Verdict]) -> RefusedUseError:
+    absent = [key for key, verdict in refusals.items() if verdict is Verdict.ABSENT]
+    status = STATUSES[NotFoundError if len(absent) == len(refusals) else NotPermittedError]
+    count = len(refusals)
+    return RefusedUseError(
+        f"{count} key{'s' if count != 1 else ''} may not be had, so no value was given out",
+        status,
+        {key: verdict.value for key, verdict in refusals.items()},
+    )
+
+
+class CheckRequest(Body):
+    """The keys that a check is about."""
+
+    tenant: str
+    keys: Annotated[list[str], Field(max_length=MAX_KEYS)]
+
+
+class KeyChecked(TypedDict):
+    """What a check tells of one key."""
+
+    secret: SecretFacts | None
+    refusal: str | None
+
+
+class CheckResult(TypedDict):
+    """What a check tells, by key."""
+
+    keys: dict[str, KeyChecked]
+
+
+@GROUP.route("POST", "/check", CheckResult)
+def check_keys(body: CheckRequest, caller: CallerDep, service: ServiceDep) -> Response:
+    """Say of each key whether it could be used, without decrypting or using anything."""
+    statuses = service.use.check(caller, body.tenant, body.keys)
+    return Answer(
+        {
+            "keys": {
+                key: KeyChecked(
+                    secret=secret_facts(status.secret) if status.secret else None,
+                    refusal=status.refusal.verdict.value if status.refusal else None,
+                )
+                for key, status in statuses.items()
+            }
+        }
+    )

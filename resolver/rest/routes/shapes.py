@@ -1,0 +1,85 @@
+"""How secrets look on the wire: Cloudify's objects, and our own."""
+
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from resolver.core.model import Secret
+
+
+class SecretItem(TypedDict):
+    """A secret in a list, as Cloudify shows it."""
+
+    key: str
+    created_at: str
+    updated_at: str
+    visibility: str
+    tenant_name: str
+    created_by: str
+    is_hidden_value: bool
+    provider_name: str | None
+    resource_availability: str
+
+
+class SecretObject(SecretItem):
+    """A secret as Cloudify shows it; `value` is empty unless a value was asked for and may be shown."""
+
+    value: Any
+    schema: dict[str, Any] | None
+    provider_options: str | None
+    private_resource: bool
+
+
+def secret_item(secret: Secret) -> SecretItem:
+    """A secret in a list."""
+    return SecretItem(
+        key=secret.key,
+        created_at=secret.created_at,
+        updated_at=secret.updated_at,
+        visibility=secret.visibility.value,
+        tenant_name=secret.tenant.name,
+        created_by=secret.owner,
+        is_hidden_value=secret.hidden,
+        provider_name=None,
+        resource_availability=secret.visibility.value,
+    )
+
+
+def secret_object(secret: Secret, value: Any = "") -> SecretObject:  # noqa: ANN401 - JSON data
+    """A secret as a whole."""
+    return SecretObject(
+        **secret_item(secret),
+        value=value,
+        schema=None,
+        provider_options=None,
+        private_resource=secret.visibility.value == "private",
+    )
+
+
+class SecretFacts(TypedDict):
+    """A secret without its value, in our own words."""
+
+    id: str
+    key: str
+    tenant: str
+    visibility: str
+    hidden: bool
+    owner: str
+    version: int
+    created_at: str
+    updated_at: str
+
+
+def secret_facts(secret: Secret) -> SecretFacts:
+    """A secret without its value."""
+    return SecretFacts(
+        id=secret.id,
+        key=secret.key,
+        tenant=secret.tenant.name,
+        visibility=secret.visibility.value,
+        hidden=secret.hidden,
+        owner=secret.owner,
+        version=secret.version,
+        created_at=secret.created_at,
+        updated_at=secret.updated_at,
+    )

@@ -1,0 +1,224 @@
+"""Listens and serves: sockets, TLS, worker processes, and a stop that lets requests end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from resolver.compose import open_service
+from resolver.errors import UnavailableError, UsageError
+from resolver.rest.log import log_to_stderr
+from resolver.rest.workers import run_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from resolver.config import Settings
+    from resolver.rest.options import ServerOptions
+    from resolver.service import Service
+
+_BACKLOG = 2048
+_STOP_SECONDS = 30
+"""How long requests in work may take to end once the server is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where a server listens.
+
+    Args:
+        host: a name or address.
+        port: the port; 0 for a free one.
+        unix_socket: the path of a socket, in place of host and port.
+        certificate: file with the certificate chain, for TLS.
+        private_key: file with its key.
+        trusted_proxies: addresses of proxies whose `X-Forwarded-For` is believed.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8200
+    unix_socket: Path | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Check that nothing here sends values over a network in plain.
+
+        Raises:
+            UsageError: it does, or the files for TLS are not whole.
+        """
+        if (self.certificate is None) != (self.private_key is None):
+            raise UsageError("TLS needs a certificate and its key", hint="give --tls-cert and --tls-key")
+        if self.certificate is not None and self.private_key is not None:
+            if self.unix_socket is not None:
+                raise UsageError("a unix socket takes no TLS", hint="leave out --tls-cert and --tls-key")
+            _check_tls(self.certificate, self.private_key)
+        elif self.unix_socket is None and not _is_loopback(self.host, self.port):
+            raise UsageError(
+                f"plain HTTP on {self.host!r} would send values over the network unencrypted",
+                hint="give --tls-cert and --tls-key; or listen on 127.0.0.1 or a --unix-socket",
+            )
+
+    @property
+    def url(self) -> str:
+        """Where clients find it, but for the port."""
+        return "https" if self.certificate is not None else "http"
+
+
+def _check_tls(certificate: Path, private_key: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A password would be asked for on the terminal, where nobody may be.
+        context.load_cert_chain(certificate, private_key, password=lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        reason = (
+            error.strerror if error.errno == errno.ENOENT else getattr(error, "reason", "") or error.strerror
+        )
+        raise UsageError(f"the certificate and its key can't be used: {reason}") from None
+
+
+def _is_loopback(host: str, port: int) -> bool:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise UsageError(f"the host {host!r} is not known") from None
+    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
+
+
+def serve(settings: Settings, listener: Listener, options: ServerOptions) -> None:
+    """Serve until told to stop by SIGTERM or SIGINT.
+
+    Args:
+        settings: where the store and the root key are.
+        listener: where to listen.
+        options: limits and rules.
+
+    Raises:
+        UsageError: it would send values in plain, or several workers would share a SQLite file.
+        UnavailableError: the store, the root key or the address is not available.
+    """
+    listener.check()
+    if options.workers > 1 and settings.database_url.startswith("sqlite"):
+        raise UsageError(
+            "several workers can't share a SQLite database",
+            hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",
+        )
+    gc.enable()  # a command does without, a server does not
+    service = open_service(settings)  # also with several workers: to fail here, once, and in words
+    log_to_stderr()
+    try:
+        service.check_ready()
+        with _listening(listener) as sock:
+            if options.workers == 1:
+                _serve(service, listener, options, sock)
+                return
+            service.close()  # no connection may be shared with another process
+            run_workers(
+                options.workers,
+                lambda: _serve(open_service(settings), listener, options, sock),
+                _STOP_SECONDS,
+            )
+    finally:
+        service.close()
+
+
+def _serve(service: Service, listener: Listener, options: ServerOptions, sock: socket.socket) -> None:
+    """Serve in this process until told to stop."""
+    # Only now: what counts requests looks at its import whether other processes count with it.
+    from resolver.rest.app import create_app  # noqa: PLC0415
+
+    with _signals_end_it():
+        uvicorn.Server(_config(listener, create_app(service, options))).run(sockets=[sock])
+
+
+def _config(listener: Listener, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=listener.host,
+        port=listener.port,
+        uds=str(listener.unix_socket) if listener.unix_socket else None,
+        ssl_certfile=listener.certificate,
+        ssl_keyfile=listener.private_key,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,  # ours
+        access_log=False,  # it would hold queries
+        server_header=False,
+        proxy_headers=bool(listener.trusted_proxies),
+        forwarded_allow_ips=list(listener.trusted_proxies),
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+@contextlib.contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Let a stop by signal be a good end: the server raises the signal again once it has stopped."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _listening(listener: Listener) -> Iterator[socket.socket]:
+    """A socket that is bound; a unix socket is removed at the end."""
+    path = listener.unix_socket
+    try:
+        if path is not None:
+            with _bound_unix(path) as sock:
+                yield sock
+            return
+        *_, address = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0]
+        family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+        with socket.create_server(address[:2], family=family, backlog=_BACKLOG) as sock:
+            sock.set_inheritable(True)
+            yield sock
+    except OSError as error:
+        where = str(path) if path is not None else f"{listener.host}:{listener.port}"
+        raise UnavailableError(f"can't listen on {where!r}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _bound_unix(path: Path) -> Iterator[socket.socket]:
+    if path.exists() and stat.S_ISSOCK(path.lstat().st_mode) and not _answers(path):
+        path.unlink()  # left behind by a server that was killed
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)  # for its owner and group: before there is anything to connect to
+    try:
+        sock.bind(str(path))
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    try:
+        sock.listen(_BACKLOG)
+        sock.set_inheritable(True)
+        yield sock
+    finally:
+        sock.close()
+        path.unlink(missing_ok=True)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0

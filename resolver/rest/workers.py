@@ -1,0 +1,111 @@
+"""Several processes that serve one socket: started, replaced when one ends by itself, and stopped together.
+
+They are forked, so each is as hardened as the process that it comes from: dumpability is given back by
+execve(2) only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+LOG = logging.getLogger("resolver.server")
+
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which the workers of one server keep their numbers."""
+
+_RESTART_SECONDS = 1.0
+"""How long to wait before a worker that ended by itself is replaced."""
+
+
+class _Workers:
+    def __init__(self, count: int, work: Callable[[], None], stop_seconds: float) -> None:
+        self._count = count
+        self._work = work
+        self._stop_seconds = stop_seconds
+        self._pids: set[int] = set()
+        self._stopping = False
+
+    def run(self) -> None:
+        before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while not self._stopping:
+                while len(self._pids) < self._count and not self._stopping:
+                    self._start()
+                self._wait_for_one()
+        finally:
+            self._end_all()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        for pid in self._pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _start(self) -> None:
+        # Blocked, so that a stop does not come between the fork and the note of its process id.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+                self._work()
+                code = 0
+            except BaseException as error:
+                LOG.exception("a worker failed: %s", type(error).__name__)
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        self._pids.add(pid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def _wait_for_one(self) -> None:
+        """Wait until a worker ends, or a signal comes."""
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            time.sleep(0.2)
+            return
+        self._pids.discard(pid)
+        if not self._stopping:
+            LOG.error("worker %d ended by itself with %d", pid, os.waitstatus_to_exitcode(status))
+            time.sleep(_RESTART_SECONDS)
+
+    def _end_all(self) -> None:
+        self._stop(0, None)
+        deadline = time.monotonic() + self._stop_seconds + 5
+        while self._pids:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            self._pids.discard(pid)
+            if pid == 0:
+                if time.monotonic() > deadline:
+                    for left in self._pids:
+                        os.kill(left, signal.SIGKILL)
+                time.sleep(0.05)
+
+
+def run_workers(count: int, work: Callable[[], None], stop_seconds: float) -> None:
+    """Keep processes at work until SIGTERM or SIGINT comes.
+
+    Args:
+        count: how many.
+        work: what each does; it ends by SIGTERM.
+        stop_seconds: how long they may take to end.
+    """
+    with tempfile.TemporaryDirectory(prefix="resolver-metrics-") as folder:
+        os.environ[METRICS_DIRECTORY] = folder  # it holds numbers by route, nothing else
+        _Workers(count, work, stop_seconds).run()
