@@ -54,12 +54,12 @@ class BlueprintText:
     Args:
         name: what to call it in messages.
         data: its bytes.
-        base: the folder that its local imports are looked up in.
+        base: the folder that its local imports are looked up in; None when it came without one.
     """
 
     name: str
     data: bytes = field(repr=False)
-    base: Path
+    base: Path | None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> BlueprintText:
@@ -157,7 +157,7 @@ class _Run:
         self._order = {source.name: number for number, source in enumerate(sources)}
         self.digests = {source.name: source.digest for source in sources}
 
-    def _follow(self, blueprint: Blueprint, base: Path) -> Sequence[Blueprint]:
+    def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
         tree = read_tree(blueprint, base)
         self._problems += (*tree.problems, *held_calls(tree, merging=self._merging))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from resolver.blueprint import Blueprint, Masked, Rendered, dump, render
+from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.walk import rebuild
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from resolver.core.document import Position
@@ -162,3 +162,20 @@ class ResolvedBlueprint:
 
 def _values(placements: Mapping[int, Placement]) -> dict[int, Any]:
     return {node: placement.value for node, placement in placements.items()}
+
+
+def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: str) -> str:
+    """The text of all blueprints of a run, with the values in their places.
+
+    Args:
+        blueprints: the blueprints, one or more.
+        output_format: `yaml` or `json`.
+    """
+    if output_format == "yaml":
+        if len(blueprints) == 1:
+            return blueprints[0].text()
+        return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
+    documents = [(blueprint.name, document) for blueprint in blueprints for document in blueprint.documents]
+    if len(documents) == 1:
+        return to_json(documents[0][1]) + "\n"
+    return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"

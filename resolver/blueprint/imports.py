@@ -89,12 +89,13 @@ class Folder:
     """A blueprint's folder, out of which no import leads.
 
     Args:
-        base: its path.
+        base: its path; None for a blueprint that has no folder, in which no import is found.
         version: the main blueprint's DSL version; `types_1_3.yaml` may stand for `types.yaml`.
     """
 
-    def __init__(self, base: Path, version: str) -> None:
-        self.root = Path(os.path.realpath(base))
+    def __init__(self, base: Path | None, version: str) -> None:
+        self.root = Path() if base is None else Path(os.path.realpath(base))
+        self._exists = base is not None
         self._version = version
 
     def find(self, beside: Path, target: str) -> Path | None:
@@ -119,6 +120,8 @@ class Folder:
             raise RefusedImportError("a path with '..' may lead out of the blueprint's folder")
         if "\0" in target:
             raise RefusedImportError("a path can't hold a null character")
+        if not self._exists:
+            return None
         candidates = [beside / target, self.root / target]
         if self._version:
             # As Cloudify splits it: at the last dot of the whole path.

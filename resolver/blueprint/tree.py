@@ -95,14 +95,14 @@ class Tree:
         return tuple(dict.fromkeys(branch.entry.name for branch in self.branches if not branch.blueprint))
 
 
-def read_tree(main: Blueprint, base: Path, limits: Limits = DEFAULT_LIMITS) -> Tree:
+def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS) -> Tree:
     """Read the local imports of a blueprint, and theirs.
 
     Imported blueprints are named as a user would name them from where the main one was named.
 
     Args:
         main: the blueprint whose imports are followed.
-        base: its folder. Nothing outside it is read.
+        base: its folder. Nothing outside it is read; None for no folder, and then nothing is read at all.
         limits: bounds on each file and on the number of files.
     """
     return _Reader(main, base, limits).run()
@@ -141,7 +141,7 @@ def _place(importer: Blueprint, entry: Import) -> Place:
 
 
 class _Reader:
-    def __init__(self, main: Blueprint, base: Path, limits: Limits) -> None:
+    def __init__(self, main: Blueprint, base: Path | None, limits: Limits) -> None:
         self._main = main
         self._folder = Folder(base, version_of(main))
         self._limits = limits

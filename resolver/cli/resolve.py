@@ -188,17 +188,9 @@ def run_request(app: App, request: Request, report: Report) -> Resolution:
 
 def resolved_text(resolution: Resolution, output_format: str) -> str:
     """The text of all blueprints of a run, with the values in their places."""
-    from resolver.blueprint import join, to_json  # noqa: PLC0415
+    from resolver.resolved import joined_text  # noqa: PLC0415
 
-    blueprints = Counted(resolution.blueprints, "blueprints written")
-    if output_format == "yaml":
-        if len(blueprints) == 1:
-            return blueprints[0].text()
-        return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
-    documents = [(blueprint.name, document) for blueprint in blueprints for document in blueprint.documents]
-    if len(documents) == 1:
-        return to_json(documents[0][1]) + "\n"
-    return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"
+    return joined_text(Counted(resolution.blueprints, "blueprints written"), output_format)
 
 
 def _terminal_text(resolution: Resolution, output_format: str, *, show_values: bool) -> str:

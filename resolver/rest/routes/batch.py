@@ -1,16 +1,23 @@
 """Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
 
-from typing import Annotated
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.blueprint.context_file import make_context
+from resolver.core.context import Context
 from resolver.core.document import Position
+from resolver.core.evaluate import GivenInput
 from resolver.core.intrinsic import Origin
 from resolver.core.policy import Verdict
 from resolver.core.resolve import CallSite
-from resolver.errors import NotFoundError, NotPermittedError
+from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.resolution import BlueprintText, Options, resolve
+from resolver.resolved import ResolvedBlueprint, joined_text
 from resolver.rest.answers import Answer
 from resolver.rest.errors import STATUSES, RefusedUseError
 from resolver.rest.routes.shapes import SecretFacts, secret_facts
@@ -21,6 +28,12 @@ GROUP = Group("use", OWN)
 
 MAX_KEYS = 10_000
 """Most keys that one request may name."""
+
+MAX_BLUEPRINTS = 100
+"""Most blueprints that one request may bring."""
+
+MAX_NAME = 1000
+"""Longest name of a blueprint, in characters."""
 
 _Number = Annotated[int, Field(ge=0, le=2**31)]
 
@@ -157,3 +170,81 @@ def check_keys(body: CheckRequest, caller: CallerDep, service: ServiceDep) -> Re
             }
         }
     )
+
+
+class Uploaded(Body):
+    """A blueprint's text, and what messages call it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] = "<uploaded>"
+    text: str
+
+
+class ResolveRequest(Body):
+    """Blueprints to be resolved by the server, and how."""
+
+    tenant: str
+    blueprints: Annotated[list[Uploaded], Field(min_length=1, max_length=MAX_BLUEPRINTS)]
+    inputs: dict[str, Any] = Field({}, repr=False)
+    context: dict[str, Any] | None = Field(None, repr=False)
+    format: Literal["yaml", "json"] = "yaml"
+    evaluate: bool = False
+    partial: bool = False
+    strict: bool = False
+
+
+class UsedKey(TypedDict):
+    """A secret that was used."""
+
+    key: str
+    version: int
+
+
+class ResolveResult(TypedDict):
+    """The resolved text, and what the reader should know of it."""
+
+    text: str
+    notes: list[str]
+    kept: int
+    uses: list[UsedKey]
+    digests: dict[str, str]
+
+
+@GROUP.route("POST", "/resolve", ResolveResult)
+def resolve_blueprints(body: ResolveRequest, caller: CallerDep, server: ServerDep) -> Response:
+    """Resolve uploaded blueprints, all of them or none. The digests on record are of the text that came.
+
+    Imports are left to the manager: nothing is read from the server's disk.
+    """
+    if len({blueprint.name for blueprint in body.blueprints}) < len(body.blueprints):
+        raise InvalidRequestError("two blueprints have the same name")
+    options = Options(
+        {name: GivenInput(value) for name, value in body.inputs.items()},
+        Context(body.tenant) if body.context is None else make_context(body.context, body.tenant),
+        body.partial,
+        body.evaluate,
+        strict=body.strict,
+    )
+    # Lone surrogates can't be encoded; the reader says of what stands for them that it is no UTF-8.
+    texts = [
+        BlueprintText(blueprint.name, blueprint.text.encode("utf-8", "surrogatepass"), None)
+        for blueprint in body.blueprints
+    ]
+    resolution = resolve(server.service, caller, body.tenant, texts, options)
+    server.metrics.values.labels("upload").inc(len(resolution.uses))
+    return Answer(
+        {
+            "text": joined_text(resolution.blueprints, body.format),
+            "notes": [*resolution.notes, *_written_out(resolution.blueprints)],
+            "kept": resolution.kept,
+            "uses": [UsedKey(key=use.key, version=use.version) for use in resolution.uses],
+            "digests": {text.name: hashlib.sha256(text.data).hexdigest() for text in texts},
+        }
+    )
+
+
+def _written_out(blueprints: Sequence[ResolvedBlueprint]) -> list[str]:
+    return [
+        f"{blueprint.name}:{position.line}:{position.column}: alias written out"
+        for blueprint in blueprints
+        for position in blueprint.written_out
+    ]

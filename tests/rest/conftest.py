@@ -1,0 +1,154 @@
+"""A server in a thread of the tests, on a store that they can look into, and clients for its users."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.rest.app import create_app
+from resolver.rest.options import ServerOptions
+from resolver.store.sql import SqlStore
+from tests.databases import DIALECTS, World, database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRETS = "/api/v3.1/secrets"
+USE = "/api/v1/resolver/use"
+
+
+@dataclass
+class Client:
+    """Talks to a server as one user.
+
+    Args:
+        http: the connection.
+        token: the user's token.
+        tenant: the tenant that the header names.
+    """
+
+    http: httpx.Client
+    token: str
+    tenant: str = "home"
+
+    def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:  # noqa: ANN401
+        """Ask."""
+        headers = {"Authentication-Token": self.token, "Content-type": "application/json"}
+        if self.tenant:
+            headers["Tenant"] = self.tenant
+        headers |= more.pop("headers", {})
+        return self.http.request(method, path, json=body, headers=headers, **more)
+
+    def gets(self, path: str, status: int = 200, **more: Any) -> Any:  # noqa: ANN401
+        """Ask for something, and be answered with a status; the body."""
+        return self._expect(self("GET", path, **more), status)
+
+    def does(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:  # noqa: ANN401
+        """Ask for a change, and be answered with a status; the body."""
+        return self._expect(self(method, path, body), status)
+
+    def refused(self, method: str, path: str, body: Any = None) -> tuple[int, str, str]:  # noqa: ANN401
+        """Ask and be refused: status, code and message."""
+        answer = self(method, path, body)
+        told = answer.json()
+        assert told["server_traceback"] is None
+        return answer.status_code, told["error_code"], told["message"]
+
+    @staticmethod
+    def _expect(answer: httpx.Response, status: int) -> Any:  # noqa: ANN401
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+
+@dataclass
+class Live:
+    """A server that runs in a thread.
+
+    Args:
+        world: the store behind it.
+        url: where it is.
+    """
+
+    world: World
+    url: str
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+
+    def user(
+        self,
+        name: str,
+        home: TenantRole | None = None,
+        away: TenantRole | None = None,
+        system_role: SystemRole = SystemRole.DEFAULT,
+    ) -> Client:
+        """Make a user; a client of theirs."""
+        self.world.user(name, home, away, system_role)
+        return self.client(name)
+
+    def client(self, name: str = "admin", **narrowing: Any) -> Client:  # noqa: ANN401
+        """A client with a new token of a user."""
+        token = self.world.service.directory.create_token(self.world.admin, name, **narrowing)
+        return Client(self.http, token)
+
+
+def basic(username: str, password: str) -> str:
+    """Basic credentials."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+@contextlib.contextmanager
+def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live]:
+    """A server on a store."""
+    app = create_app(world.service, options or ServerOptions(address_rate=0, user_rate=0))
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, ws="none", http="h11"
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        live = Live(world, f"http://127.0.0.1:{sock.getsockname()[1]}")
+        try:
+            deadline = time.monotonic() + 20
+            while not server.started and time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield live
+        finally:
+            live.http.close()
+            server.should_exit = True
+            thread.join(20)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A store on SQLite; the server closes it."""
+    url = database("sqlite", tmp_path)
+    return World(url, SqlStore(url))
+
+
+@pytest.fixture
+def live(world: World) -> Iterator[Live]:
+    """A server on SQLite without limits on how often one may ask."""
+    with serving(world) as server:
+        yield server
+
+
+@pytest.fixture(params=DIALECTS)
+def each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
+    """The same, once for each kind of database."""
+    url = database(request.param, tmp_path)
+    with serving(World(url, SqlStore(url))) as server:
+        yield server

@@ -1,0 +1,242 @@
+"""Values for blueprints: all or none, recorded as the client's word, hidden ones by these two ways only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from resolver.core.model import Narrowing, Visibility
+from resolver.core.permissions import TenantRole
+from resolver.rest.options import ServerOptions
+from tests.rest.conftest import SECRETS, USE, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.databases import World
+    from tests.rest.conftest import Live
+
+CHECK = "/api/v1/resolver/check"
+RESOLVE = "/api/v1/resolver/resolve"
+DIGEST = "ab" * 32
+
+
+def wanted(*keys: str, tenant: str = "home", **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A request for keys, each with one call."""
+    call = {"source": "shop.yaml", "line": 3, "column": 7, "path": ["node_templates", "db", 0]}
+    return {
+        "tenant": tenant,
+        "keys": [{"key": key, "calls": [call], "calls_total": 1, **more} for key in keys],
+        "digests": {"shop.yaml": DIGEST},
+    }
+
+
+def records(live: Live, tenant: str = "home") -> list[dict[str, Any]]:
+    """What the audit trail of a tenant says."""
+    return [json.loads(record.body) for record in live.world.service.trail.records(live.world.admin, tenant)]
+
+
+def test_all_values_come_in_one_answer(each: Live) -> None:
+    """A batch answers every value with its version and whether the caller may see it; nothing stores it."""
+    each.world.secret("one", "value one")
+    each.world.secret("two", "value two", hidden=True)
+    answer = each.user("pipeline", TenantRole.OPERATIONS)("POST", USE, wanted("one", "two"))
+    assert answer.json() == {
+        "secrets": {
+            "one": {"value": "value one", "version": 1, "may_show": True},
+            "two": {"value": "value two", "version": 1, "may_show": False},
+        },
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_one_refused_key_refuses_all(live: Live) -> None:
+    """A key that may not be had keeps all others back, and the answer says which and why."""
+    live.world.secret("one", "value one")
+    live.world.secret("mine", "value of mine", visibility=Visibility.PRIVATE)
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    answer = pipeline("POST", USE, wanted("one", "mine", "absent"))
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "message": "2 keys may not be had, so no value was given out",
+        "error_code": "not_found_error",
+        "server_traceback": None,
+        "refusals": [
+            {"key": "mine", "reason": "does_not_exist"},
+            {"key": "absent", "reason": "does_not_exist"},
+        ],
+    }
+    assert "value" not in answer.text.replace("no value was", "")
+
+
+def test_a_narrowed_token_gets_403(live: Live) -> None:
+    """A key that the token may not name is not permitted, rather than not found."""
+    live.world.user("pipeline", TenantRole.OPERATIONS)
+    pipeline = live.client("pipeline", narrowing=Narrowing(keys=("shop_*",)))
+    answer = pipeline("POST", USE, wanted("absent"))
+    assert answer.status_code == 403
+    assert answer.json()["refusals"] == [{"key": "absent", "reason": "token_is_narrowed"}]
+
+
+def test_a_viewer_and_a_stranger_get_no_value(live: Live) -> None:
+    """One who may see but not use, and one who is no member, are not permitted: before any look-up."""
+    live.world.secret("one")
+    refused = "user 'eve' is not permitted to use secrets in tenant 'home'"
+    assert live.user("eve", TenantRole.VIEWER).refused("POST", USE, wanted("one")) == (
+        403,
+        "forbidden_error",
+        refused,
+    )
+    stranger = live.user("mallory", away=TenantRole.MANAGER)
+    texts = {stranger.refused("POST", USE, wanted("one", tenant=name))[2][-6:] for name in ("home", "none")}
+    assert texts == {"'home'", "'none'"}
+
+
+def test_the_record_says_that_it_is_the_clients_word(live: Live) -> None:
+    """Digest and call sites of a batch are on record, marked as claimed; those of an upload are not."""
+    live.world.secret("one")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    pipeline.does("POST", USE, wanted("one"))
+    text = "db: { get_secret: one }\n"
+    pipeline.does("POST", RESOLVE, {"tenant": "home", "blueprints": [{"name": "shop.yaml", "text": text}]})
+    claimed, read = [record for record in records(live) if record["action"] == "secret:use"]
+    assert claimed["claimed"] is True
+    assert claimed["blueprints"] == {"shop.yaml": DIGEST}
+    assert claimed["calls"] == [["shop.yaml", 3, 7, "node_templates.db[0]"]]
+    assert "claimed" not in read
+    assert read["blueprints"] == {"shop.yaml": hashlib.sha256(text.encode()).hexdigest()}
+    assert read["calls"] == [["shop.yaml", 1, 5, "db"]]
+
+
+def test_a_claimed_origin_does_not_hide_which_secret_was_used(live: Live) -> None:
+    """Who says that a key came out of a secret keeps the key off the record, but not the secret's id."""
+    secret = live.world.secret("one")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    pipeline.does("POST", USE, wanted("one", origin={"secrets": ["other"]}))
+    (record,) = [record for record in records(live) if record["action"] == "secret:use"]
+    assert record["key"] == "<from secret other>"
+    assert (record["secret_id"], record["version"]) == (secret.id, 1)
+
+
+def test_words_of_a_client_are_cut_in_records(live: Live) -> None:
+    """However long the names and however many the calls, a record stays small."""
+    live.world.secret("one")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    calls = [{"source": f"{number}" + "x" * 5000, "path": ["y" * 5000]} for number in range(500)]
+    body = wanted("one", origin={"secrets": ["z" * 100_000]}) | {
+        "digests": {call["source"]: DIGEST for call in calls},
+    }
+    body["keys"][0] |= {"calls": calls, "calls_total": 500}
+    pipeline.does("POST", USE, body)
+    (record,) = [record for record in records(live) if record["action"] == "secret:use"]
+    assert len(json.dumps(record)) < 30_000
+    assert record["calls_total"] == 500
+
+
+def test_hidden_values_for_uploads_only(world: World) -> None:
+    """With the setting, a batch gives no hidden value to one who may not see it; an upload still uses it."""
+    options = ServerOptions(address_rate=0, user_rate=0, hidden_for_uploads_only=True)
+    with serving(world, options) as live:
+        live.world.secret("two", "value two", hidden=True)
+        pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+        answer = pipeline("POST", USE, wanted("two"))
+        assert answer.status_code == 403
+        assert answer.json()["refusals"] == [{"key": "two", "reason": "value_is_hidden"}]
+        upload = {"tenant": "home", "blueprints": [{"text": "db: { get_secret: two }"}]}
+        assert pipeline.does("POST", RESOLVE, upload)["text"] == 'db: "value two"'
+        manager = live.user("boss", TenantRole.MANAGER)
+        assert manager.does("POST", USE, wanted("two"))["secrets"]["two"]["value"] == "value two"
+
+
+def test_no_reading_endpoint_gives_a_hidden_value(live: Live) -> None:
+    """What a pipeline may use and not see, it does not see by reading."""
+    live.world.secret("two", "value two", hidden=True)
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    assert pipeline.gets(f"{SECRETS}/two")["value"] == ""
+    assert "value two" not in json.dumps(pipeline.gets(SECRETS))
+    assert "value two" not in json.dumps(pipeline.does("POST", CHECK, {"tenant": "home", "keys": ["two"]}))
+
+
+def test_a_check_gives_no_value(live: Live) -> None:
+    """A check says of each key whether it could be used; a viewer's says that it could not."""
+    secret = live.world.secret("one", "the value itself")
+    viewer = live.user("eve", TenantRole.VIEWER)
+    told = viewer.does("POST", CHECK, {"tenant": "home", "keys": ["one", "absent"]})["keys"]
+    assert told["absent"] == {"secret": None, "refusal": "does_not_exist"}
+    assert told["one"]["refusal"] == "role_does_not_permit"
+    assert told["one"]["secret"]["id"] == secret.id
+    assert "the value itself" not in json.dumps(told)
+    assert not [record for record in records(live) if record["action"] == "secret:use"]
+
+
+def test_an_upload_is_resolved(live: Live) -> None:
+    """Inputs, context, format, evaluation: the answer is the text with the values, and what to know of it."""
+    live.world.secret("shop_password", "p: 1")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    text = (
+        "inputs: { env: {} }\n"
+        "a: { get_secret: { concat: [{ get_input: env }, _password] } }  # kept\n"
+        "b: { get_label: team }\n"
+        "imports: [types.yaml]\n"
+    )
+    request = {
+        "tenant": "home",
+        "blueprints": [{"name": "b.yaml", "text": text}],
+        "inputs": {"env": "shop"},
+        "context": {"labels": {"team": ["blue"]}},
+        "evaluate": True,
+    }
+    told = pipeline.does("POST", RESOLVE, request)
+    assert told["text"].splitlines()[1:3] == ['a: "p: 1"  # kept', 'b: ["blue"]']
+    assert told["notes"] == ["b.yaml: imports left to the manager: types.yaml"]
+    assert told["uses"] == [{"key": "shop_password", "version": 1}]
+    assert told["digests"] == {"b.yaml": hashlib.sha256(text.encode()).hexdigest()}
+    assert json.loads(pipeline.does("POST", RESOLVE, request | {"format": "json"})["text"])["a"] == "p: 1"
+
+
+def test_an_uploads_problems_are_told_together(live: Live) -> None:
+    """What keeps an upload from being resolved comes with its places; the status is of the worst kind."""
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    text = "a: { get_secret: absent }\nb: { get_secret: other }\n"
+    answer = pipeline("POST", RESOLVE, {"tenant": "home", "blueprints": [{"name": "b.yaml", "text": text}]})
+    assert answer.status_code == 404
+    found = [
+        (p["reason"], p["source"], p["line"], p["column"], p["place"]) for p in answer.json()["problems"]
+    ]
+    assert found == [
+        ("secret_not_found", "b.yaml", 1, 4, "a"),
+        ("secret_not_found", "b.yaml", 2, 4, "b"),
+    ]
+    text += "c: { get_secret: [] }\n"
+    broken = {"tenant": "home", "blueprints": [{"name": "b.yaml", "text": text}]}
+    assert pipeline.refused("POST", RESOLVE, broken) == (
+        400,
+        "invalid_blueprint_error",
+        "3 problems found, nothing was resolved",
+    )
+
+
+def test_an_upload_reads_nothing_from_the_servers_disk(live: Live, tmp_path: Path) -> None:
+    """Imports of an upload are not looked for, wherever they point; those that lead out are refused."""
+    (tmp_path / "lib.yaml").write_text("x: { get_secret: one }\n")
+    live.world.secret("one")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+
+    def asked(target: str) -> dict[str, Any]:
+        return {"tenant": "home", "blueprints": [{"name": "b", "text": f"imports: ['{target}']\n"}]}
+
+    assert pipeline.refused("POST", RESOLVE, asked(f"{tmp_path}/lib.yaml"))[0] == 400
+    for target in ("lib.yaml", "README.md", "etc/passwd"):
+        told = pipeline.does("POST", RESOLVE, asked(target))
+        assert told["notes"] == [f"b: imports left to the manager: {target}"]
+
+
+def test_two_uploads_of_one_name_are_refused(live: Live) -> None:
+    """A record tells texts apart by their names."""
+    body = {"tenant": "home", "blueprints": [{"text": "a: 1"}, {"text": "b: 1"}]}
+    assert live.client().refused("POST", RESOLVE, body) == (
+        400,
+        "bad_parameters_error",
+        "two blueprints have the same name",
+    )
