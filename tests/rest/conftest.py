@@ -100,8 +100,8 @@ class Live:
 
     def client(self, name: str = "admin", **narrowing: Any) -> Client:  # noqa: ANN401
         """A client with a new token of a user."""
-        token = self.world.service.directory.create_token(self.world.admin, name, **narrowing)
-        return Client(self.http, token)
+        made = self.world.service.tokens.create(self.world.admin, name, **narrowing)
+        return Client(self.http, made.token)
 
 
 def basic(username: str, password: str) -> str:
