@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from resolver.config import Profile
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.sources import from_command, from_file
-from resolver.errors import ConflictError, RootKeyError, StoreError
+from resolver.errors import ConflictError, InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from resolver.config import Settings
     from resolver.core.ports import PasswordHasher
+    from resolver.core.providers import ProviderType
 
 ADMIN = "admin"
 FIRST_TENANT = "default_tenant"
@@ -44,8 +45,31 @@ def root_keys(settings: Settings) -> list[RootKey]:
     return keys
 
 
-def open_service(settings: Settings) -> Service:
+def provider_types(settings: Settings, *, server: bool) -> Mapping[str, ProviderType]:
+    """The types of secrets providers, with the destinations that the settings allow.
+
+    Args:
+        settings: where the list of destinations is. Without one a server connects to none; a store on this
+            machine to all but special ones, since its user could do so without it.
+        server: whether others use the store through this process.
+    """
+    from resolver.providers import AllowList, make_types, parse_allow_list  # noqa: PLC0415 - few stores have any
+
+    listed = settings.provider_destinations
+    if listed is None:
+        return make_types(AllowList(everything=not server))
+    try:
+        return make_types(parse_allow_list(listed))
+    except InvalidRequestError as error:
+        raise UsageError(f"config.yaml: provider_destinations: {error.message}", hint=error.hint) from None
+
+
+def open_service(settings: Settings, *, server: bool = False) -> Service:
     """Open the store that the settings name.
+
+    Args:
+        settings: what to open, and with which keys.
+        server: whether others will use it through this process.
 
     Raises:
         UsageError: a setting is wrong.
@@ -65,7 +89,9 @@ def open_service(settings: Settings) -> Service:
         )
     store = SqlStore(settings.database_url)
     store.check_schema()
-    return Service(store, KeyRing(keys), _make_hasher)
+    return Service(
+        store, KeyRing(keys), _make_hasher, provider_types=lambda: provider_types(settings, server=server)
+    )
 
 
 class Initialised:

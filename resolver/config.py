@@ -128,6 +128,12 @@ class Settings:
         return sorted(self.key_directory.glob("*.key"))
 
     @property
+    def provider_destinations(self) -> list[str] | None:
+        """Where secrets providers may be; None when nothing was said about it."""
+        listed = self._config.get("provider_destinations")
+        return None if listed is None else list(map(str, listed))
+
+    @property
     def names_key(self) -> bool:
         """Whether a root key is named by a setting, rather than found in the state directory."""
         return bool(

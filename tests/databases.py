@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from resolver.core.model import UNNARROWED, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.providers import make_types, parse_allow_list
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
@@ -170,7 +171,13 @@ class World:
     ring: KeyRing = field(default_factory=lambda: KeyRing([RootKey(ROOT_KEY, "the tests")]))
 
     def __post_init__(self) -> None:
-        self.service = Service(self.store, self.ring, lambda: self.passwords, self.clock)
+        self.service = Service(
+            self.store,
+            self.ring,
+            lambda: self.passwords,
+            self.clock,
+            provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
+        )
         token = self.service.setup.initialise("admin", "admin password", "home", lambda _: None)
         self.admin = self.service.gate.authenticate_token(token or "")
         self.service.tenants.create(self.admin, "away")

@@ -21,6 +21,7 @@ from resolver.core.permissions import (
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret, Tenant
+    from resolver.core.providers import Provider
 
 
 class Verdict(enum.StrEnum):
@@ -102,6 +103,24 @@ def administers(caller: Caller, tenant: Tenant) -> bool:
     )
 
 
+def is_visible(caller: Caller, thing: Secret | Provider, asked_from: Tenant) -> bool:
+    """Whether a secret or a provider exists for a caller, by its visibility.
+
+    Args:
+        caller: who asks.
+        thing: what was found under the name.
+        asked_from: the tenant that the question came from.
+    """
+    match thing.visibility:
+        case Visibility.GLOBAL:
+            return True
+        case Visibility.TENANT:
+            return thing.tenant.id == asked_from.id
+        case Visibility.PRIVATE:
+            mine = thing.owner_id == caller.user_id
+            return thing.tenant.id == asked_from.id and (mine or administers(caller, thing.tenant))
+
+
 def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: Tenant) -> Decision:
     """Decide about one secret, after `decide_in_tenant` allowed the permission in the tenant asked from.
 
@@ -115,10 +134,7 @@ def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: T
         A decision. `not_visible` must look like a secret that does not exist.
     """
     home = secret.tenant
-    mine = secret.owner_id == caller.user_id
-    if home.id != asked_from.id and secret.visibility is not Visibility.GLOBAL:
-        return _refused(Verdict.INVISIBLE)
-    if secret.visibility is Visibility.PRIVATE and not mine and not administers(caller, home):
+    if not is_visible(caller, secret, asked_from):
         return _refused(Verdict.INVISIBLE)
     if permission in _CHANGES and home.id != asked_from.id:
         return _refused(Verdict.OTHER_TENANT)

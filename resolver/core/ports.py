@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from resolver.core.envelope import Place
     from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User, Visibility
     from resolver.core.permissions import SystemRole, TenantRole
+    from resolver.core.providers import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,21 @@ class StoredDataKey:
     tenant_id: str
     root_key_id: str
     wrapped: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A secrets provider as stored.
+
+    Args:
+        provider: what may be known of it.
+        data_key_id: the data key that sealed its connection parameters; None when it has none.
+        token: its sealed connection parameters; None when it has none.
+    """
+
+    provider: Provider
+    data_key_id: str | None
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +207,22 @@ class Session(Protocol):
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions; ConflictError when another writer was quicker."""
+
+    # providers
+    def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
+        """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+
+    def add_provider(self, stored: StoredProvider) -> None:
+        """Store a provider; ConflictError when its tenant has one of this name."""
+
+    def change_provider(self, stored: StoredProvider, since: str) -> None:
+        """Change a provider that was last changed at `since`; ConflictError when another was quicker."""
+
+    def delete_provider(self, provider_id: str) -> None:
+        """Delete a provider that no secret is kept with; the database refuses one that still has any."""
+
+    def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Tenant and key of some of the secrets that are kept with a provider."""
 
     # audit
     def audit_head(self, chain: str) -> tuple[AuditHead, str, str]:

@@ -13,10 +13,10 @@ from resolver.providers.vault import Vault
 if TYPE_CHECKING:
     from resolver.core.providers import ProviderType
 
-__all__ = ["AllowList", "parse_allow_list", "provider_types"]
+__all__ = ["AllowList", "make_types", "parse_allow_list"]
 
 
-def provider_types(allowed: AllowList) -> dict[str, ProviderType]:
+def make_types(allowed: AllowList) -> dict[str, ProviderType]:
     """The types of providers that come with the program, by name.
 
     Args:

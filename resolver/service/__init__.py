@@ -13,6 +13,7 @@ from resolver.core.permissions import Permission
 from resolver.errors import RootKeyError, StoreError
 from resolver.service.gate import Gate
 from resolver.service.manage import Secrets
+from resolver.service.providers import Providers
 from resolver.service.rows import Opener
 from resolver.service.setup import Setup
 from resolver.service.tenants import Tenants
@@ -22,10 +23,11 @@ from resolver.service.use import Use
 from resolver.service.users import Users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from resolver.core.model import Caller
     from resolver.core.ports import Cipher, PasswordHasher, Store
+    from resolver.core.providers import ProviderType
 
 
 def utc_now() -> str:
@@ -41,11 +43,13 @@ class Service:
         cipher: the key ring.
         passwords: makes the password hasher, once one is needed.
         clock: gives the time as it is stored.
+        provider_types: makes the types of secrets providers, by name, once one is needed.
 
     Attributes:
         gate: identifies callers.
         use: obtains values for blueprints.
         secrets: manages secrets.
+        providers: secrets providers.
         tenants: tenants and their members.
         users: users.
         tokens: access tokens.
@@ -59,6 +63,7 @@ class Service:
         cipher: Cipher,
         passwords: Callable[[], PasswordHasher],
         clock: Callable[[], str] = utc_now,
+        provider_types: Callable[[], Mapping[str, ProviderType]] = dict,
     ) -> None:
         self._store = store
         self._cipher = cipher
@@ -67,6 +72,7 @@ class Service:
         opener = Opener(cipher, self.trail)
         self.use = Use(store, self.gate, self.trail, opener)
         self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock)
+        self.providers = Providers(store, cipher, self.gate, self.trail, clock, provider_types)
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)
         self.tokens = Tokens(store, self.gate, self.trail, clock)

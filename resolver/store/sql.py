@@ -12,6 +12,7 @@ from resolver.store import tables as t
 from resolver.store.audit import AuditRows
 from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
 from resolver.store.keys import KeyRows
+from resolver.store.providers import ProviderRows
 from resolver.store.secrets import SecretRows
 from resolver.store.tokens import TokenRows
 
@@ -24,7 +25,7 @@ _WIPE_TIMEOUT_MS = 1000
 """How long wiping waits for readers of an older state."""
 
 
-class SqlSession(TokenRows, KeyRows, SecretRows, AuditRows):
+class SqlSession(TokenRows, KeyRows, SecretRows, ProviderRows, AuditRows):
     """One transaction."""
 
 

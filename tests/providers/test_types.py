@@ -9,7 +9,7 @@ import pytest
 
 from resolver.core.providers import MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, NotPermittedError
-from resolver.providers import provider_types
+from resolver.providers import make_types
 from resolver.providers.destination import parse_allow_list
 from tests.peer import Peer, answer, serving
 
@@ -23,7 +23,7 @@ TOKEN = "the-token-of-the-provider"
 
 
 def _type(name: str) -> ProviderType:
-    return provider_types(LOOPBACK)[name]
+    return make_types(LOOPBACK)[name]
 
 
 def _vault(peer: Peer, **more: str) -> Mapping[str, str]:
@@ -192,7 +192,7 @@ def test_a_destination_that_is_not_allowed_gets_nothing() -> None:
     """Neither at creation nor at use, should the allow-list have changed in between."""
     with serving(lambda _: _entry(a="1")) as peer:
         parameters = _vault(peer)
-        strict = provider_types(parse_allow_list(["vault.example"]))["vault"]
+        strict = make_types(parse_allow_list(["vault.example"]))["vault"]
         with pytest.raises(NotPermittedError):
             strict.check(parameters)
         assert strict.fetch(parameters, {"0": Wanted("a", {})}, 0) == {

@@ -1,0 +1,342 @@
+"""Secrets providers: setting them up, and the rule that credentials go to the stored destination only."""
+
+from __future__ import annotations
+
+import functools
+import json
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from resolver.core import policy
+from resolver.core.audit import cap
+from resolver.core.envelope import Place, Purpose
+from resolver.core.model import SecretValue, Visibility, check_key
+from resolver.core.permissions import Permission
+from resolver.core.ports import StoredProvider
+from resolver.core.providers import Provider
+from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.service.gate import not_permitted
+from resolver.service.rows import active_data_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from resolver.core.model import Caller, Tenant
+    from resolver.core.ports import Cipher, Session, Store
+    from resolver.core.providers import ProviderType
+    from resolver.service.gate import Gate
+    from resolver.service.trail import Trail
+
+_MAX_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """A provider as a caller sees it.
+
+    Args:
+        provider: the provider.
+        parameters: its connection parameters, credentials included, for those who may read them; else None.
+    """
+
+    provider: Provider
+    parameters: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+def provider_place(provider: Provider, data_key_id: str) -> Place:
+    """Where the token of a provider's connection parameters belongs."""
+    return Place(
+        Purpose.CONNECTION_PARAMETERS, provider.tenant.id, provider.id, provider.name, 0, data_key_id
+    )
+
+
+def find_provider(session: Session, caller: Caller, home: Tenant, name: str) -> StoredProvider:
+    """A provider that a caller may name in a tenant: the tenant's own before a global one.
+
+    Raises:
+        NotFoundError: there is none, or the caller may not see that there is.
+    """
+    for stored in session.providers(home.id, name):
+        if policy.is_visible(caller, stored.provider, home):
+            return stored
+    raise NotFoundError(
+        f"secrets provider {name!r} was not found in tenant {home.name!r}",
+        hint=f"`resolver secrets providers list -t {home.name}` shows what there is",
+    )
+
+
+def open_parameters(session: Session, cipher: Cipher, stored: StoredProvider) -> dict[str, str]:
+    """A provider's connection parameters, decrypted."""
+    if stored.token is None or stored.data_key_id is None:
+        return {}
+    opened = [cipher.open_data_key(key) for key in session.data_keys([stored.data_key_id])]
+    place = provider_place(stored.provider, stored.data_key_id)
+    return dict(json.loads(opened[0].open(place, stored.token).reveal()))
+
+
+class Providers:
+    """The secrets providers of all tenants.
+
+    Args:
+        store: where they are kept.
+        cipher: encrypts their connection parameters.
+        gate: lets callers in.
+        trail: records every change and every test.
+        clock: gives the time as it is stored.
+        types: makes the types of providers, by name, once one is needed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cipher: Cipher,
+        gate: Gate,
+        trail: Trail,
+        clock: Callable[[], str],
+        types: Callable[[], Mapping[str, ProviderType]],
+    ) -> None:
+        self._store = store
+        self._cipher = cipher
+        self._gate = gate
+        self._trail = trail
+        self._clock = clock
+        self._make_types = types
+
+    def create(
+        self,
+        caller: Caller,
+        tenant: str,
+        name: str,
+        kind: str,
+        parameters: Mapping[str, str],
+        visibility: Visibility = Visibility.TENANT,
+    ) -> Provider:
+        """Set up a provider.
+
+        Args:
+            caller: who sets it up, and owns it from then on.
+            tenant: the name of the tenant it will belong to.
+            name: its name.
+            kind: its type.
+            parameters: its connection parameters, by the rules of its type.
+            visibility: who knows of it, and may keep secrets with it.
+
+        Raises:
+            InvalidRequestError: the name, the type or a parameter breaks the rules.
+            NotPermittedError: the caller may not do this here, or the destination is not allowed.
+            ConflictError: the name is taken.
+        """
+        with self._store.write() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
+            check_key(name, "provider name")
+            checked = self._type(kind).check(parameters)
+            if visibility is Visibility.GLOBAL:
+                _demand_global(current, home)
+            if session.providers(home.id, name):
+                raise ConflictError(f"secrets provider {name!r} already exists")
+            at = self._clock()
+            provider = Provider(
+                str(uuid.uuid4()), name, kind, home, visibility, current.user_id, current.username, at, at
+            )
+            session.add_provider(self._sealed(session, provider, checked))
+            self._note(session, current, home, Permission.PROVIDER_CREATE, name)
+            return provider
+
+    def get(self, caller: Caller, tenant: str, name: str) -> ProviderInfo:
+        """A provider; with its connection parameters for those who may read them, which is recorded.
+
+        Raises:
+            NotPermittedError: the caller may not list providers here.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
+        """
+        with self._store.write() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_LIST, tenant)
+            stored = find_provider(session, current, home, name)
+            if not policy.decide_in_tenant(current, Permission.PROVIDER_CREDENTIALS, home).allowed:
+                return ProviderInfo(stored.provider)
+            self._note(session, current, home, Permission.PROVIDER_CREDENTIALS, name)
+        # Only once the record of it is committed.
+        with self._store.read() as session:
+            return ProviderInfo(stored.provider, open_parameters(session, self._cipher, stored))
+
+    def list(self, caller: Caller, tenant: str) -> Sequence[Provider]:
+        """The providers that the caller may name in a tenant.
+
+        Raises:
+            NotPermittedError: the caller may not list providers here.
+        """
+        with self._store.read() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_LIST, tenant)
+            return [
+                stored.provider
+                for stored in session.providers(home.id)
+                if policy.is_visible(current, stored.provider, home)
+            ]
+
+    def update(
+        self,
+        caller: Caller,
+        tenant: str,
+        name: str,
+        *,
+        kind: str = "",
+        parameters: Mapping[str, str] | None = None,
+        visibility: Visibility | None = None,
+    ) -> Provider:
+        """Change a provider; what is not given stays.
+
+        Credentials that are stored stay with the destination they were stored for: a change of anything else
+        about the connection needs them again.
+
+        Raises:
+            InvalidRequestError: a parameter breaks the rules, or credentials are missing for a new one.
+            NotPermittedError: the caller may not do this here, or the destination is not allowed.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
+            ConflictError: another writer was quicker.
+        """
+        with self._store.write() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_UPDATE, tenant)
+            stored = find_provider(session, current, home, name)
+            provider = stored.provider
+            _demand_home(provider, home)
+            wider = provider.visibility if visibility is None else visibility
+            if wider.width < provider.visibility.width:
+                raise InvalidRequestError(
+                    f"secrets provider {name!r} is {provider.visibility} already,"
+                    " and visibility is never narrowed"
+                )
+            if wider is Visibility.GLOBAL and provider.visibility is not Visibility.GLOBAL:
+                _demand_global(current, home)
+            newer = replace(provider, kind=kind or provider.kind, visibility=wider, updated_at=self._clock())
+            checked = self._combined(session, stored, newer.kind, parameters or {})
+            session.change_provider(self._sealed(session, newer, checked), provider.updated_at)
+            self._note(session, current, home, Permission.PROVIDER_UPDATE, name)
+            return newer
+
+    def delete(self, caller: Caller, tenant: str, name: str) -> None:
+        """Delete a provider that no secret is kept with.
+
+        Raises:
+            NotPermittedError: the caller may not do this here.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
+            ConflictError: secrets are kept with it.
+        """
+        with self._store.write() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_DELETE, tenant)
+            provider = find_provider(session, current, home, name).provider
+            _demand_home(provider, home)
+            kept = session.secrets_of_provider(provider.id, _MAX_LISTED + 1)
+            if kept:
+                # Keys of other tenants and private ones are not for everyone to know.
+                named = [key for where, key in kept[:_MAX_LISTED] if where == home.name]
+                names = ", ".join(named) if policy.administers(current, home) else ""
+                raise ConflictError(
+                    f"secrets are kept with provider {name!r}" + (f": {names}" if names else ""),
+                    hint="delete them, or keep them elsewhere, before it is deleted",
+                )
+            session.delete_provider(provider.id)
+            self._note(session, current, home, Permission.PROVIDER_DELETE, name)
+
+    def test(
+        self,
+        caller: Caller,
+        tenant: str,
+        *,
+        name: str = "",
+        kind: str = "",
+        parameters: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Whether a provider answers: a stored one, or one that could be set up.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant.
+            name: a stored provider, whose credentials go to its stored destination only.
+            kind: the type, for one that is not stored.
+            parameters: connection parameters; with a name, those that differ from the stored ones.
+
+        Raises:
+            InvalidRequestError: a parameter breaks the rules, or credentials are missing for another
+                destination than the stored one.
+            NotPermittedError: the caller may not do this here, or the destination is not allowed.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
+        """
+        if bool(name) == bool(kind) and not name:
+            raise InvalidRequestError("give the name of a secrets provider, or a type")
+        with self._store.write() as session:
+            current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
+            stored = find_provider(session, current, home, name) if name else None
+            if stored is None:
+                tested = kind
+                checked = self._type(kind).check(parameters or {})
+            else:
+                tested = kind or stored.provider.kind
+                checked = self._combined(session, stored, tested, parameters or {})
+            self._note(session, current, home, "provider:test", name)
+        return self._type(tested).test(checked)
+
+    @functools.cached_property
+    def types(self) -> Mapping[str, ProviderType]:
+        """The types of providers that there are, by name."""
+        return self._make_types()
+
+    def _type(self, kind: str) -> ProviderType:
+        found = self.types.get(kind)
+        if found is None:
+            raise InvalidRequestError(
+                "there is no such type of secrets provider",
+                hint=f"there are {', '.join(sorted(self.types))}",
+            )
+        return found
+
+    def _combined(
+        self, session: Session, stored: StoredProvider, kind: str, given: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """The stored parameters with the given ones; stored credentials only for their destination."""
+        kept = open_parameters(session, self._cipher, stored)
+        known = self._type(kind)
+        if kind != stored.provider.kind:
+            return known.check(given)
+        credentials = known.credentials & given.keys()
+        base = {name: text for name, text in kept.items() if not credentials or name not in known.credentials}
+        checked = known.check({**base, **given})
+        moved = [
+            name
+            for name in sorted(kept.keys() | checked.keys())
+            if name not in known.credentials and kept.get(name) != checked.get(name)
+        ]
+        if moved and known.credentials & kept.keys() and not credentials:
+            raise InvalidRequestError(
+                f"another {', '.join(moved)} needs the credentials again",
+                hint="stored credentials are sent to the stored destination only; give them with the change",
+            )
+        return checked
+
+    def _sealed(self, session: Session, provider: Provider, parameters: Mapping[str, str]) -> StoredProvider:
+        if not parameters:
+            return StoredProvider(provider, None, None)
+        data_key = active_data_key(session, self._cipher, provider.tenant.id)
+        text = SecretValue(json.dumps(dict(parameters)))
+        return StoredProvider(
+            provider, data_key.id, data_key.seal(provider_place(provider, data_key.id), text)
+        )
+
+    def _note(self, session: Session, caller: Caller, home: Tenant, action: str, name: str) -> None:
+        self._trail.append(session, home.id, [self._trail.entry(caller, home, action, provider=cap(name))])
+
+
+def _demand_global(caller: Caller, home: Tenant) -> None:
+    if not policy.decide_in_tenant(caller, Permission.SECRET_CREATE_GLOBAL, home).allowed:
+        raise NotPermittedError(
+            f"user {caller.username!r} is not permitted to make a secrets provider global",
+            hint=not_permitted(caller, Permission.SECRET_CREATE_GLOBAL, home.name).hint,
+        )
+
+
+def _demand_home(provider: Provider, home: Tenant) -> None:
+    if provider.tenant.id != home.id:
+        raise NotPermittedError(
+            f"secrets provider {provider.name!r} is global and belongs to tenant {provider.tenant.name!r}",
+            hint="it is changed and deleted from its own tenant only",
+        )

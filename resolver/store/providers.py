@@ -1,0 +1,123 @@
+"""The rows of secrets providers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, delete, or_, select, update
+
+from resolver.core.model import Tenant, Visibility
+from resolver.core.ports import StoredProvider
+from resolver.core.providers import Provider
+from resolver.errors import ConflictError
+from resolver.store import tables as t
+from resolver.store.rows import Rows, is_storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row
+
+_TABLE = t.secrets_provider
+
+_OWNER = t.user_account.alias("provider_owner")
+
+_PROVIDERS = select(
+    *_TABLE.c,
+    t.tenant.c.name.label("tenant_name"),
+    _OWNER.c.name.label("owner_name"),
+).select_from(
+    _TABLE.join(t.tenant, t.tenant.c.id == _TABLE.c.tenant_id).join(_OWNER, _OWNER.c.id == _TABLE.c.owner_id)
+)
+
+
+class ProviderRows(Rows):
+    """Secrets providers, and the secrets that are kept with them."""
+
+    def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
+        """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+        own = _TABLE.c.tenant_id == tenant_id
+        query = _PROVIDERS.where(or_(own, _TABLE.c.visibility == Visibility.GLOBAL.value))
+        if name is not None:
+            if not is_storable(name):
+                return []
+            query = query.where(_TABLE.c.name == name)
+        rows = self._connection.execute(
+            query.order_by(case((own, 0), else_=1), _TABLE.c.name, _TABLE.c.created_at, _TABLE.c.id)
+        )
+        return [_provider(row) for row in rows]
+
+    def add_provider(self, stored: StoredProvider) -> None:
+        """Store a provider; ConflictError when its tenant has one of this name."""
+        provider = stored.provider
+        taken = self._connection.execute(
+            self._insert(_TABLE)
+            .values(
+                id=provider.id,
+                tenant_id=provider.tenant.id,
+                name=provider.name,
+                owner_id=provider.owner_id,
+                created_at=provider.created_at,
+                **_changeable(stored),
+            )
+            .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+            .returning(_TABLE.c.id),  # PostgreSQL's driver counts no inserted rows
+        ).one_or_none()
+        if taken is None:
+            raise ConflictError(f"secrets provider {provider.name!r} already exists")
+
+    def change_provider(self, stored: StoredProvider, since: str) -> None:
+        """Change a provider that was last changed at `since`; ConflictError when another was quicker."""
+        done = self._connection.execute(
+            update(_TABLE)
+            .where(_TABLE.c.id == stored.provider.id, _TABLE.c.updated_at == since)
+            .values(**_changeable(stored))
+        )
+        if done.rowcount == 0:
+            raise ConflictError(
+                f"secrets provider {stored.provider.name!r} was changed by someone else at the same time",
+                hint="look at it again, then repeat the change if it is still wanted",
+            )
+
+    def delete_provider(self, provider_id: str) -> None:
+        """Delete a provider that no secret is kept with; the database refuses one that still has any."""
+        self._connection.execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
+
+    def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Tenant and key of some of the secrets that are kept with a provider."""
+        rows = self._connection.execute(
+            select(t.tenant.c.name, t.secret.c.key)
+            .join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id)
+            .where(t.secret.c.provider_id == provider_id)
+            .order_by(t.tenant.c.name, t.secret.c.key)
+            .limit(limit)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+def _changeable(stored: StoredProvider) -> dict[str, Any]:
+    return {
+        "type": stored.provider.kind,
+        "visibility": stored.provider.visibility.value,
+        "connection_parameters": stored.token,
+        "data_key_id": stored.data_key_id,
+        "updated_at": stored.provider.updated_at,
+    }
+
+
+def _provider(row: Row[*tuple[Any, ...]]) -> StoredProvider:
+    return StoredProvider(
+        Provider(
+            row.id,
+            row.name,
+            row.type,
+            Tenant(row.tenant_id, row.tenant_name),
+            Visibility(row.visibility),
+            row.owner_id,
+            row.owner_name,
+            row.created_at,
+            row.updated_at,
+        ),
+        row.data_key_id,
+        row.connection_parameters,
+    )
