@@ -191,17 +191,22 @@ class Use:
             with self._store.read() as session:
                 caller, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
                 rows = look_up(session, caller, home, {use.key for use in uses})
-                data_keys = session.data_keys({row.data_key_id for row in rows.values()}) if rows else []
+                judged = [
+                    (use, row, _judge(caller, home, use.key, row, claim))
+                    for use in uses
+                    for row in (rows.get(use.key),)
+                ]
+                refusals = {
+                    use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
+                }
+                # Not for what is refused: a secret that may not be seen costs what a missing one costs.
+                key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
+                data_keys = session.data_keys(key_ids) if key_ids else []
         except MemberRefusedError as refused:
             refusals_of_all = [(use, None, refused.reason) for use in uses]
             entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests, claim)
             self._trail.commit(refused.tenant.id, entries)
             raise
-        judged = [
-            (use, row, _judge(caller, home, use.key, row, claim))
-            for use in uses
-            for row in (rows.get(use.key),)
-        ]
         # A secret that an input only names is not used, so only a refusal of it is recorded.
         recorded = [
             (use, row, verdict)
@@ -209,9 +214,6 @@ class Use:
             if use.placed or verdict is not Verdict.ALLOWED
         ]
         self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
-        refusals = {
-            use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
-        }
         if refusals:
             return UseAnswer(refusals=refusals)
         wanted = {use.key for use in uses if use.placed}

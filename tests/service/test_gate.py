@@ -87,6 +87,12 @@ def test_a_secret_one_may_not_see_looks_like_one_that_is_not_there(world: World)
                 ACTIONS[action](world, user, "home", key)
             answers.append((caught.value.message.replace(key, "K"), caught.value.hint, statements))
         assert answers[0] == answers[1]
+    costs = []
+    for key in ("mine", "none"):
+        with world.statements() as statements:
+            assert world.service.use.use(user, "home", [key_use(key)], DIGESTS).refusals
+        costs.append(statements)
+    assert costs[0] == costs[1]
     used = world.service.use.use(user, "home", [key_use("mine"), key_use("none")], DIGESTS).refusals
     checked = world.service.use.check(user, "home", ["mine", "none"])
     assert used["mine"] == used["none"] == checked["mine"].refusal == checked["none"].refusal
