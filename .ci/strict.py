@@ -16,7 +16,7 @@ import resolver
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+CORPUS = Path(os.environ.get("RESOLVER_TEST_CORPUS") or Path(__file__).parents[2] / "shared" / "corpus")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

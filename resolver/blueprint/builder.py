@@ -21,7 +21,6 @@ from yaml.events import (
 
 from resolver.blueprint.nodes import Site, Tree
 from resolver.blueprint.properties import (
-    PAIR_LISTS,
     Data,
     LimitError,
     Place,
@@ -169,7 +168,7 @@ class Builder:
     ) -> Data:
         """A mapping that has a merge key, or an intrinsic function's name among its keys."""
         if MERGE in data or VALUE in data:
-            if self._properties.pair_lists > 0 and place[1].tag in PAIR_LISTS:
+            if self._properties.is_pair(place):
                 raise UnsoundError  # PyYAML gives `<<` and `=` no meaning there
             data = self._join(items)
             if FUNCTIONS.isdisjoint(data):
@@ -182,7 +181,7 @@ class Builder:
             first, tag = content_start(text, begun)
         braced = begun.flow_style and text[first] == "{"
         after = end.end_mark.index if braced else content_end(text, last)
-        unsearched = properties.opaque > 0 or (properties.pair_lists > 0 and place[1].tag in PAIR_LISTS)
+        unsearched = properties.opaque > 0 or properties.is_pair(place)
         merged = self._plain.marks > 0 and is_shaped(place)
         self._sites[id(data)] = site = Site(data, first, after, tag, unsearched or merged)
         if unsearched and GET_SECRET in data:

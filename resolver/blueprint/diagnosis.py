@@ -168,7 +168,7 @@ class Diagnosis:
             if tag in SCALAR_TAGS or tag in KEY_TAGS:
                 return tagged_scalar(tag, event.value)
             if tag not in COLLECTION_TAGS:
-                return plain_scalar(event.value) if event.implicit[0] else event.value
+                return plain_scalar(event.value) if event.implicit[0] or tag == "!" else event.value
             why = f"not a valid {tag.removeprefix(STANDARD)}"
         except ScalarError as error:
             why = str(error)

@@ -111,7 +111,7 @@ def _build(events: Iterable[AnyEvent]) -> list[tuple[int, _Node]]:
 
 def _key(event: AnyEvent) -> object:
     """What a scalar is as a key; tags other than the implicit ones don't matter to names."""
-    if not event.implicit[0]:
+    if not event.implicit[0] and event.tag != "!":
         return event.value
     try:
         return plain_scalar(event.value)

@@ -68,8 +68,7 @@ class Properties:
         self.aliases: list[Alias] = []
         self.opaque = 0
         """How many open nodes have a custom tag."""
-        self.pair_lists = 0
-        """How many open nodes are `!!omap` or `!!pairs`."""
+        self._pair_lists = 0  # how many open nodes are `!!omap` or `!!pairs`
         self._plain = plain
         self._anchors: dict[str, Definition] = {}
         # One entry for each open collection with an anchor or a tag: the definition, if any, and the depth
@@ -88,7 +87,9 @@ class Properties:
         tag = event.tag
         data: Data
         try:
-            if tag is None or tag == "!":
+            if tag == "!":
+                data = self._plain[event.value]  # quoted or not, as PyYAML has it
+            elif tag is None:
                 data = self._plain[event.value] if event.implicit[0] else event.value
             elif tag in SCALAR_TAGS or tag in KEY_TAGS:
                 data = tagged_scalar(tag, event.value)
@@ -117,7 +118,7 @@ class Properties:
         if is_custom(event.tag):
             self.opaque += 1
         elif event.tag in PAIR_LISTS:
-            self.pair_lists += 1
+            self._pair_lists += 1
 
     def end(self, data: Data, begun: AnyEvent, place: Place, end: int, nodes: int, height: int) -> Data:
         """A collection with an anchor or a tag ends.
@@ -139,7 +140,7 @@ class Properties:
             if is_key(place):
                 raise UnsoundError
         elif begun.tag in PAIR_LISTS:
-            self.pair_lists -= 1
+            self._pair_lists -= 1
         value = self._convert(data, begun.tag)
         if definition is not None:
             definition.weight += nodes - nodes_before
@@ -158,6 +159,11 @@ class Properties:
             raise UnsoundError
         self.aliases.append(Alias(event.start_mark.index, event.end_mark.index, target, is_shaped(place)))
         return target
+
+    def is_pair(self, place: Place) -> bool:
+        """Whether the next node is a pair of a list that is `!!omap` or `!!pairs`."""
+        # Such a tag on a mapping is wrong, which comes out at the end of it: the mapping itself is no pair.
+        return self._pair_lists > 0 and place[1] is not None and place[1].tag in PAIR_LISTS
 
     def merged(self, value: Data) -> list[dict[Data, Data]]:
         """The mappings that a merge key's value gives, the one that wins last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from resolver.blueprint.builder import Builder
@@ -19,7 +20,7 @@ from resolver.blueprint.parsing import (
     syntax_problem,
 )
 from resolver.blueprint.properties import LimitError, UnsoundError
-from resolver.blueprint.text import BOM, Text, in_order
+from resolver.blueprint.text import BOM, BREAKS, Text, in_order
 from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from resolver.blueprint.limits import Limits
     from resolver.blueprint.nodes import Tree
     from resolver.blueprint.parsing import AnyEvent
+
+
+_MARK = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")
 
 
 def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
@@ -55,16 +59,28 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
     content = _decode(data, name)
     has_bom = content.startswith(BOM)
     text = Text(name, content.removeprefix(BOM))
-    if text.content.startswith(BOM):
-        # libyaml skips a second one without counting it, and every place after it would be wrong.
-        problem = text.problem(Reason.SYNTAX, "there is a second byte order mark", text.position_at(0))
-        raise BlueprintError([problem])
+    if BOM in text.content:
+        _refuse_marks(text)
     tree = _parse(text, limits)
     if not tree.documents:
         message = "there is no document in the text" if content.strip() else "the text is empty"
         hint = "if it came through a pipe, the command before it may have failed"
         raise BlueprintError([Problem(Reason.EMPTY, message, source=name, hint=hint)])
     return Blueprint(text, hashlib.sha256(data).hexdigest(), tree, has_bom=has_bom)
+
+
+def _refuse_marks(text: Text) -> None:
+    """Refuse a byte order mark that begins a line, as it does where files were put together.
+
+    libyaml passes over it, as if it were not there; PyYAML's own scanner, which Cloudify uses, takes it for a
+    character of the word behind it.
+    """
+    found = _MARK.search(text.content)
+    if found is not None:
+        message = "there is a byte order mark in the text, where a line begins"
+        place = text.position_at(found.end() - 1)
+        hint = "remove it; files that were put together may each have had one"
+        raise BlueprintError([text.problem(Reason.SYNTAX, message, place, hint=hint)])
 
 
 def _decode(data: bytes, name: str) -> str:

@@ -63,6 +63,8 @@ def tagged_scalar(tag: str, text: str) -> Any:  # noqa: ANN401 - any scalar type
     if tag == STANDARD + "merge":
         return MERGE
     if tag == STANDARD + "value":
+        if text != VALUE.sign:
+            raise ScalarError(f"not {VALUE.sign!r}, which alone is a value")  # PyYAML takes it for its text
         return VALUE
     construct = SafeConstructor.yaml_constructors[tag]
     try:

@@ -15,10 +15,6 @@ from resolver.blueprint.strict import MAX_PROBLEMS, strict_problems
 from resolver.core.document import format_path
 from resolver.core.problems import Problem, Reason
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
-NO_BLUEPRINTS = {"eks-inputs.yaml"}
-"""Files of the corpus that hold inputs."""
-
 WHOLE = Path(__file__).with_name("whole_dsl.yaml").read_text(encoding="utf-8")
 """A blueprint with every word of the DSL, which Cloudify's parser accepts."""
 
@@ -283,12 +279,3 @@ def test_shared_and_deep_values_are_cheap() -> None:
         (problem,) = problems_of(f"tosca_definitions_version: cloudify_dsl_1_5\n{text}")
         assert problem.path[-1] == "get_secret"
     assert time.monotonic() - begun < 5
-
-
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real blueprints is not beside this checkout")
-def test_the_corpus_validates() -> None:
-    """All 58 real blueprints of the corpus keep to the schema; the file that holds inputs does not."""
-    paths = sorted(CORPUS.rglob("*.yaml"))
-    refused = {path.name for path in paths if strict_problems(read(path.read_bytes(), path.name))}
-    assert refused == NO_BLUEPRINTS
-    assert len(paths) == 58 + len(NO_BLUEPRINTS)

@@ -21,6 +21,7 @@ from resolver.config import Settings
 from resolver.core.problems import Reason
 from resolver.errors import BlueprintError
 from resolver.samples import SAMPLE_SECRETS
+from tests.real_blueprints import BLUEPRINTS, CORPUS, ROOT, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,15 +30,10 @@ if TYPE_CHECKING:
     from resolver.resolved import ResolvedBlueprint
     from resolver.service import Service
 
-ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
-BLUEPRINTS = sorted(CORPUS.rglob("*.yaml"))
 SAMPLES = sorted(ROOT.glob("sample_blueprints/*.yaml"))
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 
-pytestmark = pytest.mark.skipif(
-    not BLUEPRINTS, reason="the corpus of real blueprints is not beside this checkout"
-)
+pytestmark = pytest.mark.skipif(not BLUEPRINTS, reason=SKIPPED)
 
 TEXT_LIKE_A_CALL = "{ get_secret: text_that_is_no_call }"
 
