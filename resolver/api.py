@@ -10,7 +10,7 @@ from resolver.blueprint.context_file import make_context
 from resolver.compose import open_service
 from resolver.config import Settings
 from resolver.core.context import Context
-from resolver.core.evaluate import GivenInput
+from resolver.core.values import GivenInput
 from resolver.errors import UsageError
 from resolver.resolution import BlueprintText, Options, resolve
 

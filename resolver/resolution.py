@@ -37,7 +37,7 @@ from resolver.resolved import ResolvedBlueprint, Use
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from resolver.core.evaluate import GivenInput
+    from resolver.core.values import GivenInput
     from resolver.core.model import Caller, SecretValue
     from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.service import Service
@@ -243,7 +243,7 @@ class _Run:
         for blueprint in self.blueprints:
             for root in blueprint.documents:
                 for name, declared in Definitions(self.definitions.get(id(root), [root])).inputs():
-                    required = "default" not in declared and declared.get("required") is not False
+                    required = declared.get("default") is None and declared.get("required") is not False
                     if required and name not in given:
                         yield Named(blueprint.name, name)
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.blueprint.reader import read
-from resolver.core.evaluate import GivenInput
 from resolver.core.model import SecretValue
 from resolver.core.problems import Reason
 from resolver.core.resolve import Plan
+from resolver.core.values import GivenInput
 from resolver.samples import SAMPLE_SECRETS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from resolver.blueprint.limits import DEFAULT_LIMITS
 from resolver.blueprint.reader import read
 from resolver.core.document import Tagged
-from resolver.core.evaluate import GivenInput
 from resolver.core.problems import Problem, Reason
+from resolver.core.values import GivenInput
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:

@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resolver.core.intrinsic import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 MAX_ANCESTRY = 50
 """Longest chain of `derived_from` that is followed before it is taken for a cycle."""
+
+TEXT_TYPES = frozenset(
+    {
+        "blueprint_id",
+        "deployment_id",
+        "node_id",
+        "node_instance",
+        "node_type",
+        "operation_name",
+        "regex",
+        "scaling_group",
+        "secret_key",
+        "string",
+        "textarea",
+    }
+)
+"""The input types of Cloudify's DSL whose values are text."""
+
+BUILT_IN_TYPES = TEXT_TYPES | {"boolean", "capability_value", "dict", "float", "integer", "list"}
+"""The types of Cloudify's DSL that are no data types."""
+
+
+def is_text(declared: Mapping[Any, Any]) -> bool:
+    """Whether a declaration is one of a text."""
+    type_name = declared.get("type")
+    return isinstance(type_name, str) and type_name in TEXT_TYPES
+
+
+class Property(NamedTuple):
+    """The value of a property.
+
+    Args:
+        value: its value, with what its data type adds.
+        is_whole: whether no type that is not in the tree may add to it.
+    """
+
+    value: Any
+    is_whole: bool = True
+
+    def __repr__(self) -> str:
+        return f"Property(is_whole={self.is_whole})"  # a given input may be secret
 
 
 class Definitions:
@@ -48,33 +91,76 @@ class Definitions:
         """A node template."""
         return self._find("node_templates", name)
 
-    def property(self, node: Mapping[Any, Any], name: object) -> tuple[bool, Any]:
+    def property(self, node: Mapping[Any, Any], name: object) -> Property | None:
         """A property of a node template: its own, or the default of its type or of one that it derives from.
 
+        What a data type adds to a mapping is in it, as Cloudify's parser has it.
+
         Returns:
-            Whether it was found, and its value.
+            None when there is no such property.
 
         Raises:
             LookupError: it was not found, and a type that may declare it is not in the tree.
         """
+        declared, is_known = self._declared(node.get("type"), name)
         own = node.get("properties")
         if isinstance(own, dict) and name in own:
-            return True, own[name]
-        type_name = node.get("type")
+            default = None if declared is None else declared.get("default")
+            found = self.completed(own[name], None if declared is None else declared.get("type"), default)
+            return found if is_known else Property(found.value, is_whole=False)
+        if declared is None and not is_known:
+            raise LookupError(name)
+        if declared is None or "default" not in declared:
+            return None
+        return self.completed(declared["default"], declared.get("type"))
+
+    def _declared(self, type_name: object, name: object) -> tuple[Mapping[Any, Any] | None, bool]:
+        """The declaration of a property by a type or an ancestor, and whether these are all known."""
         for _ in range(MAX_ANCESTRY):
             if type_name is None:
-                return False, None
+                return None, True
             node_type = self._find("node_types", type_name)
             if node_type is None:
-                raise LookupError(type_name)
+                return None, False
             declared = node_type.get("properties")
             if isinstance(declared, dict) and name in declared:
                 declaration = declared[name]
-                if isinstance(declaration, dict) and "default" in declaration:
-                    return True, declaration["default"]
-                return False, None
+                return declaration if isinstance(declaration, dict) else {}, True
             type_name = node_type.get("derived_from")
-        return False, None
+        return None, True
+
+    def completed(
+        self,
+        value: Any,  # noqa: ANN401 - plain data
+        type_name: object,
+        default: object = None,
+        depth: int = 0,
+    ) -> Property:
+        """A value with what its data type adds: the defaults of properties that it does not have.
+
+        Args:
+            value: the value.
+            type_name: what it is declared as; None when it is not.
+            default: what is declared as its default, of which its own properties are taken over.
+            depth: levels of data types around it.
+        """
+        is_plain = type_name is None or (isinstance(type_name, str) and type_name in BUILT_IN_TYPES)
+        if is_plain or not isinstance(value, dict) or call_name(value) is not None or depth > MAX_ANCESTRY:
+            return Property(value)
+        properties = self.data_type_properties(str(type_name))
+        if properties is None:
+            return Property(value, is_whole=False)
+        known = {key: declared["default"] for key, declared in properties.items() if "default" in declared}
+        if isinstance(default, dict) and call_name(default) is None:
+            known |= default
+        parts = {
+            key: self.completed(part, properties.get(key, {}).get("type"), known.get(key), depth + 1)
+            for key, part in {**known, **value}.items()
+        }
+        return Property(
+            {key: part.value for key, part in parts.items()},
+            is_whole=all(part.is_whole for part in parts.values()),
+        )
 
     def data_type_properties(self, name: str) -> Mapping[Any, Mapping[Any, Any]] | None:
         """The properties that a data type declares or derives, with their declarations.

@@ -6,32 +6,24 @@ travels with it, so that a word that came out of a secret is never shown.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.arguments import checked_key, from_words, is_word, literal
 from resolver.core.context import Context, Unanswered, leads
+from resolver.core.definitions import is_text
 from resolver.core.functions import PLAIN_FUNCTIONS, kind
-from resolver.core.intrinsic import (
-    GET_SECRET,
-    WRITTEN,
-    GetSecret,
-    Origin,
-    call_name,
-    holds_call,
-    is_malformed,
-)
-from resolver.core.model import check_key
+from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, Origin, call_name, is_malformed
 from resolver.core.near import did_you_mean
 from resolver.core.problems import Fault, Reason
-from resolver.errors import InvalidRequestError
+from resolver.core.values import Known, Need, Needed, Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resolver.core.definitions import Definitions
+    from resolver.core.definitions import Definitions, Property
     from resolver.core.document import Path
-    from resolver.core.model import SecretValue
+    from resolver.core.values import GivenInput
 
 MAX_NESTING = 50
 """Deepest chain of functions, input defaults and properties before it is taken for a cycle."""
@@ -41,125 +33,6 @@ MAX_STEPS = 200_000
 
 MAX_TEXT = 16 * 1024 * 1024
 """Longest text that a function may make, in characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A secret whose value is needed, and the call that needs it.
-
-    Args:
-        key: the secret's key.
-        origin: what the key was computed from.
-        node: the mapping that is the call.
-    """
-
-    key: str = field(repr=False)
-    origin: Origin
-    node: Mapping[Any, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A value, and what it was computed from."""
-
-    value: Any = field(repr=False)
-    origin: Origin = WRITTEN
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """The values that have to be there before evaluation can go on."""
-
-    needs: tuple[Need, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GivenInput:
-    """An input's value as the caller gave it.
-
-    Args:
-        value: what YAML makes of it.
-        text: as it was typed, when it was typed as text; an input that is declared as text, or that names a
-            secret, is this.
-    """
-
-    value: Any = field(repr=False)
-    text: str | None = field(default=None, repr=False)
-
-
-TEXT_TYPES = frozenset(
-    {
-        "blueprint_id",
-        "deployment_id",
-        "node_id",
-        "node_instance",
-        "node_type",
-        "operation_name",
-        "regex",
-        "scaling_group",
-        "secret_key",
-        "string",
-        "textarea",
-    }
-)
-"""The input types of Cloudify's DSL whose values are text."""
-
-
-class Values:
-    """The values of secrets that were obtained in this run, each parsed as JSON at most once."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, SecretValue] = {}
-        self._parsed: dict[str, Any] = {}
-
-    def add(self, values: Mapping[str, SecretValue]) -> None:
-        """Take over the values of one round."""
-        self._texts.update(values)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._texts
-
-    def look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
-        """What a call yields: the stored text, or with steps what they lead to in its JSON.
-
-        Raises:
-            Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
-        """
-        text = self._texts[call.key].reveal()
-        if not call.steps:
-            return text
-        shown = call.key_origin.show(call.key)
-        if call.key in self._parsed:
-            data = self._parsed[call.key]
-        else:
-            try:
-                data = json.loads(text)
-            except (ValueError, RecursionError):  # a number too long for int() is a plain ValueError
-                raise Fault(
-                    Reason.NOT_JSON,
-                    f"the value of secret {shown} is not JSON, so nothing can be taken out of it",
-                    "leave out the path, or store a JSON document under this key",
-                    shown,
-                ) from None
-            self._parsed[call.key] = data
-        for number, step in enumerate(call.steps, 1):
-            if not leads(data, step):
-                raise Fault(
-                    Reason.NO_SUCH_STEP,
-                    f"step {number} of the path, {call.steps_origin.show(step)}, "
-                    f"leads nowhere in the JSON value of secret {shown}",
-                    "compare the path with the document that is stored; a list takes whole numbers",
-                    shown,
-                )
-            data = data[step]
-        if isinstance(data, (dict, list)) and holds_call(data):
-            raise Fault(
-                Reason.VALUE_HOLDS_CALL,
-                f"what the path takes out of secret {shown} would put a function call into the blueprint",
-                "a secret's content is data: rename the key in the stored document",
-                shown,
-            )
-        return data
 
 
 class Evaluator:
@@ -194,8 +67,8 @@ class Evaluator:
         Raises:
             Fault: the call is malformed, or its argument can't be evaluated.
         """
-        literal = _literal(node)
-        return literal or _Evaluation(
+        written = literal(node)
+        return written or _Evaluation(
             self._definitions, self._inputs, self._values, self._context, here
         ).read(node, 0)
 
@@ -241,9 +114,9 @@ class _Evaluation:
 
     def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret | Needed:
         """Read what one `get_secret` call asks for."""
-        literal = _literal(node)
-        if literal is not None:
-            return literal
+        written = literal(node)
+        if written is not None:
+            return written
         if is_malformed(node):
             others = [str(name) for name in node if name != GET_SECRET]
             raise Fault(
@@ -259,7 +132,7 @@ class _Evaluation:
                 return known
             items, whole = known.value, known.origin
             if isinstance(items, str):
-                return GetSecret(_checked_key(items, whole), key_origin=whole)
+                return GetSecret(checked_key(items, whole), key_origin=whole)
         if not isinstance(items, list):
             raise Fault(
                 Reason.BAD_ARGUMENT,
@@ -275,7 +148,7 @@ class _Evaluation:
         words = _gathered(
             [self._named(items[0], depth + 1), *(self.evaluate(item, depth + 1) for item in items[1:])]
         )
-        return words if isinstance(words, Needed) else _from_words(words, whole)
+        return words if isinstance(words, Needed) else from_words(words, whole)
 
     def _named(self, node: Any, depth: int) -> Known | Needed:  # noqa: ANN401 - documents are plain data
         """Evaluate what names a secret: an input that was typed as text stays text."""
@@ -359,23 +232,19 @@ class _Evaluation:
         if name in self._inputs:
             label = evaluated.origin.label(name)
             origin |= Origin(inputs=frozenset((label,)))
-            typed = (declared or {}).get("type")
-            as_text = not steps and (names or typed in TEXT_TYPES)
-            found = self._given(self._inputs[name], shown, origin, depth, as_text=as_text)
-        elif declared is None or "default" not in declared:
-            near = ""
-            if declared is None and evaluated.origin is WRITTEN:
-                near = did_you_mean(name, [known for known, _ in self._definitions.inputs()])
-            raise Fault(
-                Reason.BAD_INPUT,
-                f"input {shown} {'is not declared' if declared is None else 'has no value'}",
-                f"{near} give it with --inputs NAME=VALUE, or a default in the blueprint".lstrip(),
-            )
+            as_text = not steps and (names or is_text(declared or {}))
+            given = self._inputs[name]
+            value = given.text if as_text and given.text is not None else given.value
+            found = self._given(self._completed(value, declared), shown, origin, depth)
         else:
-            found = self.evaluate(declared["default"], depth + 1)
+            found = self._default(name, declared, evaluated.origin, depth, names=names)
         if isinstance(found, Needed):
             return found
-        data = found.value
+        data = (
+            found.value
+            if declared is None
+            else self._definitions.completed(found.value, declared.get("type")).value
+        )
         for number, step in enumerate(steps, 1):
             if not leads(data, step):
                 raise Fault(
@@ -386,20 +255,40 @@ class _Evaluation:
             data = data[step]
         return Known(data, origin | found.origin)
 
-    def _given(
+    def _default(
         self,
-        given: GivenInput,
-        shown: str,
+        name: str,
+        declared: Mapping[Any, Any] | None,
         origin: Origin,
         depth: int,
         *,
-        as_text: bool,
+        names: bool,
     ) -> Known | Needed:
+        """What an input is when no value was given for it."""
+        if declared is not None:
+            default = declared.get("default")
+            value = self._completed({} if default is None else default, declared)
+            if default is not None or value:  # without a default, those of its data type
+                return self.evaluate(value, depth + 1)
+            if declared.get("required") is False and not names:
+                return Known(None)
+        near = ""
+        if declared is None and origin is WRITTEN:
+            near = did_you_mean(name, [known for known, _ in self._definitions.inputs()])
+        raise Fault(
+            Reason.BAD_INPUT,
+            f"input {origin.show(name)} {'is not declared' if declared is None else 'has no value'}",
+            f"{near} give it with --inputs NAME=VALUE, or a default in the blueprint".lstrip(),
+            later=declared is not None,
+        )
+
+    def _completed(self, value: Any, declared: Mapping[Any, Any] | None) -> Any:  # noqa: ANN401 - plain data
+        return value if declared is None else self._definitions.completed(value, declared.get("type")).value
+
+    def _given(self, value: Any, shown: str, origin: Origin, depth: int) -> Known | Needed:  # noqa: ANN401 - same
         """Evaluate a given value: calls in it are calls like any other, and no message repeats any of it."""
-        if as_text and given.text is not None:
-            return Known(given.text)
         try:
-            found = self.evaluate(given.value, depth + 1)
+            found = self.evaluate(value, depth + 1)
         except Fault as fault:
             if fault.reason is Reason.NOT_KNOWN_YET:
                 raise
@@ -407,6 +296,7 @@ class _Evaluation:
                 fault.reason,
                 f"the value given for input {shown} holds a call that can't be evaluated",
                 fault.hint,
+                later=fault.later,
             ) from None
         if isinstance(found, Needed):
             return Needed(tuple(replace(need, origin=need.origin | origin) for need in found.needs))
@@ -422,7 +312,7 @@ class _Evaluation:
                 Reason.BAD_ARGUMENT,
                 "get_property takes a list that begins with a node and a property",
             )
-        if not _is_word(words[1]):
+        if not is_word(words[1]):
             raise Fault(
                 Reason.BAD_ARGUMENT, f"the property given to get_property is {kind(words[1])}, not text"
             )
@@ -431,7 +321,7 @@ class _Evaluation:
         if node is None:
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {origin.show(name)}")
         try:
-            found, value = self._definitions.property(node, words[1])
+            found = self._definitions.property(node, words[1])
         except LookupError:
             raise Fault(
                 Reason.NOT_KNOWN_YET,
@@ -439,21 +329,22 @@ class _Evaluation:
                 "that is not in this blueprint",
                 "--partial keeps such calls for the orchestrator",
             ) from None
-        if not found:
+        if found is None:
             raise Fault(
                 Reason.BAD_ARGUMENT, f"node {origin.show(name)} has no property {origin.show(words[1])}"
             )
-        return self._property_value(value, name, words[2:], origin, depth)
+        return self._property_value(found, name, words[2:], origin, depth)
 
     def _property_value(
         self,
-        value: Any,  # noqa: ANN401 - plain data
+        found: Property,
         node: str,
         steps: list[Any],
         origin: Origin,
         depth: int,
     ) -> Known | Needed:
         """Evaluate a property where it stands: SELF in it means the node that has it."""
+        value = found.value
         outer, self._here = self._here, ("node_templates", node)
         try:
             for number, step in enumerate(steps, 1):
@@ -463,16 +354,19 @@ class _Evaluation:
                         return evaluated
                     value, origin = evaluated.value, origin | evaluated.origin
                 if not leads(value, step):
+                    later = isinstance(value, dict) and not found.is_whole
                     raise Fault(
-                        Reason.BAD_ARGUMENT,
+                        Reason.NOT_KNOWN_YET if later else Reason.BAD_ARGUMENT,
                         f"step {number} of the path, {origin.show(step)}, "
-                        f"leads nowhere in the property of node {origin.show(node)}",
+                        f"leads nowhere in the property of node {origin.show(node)}"
+                        + (", whose type is not in this blueprint" if later else ""),
+                        "--partial keeps such calls for the orchestrator" if later else "",
                     )
                 value = value[step]
-            found = self.evaluate(value, depth + 1)
+            result = self.evaluate(value, depth + 1)
         finally:
             self._here = outer
-        return found if isinstance(found, Needed) else Known(found.value, origin | found.origin)
+        return result if isinstance(result, Needed) else Known(result.value, origin | result.origin)
 
     def _node_name(self, word: object, function: str) -> str:
         """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""
@@ -503,50 +397,3 @@ def _gathered(outcomes: list[Known | Needed]) -> list[Known] | Needed:
     """All that is known, or all that is needed."""
     needs = [need for outcome in outcomes if isinstance(outcome, Needed) for need in outcome.needs]
     return Needed(tuple(needs)) if needs else [outcome for outcome in outcomes if isinstance(outcome, Known)]
-
-
-def _literal(node: Mapping[Any, Any]) -> GetSecret | None:
-    """A call whose argument is written out: a bare key, or a list of words. None for any other."""
-    if len(node) > 1 and is_malformed(node):
-        return None
-    argument = node.get(GET_SECRET)
-    if type(argument) is str:
-        return GetSecret(_checked_key(argument, WRITTEN))
-    if type(argument) is list and len(argument) > 1 and all(map(_is_word, argument)):
-        key, *steps = argument
-        if type(key) is str:
-            return GetSecret(_checked_key(key, WRITTEN), tuple(steps))
-    return None
-
-
-def _is_word(item: object) -> bool:
-    return type(item) is str or type(item) is int
-
-
-def _from_words(words: list[Known], whole: Origin) -> GetSecret:
-    """Read a key and its steps, all evaluated; `whole` is the origin of the list they stand in."""
-    key, *steps = words
-    if not isinstance(key.value, str):
-        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind(key.value)}, not text")
-    key_origin, steps_origin = key.origin | whole, whole
-    for number, step in enumerate(steps, 1):
-        if not _is_word(step.value):
-            raise Fault(
-                Reason.BAD_ARGUMENT,
-                f"step {number} of the path given to get_secret is {kind(step.value)}, "
-                "not text or a whole number",
-            )
-        steps_origin |= step.origin
-    return GetSecret(
-        _checked_key(key.value, key_origin),
-        tuple(step.value for step in steps),
-        key_origin,
-        steps_origin,
-    )
-
-
-def _checked_key(key: str, origin: Origin) -> str:
-    try:
-        return check_key(key, f"key {origin.show(key)}" if key else "key")
-    except InvalidRequestError as error:
-        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.show(key)) from None

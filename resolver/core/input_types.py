@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from resolver.core.evaluate import TEXT_TYPES
+from resolver.core.definitions import TEXT_TYPES, is_text
 from resolver.core.functions import kind
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, Origin, call_name
 from resolver.core.model import check_key
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.definitions import Definitions
-    from resolver.core.evaluate import GivenInput
+    from resolver.core.values import GivenInput
 
 SECRET_KEY = "secret_key"  # noqa: S105 - a type's name
 
@@ -193,8 +193,7 @@ def _misfits(
 
 def _typed(given: GivenInput, declared: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - inputs are plain data
     """A given value as the input takes it: what was typed for a text is that text."""
-    is_text = given.text is not None and declared.get("type") in TEXT_TYPES
-    return given.text if is_text else given.value
+    return given.text if given.text is not None and is_text(declared) else given.value
 
 
 class _Checker:

@@ -79,11 +79,15 @@ class Fault(Exception):  # noqa: N818 - not an error of the package: the plan tu
         message: one sentence without any value.
         hint: what to do about it.
         key: the key as it may be shown.
+        later: whether the orchestrator will be able to; where nothing here needs the result, the call stays.
     """
 
-    def __init__(self, reason: Reason, message: str, hint: str = "", key: str = "") -> None:
+    def __init__(
+        self, reason: Reason, message: str, hint: str = "", key: str = "", *, later: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.hint = hint
         self.key = key
+        self.later = later or reason is Reason.NOT_KNOWN_YET

@@ -19,20 +19,21 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.context import Context
 from resolver.core.definitions import Definitions
 from resolver.core.document import format_path
-from resolver.core.evaluate import Evaluator, Need, Needed, Values
+from resolver.core.evaluate import Evaluator
 from resolver.core.input_types import check_inputs, match_none, named_secrets
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, holds_call
 from resolver.core.problems import Fault, Problem, Reason
+from resolver.core.values import Need, Needed, Values
 from resolver.core.walk import find_calls, find_occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.document import Path, Position, Source
-    from resolver.core.evaluate import GivenInput
     from resolver.core.input_types import MatchAll
     from resolver.core.intrinsic import Origin
     from resolver.core.model import SecretValue
+    from resolver.core.values import GivenInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +247,12 @@ class Plan:
                 needs = self._advance(site)
             except Fault as fault:
                 site.done = True
-                if fault.reason is not Reason.NOT_KNOWN_YET:
-                    self._report(site, fault)
-                elif GET_SECRET not in site.call.node:
+                if fault.later and GET_SECRET not in site.call.node:
                     inner = self._within(site)
                     self._sites += inner
                     pending += inner
+                elif fault.reason is not Reason.NOT_KNOWN_YET:
+                    self._report(site, fault)
                 elif self._partial:
                     self.kept += 1
                     site.kept = True

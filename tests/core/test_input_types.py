@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.definitions import Definitions
-from resolver.core.evaluate import GivenInput
 from resolver.core.input_types import Match, check_inputs, match_none, named_secrets, undeclared
 from resolver.core.intrinsic import WRITTEN
 from resolver.core.problems import Reason
+from resolver.core.values import GivenInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from resolver.core.context import Context
 from resolver.core.document import Position
-from resolver.core.evaluate import GivenInput
 from resolver.core.model import SecretValue
 from resolver.core.problems import Reason
 from resolver.core.resolve import Plan
+from resolver.core.values import GivenInput
 from resolver.core.walk import rebuild
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ def run(
     inputs: Mapping[str, GivenInput] | None = None,
     *,
     partial: bool = False,
+    evaluate: bool = False,
 ) -> tuple[Plan, Any, list[list[str]]]:
     """Drive a plan to its end: the plan, the new document or None, and the keys that each round asked for."""
     source = Document(document)
-    plan = Plan([source], inputs, partial=partial)
+    plan = Plan([source], inputs, partial=partial, evaluate=evaluate)
     rounds: list[list[str]] = []
     while uses := plan.advance():
         rounds.append([use.key for use in uses])
@@ -203,6 +204,104 @@ def test_partial_keeps_what_is_not_known_yet_and_nothing_else() -> None:
     assert [problem.reason for problem in plan.problems] == [Reason.BAD_ARGUMENT]
     plan, new, _ = run({"a": later}, {})
     assert [problem.reason for problem in plan.problems] == [Reason.NOT_KNOWN_YET]
+
+
+def test_an_input_without_a_value_is_an_error_where_a_secret_needs_it() -> None:
+    """Elsewhere its call stays for the orchestrator, who will have the value; calls in it are resolved."""
+    document = {
+        "inputs": {"later": {"type": "string"}, "null": {"default": None}},
+        "a": {"concat": [{"get_input": "later"}, {"get_secret": "k"}]},
+        "b": {"concat": [{"get_input": "null"}]},
+    }
+    plan, new, _ = run(document, {"k": "v"}, evaluate=True)
+    assert plan.problems == []
+    assert new["a"] == {"concat": [{"get_input": "later"}, "v"]}
+    assert new["b"] == document["b"]
+    plan, new, _ = run(document | {"c": {"get_secret": {"get_input": "later"}}}, {"k": "v"}, evaluate=True)
+    assert [(problem.path, problem.message) for problem in plan.problems] == [
+        (("c",), "input 'later' has no value")
+    ]
+    plan, _, _ = run({"a": {"concat": [{"get_input": "nowhere"}]}}, {}, evaluate=True)
+    assert [problem.message for problem in plan.problems] == ["input 'nowhere' is not declared"]
+
+
+def test_an_optional_input_without_a_value_is_nothing() -> None:
+    """As in Cloudify; a key can't be made of it."""
+    document = {"inputs": {"may": {"required": False}}, "a": {"get_input": "may"}}
+    assert run(document, {}, evaluate=True)[1]["a"] is None
+    plan, _, _ = run(document | {"a": {"get_secret": {"get_input": "may"}}}, {})
+    assert [problem.message for problem in plan.problems] == ["input 'may' has no value"]
+
+
+DATA_TYPES = {
+    "login": {
+        "properties": {
+            "user": {"default": "root"},
+            "port": {"type": "integer", "default": 22},
+            "name": {"required": False},
+        }
+    },
+    "host": {
+        "derived_from": "login",
+        "properties": {"login": {"type": "login"}, "key": {"default": {"get_secret": "k"}}},
+    },
+}
+
+
+def test_data_types_add_their_defaults() -> None:
+    """A property or input of a data type has the defaults of what it leaves out, calls included."""
+    document = {
+        "data_types": DATA_TYPES,
+        "inputs": {"given": {"type": "host"}, "all": {"type": "login"}},
+        "node_types": {"t": {"properties": {"p": {"type": "host", "default": {"user": "eve", "name": "n"}}}}},
+        "node_templates": {
+            "own": {"type": "t", "properties": {"p": {"port": 1, "login": {"port": 2}}}},
+            "none": {"type": "t"},
+        },
+        "a": {"get_property": ["own", "p"]},
+        "b": {"get_property": ["none", "p", "user"]},
+        "c": {"get_input": ["given", "login", "user"]},
+        "d": {"get_input": ["given", "key"]},
+        "e": {"get_input": "all"},
+    }
+    given = {"given": GivenInput({"login": {}})}
+    plan, new, _ = run(document, {"k": "v"}, given, evaluate=True)
+    assert plan.problems == []
+    assert new["a"] == {
+        "user": "eve",
+        "port": 1,
+        "name": "n",
+        "login": {"user": "root", "port": 2},
+        "key": "v",
+    }
+    assert [new[name] for name in "bcd"] == ["eve", "root", "v"]
+    assert new["e"] == {"user": "root", "port": 22}
+
+
+def test_what_a_type_elsewhere_may_add_is_not_known_yet() -> None:
+    """A step that leads nowhere is an error only where all types are in the tree."""
+    document = {
+        "node_templates": {"n": {"type": "elsewhere", "properties": {"p": {"a": [1]}}}},
+        "a": {"get_property": ["n", "p", "b"]},
+    }
+    plan, new, _ = run(document, {}, evaluate=True)
+    assert plan.problems == []
+    assert new == document
+    for step, reason in (("b", Reason.NOT_KNOWN_YET), ("a", Reason.BAD_ARGUMENT)):
+        call = {"get_secret": {"get_property": ["n", "p", step, *([1] if step == "a" else [])]}}
+        plan, _, _ = run(document | {"a": call}, {})
+        assert [problem.reason for problem in plan.problems] == [reason]
+    plan, _, _ = run(document | {"node_types": {"elsewhere": {}}}, {}, evaluate=True)
+    assert [problem.message for problem in plan.problems] == [
+        "step 1 of the path, 'b', leads nowhere in the property of node 'n'"
+    ]
+
+
+def test_types_that_are_no_text_are_passed_over() -> None:
+    """A declaration whose type is a mapping or a list is no data type, and no reason to fail."""
+    for type_name in ({"get_secret": "k"}, ["string"], 5):
+        document = {"inputs": {"x": {"type": type_name}}, "a": {"get_secret": {"get_input": "x"}}}
+        assert run(document, {"k": "v"}, {"x": GivenInput("k", "k")})[1]["a"] == "v"
 
 
 def test_an_input_that_names_a_secret_stays_as_it_was_typed() -> None:

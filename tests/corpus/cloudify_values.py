@@ -3,8 +3,8 @@
 Runs by the Python of an environment with `cloudify-common`.
 
 Reads a JSON array of `{"text": blueprint, "secrets": {key: value}}` from standard input and writes a JSON
-array of as many results: `{"values": ...}` with the evaluated inputs, nodes, operations, relationships and
-outputs, or `{"error": class name}`.
+array of as many results: `{"values": ..., "inputs": ...}` with the evaluated inputs, nodes, operations,
+relationships and outputs, and what was given for inputs that have no default; or `{"error": class name}`.
 
 The texts import types that only a Cloudify manager has. Imports are therefore dropped, and every type,
 property, relationship and plugin that a blueprint uses is declared by a stub.
@@ -24,7 +24,7 @@ _DEPENDS_ON = "cloudify.relationships.depends_on"
 _CONTAINED_IN = "cloudify.relationships.contained_in"
 _CONNECTED_TO = "cloudify.relationships.connected_to"
 
-# Answered by a running deployment. Here they are data, which both sides of a comparison keep.
+# Answered by a running deployment. Here each stays the call that it is, on both sides of a comparison.
 _RUN_TIME = (
     "get_attribute",
     "get_attributes_dict",
@@ -115,7 +115,7 @@ def _inputs(operations: dict[str, Any]) -> dict[str, Any]:
 
 
 def values_of(text: str, secrets: dict[str, str]) -> dict[str, Any]:
-    """Everything in a blueprint that Cloudify evaluates, after its own evaluation."""
+    """Everything in a blueprint that Cloudify evaluates, after its own evaluation, and the inputs given."""
     document = json.loads(json.dumps(yaml.safe_load(text), default=str))
     Stubs(document).add()
     inputs = {
@@ -124,7 +124,9 @@ def values_of(text: str, secrets: dict[str, str]) -> dict[str, Any]:
         if "default" not in declared and declared.get("required", True)
     }
     plan = parser.parse(json.dumps(document))
-    deployment = tasks.prepare_deployment_plan(plan, get_secret_method=secrets.__getitem__, inputs=inputs)
+    deployment = tasks.prepare_deployment_plan(
+        plan, get_secret_method=secrets.__getitem__, inputs=dict(inputs)
+    )
     storage = SimpleNamespace(
         get_secret=lambda key: SimpleNamespace(value=secrets[key]), get_input=deployment["inputs"].__getitem__
     )
@@ -141,20 +143,22 @@ def values_of(text: str, secrets: dict[str, str]) -> dict[str, Any]:
         },
         "outputs": {name: output["value"] for name, output in deployment["outputs"].items()},
     }
-    taken = {name: functions.TEMPLATE_FUNCTIONS.pop(name) for name in _RUN_TIME}
-    try:
-        evaluated: dict[str, Any] = functions.evaluate_functions(payload, {}, storage)
-    finally:
-        functions.TEMPLATE_FUNCTIONS.update(taken)
-    return evaluated
+    evaluated: dict[str, Any] = functions.evaluate_functions(payload, {}, storage)
+    return {"values": evaluated, "inputs": inputs}
+
+
+def _itself(call: Any, _: object) -> Any:  # noqa: ANN401 - a function of the parser's, and plain data
+    return call.raw
 
 
 def main() -> None:
     """Answer all questions on standard input."""
+    for name in _RUN_TIME:
+        functions.TEMPLATE_FUNCTIONS[name].evaluate = _itself
     results: list[dict[str, Any]] = []
     for question in json.load(sys.stdin):
         try:
-            results.append({"values": values_of(question["text"], question["secrets"])})
+            results.append(values_of(question["text"], question["secrets"]))
         except Exception as error:  # noqa: BLE001 - whatever the parser raises is its answer
             results.append({"error": type(error).__name__})
     json.dump(results, sys.stdout)
