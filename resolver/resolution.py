@@ -37,9 +37,9 @@ from resolver.resolved import ResolvedBlueprint, Use
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from resolver.core.values import GivenInput
     from resolver.core.model import Caller, SecretValue
     from resolver.core.resolve import CallSite, KeyUse, Placement
+    from resolver.core.values import GivenInput
     from resolver.service import Service
     from resolver.service.use import KeyStatus, UsedSecret
 
