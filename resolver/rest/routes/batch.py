@@ -11,10 +11,10 @@ from typing_extensions import TypedDict
 from resolver.blueprint.context_file import make_context
 from resolver.core.context import Context
 from resolver.core.document import Position
-from resolver.core.evaluate import GivenInput
 from resolver.core.intrinsic import Origin
 from resolver.core.policy import Verdict
 from resolver.core.resolve import CallSite
+from resolver.core.values import GivenInput
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolved import ResolvedBlueprint, joined_text
