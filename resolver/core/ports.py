@@ -79,6 +79,25 @@ class StoredUser:
     password_hash: str | None = field(repr=False, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredConsoleSession:
+    """A session of the web console as stored.
+
+    Args:
+        digest: SHA-256 of its secret, hexadecimal.
+        user_id: whose it is.
+        token_id: the token that it was opened with; None after a login with a password.
+        created_at: when it was opened.
+        last_used_at: when it was last used, to the minute or so.
+    """
+
+    digest: str = field(repr=False)
+    user_id: str
+    token_id: str | None
+    created_at: str
+    last_used_at: str
+
+
 class DataKey(Protocol):
     """An opened data key."""
 
@@ -166,6 +185,28 @@ class Session(Protocol):
 
     def revoke_token(self, token_id: str) -> None:
         """Delete a token."""
+
+    # console sessions
+    def console_session(self, digest: str) -> StoredConsoleSession | None:
+        """A session by the digest of its secret."""
+
+    def console_sessions(self, user_id: str) -> Sequence[StoredConsoleSession]:
+        """A user's sessions, oldest first."""
+
+    def add_console_session(self, session: StoredConsoleSession) -> None:
+        """Store a session."""
+
+    def touch_console_session(self, digest: str, at: str) -> None:
+        """Note when a session was used."""
+
+    def delete_console_sessions(self, *digests: str) -> None:
+        """End sessions."""
+
+    def delete_console_sessions_of(self, user_id: str) -> None:
+        """End all sessions of a user."""
+
+    def delete_stale_console_sessions(self, created_before: str, used_before: str) -> None:
+        """Forget sessions whose time is over."""
 
     # keys
     def wrapping_root_key(self) -> str | None:

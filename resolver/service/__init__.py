@@ -15,6 +15,7 @@ from resolver.service.gate import Gate
 from resolver.service.manage import Secrets
 from resolver.service.providers import Providers
 from resolver.service.rows import Opener
+from resolver.service.sessions import Sessions
 from resolver.service.setup import Setup
 from resolver.service.tenants import Tenants
 from resolver.service.tokens import Tokens
@@ -53,6 +54,7 @@ class Service:
         tenants: tenants and their members.
         users: users.
         tokens: access tokens.
+        sessions: sessions of the web console.
         setup: fills an empty store.
         trail: the audit trail.
     """
@@ -76,6 +78,7 @@ class Service:
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)
         self.tokens = Tokens(store, self.gate, self.trail, clock)
+        self.sessions = Sessions(store, self.gate, self.trail, clock)
         self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
 
     def check_ready(self) -> None:

@@ -107,6 +107,7 @@ class Users:
             current = self._enter_for_password(session, caller, username)
             user = find_user(session, username)
             session.set_password(user.id, hashed)
+            session.delete_console_sessions_of(user.id)  # whoever knew the old one is out
             self._trail.append_system(session, current, "user:set_password", object=user.name)
 
     def _enter_for_password(self, session: Session, caller: Caller, username: str) -> Caller:

@@ -14,6 +14,7 @@ from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_ur
 from resolver.store.keys import KeyRows
 from resolver.store.providers import ProviderRows
 from resolver.store.secrets import SecretRows
+from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _WIPE_TIMEOUT_MS = 1000
 """How long wiping waits for readers of an older state."""
 
 
-class SqlSession(TokenRows, KeyRows, SecretRows, ProviderRows, AuditRows):
+class SqlSession(TokenRows, ConsoleSessionRows, KeyRows, SecretRows, ProviderRows, AuditRows):
     """One transaction."""
 
 

@@ -87,6 +87,18 @@ access_token = Table(
     Column("narrowing", Text, nullable=False),
 )
 
+console_session = Table(
+    "console_session",
+    metadata,
+    # Of the text in the browser's cookie.
+    Column("digest", String(64), primary_key=True),
+    Column("user_id", ID, ForeignKey("user_account.id", ondelete="CASCADE"), nullable=False, index=True),
+    # The token that it was opened with: it ends with it. None after a login with a password.
+    Column("token_id", String(10), ForeignKey("access_token.id", ondelete="CASCADE"), index=True),
+    Column("created_at", TIME, nullable=False),
+    Column("last_used_at", TIME, nullable=False),
+)
+
 root_key = Table(
     "root_key",
     metadata,

@@ -81,6 +81,29 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_access_token_user_id"), "access_token", ["user_id"], unique=False)
     op.create_table(
+        "console_session",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("token_id", sa.String(length=10), nullable=True),
+        sa.Column("created_at", sa.String(length=24), nullable=False),
+        sa.Column("last_used_at", sa.String(length=24), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token_id"],
+            ["access_token.id"],
+            name=op.f("fk_console_session_token_id_access_token"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"],
+            ["user_account.id"],
+            name=op.f("fk_console_session_user_id_user_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_console_session")),
+    )
+    op.create_index(op.f("ix_console_session_token_id"), "console_session", ["token_id"], unique=False)
+    op.create_index(op.f("ix_console_session_user_id"), "console_session", ["user_id"], unique=False)
+    op.create_table(
         "audit_record",
         sa.Column("chain_id", sa.String(length=36), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
