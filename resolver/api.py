@@ -13,6 +13,7 @@ from resolver.core.context import Context
 from resolver.core.values import GivenInput
 from resolver.errors import UsageError
 from resolver.resolution import BlueprintText, Options, resolve
+from resolver.run_secrets import RunSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +127,19 @@ class Resolver:
         service = self._service
         resolution = resolve(service, caller, tenant, [_text(path_or_text)], options)
         return resolution.blueprints[0]
+
+    def run_secrets(self, name: str, *, tenant: str, caller: Caller) -> RunSecrets:
+        """Secrets by key, for an orchestrator that evaluates blueprints itself.
+
+        Args:
+            name: what the audit trail calls the document that they are used in.
+            tenant: the name of the tenant to ask in.
+            caller: who asks.
+
+        Returns:
+            An object to ask for values; close it, or use it in a `with` statement, to drop them.
+        """
+        return RunSecrets(self._service, caller, tenant, name)
 
 
 def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
