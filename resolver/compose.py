@@ -46,7 +46,7 @@ def root_keys(settings: Settings) -> list[RootKey]:
 
 
 def provider_types(settings: Settings, *, server: bool) -> Mapping[str, ProviderType]:
-    """The types of secrets providers, with the destinations that the settings allow.
+    """The types of secrets providers, those of plugins included, with the destinations that are allowed.
 
     Args:
         settings: where the list of destinations is. Without one a server connects to none; a store on this
@@ -56,12 +56,16 @@ def provider_types(settings: Settings, *, server: bool) -> Mapping[str, Provider
     from resolver.providers import AllowList, make_types, parse_allow_list  # noqa: PLC0415 - few stores have any
 
     listed = settings.provider_destinations
-    if listed is None:
-        return make_types(AllowList(everything=not server))
     try:
-        return make_types(parse_allow_list(listed))
+        allowed = AllowList(everything=not server) if listed is None else parse_allow_list(listed)
     except InvalidRequestError as error:
         raise UsageError(f"config.yaml: provider_destinations: {error.message}", hint=error.hint) from None
+    types = make_types(allowed)
+    if settings.plugins:
+        from resolver.plugins import Plugins  # noqa: PLC0415 - few stores name one
+
+        return Plugins(settings.plugins).provider_types(types)
+    return types
 
 
 def open_service(settings: Settings, *, server: bool = False) -> Service:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from resolver.core.ports import SecretsProvider
+    from resolver.core.providers import ProviderType
     from resolver.orchestrators.handle import Delivery, FactsRequest
 
 PROJECT = "blueprint_resolver"
@@ -37,9 +37,10 @@ def resolver_facts(request: FactsRequest) -> Mapping[str, Any] | None:
 
 
 @hookspec
-def resolver_providers() -> Iterable[SecretsProvider] | None:
-    """Offer places where secrets are kept, each under a type of its own.
+def resolver_provider_types() -> Mapping[str, ProviderType] | None:
+    """Offer types of places where secrets are kept, by the names that `secrets providers create` takes.
 
-    A provider gets the connection parameters of one provider that was set up under its type, and the options
-    of the secrets that one run asks for; see `resolver.core.ports.SecretsProvider`.
+    Called when a secret of a provider, or a provider itself, is asked for. A type is given the parameters of
+    one provider and the options of the secrets that one round of a run wants, all at once;
+    `resolver.core.providers.ProviderType` has the rules.
     """

@@ -16,15 +16,16 @@ import pluggy
 from resolver import hookspecs
 from resolver.blueprint.context_file import make_context
 from resolver.core.context import Context
+from resolver.core.model import SecretValue
 from resolver.core.telling import tells
-from resolver.errors import PluginError, UsageError
+from resolver.errors import InvalidRequestError, PluginError, ResolverError, UsageError
 from resolver.orchestrators.handle import FactsRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
-    from resolver.core.model import SecretValue
-    from resolver.core.ports import SecretsProvider
+    from resolver.core.providers import Missed, ProviderType, Wanted
     from resolver.orchestrators.handle import Delivery, DeliveryTarget
 
 T = TypeVar("T")
@@ -115,28 +116,65 @@ class Plugins:
         finally:
             delivery.close()
 
-    def providers(self) -> Mapping[str, SecretsProvider]:
-        """The secrets providers that the plugins offer, by type.
+    def provider_types(self, known: Mapping[str, ProviderType]) -> Mapping[str, ProviderType]:
+        """The types of secrets providers that the plugins offer, beside those that are known.
 
         Raises:
-            PluginError: a plugin failed, or two offer the same type.
+            PluginError: a plugin failed, or offers a type that is there already.
         """
-        found: dict[str, SecretsProvider] = {}
-        offered: dict[str, str] = {}
+        types = dict(known)
         for name in self._names:
-            ask = partial(self._offered, name)
-            providers = _guarded(name, "when it was asked for providers", ask)
-            for kind, provider in providers.items():
-                if kind in offered:
+            ask = partial(self._call, name, "resolver_provider_types")
+            offered = _guarded(name, "when it was asked for provider types", ask) or {}
+            for kind, offer in offered.items():
+                if kind in types:
                     raise PluginError(
-                        f"plugins {offered[kind]!r} and {name!r} both offer provider type {kind!r}"
+                        f"plugin {name!r} offers provider type {kind!r}, which is there already"
                     )
-                offered[kind] = name
-                found[kind] = provider
-        return found
+                types[kind] = GuardedType(name, kind, offer)
+        return types
 
-    def _offered(self, name: str) -> dict[str, SecretsProvider]:
-        return {provider.type: provider for provider in self._call(name, "resolver_providers") or ()}
+
+class GuardedType:
+    """A plugin's type of providers: whatever it raises becomes an error that names the plugin.
+
+    Args:
+        plugin: the plugin's name.
+        kind: the type's name.
+        offer: what the plugin offers.
+    """
+
+    def __init__(self, plugin: str, kind: str, offer: ProviderType) -> None:
+        self._plugin = plugin
+        self._doing = f"as provider of type {kind!r}"
+        self._offer = offer
+
+    def _ask(self, call: Callable[[], T], given: Mapping[str, str]) -> T:
+        values = [SecretValue(value) for value in given.values() if value]
+        return _guarded(self._plugin, self._doing, call, values)
+
+    @property
+    def credentials(self) -> AbstractSet[str]:
+        """The names of the parameters that are credentials."""
+        return self._ask(lambda: frozenset(self._offer.credentials), {})
+
+    def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Complete and normalised connection parameters."""
+        return self._ask(lambda: self._offer.check(parameters), parameters)
+
+    def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        """A secret's options."""
+        return self._ask(lambda: self._offer.check_options(options), options)
+
+    def fetch(
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+    ) -> Mapping[str, SecretValue | Missed]:
+        """The values of all that is wanted."""
+        return self._ask(lambda: self._offer.fetch(parameters, wanted, hops), parameters)
+
+    def test(self, parameters: Mapping[str, str]) -> bool:
+        """Whether the provider answers."""
+        return self._ask(lambda: self._offer.test(parameters), parameters)
 
 
 def _find(name: str) -> metadata.EntryPoint:
@@ -158,7 +196,7 @@ def _find(name: str) -> metadata.EntryPoint:
 
 
 def _guarded(name: str, doing: str, call: Callable[[], T], values: Collection[SecretValue] = ()) -> T:
-    """Call into a plugin; what it raises becomes a `PluginError`, without its message unless it is one."""
+    """Call into a plugin; what it raises becomes a `PluginError`, its message left out unless it is ours."""
     try:
         return call()
     except KeyboardInterrupt:
@@ -169,11 +207,12 @@ def _guarded(name: str, doing: str, call: Callable[[], T], values: Collection[Se
     raise failure
 
 
-def _failure(name: str, doing: str, error: BaseException, values: Collection[SecretValue]) -> PluginError:
+def _failure(name: str, doing: str, error: BaseException, values: Collection[SecretValue]) -> ResolverError:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"raised at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
-    if not isinstance(error, PluginError):
+    if not isinstance(error, PluginError | InvalidRequestError):
         return PluginError(f"plugin {name!r} failed {doing}: {type(error).__name__}", hint=where)
     if tells(f"{error.message}\n{error.hint}", values):
         return PluginError(f"plugin {name!r} failed {doing}, and its message holds a value", hint=where)
-    return PluginError(f"plugin {name!r}: {error.message}", hint=error.hint)
+    kind = PluginError if isinstance(error, PluginError) else InvalidRequestError
+    return kind(f"plugin {name!r}: {error.message}", hint=error.hint)

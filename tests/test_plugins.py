@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections import deque
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING
 import pluggy
 import pytest
 
-from resolver import NotFoundError, PluginError, Resolver, UsageError, hookspecs
+from resolver import InvalidRequestError, NotFoundError, PluginError, Resolver, UsageError, hookspecs
+from resolver.compose import open_service
 from resolver.config import Settings
 from resolver.core.context import Context
-from resolver.core.model import Caller
-from resolver.core.ports import ProviderRequest
+from resolver.core.model import Caller, SecretValue
+from resolver.core.providers import Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.orchestrators.handle import Delivery, DeliveryTarget
 from resolver.plugins import Plugins
@@ -280,31 +282,69 @@ def test_a_context_goes_before_another() -> None:
     )
 
 
-def test_providers_of_plugins(site: Path) -> None:
-    """Each is found by its type and fetches what is asked for, in order; one type twice is an error."""
-    source = f"""
-    {HEAD.replace(chr(10), chr(10) + "    ")}
-    from resolver.core.model import SecretValue
-    class Box:
-        type = "box"
-        def fetch(self, connection, requests):
-            return [SecretValue(connection["prefix"] + request.options["name"]) for request in requests]
-        def test(self, connection): ...
-    @hookimpl
-    def resolver_providers(): return [Box()]
-    """
-    plant(site, "boxes", source)
-    plant(site, "rival", source)
+TYPES = f"""
+{HEAD}
+from resolver import InvalidRequestError
+from resolver.core.model import SecretValue
+class Box:
+    credentials = {{"token"}}
+    def check(self, parameters):
+        raise InvalidRequestError("no such box" if "token" not in parameters else parameters["token"])
+    def check_options(self, options): return dict(options)
+    def fetch(self, parameters, wanted, hops): return {{name: SecretValue(name) for name in wanted}}
+    def test(self, parameters): raise ConnectionError(parameters["token"])
+@hookimpl
+def resolver_provider_types(): return {{"box": Box()}}
+"""
+
+
+def test_provider_types_of_plugins(site: Path) -> None:
+    """Each is found by its name beside the known ones, and fetches; what it raises names the plugin."""
+    plant(site, "boxes", TYPES)
+    plant(site, "rival", TYPES)
     plant(site, "none", "")
-    providers = Plugins(["boxes", "none"]).providers()
-    assert list(providers) == ["box"]
-    requests = [ProviderRequest("a", {"name": "x"}), ProviderRequest("b", {"name": "y"})]
-    values = providers["box"].fetch({"prefix": "p"}, requests)
-    assert [value.reveal() for value in values] == ["px", "py"]
-    assert repr(requests[0]) == "ProviderRequest(key='a')"
-    with pytest.raises(PluginError) as caught:
-        Plugins(["boxes", "rival"]).providers()
-    assert caught.value.message == "plugins 'boxes' and 'rival' both offer provider type 'box'"
+    types = Plugins(["boxes", "none"]).provider_types({})
+    assert list(types) == ["box"]
+    box = types["box"]
+    assert box.credentials == {"token"}
+    assert box.check_options({"a": "b"}) == {"a": "b"}
+    assert box.fetch({}, {"x": Wanted("k", {})}, 0) == {"x": SecretValue("x")}
+    for ask, said in (
+        (lambda: box.check({}), "plugin 'boxes': no such box"),
+        (lambda: box.check({"token": "s3cret"}), f"{BOXES}, and its message holds a value"),
+        (lambda: box.test({"token": "s3cret"}), f"{BOXES}: ConnectionError"),
+        (lambda: Plugins(["boxes", "rival"]).provider_types({}), TWICE.format("rival")),
+        (lambda: Plugins(["boxes"]).provider_types({"box": box}), TWICE.format("boxes")),
+    ):
+        with pytest.raises((PluginError, InvalidRequestError)) as caught:
+            ask()
+        assert caught.value.message == said
+        assert caught.value.__context__ is None
+
+
+BOXES = "plugin 'boxes' failed as provider of type 'box'"
+TWICE = "plugin {!r} offers provider type 'box', which is there already"
+
+
+def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:
+    """A provider of the sample's type can be set up and answers, once `config.yaml` names the plugin."""
+    install_sample(site)
+    parameters = {"content": "kept=the value"}
+    for named in (False, True):
+        if named:
+            (home / "config.yaml").write_text("plugins: [shop]\n")
+        settings = Settings({}, home)
+        with contextlib.closing(open_service(settings)) as service:
+            admin = service.gate.authenticate_token(settings.token())
+            if named:
+                service.providers.create(admin, TENANT, "mine", "drawer", parameters)
+                assert service.providers.test(admin, TENANT, name="mine") is True
+                with pytest.raises(InvalidRequestError) as caught:
+                    service.providers.create(admin, TENANT, "other", "drawer", {})
+                assert caught.value.message == "plugin 'shop': a drawer takes the parameter 'content'"
+            else:
+                with pytest.raises(InvalidRequestError, match=r"^there is no such type of secrets provider$"):
+                    service.providers.create(admin, TENANT, "mine", "drawer", parameters)
 
 
 def hooks() -> list[str]:
@@ -335,4 +375,4 @@ def test_the_example_for_authors_is_a_plugin(site: Path) -> None:
 
 def test_there_are_hooks() -> None:
     """The list that the test above goes through is the whole list."""
-    assert hooks() == ["resolver_deliver", "resolver_facts", "resolver_providers"]
+    assert hooks() == ["resolver_deliver", "resolver_facts", "resolver_provider_types"]

@@ -296,36 +296,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRequest:
-    """One secret that is kept elsewhere, as its provider is asked for it.
-
-    Args:
-        key: the secret's key here.
-        options: what was stored with the secret for the provider: where it is found there.
-    """
-
-    key: str
-    options: Mapping[str, object] = field(repr=False)
-
-
-class SecretsProvider(Protocol):
-    """Fetches values that are kept elsewhere. It is given what it needs for that, and no way to the store."""
-
-    @property
-    def type(self) -> str:
-        """What kind of place it is; providers that are set up name it."""
-
-    def fetch(
-        self, connection: Mapping[str, object], requests: Sequence[ProviderRequest]
-    ) -> Sequence[SecretValue]:
-        """Fetch all values that one round of a run needs, one for each request, in their order.
-
-        UnavailableError when it can't be reached or refuses; NotFoundError when one is not there. No message
-        holds a value or a connection parameter.
-        """
-
-    def test(self, connection: Mapping[str, object]) -> None:
-        """Try the connection; UnavailableError says what is wrong with it."""

@@ -7,14 +7,15 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from resolver import PluginError
+from resolver import InvalidRequestError, PluginError
 from resolver.core.model import SecretValue
+from resolver.core.providers import Missed
 from resolver.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from resolver.core.ports import ProviderRequest, SecretsProvider
+    from resolver.core.providers import ProviderType, Wanted
     from resolver.orchestrators.handle import Delivery, FactsRequest
 
 
@@ -46,21 +47,41 @@ def resolver_deliver(delivery: Delivery) -> None:
 
 
 class Drawer:
-    """Keeps values in the connection parameters; only a sample would."""
+    """Keeps values in the connection parameters, as `KEY=VALUE` lines; only a sample would."""
 
-    type = "drawer"
+    credentials = frozenset({"content"})
+
+    def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """There is one parameter."""
+        if set(parameters) != {"content"}:
+            raise InvalidRequestError("a drawer takes the parameter 'content'")
+        return parameters
+
+    def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
+        """There are no options."""
+        if options:
+            raise InvalidRequestError("a drawer takes no options")
+        return options
 
     def fetch(
-        self, connection: Mapping[str, Any], requests: Sequence[ProviderRequest]
-    ) -> Sequence[SecretValue]:
+        self,
+        parameters: Mapping[str, str],
+        wanted: Mapping[str, Wanted],
+        hops: int,  # noqa: ARG002 - it asks nobody else
+    ) -> Mapping[str, SecretValue | Missed]:
         """Look all of them up."""
-        return [SecretValue(connection[str(request.options["label"])]) for request in requests]
+        lines = dict(line.split("=", 1) for line in parameters["content"].splitlines())
+        return {
+            name: SecretValue(lines[want.key]) if want.key in lines else Missed("it is not in the drawer")
+            for name, want in wanted.items()
+        }
 
-    def test(self, connection: Mapping[str, Any]) -> None:
+    def test(self, parameters: Mapping[str, str]) -> bool:
         """There is always a drawer."""
+        return bool(parameters["content"])
 
 
 @hookimpl
-def resolver_providers() -> Iterable[SecretsProvider]:
+def resolver_provider_types() -> Mapping[str, ProviderType]:
     """Offer the drawer."""
-    return [Drawer()]
+    return {"drawer": Drawer()}
