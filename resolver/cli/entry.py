@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
+    "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
     "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),

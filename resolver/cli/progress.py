@@ -1,11 +1,11 @@
-"""A counter on stderr for long runs over several blueprints."""
+"""A counter or a bar on stderr for long runs."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -18,6 +18,9 @@ PATIENCE = 1.0
 
 PAUSE = 0.1
 """Seconds between two counts: more can't be read."""
+
+_WIDTH = 30
+"""Characters in a bar."""
 
 _CLEAR = "\r\x1b[K"
 """Back to the start of the line, and erase to its end (ECMA-48, EL)."""
@@ -55,6 +58,46 @@ def counted(
         if shown:
             to.write(_CLEAR)
             to.flush()
+
+
+class Bar:
+    """A bar for a run with a known number of steps, on a terminal when it takes long; erased at the end.
+
+    Args:
+        total: how many steps there are.
+        stream: where to draw; stderr by default.
+        clock: gives the time in seconds.
+    """
+
+    def __init__(
+        self, total: int, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._total = max(total, 1)
+        self._done = 0
+        self._to = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._due = clock() + PATIENCE
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._shown:
+            self._to.write(_CLEAR)
+            self._to.flush()
+
+    def __call__(self, doing: str, more: int) -> None:
+        """So many more steps are done."""
+        self._done += more
+        if self._clock() < self._due or not self._to.isatty():
+            return
+        self._total = max(self._total, self._done)  # others may add to what is to be done
+        filled = _WIDTH * self._done // self._total
+        bar = "#" * filled + "-" * (_WIDTH - filled)
+        self._to.write(f"{_CLEAR}[{bar}] {100 * self._done // self._total:>3} %  {doing}")
+        self._to.flush()
+        self._due, self._shown = self._clock() + PAUSE, True
 
 
 class Counted(Sequence[T]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,6 +55,55 @@ class StoredProvider:
     provider: Provider
     data_key_id: str | None
     token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeyState:
+    """A data key with what becomes of it.
+
+    Args:
+        key: the key as stored.
+        active: whether new values are sealed with it.
+        outdated: whether it is to be replaced, or was; it is destroyed once nothing is sealed with it.
+        created_at: when it was made.
+    """
+
+    key: StoredDataKey
+    active: bool
+    outdated: bool
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootKeyState:
+    """A root key that the store knows by its id.
+
+    Args:
+        id: its id.
+        wraps: whether new data keys are wrapped by it.
+        since: when it began to wrap, most recently.
+    """
+
+    id: str
+    wraps: bool
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedToken:
+    """A token of any kind, with the place that it is bound to.
+
+    Args:
+        column: the table and column that hold it.
+        row: the values that tell its row.
+        place: where it belongs.
+        token: the token.
+    """
+
+    column: str
+    row: tuple[Any, ...]
+    place: Place
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +164,24 @@ class DataKey(Protocol):
         """A message authentication code over data, hexadecimal."""
 
 
+class WrappingKey(Protocol):
+    """A root key: it wraps data keys, wherever it is kept."""
+
+    @property
+    def id(self) -> str:
+        """What the store knows it by: 16 hexadecimal digits."""
+
+    @property
+    def source(self) -> str:
+        """Where it came from, for messages."""
+
+    def wrap(self, data: bytes) -> str:
+        """Encrypt a data key."""
+
+    def unwrap(self, token: str) -> bytes:
+        """Decrypt a data key; DecryptionError when it was not wrapped by this key."""
+
+
 class Cipher(Protocol):
     """The key ring: root keys that open, one of which wraps."""
 
@@ -127,6 +194,16 @@ class Cipher(Protocol):
 
     def open_data_key(self, stored: StoredDataKey) -> DataKey:
         """Open a data key; RootKeyError names the root key that is missing."""
+
+    def rewrap(self, stored: StoredDataKey, root_key_id: str) -> StoredDataKey:
+        """Wrap a data key anew, by another root key; RootKeyError when one of the two is not at hand."""
+
+    def alone(self, root_key_id: str) -> Cipher:
+        """A ring with one root key and nothing opened; RootKeyError when it is not at hand."""
+
+    @property
+    def root_key_sources(self) -> Mapping[str, str]:
+        """Where each root key at hand came from, by its id."""
 
 
 class PasswordHasher(Protocol):
@@ -209,8 +286,14 @@ class Session(Protocol):
         """Forget sessions whose time is over."""
 
     # keys
-    def wrapping_root_key(self) -> str | None:
-        """The id of the root key that wraps, or None in a store that is not initialised."""
+    def wrapping_root_key(self, *, lock: bool = False) -> str | None:
+        """The id of the root key that wraps, or None in a store that is not initialised.
+
+        With `lock` it stays the one until the transaction ends.
+        """
+
+    def root_keys(self) -> Sequence[RootKeyState]:
+        """All root keys that wrap or ever wrapped, oldest first."""
 
     def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
         """Record which root key wraps; ConflictError when another process just did."""
@@ -218,14 +301,57 @@ class Session(Protocol):
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
         """Data keys by id."""
 
-    def active_data_key(self, tenant_id: str) -> StoredDataKey | None:
-        """The data key that new values of a tenant are encrypted with."""
+    def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
+        """All data keys, or those of a tenant, with what becomes of them; oldest first."""
+
+    def data_keys_to_rewrap(self, root_key_id: str, limit: int, after: str = "") -> Sequence[StoredDataKey]:
+        """Some data keys that another root key wraps, by id."""
+
+    def rewrap_data_key(self, old: StoredDataKey, new: StoredDataKey) -> None:
+        """Store a data key as another root key wraps it, unless it was changed or destroyed meanwhile."""
+
+    def outdate_data_keys(self, tenant_id: str | None = None) -> None:
+        """Say of the active data keys of all tenants, or of one, that they are to be replaced."""
+
+    def destroy_data_key(self, data_key_id: str) -> None:
+        """Delete a data key that is not active; ConflictError while anything is sealed with it."""
+
+    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
+        """The data key that new values of a tenant are encrypted with.
+
+        With `lock` it is not destroyed until the transaction ends.
+        """
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
-        """Store a data key and make it the active one."""
+        """Store the first data key of a tenant, which is active; ConflictError when there is one."""
+
+    def replace_data_key(self, old_id: str, data_key: StoredDataKey, at: str) -> None:
+        """Have another data key be the active one; nothing happens when the old one is not, any more."""
 
     def destroy_data_keys(self, tenant_id: str) -> int:
         """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one."""
+
+    # tokens of all kinds
+    @property
+    def sealed_columns(self) -> Sequence[str]:
+        """The names of the columns that hold tokens."""
+
+    def sealed(
+        self, column: str, data_key_id: str, *, after: Sequence[Any] = (), limit: int
+    ) -> Sequence[SealedToken]:
+        """Some of the tokens that a data key sealed, in the order of their rows."""
+
+    def strays(self, column: str, tenant_id: str, data_key_id: str) -> Sequence[SealedToken]:
+        """A tenant's tokens that another data key sealed than the one named."""
+
+    def sealed_counts(self) -> Mapping[str, int]:
+        """How many tokens there are by data key id."""
+
+    def reseal(self, column: str, changes: Sequence[tuple[SealedToken, str, str]]) -> int:
+        """Put new tokens, each with its data key's id, in place of those that are still there; how many.
+
+        Those that another writer has locked are left for a next time.
+        """
 
     # secrets
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
@@ -266,13 +392,19 @@ class Session(Protocol):
         """Tenant and key of some of the secrets that are kept with a provider."""
 
     # audit
-    def audit_head(self, chain: str) -> tuple[AuditHead, str, str]:
-        """A chain's head with its MAC and that key's id, locked until the transaction ends."""
+    def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
+        """A chain's head with its MAC and that key's id; locked until the transaction ends."""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
     ) -> None:
         """Store records and the new head."""
+
+    def audit_chains(self, mac_key_id: str) -> Sequence[str]:
+        """The chains whose head has its MAC from a data key."""
+
+    def set_audit_mac(self, head: AuditHead, mac: str, mac_key_id: str) -> None:
+        """Give a head that is locked another MAC."""
 
     def audit_records(self, chain: str) -> Sequence[AuditRecord]:
         """A chain's records by number."""

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -21,7 +22,12 @@ from resolver.core.ports import StoredDataKey
 from resolver.errors import DecryptionError, RootKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from resolver.core.ports import WrappingKey
+
+GIVE_KEY = "give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND"
+"""The hint where a root key is missing."""
 
 _KEY_BYTES = 32
 
@@ -119,7 +125,7 @@ class KeyRing:
         root_keys: the keys; the same one given twice counts once.
     """
 
-    def __init__(self, root_keys: Iterable[RootKey]) -> None:
+    def __init__(self, root_keys: Iterable[WrappingKey]) -> None:
         self._root_keys = {key.id: key for key in root_keys}
         self._opened: dict[StoredDataKey, FernetDataKey] = {}
 
@@ -131,13 +137,26 @@ class KeyRing:
         """The ids of the root keys at hand."""
         return list(self._root_keys)
 
-    def _root_key(self, key_id: str) -> RootKey:
+    @property
+    def root_key_sources(self) -> Mapping[str, str]:
+        """Where each root key at hand came from, by its id."""
+        return {key.id: key.source for key in self._root_keys.values()}
+
+    def alone(self, root_key_id: str) -> KeyRing:
+        """A ring with one root key and nothing opened.
+
+        Raises:
+            RootKeyError: that root key is not at hand.
+        """
+        return KeyRing([self._root_key(root_key_id)])
+
+    def _root_key(self, key_id: str) -> WrappingKey:
         root_key = self._root_keys.get(key_id)
         if root_key is None:
             have = ", ".join(self._root_keys) or "none"
             raise RootKeyError(
                 f"root key {key_id} is needed and not at hand (at hand: {have})",
-                hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
+                hint=GIVE_KEY,
             )
         return root_key
 
@@ -151,6 +170,19 @@ class KeyRing:
         key_id = str(uuid.uuid4())
         wrapped = root_key.wrap(wrap(_key_place(tenant_id, key_id), Fernet.generate_key()))
         return StoredDataKey(key_id, tenant_id, root_key_id, wrapped)
+
+    def rewrap(self, stored: StoredDataKey, root_key_id: str) -> StoredDataKey:
+        """Wrap a data key anew, by another root key.
+
+        Raises:
+            RootKeyError: one of the two root keys is not at hand.
+            DecryptionError: it does not open.
+            MisplacedTokenError: it was wrapped for another tenant or id.
+        """
+        root_key = self._root_key(root_key_id)
+        bound = self._root_key(stored.root_key_id).unwrap(stored.wrapped)
+        unwrap(_key_place(stored.tenant_id, stored.id), bound)
+        return replace(stored, root_key_id=root_key_id, wrapped=root_key.wrap(bound))
 
     def open_data_key(self, stored: StoredDataKey) -> FernetDataKey:
         """Open a data key; kept open for the life of the ring.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from resolver.core.permissions import Permission
 from resolver.errors import RootKeyError, StoreError
 from resolver.service.gate import Gate
+from resolver.service.keys import Keys
 from resolver.service.manage import Secrets
 from resolver.service.providers import Providers
 from resolver.service.rows import Opener
@@ -56,6 +57,7 @@ class Service:
         tokens: access tokens.
         sessions: sessions of the web console.
         setup: fills an empty store.
+        keys: root keys and data keys, and their rotation.
         trail: the audit trail.
     """
 
@@ -80,6 +82,7 @@ class Service:
         self.tokens = Tokens(store, self.gate, self.trail, clock)
         self.sessions = Sessions(store, self.gate, self.trail, clock)
         self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
+        self.keys = Keys(store, cipher, self.gate, self.trail, clock)
 
     def check_ready(self) -> None:
         """Check that the store can be read, and that the root key that wraps its keys is at hand.

@@ -39,6 +39,7 @@ _DOING = {
     Permission.TENANT_MANAGE: "manage tenants",
     Permission.USER_MANAGE: "manage users",
     Permission.MEMBERSHIP_MANAGE: "manage memberships",
+    Permission.KEY_ROTATE: "see or rotate keys",
     Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
 }
 

@@ -14,7 +14,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.gate import MemberRefusedError, demand_key, not_found, not_permitted
-from resolver.service.rows import active_data_key, look_up, value_place
+from resolver.service.rows import active_data_key, look_up, look_up_to_open, value_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -135,7 +135,7 @@ class Secrets:
         """
         with self._changing(caller, Permission.SECRET_SHOW, tenant, key) as change:
             session, current, home = change.session, change.caller, change.tenant
-            row = look_up(session, current, home, [key]).get(key)
+            row, data_keys = look_up_to_open(session, current, home, key)
             if row is None:
                 raise not_found(key, tenant)
             decision = policy.decide(current, Permission.SECRET_SHOW, row.secret, home)
@@ -149,7 +149,6 @@ class Secrets:
                 reason=decision.reason,
             )
             self._trail.append(session, home.id, [entry])
-            data_keys = session.data_keys([row.data_key_id])
         if not decision.allowed:
             return row.secret, None
         opened = self._opener.data_keys(current, home, data_keys)

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
     from resolver.service.trail import Trail
 
+_LOOKS = 3
+"""How often a row is looked at whose data key is gone: two rotations in a row don't finish that quickly."""
+
 
 def value_place(secret: Secret, data_key_id: str) -> Place:
     """Where the token of a secret's current version belongs."""
     return Place(Purpose.VALUE, secret.tenant.id, secret.id, secret.key, secret.version, data_key_id)
+
+
+def options_place(secret: Secret, data_key_id: str) -> Place:
+    """Where the sealed provider options of a secret belong."""
+    return Place(Purpose.PROVIDER_OPTIONS, secret.tenant.id, secret.id, secret.key, 0, data_key_id)
 
 
 def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:
@@ -27,9 +35,27 @@ def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str])
     return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)} if named else {}
 
 
+def look_up_to_open(
+    session: Session, caller: Caller, home: Tenant, key: str
+) -> tuple[StoredSecret | None, Sequence[StoredDataKey]]:
+    """The row of a key with its data key, in a transaction that writes.
+
+    In such a one each statement sees what was committed before it, so that a rotation may come between the
+    two: then the row is looked at again.
+    """
+    row: StoredSecret | None = None
+    data_keys: Sequence[StoredDataKey] = []
+    for _ in range(_LOOKS):
+        row = look_up(session, caller, home, [key]).get(key)
+        data_keys = session.data_keys([row.data_key_id]) if row is not None else []
+        if row is None or data_keys:
+            break
+    return row, data_keys
+
+
 def active_data_key(session: Session, cipher: Cipher, tenant_id: str) -> DataKey:
     """The data key that new values of a tenant are encrypted with."""
-    stored = session.active_data_key(tenant_id)
+    stored = session.active_data_key(tenant_id, lock=True)
     if stored is None:
         raise StoreError("the tenant has no data key", hint="the database was changed by hand")
     return cipher.open_data_key(stored)

@@ -57,7 +57,7 @@ class Tenants:
         at = self._clock()
         tenant = Tenant(str(uuid.uuid4()), name)
         session.add_tenant(tenant, at)
-        root_key_id = session.wrapping_root_key()
+        root_key_id = session.wrapping_root_key(lock=True)
         if root_key_id is None:
             raise StoreError("the store has no root key", hint="`resolver init` gives it one")
         session.add_data_key(self._cipher.new_data_key(tenant.id, root_key_id), at)

@@ -57,7 +57,7 @@ class Trail:
         """
         with self._store.read() as session:
             chain = self._audit_chain(session, caller, tenant)
-            head, mac, mac_key_id = session.audit_head(chain)
+            head, mac, mac_key_id = session.audit_head(chain, lock=False)
             records = session.audit_records(chain)
             genuine = self._genuine(session, head, mac, mac_key_id)
         broken = find_break(head, records)
@@ -129,6 +129,20 @@ class Trail:
             )
         head, records = extend(head, entries)
         session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
+
+    def is_genuine(self, session: Session, chain: str) -> bool:
+        """Whether a chain's head has the MAC that this program gave it."""
+        return self._genuine(session, *session.audit_head(chain, lock=False))
+
+    def renew_mac(self, session: Session, chain: str) -> bool:
+        """Give a chain's head a MAC of the active system key; False when it is not genuine."""
+        head, mac, mac_key_id = session.audit_head(chain)
+        stored = session.active_data_key("")
+        if stored is None or not self._genuine(session, head, mac, mac_key_id):
+            return False
+        mac_key = self._cipher.open_data_key(stored)
+        session.set_audit_mac(head, mac_key.mac(head.encode()), mac_key.id)
+        return True
 
     def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""

@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 class AuditRows(Rows):
     """Audit chains: their records and heads."""
 
-    def audit_head(self, chain: str) -> tuple[AuditHead, str, str]:
-        """A chain's head with its MAC and that key's id, locked until the transaction ends."""
-        query = select(t.audit_chain).where(t.audit_chain.c.id == chain).with_for_update()
+    def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
+        """A chain's head with its MAC and that key's id; locked until the transaction ends."""
+        query = select(t.audit_chain).where(t.audit_chain.c.id == chain)
+        if lock:
+            query = query.with_for_update()
         row = self._connection.execute(query).one_or_none()
         if row is None:
             start = AuditHead(chain)
+            if not lock:
+                return start, "", ""
             self._connection.execute(
                 self._insert(t.audit_chain)
-                .values(id=chain, number=start.number, hash=start.hash, mac="", mac_key_id="")
+                .values(id=chain, number=start.number, hash=start.hash, mac="")
                 .on_conflict_do_nothing(index_elements=["id"]),
             )
             row = self._connection.execute(query).one()
-        return AuditHead(row.id, row.number, row.hash), row.mac, row.mac_key_id
+        return AuditHead(row.id, row.number, row.hash), row.mac, row.mac_key_id or ""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
@@ -53,6 +57,21 @@ class AuditRows(Rows):
             update(t.audit_chain)
             .where(t.audit_chain.c.id == head.chain)
             .values(number=head.number, hash=head.hash, mac=mac, mac_key_id=mac_key_id),
+        )
+
+    def audit_chains(self, mac_key_id: str) -> Sequence[str]:
+        """The chains whose head has its MAC from a data key."""
+        rows = self._connection.execute(
+            select(t.audit_chain.c.id).where(t.audit_chain.c.mac_key_id == mac_key_id)
+        )
+        return rows.scalars().all()
+
+    def set_audit_mac(self, head: AuditHead, mac: str, mac_key_id: str) -> None:
+        """Give a head that is locked another MAC."""
+        self._connection.execute(
+            update(t.audit_chain)
+            .where(t.audit_chain.c.id == head.chain)
+            .values(mac=mac, mac_key_id=mac_key_id),
         )
 
     def audit_records(self, chain: str) -> Sequence[AuditRecord]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
-from resolver.core.ports import StoredDataKey
+from resolver.core.ports import DataKeyState, RootKeyState, StoredDataKey
 from resolver.store import tables as t
 from resolver.store.rows import Rows
 
@@ -19,34 +19,74 @@ if TYPE_CHECKING:
 class KeyRows(Rows):
     """Which root key wraps, and the data keys it wraps."""
 
-    def wrapping_root_key(self) -> str | None:
-        """The id of the root key that wraps, or None in a store that is not initialised."""
-        return self._connection.execute(
-            select(t.root_key.c.id).where(t.root_key.c.wraps)
-        ).scalar_one_or_none()
+    def wrapping_root_key(self, *, lock: bool = False) -> str | None:
+        """The id of the root key that wraps, or None in a store that is not initialised.
+
+        Args:
+            lock: keep it the one that wraps until the transaction ends.
+        """
+        query = select(t.root_key.c.id).where(t.root_key.c.wraps)
+        if not lock:
+            return self._connection.execute(query).scalar_one_or_none()
+        query = query.with_for_update(read=True)
+        found = self._connection.execute(query).scalar_one_or_none()
+        # While it was waited for, another one may have begun to wrap, which only a new statement sees.
+        return found or self._connection.execute(query).scalar_one_or_none()
+
+    def root_keys(self) -> Sequence[RootKeyState]:
+        """All root keys that wrap or ever wrapped, oldest first."""
+        rows = self._connection.execute(select(t.root_key).order_by(t.root_key.c.since, t.root_key.c.id))
+        return [RootKeyState(row.id, row.wraps, row.since) for row in rows]
 
     def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
         """Record which root key wraps; ConflictError when another process just did."""
         self._connection.execute(update(t.root_key).where(t.root_key.c.wraps).values(wraps=False))
-        self._connection.execute(insert(t.root_key).values(id=root_key_id, wraps=True, since=at))
+        self._connection.execute(
+            self._insert(t.root_key)
+            .values(id=root_key_id, wraps=True, since=at)
+            .on_conflict_do_update(index_elements=["id"], set_={"wraps": True, "since": at})
+        )
 
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
         """Data keys by id."""
         rows = self._connection.execute(select(t.data_key).where(t.data_key.c.id.in_(list(ids))))
         return [_data_key(row) for row in rows]
 
-    def active_data_key(self, tenant_id: str) -> StoredDataKey | None:
-        """The data key that new values of a tenant are encrypted with."""
-        row = self._connection.execute(
-            select(t.data_key).where(t.data_key.c.tenant_id == tenant_id, t.data_key.c.active),
-        ).one_or_none()
+    def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
+        """All data keys, or those of a tenant, with what becomes of them; oldest first."""
+        query = select(t.data_key).order_by(t.data_key.c.created_at, t.data_key.c.id)
+        if tenant_id is not None:
+            query = query.where(t.data_key.c.tenant_id == tenant_id)
+        return [
+            DataKeyState(_data_key(row), row.active, row.outdated, row.created_at)
+            for row in self._connection.execute(query)
+        ]
+
+    def data_keys_to_rewrap(self, root_key_id: str, limit: int, after: str = "") -> Sequence[StoredDataKey]:
+        """Some data keys that another root key wraps, by id."""
+        query = (
+            select(t.data_key)
+            .where(t.data_key.c.root_key_id != root_key_id, t.data_key.c.id > after)
+            .order_by(t.data_key.c.id)
+            .limit(limit)
+        )
+        return [_data_key(row) for row in self._connection.execute(query)]
+
+    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
+        """The data key that new values of a tenant are encrypted with.
+
+        Args:
+            tenant_id: the tenant.
+            lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
+        """
+        query = select(t.data_key).where(t.data_key.c.tenant_id == tenant_id, t.data_key.c.active)
+        if lock:
+            query = query.with_for_update(read=True, key_share=True)
+        row = self._connection.execute(query).one_or_none()
         return None if row is None else _data_key(row)
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
-        """Store a data key and make it the active one."""
-        self._connection.execute(
-            update(t.data_key).where(t.data_key.c.tenant_id == data_key.tenant_id).values(active=False),
-        )
+        """Store the first data key of a tenant, which is active; ConflictError when there is one."""
         self._connection.execute(
             insert(t.data_key).values(
                 id=data_key.id,
@@ -54,8 +94,40 @@ class KeyRows(Rows):
                 root_key_id=data_key.root_key_id,
                 wrapped=data_key.wrapped,
                 active=True,
+                outdated=False,
                 created_at=at,
             ),
+        )
+
+    def replace_data_key(self, old_id: str, data_key: StoredDataKey, at: str) -> None:
+        """Have another data key be the active one; nothing happens when the old one is not, any more."""
+        done = self._connection.execute(
+            update(t.data_key)
+            .where(t.data_key.c.id == old_id, t.data_key.c.active)
+            .values(active=False, outdated=True),
+        )
+        if done.rowcount:
+            self.add_data_key(data_key, at)
+
+    def outdate_data_keys(self, tenant_id: str | None = None) -> None:
+        """Say of the active data keys of all tenants, or of one, that they are to be replaced."""
+        change = update(t.data_key).where(t.data_key.c.active).values(outdated=True)
+        if tenant_id is not None:
+            change = change.where(t.data_key.c.tenant_id == tenant_id)
+        self._connection.execute(change)
+
+    def rewrap_data_key(self, old: StoredDataKey, new: StoredDataKey) -> None:
+        """Store a data key as another root key wraps it, unless it was changed or destroyed meanwhile."""
+        self._connection.execute(
+            update(t.data_key)
+            .where(t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
+            .values(root_key_id=new.root_key_id, wrapped=new.wrapped),
+        )
+
+    def destroy_data_key(self, data_key_id: str) -> None:
+        """Delete a data key that is not active; ConflictError while anything is sealed with it."""
+        self._connection.execute(
+            delete(t.data_key).where(t.data_key.c.id == data_key_id, ~t.data_key.c.active)
         )
 
     def destroy_data_keys(self, tenant_id: str) -> int:

@@ -13,6 +13,7 @@ from resolver.store.audit import AuditRows
 from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
 from resolver.store.keys import KeyRows
 from resolver.store.providers import ProviderRows
+from resolver.store.sealed import SealedRows
 from resolver.store.secrets import SecretRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
@@ -26,7 +27,7 @@ _WIPE_TIMEOUT_MS = 1000
 """How long wiping waits for readers of an older state."""
 
 
-class SqlSession(TokenRows, ConsoleSessionRows, KeyRows, SecretRows, ProviderRows, AuditRows):
+class SqlSession(TokenRows, ConsoleSessionRows, KeyRows, SealedRows, SecretRows, ProviderRows, AuditRows):
     """One transaction."""
 
 

@@ -118,6 +118,7 @@ data_key = Table(
     Column("root_key_id", String(16), ForeignKey("root_key.id"), nullable=False),
     Column("wrapped", Text, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("outdated", Boolean, nullable=False),
     Column("created_at", TIME, nullable=False),
     Index(
         "uq_data_key_active_tenant_id",
@@ -202,10 +203,12 @@ secret_version = Table(
     metadata,
     Column("secret_id", ID, ForeignKey("secret.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("data_key_id", ID, ForeignKey("data_key.id"), nullable=False, index=True),
+    Column("data_key_id", ID, ForeignKey("data_key.id"), nullable=False),
     Column("token", Text, nullable=False),
     Column("created_at", TIME, nullable=False),
     Column("created_by", ID, nullable=False),
+    # In the order in which a rotation goes through what one key sealed.
+    Index(None, "data_key_id", "secret_id", "version"),
 )
 
 audit_chain = Table(
@@ -215,7 +218,7 @@ audit_chain = Table(
     Column("number", Integer, nullable=False),
     Column("hash", String(64), nullable=False),
     Column("mac", String(64), nullable=False),
-    Column("mac_key_id", ID, nullable=False),
+    Column("mac_key_id", ID, ForeignKey("data_key.id"), index=True),
 )
 
 audit_record = Table(

@@ -42,7 +42,7 @@ DEEDS = {
     "the head's number": f"UPDATE audit_chain SET number = 7 WHERE {HEAD}",
     "the head's hash": f"UPDATE audit_chain SET hash = 'x' WHERE {HEAD}",
     "the head's mac": f"UPDATE audit_chain SET mac = 'x' WHERE {HEAD}",
-    "the head's key": f"UPDATE audit_chain SET mac_key_id = 'x' WHERE {HEAD}",
+    "the head's key": f"UPDATE audit_chain SET mac_key_id = NULL WHERE {HEAD}",
 }
 
 
@@ -77,7 +77,7 @@ TENANT_KEY = "(SELECT d.id FROM data_key d JOIN tenant t ON t.id = d.tenant_id W
 
 
 @pytest.mark.parametrize(
-    "head", [{}, {"mac": "''"}, {"mac_key_id": "'x'"}, {"mac_key_id": TENANT_KEY}], ids=str
+    "head", [{}, {"mac": "''"}, {"mac_key_id": "NULL"}, {"mac_key_id": TENANT_KEY}], ids=str
 )
 def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict[str, str]) -> None:
     """A head that fits the cut chain lacks its MAC: nothing is appended, so nothing makes it genuine."""

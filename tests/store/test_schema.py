@@ -220,7 +220,7 @@ def test_the_database_refuses_what_is_not(url: str, attempt: Any) -> None:  # no
 def test_one_root_key_wraps_and_one_data_key_is_active(url: str) -> None:
     """Two root keys that wrap, and two active data keys of a tenant, are refused; inactive ones are not."""
     root = "INSERT INTO root_key VALUES (:id, :wraps, '')"
-    data = "INSERT INTO data_key VALUES (:id, 't', 'a', 'w', :active, '')"
+    data = "INSERT INTO data_key VALUES (:id, 't', 'a', 'w', :active, false, '')"
     with raw_connection(url) as connection:
         for name, wraps in (("a", True), ("b", False), ("c", False)):
             connection.execute(text(root), {"id": name, "wraps": wraps})

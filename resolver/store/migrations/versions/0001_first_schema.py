@@ -10,15 +10,6 @@ down_revision = None
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
-        "audit_chain",
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.Column("mac", sa.String(length=64), nullable=False),
-        sa.Column("mac_key_id", sa.String(length=36), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
-    )
-    op.create_table(
         "key_scope",
         sa.Column("key", sa.String(length=256), nullable=False),
         sa.Column("scope", sa.String(length=8), nullable=False),
@@ -104,25 +95,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_console_session_token_id"), "console_session", ["token_id"], unique=False)
     op.create_index(op.f("ix_console_session_user_id"), "console_session", ["user_id"], unique=False)
     op.create_table(
-        "audit_record",
-        sa.Column("chain_id", sa.String(length=36), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("at", sa.String(length=24), nullable=False),
-        sa.Column("action", sa.String(length=32), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["chain_id"], ["audit_chain.id"], name=op.f("fk_audit_record_chain_id_audit_chain")
-        ),
-        sa.PrimaryKeyConstraint("chain_id", "number", name=op.f("pk_audit_record")),
-    )
-    op.create_table(
         "data_key",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("root_key_id", sa.String(length=16), nullable=False),
         sa.Column("wrapped", sa.Text(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("outdated", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.String(length=24), nullable=False),
         sa.ForeignKeyConstraint(
             ["root_key_id"], ["root_key.id"], name=op.f("fk_data_key_root_key_id_root_key")
@@ -136,6 +115,32 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("active"),
         postgresql_where=sa.text("active"),
+    )
+    op.create_table(
+        "audit_chain",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("mac", sa.String(length=64), nullable=False),
+        sa.Column("mac_key_id", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["mac_key_id"], ["data_key.id"], name=op.f("fk_audit_chain_mac_key_id_data_key")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
+    )
+    op.create_index(op.f("ix_audit_chain_mac_key_id"), "audit_chain", ["mac_key_id"], unique=False)
+    op.create_table(
+        "audit_record",
+        sa.Column("chain_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.String(length=24), nullable=False),
+        sa.Column("action", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["chain_id"], ["audit_chain.id"], name=op.f("fk_audit_record_chain_id_audit_chain")
+        ),
+        sa.PrimaryKeyConstraint("chain_id", "number", name=op.f("pk_audit_record")),
     )
     op.create_table(
         "membership",
@@ -270,4 +275,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("secret_id", "version", name=op.f("pk_secret_version")),
     )
-    op.create_index(op.f("ix_secret_version_data_key_id"), "secret_version", ["data_key_id"], unique=False)
+    op.create_index(
+        op.f("ix_secret_version_data_key_id_secret_id_version"),
+        "secret_version",
+        ["data_key_id", "secret_id", "version"],
+        unique=False,
+    )

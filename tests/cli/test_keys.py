@@ -1,0 +1,137 @@
+"""`resolver keys` as it is typed: what it prints, what it refuses, and a bar on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.cli.progress import Bar
+from resolver.crypto.keyring import RootKey
+from tests.cli.test_progress import Terminal
+from tests.databases import raw_connection
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+
+def add_root_key(admin: Cli) -> str:
+    """Lay another root key beside the first; its id."""
+    text = RootKey.generate()
+    path = admin.home / "keys" / "second.key"
+    path.write_text(text)
+    path.chmod(0o600)
+    return RootKey(text, "").id
+
+
+def test_data_keys_are_rotated(admin: Cli) -> None:
+    """Counts are printed; afterwards the value is the same and the status shows one active key each."""
+    admin.prints("secrets", "create", "k", "-s", "first")
+    admin.prints("secrets", "update", "k", "-s", "second")
+    assert admin.prints("keys", "rotate-data") == (
+        "2 data keys replaced, 2 stored values encrypted anew; "
+        "2 stored values proved to open with the new key alone\n"
+    )
+    assert admin.prints("keys", "rotate-data", "-t", "default_tenant").startswith("1 data key replaced, 2 ")
+    assert "second" in admin.prints("secrets", "get", "k")
+    found = json.loads(admin.prints("keys", "status", "--format", "json"))
+    assert [(key["tenant"], key["state"], key["sealed"]) for key in found["data_keys"]] == [
+        (None, "active", 2),
+        ("default_tenant", "active", 2),
+    ]
+
+
+def test_the_root_key_is_rotated(admin: Cli) -> None:
+    """Once the new key wraps, the old file can go; what remains opens everything."""
+    admin.prints("secrets", "create", "k", "-s", "the value")
+    new = add_root_key(admin)
+    shown = admin.prints("keys", "status")
+    assert f"{new}  opens  0 " in shown
+    assert admin.prints("keys", "rotate-root", "--to", new) == (
+        f"Root key {new} wraps all data keys, 2 of them anew; "
+        "1 stored value proved to open with the new key alone\n"
+    )
+    (admin.home / "keys" / "root.key").unlink()
+    assert "the value" in admin.prints("secrets", "get", "k")
+    table = admin.prints("keys", "status").splitlines()
+    assert table[0].split() == ["ROOT", "KEY", "USE", "DATA", "KEYS", "SINCE", "AT", "HAND", "FROM"]
+    assert [line.split()[1:3] for line in table[1:3]] == [["opens", "0"], ["wraps", "2"]]
+    assert table[5].startswith("(system) ")
+
+
+def test_a_key_that_is_not_there_is_refused(admin: Cli) -> None:
+    """An unknown root key ends with 6, an unknown tenant with 5, and nothing changes."""
+    before = admin.prints("keys", "status")
+    code, said = admin.refuses("keys", "rotate-root", "--to", "0123456789abcdef")
+    assert code == 6
+    assert said.startswith("error: root key '0123456789abcdef' is not at hand (at hand: ")
+    assert "hint: give it to this and every other resolver of the store first" in said
+    code, said = admin.refuses("keys", "rotate-data", "-t", "nowhere")
+    assert (code, said) == (5, "error: tenant 'nowhere' does not exist\n")
+    assert admin.prints("keys", "status") == before
+
+
+@pytest.mark.parametrize("command", [["status"], ["rotate-root", "--to", "x"], ["rotate-data"]])
+def test_a_manager_is_refused(admin: Cli, command: list[str]) -> None:
+    """Keys are a sys_admin's."""
+    manager = admin.as_user("boss", role="manager")
+    assert manager.refuses("keys", *command) == (
+        4,
+        (
+            "error: user 'boss' is not permitted to see or rotate keys\n"
+            "  hint: `resolver whoami` shows what this user and token may do\n"
+        ),
+    )
+
+
+def test_what_does_not_decrypt_is_told(admin: Cli) -> None:
+    """The rest is done, the damaged version is named without its content, and the exit code is 6."""
+    admin.prints("secrets", "create", "k", "-s", "first")
+    admin.prints("secrets", "update", "k", "-s", "second")
+    with raw_connection(f"sqlite:///{admin.home / 'data' / 'resolver.db'}") as connection:
+        connection.exec_driver_sql("UPDATE secret_version SET token = 'gAAAAn0nsense' WHERE version = 1")
+    done = admin.run("resolver", "keys", "rotate-data")
+    assert (done.returncode, done.stdout) == (
+        6,
+        (
+            "1 data key replaced, 1 stored value encrypted anew; "
+            "1 stored value proved to open with the new key alone\n"
+        ),
+    )
+    assert done.stderr == (
+        "error: version 1 of secret 'k' in tenant 'default_tenant' is unreadable: DecryptionError\n"
+        "error: 1 stored token does not decrypt, and stayed as found\n"
+        "  hint: `resolver audit list` names them; bring these rows back from a backup, then run this again\n"
+    )
+    assert admin.run("resolver", "keys", "status").stderr == (
+        "note: a rotation is under way or was interrupted; running it again takes it up\n"
+    )
+
+
+def test_a_long_run_has_a_bar_that_is_erased() -> None:
+    """After a second there is a bar, rewritten in place; at the end it is gone."""
+    stream = Terminal()
+    seconds = count(step=0.6)
+    with Bar(4, stream=stream, clock=lambda: next(seconds)) as bar:
+        for _ in range(4):
+            bar("proved", 1)
+    drawn = stream.getvalue().split("\r\x1b[K")
+    assert drawn[1] == "[###############---------------]  50 %  proved"
+    assert drawn[-2:] == ["[##############################] 100 %  proved", ""]
+
+
+def test_a_short_run_and_a_log_have_no_bar() -> None:
+    """Within a second, or without a terminal, nothing is written; more steps than told are no error."""
+    for stream, step in ((Terminal(), 0), (io.StringIO(), 9)):
+        seconds = count(step=step)
+        with Bar(1, stream=stream, clock=lambda seconds=seconds: next(seconds)) as bar:
+            bar("proved", 5)
+        assert stream.getvalue() == ""
+    stream = Terminal()
+    seconds = count(step=9)
+    with Bar(0, stream=stream, clock=lambda: next(seconds)) as bar:
+        bar("proved", 5)
+    assert "100 %" in stream.getvalue()
