@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from resolver.rest.answers import Answer
 from resolver.rest.errors import add_handlers
 from resolver.rest.options import ServerOptions
-from resolver.rest.routes import batch, secrets, system
+from resolver.rest.routes import batch, providers, secrets, system
 from resolver.rest.routing import SECURITY_SCHEMES, Server
 from resolver.rest.watching import Watching
 
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
     from resolver.service import Service
 
-GROUPS = (system.OPEN, system.METRICS, system.STATUS, secrets.GROUP, batch.GROUP)
+GROUPS = (
+    system.OPEN,
+    system.METRICS,
+    system.STATUS,
+    secrets.GROUP,
+    providers.GROUP,
+    batch.GROUP,
+)
 """All routes, in the order of the document."""
 
 

@@ -39,16 +39,27 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("resolver.server")
 
+
+class FailedDependencyError(ResolverError):
+    """A secrets provider does not answer."""
+
+
+class NoSuchFieldError(InvalidRequestError):
+    """`_include` names a field that is not there."""
+
+
 STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     AuthenticationError: (401, "unauthorized_error"),
     NotPermittedError: (403, "forbidden_error"),
     NotFoundError: (404, "not_found_error"),
     ConflictError: (409, "conflict_error"),
     BlueprintError: (400, "invalid_blueprint_error"),
+    NoSuchFieldError: (400, "no_such_include_field_error"),
     InvalidRequestError: (400, "bad_parameters_error"),
     UsageError: (400, "bad_parameters_error"),
     TokenError: (500, "invalid_fernet_token_format_error"),
     UnavailableError: (503, "service_unavailable_error"),
+    FailedDependencyError: (400, "failed_dependency"),
     ResolverError: (500, "internal_server_error"),
 }
 """The status and code of each branch of the errors; the first that fits counts."""

@@ -181,6 +181,7 @@ class GuardedRoute(APIRoute):
             bounded = JsonRequest(request.scope, request.receive)
             if takes_body and await bounded.body():
                 demand_json(bounded)
+                await bounded.json()  # here, where what is wrong with it is told in our words
             return await handle(bounded)
 
         return guarded
@@ -264,6 +265,10 @@ class Body(BaseModel):
     """Base of the bodies of requests. What it does not know is passed over, as Cloudify does."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Any:  # noqa: ANN401 - the signature is pydantic's
+        """Nothing: most bodies hold values or passwords somewhere."""
+        return []
 
 
 def _read_flag(value: object) -> object:

@@ -119,7 +119,9 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
             hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",
         )
     gc.enable()  # a command does without, a server does not
-    service = open_service(settings)  # also with several workers: to fail here, once, and in words
+    service = open_service(
+        settings, server=True
+    )  # also with several workers: to fail here, once, and in words
     log_to_stderr()
     try:
         service.check_ready()
@@ -130,7 +132,7 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
             service.close()  # no connection may be shared with another process
             run_workers(
                 options.workers,
-                lambda: _serve(open_service(settings), listener, options, sock),
+                lambda: _serve(open_service(settings, server=True), listener, options, sock),
                 _STOP_SECONDS,
             )
     finally:
@@ -194,7 +196,8 @@ def _listening(listener: Listener) -> Iterator[socket.socket]:
             yield sock
     except OSError as error:
         where = str(path) if path is not None else f"{listener.host}:{listener.port}"
-        raise UnavailableError(f"can't listen on {where!r}: {error.strerror}") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(f"can't listen on {where!r}: {reason}") from None
 
 
 @contextlib.contextmanager

@@ -146,6 +146,14 @@ def live(world: World) -> Iterator[Live]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The same, for tests that change nothing and are refused anyway: one for all of them."""
+    url = database("sqlite", tmp_path_factory.mktemp("shared"))
+    with serving(World(url, SqlStore(url))) as server:
+        yield server
+
+
 @pytest.fixture(params=DIALECTS)
 def each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     """The same, once for each kind of database."""

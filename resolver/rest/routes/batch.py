@@ -184,8 +184,8 @@ class ResolveRequest(Body):
 
     tenant: str
     blueprints: Annotated[list[Uploaded], Field(min_length=1, max_length=MAX_BLUEPRINTS)]
-    inputs: dict[str, Any] = Field({}, repr=False)
-    context: dict[str, Any] | None = Field(None, repr=False)
+    inputs: dict[str, Any] = Field({})
+    context: dict[str, Any] | None = None
     format: Literal["yaml", "json"] = "yaml"
     evaluate: bool = False
     partial: bool = False

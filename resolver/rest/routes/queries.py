@@ -1,0 +1,86 @@
+"""Query parameters that lists share, and what they make of a list that is there as a whole."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+
+from resolver.errors import InvalidRequestError
+from resolver.rest.answers import page
+from resolver.rest.errors import NoSuchFieldError
+from resolver.rest.routing import Flag
+
+DEFAULT_SIZE = 1000
+"""The size of a page when none is asked for."""
+
+_LARGEST = 2**31 - 1
+_Count = Annotated[int, Query(ge=0, le=_LARGEST)]
+
+
+class ListQuery:
+    """What is asked of a list: its order, a part of it, and some of each item's fields.
+
+    Args:
+        size: how many items to answer at most.
+        offset: how many to leave out first.
+        sort: fields to sort by, with `-` for downwards.
+        include: the only fields to answer, separated by commas.
+        search: a part of the name, in any case.
+        get_all_results: answer all items, whatever the size.
+        get_data: answer members by name, rather than how many there are.
+    """
+
+    def __init__(
+        self,
+        size: Annotated[_Count, Query(alias="_size")] = DEFAULT_SIZE,
+        offset: Annotated[_Count, Query(alias="_offset")] = 0,
+        sort: Annotated[list[str] | None, Query(alias="_sort")] = None,
+        include: Annotated[str, Query(alias="_include")] = "",
+        search: Annotated[str, Query(alias="_search")] = "",
+        *,
+        get_all_results: Annotated[Flag, Query(alias="_get_all_results")] = False,
+        get_data: Annotated[Flag, Query(alias="_get_data")] = False,
+    ) -> None:
+        self.size = size
+        self.offset = offset
+        self.sort = sort or []
+        self.include = [name.strip() for name in include.split(",") if name.strip()]
+        self.search = search
+        self.everything = get_all_results
+        self.get_data = get_data
+
+    def cut(self, items: Sequence[dict[str, Any]], name: str, fields: Sequence[str]) -> dict[str, Any]:
+        """The part of a whole list that is asked for, as a page.
+
+        Args:
+            items: all items.
+            name: the field that is searched in.
+            fields: the fields that items have, and may be sorted by when they hold text.
+
+        Raises:
+            InvalidRequestError: it can't be sorted by one of the fields.
+        """
+        found = [item for item in items if self.search.lower() in str(item[name]).lower()]
+        for text in reversed(self.sort):
+            field = text.lstrip("+-")
+            if field not in fields:
+                raise InvalidRequestError("the list can't be sorted by this field")
+            found.sort(key=lambda item: str(item[field]), reverse=text.startswith("-"))
+        part = found if self.everything else found[self.offset : self.offset + self.size]
+        return page([self.chosen(item, fields) for item in part], len(found), self.size, self.offset)
+
+    def chosen(self, item: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+        """An item with the fields that are asked for.
+
+        Raises:
+            NoSuchFieldError: there is no such field.
+        """
+        if not self.include:
+            return item
+        if not set(self.include) <= set(fields):
+            raise NoSuchFieldError("there is no such field to include")
+        return {name: item[name] for name in self.include}
+
+
+ListQueryDep = Annotated[ListQuery, Depends()]
+"""What is asked of a list."""

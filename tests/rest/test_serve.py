@@ -1,0 +1,312 @@
+"""`resolver serve` as a process: where it listens, what it refuses, how it stops, what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import ipaddress
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.conftest import SCRIPTS, clean_environment
+from tests.databases import database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.conftest import Run
+
+SECRETS = "/api/v3.1/secrets"
+
+HARDENED = 'PROBE {"core": ["0", "0"], "dumpable": 0}'
+
+PROBE = """
+import atexit, ctypes, json, os, sys
+
+def tell():
+    with open("/proc/self/limits") as file:
+        core = next(line for line in file if line.startswith("Max core file size")).split()[4:6]
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+    os.write(2, ("PROBE " + json.dumps({"core": core, "dumpable": dumpable}) + chr(10)).encode())
+
+WHEN(tell)
+"""
+"""What a process is made to say of itself, through the module that Python imports at its start."""
+
+
+def probed(folder: Path, when: str) -> dict[str, str]:
+    """An environment in which processes say of themselves how they are hardened."""
+    probe = folder / "probe"
+    probe.mkdir()
+    (probe / "sitecustomize.py").write_text(PROBE.replace("WHEN", when))
+    return {"PYTHONPATH": str(probe)}
+
+
+class Served:
+    """A server process that has begun to listen.
+
+    Args:
+        process: it.
+        log: the file that its stderr goes to.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Tell it to stop; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=40)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@contextlib.contextmanager
+def served(home: Path, *options: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """A server on a store; it ends with the block."""
+    log = home.parent / "serve.log"
+    environ = clean_environment() | {"RESOLVER_HOME": str(home)} | dict(env or {})
+    with log.open("wb") as file:
+        process = subprocess.Popen([SCRIPTS / "resolver", "serve", *options], stderr=file, env=environ)
+    try:
+        deadline = time.monotonic() + 40
+        while b"Application startup complete" not in log.read_bytes() and time.monotonic() < deadline:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        yield Served(process, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def headers_of(home: Path) -> dict[str, str]:
+    """The headers of a request by the profile's user."""
+    profile = json.loads((home / "profile").read_text())
+    return {
+        "Authentication-Token": profile["token"],
+        "Tenant": profile["tenant"],
+        "Content-type": "application/json",
+    }
+
+
+def test_a_server_serves_and_stops(home: Path) -> None:
+    """On loopback, until SIGTERM; requests in work end first. The log has templates and no values."""
+    port = free_port()
+    with served(home, "--port", str(port)) as server:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, headers=headers_of(home), trust_env=False) as http:
+            assert http.get("/ready").json() == {"status": "ready"}
+            body = {"value": "the value itself"}
+            assert http.put(f"{SECRETS}/telling_key", json=body).status_code == 200
+            answer = http.get(f"{SECRETS}/telling_key?_passphrase=the+passphrase")
+            assert answer.json()["value"] == "the value itself"
+        assert server.stop() == 0
+        lines = [line for line in server.lines() if line["logger"] == "resolver.access"]
+        assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+            ("GET", "/ready", 200),
+            ("PUT", f"{SECRETS}/{{key}}", 200),
+            ("GET", f"{SECRETS}/{{key}}", 200),
+        ]
+        assert lines[2]["user"] == "admin"
+        assert lines[2]["request"] == answer.headers["X-Request-Id"]
+        text = server.log.read_text()
+        for word in (
+            "the value itself",
+            "telling_key",
+            "passphrase",
+            headers_of(home)["Authentication-Token"],
+        ):
+            assert word not in text
+
+
+def test_ctrl_c_is_a_good_end(home: Path) -> None:
+    """A person who stops it gets no traceback and no error."""
+    with served(home, "--port", "0") as server:
+        assert server.stop(signal.SIGINT) == 0
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_the_process_is_hardened(home: Path, tmp_path: Path) -> None:
+    """Like every command it leaves no core file, and nobody reads its memory."""
+    with served(home, "--port", "0", env=probed(tmp_path, "atexit.register")) as server:
+        assert server.stop() == 0
+        assert server.log.read_text().splitlines()[-1] == HARDENED
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "resolver.test")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
+    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert_path, key_path
+
+
+def test_tls_on_any_address(home: Path, tmp_path: Path) -> None:
+    """With a certificate it listens on other addresses, too; plain HTTP gets nothing there."""
+    certificate, key = make_certificate(tmp_path)
+    port = free_port()
+    options = ("--host", "0.0.0.0", "--port", str(port), "--tls-cert", certificate, "--tls-key", key)
+    with served(home, *options) as server:
+        import ssl  # noqa: PLC0415 - for this test alone
+
+        trusting = ssl.create_default_context(cafile=certificate)
+        with httpx.Client(verify=trusting, trust_env=False) as http:
+            answer = http.get(f"https://127.0.0.1:{port}{SECRETS}", headers=headers_of(home))
+            assert answer.json()["items"] == []
+        with pytest.raises(httpx.HTTPError), httpx.Client(trust_env=False) as http:
+            http.get(f"http://127.0.0.1:{port}/ok")
+        assert server.stop() == 0
+
+
+def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
+    """It is for its owner and group, one left behind is replaced, and it goes at the end."""
+    path = tmp_path / "resolver.sock"
+    with served(home, "--unix-socket", path) as server:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://resolver") as http:
+            assert http.get("/ok").json() == "OK"
+        server.process.kill()
+        server.process.wait()
+    assert path.exists()
+    with served(home, "--unix-socket", path) as server:
+        assert server.stop() == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (
+            ["--host", "0.0.0.0"],
+            2,
+            (
+                "error: plain HTTP on '0.0.0.0' would send values over the network unencrypted\n"
+                "  hint: give --tls-cert and --tls-key; or listen on 127.0.0.1 or a --unix-socket\n"
+            ),
+        ),
+        (
+            ["--tls-cert", "cert.pem"],
+            2,
+            "error: TLS needs a certificate and its key\n  hint: give --tls-cert and --tls-key\n",
+        ),
+        (
+            ["--tls-cert", "absent.pem", "--tls-key", "absent.pem"],
+            2,
+            "error: the certificate and its key can't be used: No such file or directory\n",
+        ),
+        (
+            ["--workers", "2"],
+            2,
+            (
+                "error: several workers can't share a SQLite database\n"
+                "  hint: leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL\n"
+            ),
+        ),
+        (["--host", "no.such.host.invalid"], 2, "error: the host 'no.such.host.invalid' is not known\n"),
+    ],
+)
+def test_what_would_be_unsafe_is_refused(run: Run, options: list[str], code: int, said: str) -> None:
+    """Before anything listens, in words, with a hint."""
+    done = run("resolver", "serve", "--port", "0", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+def test_an_address_in_use_is_said(run: Run) -> None:
+    """A second server on a port ends in words."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        done = run("resolver", "serve", "--port", str(port))
+    assert done.returncode == 6
+    assert (
+        done.stderr.splitlines()[-1] == f"error: can't listen on '127.0.0.1:{port}': Address already in use"
+    )
+
+
+def test_a_server_without_a_store_does_not_start(run: Run, tmp_path: Path) -> None:
+    """It says what there is not."""
+    done = run("resolver", "serve", env={"RESOLVER_HOME": str(tmp_path / "none")})
+    assert done.returncode == 6
+    assert done.stderr.startswith("error: there is no store in ")
+
+
+def test_workers_share_a_database(tmp_path: Path) -> None:
+    """Several processes serve one PostgreSQL; one that is killed is replaced; all stop together."""
+    home = tmp_path / "home"
+    env = {"RESOLVER_DATABASE_URL": database("postgresql", tmp_path, empty=True)}
+    environ = clean_environment() | {"RESOLVER_HOME": str(home)} | env
+    subprocess.run([SCRIPTS / "resolver", "init"], env=environ, check=True, capture_output=True)
+    port = free_port()
+    env |= probed(tmp_path, "(lambda do: os.register_at_fork(after_in_child=do))")
+    with served(home, "--port", str(port), "--workers", "2", env=env) as server:
+        deadline = time.monotonic() + 40
+        while _started(server) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with httpx.Client(headers=headers_of(home), trust_env=False) as http:
+            url = f"http://127.0.0.1:{port}"
+            assert http.put(f"{url}{SECRETS}/one", json={"value": "v"}).status_code == 200
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        first, second = map(int, children.read_text().split())
+        os.kill(first, signal.SIGKILL)
+        while _started(server) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        values = set()
+        for _ in range(8):
+            with httpx.Client(headers=headers_of(home), trust_env=False) as http:
+                values.add(http.get(f"{url}{SECRETS}/one").json()["value"])
+                numbers = http.get(f"{url}/metrics").text
+        assert values == {"v"}
+        assert re.search(
+            rf'requests_total\{{method="GET",route="{SECRETS}/\{{key\}}",status="200"\}} 8.0', numbers
+        )
+        assert server.stop() == 0
+        assert not Path(f"/proc/{second}").exists()
+
+
+def _started(server: Served) -> int:
+    return server.log.read_text().count("Application startup complete")
