@@ -33,10 +33,12 @@ from resolver.core.resolve import Plan
 from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError, UsageError
 from resolver.patterns import match_all
 from resolver.resolved import ResolvedBlueprint, Use
+from resolver.variables import VARIABLES, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from resolver.core.document import Source
     from resolver.core.model import Caller, SecretValue
     from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.core.values import GivenInput
@@ -89,6 +91,8 @@ class Resolution:
         kept: how many calls were kept because their argument is not known before deployment.
         notes: what the reader should know, without any value.
         secrets: the values used, by key; those under keys that came out of a secret, too.
+        placed: what was taken out of secrets, and what was made of it, each with its key as it may be shown.
+        environment: the values for the variables that were asked for, by name.
     """
 
     blueprints: tuple[ResolvedBlueprint, ...]
@@ -96,6 +100,8 @@ class Resolution:
     kept: int
     notes: tuple[str, ...]
     secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    placed: tuple[Placement, ...] = field(default=(), repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,7 @@ class Options:
         evaluate: evaluate the other functions too, where all their arguments are known.
         merge_imports: make one document of each blueprint and the files that it imports.
         strict: also check the blueprints against the schema of the DSL.
+        environment: keys of secrets that are wanted as they are, by the name of a variable.
     """
 
     inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
@@ -117,6 +124,7 @@ class Options:
     evaluate: bool = False
     merge_imports: bool = False
     strict: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Run:
@@ -143,8 +151,10 @@ class _Run:
                 self._problems += strict_problems(blueprint)
             sources += self._follow(blueprint, text.base)
             self.blueprints.append(blueprint)
+        self.variables = Variables(options.environment)
+        asking: list[Source] = [*sources, self.variables]
         self.plan = Plan(
-            sources,
+            asking,
             options.inputs,
             options.context,
             partial=options.partial,
@@ -155,7 +165,7 @@ class _Run:
         self._sources = sources
         self._check_names(options.inputs)
         self._order = {source.name: number for number, source in enumerate(sources)}
-        self.digests = {source.name: source.digest for source in sources}
+        self.digests = {source.name: source.digest for source in asking}
 
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
@@ -306,6 +316,8 @@ def resolve(
         run.plan.kept,
         tuple(run.notes),
         {key: secret.value for key, secret in used.items()},
+        tuple(run.plan.placed()),
+        run.variables.values(run.plan),
     )
 
 
@@ -331,7 +343,8 @@ def resolve_good(
         What the good ones came to, and the problems of the others.
 
     Raises:
-        BlueprintError: none can be resolved, or it can't be told which of them is at fault.
+        BlueprintError: none can be resolved, it can't be told which of them is at fault, or a variable can't
+            be had.
         NotPermittedError: the caller may not use secrets in this tenant.
         UnavailableError: the store or a key is not available.
     """
@@ -343,6 +356,8 @@ def resolve_good(
         except BlueprintError as error:
             problems += error.problems
             at_fault = {problem.source for problem in error.problems}
+            if VARIABLES in at_fault:
+                raise BlueprintError(problems) from None
             named = {text.name for text in left}
             # A problem of an imported file names that file; whose import it is shows when each is looked at.
             if not at_fault <= named:

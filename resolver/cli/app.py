@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from resolver.config import Settings
+from resolver.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,12 +33,14 @@ class App:
         token_file: the file named by `--token-file`.
         lacks: what hardening could not do.
         target: the plugin that the run delivers to.
+        require_hardening: whether a lack is an error.
         arguments: the command line as it was given.
     """
 
     token_file: Path | None = None
     lacks: list[str] = field(default_factory=list)
     target: DeliveryTarget | None = None
+    require_hardening: bool = False
     arguments: Sequence[str] = field(default=(), repr=False)
 
     @cached_property
@@ -79,10 +82,15 @@ def _keep_token_file(context: click.Context, _parameter: click.Parameter, value:
 
 
 def _require_hardening(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
-    if value and (lacks := context.ensure_object(App).lacks):
-        from resolver.errors import UnavailableError  # noqa: PLC0415
+    app = context.ensure_object(App)
+    app.require_hardening = app.require_hardening or value
+    if value and app.lacks:
+        raise not_hardened(app.lacks)
 
-        raise UnavailableError(f"this process is not hardened: {'; '.join(lacks)}")
+
+def not_hardened(lacks: Sequence[str]) -> UnavailableError:
+    """What `--require-hardening` makes of something lacking."""
+    return UnavailableError(f"this process is not hardened: {'; '.join(lacks)}")
 
 
 def common_options(command: Callable[P, R]) -> Callable[P, R]:

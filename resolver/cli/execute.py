@@ -3,27 +3,72 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from resolver.cli.app import App, pass_app
+from resolver.cli.app import App, not_hardened, pass_app
 from resolver.cli.diagnostics import Form, Report
-from resolver.cli.output import say
+from resolver.cli.output import count, say
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
 from resolver.cli.run import EXEC_FAILURE
-from resolver.delivery.child import Mode, run
-from resolver.delivery.memfd import require_memfd
+from resolver.delivery.child import Ending, run
+from resolver.delivery.fifo import PrivateFolder, folders
+from resolver.delivery.memfd import why_no_memfd
+from resolver.delivery.parcels import WHOLE, Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
 from resolver.delivery.relay import die_by
+from resolver.delivery.sink import is_shown_or_kept
 from resolver.errors import UsageError
+from resolver.variables import parse_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from resolver.core.resolve import Placement
+    from resolver.delivery.masking import Needles
+    from resolver.delivery.parcels import Parcel
+    from resolver.delivery.taps import Taps
+    from resolver.resolution import Resolution
+
+    Packer = Callable[[Mapping[int, bytes]], Parcel]
+
+FOLDER_VARIABLE = "RESOLVED_BLUEPRINT_DIR"
+
+
+class _Load(NamedTuple):
+    """What a command is started with."""
+
+    parcel: Parcel
+    variables: dict[str, str]
+    needles: Needles | None
+
+    def __repr__(self) -> str:
+        return "_Load(****)"
 
 
 @click.command(name="exec")
 @click.argument("words", nargs=-1, required=True, metavar="BLUEPRINT... -- COMMAND ARGS {}")
 @click.option("--stdin", "on_stdin", is_flag=True, help="Give the blueprint to the command's stdin.")
+@click.option(
+    "--fifo", is_flag=True, help="Give plain paths, each of which can be read once, by one process."
+)
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME=KEY",
+    help="Also put a secret into the command's environment. All that it starts inherits it, crash reports "
+    "and debug logs often show it, other processes of yours can read it: prefer the blueprint. Repeatable.",
+)
+@click.option(
+    "--mask/--no-mask",
+    default=None,
+    help="Replace the values in what the command prints, as far as they are recognised: this is best "
+    "effort. By default when stdout is a terminal or a log.",
+)
 @request_options
 @pass_app
 def execute(  # noqa: PLR0913 - one for each option
@@ -31,6 +76,9 @@ def execute(  # noqa: PLR0913 - one for each option
     *,
     words: tuple[str, ...],
     on_stdin: bool,
+    fifo: bool,
+    variables: tuple[str, ...],
+    mask: bool | None,
     tenant: str | None,
     inputs: tuple[str, ...],
     context: str | None,
@@ -44,33 +92,48 @@ def execute(  # noqa: PLR0913 - one for each option
     """Run COMMAND with the resolved blueprint in memory.
 
     {} in its arguments, and RESOLVED_BLUEPRINT in its environment, become a path that it can read as often
-    as it likes while it runs; nothing is written to disk. COMMAND never starts unless everything resolved.
+    as it likes while it runs; nothing is written to disk. Of several blueprints {} is all in one text, {1},
+    {2} and so on are each of them. COMMAND never starts unless everything resolved.
+
     Its exit code and signals pass through; 125 is a failure of exec itself, 126 and 127 are as in a shell.
     With --keep-going it gets the good blueprints, and when it ends with 0 while others were left out, exec
     ends with 125.
     """
     blueprints, command = _split(words, app.arguments)
-    request = Request(
-        blueprints,
-        tenant,
-        inputs,
-        context,
-        output_format,
-        partial,
-        evaluate,
-        merge_imports,
-        diagnostics,
-        keep_going,
-    )
     report = Report(Form(diagnostics))
-    require_memfd()
-    # No name here for the text: while the command runs, the one copy shall be the one it can read.
-    ending = run(
-        command,
-        _text(app, request, report),
-        mode=Mode.STDIN if on_stdin else Mode.PATH,
-        environ=os.environ,
-    )
+    taps: Taps | None = None
+    with ExitStack() as stack:
+        with report.telling():
+            if on_stdin and fifo:
+                raise UsageError("give either --stdin or --fifo")
+            request = Request(
+                blueprints,
+                tenant,
+                inputs,
+                context,
+                output_format,
+                partial,
+                evaluate,
+                merge_imports,
+                diagnostics,
+                keep_going,
+                tuple(parse_variables(variables).items()),
+            )
+            numbers = [WHOLE] if on_stdin else wanted(command[1:], len(blueprints))
+            pack = _packer(app, numbers, on_stdin=on_stdin, fifo=fifo, stack=stack)
+            masked = is_shown_or_kept(1, 2, os.environ) if mask is None else mask
+            load = _load(app, request, report, numbers, pack, masked=masked)
+        if load.needles:
+            from resolver.delivery.taps import Taps  # noqa: PLC0415 - only masked runs need it
+
+            taps = Taps(load.needles)
+        ending = run(command, load.parcel, environ=os.environ, more=load.variables, taps=taps)
+    if taps is not None and taps.count and report.form is Form.TEXT:
+        say(f"note: {count(taps.count, 'value')} masked in what the command printed; this is best effort")
+    return _end(ending, report)
+
+
+def _end(ending: Ending, report: Report) -> int:
     if ending.problem:
         say(f"error: {ending.problem}")
     if ending.signal is not None:
@@ -78,11 +141,71 @@ def execute(  # noqa: PLR0913 - one for each option
     return EXEC_FAILURE if report.failed and ending.code == 0 else ending.code
 
 
-def _text(app: App, request: Request, report: Report) -> bytes:
-    with report.telling():
-        text = resolved_text(run_request(app, request, report), request.output_format)
+def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, stack: ExitStack) -> Packer:
+    """Choose how the command gets its texts; make ready what must be there before anything is decrypted."""
+    if not fifo and (lack := why_no_memfd()):
+        if app.require_hardening:
+            raise not_hardened([lack])
+        instead = "its stdin is a pipe" if on_stdin else "the command gets a FIFO, which can be read once"
+        say(f"warning: {lack}: {instead}")
+        fifo, piped = not on_stdin, on_stdin
+    else:
+        piped = False
+    if piped:
+        return lambda texts: StdinPipe(texts[WHOLE])
+    if on_stdin:
+        return lambda texts: StdinFile(texts[WHOLE])
+    if not fifo:
+        return MemoryFiles
+    names = {number: f"blueprint-{number}" if number else "blueprint" for number in numbers}
+    folder = stack.enter_context(PrivateFolder(list(names.values()), folders(os.environ)))
+    return lambda texts: Fifos(folder, texts, names)
+
+
+def _load(
+    app: App, request: Request, report: Report, numbers: Sequence[int], pack: Packer, *, masked: bool
+) -> _Load:
+    """Resolve, and pack what came of it. No name is left to the texts: the one copy is the command's."""
+    resolution = run_request(app, request, report)
     app.service.close()
-    return text.encode()
+    for name, value in resolution.environment.items():
+        if "\0" in value:
+            raise UsageError(f"the secret for --env {name} holds a null character, which no variable can")
+    needles = _needles(resolution.placed, report) if masked else None
+    base = Path(resolution.blueprints[0].name).parent.absolute()
+    variables = {FOLDER_VARIABLE: str(base), **resolution.environment}
+    return _Load(pack(_texts(resolution, request, numbers)), variables, needles)
+
+
+def _texts(resolution: Resolution, request: Request, numbers: Sequence[int]) -> dict[int, bytes]:
+    """The texts that the command asks for, by their numbers."""
+    left = list(resolution.blueprints)
+    texts = {WHOLE: resolved_text(resolution, request.output_format).encode()}
+    for number, name in enumerate(request.blueprints, 1):
+        if not left or left[0].name != ("<stdin>" if name == "-" else name):
+            if number in numbers:
+                raise UsageError(f"the command names {{{number}}}, and {name!r} was left out")
+            continue
+        alone = replace(resolution, blueprints=(left.pop(0),))
+        if number in numbers:
+            texts[number] = resolved_text(alone, request.output_format).encode()
+    return texts
+
+
+def _needles(secrets: Sequence[Placement], report: Report) -> Needles:
+    from resolver.blueprint.emit import quote  # noqa: PLC0415 - only masked runs need these
+    from resolver.delivery.forms import texts_of  # noqa: PLC0415
+    from resolver.delivery.masking import needles_for  # noqa: PLC0415
+
+    # Data with half a character can't be written, so there is no such text once everything resolved.
+    found = [
+        (placed.label, placed.value, [quote(text)[1:-1] for text in texts_of(placed.value)])
+        for placed in secrets
+    ]
+    needles, short = needles_for(found)
+    if short:
+        report.note(f"masking is best effort; too short to be masked is something of: {', '.join(short)}")
+    return needles
 
 
 def _split(words: tuple[str, ...], arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -42,6 +42,7 @@ class Request(NamedTuple):
     merge_imports: bool
     diagnostics: str
     keep_going: bool
+    environment: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.blueprints!r})"  # inputs may hold values
@@ -158,6 +159,7 @@ def _options(request: Request, tenant: str, plugins: Plugins | None) -> Options:
         request.partial,
         request.evaluate,
         request.merge_imports,
+        environment=dict(request.environment),
     )
 
 

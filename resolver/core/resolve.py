@@ -357,6 +357,14 @@ class Plan:
             found.append(_survey(where, asked))
         return found
 
+    def placed(self) -> list[Placement]:
+        """What was taken out of secrets, and what is placed that was made of it."""
+        taken = [
+            Placement(value, call.key_origin.label(call.key), frozenset((call.key,)))
+            for call, value in self._values.taken.values()
+        ]
+        return taken + [site.placement for site in self._sites if site.placement and site.placement.used]
+
     def results(self, source: Source) -> Results:
         """What is put in the places of one blueprint's calls."""
         places: dict[int, list[_Site]] = {}

@@ -66,6 +66,8 @@ class Values:
     def __init__(self) -> None:
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
+        self.taken: dict[tuple[str, tuple[str | int, ...]], tuple[GetSecret, Any]] = {}
+        """What was taken out of secrets so far, by key and steps, with a call that did so."""
 
     def add(self, values: Mapping[str, SecretValue]) -> None:
         """Take over the values of one round."""
@@ -80,6 +82,11 @@ class Values:
         Raises:
             Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
         """
+        value = self._look_up(call)
+        self.taken[call.key, call.steps] = (call, value)
+        return value
+
+    def _look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
         text = self._texts[call.key].reveal()
         if not call.steps:
             return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import os
 from contextlib import suppress
@@ -11,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from resolver.delivery import relay
-from resolver.delivery.memfd import require_memfd, seal
+from resolver.delivery.parcels import PATH_VARIABLE
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PLACEHOLDER = "{}"
-PATH_VARIABLE = "RESOLVED_BLUEPRINT"
+    from resolver.delivery.parcels import Parcel
+    from resolver.delivery.taps import Taps
+
 WITHHELD = frozenset(
     {
         "RESOLVER_TOKEN",
@@ -35,18 +35,9 @@ _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _SIGNAL_BASE = 128
 _STDERR = 2
+_MOST_DESCRIPTORS = 65536
 _PREPARING = "preparing"
 _EXECUTING = "executing"
-
-
-class Mode(enum.Enum):
-    """How a command gets the blueprint."""
-
-    PATH = "path"
-    """As a path below /proc, in place of `{}` and in `RESOLVED_BLUEPRINT`; its stdin is ours."""
-
-    STDIN = "stdin"
-    """As its stdin. Arguments are left alone, `RESOLVED_BLUEPRINT` is not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,63 +55,80 @@ class Ending:
     problem: str = ""
 
 
-def run(command: Sequence[str], text: bytes, *, mode: Mode, environ: Mapping[str, str]) -> Ending:
-    """Run a command with a text in a sealed memory file, wait for it, pass signals on to it.
+def run(
+    command: Sequence[str],
+    parcel: Parcel,
+    *,
+    environ: Mapping[str, str],
+    more: Mapping[str, str] | None = None,
+    taps: Taps | None = None,
+) -> Ending:
+    """Run a command that gets a parcel, wait for it, pass signals on to it.
 
-    The command inherits stdin, stdout, stderr and, in mode PATH, the text's descriptor, and nothing else.
-    The path leads through its own process id, so it can be opened as often as wanted, each time from the
-    start, by the command and by processes it starts, as long as the command runs and keeps the descriptor.
+    The command inherits stdin, stdout, stderr and what the parcel consists of, and nothing else.
 
     Must be called in the main thread of a process without other threads; the caller flushes its streams and
-    drops its own references to the text first. If this process is killed (SIGKILL), the command goes on: a
+    drops its own references to the texts first. If this process is killed (SIGKILL), the command goes on: a
     deployment that is cut off half-way is worse than one without a supervisor, so no parent-death signal is
-    set. In no case is anything left behind: the kernel frees the text with its last descriptor.
+    set. In no case is anything left behind: the kernel frees memory files and pipes with the last descriptor.
 
     Args:
         command: program and arguments. The program is looked up in the `PATH` of `environ`; no shell.
-        text: the resolved blueprint.
-        mode: how the command gets it.
+        parcel: what the command gets, and how; used up by this call.
         environ: the command's environment, before `WITHHELD` is taken out of it.
+        more: variables that are added to it.
+        taps: what its output passes through on its way to ours; used up by this call.
 
     Returns:
         How the command ended, also when it could not be found (127) or executed (126).
 
     Raises:
         UsageError: there is no command.
-        UnavailableError: the platform lacks what is needed, or no process could be started.
+        UnavailableError: no process could be started.
     """
     if not command:
         raise UsageError(
             "no command was given", hint="put it after `--`: resolver exec BLUEPRINT -- COMMAND {}"
         )
-    require_memfd()
+    withheld = (*WITHHELD, PATH_VARIABLE)
+    variables = {name: value for name, value in environ.items() if name not in withheld} | dict(more or {})
     with relay.hold_signals():
-        document = seal(text)
-        # While the command runs, the only copy shall be the one it can read.
-        del text
         try:
-            pid, report = _start(command, document, mode, environ)
+            pid, report = _start(command, parcel, variables, taps)
+        except BaseException:
+            if taps is not None:
+                taps.abandon()
+            raise
         finally:
-            os.close(document)
+            # While the command runs, the only copy shall be the one it can read.
+            for descriptor in parcel.descriptors:
+                os.close(descriptor)
+            variables.clear()
+        if taps is not None:
+            taps.start()
+        parcel.serve()
+        del parcel
         with os.fdopen(report) as reader:
             failure = reader.read()
-        status = relay.wait(pid)
+        status = relay.wait(pid, taps)
     if failure:
         return _explain(command[0], failure, environ)
     return Ending(status) if status >= 0 else Ending(_SIGNAL_BASE - status, signal=-status)
 
 
-def _start(command: Sequence[str], document: int, mode: Mode, environ: Mapping[str, str]) -> tuple[int, int]:
+def _start(
+    command: Sequence[str], parcel: Parcel, variables: dict[str, str], taps: Taps | None
+) -> tuple[int, int]:
     """Fork; return the child's process id and a pipe that tells why it could not become the command.
 
-    os.fork, because the path holds the child's process id, which is known only once there is a child.
+    os.fork, because a path may hold the child's process id, which is known only once there is a child.
     """
     try:
         report, tell = os.pipe()
         try:
             pid = os.fork()
             if pid == 0:
-                _become(command, document, tell, mode, environ)
+                _become(command, parcel, tell, variables, taps)
         except OSError:
             os.close(report)
             raise
@@ -132,32 +140,21 @@ def _start(command: Sequence[str], document: int, mode: Mode, environ: Mapping[s
 
 
 def _become(
-    command: Sequence[str],
-    document: int,
-    tell: int,
-    mode: Mode,
-    environ: Mapping[str, str],
+    command: Sequence[str], parcel: Parcel, tell: int, variables: dict[str, str], taps: Taps | None
 ) -> NoReturn:
     """In the child: turn into the command, or tell why not. Never returns, so that no code runs twice."""
     stage = _PREPARING
     number = 0
     try:
-        _close_all_but(document, tell)
-        arguments = list(command)
-        variables = {
-            name: value for name, value in environ.items() if name not in WITHHELD and name != PATH_VARIABLE
-        }
-        if mode is Mode.STDIN:
-            os.dup2(document, 0)
-        else:
-            os.set_inheritable(document, True)  # noqa: FBT003 - the only way to call it
-            # Our id as this /proc knows it, which may be that of another process namespace.
-            path = f"/proc/{Path('/proc/self').readlink()}/fd/{document}"
-            arguments[1:] = [argument.replace(PLACEHOLDER, path) for argument in arguments[1:]]
+        _close_all_but(tell, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
+        arguments, path = parcel.unpack(command[1:])
+        if path:
             variables[PATH_VARIABLE] = path
+        if taps is not None:
+            taps.connect()
         relay.reset_signals()
         stage = _EXECUTING
-        os.execvpe(arguments[0], arguments, variables)  # noqa: S606 - the user's own command, without a shell
+        os.execvpe(command[0], [command[0], *arguments], variables)  # noqa: S606 - the user's command, no shell
     except OSError as error:
         number = error.errno or 0
     finally:
@@ -169,8 +166,11 @@ def _become(
 
 def _close_all_but(*kept: int) -> None:
     """Close what a library or whoever started us left open without close-on-exec: sockets, key files."""
-    for entry in list(Path("/proc/self/fd").iterdir()):
-        descriptor = int(entry.name)
+    try:
+        found = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    except OSError:  # a container may be without
+        found = list(range(min(os.sysconf("SC_OPEN_MAX"), _MOST_DESCRIPTORS)))
+    for descriptor in found:
         if descriptor > _STDERR and descriptor not in kept:
             # One of them was the listing's own.
             with suppress(OSError):

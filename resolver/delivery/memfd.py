@@ -30,6 +30,24 @@ def require_memfd() -> None:
         )
 
 
+def why_no_memfd() -> str:
+    """Try whether sealed memory files can be had here, as a sandbox may forbid.
+
+    Returns:
+        One sentence that says what is lacking; empty when nothing is.
+
+    Raises:
+        UnavailableError: this is not Linux, so there are none, and much else is missing.
+    """
+    if sys.platform != "linux":
+        require_memfd()
+    try:
+        os.close(seal(b"probe"))
+    except UnavailableError as error:
+        return error.message
+    return ""
+
+
 def seal(text: bytes) -> int:
     """Put a text into a memory file and seal it against every change.
 
@@ -65,7 +83,7 @@ def seal(text: bytes) -> int:
             os.close(readable)
     except OSError as error:
         raise UnavailableError(
-            f"the blueprint could not be put into a sealed memory file: {error.strerror}",
+            f"no sealed memory file could be made: {error.strerror}",
             hint="this needs memfd_create, file seals and a mounted /proc; a sandbox may forbid them",
         ) from None
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from resolver.delivery.taps import Taps
+
 _SI_KERNEL = 0x80  # <asm-generic/siginfo.h>
 
 
@@ -67,11 +69,12 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def wait(pid: int) -> int:
+def wait(pid: int, taps: Taps | None = None) -> int:
     """Wait for a child process within `hold_signals`, relaying signals and stops.
 
     Args:
         pid: the child, in our process group unless it leaves it.
+        taps: what passes on its output, if anything does; emptied before we stop and when it has ended.
 
     Returns:
         The exit code, 0 to 255, or the negative number of the signal that ended it.
@@ -80,16 +83,22 @@ def wait(pid: int) -> int:
     while True:
         received = signal.sigwaitinfo(watched)
         if received.si_signo != signal.SIGCHLD:
-            if not _has_had(pid, received):
+            resized = taps is not None and received.si_signo == signal.SIGWINCH
+            if taps is not None and resized:
+                taps.resize()
+            # A new size is told again: when the terminal told it, the command's own still had the old one.
+            if resized or not _has_had(pid, received):
                 # Without permission (a setuid command) there is nobody else to tell.
                 with suppress(PermissionError):
                     os.kill(pid, received.si_signo)
             continue
         while (change := os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG)) is not None:
-            if change.si_code == os.CLD_EXITED:
-                return change.si_status
-            if change.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
-                return -change.si_status
+            if change.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
+                if taps is not None:
+                    taps.finish(watched)
+                return change.si_status if change.si_code == os.CLD_EXITED else -change.si_status
+            if taps is not None:
+                taps.settle()
             _stop()
 
 

@@ -73,6 +73,26 @@ def judge(
     raise SinkRefusedError(f"stdout is {kind}", hint=_OTHER_HINT)
 
 
+def is_shown_or_kept(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> bool:
+    """Whether what a command writes to a descriptor is read by a person or kept as a log.
+
+    Args:
+        fd: where it writes to.
+        stderr_fd: where its messages go; may be closed.
+        environ: where `JOURNAL_STREAM` and `CI` are looked up.
+    """
+    try:
+        status = os.fstat(fd)
+        if os.isatty(fd):
+            return True
+        if stat.S_ISREG(status.st_mode):
+            return _are_same(status, os.fstat(stderr_fd))  # `> deploy.log 2>&1`
+    except OSError:
+        return False
+    is_stream = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
+    return is_stream and bool(_name_log(status, stderr_fd, environ))
+
+
 def _judge_device(fd: int, status: os.stat_result) -> Sink:
     if os.isatty(fd):
         return Sink.TERMINAL

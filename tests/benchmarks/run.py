@@ -1,5 +1,7 @@
 """What a resolve costs: beside the least possible work, beside Cloudify's parser, and as a process.
 
+And what masking a command's output costs, beside `cat`.
+
     python tests/benchmarks/run.py [--cloudify-python PYTHON | --make-cloudify DIRECTORY]
 
 What is compared is timed in one run, in turn, and printed as ratios. Nothing is asserted: a time is no test.
@@ -20,14 +22,16 @@ from cloudify_side import make_environment, measure
 from embedded import Embedded
 from floor import Floor
 from generated import Generated, generate
+from masking import time_masking
 from measure import alternate
 from startup import time_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("floor", "cloudify", "process")
+PARTS = ("floor", "cloudify", "process", "masking")
 SIZES = (200, 2_000, 20_000)
+MIB = 1 << 20
 FLOOR, SILENT, AUDITED = "floor", "without audit", "with audit"
 
 
@@ -49,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
                 _compare_with_cloudify(python, blueprints, resolved, directory, options.cloudify_timeout)
         if "process" in options.only:
             _compare_processes(directory, options.repeats)
+        if "masking" in options.only:
+            _compare_masking(directory, options.repeats)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -126,6 +132,16 @@ def _compare_processes(directory: Path, repeats: int) -> None:
     _say("\nwhole processes")
     for name, seconds in times.items():
         _say(f"{name:>42} {_ms(seconds)} ({_times(seconds, least)})")
+
+
+def _compare_masking(directory: Path, repeats: int) -> None:
+    size = 64 * MIB
+    for kind, times in time_masking(directory, size, repeats).items():
+        least = next(iter(times.values()))
+        _say(f"\n{size // MIB} MiB of {kind}, through pipes")
+        for name, seconds in times.items():
+            rate = size / MIB / seconds
+            _say(f"{name:>42} {_ms(seconds)} ({_times(seconds, least)}) {rate:>6.0f} MiB/s")
 
 
 def _ms(seconds: float) -> str:

@@ -23,15 +23,29 @@ TIMEOUT = 20.0
 _SUPERVISOR = """
 import json, os, sys
 from pathlib import Path
-from resolver.delivery.child import Mode, run
+from resolver.delivery.child import run
+from resolver.delivery.fifo import PrivateFolder, folders
 from resolver.delivery.hardening import harden
+from resolver.delivery.masking import needles_for
+from resolver.delivery.parcels import Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
+from resolver.delivery.taps import Taps
 from resolver.errors import ResolverError
-folder, mode, hardened, *command = sys.argv[1:]
+folder, mode, hardened, masked, *command = sys.argv[1:]
 if hardened:
     harden()
 text = (Path(folder) / "text").read_bytes()
+taps = Taps(needles_for([("key", word, ()) for word in masked.split(",")])[0]) if masked else None
 try:
-    ending = run(command, text, mode=Mode(mode), environ=os.environ)
+    if mode == "fifo":
+        private = PrivateFolder(["blueprint"], folders(os.environ))
+        parcel = Fifos(private, {0: text}, {0: "blueprint"})
+    elif mode == "path":
+        parcel = MemoryFiles({0: text})
+    else:
+        parcel = {"stdin": StdinFile, "pipe": StdinPipe}[mode](text)
+    ending = run(command, parcel, environ=os.environ, taps=taps)
+    if mode == "fifo":
+        private.close()
     told = {"code": ending.code, "signal": ending.signal, "problem": ending.problem}
 except ResolverError as error:
     told = {"error": type(error).__name__, "message": error.message}
@@ -81,6 +95,7 @@ def start(tmp_path: Path, package_environ: dict[str, str]) -> Iterator[Callable[
         text: bytes = b"password: open sesame\n",
         mode: str = "path",
         hardened: bool = False,
+        masked: str = "",
         environ: dict[str, str] | None = None,
         before: Sequence[str] = (),
         **popen: Any,  # noqa: ANN401 - passed on
@@ -90,7 +105,7 @@ def start(tmp_path: Path, package_environ: dict[str, str]) -> Iterator[Callable[
         popen.setdefault("stderr", subprocess.PIPE)
         flag = "hardened" if hardened else ""
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", _SUPERVISOR, str(tmp_path), mode, flag, *command],
+            [*before, sys.executable, "-c", _SUPERVISOR, str(tmp_path), mode, flag, masked, *command],
             env={**package_environ, **(environ or {})},
             **popen,
         )

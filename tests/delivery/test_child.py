@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.delivery import child
+from resolver.delivery.masking import Needles
+from resolver.delivery.parcels import MemoryFiles
+from resolver.delivery.taps import Taps
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -208,7 +211,7 @@ def test_program_is_looked_up_in_the_given_path(supervise: Callable[..., Any], t
 def test_empty_command_is_refused() -> None:
     """No command is a mistake in usage, found before anything is done."""
     with pytest.raises(UsageError, match="no command was given"):
-        child.run([], TEXT, mode=child.Mode.PATH, environ={})
+        child.run([], MemoryFiles({}), environ={})
 
 
 @pytest.mark.parametrize("call", ["fork", "pipe"])
@@ -218,10 +221,11 @@ def test_failed_fork_is_our_own_failure(monkeypatch: pytest.MonkeyPatch, call: s
     def refuse() -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(os, call, refuse)
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the numbers are wanted
+    parcel, taps = MemoryFiles({0: TEXT}), Taps(Needles([b"sesame"]))
+    monkeypatch.setattr(os, call, refuse)
     with pytest.raises(UnavailableError) as caught:
-        child.run(["true"], TEXT, mode=child.Mode.PATH, environ={})
+        child.run(["true"], parcel, environ={}, taps=taps)
     assert caught.value.message == "no process could be started: Resource temporarily unavailable"
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
@@ -231,12 +235,13 @@ def test_failure_before_the_command_is_our_own(package_environ: dict[str, str]) 
     script = """
 import sys
 from resolver.delivery import child
+from resolver.delivery.parcels import MemoryFiles
 from resolver.errors import UnavailableError
 def fail(*kept):
     raise OSError(24, "x")
 child._close_all_but = fail
 try:
-    child.run(["true"], b"password: open sesame", mode=child.Mode.PATH, environ={})
+    child.run(["true"], MemoryFiles({0: b"password: open sesame"}), environ={})
 except UnavailableError as error:
     print(error.message)
 """
@@ -251,7 +256,8 @@ def test_null_character_is_told_as_126(package_environ: dict[str, str]) -> None:
     """A word that the system can't pass on is told without a traceback and without the word."""
     script = """
 from resolver.delivery import child
-print(child.run(["true", "a\\0b"], b"t", mode=child.Mode.PATH, environ={}))
+from resolver.delivery.parcels import MemoryFiles
+print(child.run(["true", "a\\0b"], MemoryFiles({0: b"t"}), environ={}))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], env=package_environ, capture_output=True, check=True

@@ -69,9 +69,7 @@ def test_refused_memfd_create_is_unavailable(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "memfd_create", refuse)
     with pytest.raises(UnavailableError) as caught:
         seal(TEXT)
-    assert caught.value.message == (
-        "the blueprint could not be put into a sealed memory file: Operation not permitted"
-    )
+    assert caught.value.message == ("no sealed memory file could be made: Operation not permitted")
     assert caught.value.__cause__ is None
 
 
@@ -110,7 +108,7 @@ def test_refused_seals_are_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     create = os.memfd_create
     monkeypatch.setattr(os, "memfd_create", lambda name, _flags: create(name, os.MFD_CLOEXEC))
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the numbers are wanted
-    with pytest.raises(UnavailableError, match="could not be put into a sealed memory file"):
+    with pytest.raises(UnavailableError, match="no sealed memory file could be made"):
         seal(TEXT)
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 

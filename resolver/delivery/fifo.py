@@ -1,0 +1,140 @@
+"""FIFOs in a private folder, each of which gives its text to one reader, once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from resolver.delivery import watcher
+from resolver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_F_SETPIPE_SZ = 1031  # <linux/fcntl.h>
+_LARGEST_PIPE = 1 << 20  # pipe(7), /proc/sys/fs/pipe-max-size
+
+
+def folders(environ: Mapping[str, str]) -> list[str]:
+    """Where the private folder may be made, the best place first: memory before disks.
+
+    A FIFO has a name there and nothing else: what passes through it is in no file system.
+    """
+    # A relative one is to be ignored (XDG Base Directory Specification).
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    temporary = environ.get("TMPDIR", "")
+    found = [path for path in (runtime, "/dev/shm", temporary) if os.path.isabs(path)]  # noqa: PTH117, S108
+    return [*found, *(path for path in (tempfile.gettempdir(),) if path not in found)]
+
+
+class PrivateFolder:
+    """A folder with FIFOs, which a process of its own removes when this one is gone.
+
+    To be made before anything is decrypted: a forked process inherits what there is.
+
+    Args:
+        names: names for the FIFOs.
+        bases: where to make the folder, in the order of preference.
+
+    Raises:
+        UnavailableError: there is no place for it, or no process could be started.
+    """
+
+    def __init__(self, names: Sequence[str], bases: Sequence[str]) -> None:
+        program = [sys.executable, "-I", "-S", watcher.__file__, "/".join(names), *bases]
+        asleep, self._lifeline = os.pipe()
+        report, tell = os.pipe()
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                program,
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, asleep, 0),
+                    (os.POSIX_SPAWN_DUP2, tell, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+            )
+        except OSError as error:
+            os.close(self._lifeline)
+            os.close(report)
+            raise UnavailableError(f"no process could be started: {error.strerror}") from None
+        finally:
+            os.close(asleep)
+            os.close(tell)
+        with os.fdopen(report, "rb") as reader:
+            self.path = Path(os.fsdecode(reader.read()))
+        if not self.path.name:
+            self._end()
+            raise UnavailableError(
+                f"no folder for a FIFO could be made in {', '.join(bases)}",
+                hint="let XDG_RUNTIME_DIR or TMPDIR name a folder that you can write to",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Have the folder removed, and wait until it is."""
+        self._end()
+        # Gone already, unless someone killed the process that removes it.
+        watcher.remove_folder(str(self.path))
+
+    def _end(self) -> None:
+        os.close(self._lifeline)
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+
+
+def feed(path: str, text: bytes) -> None:
+    """Give a text to whoever opens a FIFO next, from a thread of its own.
+
+    The name is gone as soon as there is a reader. So whoever comes later gets an error, and neither waits for
+    ever nor gets a part of the text.
+
+    Args:
+        path: the FIFO.
+        text: what its reader gets.
+    """
+    threading.Thread(target=_feed, args=(path, text), daemon=True).start()
+
+
+def _feed(path: str, text: bytes) -> None:
+    with suppress(OSError):  # the folder was removed before anyone came
+        descriptor = os.open(path, os.O_WRONLY)
+        os.unlink(path)  # noqa: PTH108 - nothing may come between these two
+        write_all(descriptor, text)
+
+
+def write_all(descriptor: int, text: bytes) -> None:
+    """Write a text to a pipe and close it; a reader that goes away early is no error.
+
+    Where the kernel lets us, the pipe is made large enough for all of it: if we are killed, a reader that has
+    begun still gets the whole.
+    """
+    try:
+        with suppress(OSError):
+            import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+            fcntl.fcntl(descriptor, _F_SETPIPE_SZ, min(len(text), _LARGEST_PIPE))
+        rest = memoryview(text)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)

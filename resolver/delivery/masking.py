@@ -1,0 +1,168 @@
+"""Replacing secret texts in a stream of bytes.
+
+Every occurrence is found, also those that overlap, and what they cover is replaced, neighbours by one mask.
+An Aho-Corasick automaton finds where the first bytes of a text stand; there the whole of it is compared. So a
+long text costs no more than a short one, and how a stream is cut into chunks makes no difference.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from resolver.delivery.forms import MIN_LENGTH, forms_of, lines_of, texts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ahocorasick_rs import BytesAhoCorasick
+
+MASK = "***"
+
+
+class Needles:
+    """The byte strings to look for, ready for any number of streams. Its repr shows none of them.
+
+    Args:
+        needles: byte strings of at least `MIN_LENGTH` bytes; each is whole characters of UTF-8.
+
+    Attributes:
+        mask: what stands in the place of each. One of its characters is in none of them, so that none of them
+            can come about by putting it in.
+    """
+
+    def __init__(self, needles: Iterable[bytes]) -> None:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415 - only masked runs need it
+
+        groups: dict[bytes, list[bytes]] = {}
+        for needle in set(needles):
+            groups.setdefault(needle[:MIN_LENGTH], []).append(needle)
+        for group in groups.values():
+            group.sort(key=len, reverse=True)
+        self.groups = groups
+        """The needles that begin with the same `MIN_LENGTH` bytes, the longest first."""
+        self._heads = {head[:size] for head in groups for size in range(1, MIN_LENGTH)}
+        self._any: BytesAhoCorasick | None = None
+        self._all: BytesAhoCorasick | None = None
+        if groups:
+            # The first one is ten times as fast, and tells only whether there is anything at all.
+            self._any = BytesAhoCorasick(groups, matchkind=MatchKind.LeftmostFirst)
+            self._all = BytesAhoCorasick(groups, matchkind=MatchKind.Standard)
+        self.mask = _choose_mask(groups)
+
+    def __repr__(self) -> str:
+        return "Needles(****)"
+
+    def __bool__(self) -> bool:
+        return bool(self.groups)
+
+    def starts(self, data: bytes) -> list[int]:
+        """Where the first `MIN_LENGTH` bytes of any needle stand, in order."""
+        if self._any is None or self._all is None or not self._any.find_matches_as_indexes(data):
+            return []
+        return [start for _, start, _ in self._all.find_matches_as_indexes(data, overlapping=True)]
+
+    def may_begin(self, tail: bytes) -> bool:
+        """Whether fewer than `MIN_LENGTH` bytes are the beginning of any needle."""
+        return tail in self._heads
+
+
+def _choose_mask(groups: dict[bytes, list[bytes]]) -> bytes:
+    for code in chain(b"*#", range(0x2580, 0x110000)):
+        sign = chr(code).encode("utf-8", "replace")
+        if not any(sign in needle for group in groups.values() for needle in group):
+            return sign * len(MASK)
+    raise AssertionError("the needles hold every character there is")
+
+
+class Masker:
+    """Masks one stream.
+
+    Args:
+        needles: what to look for.
+
+    Attributes:
+        count: how many masks were put in.
+    """
+
+    def __init__(self, needles: Needles) -> None:
+        self._needles = needles
+        self._held = b""
+        self._covered = 0
+        self._behind_mask = False
+        self.count = 0
+
+    def feed(self, chunk: bytes, *, last: bool = False) -> bytes:
+        """Take the next bytes of the stream.
+
+        Args:
+            chunk: the bytes, any number of them.
+            last: whether the stream ends with them.
+
+        Returns:
+            What can be passed on now: all but those bytes at the end with which a needle may begin.
+        """
+        data = self._held + chunk
+        found, keep = self._find(data)
+        if last:
+            keep = len(data)
+        pieces: list[bytes] = []
+        position = self._covered
+        for start, end in found:
+            if start >= keep:
+                break
+            if start > position:
+                pieces.append(data[position:start])
+                self._behind_mask = False
+            if not self._behind_mask:
+                pieces.append(self._needles.mask)
+                self._behind_mask = True
+                self.count += 1
+            position = max(position, end)
+        if position < keep:
+            pieces.append(data[position:keep])
+            self._behind_mask = False
+        self._covered = max(position - keep, 0)
+        self._held = data[keep:]
+        return b"".join(pieces)
+
+    def _find(self, data: bytes) -> tuple[list[tuple[int, int]], int]:
+        """What the needles cover, by their starts, and where the bytes begin that have to wait for more."""
+        found: list[tuple[int, int]] = []
+        size = keep = len(data)
+        for start in self._needles.starts(data):
+            for needle in self._needles.groups[data[start : start + MIN_LENGTH]]:
+                end = start + len(needle)
+                if end > size:
+                    if keep > start and needle.startswith(data[start:]):
+                        keep = start
+                elif data.startswith(needle, start):
+                    found.append((start, end))
+                    break
+        for start in range(max(0, size - MIN_LENGTH + 1), keep):
+            if self._needles.may_begin(data[start:]):
+                keep = start
+                break
+        return found, keep
+
+
+def needles_for(secrets: Iterable[tuple[str, object, Iterable[str]]]) -> tuple[Needles, list[str]]:
+    """What to look for, given the secrets that a command gets.
+
+    Args:
+        secrets: for each its name as it may be shown, its value (text or JSON data), and more forms of it.
+
+    Returns:
+        The needles, and the names of those secrets of which something is too short to be looked for.
+    """
+    needles: set[bytes] = set()
+    short: set[str] = set()
+    for name, value, more in secrets:
+        needles.update(form.encode("utf-8", "replace") for form in more)
+        for text in texts_of(value):
+            for part in {text, *lines_of(text)} - {""}:
+                if len(part) >= MIN_LENGTH:
+                    needles |= forms_of(part)
+                else:
+                    short.add(name)
+    return Needles(needle for needle in needles if len(needle) >= MIN_LENGTH), sorted(short)

@@ -1,0 +1,223 @@
+"""FIFOs: one reader, no trace afterwards, whoever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from resolver.delivery import fifo, watcher
+from resolver.delivery.fifo import PrivateFolder, folders
+from resolver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
+
+TEXT = b"password: open sesame\n"
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def watchers(base: Path) -> list[int]:
+    """The watcher processes for a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(base) in arguments and any(word.endswith(b"watcher.py") for word in arguments):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """Where the private folder is made."""
+    made = tmp_path / "runtime"
+    made.mkdir()
+    return made
+
+
+def run_options(base: Path) -> dict[str, Any]:
+    """What makes a supervisor serve a FIFO in a folder of the test's own."""
+    return {"mode": "fifo", "environ": {"XDG_RUNTIME_DIR": str(base)}}
+
+
+def test_one_read(supervise: Callable[..., Any], base: Path) -> None:
+    """The path gives the text once, by a plain name; a second open is an error, and does not wait."""
+    finished = supervise(
+        ["sh", "-c", 'echo {} "$RESOLVED_BLUEPRINT"; cat {}; cat {}; echo $?'],
+        **run_options(base),
+    )
+    path, variable, *rest = finished.out.decode().split(maxsplit=2)
+    assert path == variable
+    assert Path(path).parent.parent == base
+    assert rest == [TEXT.decode() + "1\n"]
+    assert b"No such file or directory" in finished.err
+    assert list(base.iterdir()) == []
+    assert watchers(base) == []
+
+
+def test_modes(supervise: Callable[..., Any], base: Path) -> None:
+    """The folder is its owner's alone, whatever the umask; the FIFO, too."""
+    command = ["sh", "-c", "stat -c '%a %F' $(dirname {}) {}"]
+    out = supervise(command, before=("sh", "-c", 'umask 777; exec "$@"', "sh"), **run_options(base)).out
+    assert out == b"700 directory\n600 fifo\n"
+
+
+def test_large_texts(supervise: Callable[..., Any], base: Path) -> None:
+    """A text that no pipe can hold arrives whole."""
+    text = bytes(range(256)) * 20_000
+    finished = supervise(["cat", "{}"], text=text, **run_options(base))
+    assert finished.out == text
+
+
+def test_a_reader_that_goes_away(supervise: Callable[..., Any], base: Path) -> None:
+    """One that reads only the beginning, or nothing at all, ends as it likes, and nothing is left."""
+    text = TEXT * 200_000
+    assert supervise(["head", "-n", "1", "{}"], text=text, **run_options(base)).out == TEXT
+    assert supervise(["true", "{}"], **run_options(base)).ending["code"] == 0
+    assert list(base.iterdir()) == []
+
+
+@pytest.mark.parametrize("victim", ["command", "supervisor", "both"])
+@pytest.mark.parametrize("read", [True, False], ids=["read", "unread"])
+def test_nothing_is_left_when_someone_is_killed(
+    start: Callable[..., Any], base: Path, victim: str, *, read: bool
+) -> None:
+    """SIGKILL of the command, of us or of both leaves neither folder nor process."""
+    script = f"echo $$; {'cat {} >/dev/null; ' if read else ''}exec 3</dev/null; echo ready; exec sleep 30"
+    supervised = start(["sh", "-c", script], **run_options(base))
+    command = int(supervised.process.stdout.readline())
+    assert supervised.process.stdout.readline() == b"ready\n"
+    assert len(list(base.iterdir())) == 1
+    assert len(watchers(base)) == 1
+    if victim != "command":
+        supervised.process.kill()
+    if victim != "supervisor":
+        os.kill(command, signal.SIGKILL)
+    until(lambda: not list(base.iterdir()) and not watchers(base))
+    if victim == "supervisor":
+        os.kill(command, signal.SIGKILL)  # it goes on without us, as it should
+    supervised.process.wait(10)
+
+
+def test_the_watcher_is_killed(base: Path) -> None:
+    """Then we remove the folder ourselves."""
+    with PrivateFolder(["a", "b"], [str(base)]) as folder:
+        assert {path.name for path in folder.path.iterdir()} == {"a", "b"}
+        (pid,) = watchers(base)
+        os.kill(pid, signal.SIGKILL)
+    assert list(base.iterdir()) == []
+
+
+def test_the_watcher_stands_aside(base: Path) -> None:
+    """It leads a session of its own, has no environment and no other descriptor, and ignores signals."""
+    with PrivateFolder(["a"], [str(base)]):
+        (pid,) = watchers(base)
+        until(lambda: Path(f"/proc/{pid}/cwd").readlink() == Path("/"))
+        assert os.getsid(pid) == pid
+        assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+        assert {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()} == {"0", "2"}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(pid, number)
+        time.sleep(0.05)
+        assert watchers(base) == [pid]
+    assert watchers(base) == []
+
+
+def test_what_a_command_puts_there_is_removed(base: Path) -> None:
+    """A file or a folder that was put into the private folder goes with it; a link is not followed."""
+    kept = base.with_name("kept")
+    kept.mkdir()
+    (kept / "file").write_text("stays")
+    with PrivateFolder(["a"], [str(base)]) as folder:
+        (folder.path / "deep" / "er").mkdir(parents=True)
+        (folder.path / "deep" / "er" / "copy").write_text("value")
+        (folder.path / "link").symlink_to(kept)
+    assert list(base.iterdir()) == []
+    assert (kept / "file").read_text() == "stays"
+
+
+def test_the_first_place_that_can_be_written_to(base: Path) -> None:
+    """A place that is missing, or no folder, is passed over."""
+    (base / "file").write_text("")
+    with PrivateFolder(["a"], ["/no/such/place", str(base / "file"), str(base)]) as folder:
+        assert folder.path.parent == base
+        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_no_place(base: Path) -> None:
+    """Where there is none, the error names those that were tried, and no process is left."""
+    with pytest.raises(UnavailableError) as caught:
+        PrivateFolder(["a"], [f"{base}/no", "/no/such/place"])
+    assert caught.value.message == f"no folder for a FIFO could be made in {base}/no, /no/such/place"
+    assert watchers(base) == []
+
+
+def test_a_folder_that_takes_no_fifo_is_passed_over(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems have none; the folder is removed again."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "x")
+
+    monkeypatch.setattr(os, "mkfifo", refuse)
+    assert watcher.make_folder([str(base)], ["a"]) == ""
+    assert list(base.iterdir()) == []
+
+
+def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's own folder, then memory, then the one for temporary files; relative names are ignored."""
+    monkeypatch.setattr(fifo.tempfile, "gettempdir", lambda: "/tmp")
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": "/var/tmp"}
+    assert folders(environ) == [str(tmp_path), "/dev/shm", "/var/tmp", "/tmp"]
+    assert folders({"XDG_RUNTIME_DIR": "here", "TMPDIR": "there"}) == ["/dev/shm", "/tmp"]
+    assert folders({"TMPDIR": "/tmp"}) == ["/dev/shm", "/tmp"]
+
+
+def test_no_process_can_be_started(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the error says so, and no descriptor stays open."""
+    monkeypatch.setattr(sys, "executable", str(base / "none"))
+    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the numbers are wanted
+    with pytest.raises(UnavailableError, match="no process could be started: No such file or directory"):
+        PrivateFolder(["a"], [str(base)])
+    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+
+
+def test_the_program_alone(base: Path) -> None:
+    """Run by hand with its stdin at an end, it makes the folder, tells it, and removes it."""
+    done = subprocess.run(
+        [sys.executable, watcher.__file__, "a/b", str(base)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.startswith(os.fsencode(base) + b"/resolver-")
+    assert list(base.iterdir()) == []
+
+
+def test_stdin_pipe(supervise: Callable[..., Any]) -> None:
+    """Without memory files stdin is a pipe: any text of any size, also one that is not read."""
+    text = bytes(range(256)) * 20_000
+    assert supervise(["cat"], text=text, mode="pipe").out == text
+    assert supervise(["cat"], text=b"", mode="pipe").out == b""
+    assert supervise(["true"], text=text, mode="pipe").ending["code"] == 0
+    finished = supervise(["sh", "-c", 'echo "$1 ${RESOLVED_BLUEPRINT-unset}"', "sh", "{}"], mode="pipe")
+    assert finished.out == b"{} unset\n"
