@@ -1,0 +1,182 @@
+"""The pages for CI systems: their files are sound, and what they run works on a store on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from resolver.compose import open_service
+from resolver.config import Settings
+from resolver.errors import UsageError
+from tests.conftest import SCRIPTS, clean_environment
+from tests.leaks.marks import Marks
+from tests.test_docs import DOCS, ROOT, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+GITLAB, GITHUB = DOCS / "gitlab-ci.md", DOCS / "github-actions.md"
+BLUEPRINT = "password: { get_secret: shop_password }\ncertificate: { get_secret: shop_certificate }\n"
+
+
+def workflow(page: Path) -> dict[str, Any]:
+    """The YAML file on a page. YAML 1.1 reads `on` as a boolean."""
+    (text,) = blocks(page.read_text(), "yaml")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return {("on" if key is True else key): value for key, value in loaded.items()}
+
+
+class Job:
+    """A shell that runs a page's lines, as a CI system does: the output is a pipe that is kept as a log."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.folder = folder
+        self.got = folder / "got"
+        self.environ = clean_environment() | {
+            "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
+            "RESOLVER_HOME": str(home),
+            "CI": "true",
+        }
+        (folder / "blueprints").mkdir()
+        (folder / "blueprints" / "shop.yaml").write_text(BLUEPRINT)
+        script = folder / "deploy.sh"
+        script.write_text(f'#!/bin/sh\ncp "$1" {self.got}\nenv > {folder}/env\n')
+        script.chmod(0o700)
+
+    def run(self, lines: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run lines as the shell of a job; a failing line ends it."""
+        return subprocess.run(
+            # A line of its own at the end: bash would become the last command, and be no parent of it.
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", f"{lines}\n:"],
+            cwd=self.folder,
+            env=self.environ | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def marks() -> Marks:
+    """The values, for searching."""
+    return Marks()
+
+
+@pytest.fixture
+def job(home: Path, tmp_path: Path, marks: Marks) -> Job:
+    """A job on a store with the secrets of the blueprint."""
+    secrets = {
+        "shop_password": marks.new("password") + "%25",
+        "shop_certificate": f"{marks.new('line one')}\n\n{marks.new('line two')}",
+        "other_password": "other",
+    }
+    settings = Settings({}, home)
+    with contextlib.closing(open_service(settings)) as service:
+        admin = service.gate.authenticate_token(settings.token())
+        service.tenants.create(admin, "prod")
+        for key, value in secrets.items():
+            service.secrets.create(admin, "prod", key, value)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    return Job(home, folder)
+
+
+def make_token(job: Job, home: Path, page: Path) -> str:
+    """Run what a page says to do once; the token. The administrator's profile is gone afterwards."""
+    (commands,) = blocks(page.read_text(), "sh")
+    done = job.run(commands)
+    assert done.returncode == 0, done.stderr
+    (home / "profile").unlink()
+    return done.stdout.splitlines()[-1]
+
+
+def deploys(job: Job, marks: Marks, done: subprocess.CompletedProcess[str]) -> None:
+    """The command got everything but the token, and the log has nothing."""
+    assert done.returncode == 0, done.stderr
+    got = yaml.safe_load(job.got.read_text())
+    assert len(marks.find(got["password"])) == 1
+    assert len(marks.find(got["certificate"])) == 2
+    assert "RESOLVER_TOKEN" not in (job.folder / "env").read_text()
+    assert marks.find(done.stdout + done.stderr) == []
+
+
+def test_gitlab(job: Job, home: Path, marks: Marks) -> None:
+    """The check needs no token; the job that deploys works with the narrowed one, and keeps the log clean."""
+    file = workflow(GITLAB)
+    jobs = {name: body for name, body in file.items() if isinstance(body, dict) and "script" in body}
+    assert {body["stage"] for body in jobs.values()} == set(file["stages"])
+    checked = job.run("\n".join(jobs["check-blueprints"]["script"]), RESOLVER_HOME="/nowhere")
+    assert checked.returncode == 0, checked.stderr
+    token = make_token(job, home, GITLAB)
+    variables = jobs["deploy"]["variables"]
+    assert set(variables) == {"RESOLVER_URL", "RESOLVER_TENANT"}
+    given = {"RESOLVER_TENANT": variables["RESOLVER_TENANT"], "RESOLVER_TOKEN": token}
+    done = job.run("\n".join(jobs["deploy"]["script"]), **given)
+    deploys(job, marks, done)
+    refused = job.run("resolve blueprints/shop.yaml", **given)
+    assert (refused.returncode, refused.stdout) == (7, "")
+    other = job.run("echo 'a: { get_secret: other_password }' | resolve - | cat", **given)
+    assert (other.returncode, other.stdout) == (4, "")
+    job.run("rm got; echo 'x: { get_secret: shop_none }' >> blueprints/shop.yaml")
+    broken = job.run(jobs["deploy"]["script"][-1], **given)
+    assert (broken.returncode, job.got.exists()) == (125, False)
+
+
+def test_github(job: Job, home: Path, marks: Marks) -> None:
+    """Each step's lines run: annotations, one mask line for each line of a value, and the deployment."""
+    file = workflow(GITHUB)
+    assert set(file) == {"name", "on", "permissions", "jobs"}
+    body = file["jobs"]["deploy"]
+    steps = {step["name"]: step for step in body["steps"] if "run" in step}
+    assert list(steps) == ["Install", "Check", "Mask", "Deploy"]
+    assert steps["Install"]["run"].startswith("pip install blueprint-resolver==")
+    assert [name for name, step in steps.items() if "RESOLVER_TOKEN" in step.get("env", {})] == [
+        "Mask",
+        "Deploy",
+    ]
+    (job.folder / "blueprints" / "bad.yaml").write_text("a: { get_secret: [] }\n")
+    checked = job.run(steps["Check"]["run"], RESOLVER_HOME="/nowhere")
+    assert checked.returncode == 3
+    assert checked.stdout.startswith("::error title=bad_argument,file=blueprints/bad.yaml,line=1,col=4::")
+    (job.folder / "blueprints" / "bad.yaml").unlink()
+    token = make_token(job, home, GITHUB)
+    given = {"RESOLVER_TENANT": body["env"]["RESOLVER_TENANT"], "RESOLVER_TOKEN": token}
+    masked = job.run(steps["Mask"]["run"], **given)
+    assert (masked.returncode, masked.stderr) == (0, "")
+    lines = masked.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("::add-mask::") for line in lines)
+    assert [len(marks.find(line)) for line in lines] == [1, 1, 1]
+    assert lines[0].endswith("%2525")  # GitHub decodes this text, so a percent sign has to be written so
+    missing = job.run(steps["Mask"]["run"].replace("shop_certificate", "shop_none"), **given)
+    assert missing.returncode == 5
+    assert missing.stderr.startswith("error: secret 'shop_none' was not found in tenant 'prod'\n")
+    assert "Traceback" not in missing.stderr
+    deploys(job, marks, job.run(steps["Deploy"]["run"], **given))
+
+
+@pytest.mark.parametrize("page", [GITLAB, GITHUB], ids=lambda page: page.name)
+def test_remote_mode_is_told_as_it_is(page: Path) -> None:
+    """The pages say that RESOLVER_URL is refused as long as it is; when it is not any more, take that out."""
+    try:
+        Settings({"RESOLVER_URL": "https://secrets.example", "RESOLVER_HOME": "/nowhere"})
+        refused = False
+    except UsageError:
+        refused = True
+    assert ("This version refuses `RESOLVER_URL`" in page.read_text()) is refused
+
+
+def test_the_hook_definition_is_whole() -> None:
+    """pre-commit needs these fields, and the documentation shows the hook's id."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert {"id", "name", "entry", "language"} <= set(hook)
+    assert (hook["language"], hook["types"]) == ("python", ["yaml"])
+    assert re.search(rf"- id: {hook['id']}\n", (DOCS / "blueprints.md").read_text())
