@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from resolver.console import routes as pages
 from resolver.rest.answers import Answer
 from resolver.rest.errors import add_handlers
 from resolver.rest.options import ServerOptions
-from resolver.rest.routes import batch, providers, secrets, system
+from resolver.rest.routes import batch, console, providers, secrets, system
 from resolver.rest.routing import SECURITY_SCHEMES, Server
 from resolver.rest.watching import Watching
 
@@ -31,6 +32,7 @@ GROUPS = (
     secrets.GROUP,
     providers.GROUP,
     batch.GROUP,
+    console.GROUP,
 )
 """All routes, in the order of the document."""
 
@@ -65,6 +67,7 @@ def create_app(service: Service, options: ServerOptions | None = None) -> FastAP
     for group in GROUPS:
         for router in group.routers:
             app.include_router(router)
+    app.router.routes.extend(pages())
     app.add_route("/openapi.json", _document, include_in_schema=False)
     return app
 

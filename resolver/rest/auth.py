@@ -17,10 +17,12 @@ from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 
 from resolver.errors import AuthenticationError
-from resolver.rest.errors import RequestError
+from resolver.rest.cookies import demand_proof, read_session
+from resolver.rest.sites import refuse_other_sites
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
+    from starlette.requests import HTTPConnection
 
     from resolver.core.model import Caller
     from resolver.service import Service
@@ -38,6 +40,11 @@ class Credentials:
     token: str = field(default="", repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
+
+
+def has_credentials(headers: Headers) -> bool:
+    """Whether a request has credentials in a header, good or bad."""
+    return "Authorization" in headers or TOKEN_HEADER in headers
 
 
 def read_credentials(headers: Headers) -> Credentials:
@@ -81,37 +88,31 @@ def _read_basic(text: str) -> Credentials:
     return Credentials(username=username, password=password)
 
 
-def refuse_other_sites(headers: Headers) -> None:
-    """Refuse a request with Basic credentials that a browser sends for another site.
-
-    Raises:
-        RequestError: `Sec-Fetch-Site` or `Origin` tells that another site caused it.
-    """
-    origin = headers.get("Origin")
-    host = headers.get("Host", "")
-    foreign = origin is not None and origin.partition("://")[2] != host
-    if foreign or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise RequestError(403, "Basic credentials are not taken from a page of another site")
-
-
 class Authenticator:
     """Identifies callers by a request's headers.
 
     Args:
-        service: knows users and tokens.
+        service: knows users, tokens and sessions.
+
+    Attributes:
+        passwords: keeps the hashes that are computed at once to a few.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
+        self.passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
 
-    async def identify(self, headers: Headers) -> Caller:
-        """The caller.
+    async def identify(self, request: HTTPConnection) -> Caller:
+        """The caller: by credentials in a header, or by a session with its proof.
 
         Raises:
             AuthenticationError: the credentials are missing, malformed or not valid.
             RequestError: they may not come from where they come from.
         """
+        headers = request.headers
+        if not has_credentials(headers) and (secret := read_session(request)):
+            demand_proof(request, secret)
+            return await run_in_threadpool(self._service.sessions.authenticate, secret)
         given = read_credentials(headers)
         gate = self._service.gate
         if given.token:
@@ -120,5 +121,5 @@ class Authenticator:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)
         return await anyio.to_thread.run_sync(
-            gate.authenticate_password, given.username, given.password, limiter=self._passwords
+            gate.authenticate_password, given.username, given.password, limiter=self.passwords
         )

@@ -138,7 +138,7 @@ async def admit(request: Request) -> None:
     """
     server = server_of(request)
     try:
-        caller = await server.authenticator.identify(request.headers)
+        caller = await server.authenticator.identify(request)
     except AuthenticationError:
         server.metrics.refused_logins.inc()
         raise
@@ -154,37 +154,34 @@ def too_many(wait: float) -> RequestError:
 
 
 class OpenRoute(APIRoute):
-    """A route that anyone may ask."""
+    """A route that anyone may ask, and whose bodies are bounded JSON."""
+
+    async def admit(self, request: Request) -> None:
+        """Let anyone in."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, which notes the route's template for the log."""
-        handle = super().get_route_handler()
-
-        async def noted(request: Request) -> Response:
-            request.state.template = self.path
-            return await handle(request)
-
-        return noted
-
-
-class GuardedRoute(APIRoute):
-    """A route for callers who say who they are, and whose bodies are bounded JSON."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, which first of all asks who is there."""
+        """The handler, which notes the route's template for the log, and first of all asks who is there."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
 
-        async def guarded(request: Request) -> Response:
+        async def bounded(request: Request) -> Response:
             request.state.template = self.path
-            await admit(request)
-            bounded = JsonRequest(request.scope, request.receive)
-            if takes_body and await bounded.body():
-                demand_json(bounded)
-                await bounded.json()  # here, where what is wrong with it is told in our words
-            return await handle(bounded)
+            await self.admit(request)
+            taken = JsonRequest(request.scope, request.receive)
+            if takes_body and await taken.body():
+                demand_json(taken)
+                await taken.json()  # here, where what is wrong with it is told in our words
+            return await handle(taken)
 
-        return guarded
+        return bounded
+
+
+class GuardedRoute(OpenRoute):
+    """A route for callers who say who they are."""
+
+    async def admit(self, request: Request) -> None:
+        """Let those in who say who they are, and don't ask too often."""
+        await admit(request)
 
 
 class Group:
