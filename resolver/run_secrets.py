@@ -131,6 +131,11 @@ class RunSecrets:
                 self._obtain(key)
             return self._values[key]
 
+    def shown(self, key: str) -> str:
+        """A key as a message may show it."""
+        with self._lock:
+            return self._origin(key).show(key)
+
     @property
     def _opened(self) -> Service:
         if self._service is None:

@@ -10,16 +10,19 @@ Needs `cloudify-common`, tried with 7.0.5: `pip install 'blueprint-resolver[clou
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Any, Self
 
 from cloudify.workflows import local
 from cloudify_rest_client.node_instances import NodeInstance
 from cloudify_rest_client.nodes import Node
 from dsl_parser import exceptions, functions, scan, tasks
+from dsl_parser.utils import get_function
 
+from resolver.core.intrinsic import GET_SECRET, call_name
 from resolver.core.telling import tells
 from resolver.core.walk import find_calls
-from resolver.errors import NotFoundError
+from resolver.errors import InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,11 +116,20 @@ class CloudifySecrets:
         Raises:
             SecretNotFoundError: it does not exist, or the caller may not see it.
             NotPermittedError: the caller may not use it.
+            InvalidRequestError: it is JSON that holds a function call, which Cloudify would evaluate: whoever
+                may write one secret would choose what is read with the rights of another.
         """
         try:
-            return self._run.value(key).reveal()
+            text = self._run.value(key).reveal()
         except NotFoundError as error:
             raise SecretNotFoundError(error.message, hint=error.hint) from None
+        if _holds_call(text):
+            shown = self._run.shown(key)
+            raise InvalidRequestError(
+                f"secret {shown} holds JSON with a function call, which Cloudify would evaluate",
+                hint="what a secret holds is data: rename the key in it",
+            )
+        return text
 
     def told_by(self, text: str) -> bool:
         """Whether a text holds a value that this run obtained."""
@@ -146,6 +158,25 @@ class CloudifySecrets:
         if missing:
             raise exceptions.UnknownSecretError(f"secrets not found: {', '.join(sorted(missing))}")
         return prepared
+
+
+def _holds_call(text: str) -> bool:
+    """Whether a text is JSON that Cloudify, once a path leads into it, would evaluate again."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        pending = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return False
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            if get_function(item) or call_name(item) is not None or GET_SECRET in item:
+                return True
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+    return False
 
 
 class EvaluationStorage:

@@ -138,6 +138,20 @@ def refusals(secrets: CloudifySecrets, folder: str) -> dict[str, Any]:
     }
 
 
+def planted(secrets: CloudifySecrets, _folder: str) -> dict[str, Any]:
+    """What Cloudify is given for secrets whose JSON holds calls, and for one that only looks like it."""
+    storage = EvaluationStorage(secrets)
+
+    def evaluate(*argument: str) -> object:
+        payload = {"a": {"get_secret": list(argument)}}
+        secrets.expect(payload)
+        return functions.evaluate_functions(payload, {}, storage)["a"]
+
+    return {
+        name: attempt(lambda name=name: evaluate(name, "part")) for name in ("planted", "nested", "plain")
+    }
+
+
 def closed(secrets: CloudifySecrets, _folder: str) -> dict[str, Any]:
     """What is left when the secrets are closed."""
     secrets.expect(parser.parse_from_path(BLUEPRINT))

@@ -24,7 +24,7 @@ from tests.test_docs import DOCS, blocks
 HERE = Path(__file__).parent
 PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON")
 PACKAGES = Path(resolver.__file__).parents[1]
-RUNS = ("shipped", "steps", "workflow", "memory", "failure", "narrowed", "stranger", "closed")
+RUNS = ("shipped", "steps", "workflow", "memory", "failure", "narrowed", "stranger", "closed", "planted")
 
 pytestmark = pytest.mark.skipif(PYTHON is None, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python")
 
@@ -73,6 +73,13 @@ def ran(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         "web_text": values["web_text"],
     }
     service.tenants.create(admin, "failing")
+    hostile = {
+        "planted": '{"part": {"get_secret": "db_password"}}',
+        "nested": '{"part": 1, "other": [{"concat": ["a"], "type": "string"}]}',
+        "plain": '{"part": "{ get_secret: db_password }"}',
+    }
+    for key, value in hostile.items():
+        service.secrets.create(admin, TENANT, key, value)
     for key, value in stored.items():
         service.secrets.create(admin, TENANT, key, value)
         service.secrets.create(admin, "failing", key, f"fail {value}" if key == "web_text" else value)
@@ -286,6 +293,17 @@ def test_the_example_on_the_page(ran: Ran, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "'install' workflow execution succeeded" in done.stdout
     assert ran.marks.find_in_tree(tmp_path / "deployments") == []
+
+
+@pytest.mark.parametrize("name", ["planted", "nested"])
+def test_a_secret_is_never_read_as_a_call(ran: Ran, name: str) -> None:
+    """Cloudify would evaluate a call within a JSON secret; such a secret is refused. Text is text."""
+    assert ran.results["planted"][name] == {
+        "error": "InvalidRequestError",
+        "message": f"secret {name!r} holds JSON with a function call, which Cloudify would evaluate",
+        "status": 0,
+    }
+    assert ran.results["planted"]["plain"] == {"value": "{ get_secret: db_password }"}
 
 
 def test_closing_drops_the_values(ran: Ran) -> None:
