@@ -146,7 +146,8 @@ def initialise(
                 return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
             if profile and settings.profile_path.exists():
                 raise ConflictError(
-                    f"there is a profile {str(settings.profile_path)!r} already, of another store",
+                    f"there is a profile {str(settings.profile_path)!r} already, of another store "
+                    "or of an `init` that was cut off",
                     hint="remove it, or give --no-profile",
                 )
             if not keys:
