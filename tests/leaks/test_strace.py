@@ -12,6 +12,7 @@ import click
 import pytest
 
 from resolver.cli.entry import resolver_group
+from resolver.crypto.keyring import RootKey
 from tests.conftest import SCRIPTS, TENANT, run_script
 from tests.leaks.marks import Marks
 from tests.leaks.trace import Result, Trace, needs_strace, trace
@@ -105,6 +106,8 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
     for name, text in texts.items():
         (sources / f"{name}.yaml").write_text(text)
     good, inputs = sources / "good.yaml", ["-i", sources / "inputs.yaml"]
+    root_key = RootKey.generate()
+    marks.know("the second root key", root_key)
     create = ("secrets", "create")
     eve = {"RESOLVER_TOKEN": "<token>"}
 
@@ -190,6 +193,13 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         step("tenants remove-user", resolver("tenants", "remove-user", "eve", "-t", TENANT)),
         step("delete", resolver("secrets", "delete", "string")),
         step("tokens revoke", resolver("tokens", "revoke", "0000000000")),
+        step("keys status", resolver("keys", "status")),
+        step("keys rotate-data", resolver("keys", "rotate-data")),
+        step(
+            "keys rotate-root",
+            resolver("keys", "rotate-root", "--to", RootKey(root_key, "here").id),
+            env={"RESOLVER_KEY": root_key, "RESOLVER_KEY_FILE": str(home / "keys" / "root.key")},
+        ),
     ]
 
 
