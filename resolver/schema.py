@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,11 @@ def schema_text(name: str) -> str:
     return (Path(__file__).parent.parent / "schemas" / name).read_text(encoding="utf-8")
 
 
+@cache
+def _schema(name: str) -> Any:  # noqa: ANN401 - JSON data
+    return json.loads(schema_text(name))
+
+
 def findings(
     data: object, name: str, keywords: Mapping[str, Keyword] | None = None
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -59,7 +65,7 @@ def findings(
         kind = jsonschema.validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
     formats = jsonschema.FormatChecker(("regex",))
     told: set[tuple[tuple[str | int, ...], str]] = set()
-    for error in kind(json.loads(schema_text(name)), format_checker=formats).iter_errors(data):
+    for error in kind(_schema(name), format_checker=formats).iter_errors(data):
         for finding in _findings(error):
             if finding not in told:
                 told.add(finding)

@@ -27,6 +27,11 @@ SCALAR_TAGS: Final = frozenset(
     STANDARD + kind for kind in ("null", "bool", "int", "float", "binary", "timestamp", "str")
 )
 
+_NUMBER_TAGS: Final = frozenset(STANDARD + kind for kind in ("int", "float"))
+
+MAX_NUMBER: Final = 10_000
+"""Longest number, in characters: one in base 60, `1:59:59`, takes time by the square of its length."""
+
 
 class KeyMark:
     """A scalar that means something only as a mapping key: `<<` (merge) or `=` (value)."""
@@ -66,6 +71,8 @@ def tagged_scalar(tag: str, text: str) -> Any:  # noqa: ANN401 - any scalar type
         if text != VALUE.sign:
             raise ScalarError(f"not {VALUE.sign!r}, which alone is a value")  # PyYAML takes it for its text
         return VALUE
+    if tag in _NUMBER_TAGS and len(text) > MAX_NUMBER:
+        raise ScalarError(f"a number of more than {MAX_NUMBER} characters")
     construct = SafeConstructor.yaml_constructors[tag]
     try:
         return construct(_constructor, ScalarNode(tag, text))

@@ -50,8 +50,10 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
     """
     found: list[tuple[int, Path, str]] = []
     for number, document in enumerate(blueprint.documents):
-        found += [(number, path, rule) for path, rule in islice(_document_findings(document), MAX_PROBLEMS)]
-    del found[MAX_PROBLEMS:]
+        left = MAX_PROBLEMS - len(found)
+        if not left:
+            break
+        found += [(number, path, rule) for path, rule in islice(_document_findings(document), left)]
     places = find_places(blueprint, [(number, path) for number, path, _ in found])
     several = len(blueprint.documents) > 1
     problems = (

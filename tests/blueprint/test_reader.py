@@ -196,6 +196,8 @@ def test_other_mappings_have_no_position() -> None:
         ("a: &a !foo x\n*a : 1", Reason.BAD_MAPPING_KEY),
         ("a: 2001-99-99", Reason.BAD_SCALAR),
         ("a: 1" + "0" * 5000, Reason.BAD_SCALAR),
+        ("a: 1" + ":59" * 100_000, Reason.BAD_SCALAR),
+        ("a: 1" + ":59" * 100_000 + ".5", Reason.BAD_SCALAR),
         ("a: !!int ''", Reason.BAD_SCALAR),
         ("a: !!bool maybe", Reason.BAD_SCALAR),
         ("a: !!float x", Reason.BAD_SCALAR),

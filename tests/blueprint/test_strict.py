@@ -279,3 +279,10 @@ def test_shared_and_deep_values_are_cheap() -> None:
         (problem,) = problems_of(f"tosca_definitions_version: cloudify_dsl_1_5\n{text}")
         assert problem.path[-1] == "get_secret"
     assert time.monotonic() - begun < 5
+
+
+def test_many_documents_are_looked_at_until_there_is_enough() -> None:
+    """The schema is read once, and after the last problem that is reported nothing more is looked at."""
+    begun = time.process_time()
+    assert len(problems_of("---\nno: section\n" * 5_000)) == MAX_PROBLEMS
+    assert time.process_time() - begun < 5
