@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
+from resolver.blueprint.scalars import MAX_NUMBER
 from resolver.cli import run as cli_run
 from resolver.cli.entry import resolver_group
 from resolver.cli.resolve import resolve_command
@@ -260,7 +261,14 @@ def test_limits_are_documented() -> None:
         re.sub(r"[^0-9].*", "", cell.replace(",", "")) for _, cell in rows(DOCS / "blueprints.md", "what")
     ]
     limits = DEFAULT_LIMITS
-    expected = [limits.size // MIB, limits.depth, limits.nodes, limits.second_reading, limits.imports]
+    expected = [
+        limits.size // MIB,
+        limits.depth,
+        limits.nodes,
+        limits.second_reading,
+        MAX_NUMBER,
+        limits.imports,
+    ]
     expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB]
     assert [int(number) for number in numbers] == expected
 
