@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolver.config import Profile
-from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.crypto.sources import from_command, from_file
+from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
+from resolver.crypto.sources import from_command, from_file, from_text, read_guarded
 from resolver.errors import ConflictError, InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from resolver.config import Settings
-    from resolver.core.ports import PasswordHasher
+    from resolver.core.ports import PasswordHasher, WrappingKey
     from resolver.core.providers import ProviderType
+
+_log = logging.getLogger(__name__)
 
 ADMIN = "admin"
 FIRST_TENANT = "default_tenant"
@@ -31,18 +34,45 @@ def _make_hasher() -> PasswordHasher:
     return Argon2Hasher()
 
 
-def root_keys(settings: Settings) -> list[RootKey]:
+def root_keys(settings: Settings, warn: Callable[[str], None] = _log.warning) -> list[WrappingKey]:
     """The root keys that the settings name, or that lie in the state directory.
 
     Raises:
         RootKeyError: one of them can't be read.
     """
-    keys = [from_file(path) for path in settings.key_files]
+    strict = settings.strict_key_file
+    keys: list[WrappingKey] = [from_file(path, strict=strict, warn=warn) for path in settings.key_files]
     if settings.key_text is not None:
-        keys.append(RootKey(settings.key_text, "RESOLVER_KEY"))
+        keys += from_text(settings.key_text, "RESOLVER_KEY")
     if settings.key_command is not None:
-        keys.append(from_command(settings.key_command))
+        keys += from_command(settings.key_command)
+    if settings.key_transit is not None:
+        keys.append(_transit_key(settings.key_transit, strict=strict, warn=warn))
     return keys
+
+
+def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str], None]) -> WrappingKey:
+    from resolver.crypto.transit import TransitKey  # noqa: PLC0415 - few stores have one
+
+    file = Path(about["token_file"])
+    told: set[str] = set()
+
+    def warn_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            warn(text)
+
+    def token() -> str:  # read each time: tokens are renewed while a server runs
+        return read_guarded(file, "token file", strict=strict, warn=warn_once).strip()
+
+    return TransitKey(
+        about["url"],
+        about["key"],
+        token,
+        mount=about.get("mount", "transit"),
+        namespace=about.get("namespace", ""),
+        ca_file=about.get("ca_file"),
+    )
 
 
 def provider_types(settings: Settings, *, server: bool) -> Mapping[str, ProviderType]:
@@ -68,12 +98,15 @@ def provider_types(settings: Settings, *, server: bool) -> Mapping[str, Provider
     return types
 
 
-def open_service(settings: Settings, *, server: bool = False) -> Service:
+def open_service(
+    settings: Settings, *, server: bool = False, warn: Callable[[str], None] = _log.warning
+) -> Service:
     """Open the store that the settings name.
 
     Args:
         settings: what to open, and with which keys.
         server: whether others will use it through this process.
+        warn: is told what is not as it should be, without being an error; by default the log.
 
     Raises:
         UsageError: a setting is wrong.
@@ -85,13 +118,10 @@ def open_service(settings: Settings, *, server: bool = False) -> Service:
             f"there is no store in {str(settings.home)!r}",
             hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another",
         )
-    keys = root_keys(settings)
+    keys = root_keys(settings, warn)
     if not keys:
-        raise RootKeyError(
-            f"there is no root key in {str(settings.key_directory)!r}",
-            hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
-        )
-    store = SqlStore(settings.database_url)
+        raise RootKeyError(f"there is no root key in {str(settings.key_directory)!r}", hint=GIVE_KEY)
+    store = SqlStore(settings.database_url, settings.pool)
     store.check_schema()
     return Service(
         store, KeyRing(keys), _make_hasher, provider_types=lambda: provider_types(settings, server=server)
@@ -138,7 +168,7 @@ def initialise(
         _make_directory(settings.data_directory)
         if settings.uses_embedded_database:
             _make_private(settings.data_directory / "resolver.db")
-        store = SqlStore(settings.database_url)
+        store = SqlStore(settings.database_url, settings.pool)
         try:
             store.initialise()
             keys, key_path = root_keys(settings), None
@@ -183,14 +213,14 @@ def _fill_empty(service: Service, password: str | None, profile_path: Path | Non
         return None
 
 
-def _is_initialised(store: SqlStore, keys: Sequence[RootKey]) -> bool:
+def _is_initialised(store: SqlStore, keys: Sequence[WrappingKey]) -> bool:
     """Whether a root key wraps the keys in a database; it has to be at hand then."""
     with store.read() as session:
         wrapping = session.wrapping_root_key()
     if wrapping is not None and wrapping not in {key.id for key in keys}:
         raise ConflictError(
             f"the database has keys that root key {wrapping} wraps, and it is not at hand",
-            hint="give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND",
+            hint=GIVE_KEY,
         )
     return wrapping is not None
 

@@ -109,23 +109,42 @@ class Settings:
 
     @property
     def key_text(self) -> str | None:
-        """A root key given in the environment."""
+        """Root keys given in the environment."""
         return self._variable("RESOLVER_KEY")
 
     @property
-    def key_command(self) -> str | None:
-        """A command that prints a root key."""
-        return self._variable("RESOLVER_KEY_COMMAND") or self._config.get("key_command")
+    def key_command(self) -> str | Sequence[str] | None:
+        """A command that prints root keys: a text to be split, or a list."""
+        command: str | Sequence[str] | None = self._config.get("key_command")
+        return self._variable("RESOLVER_KEY_COMMAND") or command
+
+    @property
+    def key_transit(self) -> Mapping[str, str] | None:
+        """A root key in a transit service, as `config.yaml` describes it."""
+        return self._config.get("key_transit")
 
     @property
     def key_files(self) -> list[Path]:
-        """Files with root keys: the one that is named, else all in the state directory."""
-        named = self._variable("RESOLVER_KEY_FILE") or self._config.get("key_file")
+        """Files with root keys: those that are named, else all in the state directory."""
+        named = self._variable("RESOLVER_KEY_FILE")
         if named:
-            return [Path(named)]
-        if self.key_text is not None or self.key_command is not None:
+            return [Path(name) for name in named.split(os.pathsep) if name]
+        listed = self._config.get("key_file")
+        if listed:
+            return [Path(name) for name in ([listed] if isinstance(listed, str) else listed)]
+        if self.names_key:
             return []
         return sorted(self.key_directory.glob("*.key"))
+
+    @property
+    def strict_key_file(self) -> bool:
+        """Whether a key file that others can read is refused."""
+        return bool(self._config.get("strict_key_file", False))
+
+    @property
+    def pool(self) -> Mapping[str, int]:
+        """How many connections to a PostgreSQL server are kept, and how long."""
+        return dict(self._config.get("pool", {}))
 
     @property
     def provider_destinations(self) -> list[str] | None:
@@ -139,6 +158,7 @@ class Settings:
         return bool(
             self.key_text
             or self.key_command
+            or self.key_transit
             or self._variable("RESOLVER_KEY_FILE")
             or self._config.get("key_file"),
         )

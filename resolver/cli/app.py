@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from resolver.cli.output import say
 from resolver.config import Settings
 from resolver.errors import UnavailableError
 
@@ -53,7 +54,7 @@ class App:
         """The opened store; closed with the command."""
         from resolver.compose import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
 
-        service = open_service(self.settings)
+        service = open_service(self.settings, warn=lambda text: say(f"warning: {text}"))
         click.get_current_context().find_root().call_on_close(service.close)
         return service
 

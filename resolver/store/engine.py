@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from resolver.errors import ConflictError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import URL, Connection, Engine
 
@@ -46,8 +47,12 @@ def parse_url(text: str) -> URL:
     return url
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, pool: Mapping[str, int]) -> Engine:
     """Make an engine that shows no parameter in any message.
+
+    Args:
+        url: the database.
+        pool: settings for connections to a server: size, overflow, wait, recycle, connect.
 
     Raises:
         UsageError: the driver is not installed.
@@ -56,7 +61,15 @@ def make_engine(url: URL) -> Engine:
     if url.drivername == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
     else:
-        options["pool_pre_ping"] = True
+        # A connection that a restarted server dropped is noticed before it is used, not in the middle.
+        options |= {
+            "pool_pre_ping": True,
+            "pool_size": pool.get("size", 5),
+            "max_overflow": pool.get("overflow", 10),
+            "pool_timeout": pool.get("wait", 30),
+            "pool_recycle": pool.get("recycle", 1800),
+            "connect_args": {"connect_timeout": pool.get("connect", 10)},
+        }
     try:
         engine = create_engine(url, **options)
     except (ImportError, NoSuchModuleError):
@@ -103,8 +116,18 @@ def translated(engine: Engine) -> Iterator[None]:
             "the change collides with what is stored, or with another writer",
             hint=_constraint(error),
         ) from None
+    except PoolTimeoutError:
+        raise StoreError(
+            "all connections to the database are in use",
+            hint="try again; `pool` in config.yaml says how many there are",
+        ) from None
     except DBAPIError as error:
         shown = show_url(engine.url)
+        if error.connection_invalidated:
+            raise StoreError(
+                f"the connection to the database {shown} was lost",
+                hint="whether a change under way was made is not known: look at it before you repeat it",
+            ) from None
         cause = (
             str(error.orig).splitlines()[0]
             if error.orig is not None and str(error.orig)

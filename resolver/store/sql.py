@@ -19,7 +19,7 @@ from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -36,13 +36,14 @@ class SqlStore:
 
     Args:
         url: an SQLAlchemy URL.
+        pool: settings for connections to a server, as `config.yaml` has them.
 
     Raises:
         UsageError: the URL is malformed, or its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = make_engine(parse_url(url))
+    def __init__(self, url: str, pool: Mapping[str, int] | None = None) -> None:
+        self._engine = make_engine(parse_url(url), pool or {})
 
     def __repr__(self) -> str:
         return f"SqlStore({show_url(self._engine.url)!r})"
