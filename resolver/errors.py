@@ -3,6 +3,7 @@
     ResolverError
     ├── UsageError              a setting, option or argument is wrong
     ├── InvalidRequestError     a key, name or value breaks the rules for one
+    │   └── SchemaMismatchError a value does not keep to its secret's JSON Schema
     ├── BlueprintError          a blueprint or an input can't be resolved; carries the problems
     ├── AccessError
     │   ├── AuthenticationError the caller could not be identified
@@ -52,6 +53,10 @@ class UsageError(ResolverError):
 
 class InvalidRequestError(ResolverError):
     """A key, name or value breaks the rules for keys, names or values."""
+
+
+class SchemaMismatchError(InvalidRequestError):
+    """A value does not keep to the JSON Schema of its secret."""
 
 
 class BlueprintError(ResolverError):

@@ -3,19 +3,16 @@
 A short pattern may take years to match or to compile, and nothing can stop `re` within a process. Other
 engines are no way out: those with a time limit lack one for compiling, those without backtracking lack
 look-around, and both read some patterns otherwise than Cloudify, which uses `re`. So one short-lived Python
-process does all matches of a run, with limits on its time and memory. It gets patterns and texts through a
-pipe, writes no files and no core, and its environment holds no credentials.
+process does all matches of a run, with limits on its time and memory.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from resolver.core.input_types import Match
+from resolver.limited import run_limited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,21 +23,8 @@ SECONDS = 10.0
 CPU_SECONDS = 1
 """How long they may compute."""
 
-MEMORY = 1024 * 1024 * 1024
-"""How much address space they may take, in bytes."""
-
-_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-"""What Python may need of the environment to start."""
-
 _CODE = f"""\
 import json, re, sys, warnings
-try:
-    import resource
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, ({CPU_SECONDS}, {CPU_SECONDS}))
-    resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
-except (ImportError, OSError, ValueError):
-    pass  # the parent still ends this process in time
 warnings.simplefilter("ignore")
 for pattern, text in json.load(sys.stdin):
     try:
@@ -63,27 +47,6 @@ def match_all(pairs: Sequence[tuple[str, str]], seconds: float = SECONDS) -> lis
     Returns:
         The answers, in the same order; those that did not come in time are `Match.UNKNOWN`.
     """
-    # -I and -S: neither the user's settings nor what is installed changes what runs here.
-    command = [sys.executable, "-I", "-S", "-c", _CODE]
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    try:
-        process = subprocess.Popen(  # noqa: S603 - this Python, and the code above
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
-    except (OSError, ValueError):
-        return [Match.UNKNOWN] * len(pairs)
-    with process:
-        try:
-            output, _ = process.communicate(json.dumps(pairs).encode(), timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
+    output, _ = run_limited(_CODE, json.dumps(pairs).encode(), seconds=seconds, cpu_seconds=CPU_SECONDS)
     answers = [Match(word) for word in output.decode("ascii").split()[: len(pairs)]]
     return answers + [Match.UNKNOWN] * (len(pairs) - len(answers))

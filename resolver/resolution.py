@@ -453,7 +453,7 @@ class _Keys:
     @cached_property
     def _seen(self) -> Sequence[str]:
         try:
-            return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant)]
+            return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant).items]
         except ResolverError:  # one who may use but not list; or the store is gone, as the run will tell
             return ()
 

@@ -86,10 +86,11 @@ def _findings(error: ValidationError) -> Iterator[tuple[tuple[str | int, ...], s
         missing = [name for name in wanted if name not in data]
         yield where, f"must have {', '.join(missing)}"
     else:
-        yield where, _rule(str(error.validator), wanted)
+        yield where, rule_in_words(str(error.validator), wanted)
 
 
-def _rule(rule: str, wanted: Any) -> str:  # noqa: ANN401, C901, PLR0911, PLR0912 - a keyword's value; one case for each keyword
+def rule_in_words(rule: str, wanted: Any) -> str:  # noqa: ANN401, C901, PLR0911, PLR0912 - a keyword's value; one case for each keyword
+    """What a keyword of a schema demands, without a word of the data."""
     match rule:
         case "type":
             return f"must be {_kinds(wanted)}"

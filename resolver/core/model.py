@@ -198,6 +198,10 @@ class Secret:
         version: the number of its current version, from 1.
         created_at: UTC time, ISO 8601 with milliseconds.
         updated_at: UTC time of the last change.
+        schema: the JSON Schema that values must keep to, as JSON text; None for any text.
+        expires_at: UTC time from which it counts as expired; None for never.
+        rotate_after: how many days a value should last; None for any time.
+        rotate_at: UTC time at which these days end.
     """
 
     id: str
@@ -210,3 +214,15 @@ class Secret:
     version: int
     created_at: str
     updated_at: str
+    schema: str | None = None
+    expires_at: str | None = None
+    rotate_after: int | None = None
+    rotate_at: str | None = None
+
+    def is_expired(self, now: str) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def is_due(self, now: str) -> bool:
+        """Whether its value is older than it should get."""
+        return self.rotate_at is not None and self.rotate_at <= now

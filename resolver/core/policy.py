@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from resolver.core.listing import Reach
 from resolver.core.model import Visibility
 from resolver.core.permissions import (
     SYSTEM_ROLE_PERMISSIONS,
@@ -20,6 +21,8 @@ from resolver.core.permissions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.providers import Provider
 
@@ -32,6 +35,7 @@ class Verdict(enum.StrEnum):
     TOKEN = "token_is_narrowed"  # noqa: S105 - a reason's name
     INVISIBLE = "not_visible"
     ABSENT = "does_not_exist"
+    EXPIRED = "has_expired"
     HIDDEN = "value_is_hidden"
     OTHER_TENANT = "belongs_to_another_tenant"
 
@@ -46,7 +50,7 @@ class Decision:
 
 _ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
 
-_CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE})
+_CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE, Permission.SECRET_SET_OWNER})
 
 
 def _refused(reason: Verdict) -> Decision:
@@ -119,6 +123,19 @@ def is_visible(caller: Caller, thing: Secret | Provider, asked_from: Tenant) -> 
         case Visibility.PRIVATE:
             mine = thing.owner_id == caller.user_id
             return thing.tenant.id == asked_from.id and (mine or administers(caller, thing.tenant))
+
+
+def reach(caller: Caller, tenants: Iterable[Tenant]) -> Reach:
+    """Which secrets exist for a caller in tenants where listing, showing or exporting was allowed.
+
+    The same as asking `decide` about each secret: private ones are judged by the role in their own tenant.
+    """
+    asked = list(tenants)
+    return Reach(
+        caller.user_id,
+        frozenset(tenant.id for tenant in asked),
+        frozenset(tenant.id for tenant in asked if administers(caller, tenant)),
+    )
 
 
 def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: Tenant) -> Decision:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from resolver.core.audit import AuditHead, AuditRecord
     from resolver.core.envelope import Place
-    from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User, Visibility
+    from resolver.core.listing import Listing, Page, Reach
+    from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
     from resolver.core.permissions import SystemRole, TenantRole
     from resolver.core.providers import Provider
 
@@ -23,6 +24,27 @@ class StoredSecret:
     secret: Secret
     data_key_id: str
     token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of a secret, with its token.
+
+    Args:
+        secret_id: whose version it is.
+        version: its number.
+        data_key_id: the key that encrypts the token.
+        token: the encrypted value.
+        created_at: UTC time.
+        created_by: the name of the user who made it, or the id of one who was deleted.
+    """
+
+    secret_id: str
+    version: int
+    data_key_id: str
+    token: str = field(repr=False)
+    created_at: str
+    created_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +241,9 @@ class PasswordHasher(Protocol):
 class Session(Protocol):
     """One transaction of a store."""
 
+    def attempt(self) -> AbstractContextManager[None]:
+        """A part of the transaction that an exception rolls back alone."""
+
     # users and tenants
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
@@ -357,8 +382,14 @@ class Session(Protocol):
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
 
-    def secrets(self, tenant_id: str) -> Sequence[Secret]:
-        """The tenant's own secrets, and global ones of other tenants; by time of creation, then key."""
+    def page(self, reach: Reach, listing: Listing) -> Page:
+        """The part of a list that is asked for, with the number of all that the caller may see."""
+
+    def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
+        """The versions of secrets, in the order of their numbers."""
+
+    def drop_versions(self, secret_id: str, up_to: int) -> None:
+        """Delete a secret's versions up to a number."""
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
@@ -366,8 +397,8 @@ class Session(Protocol):
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
 
-    def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
-        """Change visibility and hiding from what `secret` has.
+    def change_secret(self, secret: Secret, newer: Secret) -> None:
+        """Change everything but key, tenant and value, from what `secret` has.
 
         ConflictError when a global key would collide, or another writer was quicker.
         """

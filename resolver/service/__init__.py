@@ -16,6 +16,7 @@ from resolver.service.keys import Keys
 from resolver.service.manage import Secrets
 from resolver.service.providers import Providers
 from resolver.service.rows import Opener
+from resolver.service.rules import DEFAULT_RULES, Rules
 from resolver.service.sessions import Sessions
 from resolver.service.setup import Setup
 from resolver.service.tenants import Tenants
@@ -46,6 +47,7 @@ class Service:
         passwords: makes the password hasher, once one is needed.
         clock: gives the time as it is stored.
         provider_types: makes the types of secrets providers, by name, once one is needed.
+        rules: what holds for the whole store.
 
     Attributes:
         gate: identifies callers.
@@ -68,6 +70,7 @@ class Service:
         passwords: Callable[[], PasswordHasher],
         clock: Callable[[], str] = utc_now,
         provider_types: Callable[[], Mapping[str, ProviderType]] = dict,
+        rules: Rules = DEFAULT_RULES,
     ) -> None:
         self._store = store
         self._cipher = cipher
@@ -75,7 +78,7 @@ class Service:
         self.trail = Trail(store, cipher, self.gate, clock)
         opener = Opener(cipher, self.trail)
         self.use = Use(store, self.gate, self.trail, opener)
-        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock)
+        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock, rules)
         self.providers = Providers(store, cipher, self.gate, self.trail, clock, provider_types)
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)

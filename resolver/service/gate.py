@@ -30,11 +30,14 @@ _DOING = {
     Permission.SECRET_CREATE: "create secrets",
     Permission.SECRET_UPDATE: "change secrets",
     Permission.SECRET_DELETE: "delete secrets",
+    Permission.SECRET_EXPORT: "export secrets",
+    Permission.SECRET_IMPORT: "import secrets",
     Permission.SECRET_CREATE_GLOBAL: "make a secret global",
     Permission.PROVIDER_LIST: "list secrets providers",
     Permission.PROVIDER_CREATE: "create or test secrets providers",
     Permission.PROVIDER_UPDATE: "change secrets providers",
     Permission.PROVIDER_DELETE: "delete secrets providers",
+    Permission.SECRET_SET_OWNER: "give a secret to another user",
     Permission.AUDIT_READ: "read the audit trail",
     Permission.TENANT_MANAGE: "manage tenants",
     Permission.USER_MANAGE: "manage users",
@@ -59,9 +62,11 @@ class MemberRefusedError(NotPermittedError):
         self.reason = reason
 
 
-def not_permitted(caller: Caller, permission: Permission, tenant: str) -> NotPermittedError:
+def not_permitted(
+    caller: Caller, permission: Permission, tenant: str, *, where: str = ""
+) -> NotPermittedError:
     """The refusal, in the same words whether or not the tenant or what was asked for exists."""
-    where = f" in tenant {tenant!r}" if tenant else ""
+    where = f" in tenant {tenant!r}" if tenant else where
     hint = "`resolver whoami` shows what this user and token may do"
     return NotPermittedError(
         f"user {caller.username!r} is not permitted to {_DOING[permission]}{where}", hint=hint

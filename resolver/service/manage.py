@@ -2,69 +2,57 @@
 
 from __future__ import annotations
 
-import contextlib
+import enum
 import uuid
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.core import policy
-from resolver.core.audit import cap
+from resolver.core.listing import EVERYTHING, Listing, Page
 from resolver.core.model import Secret, Visibility, check_key, check_value
+from resolver.core.moments import check_days, is_stored_time
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
-from resolver.service.gate import MemberRefusedError, demand_key, not_found, not_permitted
-from resolver.service.rows import active_data_key, look_up, look_up_to_open, value_place
+from resolver.errors import InvalidRequestError, NotFoundError
+from resolver.service.changes import days_after, demand, demand_global, demand_version
+from resolver.service.gate import not_found, not_permitted
+from resolver.service.listing import reach_of_all
+from resolver.service.rows import look_up, look_up_to_open
+from resolver.service.versions import Versions
+from resolver.value_schema import check_against, check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from resolver.core.model import Caller, SecretValue, Tenant
-    from resolver.core.ports import Cipher, Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.rows import Opener
-    from resolver.service.trail import Trail
+    from resolver.core.model import Caller, SecretValue
+    from resolver.core.ports import Session
+    from resolver.service.changes import Change
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A transaction about one secret, and who makes it where."""
+class Keep(enum.Enum):
+    """Stands for: leave it as it is."""
 
-    session: Session
-    caller: Caller
-    tenant: Tenant
-    permission: Permission
+    KEEP = enum.auto()
 
 
-class Secrets:
-    """The secrets of all tenants, as callers manage them.
+KEEP = Keep.KEEP
 
-    Args:
-        store: where they are kept.
-        cipher: encrypts.
-        gate: lets callers in.
-        trail: records every change, and every value that is shown.
-        opener: decrypts.
-        clock: gives the time as it is stored.
-    """
+MaybeTime: TypeAlias = "str | Keep | None"
+MaybeDays: TypeAlias = "int | Keep | None"
 
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        opener: Opener,
-        clock: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._opener = opener
-        self._clock = clock
 
-    def create(
+class _UncheckedError(Exception):
+    """A value meets a schema that it was not checked against: done outside of the transaction, then again."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__()
+        self.schema = schema
+
+
+class Secrets(Versions):
+    """The secrets of all tenants, as callers manage them."""
+
+    def create(  # noqa: PLR0913 - one for each thing that a secret has
         self,
         caller: Caller,
         tenant: str,
@@ -73,6 +61,9 @@ class Secrets:
         *,
         visibility: Visibility = Visibility.TENANT,
         hidden: bool = False,
+        schema: str | None = None,
+        expires_at: str | None = None,
+        rotate_after: int | None = None,
         update_if_exists: bool = False,
     ) -> Secret:
         """Store a new secret.
@@ -81,50 +72,73 @@ class Secrets:
             caller: who creates it, and owns it from then on.
             tenant: the name of the tenant it will live in.
             key: its name.
-            value: its value.
+            value: its value; JSON text when there is a schema.
             visibility: who knows of it.
             hidden: whether others may use it but not see it.
+            schema: a JSON Schema as JSON text, which this value and later ones must keep to.
+            expires_at: UTC time, as it is stored, from which it counts as expired.
+            rotate_after: how many days a value should last.
             update_if_exists: when the key is there already, give it this value and leave all else as it is.
 
         Returns:
             The secret as stored.
 
         Raises:
-            InvalidRequestError: the key or the value breaks the rules.
+            InvalidRequestError: the key, the value, the schema or a time breaks the rules.
+            SchemaMismatchError: the value does not keep to the schema.
             NotPermittedError: the caller may not create here, or not globally.
             ConflictError: the key is taken; never whose it is.
         """
         check_key(key)
         checked = check_value(value)
-        with self._changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
-            session, current, home = change.session, change.caller, change.tenant
-            row = look_up(session, current, home, [key]).get(key)
-            if row is not None and update_if_exists:
-                if not policy.decide_in_tenant(current, Permission.SECRET_UPDATE, home).allowed:
-                    raise not_permitted(current, Permission.SECRET_UPDATE, tenant)
-                decision = policy.decide(current, Permission.SECRET_UPDATE, row.secret, home)
-                if decision.reason is not Verdict.INVISIBLE:  # else the store says that the key is taken
-                    _demand(current, Permission.SECRET_UPDATE, row.secret, home)
-                    return self._store_version(change, row.secret, checked)
-            if visibility is Visibility.GLOBAL:
-                _demand_global(current, home)
-            at = self._clock()
-            secret = Secret(
-                id=str(uuid.uuid4()),
-                key=key,
-                tenant=home,
-                visibility=visibility,
-                hidden=hidden,
-                owner_id=current.user_id,
-                owner=current.username,
-                version=1,
-                created_at=at,
-                updated_at=at,
-            )
-            data_key = active_data_key(session, self._cipher, home.id)
-            session.add_secret(secret, data_key.id, data_key.seal(value_place(secret, data_key.id), checked))
-            self._note(change, secret)
-            return secret
+        _check_times(expires_at, rotate_after)
+        schema = None if schema is None else check_schema(schema)
+
+        def attempt(checked_for: str | None) -> Secret:
+            with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
+                existing = self._existing(change, key) if update_if_exists else None
+                if existing is not None:
+                    _demand_checked(existing.schema, checked_for)
+                    return self._store_version(change, existing, checked)
+                if visibility is Visibility.GLOBAL:
+                    demand_global(change.caller, change.tenant)
+                _demand_checked(schema, checked_for)
+                at = self._changes.clock()
+                secret = Secret(
+                    id=str(uuid.uuid4()),
+                    key=key,
+                    tenant=change.tenant,
+                    visibility=visibility,
+                    hidden=hidden,
+                    owner_id=change.caller.user_id,
+                    owner=change.caller.username,
+                    version=1,
+                    created_at=at,
+                    updated_at=at,
+                    schema=schema,
+                    expires_at=expires_at,
+                    rotate_after=rotate_after,
+                    rotate_at=days_after(at, rotate_after),
+                )
+                self._changes.add(change.session, secret, checked)
+                self._changes.note(change, secret)
+                return secret
+
+        return _checking(checked, attempt)
+
+    def _existing(self, change: Change, key: str) -> Secret | None:
+        """The secret that a create with update would update; None when the store is to decide."""
+        session, current, home = change.session, change.caller, change.tenant
+        row = look_up(session, current, home, [key]).get(key)
+        if row is None:
+            return None
+        if not policy.decide_in_tenant(current, Permission.SECRET_UPDATE, home).allowed:
+            raise not_permitted(current, Permission.SECRET_UPDATE, home.name)
+        decision = policy.decide(current, Permission.SECRET_UPDATE, row.secret, home)
+        if decision.reason is Verdict.INVISIBLE:  # the store says that the key is taken
+            return None
+        demand(current, Permission.SECRET_UPDATE, row.secret, home)
+        return row.secret
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see.
@@ -133,7 +147,7 @@ class Secrets:
             NotPermittedError: the caller may not see secrets here.
             NotFoundError: there is no such secret, or the caller may not see that there is.
         """
-        with self._changing(caller, Permission.SECRET_SHOW, tenant, key) as change:
+        with self._changes.changing(caller, Permission.SECRET_SHOW, tenant, key) as change:
             session, current, home = change.session, change.caller, change.tenant
             row, data_keys = look_up_to_open(session, current, home, key)
             if row is None:
@@ -154,23 +168,28 @@ class Secrets:
         opened = self._opener.data_keys(current, home, data_keys)
         return row.secret, self._opener.open(current, home, row, opened)
 
-    def list(self, caller: Caller, tenant: str) -> Sequence[Secret]:
+    def list(
+        self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
+    ) -> Page:
         """The secrets of a tenant that the caller may see, and the global ones; no values.
 
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in; may be empty with all tenants.
+            listing: which of them, in which order.
+            all_tenants: list those of all tenants in which the caller may list, each judged by the caller's
+                role in its own tenant.
+
         Raises:
-            NotPermittedError: the caller may not list secrets here.
+            NotPermittedError: the caller may not list secrets here, or in no tenant.
         """
         with self._store.read() as session:
-            current, home = self._gate.enter(session, caller, Permission.SECRET_LIST, tenant)
-            found = session.secrets(home.id)
-        return [
-            secret
-            for secret in found
-            if current.narrowing.permits_key(secret.key)
-            and policy.decide(current, Permission.SECRET_LIST, secret, home).allowed
-        ]
+            current, reach = reach_of_all(
+                session, self._gate, caller, Permission.SECRET_LIST, tenant, all_tenants=all_tenants
+            )
+            return session.page(reach, _narrowed(current, listing))
 
-    def update(
+    def update(  # noqa: PLR0913 - one for each thing that can be changed
         self,
         caller: Caller,
         tenant: str,
@@ -179,116 +198,149 @@ class Secrets:
         value: str | None = None,
         visibility: Visibility | None = None,
         hidden: bool | None = None,
+        owner: str | None = None,
+        expires_at: MaybeTime = KEEP,
+        rotate_after: MaybeDays = KEEP,
+        if_version: int | None = None,
     ) -> Secret:
-        """Change a secret's value, visibility or hiding; what is None stays.
+        """Change a secret's value, visibility, hiding, owner or times.
+
+        Args:
+            caller: who changes it.
+            tenant: the name of the tenant it lives in.
+            key: its name.
+            value: the new value; None leaves it. JSON text when the secret has a schema.
+            visibility: who is to know of it; None leaves it.
+            hidden: whether to hide the value; None leaves it.
+            owner: the name of the user it is to belong to; None leaves it.
+            expires_at: UTC time as it is stored; None for never.
+            rotate_after: a number of days; None for any time.
+            if_version: change nothing unless this is the current version.
 
         Raises:
-            InvalidRequestError: the value breaks the rules, nothing is to be changed, or the visibility would
-                be narrowed.
-            NotPermittedError: the caller may not change this secret, or not make it global.
-            NotFoundError: there is no such secret, or the caller may not see that there is.
-            ConflictError: another writer was quicker, or the key can't be global.
+            InvalidRequestError: the value or a time breaks the rules, nothing is to be changed, or the
+                visibility would be narrowed.
+            SchemaMismatchError: the value does not keep to the secret's schema.
+            NotPermittedError: the caller may not change this secret, or not make it global, or not give it
+                away.
+            NotFoundError: there is no such secret, or the caller may not see that there is; or the new owner
+                does not exist.
+            ConflictError: another writer was quicker, the version is another one, or the key can't be global.
         """
-        if value is None and visibility is None and hidden is None:
+        asked = (value, visibility, hidden, owner)
+        if all(one is None for one in asked) and expires_at is KEEP and rotate_after is KEEP:
             raise InvalidRequestError("nothing to change was given")
         checked = None if value is None else check_value(value)
-        with self._changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
-            session, current, home = change.session, change.caller, change.tenant
-            secret = self._find_for_change(change, Permission.SECRET_UPDATE, key)
-            if hidden is not None and hidden != secret.hidden:
-                # Whoever switches hiding must be one to whom the hidden value is open.
-                _demand(current, Permission.SECRET_UPDATE, replace(secret, hidden=True), home)
-            if visibility is not None and visibility.width < secret.visibility.width:
-                raise InvalidRequestError(
-                    f"secret {key!r} is {secret.visibility} already, and visibility is never narrowed",
-                )
-            if visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
-                _demand_global(current, home)
-            if visibility is not None or hidden is not None:
-                wider = secret.visibility if visibility is None else visibility
-                hides = secret.hidden if hidden is None else hidden
-                session.set_attributes(replace(secret, updated_at=self._clock()), wider, hidden=hides)
-                secret = replace(secret, visibility=wider, hidden=hides, updated_at=self._clock())
-            if checked is not None:
-                return self._store_version(change, secret, checked)
-            self._note(change, secret)
-            return secret
+        _check_times(
+            None if isinstance(expires_at, Keep) else expires_at,
+            None if isinstance(rotate_after, Keep) else rotate_after,
+        )
+        # Whoever only gives it away needs the permission for that, and no other.
+        gives = owner is not None and [one for one in asked if one is not None] == [owner]
+        only_gives = gives and expires_at is KEEP and rotate_after is KEEP
+        permission = Permission.SECRET_SET_OWNER if only_gives else Permission.SECRET_UPDATE
 
-    def delete(self, caller: Caller, tenant: str, key: str) -> None:
+        def attempt(checked_for: str | None) -> Secret:
+            with self._changes.changing(caller, permission, tenant, key) as change:
+                secret = self._changes.find(change, key)
+                demand_version(secret, if_version)
+                newer = _changed(change, secret, visibility, hidden)
+                if owner is not None:
+                    newer = _given_to(change, newer, owner)
+                newer = self._timed(change.session, newer, expires_at, rotate_after)
+                if checked is not None:
+                    _demand_checked(secret.schema, checked_for)
+                if checked is None or newer != secret:
+                    newer = replace(newer, updated_at=self._changes.clock())
+                    change.session.change_secret(secret, newer)
+                if checked is not None:
+                    return self._store_version(change, newer, checked)
+                self._changes.note(change, newer)
+                return newer
+
+        return _checking(checked, attempt)
+
+    def _timed(
+        self, session: Session, secret: Secret, expires_at: MaybeTime, rotate_after: MaybeDays
+    ) -> Secret:
+        """A secret with other times; the days that a value lasts are counted from when it was given."""
+        if not isinstance(expires_at, Keep):
+            secret = replace(secret, expires_at=expires_at)
+        if isinstance(rotate_after, Keep):
+            return secret
+        (current,) = session.versions([secret.id], current_only=True)
+        due = days_after(current.created_at, rotate_after)
+        return replace(secret, rotate_after=rotate_after, rotate_at=due)
+
+    def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions.
 
         Raises:
             NotPermittedError: the caller may not delete this secret.
             NotFoundError: there is no such secret, or the caller may not see that there is.
+            ConflictError: another writer was quicker, or the version is another one.
         """
-        with self._changing(caller, Permission.SECRET_DELETE, tenant, key) as change:
-            secret = self._find_for_change(change, Permission.SECRET_DELETE, key)
+        with self._changes.changing(caller, Permission.SECRET_DELETE, tenant, key) as change:
+            secret = self._changes.find(change, key)
+            demand_version(secret, if_version)
             change.session.delete_secret(secret)
-            self._note(change, secret)
+            self._changes.note(change, secret)
 
-    @contextlib.contextmanager
-    def _changing(self, caller: Caller, permission: Permission, tenant: str, key: str) -> Iterator[_Change]:
-        """One change of one secret: recorded in the transaction that makes it, or as refused after it."""
-        change: _Change | None = None
+
+def _check_times(expires_at: str | None, rotate_after: int | None) -> None:
+    if expires_at is not None and not is_stored_time(expires_at):
+        raise InvalidRequestError("the time of expiry is malformed")
+    if rotate_after is not None:
+        check_days(rotate_after)
+
+
+def _narrowed(caller: Caller, listing: Listing) -> Listing:
+    """A list without the keys that the caller's token may not name."""
+    if caller.narrowing.keys is None:
+        return listing
+    permits, matches = caller.narrowing.permits_key, listing.matches
+    return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))
+
+
+def _demand_checked(schema: str | None, checked_for: str | None) -> None:
+    if schema is not None and schema != checked_for:
+        raise _UncheckedError(schema)
+
+
+def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]) -> Secret:
+    """Attempt a change; when it meets a schema, check the value against that and attempt it again."""
+    checked_for: str | None = None
+    while True:
         try:
-            with self._store.write() as session:
-                current, home = self._gate.enter(session, caller, permission, tenant)
-                change = _Change(session, current, home, permission)
-                demand_key(current, permission, key, tenant)
-                yield change
-        except (NotPermittedError, NotFoundError) as error:
-            refused = error if isinstance(error, MemberRefusedError) else change
-            if refused is not None:
-                reason = error.reason if isinstance(error, MemberRefusedError) else _reason(error)
-                entry = self._trail.entry(
-                    refused.caller, refused.tenant, permission, reason=reason, key=cap(key)
-                )
-                self._trail.commit(refused.tenant.id, [entry])
-            raise
-
-    def _note(self, change: _Change, secret: Secret) -> None:
-        entry = self._trail.entry(change.caller, change.tenant, change.permission, secret=secret)
-        self._trail.append(change.session, change.tenant.id, [entry])
-
-    def _find_for_change(self, change: _Change, permission: Permission, key: str) -> Secret:
-        row = look_up(change.session, change.caller, change.tenant, [key]).get(key)
-        if row is None:
-            raise not_found(key, change.tenant.name)
-        _demand(change.caller, permission, row.secret, change.tenant)
-        return row.secret
-
-    def _store_version(self, change: _Change, secret: Secret, value: SecretValue) -> Secret:
-        newer = replace(secret, version=secret.version + 1, updated_at=self._clock())
-        data_key = active_data_key(change.session, self._cipher, secret.tenant.id)
-        token = data_key.seal(value_place(newer, data_key.id), value)
-        change.session.add_version(newer, data_key.id, token, change.caller.user_id)
-        self._note(change, newer)
-        return newer
+            return attempt(checked_for)
+        except _UncheckedError as unchecked:
+            if value is not None:
+                check_against(unchecked.schema, value)
+            checked_for = unchecked.schema
 
 
-def _reason(error: NotPermittedError | NotFoundError) -> Verdict:
-    return Verdict.ABSENT if isinstance(error, NotFoundError) else Verdict.ROLE
+def _changed(change: Change, secret: Secret, visibility: Visibility | None, hidden: bool | None) -> Secret:  # noqa: FBT001
+    """A secret with another visibility and hiding, if the caller may give it these."""
+    if hidden is not None and hidden != secret.hidden:
+        # Whoever switches hiding must be one to whom the hidden value is open.
+        demand(change.caller, Permission.SECRET_UPDATE, replace(secret, hidden=True), change.tenant)
+        secret = replace(secret, hidden=hidden)
+    if visibility is None or visibility is secret.visibility:
+        return secret
+    if visibility.width < secret.visibility.width:
+        raise InvalidRequestError(
+            f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
+        )
+    if visibility is Visibility.GLOBAL:
+        demand_global(change.caller, change.tenant)
+    return replace(secret, visibility=visibility)
 
 
-def _demand(caller: Caller, permission: Permission, secret: Secret, asked_from: Tenant) -> None:
-    decision = policy.decide(caller, permission, secret, asked_from)
-    if decision.allowed:
-        return
-    match decision.reason:
-        case Verdict.INVISIBLE:
-            raise not_found(secret.key, asked_from.name)
-        case Verdict.OTHER_TENANT:
-            raise NotPermittedError(
-                f"secret {secret.key!r} is global and belongs to tenant {secret.tenant.name!r}",
-                hint="a global secret is changed and deleted from its own tenant only",
-            )
-        case _:
-            raise NotPermittedError(
-                f"user {caller.username!r} is not permitted to change the hidden secret {secret.key!r}",
-                hint="its creator, a manager of its tenant or a sys_admin can",
-            )
-
-
-def _demand_global(caller: Caller, home: Tenant) -> None:
-    if not policy.decide_in_tenant(caller, Permission.SECRET_CREATE_GLOBAL, home).allowed:
-        raise not_permitted(caller, Permission.SECRET_CREATE_GLOBAL, home.name)
+def _given_to(change: Change, secret: Secret, name: str) -> Secret:
+    """A secret with another owner, if the caller may give it away and there is such a user."""
+    if not policy.decide_in_tenant(change.caller, Permission.SECRET_SET_OWNER, change.tenant).allowed:
+        raise not_permitted(change.caller, Permission.SECRET_SET_OWNER, change.tenant.name)
+    stored = change.session.user(name=name)
+    if stored is None:
+        raise NotFoundError(f"user {name!r} does not exist", hint="`resolver users list` shows who there is")
+    return replace(secret, owner_id=stored.user.id, owner=stored.user.name)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy import any_ as sql_any
 
-from resolver.core.model import Secret, Tenant, Visibility
+from resolver.core.model import Visibility
 from resolver.core.ports import StoredSecret
 from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.columns import GLOBAL, SECRET_COLUMNS, SECRETS, make_secret
 from resolver.store.rows import Rows, is_storable
 
 if TYPE_CHECKING:
@@ -19,30 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-_GLOBAL = "global"
+    from resolver.core.model import Secret
 
-_owner = t.user_account.alias("owner")
-
-_SECRET_COLUMNS = (
-    t.secret.c.id,
-    t.secret.c.key,
-    t.secret.c.tenant_id,
-    t.tenant.c.name.label("tenant_name"),
-    t.secret.c.visibility,
-    t.secret.c.hidden,
-    t.secret.c.owner_id,
-    _owner.c.name.label("owner_name"),
-    t.secret.c.version,
-    t.secret.c.created_at,
-    t.secret.c.updated_at,
-)
-
-_SECRETS = t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id).join(
-    _owner,
-    _owner.c.id == t.secret.c.owner_id,
-)
-
-_REACHABLE = or_(t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == _GLOBAL)
+_REACHABLE = or_(t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == GLOBAL)
 """The tenant's own secrets, and the global ones of all tenants."""
 
 _CURRENT = and_(
@@ -53,8 +33,8 @@ _CURRENT = and_(
 
 def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
     return (
-        select(*_SECRET_COLUMNS, t.secret_version.c.data_key_id, t.secret_version.c.token)
-        .select_from(_SECRETS.join(t.secret_version, _CURRENT))
+        select(*SECRET_COLUMNS, t.secret_version.c.data_key_id, t.secret_version.c.token)
+        .select_from(SECRETS.join(t.secret_version, _CURRENT))
         .where(_REACHABLE, key_is_listed)
     )
 
@@ -75,17 +55,7 @@ class SecretRows(Rows):
         named = list(filter(is_storable, keys))
         listed: Any = named if self._postgresql else json.dumps(named)
         rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed})
-        return [StoredSecret(_secret(row[:-2]), row[-2], row[-1]) for row in rows]
-
-    def secrets(self, tenant_id: str) -> Sequence[Secret]:
-        """The tenant's own secrets, and global ones of other tenants; by time of creation, then key."""
-        query = (
-            select(*_SECRET_COLUMNS)
-            .select_from(_SECRETS)
-            .where(_REACHABLE)
-            .order_by(t.secret.c.created_at, t.secret.c.key)
-        )
-        return [_secret(row) for row in self._connection.execute(query, {"tenant_id": tenant_id})]
+        return [StoredSecret(make_secret(row[:-2]), row[-2], row[-1]) for row in rows]
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
@@ -103,7 +73,7 @@ class SecretRows(Rows):
             ).scalar_one_or_none()
         own = t.secret.c.tenant_id == secret.tenant.id
         taken = self._connection.execute(
-            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == _GLOBAL))),
+            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == GLOBAL))),
         ).scalar_one()
         if taken or found != scope:
             raise _taken(secret)
@@ -119,6 +89,10 @@ class SecretRows(Rows):
                 version=secret.version,
                 created_at=secret.created_at,
                 updated_at=secret.updated_at,
+                schema=secret.schema,
+                expires_at=secret.expires_at,
+                rotate_after=secret.rotate_after,
+                rotate_at=secret.rotate_at,
             ),
         )
         self._add_version(secret, data_key_id, token, secret.owner_id)
@@ -140,44 +114,47 @@ class SecretRows(Rows):
         done = self._connection.execute(
             update(t.secret)
             .where(t.secret.c.id == secret.id, t.secret.c.version == secret.version - 1)
-            .values(version=secret.version, updated_at=secret.updated_at),
+            .values(
+                version=secret.version,
+                updated_at=secret.updated_at,
+                rotate_at=secret.rotate_at,
+            ),
         )
         if done.rowcount == 0:
             raise _overtaken(secret)
         self._add_version(secret, data_key_id, token, by)
 
-    def set_attributes(self, secret: Secret, visibility: Visibility, *, hidden: bool) -> None:
-        """Change visibility and hiding; ConflictError when a global key would collide."""
-        if visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
-            self._connection.execute(
-                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
-            )
-            elsewhere = self._connection.execute(
-                select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
-            ).scalar_one()
-            if elsewhere:
-                raise ConflictError(
-                    f"secret {secret.key!r} can't be made global: its key is used in another tenant",
-                )
-            self._connection.execute(
-                update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=_GLOBAL),
-            )
+    def change_secret(self, secret: Secret, newer: Secret) -> None:
+        """Change everything but key, tenant and value; ConflictError when a global key would collide."""
+        if newer.visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
+            self._make_global(secret)
+        old, new = _attributes(secret), _attributes(newer)
         done = self._connection.execute(
             update(t.secret)
             .where(
                 t.secret.c.id == secret.id,
-                t.secret.c.visibility == secret.visibility.value,
-                t.secret.c.hidden == secret.hidden,
+                t.secret.c.version == secret.version,
+                *(t.secret.c[name].is_not_distinct_from(value) for name, value in old.items()),
             )
-            .values(
-                visibility=visibility.value,
-                scope=_scope(visibility),
-                hidden=hidden,
-                updated_at=secret.updated_at,
-            ),
+            .values(**new, scope=_scope(newer.visibility), updated_at=newer.updated_at),
         )
         if done.rowcount == 0:
             raise _overtaken(secret)
+
+    def _make_global(self, secret: Secret) -> None:
+        self._connection.execute(
+            select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
+        )
+        elsewhere = self._connection.execute(
+            select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
+        ).scalar_one()
+        if elsewhere:
+            raise ConflictError(
+                f"secret {secret.key!r} can't be made global: its key is used in another tenant",
+            )
+        self._connection.execute(
+            update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=GLOBAL),
+        )
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
@@ -196,8 +173,21 @@ class SecretRows(Rows):
         )
 
 
+def _attributes(secret: Secret) -> dict[str, Any]:
+    """What can be changed without a new version, by column."""
+    return {
+        "visibility": secret.visibility.value,
+        "hidden": secret.hidden,
+        "owner_id": secret.owner_id,
+        "schema": secret.schema,
+        "expires_at": secret.expires_at,
+        "rotate_after": secret.rotate_after,
+        "rotate_at": secret.rotate_at,
+    }
+
+
 def _scope(visibility: Visibility) -> str:
-    return _GLOBAL if visibility is Visibility.GLOBAL else "tenant"
+    return GLOBAL if visibility is Visibility.GLOBAL else "tenant"
 
 
 def _taken(secret: Secret) -> ConflictError:
@@ -212,21 +202,4 @@ def _overtaken(secret: Secret) -> ConflictError:
     return ConflictError(
         f"secret {secret.key!r} was changed or deleted by someone else at the same time",
         hint="look at it again, then repeat the change if it is still wanted",
-    )
-
-
-def _secret(row: Sequence[Any]) -> Secret:
-    """A secret from the values of `_SECRET_COLUMNS`, in their order."""
-    key_id, key, tenant_id, tenant, visibility, hidden, owner_id, owner, version, created_at, updated_at = row
-    return Secret(
-        key_id,
-        key,
-        Tenant(tenant_id, tenant),
-        Visibility(visibility),
-        hidden,
-        owner_id,
-        owner,
-        version,
-        created_at,
-        updated_at,
     )

@@ -12,11 +12,13 @@ from resolver.store import tables as t
 from resolver.store.audit import AuditRows
 from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
 from resolver.store.keys import KeyRows
+from resolver.store.listing import ListingRows
 from resolver.store.providers import ProviderRows
 from resolver.store.sealed import SealedRows
 from resolver.store.secrets import SecretRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
+from resolver.store.versions import VersionRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,8 +29,24 @@ _WIPE_TIMEOUT_MS = 1000
 """How long wiping waits for readers of an older state."""
 
 
-class SqlSession(TokenRows, ConsoleSessionRows, KeyRows, SealedRows, SecretRows, ProviderRows, AuditRows):
+class SqlSession(
+    TokenRows,
+    ConsoleSessionRows,
+    KeyRows,
+    SealedRows,
+    SecretRows,
+    ListingRows,
+    VersionRows,
+    ProviderRows,
+    AuditRows,
+):
     """One transaction."""
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """A part of the transaction that an exception rolls back alone."""
+        with translated(self._connection.engine), self._connection.begin_nested():
+            yield
 
 
 class SqlStore:

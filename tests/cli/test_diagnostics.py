@@ -29,9 +29,8 @@ from tests.cli.conftest import Cli
 from tests.conftest import TENANT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from resolver.core.model import Caller, Secret
+    from resolver.core.listing import Page
+    from resolver.core.model import Caller
     from tests.cli.prefork import Prefork
     from tests.conftest import Run
 
@@ -499,7 +498,7 @@ def test_a_run_in_which_nothing_is_missing_lists_nothing(
         caller = service.gate.authenticate_token(Settings(os.environ).token(None))
         listed = service.secrets.list
 
-        def listing(who: Caller, tenant: str) -> Sequence[Secret]:
+        def listing(who: Caller, tenant: str) -> Page:
             asked.append(tenant)
             return listed(who, tenant)
 

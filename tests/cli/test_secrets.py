@@ -125,6 +125,10 @@ def test_get_as_json(admin: Cli) -> None:
         "version": 1,
         "created_at": "TIME",
         "updated_at": "TIME",
+        "expires_at": None,
+        "rotate_after": None,
+        "rotate_at": None,
+        "schema": None,
         "value": "ünï\n",
     }
 

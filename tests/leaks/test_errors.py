@@ -431,7 +431,7 @@ def _create(value: Callable[[World], str]) -> Callable[[World], object]:
 
 def _list(world: World) -> object:
     service = world.service()
-    return service.secrets.list(world.caller(service), TENANT)
+    return service.secrets.list(world.caller(service), TENANT).items
 
 
 def _get(world: World) -> object:

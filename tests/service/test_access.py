@@ -301,7 +301,7 @@ class Table:
         service, asked, key = self.world.service, case.asked, case.key
         match case.action:
             case "list":
-                listed = {secret.key for secret in service.secrets.list(caller, asked)}
+                listed = {secret.key for secret in service.secrets.list(caller, asked).items}
                 return "listed" if key in listed else "not listed"
             case "show":
                 _, value = service.secrets.show(caller, asked, key)

@@ -67,7 +67,7 @@ def test_a_viewer_lists_and_shows_and_does_not_use(world: World) -> None:
     """A viewer lists, shows and checks; using the same secret is refused."""
     world.secret("k", "the value")
     viewer = world.user("v", home=TenantRole.VIEWER)
-    assert [secret.key for secret in world.service.secrets.list(viewer, "home")] == ["k"]
+    assert [secret.key for secret in world.service.secrets.list(viewer, "home").items] == ["k"]
     _, value = world.service.secrets.show(viewer, "home", "k")
     assert value is not None
     assert value.reveal() == "the value"
@@ -170,7 +170,7 @@ def test_key_patterns_tell_upper_and_lower_case_apart(world: World) -> None:
         world.secret(key)
     narrowed = world.caller("admin", Narrowing(keys=("prod_*",)))
     service = world.service
-    assert [secret.key for secret in service.secrets.list(narrowed, "home")] == ["prod_a"]
+    assert [secret.key for secret in service.secrets.list(narrowed, "home").items] == ["prod_a"]
     assert service.use.use(narrowed, "home", [key_use("prod_a")], DIGESTS).secrets
     for key in ("PROD_A", "dev_a", "missing"):
         with world.statements() as statements, pytest.raises(NotPermittedError):
@@ -247,7 +247,7 @@ def test_a_revoked_token_and_a_deactivated_user_are_refused_at_once(world: World
     world.service.tokens.revoke(world.admin, user.token_id)
     with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
         world.service.secrets.list(user, "home")
-    assert world.service.secrets.list(other, "home")
+    assert world.service.secrets.list(other, "home").items
     world.execute("UPDATE user_account SET active = false WHERE name = 'u'")
     for action in ("list", "show", "use", "check", "create", "update", "delete"):
         with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):

@@ -89,7 +89,7 @@ def test_a_global_key_is_the_only_one_of_its_name(world: World) -> None:
         secrets.update(world.admin, "home", "k", visibility=Visibility.GLOBAL)
     secrets.delete(world.admin, "away", "k")
     assert secrets.update(world.admin, "home", "k", visibility=Visibility.GLOBAL).visibility == "global"
-    assert [secret.key for secret in secrets.list(world.admin, "away")] == ["k"]
+    assert [secret.key for secret in secrets.list(world.admin, "away").items] == ["k"]
 
 
 def test_a_global_secret_is_changed_from_its_own_tenant_only(world: World) -> None:
@@ -136,7 +136,7 @@ def test_a_value_against_the_rules_is_refused(embedded: World, value: str) -> No
         embedded.service.secrets.update(embedded.admin, "home", "k", value=value)
     with pytest.raises(InvalidRequestError, match=r"^nothing to change was given$"):
         embedded.service.secrets.update(embedded.admin, "home", "k")
-    assert [secret.version for secret in embedded.service.secrets.list(embedded.admin, "home")] == [1]
+    assert [secret.version for secret in embedded.service.secrets.list(embedded.admin, "home").items] == [1]
 
 
 def test_the_last_sys_admin_stays(world: World) -> None:

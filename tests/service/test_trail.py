@@ -92,7 +92,7 @@ def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict
             attempt()
         assert "audit verify" in caught.value.hint
     assert busy.service.trail.verify(busy.admin, "home")[1] == 3
-    assert "new" not in {secret.key for secret in busy.service.secrets.list(busy.admin, "home")}
+    assert "new" not in {secret.key for secret in busy.service.secrets.list(busy.admin, "home").items}
     busy.secret("other", tenant="away")  # other chains go on
 
 

@@ -104,5 +104,5 @@ def list_secrets(
     offset: Annotated[int, Query(alias="_offset", ge=0)] = 0,
 ) -> Response:
     """The secrets of a tenant that the caller may see, and the global ones; no values."""
-    found = [secret_item(secret) for secret in service.secrets.list(caller, tenant)]
+    found = [secret_item(secret) for secret in service.secrets.list(caller, tenant).items]
     return Answer(page(found[offset : offset + size], len(found), size, offset))

@@ -1,0 +1,27 @@
+"""`resolver secrets`: create, show, list, change and move secrets."""
+
+from __future__ import annotations
+
+import click
+
+from resolver.cli.secrets.changing import create, delete, rollback, set_owner, set_visibility, update
+from resolver.cli.secrets.showing import get, history, list_
+
+
+@click.group
+def secrets() -> None:
+    """Manage secrets."""
+
+
+for _command in (
+    create,
+    get,
+    list_,
+    update,
+    delete,
+    set_visibility,
+    set_owner,
+    history,
+    rollback,
+):
+    secrets.add_command(_command)

@@ -1,0 +1,163 @@
+"""What the commands about secrets share: how values and times are given, and how secrets are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resolver.cli.streams import read_stdin
+from resolver.core.model import MAX_VALUE_BYTES, Visibility
+from resolver.core.moments import parse_time
+from resolver.errors import InvalidRequestError, UsageError
+
+if TYPE_CHECKING:
+    from resolver.core.model import Secret
+    from resolver.service.manage import MaybeDays, MaybeTime
+
+NEVER = "never"
+
+key_argument = click.argument("key")
+
+visibility_choice = click.Choice([visibility.value for visibility in Visibility])
+
+if_version_option = click.option(
+    "--if-version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Do nothing, and exit with 8, unless N is the current version.",
+)
+
+_VALUE_OPTIONS = (
+    click.option(
+        "-f",
+        "--secret-file",
+        "value_file",
+        metavar="FILE|-",
+        help="Take the value from a file, exactly as it is; - is stdin.",
+    ),
+    click.option(
+        "-s",
+        "--secret-string",
+        "value",
+        metavar="VALUE",
+        help="The value. Other users can see arguments in the process list: prefer -f or stdin.",
+    ),
+)
+
+_TIME_OPTIONS = (
+    click.option(
+        "--rotate-after",
+        metavar="DAYS",
+        help="How many days a value should last; lists and --check tell when they are over.",
+    ),
+    click.option(
+        "--expires",
+        metavar="TIME",
+        help="When it expires: 2027-01-31, 2027-01-31T12:00 (UTC), or 90d from now.",
+    ),
+)
+
+
+def value_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    """The options that give a value."""
+    for option in _VALUE_OPTIONS:
+        command = option(command)
+    return command
+
+
+def time_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    """The options that give times."""
+    for option in _TIME_OPTIONS:
+        command = option(command)
+    return command
+
+
+def read_value(value: str | None, value_file: str | None) -> str:
+    """The value from the option, a file, a hidden prompt, or stdin less one line break."""
+    if value is not None and value_file is not None:
+        raise UsageError("a value and a file were given", hint="give -s or -f, not both")
+    if value is not None:
+        return value
+    if value_file is None and sys.stdin.isatty():
+        return str(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
+    data = read_file(value_file or "-", MAX_VALUE_BYTES + 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequestError("the value is not valid UTF-8 text") from None
+    return text.removesuffix("\n") if value_file is None else text
+
+
+def read_file(name: str, most: int) -> bytes:
+    """The beginning of a file; - is stdin.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    try:
+        if name == "-":
+            return read_stdin(most)
+        with Path(name).open("rb") as file:
+            return file.read(most)
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+        raise UsageError(f"the file {name!r} can't be read: {cause}") from None
+
+
+def read_expiry(text: str | None) -> str | None:
+    """A time that lies ahead; None when none was given."""
+    from resolver.service import utc_now  # noqa: PLC0415 - not loaded for a page of help
+
+    if text is None:
+        return None
+    try:
+        return parse_time(text, utc_now())
+    except InvalidRequestError as error:
+        raise UsageError(f"--expires: {error.message}", hint=error.hint) from None
+
+
+def read_days(text: str | None) -> int | None:
+    """A number of days, `90` or `90d`; None when none was given."""
+    if text is None:
+        return None
+    digits = text.removesuffix("d")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 9:  # noqa: PLR2004 - what an int is for
+        raise UsageError("--rotate-after is a number of days", hint="write 90 or 90d")
+    return int(digits)
+
+
+def read_new_times(expires: str | None, rotate_after: str | None) -> tuple[MaybeTime, MaybeDays]:
+    """New times for a secret that is there: `never` takes one away, and what was not given stays."""
+    from resolver.service.manage import KEEP  # noqa: PLC0415 - not loaded for a page of help
+
+    new_expiry = KEEP if expires is None else None if expires == NEVER else read_expiry(expires)
+    new_days = KEEP if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)
+    return new_expiry, new_days
+
+
+def fields(secret: Secret) -> dict[str, Any]:
+    """What is known of a secret, for a table or JSON."""
+    return {
+        "key": secret.key,
+        "tenant": secret.tenant.name,
+        "visibility": secret.visibility.value,
+        "hidden": secret.hidden,
+        "owner": secret.owner,
+        "version": secret.version,
+        "created_at": secret.created_at,
+        "updated_at": secret.updated_at,
+    }
+
+
+def rare_fields(secret: Secret) -> dict[str, Any]:
+    """What only some secrets have, None where they don't."""
+    return {
+        "expires_at": secret.expires_at,
+        "rotate_after": secret.rotate_after,
+        "rotate_at": secret.rotate_at,
+        "schema": None if secret.schema is None else json.loads(secret.schema),
+    }

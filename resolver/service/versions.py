@@ -1,0 +1,146 @@
+"""The versions of a secret: its history, and going back to one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from resolver.core import policy
+from resolver.core.permissions import Permission
+from resolver.core.ports import StoredSecret
+from resolver.errors import ConflictError, NotFoundError
+from resolver.service.changes import Changes, demand_version
+from resolver.service.gate import demand_key, not_found
+from resolver.service.rows import look_up
+from resolver.value_schema import check_against
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resolver.core.model import Caller, Secret, SecretValue
+    from resolver.core.ports import Cipher, Store
+    from resolver.service.changes import Change
+    from resolver.service.gate import Gate
+    from resolver.service.rows import Opener
+    from resolver.service.rules import Rules
+    from resolver.service.trail import Trail
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is known of one version without its value.
+
+    Args:
+        number: its number, from 1.
+        created_at: UTC time.
+        created_by: the name of the user who made it, or the id of one who was deleted.
+        current: whether it is the one that is used.
+    """
+
+    number: int
+    created_at: str
+    created_by: str
+    current: bool
+
+
+class Versions:
+    """The versions of secrets.
+
+    Args:
+        store: where they are kept.
+        cipher: encrypts.
+        gate: lets callers in.
+        trail: records every change, and every value that is shown.
+        opener: decrypts.
+        clock: gives the time as it is stored.
+        rules: what holds for the whole store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cipher: Cipher,
+        gate: Gate,
+        trail: Trail,
+        opener: Opener,
+        clock: Callable[[], str],
+        rules: Rules,
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._trail = trail
+        self._opener = opener
+        self._changes = Changes(store, cipher, gate, trail, clock, rules)
+
+    def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
+        """Who gave a secret which version, and when; no values. Oldest first.
+
+        Raises:
+            NotPermittedError: the caller may not list secrets here.
+            NotFoundError: there is no such secret, or the caller may not see that there is.
+        """
+        with self._store.read() as session:
+            current, home = self._gate.enter(session, caller, Permission.SECRET_LIST, tenant)
+            demand_key(current, Permission.SECRET_LIST, key, tenant)
+            row = look_up(session, current, home, [key]).get(key)
+            if row is None or not policy.decide(current, Permission.SECRET_LIST, row.secret, home).allowed:
+                raise not_found(key, tenant)
+            return [
+                Version(
+                    version.version,
+                    version.created_at,
+                    version.created_by,
+                    version.version == row.secret.version,
+                )
+                for version in session.versions([row.secret.id])
+            ]
+
+    def rollback(
+        self, caller: Caller, tenant: str, key: str, version: int, *, if_version: int | None = None
+    ) -> Secret:
+        """Give a secret the value of an earlier version, as a new version.
+
+        Args:
+            caller: who changes it.
+            tenant: the name of the tenant it lives in.
+            key: its name.
+            version: the number of the version to go back to.
+            if_version: change nothing unless this is the current version.
+
+        Raises:
+            NotPermittedError: the caller may not change this secret.
+            NotFoundError: there is no such secret, or the caller may not see that there is; or it has no such
+                version any more.
+            ConflictError: another writer was quicker, or it is the current version.
+        """
+        with self._changes.changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
+            secret = self._changes.find(change, key)
+            demand_version(secret, if_version)
+            if version == secret.version:
+                raise ConflictError(f"version {version} is the current version of secret {key!r}")
+            stored = {one.version: one for one in change.session.versions([secret.id])}.get(version)
+            if stored is None:
+                raise NotFoundError(
+                    f"secret {key!r} has no version {version}",
+                    hint=f"`resolver secrets history {key} -t {tenant}` shows those that are kept",
+                )
+            # Committed before the old value is decrypted, like every other use of a value.
+            self._changes.note(change, secret, rollback_to=version)
+            data_keys = change.session.data_keys([stored.data_key_id])
+            current, home = change.caller, change.tenant
+        opened = self._opener.data_keys(current, home, data_keys)
+        row = StoredSecret(replace(secret, version=version), stored.data_key_id, stored.token)
+        value = self._opener.open(current, home, row, opened)
+        if secret.schema is not None:
+            check_against(secret.schema, value)
+        with self._changes.changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
+            found = self._changes.find(change, key)
+            if found.id != secret.id or found.schema != secret.schema:
+                raise not_found(key, tenant)
+            demand_version(found, secret.version)
+            return self._store_version(change, found, value, rollback_to=version)
+
+    def _store_version(self, change: Change, secret: Secret, value: SecretValue, **more: Any) -> Secret:  # noqa: ANN401 - JSON data
+        newer = self._changes.add_version(change.session, secret, value, change.caller)
+        self._changes.note(change, newer, **more)
+        return newer

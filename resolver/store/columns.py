@@ -1,0 +1,44 @@
+"""The columns that a secret is read from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from resolver.core.model import Secret, Tenant, Visibility
+from resolver.store import tables as t
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GLOBAL = "global"
+
+OWNER = t.user_account.alias("owner")
+
+SECRET_COLUMNS = (
+    t.secret.c.id,
+    t.secret.c.key,
+    t.secret.c.tenant_id,
+    t.tenant.c.name.label("tenant_name"),
+    t.secret.c.visibility,
+    t.secret.c.hidden,
+    t.secret.c.owner_id,
+    OWNER.c.name.label("owner_name"),
+    t.secret.c.version,
+    t.secret.c.created_at,
+    t.secret.c.updated_at,
+    t.secret.c.schema,
+    t.secret.c.expires_at,
+    t.secret.c.rotate_after,
+    t.secret.c.rotate_at,
+)
+
+SECRETS = t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id).join(
+    OWNER,
+    OWNER.c.id == t.secret.c.owner_id,
+)
+
+
+def make_secret(row: Sequence[Any]) -> Secret:
+    """A secret from the values of `SECRET_COLUMNS`, in their order."""
+    secret_id, key, tenant_id, tenant, visibility, *others = row
+    return Secret(secret_id, key, Tenant(tenant_id, tenant), Visibility(visibility), *others)
