@@ -13,6 +13,7 @@ from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
 from resolver.crypto.sources import from_command, from_file, from_text, read_guarded
 from resolver.errors import ConflictError, InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
+from resolver.service.rules import Rules
 from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -124,7 +125,11 @@ def open_service(
     store = SqlStore(settings.database_url, settings.pool)
     store.check_schema()
     return Service(
-        store, KeyRing(keys), _make_hasher, provider_types=lambda: provider_types(settings, server=server)
+        store,
+        KeyRing(keys),
+        _make_hasher,
+        provider_types=lambda: provider_types(settings, server=server),
+        rules=Rules(settings.keep_versions, settings.refuse_expired),
     )
 
 

@@ -153,6 +153,16 @@ class Settings:
         return None if listed is None else list(map(str, listed))
 
     @property
+    def keep_versions(self) -> int:
+        """How many versions of each secret are kept; 0 keeps all."""
+        return int(self._config.get("keep_versions", 0))
+
+    @property
+    def refuse_expired(self) -> bool:
+        """Whether an expired secret is refused, rather than used with a warning."""
+        return bool(self._config.get("refuse_expired", False))
+
+    @property
     def names_key(self) -> bool:
         """Whether a root key is named by a setting, rather than found in the state directory."""
         return bool(

@@ -14,6 +14,7 @@ from resolver.errors import RootKeyError, StoreError
 from resolver.service.gate import Gate
 from resolver.service.keys import Keys
 from resolver.service.manage import Secrets
+from resolver.service.moving import Moving
 from resolver.service.providers import Providers
 from resolver.service.rows import Opener
 from resolver.service.rules import DEFAULT_RULES, Rules
@@ -53,6 +54,7 @@ class Service:
         gate: identifies callers.
         use: obtains values for blueprints.
         secrets: manages secrets.
+        moving: exports and imports them.
         providers: secrets providers.
         tenants: tenants and their members.
         users: users.
@@ -79,6 +81,7 @@ class Service:
         opener = Opener(cipher, self.trail)
         self.use = Use(store, self.gate, self.trail, opener)
         self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock, rules)
+        self.moving = Moving(store, cipher, self.gate, self.trail, opener, clock, rules)
         self.providers = Providers(store, cipher, self.gate, self.trail, clock, provider_types)
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.service.gate import not_permitted
 
 if TYPE_CHECKING:
-    from resolver.core.listing import Reach
+    from resolver.core.listing import Listing, Reach
     from resolver.core.model import Caller
     from resolver.core.permissions import Permission
     from resolver.core.ports import Session
@@ -44,3 +45,11 @@ def reach_of_all(
     if not permitted:
         raise not_permitted(caller, permission, "", where=" in any tenant")
     return caller, policy.reach(caller, permitted)
+
+
+def narrowed(caller: Caller, listing: Listing) -> Listing:
+    """A list without the keys that the caller's token may not name."""
+    if caller.narrowing.keys is None:
+        return listing
+    permits, matches = caller.narrowing.permits_key, listing.matches
+    return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))

@@ -16,7 +16,7 @@ from resolver.core.policy import Verdict
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.service.changes import days_after, demand, demand_global, demand_version
 from resolver.service.gate import not_found, not_permitted
-from resolver.service.listing import reach_of_all
+from resolver.service.listing import narrowed, reach_of_all
 from resolver.service.rows import look_up, look_up_to_open
 from resolver.service.versions import Versions
 from resolver.value_schema import check_against, check_schema
@@ -187,7 +187,7 @@ class Secrets(Versions):
             current, reach = reach_of_all(
                 session, self._gate, caller, Permission.SECRET_LIST, tenant, all_tenants=all_tenants
             )
-            return session.page(reach, _narrowed(current, listing))
+            return session.page(reach, narrowed(current, listing))
 
     def update(  # noqa: PLR0913 - one for each thing that can be changed
         self,
@@ -292,14 +292,6 @@ def _check_times(expires_at: str | None, rotate_after: int | None) -> None:
         raise InvalidRequestError("the time of expiry is malformed")
     if rotate_after is not None:
         check_days(rotate_after)
-
-
-def _narrowed(caller: Caller, listing: Listing) -> Listing:
-    """A list without the keys that the caller's token may not name."""
-    if caller.narrowing.keys is None:
-        return listing
-    permits, matches = caller.narrowing.permits_key, listing.matches
-    return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))
 
 
 def _demand_checked(schema: str | None, checked_for: str | None) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
     from resolver.service.trail import Trail
 
-_LOOKS = 3
+LOOKS = 3
 """How often a row is looked at whose data key is gone: two rotations in a row don't finish that quickly."""
 
 
@@ -45,7 +45,7 @@ def look_up_to_open(
     """
     row: StoredSecret | None = None
     data_keys: Sequence[StoredDataKey] = []
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         row = look_up(session, caller, home, [key]).get(key)
         data_keys = session.data_keys([row.data_key_id]) if row is not None else []
         if row is None or data_keys:

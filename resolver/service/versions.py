@@ -11,14 +11,14 @@ from resolver.core.ports import StoredSecret
 from resolver.errors import ConflictError, NotFoundError
 from resolver.service.changes import Changes, demand_version
 from resolver.service.gate import demand_key, not_found
-from resolver.service.rows import look_up
+from resolver.service.rows import LOOKS, look_up
 from resolver.value_schema import check_against
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import Caller, Secret, SecretValue
-    from resolver.core.ports import Cipher, Store
+    from resolver.core.ports import Cipher, Store, StoredDataKey, StoredVersion
     from resolver.service.changes import Change
     from resolver.service.gate import Gate
     from resolver.service.rows import Opener
@@ -118,7 +118,7 @@ class Versions:
             demand_version(secret, if_version)
             if version == secret.version:
                 raise ConflictError(f"version {version} is the current version of secret {key!r}")
-            stored = {one.version: one for one in change.session.versions([secret.id])}.get(version)
+            stored, data_keys = _stored(change, secret, version)
             if stored is None:
                 raise NotFoundError(
                     f"secret {key!r} has no version {version}",
@@ -126,7 +126,6 @@ class Versions:
                 )
             # Committed before the old value is decrypted, like every other use of a value.
             self._changes.note(change, secret, rollback_to=version)
-            data_keys = change.session.data_keys([stored.data_key_id])
             current, home = change.caller, change.tenant
         opened = self._opener.data_keys(current, home, data_keys)
         row = StoredSecret(replace(secret, version=version), stored.data_key_id, stored.token)
@@ -144,3 +143,17 @@ class Versions:
         newer = self._changes.add_version(change.session, secret, value, change.caller)
         self._changes.note(change, newer, **more)
         return newer
+
+
+def _stored(
+    change: Change, secret: Secret, version: int
+) -> tuple[StoredVersion | None, Sequence[StoredDataKey]]:
+    """A version with its data key; looked at again when a rotation came between the two statements."""
+    stored: StoredVersion | None = None
+    data_keys: Sequence[StoredDataKey] = ()
+    for _ in range(LOOKS):
+        stored = {one.version: one for one in change.session.versions([secret.id])}.get(version)
+        data_keys = () if stored is None else change.session.data_keys([stored.data_key_id])
+        if stored is None or data_keys:
+            break
+    return stored, data_keys

@@ -111,9 +111,18 @@ class SecretRows(Rows):
 
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
+        self._go_on(secret, secret.version - 1)
+        self._add_version(secret, data_key_id, token, by)
+
+    def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
+        """Store a later version that was made elsewhere; numbers in between may be missing."""
+        self._go_on(newer, secret.version)
+        self._add_version(newer, data_key_id, token, by)
+
+    def _go_on(self, secret: Secret, version: int) -> None:
         done = self._connection.execute(
             update(t.secret)
-            .where(t.secret.c.id == secret.id, t.secret.c.version == secret.version - 1)
+            .where(t.secret.c.id == secret.id, t.secret.c.version == version)
             .values(
                 version=secret.version,
                 updated_at=secret.updated_at,
@@ -122,7 +131,6 @@ class SecretRows(Rows):
         )
         if done.rowcount == 0:
             raise _overtaken(secret)
-        self._add_version(secret, data_key_id, token, by)
 
     def change_secret(self, secret: Secret, newer: Secret) -> None:
         """Change everything but key, tenant and value; ConflictError when a global key would collide."""

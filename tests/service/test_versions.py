@@ -85,7 +85,7 @@ def test_rollback_refused(world: World) -> None:
 def test_only_so_many_versions_are_kept(world: World) -> None:
     """With a setting, each new version drops those beyond it, and only those."""
     rules = Rules(keep_versions=2)
-    service = Service(world.store, world.ring, lambda: world.passwords, world.clock, rules)
+    service = Service(world.store, world.ring, lambda: world.passwords, world.clock, rules=rules)
     world.secret("other")
     world.secret("k", "1")
     for value in ("2", "3", "4"):

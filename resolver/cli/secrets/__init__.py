@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from resolver.cli.secrets.changing import create, delete, rollback, set_owner, set_visibility, update
+from resolver.cli.secrets.moving import export, import_
 from resolver.cli.secrets.showing import get, history, list_
 
 
@@ -23,5 +24,7 @@ for _command in (
     set_owner,
     history,
     rollback,
+    export,
+    import_,
 ):
     secrets.add_command(_command)

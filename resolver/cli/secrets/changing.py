@@ -231,7 +231,7 @@ def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
 @common_options
 @pass_app
 def rollback(app: App, *, key: str, version: int, if_version: int | None, tenant: str | None) -> None:
-    """Give a secret the value of an earlier version, as a new version."""
+    """Give a secret an earlier value, as a new version."""
     secret = app.service.secrets.rollback(
         app.caller, app.settings.tenant(tenant), key, version, if_version=if_version
     )

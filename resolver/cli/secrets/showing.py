@@ -46,6 +46,7 @@ def get(
     if output_format == "json":
         put_json(shown)
     else:
+        shown["schema"] = secret.schema
         put_fields({name: word for name, word in shown.items() if word is not None})
     if value is None:
         say("note: the value is hidden; you may use it in blueprints, but not see it")

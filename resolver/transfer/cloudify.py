@@ -1,0 +1,174 @@
+"""Cloudify's format, a JSON list of entries: what `cfy secrets export` writes and `import` reads."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from resolver.core.model import Visibility, check_value
+from resolver.core.moments import store_time
+from resolver.core.transfer import Incoming, MovedVersion
+from resolver.crypto.fernet256 import Fernet256, key_from_passphrase
+from resolver.errors import DecryptionError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.transfer import Exported
+
+_NEEDED = ("key", "is_hidden_value", "visibility", "tenant_name", "value", "encrypted")
+_NOT_WITH_PROVIDER = frozenset({"value", "encrypted"})
+_BOOLEANS = {"true": True, "false": False}
+
+
+def write(
+    secrets: Sequence[Exported], passphrase: str | None, *, metadata: bool = False
+) -> list[dict[str, Any]]:
+    """Entries with the current values, encrypted when there is a passphrase. Schemas do not fit in.
+
+    Args:
+        secrets: what leaves.
+        passphrase: what values are encrypted with; None leaves them plain.
+        metadata: whether owner and times are told, which only a sys_admin can import.
+    """
+    cipher = None if passphrase is None else Fernet256(key_from_passphrase(passphrase))
+    entries = []
+    for exported in secrets:
+        secret, value = exported.secret, exported.value.reveal()
+        entry: dict[str, Any] = {
+            "key": secret.key,
+            "value": value if cipher is None else cipher.encrypt(value.encode()),
+            "visibility": secret.visibility.value,
+            "tenant_name": secret.tenant.name,
+            "is_hidden_value": secret.hidden,
+            "encrypted": cipher is not None,
+            "provider": None,
+            "provider_options": None,
+        }
+        if metadata:
+            entry |= {
+                "creator": secret.owner,
+                "created_at": secret.created_at,
+                "updated_at": secret.updated_at,
+            }
+        entries.append(entry)
+    return entries
+
+
+def is_any_encrypted(entries: Sequence[Any]) -> bool:
+    """Whether a passphrase is needed for any of the entries."""
+    return any(isinstance(entry, dict) and _boolean(entry.get("encrypted")) is True for entry in entries)
+
+
+def read(entries: Sequence[Any], passphrase: str | None) -> Sequence[Incoming]:
+    """Read entries; what is wrong with one is said in its own `problems`.
+
+    Args:
+        entries: JSON data, one object for each secret.
+        passphrase: what values were encrypted with; None when it was not given.
+    """
+    cipher = None
+    if passphrase is not None and is_any_encrypted(entries):
+        cipher = Fernet256(key_from_passphrase(passphrase))
+    return [_incoming(entry, cipher) for entry in entries]
+
+
+def _incoming(entry: Any, cipher: Fernet256 | None) -> Incoming:  # noqa: ANN401 - JSON data
+    if not isinstance(entry, dict):
+        return Incoming("", "", (), Visibility.PRIVATE, hidden=True, problems={"entry": "Not an object"})
+    problems: dict[str, Any] = {}
+    provider = entry.get("provider") or entry.get("provider_name") or None
+    needed = [name for name in _NEEDED if provider is None or name not in _NOT_WITH_PROVIDER]
+    missing = [name for name in needed if _is_blank(entry.get(name), as_is=name == "value")]
+    if missing:
+        problems["missing secret fields"] = missing
+    hidden, encrypted = _boolean(entry.get("is_hidden_value")), _boolean(entry.get("encrypted"))
+    for name, boolean in (("is_hidden_value", hidden), ("encrypted", encrypted)):
+        if name in needed and name not in missing and boolean is None:
+            problems[name] = "Not boolean"
+    visibility = Visibility.PRIVATE
+    if "visibility" not in missing:
+        try:
+            visibility = Visibility(entry["visibility"])
+        except ValueError:
+            problems["visibility"] = "Not a valid visibility"
+    for name in ("key", "tenant_name"):
+        if name not in missing and not isinstance(entry[name], str):
+            problems[name] = "Not a string"
+    versions: Sequence[MovedVersion] = ()
+    if "value" in needed and "value" not in missing and encrypted is not None:
+        versions = _versions(entry["value"], cipher, problems, encrypted=encrypted)
+    return Incoming(
+        key=str(entry.get("key") or ""),
+        tenant=str(entry.get("tenant_name") or ""),
+        versions=versions,
+        visibility=visibility,
+        hidden=bool(hidden),
+        owner=_text(entry, "creator", problems),
+        created_at=_time(entry, "created_at", problems),
+        updated_at=_time(entry, "updated_at", problems),
+        provider=None if provider is None else str(provider),
+        problems=problems,
+    )
+
+
+def _versions(
+    value: object, cipher: Fernet256 | None, problems: dict[str, Any], *, encrypted: bool
+) -> Sequence[MovedVersion]:
+    if not isinstance(value, str):
+        problems["value"] = "Not a string"
+        return ()
+    if encrypted and cipher is None:
+        problems["No passphrase"] = "The secret is encrypted but no passphrase was given"
+        return ()
+    try:
+        text = value if cipher is None or not encrypted else cipher.decrypt(value).decode()
+        return (MovedVersion(1, check_value(text)),)
+    except InvalidRequestError as error:
+        problems["value"] = error.message
+    except (DecryptionError, UnicodeDecodeError):
+        problems["value"] = "The value can't be decrypted with this passphrase"
+    return ()
+
+
+def _is_blank(value: object, *, as_is: bool) -> bool:
+    return value is None or (isinstance(value, str) and not (value if as_is else value.strip()))
+
+
+def _boolean(value: object) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def _text(entry: Mapping[str, Any], name: str, problems: dict[str, Any]) -> str | None:
+    value = entry.get(name)
+    if value is not None and not isinstance(value, str):
+        problems[name] = "Not a string"
+        return None
+    return value or None
+
+
+def _time(entry: Mapping[str, Any], name: str, problems: dict[str, Any]) -> str | None:
+    text = _text(entry, name, problems)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return store_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        problems[name] = "Not a time"
+        return None
+
+
+def parse(text: bytes) -> Any:  # noqa: ANN401 - JSON data
+    """The JSON data of a file.
+
+    Raises:
+        InvalidRequestError: it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequestError("the file is not JSON") from None
