@@ -30,6 +30,8 @@ class CheckedCall:
         exists: whether there is such a secret for the caller; None when that is not known.
         usable: whether the caller may use it; None when that is not known.
         secret: the secret that would be used, without its value; None when it is not known or not found.
+        expired: whether it has expired.
+        due: whether its value is older than it should get.
         problems: what is wrong with this call.
     """
 
@@ -41,6 +43,8 @@ class CheckedCall:
     exists: bool | None
     usable: bool | None
     secret: Secret | None
+    expired: bool
+    due: bool
     problems: tuple[Problem, ...]
 
 
@@ -109,6 +113,8 @@ def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[
         exists=True if secret is not None else False if absent else None,
         usable=None if status is None else status.refusal is None,
         secret=secret,
+        expired=status is not None and status.expired,
+        due=status is not None and status.due,
         problems=problems,
     )
 

@@ -121,4 +121,14 @@ class DecryptionError(TokenError):
 
 
 class MisplacedTokenError(TokenError):
-    """A stored token decrypts, but was made for another place: moved, renamed or replayed."""
+    """A stored token decrypts, but was made for another place: moved, renamed or replayed.
+
+    Args:
+        message: one sentence, which names what does not fit.
+        hint: what the reader can do about it.
+        moved: the parts of the place that are others, such as `tenant` or `version`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", moved: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.moved = tuple(moved)

@@ -306,6 +306,9 @@ def resolve(
             for use in wanted
             if use.placed and not use.origin.secrets
         }
+        for use in wanted:
+            if use.placed and (at := used[use.key].expired_at) is not None:
+                run.notes.append(f"secret {use.shown} has expired, at {at}")
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
@@ -471,6 +474,9 @@ def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Verdict],
             case Verdict.ABSENT | Verdict.INVISIBLE:
                 message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
                 plan.refuse(use, Reason.NOT_FOUND, message, _advice(use, keys))
+            case Verdict.EXPIRED:
+                message = f"secret {use.shown} of tenant {keys.tenant!r} has expired"
+                plan.refuse(use, Reason.EXPIRED, message, "give it a new value and time, or another secret")
             case _:
                 plan.refuse(
                     use,

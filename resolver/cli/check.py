@@ -65,6 +65,10 @@ def _call_as_json(call: CheckedCall) -> dict[str, Any]:
         "usable": call.usable,
         "version": secret.version if secret else None,
         "hidden": secret.hidden if secret else None,
+        "expires_at": secret.expires_at if secret else None,
+        "expired": call.expired,
+        "rotate_at": secret.rotate_at if secret else None,
+        "due": call.due,
         "reasons": [str(problem.reason) for problem in call.problems],
     }
 
@@ -134,7 +138,10 @@ def _state(call: CheckedCall) -> str:
         return ", ".join(dict.fromkeys(str(problem.reason) for problem in call.problems))
     if call.kept:
         return "kept"
-    return "ok" if call.usable else "-"
+    if not call.usable:
+        return "-"
+    times = [word for word, is_so in (("expired", call.expired), ("due", call.due)) if is_so]
+    return ", ".join(times) or "ok"
 
 
 def _cut(text: str, width: int) -> str:

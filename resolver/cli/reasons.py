@@ -76,6 +76,10 @@ HELP: dict[Reason, Help] = {
         "the argument needs what is known at run time only",
         "--context supplies it; --partial keeps such calls for the orchestrator.",
     ),
+    Reason.EXPIRED: Help(
+        "the secret has expired, and this store refuses those",
+        "Give it a new value and a new time: `resolver secrets update KEY --expires TIME`.",
+    ),
     Reason.NOT_PERMITTED: Help(
         "the user or the token may not use this secret, or none in this tenant",
         "`resolver whoami` shows what they may do; a manager of the tenant can give a role.",

@@ -42,6 +42,7 @@ EXIT_CODES: dict[type[ResolverError], int] = {
 
 REASON_EXIT_CODES: dict[Reason, int] = {
     Reason.NOT_PERMITTED: 4,
+    Reason.EXPIRED: 4,
     Reason.NOT_FOUND: 5,
     Reason.UNREADABLE: 6,
     Reason.UNAVAILABLE: 6,

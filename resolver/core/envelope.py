@@ -69,8 +69,41 @@ def unwrap(place: Place, bound: bytes) -> bytes:
     """
     header = place.encode()
     if not bound.startswith(header):
+        moved = _differences(place, bound)
         raise MisplacedTokenError(
-            "a stored token belongs to another place: it was moved, renamed or replayed",
+            f"a stored token belongs to another place: it was made for another {' and '.join(moved)}",
             hint="someone changed the database by hand; compare it with a backup and with the audit trail",
+            moved=moved,
         )
     return bound[len(header) :]
+
+
+_PARTS = ("purpose", "tenant", "row", "key", "version", "data key")
+
+
+def _differences(place: Place, bound: bytes) -> tuple[str, ...]:
+    """Which parts of a place are others in what a plaintext was bound to; never what they are there."""
+    text = bound.decode(errors="replace")
+    if not text.startswith(FORMAT):
+        return ("format",)
+    text = text[len(FORMAT) :]
+    found: list[str] = []
+    for name in _PARTS:
+        if name == "version":
+            part, _, text = text.partition(",")
+        else:
+            length, _, text = text.partition(":")
+            if not length.isdecimal():
+                return ("format",)
+            part, text = text[: int(length)], text[int(length) + 1 :]
+        found.append(part)
+    expected = (
+        place.purpose.value,
+        place.tenant_id,
+        place.object_id,
+        place.key,
+        str(place.version),
+        place.data_key_id,
+    )
+    pairs = zip(_PARTS, expected, found, strict=True)
+    return tuple(name for name, one, other in pairs if one != other) or ("format",)

@@ -37,6 +37,7 @@ class Reason(enum.StrEnum):
     NOT_KNOWN_YET = "not_known_yet"
     # access
     NOT_PERMITTED = "not_permitted"
+    EXPIRED = "secret_expired"
     NOT_FOUND = "secret_not_found"
     UNAVAILABLE = "store_unavailable"
     # values

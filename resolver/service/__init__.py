@@ -79,7 +79,7 @@ class Service:
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
         opener = Opener(cipher, self.trail)
-        self.use = Use(store, self.gate, self.trail, opener)
+        self.use = Use(store, self.gate, self.trail, opener, clock, rules)
         self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock, rules)
         self.moving = Moving(store, cipher, self.gate, self.trail, opener, clock, rules)
         self.providers = Providers(store, cipher, self.gate, self.trail, clock, provider_types)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.core.envelope import Place, Purpose
-from resolver.errors import StoreError, TokenError
+from resolver.errors import MisplacedTokenError, StoreError, TokenError
 from resolver.service.trail import named
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def look_up_to_open(
     data_keys: Sequence[StoredDataKey] = []
     for _ in range(LOOKS):
         row = look_up(session, caller, home, [key]).get(key)
-        data_keys = session.data_keys([row.data_key_id]) if row is not None else []
+        # Asked for with no row, too: whether there is one that may not be seen must not show in the cost.
+        data_keys = session.data_keys([row.data_key_id if row is not None else ""])
         if row is None or data_keys:
             break
     return row, data_keys
@@ -116,9 +117,10 @@ class Opener:
             return data_key.open(value_place(row.secret, row.data_key_id), row.token)
         except TokenError as error:
             about = {"key": shown} if shown else named(secret)
+            moved = error.moved if isinstance(error, MisplacedTokenError) else ()
             entry = self._trail.entry(caller, home, "secret:unreadable", reason=type(error).__name__)
-            self._trail.commit(home.id, [entry | about])
-            raise type(error)(
-                f"secret {name} of tenant {secret.tenant.name!r}: {error.message}",
-                hint=error.hint,
-            ) from None
+            self._trail.commit(home.id, [entry | about | ({"moved": list(moved)} if moved else {})])
+            message = f"secret {name} of tenant {secret.tenant.name!r}: {error.message}"
+            if moved:
+                raise MisplacedTokenError(message, hint=error.hint, moved=moved) from None
+            raise type(error)(message, hint=error.hint) from None

@@ -16,12 +16,13 @@ from resolver.service.rows import Opener, look_up
 from resolver.service.trail import decided, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from resolver.core.intrinsic import Origin
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
     from resolver.core.ports import Store, StoredSecret
     from resolver.core.resolve import CallSite
+    from resolver.service.rules import Rules
     from resolver.service.trail import Trail
 
 
@@ -113,11 +114,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class UsedSecret:
-    """A secret's value for use in a blueprint, and whether its caller may also see it."""
+    """A secret's value for use in a blueprint, and whether its caller may also see it.
+
+    Args:
+        value: the value.
+        version: its version.
+        may_show: whether the caller may see it.
+        expired_at: since when it has expired; None when it has not.
+    """
 
     value: SecretValue
     version: int
     may_show: bool
+    expired_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +149,14 @@ class KeyStatus:
     Args:
         secret: the secret as it is known to the caller; None when it is not found.
         refusal: why it could not be used; None when it could.
+        expired: whether it has expired.
+        due: whether its value is older than it should get.
     """
 
     secret: Secret | None
     refusal: Refusal | None
+    expired: bool = False
+    due: bool = False
 
 
 class Use:
@@ -154,9 +167,21 @@ class Use:
         gate: lets callers in.
         trail: records each use before it happens.
         opener: decrypts.
+        clock: gives the time as it is stored.
+        rules: what holds for the whole store.
     """
 
-    def __init__(self, store: Store, gate: Gate, trail: Trail, opener: Opener) -> None:
+    def __init__(
+        self,
+        store: Store,
+        gate: Gate,
+        trail: Trail,
+        opener: Opener,
+        clock: Callable[[], str],
+        rules: Rules,
+    ) -> None:
+        self._clock = clock
+        self._rules = rules
         self._store = store
         self._gate = gate
         self._trail = trail
@@ -192,7 +217,7 @@ class Use:
                 caller, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
                 rows = look_up(session, caller, home, {use.key for use in uses})
                 judged = [
-                    (use, row, _judge(caller, home, use.key, row, claim))
+                    (use, row, self._judge(caller, home, use.key, row, claim))
                     for use in uses
                     for row in (rows.get(use.key),)
                 ]
@@ -217,6 +242,7 @@ class Use:
         if refusals:
             return UseAnswer(refusals=refusals)
         wanted = {use.key for use in uses if use.placed}
+        now = self._clock()
         computed = {use.key: use.shown for use in uses if use.origin.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
@@ -224,6 +250,7 @@ class Use:
                 self._opener.open(caller, home, row, opened, computed.get(key, "")),
                 row.secret.version,
                 _may_show(caller, home, row.secret),
+                row.secret.expires_at if row.secret.is_expired(now) else None,
             )
             for key, row in rows.items()
             if key in wanted
@@ -244,15 +271,30 @@ class Use:
             wanted = list(keys)
             rows = look_up(session, current, home, wanted)
         may_use = policy.decide_in_tenant(current, Permission.SECRET_USE, home)
+        now = self._clock()
         answer: dict[str, KeyStatus] = {}
         for key in wanted:
             row = rows.get(key)
-            verdict = _judge(current, home, key, row)
-            seen = row.secret if row is not None and verdict is Verdict.ALLOWED else None
-            if verdict is Verdict.ALLOWED and not may_use.allowed:
+            verdict = self._judge(current, home, key, row)
+            seen = row.secret if row is not None and verdict in (Verdict.ALLOWED, Verdict.EXPIRED) else None
+            if seen is not None and not may_use.allowed:
                 verdict = may_use.reason
-            answer[key] = KeyStatus(seen, None if verdict is Verdict.ALLOWED else _refusal(verdict))
+            answer[key] = KeyStatus(
+                seen,
+                None if verdict is Verdict.ALLOWED else _refusal(verdict),
+                expired=seen is not None and seen.is_expired(now),
+                due=seen is not None and seen.is_due(now),
+            )
         return answer
+
+    def _judge(
+        self, caller: Caller, home: Tenant, key: str, row: StoredSecret | None, claim: Claim | None = None
+    ) -> Verdict:
+        """Decide about using one key, its time included."""
+        verdict = _judge(caller, home, key, row, claim)
+        if verdict is not Verdict.ALLOWED or row is None or not self._rules.refuse_expired:
+            return verdict
+        return Verdict.EXPIRED if row.secret.is_expired(self._clock()) else verdict
 
     def _entries(
         self,
@@ -319,7 +361,7 @@ def _judge(
     home: Tenant,
     key: str,
     row: StoredSecret | None,
-    claim: Claim | None = None,
+    claim: Claim | None,
 ) -> Verdict:
     """Decide about using one key; what is not visible is as good as absent."""
     if not caller.narrowing.permits_key(key):

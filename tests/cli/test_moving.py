@@ -1,0 +1,155 @@
+"""`resolver secrets export` and `import`, and the other commands that came with versions: words and codes."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+PASSPHRASE = "correct horse\n"
+
+
+def test_sealed_there_and_back(admin: Cli, tmp_path: Path) -> None:
+    """A file that only its owner reads holds no value; what was deleted comes back with its versions."""
+    admin.prints("secrets", "create", "k", "-s", "kept_first")
+    admin.prints("secrets", "update", "k", "-s", "kept_second")
+    path = tmp_path / "out.sealed"
+    export = ("secrets", "export", "--passphrase-file", "-", "-o", str(path))
+    assert admin.prints(*export, stdin=PASSPHRASE, note="1 secret exported\n") == ""
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "kept" not in path.read_text()
+    assert [entry.name for entry in tmp_path.iterdir() if "sealed" in entry.name] == ["out.sealed"]
+    admin.prints("secrets", "delete", "k", "--yes")
+    back = ("secrets", "import", "-i", str(path), "--passphrase-file", "-")
+    assert admin.prints(*back, stdin=PASSPHRASE) == "1 secret imported\n"
+    history = json.loads(admin.prints("secrets", "history", "k", "--format", "json"))
+    assert [(one["version"], one["current"]) for one in history] == [(1, False), (2, True)]
+    assert admin.refuses(*back, stdin="another horse") == (
+        2,
+        (
+            "error: the file does not open with this passphrase\n"
+            "  hint: check the passphrase; or the file was damaged or changed\n"
+        ),
+    )
+    done = admin.run("resolver", *back, stdin=PASSPHRASE)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        8,
+        "0 secrets imported\n",
+        "note: tenant 'default_tenant': there already, left as they are: k\n",
+    )
+
+
+def test_plain_values_in_a_file_are_refused(admin: Cli, tmp_path: Path) -> None:
+    """Exit code 7 and no file, unless it was said in so many words."""
+    admin.prints("secrets", "create", "k", "-s", "kept_back")
+    path = tmp_path / "plain.json"
+    plain = ("secrets", "export", "--cloudify", "--non-encrypted", "-o", str(path))
+    assert admin.refuses(*plain) == (
+        7,
+        (
+            "error: the values would lie in a regular file, readable by whoever gets it\n"
+            "  hint: leave out --non-encrypted; --allow-plaintext-file writes them to disk all the same\n"
+        ),
+    )
+    assert not path.exists()
+    admin.prints(*plain, "--allow-plaintext-file", note="1 secret exported\n")
+    (entry,) = json.loads(path.read_text())
+    assert (entry["value"], entry["encrypted"]) == ("kept_back", False)
+    printed = admin.prints("secrets", "export", "--cloudify", "--non-encrypted", note="1 secret exported\n")
+    assert json.loads(printed) == [entry]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (
+            ("export", "--passphrase-file", "-"),
+            "short\n",
+            "the passphrase is too short: it needs 8 characters",
+        ),
+        (("export",), "", "no passphrase was given"),
+        (("export", "--non-encrypted"), "", "--non-encrypted goes with --cloudify"),
+        (("import", "-i", "-"), "{}", "the file is no export of secrets"),
+        (("import", "-i", "-"), "[", "the file is not JSON"),
+        (("import", "-i", "-", "--passphrase-file", "-"), "", "stdin ('-') can be named only once"),
+        (("import", "-i", "-"), '[{"encrypted": true}]', "the values are encrypted, and no passphrase was"),
+        (("import", "-i", "missing"), "", "the file 'missing' can't be read: No such file or directory"),
+        (("list", "--sort-by", "value"), "", "secrets can't be sorted by this field"),
+        (("create", "k", "-s", "x", "--expires", "2001-01-01"), "", "--expires: the time has passed already"),
+        (("create", "k", "-s", "x", "--rotate-after", "soon"), "", "--rotate-after is a number of days"),
+        (("create", "k", "-s", "1", "--dict", "--list"), "", "more than one schema was given"),
+        (("delete", "k"), "", "there is no terminal to ask on whether to delete"),
+    ],
+)
+def test_usage_errors(admin: Cli, arguments: tuple[str, ...], stdin: str, message: str) -> None:
+    """Each with exit code 2 and a sentence of its own."""
+    code, said = admin.refuses("secrets", *arguments, stdin=stdin)
+    assert (code, said.startswith(f"error: {message}")) == (2, True), said
+
+
+def test_wrong_entries(admin: Cli) -> None:
+    """Good entries are stored, the others told by position, with exit code 3."""
+    good = {
+        "key": "good",
+        "value": "kept_back",
+        "visibility": "tenant",
+        "tenant_name": "default_tenant",
+        "is_hidden_value": False,
+        "encrypted": False,
+    }
+    text = json.dumps([good | {"visibility": "world", "key": None}, good])
+    done = admin.run("resolver", "secrets", "import", "-i", "-", stdin=text)
+    assert (done.returncode, done.stdout) == (3, "1 secret imported\n")
+    assert done.stderr == (
+        "error: entry 0: missing secret fields: key\nerror: entry 0: visibility: Not a valid visibility\n"
+    )
+    done = admin.run("resolver", "secrets", "import", "-i", "-", "--format", "json", stdin=text)
+    assert json.loads(done.stdout) == {
+        "imported": 0,
+        "colliding_secrets": {"default_tenant": ["good"]},
+        "secrets_errors": {"0": {"missing secret fields": ["key"], "visibility": "Not a valid visibility"}},
+    }
+
+
+def test_what_is_left_out_is_counted(admin: Cli) -> None:
+    """Another user's hidden secret does not leave, by its key neither."""
+    admin.prints("secrets", "create", "hid", "-s", "kept_back", "--hidden-value")
+    user = admin.as_user("eve", role="user")
+    note = "0 secrets exported\nnote: 1 hidden secret left out, whose values you may not see\n"
+    assert user.prints("secrets", "export", "--cloudify", "--non-encrypted", note=note) == "[]\n"
+
+
+def test_lists_and_times(admin: Cli) -> None:
+    """A page says how many there are; what has a time is shown with it."""
+    for key in ("a", "b", "c"):
+        admin.prints("secrets", "create", key, "-s", "x", *(("--expires", "90d") if key == "b" else ()))
+    note = "note: 1 of 3 secrets shown\n"
+    table = admin.prints("secrets", "list", "--sort-by", "-key", "-o", "1", "-s", "1", note=note)
+    header, row = table.splitlines()
+    assert header.split()[-1] == "EXPIRES_AT"
+    assert row.split()[0] == "b"
+    listed = json.loads(admin.prints("secrets", "list", "-a", "--search", "A", "--format", "json"))
+    assert [one["key"] for one in listed] == ["a"]
+    admin.prints("secrets", "update", "b", "--expires", "never")
+    assert "EXPIRES_AT" not in admin.prints("secrets", "list")
+
+
+def test_owner_and_visibility(admin: Cli) -> None:
+    """The two commands of their own."""
+    admin.prints("secrets", "create", "k", "-s", "x", "-l", "private")
+    user = admin.as_user("eve", role="user")
+    said = admin.prints("secrets", "set-owner", "k", "-s", "eve")
+    assert said == "Secret `k` is now owned by user `eve`\n"
+    assert user.prints("secrets", "set-visibility", "k", "-l", "tenant") == "Secret `k` was set to tenant\n"
+    code, said = user.refuses("secrets", "set-owner", "k", "-s", "eve")
+    assert (code, said.splitlines()[0]) == (
+        4,
+        "error: user 'eve' is not permitted to give a secret to another user in tenant 'default_tenant'",
+    )
