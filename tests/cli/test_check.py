@@ -211,6 +211,10 @@ def test_json(admin: Cli, folder: Path) -> None:
         "usable": True,
         "version": 2,
         "hidden": False,
+        "expires_at": None,
+        "expired": False,
+        "rotate_at": None,
+        "due": False,
         "reasons": [],
     }
     told = ("key", "steps", "depends_on_value", "exists", "usable", "version", "hidden", "reasons")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,3 +156,25 @@ def test_owner_and_visibility(admin: Cli) -> None:
         4,
         "error: user 'eve' is not permitted to give a secret to another user in tenant 'default_tenant'",
     )
+
+
+def test_backup_and_restore(admin: Cli, tmp_path: Path) -> None:
+    """A copy made while the store is open, with the keys, is a store as it was at that moment."""
+    admin.prints("secrets", "create", "k", "-s", "before")
+    restored = tmp_path / "restored"
+    (restored / "data").mkdir(parents=True, mode=0o700)
+    with (
+        closing(sqlite3.connect(admin.home / "data" / "resolver.db")) as live,
+        closing(sqlite3.connect(restored / "data" / "resolver.db")) as copy,
+    ):
+        live.backup(copy)
+    shutil.copytree(admin.home / "keys", restored / "keys")
+    shutil.copy2(admin.home / "profile", restored / "profile")
+    admin.prints("secrets", "update", "k", "-s", "after")
+    there = admin.at(restored)
+    got = json.loads(there.prints("secrets", "get", "k", "--format", "json"))
+    assert (got["value"], got["version"]) == ("before", 1)
+    assert there.run("resolver", "audit", "verify", "-t", "default_tenant").returncode == 0
+    there.prints("secrets", "update", "k", "-s", "gone on")
+    shutil.rmtree(restored / "keys")
+    assert there.refuses("secrets", "get", "k")[0] == 6

@@ -78,6 +78,8 @@ MAY = {
     "update": {"sys_admin", "manager", "user"},
     "delete": {"sys_admin", "manager", "user"},
     "create_global": {"sys_admin"},
+    "export": {"sys_admin", "manager", "user"},
+    "set_owner": {"sys_admin"},
 }
 
 
@@ -100,7 +102,10 @@ NARROWINGS = {
     "keys in other case": Narrow(keys="K-*"),
 }
 
-READS = ("list", "show", "use", "check")
+READS = ("list", "show", "use", "check", "history", "export")
+
+TRIED_WITH_FEW_TOKENS = ("history", "export", "roll back", "set owner")
+"""Actions that decide like one of the others but for a permission of their own."""
 
 ACTIONS = (
     *READS,
@@ -114,6 +119,8 @@ ACTIONS = (
     "widen",
     "widen to global",
     "delete",
+    "roll back",
+    "set owner",
 )
 
 
@@ -178,7 +185,7 @@ class Rules:
         if not self.case.subject.active:
             return "not authenticated"
         match self.case.action:
-            case "list" | "check" | "show" | "use":
+            case "list" | "check" | "show" | "use" | "history" | "export":
                 return self._reading()
             case "create" | "create global" | "create taken" | "create global taken" | "create or update":
                 return self._creating()
@@ -191,14 +198,20 @@ class Rules:
         if action == "check":
             if not (self.may("list", case.asked) or self.may("use", case.asked)):
                 return "not permitted"
-        elif not self.may(action, case.asked):
+        elif not self.may("list" if action == "history" else action, case.asked):
             return "not permitted"
+        if not (self.key_named and self.sees) and action in ("list", "export"):
+            return "not listed"
         if not self.key_named:
-            return "not listed" if action == "list" else "not permitted"
-        if not self.sees:
-            return "not listed" if action == "list" else "not found"
-        if action == "list":
-            return "listed"
+            return "not permitted"
+        return self._seeing() if self.sees else "not found"
+
+    def _seeing(self) -> str:
+        """What is read of a secret that exists for the caller."""
+        case, action = self.case, self.case.action
+        if action in ("list", "history", "export"):
+            stays = action == "export" and case.hidden and not self.opens("export")
+            return "not listed" if stays else "listed"
         if action == "check":
             return "usable" if self.may("use", case.asked) else "known, not usable"
         shown = self.may("show", case.asked) and (not case.hidden or self.opens("show"))
@@ -225,7 +238,7 @@ class Rules:
 
     def _changing(self) -> str:
         case = self.case
-        permission = "delete" if case.action == "delete" else "update"
+        permission = {"delete": "delete", "set owner": "set_owner"}.get(case.action, "update")
         if not self.may(permission, case.asked) or not self.key_named:
             return "not permitted"
         if not self.sees:
@@ -240,7 +253,7 @@ class Rules:
         widened = case.action == "widen to global" and case.visibility != "global"
         if widened and not self.may("create_global", "home"):
             return "not permitted"
-        return "done"
+        return "conflict" if case.action == "roll back" else "done"  # there is one version only
 
 
 class Table:
@@ -300,9 +313,8 @@ class Table:
     def _attempt(self, case: Case, caller: Caller) -> str:
         service, asked, key = self.world.service, case.asked, case.key
         match case.action:
-            case "list":
-                listed = {secret.key for secret in service.secrets.list(caller, asked).items}
-                return "listed" if key in listed else "not listed"
+            case "list" | "export" | "history":
+                return "listed" if key in self._listed(case, caller) else "not listed"
             case "show":
                 _, value = service.secrets.show(caller, asked, key)
                 assert value is None or value.reveal() == VALUE
@@ -322,6 +334,17 @@ class Table:
             case _:
                 self._change(case, caller)
                 return "done"
+
+    def _listed(self, case: Case, caller: Caller) -> set[str]:
+        """The keys that come out of an action that is not about one secret, or shows no value."""
+        service = self.world.service
+        if case.action == "list":
+            return {secret.key for secret in service.secrets.list(caller, case.asked).items}
+        if case.action == "history":
+            return {case.key} if service.secrets.history(caller, case.asked, case.key) else set()
+        left = service.moving.export(caller, case.asked).secrets
+        assert {one.value.reveal() for one in left} <= {VALUE}
+        return {one.secret.key for one in left}
 
     def _change(self, case: Case, caller: Caller) -> None:  # noqa: C901 - one line for each action
         secrets, asked, key = self.world.service.secrets, case.asked, case.key
@@ -346,6 +369,10 @@ class Table:
                 secrets.update(caller, asked, key, visibility=Visibility.GLOBAL)
             case "delete":
                 secrets.delete(caller, asked, key)
+            case "roll back":
+                secrets.rollback(caller, asked, key, 1)
+            case "set owner":
+                secrets.update(caller, asked, key, owner="admin")
 
     def disagreement(self, case: Case) -> str:
         """How the service departs from the rules in a case; empty when it does not."""
@@ -356,8 +383,10 @@ class Table:
         before = self.made
         if found != expected:
             return f"{case}: expected {expected!r}, found {found!r}"
-        unchanged = (case.action == "widen" and case.visibility == "tenant") or (
-            case.action == "widen to global" and case.visibility == "global"
+        unchanged = (
+            case.action == "set owner"
+            or (case.action == "widen" and case.visibility == "tenant")
+            or (case.action == "widen to global" and case.visibility == "global")
         )
         if (before != after) != (expected == "done" and not unchanged):
             return f"{case}: {expected!r}, and what is stored {'changed' if before != after else 'did not'}"
@@ -419,7 +448,10 @@ def cases(subject: Subject) -> Iterator[Case]:
             map(str, Visibility), (False, True), places, NARROWINGS
         ):
             if matters(subject, visibility, hidden=hidden, mine=mine, asked=asked, narrowing=narrowing):
+                few = narrowing not in ("none", "list, show, update")
                 for action in ACTIONS:
+                    if few and action in TRIED_WITH_FEW_TOKENS:
+                        continue
                     yield Case(subject, visibility, hidden, mine, asked, narrowing, action)
 
 

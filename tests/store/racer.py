@@ -8,7 +8,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import ConflictError, NotFoundError
 from resolver.service import Service
@@ -57,8 +58,25 @@ class Racer:
                     wider = Visibility(order["visibility"]) if "visibility" in order else None
                     secrets.update(self.caller, tenant, key, visibility=wider, hidden=order.get("hidden"))
                 case "update":
-                    version = secrets.update(self.caller, tenant, key, value=order["value"]).version
+                    version = secrets.update(
+                        self.caller, tenant, key, value=order["value"], if_version=order.get("if_version")
+                    ).version
                     return f"version {version}"
+                case "roll back":
+                    version = secrets.rollback(
+                        self.caller, tenant, key, order["version"], if_version=order.get("if_version")
+                    ).version
+                    return f"version {version}"
+                case "import":
+                    entry = Incoming(
+                        key,
+                        tenant,
+                        [MovedVersion(1, SecretValue("imported"))],
+                        Visibility(order["visibility"]),
+                        hidden=False,
+                    )
+                    done = self.service.moving.import_(self.caller, tenant, [entry])
+                    return "done" if done.stored else "conflict"
                 case "delete":
                     secrets.delete(self.caller, tenant, key)
         except ConflictError:

@@ -161,3 +161,32 @@ def test_one_of_two_deletes_it(world: World, field: Threads | Processes) -> None
     ]
     assert len(deletions) == ROUNDS // 2
     unbroken(world)
+
+
+def test_one_of_many_changes_a_version(world: World, field: Threads | Processes) -> None:
+    """Compare-and-set: of four who change the version they saw, one is done; a rollback is a change."""
+    world.secret("k")
+    for number in range(1, ROUNDS // 2 + 1):
+        change: Order = {"tenant": "home", "key": "k", "if_version": number}
+        update: Order = change | {"do": "update", "value": "x"}
+        back: Order = change | {"do": "roll back", "version": number - 1} if number > 1 else update
+        outcomes = field.race([update, back, update, back] if number % 2 else [back, update, back, update])
+        assert sorted(outcomes) == ["conflict", "conflict", "conflict", f"version {number + 1}"]
+    history = world.service.secrets.history(world.admin, "home", "k")
+    assert [version.number for version in history] == list(range(1, ROUNDS // 2 + 2))
+    unbroken(world)
+
+
+def test_an_import_and_a_create_never_leave_two(world: World, field: Threads | Processes) -> None:
+    """Imports race with creates and with one another for a key, globally and in a tenant: one gets it."""
+    for number in range(ROUNDS // 2):
+        key = f"k{number}"
+        orders: list[Order] = [
+            {"do": "import", "tenant": "home", "key": key, "visibility": "global"},
+            {"do": "create", "tenant": "away", "key": key, "visibility": "tenant"},
+            {"do": "import", "tenant": "away", "key": key, "visibility": "tenant"},
+        ]
+        turn = number % 3
+        assert sorted(field.race(orders[turn:] + orders[:turn])) == ["conflict", "conflict", "done"]
+    assert all(scopes in (["global"], ["tenant"]) for scopes in stored(world).values())
+    unbroken(world)
