@@ -18,7 +18,7 @@ from tests.leaks.marks import Marks
 from tests.leaks.trace import Result, Trace, needs_strace, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 pytestmark = needs_strace
 
@@ -191,7 +191,8 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         step("audit head", resolver("audit", "head")),
         step("users set-role", resolver("users", "set-role", "eve", "-r", "sys_admin")),
         step("tenants remove-user", resolver("tenants", "remove-user", "eve", "-t", TENANT)),
-        step("delete", resolver("secrets", "delete", "string")),
+        *_moving_steps(step, create, document, marks.new("passphrase"), during.with_name("sealed")),
+        step("delete", resolver("secrets", "delete", "string", "--yes")),
         step("tokens revoke", resolver("tokens", "revoke", "0000000000")),
         step("keys status", resolver("keys", "status")),
         step("keys rotate-data", resolver("keys", "rotate-data")),
@@ -203,7 +204,41 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
     ]
 
 
+def _moving_steps(
+    step: Callable[..., dict[str, Any]],
+    create: Sequence[object],
+    document: str,
+    passphrase: str,
+    sealed: Path,
+) -> Iterator[dict[str, Any]]:
+    """Schemas, versions, exports and imports; the values pass through a process that checks them."""
+    yield step("create schema", resolver(*create, "checked", "--dict", "-l", "private"), stdin=document)
+    yield step("update schema", resolver("secrets", "update", "checked", "--debug"), stdin=document[:-1])
+    yield step("update checked", resolver("secrets", "update", "checked"), stdin=document)
+    yield step("history", resolver("secrets", "history", "checked"))
+    yield step("rollback", resolver("secrets", "rollback", "checked", "--to", "1"))
+    yield step("set-visibility", resolver("secrets", "set-visibility", "checked", "-l", "tenant"))
+    yield step("set-owner", resolver("secrets", "set-owner", "checked", "-s", "eve"))
+    export = ("secrets", "export", "--passphrase-file", "-")
+    yield step("export", resolver(*export, "-o", sealed), stdin=passphrase)
+    yield step(
+        "export typed",
+        resolver("secrets", "export"),
+        typed=[["Passphrase", passphrase], ["Repeat", passphrase]],
+    )
+    plain = ("secrets", "export", "--cloudify", "--non-encrypted")
+    yield step("export plain", resolver(*plain))
+    yield step("export plain to a file", resolver(*plain, "-o", sealed.with_name("plain")))
+    yield step(
+        "import",
+        resolver("secrets", "import", "-i", sealed, "--passphrase-file", "-", "--override-collisions"),
+        stdin=passphrase,
+    )
+
+
 EXPECTED_CODES = {
+    "update schema": 2,
+    "export plain to a file": 7,
     "create again": 8,
     "to a file": 7,
     "exec fails": 127,
@@ -223,6 +258,7 @@ EXPECTED_CODES = {
 SHOWS_VALUES = {
     "get",
     "get json",
+    "export plain",
     "tokens create",
     "yaml",
     "json",
