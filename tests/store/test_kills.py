@@ -63,7 +63,7 @@ def test_nothing_is_lost_by_a_kill(world: World, victims: Victims, tmp_path: Pat
                 expected[key] = under_way.pop(key)
                 assert expected[key] == value
         assert len(under_way) <= 1, told
-        found = {secret.key for secret in service.secrets.list(world.admin, "home")}
+        found = {secret.key for secret in service.secrets.list(world.admin, "home").items}
         for key, value in under_way.items():
             if key not in expected and key not in found:
                 continue  # a create that did not happen
