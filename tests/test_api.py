@@ -79,7 +79,7 @@ def test_threads_and_tenants(world: World, resolver: Resolver) -> None:
         uses = [record for record in records if record.action == "secret:use" and b'"key"' in record.body]
         assert [record.number for record in records] == list(range(1, len(records) + 1))
         assert len(uses) == 32
-        assert world.service.trail.verify(world.admin, tenant)[1] is None
+        assert world.service.trail.verify(world.admin, tenant).broken is None
 
 
 def test_one_blueprint_in_many_threads(resolved: ResolvedBlueprint) -> None:

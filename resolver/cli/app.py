@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -129,3 +130,18 @@ format_option = click.option(
     show_default=True,
     help="How to print the answer.",
 )
+
+
+def part_options(command: Callable[P, R]) -> Callable[P, R]:
+    """The options of a list that can be had in parts."""
+    number = click.IntRange(min=0)
+    command = click.option("--offset", type=number, default=0, help="Leave out so many at the start.")(
+        command
+    )
+    return click.option("--size", type=number, metavar="NUMBER", help="List at most so many.")(command)
+
+
+def confirm_deletion(question: str, *, yes: bool) -> None:
+    """Ask on a terminal, unless told not to."""
+    if not yes and sys.stdin.isatty():
+        click.confirm(question, abort=True, err=True)

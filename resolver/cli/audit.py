@@ -1,18 +1,31 @@
-"""`resolver audit`: read and verify the audit trail."""
+"""`resolver audit`: read, verify and export the audit trail, and see what is not used."""
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from resolver.cli.app import App, common_options, format_option, pass_app
-from resolver.cli.output import put, put_json, put_table, say
+from resolver.cli.output import count, put, put_json, put_json_line, put_table, say
+from resolver.core.audit_query import AuditQuery, fields_of, parse_head
+from resolver.core.times import parse_time
 from resolver.errors import StoreError
 
+if TYPE_CHECKING:
+    from resolver.core.audit import AuditRecord
+    from resolver.service.usage import Usage
+
 _TENANT = click.option(
-    "-t", "--tenant", default="", metavar="TENANT", help="The tenant's trail; else the system's."
+    "-t",
+    "--tenant",
+    default="",
+    metavar="TENANT",
+    help="The tenant's trail, by the id of a deleted one; else the system's.",
 )
+
+EXPORT_FORMAT = "blueprint-resolver audit export/1"
+"""The first line of an export says so; `docs/verify_audit.py` reads it."""
 
 
 @click.group
@@ -22,23 +35,74 @@ def audit() -> None:
 
 @audit.command(name="list")
 @_TENANT
+@click.option("--since", metavar="TIME", help="From this UTC time on, like 2030-12-31 or '2030-12-31 23:59'.")
+@click.option("--until", metavar="TIME", help="Before this UTC time.")
+@click.option("--caller", default="", metavar="NAME", help="What this user did.")
+@click.option("--key", default="", metavar="KEY", help="About this key, or keys like `prod_*`; or this user.")
+@click.option("--action", default="", metavar="ACTION", help="Only `secret:use`, or actions like `token:*`.")
+@click.option("--decision", type=click.Choice(["allowed", "refused"]), help="Only what was decided so.")
+@click.option("--newest", is_flag=True, help="Newest first.")
+@click.option("--after", type=click.IntRange(min=0), metavar="NUMBER", help="Go on after this record.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="List at most so many.",
+)
 @format_option
 @common_options
 @pass_app
-def list_(app: App, *, tenant: str, output_format: str) -> None:
-    """List the records, oldest first. No record holds a value."""
-    records = app.service.trail.records(app.caller, tenant)
+def list_(  # noqa: PLR0913 - one for each option
+    app: App,
+    *,
+    tenant: str,
+    since: str | None,
+    until: str | None,
+    caller: str,
+    key: str,
+    action: str,
+    decision: str | None,
+    newest: bool,
+    after: int | None,
+    size: int,
+    output_format: str,
+) -> None:
+    """List records, oldest first. No record holds a value."""
+    now = app.service.now()
+    query = AuditQuery(
+        since=parse_time(since, now, "--since") if since is not None else "",
+        until=parse_time(until, now, "--until") if until is not None else "",
+        caller=caller,
+        key=key,
+        action=action,
+        decision=decision or "",
+        after=after,
+        newest_first=newest,
+        size=size + 1,  # one more tells whether more follow
+    )
+    found = list(app.service.trail.stream(app.caller, tenant, query))
+    records, more = found[:size], len(found) > size
     if output_format == "json":
-        put_json(
-            [{"number": record.number, "hash": record.hash} | json.loads(record.body) for record in records]
-        )
-        return
-    rows = []
-    for record in records:
-        fields = json.loads(record.body)
-        about = fields.get("key") or fields.get("object") or "-"
-        rows.append([record.number, record.at, fields["caller"], record.action, about, fields["reason"]])
-    put_table(["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "DECISION"], rows)
+        put_json([{"number": record.number, "hash": record.hash} | fields_of(record) for record in records])
+    else:
+        put_table(["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "DECISION"], map(_row, records))
+    if more and records:
+        say(f"note: more records follow; --after {records[-1].number} shows them")
+
+
+def _row(record: AuditRecord) -> list[object]:
+    fields = fields_of(record)
+    about = fields.get("key") or fields.get("object") or "-"
+    return [
+        record.number,
+        record.at,
+        fields.get("caller", "?"),
+        record.action,
+        about,
+        fields.get("reason", "?"),
+    ]
 
 
 @audit.command
@@ -48,26 +112,133 @@ def list_(app: App, *, tenant: str, output_format: str) -> None:
 def head(app: App, *, tenant: str) -> None:
     """Print the trail's end, to be kept elsewhere.
 
-    A later trail that does not contain it was cut, or is an older copy.
+    `audit verify --head` tells whether a later trail still contains it.
     """
-    found, _ = app.service.trail.verify(app.caller, tenant)
+    found = app.service.trail.head(app.caller, tenant)
     put(f"{found.number}:{found.hash}")
+
+
+@audit.command
+@_TENANT
+@click.option("--head", "kept", metavar="NUMBER:HASH", help="A head that was kept elsewhere.")
+@common_options
+@pass_app
+def verify(app: App, *, tenant: str, kept: str | None) -> None:
+    """Check that the trail was not changed by hand.
+
+    Finds records that were changed, removed, swapped or added. With a head that was kept, it also finds that
+    the end was cut off, or that the whole database is an older copy.
+    """
+    found = app.service.trail.verify(app.caller, tenant, parse_head(kept) if kept is not None else None)
+    number = found.head.number
+    if found.broken is not None:
+        more = f"; {found.kept_differs}" if found.kept_differs else ""
+        raise StoreError(
+            f"the audit trail is broken: record {found.broken} of {number} is the first that does not fit"
+            f"{more}",
+            hint="compare the database with a backup",
+        )
+    if found.kept_differs:
+        raise StoreError(
+            f"the audit trail is not the one that the head was taken of: {found.kept_differs}",
+            hint="compare the database with a backup",
+        )
+    put(f"{count(number, 'record')}, unbroken" + ("" if found.kept is None else ", containing the kept head"))
+    if found.kept is None:
+        say(
+            "note: without a head that was kept elsewhere (`audit head`, then --head) this can't see a cut "
+            "end or an older copy of the whole database"
+        )
 
 
 @audit.command
 @_TENANT
 @common_options
 @pass_app
-def verify(app: App, *, tenant: str) -> None:
-    """Check that the trail was not changed by hand.
+def export(app: App, *, tenant: str) -> None:
+    """Print the whole trail as JSON lines.
 
-    Finds records that were changed, removed, swapped or added.
+    The last line is its head.
+
+    `docs/verify_audit.py` checks such a file without this program.
     """
-    found, broken = app.service.trail.verify(app.caller, tenant)
-    if broken is not None:
-        raise StoreError(
-            f"the audit trail is broken: record {broken} of {found.number} is the first that does not fit",
-            hint="compare the database with a backup",
+    end, records = app.service.trail.export(app.caller, tenant)
+    put_json_line({"format": EXPORT_FORMAT, "chain": end.chain, "tenant": tenant or None})
+    for record in records:
+        put_json_line(
+            {
+                "number": record.number,
+                "hash": record.hash,
+                "body": record.body.decode("ascii", "backslashreplace"),
+            }
         )
-    put(f"{found.number} records, unbroken")
-    say("note: without a head kept elsewhere this can't tell whether the whole database is an older copy")
+    put_json_line({"head": {"number": end.number, "hash": end.hash}})
+
+
+@audit.command
+@click.option("-t", "--tenant", metavar="TENANT", help="The tenant.")
+@click.option("--since", default="", metavar="TIME", help="Since this UTC time; 90 days ago by default.")
+@format_option
+@common_options
+@pass_app
+def unused(app: App, *, tenant: str | None, since: str, output_format: str) -> None:
+    """Show unused secrets, and roles and tokens wider than their use.
+
+    Showing and exporting count as use. Listing, checking and reading the trail leave no record.
+    """
+    usage = app.service.usage.unused(app.caller, app.settings.tenant(tenant), since)
+    if output_format == "json":
+        put_json(_usage(usage))
+        return
+    put(f"since {usage.since}")
+    facts = _usage(usage)
+    put_table(["UNUSED SECRET"], ([key] for key in facts["secrets"]))
+    put("")
+    put_table(
+        ["MEMBER", "ROLE", "ENOUGH WOULD BE"],
+        ([row["user"], row["role"], row["enough"] or "none"] for row in facts["members"]),
+    )
+    if facts["tokens"] is not None:
+        put("")
+        put_table(
+            ["TOKEN", "USER", "LAST USED", "USED HERE", "ON KEYS", "NEVER USED HERE"],
+            (
+                [
+                    row["id"],
+                    row["user"],
+                    row["last_used_at"] or "-",
+                    ", ".join(row["used"]) or "-",
+                    ", ".join(row["keys"]) or "-",
+                    ", ".join(row["unused"]),
+                ]
+                for row in facts["tokens"]
+            ),
+        )
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "since": usage.since,
+        "secrets": [holding.name for holding in usage.secrets],
+        "members": [
+            {
+                "user": member.username,
+                "role": member.role.value,
+                "enough": member.enough.value if member.enough else None,
+            }
+            for member in usage.members
+        ],
+        "tokens": None
+        if usage.tokens is None
+        else [
+            {
+                "id": token.id,
+                "user": token.username,
+                "last_used_at": token.last_used_at,
+                "used": sorted(permission.value for permission in token.used),
+                "keys": list(token.keys),
+                "unused": sorted(permission.value for permission in token.unused),
+            }
+            for token in usage.tokens
+        ],
+    }

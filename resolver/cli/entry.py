@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
     "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
+    "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
     "users": ("resolver.cli.users:users", "Manage users."),

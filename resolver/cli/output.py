@@ -45,9 +45,22 @@ def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def say_part(shown: int, offset: int, total: int) -> None:
+    """Tell on stderr that a list is a part of a longer one."""
+    if shown + offset < total:
+        say(
+            f"note: {offset + 1} to {offset + shown} of {total}; --offset {offset + shown} shows what follows"
+        )
+
+
 def put_json(data: Any) -> None:  # noqa: ANN401 - JSON data
     """Write JSON to stdout, in ASCII."""
     write_stdout(f"{json.dumps(data, indent=2)}\n")
+
+
+def put_json_line(data: Any) -> None:  # noqa: ANN401 - JSON data
+    """Write JSON on one line to stdout, in ASCII."""
+    print(json.dumps(data))  # noqa: T201 - escaped by its format
 
 
 def put_fields(fields: Mapping[str, object]) -> None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
-from resolver.cli.output import put, put_json, put_table, say
+from resolver.cli.app import (
+    App,
+    common_options,
+    confirm_deletion,
+    format_option,
+    part_options,
+    pass_app,
+)
+from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.permissions import TenantRole
+from resolver.core.ports import count_holdings
 
 
 @click.group
@@ -25,22 +33,81 @@ def create(app: App, *, name: str) -> None:
 
 
 @tenants.command(name="list")
+@part_options
 @format_option
 @common_options
 @pass_app
-def list_(app: App, *, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
     """List your tenants with your role in each.
 
     A sys_admin sees all tenants.
     """
-    found = app.service.tenants.list(app.caller)
-    rows = [{"name": tenant.name, "role": role.value if role else None} for tenant, role in found]
+    part = app.service.tenants.list(app.caller, size=size, offset=offset)
+    rows = [
+        {
+            "name": info.tenant.name,
+            "role": info.role.value if info.role else None,
+            "members": info.members,
+        }
+        for info in part.items
+    ]
     if output_format == "json":
         put_json(rows)
     elif rows:
-        put_table(["NAME", "YOUR ROLE"], [[row["name"], row["role"] or "-"] for row in rows])
+        put_table(
+            ["NAME", "YOUR ROLE", "MEMBERS"],
+            [[row["name"], row["role"] or "-", row["members"]] for row in rows],
+        )
+        say_part(len(rows), offset, part.total)
     else:
         say("no tenants")
+
+
+@tenants.command
+@click.argument("name")
+@format_option
+@common_options
+@pass_app
+def get(app: App, *, name: str, output_format: str) -> None:
+    """Show one tenant. Its managers and sys_admins see who its members are."""
+    info = app.service.tenants.get(app.caller, name)
+    roles = None if info.roles is None else {user: role.value for user, role in info.roles.items()}
+    if output_format == "json":
+        put_json(
+            {
+                "name": info.tenant.name,
+                "role": info.role.value if info.role else None,
+                "members": info.members,
+                "roles": roles,
+            }
+        )
+        return
+    put_fields({"name": info.tenant.name, "your role": info.role or "-", "members": info.members})
+    for user, role in (roles or {}).items():
+        put(f"{user}: {role}")
+
+
+@tenants.command
+@click.argument("name")
+@click.option("--purge", is_flag=True, help="Delete the secrets and providers that it holds, too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+@pass_app
+def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
+    """Delete a tenant and destroy its data keys. Asks on a terminal.
+
+    Refused while it holds secrets or providers, unless --purge is given. Its audit trail stays.
+    """
+    confirm_deletion(f"Delete tenant {name!r}" + (" with all its secrets?" if purge else "?"), yes=yes)
+    deleted = app.service.tenants.delete(app.caller, name, purge=purge)
+    held = f" with {count_holdings(deleted.held)}" if deleted.held else ""
+    put(f"Tenant `{name}` deleted{held}, its data keys destroyed")
+    if not deleted.wiped:
+        say("note: a reader of an older state keeps the database's log from being emptied until it is done")
+    say(
+        "note: backups, snapshots, replicas and archived logs made before still hold keys and values, "
+        "which the root key opens; delete them, or rotate the root key and destroy the old one"
+    )
 
 
 @tenants.command(name="add-user")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
-from resolver.cli.output import put, put_json, put_table, say
+from resolver.cli.app import App, common_options, format_option, part_options, pass_app
+from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
+
+if TYPE_CHECKING:
+    from resolver.service.tokens import TokenInfo
 
 
 @click.group
@@ -31,8 +36,8 @@ def _show(narrowing: Narrowing) -> str:
 @click.option("--description", default="", metavar="TEXT", help="What it is for.")
 @click.option(
     "--expires",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]),
-    help="UTC time from which it is refused.",
+    metavar="TIME",
+    help="UTC time from which it is refused: 2030-12-31, '2030-12-31 23:59', +10h or '+1 day'.",
 )
 @click.option(
     "--permission",
@@ -55,20 +60,18 @@ def create(
     *,
     username: str,
     description: str,
-    expires: object,
+    expires: str | None,
     permissions: tuple[str, ...],
     tenants: tuple[str, ...],
     keys: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Make an access token, shown this once. It never gives more than its user's rights."""
-    from datetime import datetime  # noqa: PLC0415
-
     made = app.service.tokens.create(
         app.caller,
         username,
         description=description,
-        expires_at=expires.strftime("%Y-%m-%dT%H:%M:%S.000Z") if isinstance(expires, datetime) else None,
+        expires_at=expires,
         narrowing=Narrowing(
             frozenset(map(Permission, permissions)) if permissions else None,
             frozenset(tenants) if tenants else None,
@@ -80,32 +83,51 @@ def create(
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")
 
 
+def _row(token: TokenInfo) -> dict[str, str | None]:
+    return {
+        "id": token.id,
+        "user": token.username,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+        "narrowed": _show(token.narrowing),
+        "description": token.description,
+    }
+
+
 @tokens.command(name="list")
+@part_options
 @format_option
 @common_options
 @pass_app
-def list_(app: App, *, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
-    rows = [
-        {
-            "id": token.id,
-            "user": token.username,
-            "created_at": token.created_at,
-            "expires_at": token.expires_at,
-            "narrowed": _show(token.narrowing),
-            "description": token.description,
-        }
-        for token in app.service.tokens.list(app.caller)
-    ]
+    part = app.service.tokens.list(app.caller, size=size, offset=offset)
+    rows = [_row(token) for token in part.items]
     if output_format == "json":
         put_json(rows)
     elif rows:
         put_table(
-            ["ID", "USER", "CREATED", "EXPIRES", "NARROWED TO", "DESCRIPTION"],
+            ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"],
             [[cell or "-" for cell in row.values()] for row in rows],
         )
+        say_part(len(rows), offset, part.total)
     else:
         say("no tokens")
+
+
+@tokens.command
+@click.argument("token_id", metavar="ID")
+@format_option
+@common_options
+@pass_app
+def get(app: App, *, token_id: str, output_format: str) -> None:
+    """Show what is known of a token; the token itself is not kept. Its last use is told to the minute."""
+    row = _row(app.service.tokens.get(app.caller, token_id))
+    if output_format == "json":
+        put_json(row)
+    else:
+        put_fields({name: value or "-" for name, value in row.items()})
 
 
 @tokens.command
@@ -116,3 +138,10 @@ def revoke(app: App, *, token_id: str) -> None:
     """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
     app.service.tokens.revoke(app.caller, token_id)
     put(f"Token `{token_id}` revoked")
+
+
+tokens.add_command(
+    click.Command(
+        "delete", params=revoke.params, callback=revoke.callback, help="Revoke a token; the same as `revoke`."
+    )
+)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
+from resolver.cli.app import (
+    App,
+    common_options,
+    confirm_deletion,
+    format_option,
+    part_options,
+    pass_app,
+)
 from resolver.cli.init import read_password
-from resolver.cli.output import put, put_json, put_table
+from resolver.cli.output import count, put, put_fields, put_json, put_table, say, say_part
 from resolver.core.permissions import SystemRole
+from resolver.core.ports import count_holdings
+
+if TYPE_CHECKING:
+    from resolver.service.users import UserInfo
 
 _ROLE = click.Choice([role.value for role in SystemRole])
 _PASSWORD_FILE = click.option("--password-file", metavar="FILE|-", help="The password; - is stdin.")
@@ -42,25 +54,62 @@ def create(app: App, *, name: str, password_file: str | None, role: str) -> None
     put(f"User `{name}` created with `{role}` security role")
 
 
+def _row(info: UserInfo) -> dict[str, object]:
+    user = info.user
+    return {
+        "name": user.name,
+        "role": user.system_role.value,
+        "active": user.active,
+        "locked": info.locked,
+        "created_at": user.created_at,
+        "first_login_at": user.first_login_at,
+        "last_login_at": user.last_login_at,
+        "tenants": {name: role.value for name, role in sorted(info.roles.items())},
+    }
+
+
 @users.command(name="list")
+@part_options
 @format_option
 @common_options
 @pass_app
-def list_(app: App, *, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
     """List all users."""
-    rows = [
-        {
-            "name": user.name,
-            "role": user.system_role.value,
-            "active": user.active,
-            "created_at": user.created_at,
-        }
-        for user in app.service.users.list(app.caller)
-    ]
+    part = app.service.users.list(app.caller, size=size, offset=offset)
+    rows = [_row(info) for info in part.items]
     if output_format == "json":
         put_json(rows)
-    else:
-        put_table(["NAME", "ROLE", "ACTIVE", "CREATED"], [list(row.values()) for row in rows])
+        return
+    put_table(
+        ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"],
+        [
+            [
+                *(row[name] for name in ("name", "role", "active", "created_at")),
+                row["last_login_at"] or "-",
+                ", ".join(f"{name} ({role.value})" for name, role in sorted(info.roles.items())) or "-",
+            ]
+            for row, info in zip(rows, part.items, strict=True)
+        ],
+    )
+    say_part(len(rows), offset, part.total)
+
+
+@users.command
+@click.argument("name", required=False, default="")
+@format_option
+@common_options
+@pass_app
+def get(app: App, *, name: str, output_format: str) -> None:
+    """Show one user; yourself without a name. Only a sys_admin sees others."""
+    info = app.service.users.get(app.caller, name)
+    row = _row(info)
+    if output_format == "json":
+        put_json(row)
+        return
+    tenants = ", ".join(f"{tenant} ({role.value})" for tenant, role in sorted(info.roles.items()))
+    put_fields(
+        {name: "-" if value is None else value for name, value in (row | {"tenants": tenants or "-"}).items()}
+    )
 
 
 @users.command(name="set-role")
@@ -71,7 +120,7 @@ def list_(app: App, *, output_format: str) -> None:
 @common_options
 @pass_app
 def set_role(app: App, *, name: str, role: str) -> None:
-    """Give a user another system role. The last sys_admin keeps it."""
+    """Give a user another system role. The last active sys_admin keeps it."""
     app.service.users.set_role(app.caller, name, SystemRole(role))
     put(f"User `{name}` has `{role}` security role")
 
@@ -79,16 +128,71 @@ def set_role(app: App, *, name: str, role: str) -> None:
 @users.command(name="set-password")
 @click.argument("name")
 @_PASSWORD_FILE
+@click.option("--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, too.")
 @common_options
 @pass_app
-def set_password(app: App, *, name: str, password_file: str | None) -> None:
+def set_password(app: App, *, name: str, password_file: str | None, revoke_tokens: bool) -> None:
     """Give yourself or another user a new password.
 
-    Only a sys_admin changes that of others. Without a file, asks on a terminal, or reads stdin.
+    Only a sys_admin changes that of others. Without a file, asks on a terminal, or reads stdin. Logins with
+    the old password end at once; access tokens stay, unless --revoke-tokens is given.
     """
     if password_file is None and sys.stdin.isatty():
         password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
     else:
         password = read_password(password_file or "-")
-    app.service.users.set_password(app.caller, name, password)
+    number = app.service.users.set_password(app.caller, name, password, revoke_tokens=revoke_tokens)
     put(f"Password of user `{name}` changed")
+    if revoke_tokens:
+        put(f"{count(number, 'access token')} revoked")
+    elif number:
+        say(f"note: {count(number, 'access token')} of this user kept; --revoke-tokens ends all of them")
+
+
+@users.command
+@click.argument("name")
+@common_options
+@pass_app
+def activate(app: App, *, name: str) -> None:
+    """Let a user in again."""
+    app.service.users.set_active(app.caller, name, active=True)
+    put(f"User `{name}` activated")
+
+
+@users.command
+@click.argument("name")
+@common_options
+@pass_app
+def deactivate(app: App, *, name: str) -> None:
+    """Let a user in no more, neither by password nor by token. The last active sys_admin stays."""
+    app.service.users.set_active(app.caller, name, active=False)
+    put(f"User `{name}` deactivated")
+
+
+@users.command
+@click.argument("name")
+@common_options
+@pass_app
+def unlock(app: App, *, name: str) -> None:
+    """Let a user log in again after too many wrong passwords."""
+    app.service.users.unlock(app.caller, name)
+    put(f"User `{name}` unlocked")
+
+
+@users.command
+@click.argument("name")
+@click.option("--reassign-to", default="", metavar="NAME", help="Give what the user owns to another user.")
+@click.option("--purge", is_flag=True, help="Delete what the user owns, in all tenants.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+@pass_app
+def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> None:
+    """Delete a user with memberships and tokens. Asks on a terminal.
+
+    Refused while the user owns secrets or providers, unless told what becomes of them.
+    """
+    confirm_deletion(f"Delete user {name!r}" + (" and all that is theirs?" if purge else "?"), yes=yes)
+    owned = app.service.users.delete(app.caller, name, reassign_to=reassign_to, purge=purge)
+    put(f"User `{name}` deleted")
+    if owned:
+        put(f"{count_holdings(owned)} {f'given to user `{reassign_to}`' if reassign_to else 'deleted'}")

@@ -1,11 +1,36 @@
-"""`resolver whoami`: who the credentials stand for."""
+"""`resolver whoami` and `resolver status`: who the credentials stand for, where, and what may be done."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from resolver.cli.app import App, common_options, format_option, pass_app
 from resolver.cli.output import put, put_fields, put_json
+
+if TYPE_CHECKING:
+    from resolver.service.users import Identity
+
+MODE = "embedded: this process holds the root key and the database"
+
+
+def _about(app: App, identity: Identity) -> dict[str, Any]:
+    narrowing = identity.narrowing
+    return {
+        "user": identity.username,
+        "system_role": identity.system_role.value,
+        "token": identity.token_id or None,
+        "mode": MODE,
+        "store": app.service.place,
+        "narrowed_to_permissions": _sorted(narrowing.permissions),
+        "narrowed_to_tenants": _sorted(narrowing.tenants),
+        "narrowed_to_keys": None if narrowing.keys is None else list(narrowing.keys),
+    }
+
+
+def _sorted(words: frozenset[str] | None) -> list[str] | None:
+    return None if words is None else sorted(map(str, words))
 
 
 @click.command
@@ -13,28 +38,55 @@ from resolver.cli.output import put, put_fields, put_json
 @common_options
 @pass_app
 def whoami(app: App, *, output_format: str) -> None:
-    """Show who you are, which mode is on, and what you may do in each tenant."""
+    """Show who you are, where, which mode is on, and what you may do in each tenant."""
     identity = app.service.users.whoami(app.caller)
-    narrowing = identity.narrowing
+    fields = _about(app, identity)
+    tenants = {
+        name: {
+            "role": role.value if (role := identity.roles.get(name)) else None,
+            "permissions": sorted(permission.value for permission in permissions),
+        }
+        for name, permissions in sorted(identity.permissions.items())
+    }
+    system = sorted(permission.value for permission in identity.system_permissions)
+    if output_format == "json":
+        put_json(fields | {"tenants": tenants, "system_permissions": system})
+        return
+    put_fields(
+        {
+            name: ", ".join(value) if isinstance(value, list) else value
+            for name, value in fields.items()
+            if value is not None
+        }
+    )
+    for name, facts in tenants.items():
+        put(f"in tenant {name} ({facts['role'] or 'no role there'}): {', '.join(facts['permissions'] or [])}")
+    if system:
+        put(f"in the whole system: {', '.join(system)}")
+
+
+@click.command
+@format_option
+@common_options
+@pass_app
+def status(app: App, *, output_format: str) -> None:
+    """Show whether the store works: mode, place, schema, root keys, and who you are in it."""
+    facts = app.service.status()
+    identity = app.service.users.whoami(app.caller)
     fields = {
+        "status": "ok",
+        "mode": MODE,
+        "store": facts.place,
+        "state_directory": str(app.settings.home),
+        "root_key_that_wraps": facts.wrapping_root_key,
+        "root_keys_at_hand": list(facts.root_keys),
         "user": identity.username,
         "system_role": identity.system_role.value,
-        "token": identity.token_id or None,
-        "mode": "embedded: this process holds the root key and the database",
-        "narrowed_to_keys": list(narrowing.keys) if narrowing.keys is not None else None,
-        "tenants": {
-            name: {
-                "role": role.value if (role := identity.roles.get(name)) else None,
-                "permissions": sorted(permission.value for permission in permissions),
-            }
-            for name, permissions in sorted(identity.permissions.items())
-        },
+        "tenants": len(identity.permissions),
     }
     if output_format == "json":
         put_json(fields)
-        return
-    tenants = fields.pop("tenants")
-    put_fields({name: value for name, value in fields.items() if value is not None})
-    for name, facts in tenants.items() if isinstance(tenants, dict) else ():
-        permissions = ", ".join(facts["permissions"] or [])
-        put(f"in tenant {name} ({facts['role'] or 'no role there'}): {permissions}")
+    else:
+        put_fields(
+            {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
+        )

@@ -125,6 +125,7 @@ def find_break(head: AuditHead, records: Iterable[AuditRecord]) -> int | None:
             or record.hash != record_hash(head.chain, number, before, record.body)
         ):
             return number
+        # The hash fits, so the body is what was written; its columns may still have been changed.
         fields = json.loads(record.body)
         if (fields["at"], fields["action"]) != (record.at, record.action):
             return number

@@ -83,6 +83,8 @@ class User:
     system_role: SystemRole
     active: bool
     created_at: str
+    first_login_at: str | None = None
+    last_login_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Caller:
         roles: the role in each tenant the user is a member of, by tenant id.
         token_id: the public part of the token used; empty after a password login.
         narrowing: what the token leaves of the user's rights.
+        login: after a password login, what changes with the password: a new one ends the login.
     """
 
     user_id: str
@@ -133,6 +136,7 @@ class Caller:
     roles: Mapping[str, TenantRole] = field(default_factory=dict)
     token_id: str = ""
     narrowing: Narrowing = UNNARROWED
+    login: str = ""
 
 
 class SecretValue:

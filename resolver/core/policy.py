@@ -53,6 +53,16 @@ _ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
 _CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE, Permission.SECRET_SET_OWNER})
 
 
+_ABOUT_KEYS = frozenset(permission for permission in Permission if permission.startswith("secret:")) | {
+    Permission.PROVIDER_LIST,
+    Permission.ALL_TENANTS,
+}
+"""What a token can still do that is narrowed to keys: nothing that reaches further than they do.
+
+The audit trail tells of other keys; providers, tenants and users are not any key's own.
+"""
+
+
 def _refused(reason: Verdict) -> Decision:
     return Decision(allowed=False, reason=reason)
 
@@ -72,6 +82,8 @@ def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
         granted &= narrowing.permissions
     if narrowing.tenants is not None and (tenant is None or tenant.name not in narrowing.tenants):
         return frozenset()
+    if narrowing.keys is not None:
+        granted &= _ABOUT_KEYS
     return granted
 
 

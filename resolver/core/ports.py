@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from resolver.core.audit import AuditHead, AuditRecord
+    from resolver.core.backoff import Failures
     from resolver.core.envelope import Place
     from resolver.core.listing import Listing, Page, Reach
     from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
@@ -139,6 +141,7 @@ class StoredToken:
     created_at: str
     expires_at: str | None
     narrowing: Narrowing
+    last_used_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,46 @@ class StoredConsoleSession:
     token_id: str | None
     created_at: str
     last_used_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Something that a user owns and a tenant holds.
+
+    Args:
+        kind: `secret` or `provider`.
+        id: the row's id.
+        name: its key or name.
+        tenant: the tenant that it is in.
+    """
+
+    kind: str
+    id: str
+    name: str
+    tenant: Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEnd:
+    """A chain's end as stored.
+
+    Args:
+        head: its head.
+        mac: the head's MAC.
+        mac_key_id: the key that the MAC was made with.
+        last: the number of the last record that is there; the head's, in a whole chain.
+    """
+
+    head: AuditHead
+    mac: str
+    mac_key_id: str
+    last: int
+
+
+def count_holdings(holdings: Iterable[Holding]) -> str:
+    """How many there are of each kind, in words."""
+    kinds = Counter(holding.kind for holding in holdings)
+    return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
 
 
 class DataKey(Protocol):
@@ -248,8 +291,11 @@ class Session(Protocol):
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
 
-    def users(self) -> Sequence[User]:
-        """All users, by name."""
+    def users(self, size: int | None = None, offset: int = 0) -> Sequence[StoredUser]:
+        """A part of all users, by name, with their roles and without their password hashes."""
+
+    def count_users(self) -> int:
+        """How many users there are."""
 
     def add_user(self, user: User, password_hash: str | None) -> None:
         """Store a user; ConflictError when the name is taken."""
@@ -260,6 +306,36 @@ class Session(Protocol):
     def set_system_role(self, user_id: str, role: SystemRole) -> None:
         """Give a system role; ConflictError when no active sys_admin would remain."""
 
+    def set_active(self, user_id: str, *, active: bool) -> None:
+        """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
+
+        ConflictError when no active sys_admin would remain, or the user owns something.
+        """
+
+    def note_login(self, user_id: str, at: str) -> None:
+        """Record a login."""
+
+    def login_failures(self, slot: str) -> Failures:
+        """The failures of a slot, locked until the transaction ends."""
+
+    def set_login_failures(self, slot: str, failures: Failures) -> None:
+        """Keep a slot's failures."""
+
+    def refused_logins(self, at: str) -> frozenset[str]:
+        """The slots whose logins are refused at a time."""
+
+    def holdings(self, *, user_id: str = "", tenant_id: str = "") -> Sequence[Holding]:
+        """What a user owns, or what a tenant holds; by kind, tenant and name."""
+
+    def give_holdings(self, user_id: str, to_user_id: str, at: str) -> None:
+        """Make another user the owner of all that a user owns."""
+
+    def delete_holdings(self, *, user_id: str = "", tenant_id: str = "") -> None:
+        """Delete what a user owns, or what a tenant holds; ConflictError when others use a provider of it."""
+
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
 
@@ -268,6 +344,15 @@ class Session(Protocol):
 
     def add_tenant(self, tenant: Tenant, at: str) -> None:
         """Store a tenant; ConflictError when the name is taken."""
+
+    def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
+        """A tenant's members with their roles, by name."""
+
+    def member_counts(self) -> Mapping[str, int]:
+        """How many members each tenant has, by its id; none for one that is not there."""
+
+    def delete_tenant(self, tenant_id: str) -> None:
+        """Delete a tenant with its memberships; ConflictError while it holds anything."""
 
     def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
         """Make a user a member, or change the role."""
@@ -279,8 +364,19 @@ class Session(Protocol):
     def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
         """A token that was not revoked, with its user."""
 
-    def tokens(self, user_id: str | None) -> Sequence[tuple[StoredToken, str]]:
-        """The tokens of one user, or of all, with the user's name; oldest first."""
+    def tokens(
+        self, user_id: str | None, size: int | None = None, offset: int = 0
+    ) -> Sequence[tuple[StoredToken, str]]:
+        """A part of the tokens of one user, or of all, with the user's name; oldest first."""
+
+    def count_tokens(self, user_id: str | None) -> int:
+        """How many tokens one user has, or all have."""
+
+    def note_token_use(self, token_id: str, at: str) -> None:
+        """Record that a token was used."""
+
+    def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
+        """Delete a user's tokens, all or those that have expired by a time; how many there were."""
 
     def add_token(self, token: StoredToken) -> None:
         """Store a token."""
@@ -440,8 +536,24 @@ class Session(Protocol):
     def set_audit_mac(self, head: AuditHead, mac: str, mac_key_id: str) -> None:
         """Give a head that is locked another MAC."""
 
-    def audit_records(self, chain: str) -> Sequence[AuditRecord]:
-        """A chain's records by number."""
+    def audit_end(self, chain: str) -> AuditEnd:
+        """A chain's head as it is stored, without waiting for writers; an empty chain's for one not there."""
+
+    def all_audit_chains(self) -> Sequence[str]:
+        """The ids of all chains, those of deleted tenants too."""
+
+    def audit_records(
+        self,
+        chain: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        since: str = "",
+        until: str = "",
+        size: int,
+    ) -> Sequence[AuditRecord]:
+        """At most so many of a chain's records between two numbers and two times, by number."""
 
 
 class Store(Protocol):
@@ -459,6 +571,10 @@ class Store(Protocol):
         Returns:
             Whether it is done; False when a reader of an older state kept it from being done now.
         """
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without password."""
 
     def close(self) -> None:
         """Give back connections."""

@@ -2,30 +2,69 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING
 
 import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from resolver.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AT_ONCE = max(1, min(4, os.cpu_count() or 1))
+"""Hashes computed at the same time in one process: each takes 64 MiB and 4 threads."""
+
+PATIENCE = 20.0
+"""Seconds that one waits for its turn before it is told to come back."""
+
 
 class Argon2Hasher:
-    """Makes and checks Argon2id hashes."""
+    """Makes and checks Argon2id hashes; safe to use from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        at_once: how many are computed at the same time; the others wait.
+        patience: how many seconds they wait.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self._hasher = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+        self._turns = threading.BoundedSemaphore(at_once)
+        self._patience = patience
+        # Made now, so that the first unknown user costs no more than those that follow.
+        self._nobody = self._hasher.hash("a password that is nobody's")
 
     def hash(self, password: str) -> str:
-        """A salted hash in the PHC string format."""
-        return self._hasher.hash(password)
+        """A salted hash in the PHC string format; UnavailableError when too many are being computed."""
+        with self._turn():
+            return self._hasher.hash(_bytes(password))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether a password matches. None, for a user that is unknown or has no password, takes as long."""
-        try:
-            self._hasher.verify(password_hash or self._nobody, password)
-        except (Argon2Error, InvalidHashError):
-            return False
+        """Whether a password matches. None, for a user that is unknown or has no password, takes as long.
+
+        Raises:
+            UnavailableError: too many are being computed.
+        """
+        with self._turn():
+            try:
+                self._hasher.verify(password_hash or self._nobody, _bytes(password))
+            except (Argon2Error, InvalidHashError):
+                return False
         return password_hash is not None
 
-    @functools.cached_property
-    def _nobody(self) -> str:
-        return self._hasher.hash("a password that is nobody's")
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=self._patience):
+            raise UnavailableError("too many passwords are being checked at once", hint="try again later")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def _bytes(password: str) -> bytes:
+    # A codec's error would hold the password, so no text is an error here.
+    return password.encode("utf-8", "surrogatepass")

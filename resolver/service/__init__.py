@@ -6,10 +6,12 @@ up, decides again about what it found, records the decision, and only then decry
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from resolver.core.permissions import Permission
+from resolver.core.times import show_time
 from resolver.errors import RootKeyError, StoreError
 from resolver.service.gate import Gate
 from resolver.service.keys import Keys
@@ -23,6 +25,7 @@ from resolver.service.setup import Setup
 from resolver.service.tenants import Tenants
 from resolver.service.tokens import Tokens
 from resolver.service.trail import Trail
+from resolver.service.usage import UsageReport
 from resolver.service.use import Use
 from resolver.service.users import Users
 
@@ -36,7 +39,22 @@ if TYPE_CHECKING:
 
 def utc_now() -> str:
     """The time now, UTC, as it is stored: ISO 8601 with milliseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return show_time(datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A store that works.
+
+    Args:
+        place: where it is, without any password.
+        wrapping_root_key: the id of the root key that wraps its data keys.
+        root_keys: the ids of the root keys at hand.
+    """
+
+    place: str
+    wrapping_root_key: str
+    root_keys: tuple[str, ...]
 
 
 class Service:
@@ -60,6 +78,7 @@ class Service:
         users: users.
         tokens: access tokens.
         sessions: sessions of the web console.
+        usage: tells what is not used.
         setup: fills an empty store.
         keys: root keys and data keys, and their rotation.
         trail: the audit trail.
@@ -76,6 +95,7 @@ class Service:
     ) -> None:
         self._store = store
         self._cipher = cipher
+        self._clock = clock
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
         opener = Opener(cipher, self.trail)
@@ -87,6 +107,7 @@ class Service:
         self.users = Users(store, self.gate, self.trail, clock)
         self.tokens = Tokens(store, self.gate, self.trail, clock)
         self.sessions = Sessions(store, self.gate, self.trail, clock)
+        self.usage = UsageReport(store, self.gate, self.trail, clock)
         self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
         self.keys = Keys(store, cipher, self.gate, self.trail, clock)
 
@@ -112,6 +133,30 @@ class Service:
         """
         with self._store.read() as session:
             self.gate.enter_system(session, caller, Permission.AUDIT_READ)
+
+    def now(self) -> str:
+        """The time now, as it is stored."""
+        return self._clock()
+
+    @property
+    def place(self) -> str:
+        """Where the store is, without any password."""
+        return self._store.place
+
+    def status(self) -> Status:
+        """What can be said of the store to anyone who can open it.
+
+        Raises:
+            StoreError: it can't be read, or was never initialised.
+            RootKeyError: the root key that wraps is not at hand.
+        """
+        with self._store.read() as session:
+            wrapping = session.wrapping_root_key()
+            system_key = session.active_data_key("")
+        if wrapping is None or system_key is None:
+            raise StoreError("the store is not initialised", hint="`resolver init` makes it one")
+        self._cipher.open_data_key(system_key)
+        return Status(self._store.place, wrapping, tuple(self._cipher.root_key_ids))
 
     def close(self) -> None:
         """Give back the store's connections."""

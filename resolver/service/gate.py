@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -9,10 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.backoff import Failures, slot_of
 from resolver.core.model import Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import AuthenticationError, NotFoundError, NotPermittedError
+from resolver.core.times import later
+from resolver.errors import AuthenticationError, NotFoundError, NotPermittedError, StoreError
+from resolver.service.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +26,12 @@ if TYPE_CHECKING:
 TOKEN_PREFIX = "ctok"  # noqa: S105 - the format's name
 TOKEN_ID_LENGTH = 10
 TOKEN_SECRET_LENGTH = 40
+
+MIN_PASSWORD, MAX_PASSWORD = 5, 256
+"""How long passwords are, in characters (Cloudify's rule)."""
+
+_USE_NOTED_EVERY = 60
+"""Seconds between two records of a token's last use."""
 
 _DOING = {
     Permission.SECRET_LIST: "list secrets",
@@ -104,6 +114,11 @@ def _refused_token() -> AuthenticationError:
     )
 
 
+def _login_of(stored: StoredUser) -> str:
+    """What a password login is bound to: another password has another hash, since hashes are salted."""
+    return hashlib.sha256((stored.password_hash or "").encode()).hexdigest()[:32]
+
+
 class Gate:
     """Identifies callers and lets them into tenants.
 
@@ -122,6 +137,7 @@ class Gate:
         self._store = store
         self._make_hasher = passwords
         self._clock = clock
+        self._strangers = Strangers()
 
     def authenticate_token(self, token: str) -> Caller:
         """Identify a caller by an access token.
@@ -148,8 +164,24 @@ class Gate:
         digest = hashlib.sha256(token.encode()).hexdigest()
         expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
         if not hmac.compare_digest(digest, expected) or found is None:
+            self._strangers.note("an access token was refused", token=parts[1] if found else "unknown")
             raise _refused_token()
-        return self._caller(*found)
+        try:
+            caller = self._caller(*found)
+        except AuthenticationError:
+            self._strangers.note("an access token was refused", token=parts[1], user=found[1].user.name)
+            raise
+        self._note_use(found[0])
+        return caller
+
+    def _note_use(self, token: StoredToken) -> None:
+        """Record a token's use, at most once a minute: a request is not a write for that."""
+        now = self._clock()
+        if token.last_used_at is not None and now < later(token.last_used_at, _USE_NOTED_EVERY):
+            return
+        # A database that can't be written refuses what needs a record of its own, and not the rest.
+        with contextlib.suppress(StoreError), self._store.write() as session:
+            session.note_token_use(token.id, now)
 
     def _caller(self, token: StoredToken, stored: StoredUser) -> Caller:
         expired = token.expires_at is not None and token.expires_at <= self._clock()
@@ -161,16 +193,35 @@ class Gate:
     def authenticate_password(self, username: str, password: str) -> Caller:
         """Identify a caller by user name and password.
 
+        After some wrong passwords a user name is refused for a while, with the right one too. That is kept in
+        the database, so that all servers share it, and does not touch tokens.
+
         Raises:
-            AuthenticationError: unknown user, wrong password or not active; one text and cost for all.
+            AuthenticationError: unknown user, wrong password, not active or refused for now; one text and
+                cost for all.
+            UnavailableError: too many passwords are being checked.
         """
         with self._store.read() as session:
             stored = session.user(name=username)
-        matches = self.passwords.verify(stored.password_hash if stored else None, password)
-        if not matches or stored is None or not stored.user.active:
+        matches = self.passwords.verify(
+            stored.password_hash if stored else None, password[: MAX_PASSWORD + 1]
+        )
+        # Decided where the failures are locked: many who guess at once get no more guesses than one.
+        with self._store.write() as session:
+            now = self._clock()
+            slot = slot_of(stored.user.id if stored else None, username)
+            failures = session.login_failures(slot)
+            fits = stored if matches and stored is not None and stored.user.active else None
+            let_in = fits if not failures.refuses(now) else None
+            # The same writes whatever the outcome, so that the time taken tells nothing.
+            kept = Failures() if let_in else failures if fits else failures.with_another(now)
+            session.set_login_failures(slot, kept)
+            session.note_login(let_in.user.id if let_in else "", now)
+        if let_in is None:
+            self._strangers.note("a login was refused", user=stored.user.name if stored else "unknown")
             raise AuthenticationError("the user name or the password is wrong")
-        user = stored.user
-        return Caller(user.id, user.name, user.system_role, stored.roles)
+        user = let_in.user
+        return Caller(user.id, user.name, user.system_role, let_in.roles, login=_login_of(let_in))
 
     @functools.cached_property
     def passwords(self) -> PasswordHasher:
@@ -191,6 +242,8 @@ class Gate:
         stored = session.user(user_id=caller.user_id)
         if stored is None or not stored.user.active:
             raise AuthenticationError("the user is not active any more")
+        if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
+            raise AuthenticationError("the password was changed since this login", hint="log in again")
         return replace(
             caller,
             username=stored.user.name,
@@ -218,6 +271,9 @@ class Gate:
         if not decision.allowed:
             if tenant is not None and (tenant.id in caller.roles or decision.reason is Verdict.TOKEN):
                 raise MemberRefusedError(caller, tenant, permission, decision.reason)
+            self._strangers.note(
+                "a non-member was refused", user=caller.username, asked=permission.value, tenant=tenant_name
+            )
             raise not_permitted(caller, permission, tenant_name)
         if tenant is None:
             raise NotFoundError(f"tenant {tenant_name!r} does not exist")
@@ -231,5 +287,6 @@ class Gate:
         """
         caller = self.current(session, caller)
         if not policy.decide_in_tenant(caller, permission, None).allowed:
+            self._strangers.note("a user was refused", user=caller.username, asked=permission.value)
             raise not_permitted(caller, permission, "")
         return caller

@@ -1,4 +1,4 @@
-"""Users and tenants by name, for those who may know whether they exist."""
+"""Users and tenants by name, and what they own and hold, for those who may know of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 from resolver.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resolver.core.model import Tenant, User
-    from resolver.core.ports import Session
+    from resolver.core.ports import Holding, Session
+
+MAX_TOLD = 20
+"""Most things that a refusal names."""
 
 
 def find_tenant(session: Session, name: str) -> Tenant:
@@ -17,6 +22,13 @@ def find_tenant(session: Session, name: str) -> Tenant:
     if tenant is None:
         raise NotFoundError(f"tenant {name!r} does not exist")
     return tenant
+
+
+def tell(holdings: Sequence[Holding]) -> str:
+    """What is owned or held, in words; a long list is cut, and always counted."""
+    named = [f"{holding.kind} {holding.tenant.name}/{holding.name}" for holding in holdings[:MAX_TOLD]]
+    more = len(holdings) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def find_user(session: Session, name: str) -> User:

@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.model import Tenant, check_key
-from resolver.core.permissions import Permission, TenantRole
-from resolver.errors import NotFoundError, StoreError
-from resolver.service.lookup import find_tenant, find_user
+from resolver.core.paging import Part, check_part
+from resolver.core.permissions import Permission, SystemRole
+from resolver.core.ports import count_holdings
+from resolver.errors import ConflictError, NotFoundError, StoreError
+from resolver.service.gate import demand_unnarrowed
+from resolver.service.lookup import find_tenant, find_user, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, Session, Store
+    from resolver.core.permissions import TenantRole
+    from resolver.core.ports import Cipher, Holding, Session, Store
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInfo:
+    """A tenant as its members see it.
+
+    Args:
+        tenant: the tenant.
+        role: the caller's role there; None for a sys_admin without one.
+        members: how many members it has.
+        roles: each member's role by user name, for those who may know; else None.
+    """
+
+    tenant: Tenant
+    role: TenantRole | None
+    members: int
+    roles: Mapping[str, TenantRole] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedTenant:
+    """What a deletion took away.
+
+    Args:
+        tenant: the tenant that was.
+        held: what it held.
+        wiped: whether what the rows left in the database's files was overwritten, too.
+    """
+
+    tenant: Tenant
+    held: Sequence[Holding]
+    wiped: bool
 
 
 class Tenants:
@@ -64,23 +101,70 @@ class Tenants:
         self._trail.append_system(session, caller, "tenant:create", object=name)
         return tenant
 
-    def list(self, caller: Caller) -> Sequence[tuple[Tenant, TenantRole | None]]:
-        """The caller's own tenants with the role in each; all tenants for those who manage them."""
+    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[TenantInfo]:
+        """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
+        check_part(size, offset)
         with self._store.read() as session:
             current = self._gate.current(session, caller)
-            everything = policy.decide_in_tenant(current, Permission.TENANT_MANAGE, None).allowed
-            tenants = session.tenants()
-        narrowed = current.narrowing.tenants
-        return [
-            (tenant, current.roles.get(tenant.id))
-            for tenant in tenants
-            if (everything or tenant.id in current.roles) and (narrowed is None or tenant.name in narrowed)
-        ]
+            found = [tenant for tenant in session.tenants() if _may_know(current, tenant)]
+            counts = session.member_counts()
+        end = None if size is None else offset + size
+        return Part(
+            [
+                TenantInfo(tenant, current.roles.get(tenant.id), counts.get(tenant.id, 0))
+                for tenant in found[offset:end]
+            ],
+            len(found),
+        )
+
+    def get(self, caller: Caller, name: str) -> TenantInfo:
+        """One tenant; who its members are is told to those who manage memberships, and to its managers.
+
+        Raises:
+            NotPermittedError: the caller is no member; the same whether or not the tenant exists.
+            NotFoundError: there is no such tenant, for those who may know.
+        """
+        with self._store.read() as session:
+            current, tenant = self._gate.enter(session, caller, Permission.SECRET_LIST, name)
+            members = session.members(tenant.id)
+        told = policy.decide_in_tenant(current, Permission.MEMBERSHIP_MANAGE, tenant).allowed or (
+            policy.administers(current, tenant) and not current.narrowing.narrows
+        )
+        return TenantInfo(
+            tenant,
+            current.roles.get(tenant.id),
+            len(members),
+            {user.name: role for user, role in members} if told else None,
+        )
+
+    def delete(self, caller: Caller, name: str, *, purge: bool = False) -> DeletedTenant:
+        """Delete a tenant, and destroy its data keys. Its audit trail stays.
+
+        Raises:
+            ConflictError: it holds something and `purge` was not given, or somebody was just adding to it.
+        """
+        with self._store.write() as session:
+            current = self._gate.enter_system(session, caller, Permission.TENANT_MANAGE)
+            tenant = find_tenant(session, name)
+            held = session.holdings(tenant_id=tenant.id)
+            if held and not purge:
+                raise ConflictError(
+                    f"tenant {name!r} holds {count_holdings(held)}: {tell(held)}",
+                    hint="--purge deletes them with the tenant",
+                )
+            session.delete_holdings(tenant_id=tenant.id)
+            keys = session.destroy_data_keys(tenant.id)
+            session.delete_tenant(tenant.id)
+            self._trail.append_holdings(session, current, held, "delete")
+            self._trail.append_system(
+                session, current, "tenant:delete", object=name, tenant_id=tenant.id, held=len(held), keys=keys
+            )
+        return DeletedTenant(tenant, held, self._store.wipe_deleted())
 
     def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
         """Make a user a member of a tenant, or change the role there."""
         with self._store.write() as session:
-            current = self._gate.enter_system(session, caller, Permission.MEMBERSHIP_MANAGE)
+            current = self._enter_for_members(session, caller)
             home, user = find_tenant(session, tenant), find_user(session, username)
             session.set_membership(home.id, user.id, role)
             self._trail.append_system(
@@ -90,8 +174,21 @@ class Tenants:
     def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
         """End a user's membership in a tenant; NotFoundError when there is none."""
         with self._store.write() as session:
-            current = self._gate.enter_system(session, caller, Permission.MEMBERSHIP_MANAGE)
+            current = self._enter_for_members(session, caller)
             home, user = find_tenant(session, tenant), find_user(session, username)
             if not session.remove_membership(home.id, user.id):
                 raise NotFoundError(f"user {user.name!r} is not a member of tenant {tenant!r}")
             self._trail.append_system(session, current, "membership:remove", object=user.name, tenant=tenant)
+
+    def _enter_for_members(self, session: Session, caller: Caller) -> Caller:
+        current = self._gate.enter_system(session, caller, Permission.MEMBERSHIP_MANAGE)
+        # It could give another user the rights that were kept from it.
+        demand_unnarrowed(current, "change memberships")
+        return current
+
+
+def _may_know(caller: Caller, tenant: Tenant) -> bool:
+    """Whether a tenant is one of a caller's own, or the caller a sys_admin; as far as the token reaches."""
+    narrowed = caller.narrowing.tenants
+    mine = tenant.id in caller.roles or caller.system_role is SystemRole.SYS_ADMIN
+    return mine and (narrowed is None or tenant.name in narrowed)

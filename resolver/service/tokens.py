@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
-from resolver.core.model import UNNARROWED, Caller, Narrowing, User
+from resolver.core.audit import cap
+from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, User
+from resolver.core.paging import Part, check_part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
+from resolver.core.times import parse_time
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.service.gate import (
     TOKEN_ID_LENGTH,
@@ -24,15 +26,15 @@ from resolver.service.gate import (
 from resolver.service.lookup import find_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from resolver.core.ports import Session, Store
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 _MAX_DESCRIPTION = 256
+_MAX_NARROWING = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class TokenInfo:
     created_at: str
     expires_at: str | None
     narrowing: Narrowing
+    last_used_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Tokens:
             caller: who makes it.
             username: whose token it is; the caller's own when empty.
             description: what it is for.
-            expires_at: UTC time from which it is refused, as stored times are written; None for never.
+            expires_at: UTC time from which it is refused, in any form of `parse_time`; None for never.
             narrowing: what it leaves of its user's rights.
 
         Raises:
@@ -100,12 +103,10 @@ class Tokens:
             NotPermittedError: the caller's own token is narrowed, or the user is someone else.
         """
         if expires_at is not None:
-            if not _TIME.match(expires_at):
-                raise InvalidRequestError(
-                    "the expiry is malformed", hint="it is UTC time, like 2030-12-31T23:59:59.000Z"
-                )
+            expires_at = parse_time(expires_at, self._clock(), "the expiry")
             if expires_at <= self._clock():
                 raise InvalidRequestError("the expiry is in the past")
+        _check_narrowing(narrowing)
         if len(description) > _MAX_DESCRIPTION or not description.isprintable():
             raise InvalidRequestError(
                 f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
@@ -118,6 +119,7 @@ class Tokens:
             if limit is not None and (longest := limit[0].expires_at) is not None:
                 # No token makes one that outlives it.
                 expires_at = longest if expires_at is None else min(longest, expires_at)
+            session.delete_tokens(user.id, self._clock())  # the expired ones
             return self.add(session, current, user, description, expires_at, narrowing)
 
     def add(
@@ -139,41 +141,76 @@ class Tokens:
         self._trail.append_system(session, caller, "token:create", object=user.name, made=token_id)
         return MadeToken(token, _info(stored, user.name))
 
-    def list(self, caller: Caller) -> Sequence[TokenInfo]:
-        """The caller's own tokens; everyone's for those who manage them."""
+    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[TokenInfo]:
+        """A part of the caller's own tokens; of everyone's for those who manage them. Oldest first."""
+        check_part(size, offset)
         with self._store.read() as session:
             current = self._gate.current(session, caller)
             demand_unnarrowed(current, "list tokens")
-            everyone = policy.decide_in_tenant(current, Permission.TOKEN_MANAGE_OTHERS, None).allowed
-            found = session.tokens(None if everyone else current.user_id)
-        return [_info(token, name) for token, name in found]
+            whose = None if _manages_others(current) else current.user_id
+            found = session.tokens(whose, size, offset)
+            return Part([_info(token, name) for token, name in found], session.count_tokens(whose))
+
+    def get(self, caller: Caller, token_id: str) -> TokenInfo:
+        """One token; NotFoundError when it is not one of the caller's."""
+        with self._store.read() as session:
+            current = self._gate.current(session, caller)
+            demand_unnarrowed(current, "list tokens")
+            token, user = _find(session, current, token_id)
+            return _info(token, user.name)
 
     def revoke(self, caller: Caller, token_id: str) -> None:
         """Revoke a token, at once; NotFoundError when it is not one of the caller's."""
         with self._store.write() as session:
             current = self._gate.current(session, caller)
             demand_unnarrowed(current, "revoke a token")
-            found = session.token(token_id)
-            others = policy.decide_in_tenant(current, Permission.TOKEN_MANAGE_OTHERS, None).allowed
-            if found is None or (found[0].user_id != current.user_id and not others):
-                raise NotFoundError(f"token {token_id!r} does not exist")
+            _, user = _find(session, current, token_id)
             session.revoke_token(token_id)
-            self._trail.append_system(
-                session, current, "token:revoke", object=found[1].user.name, made=token_id
-            )
+            self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
 
     def _own_or_other(self, session: Session, caller: Caller, username: str) -> User:
         if username.casefold() in ("", caller.username.casefold()):
             return find_user(session, caller.username)
-        if not policy.decide_in_tenant(caller, Permission.TOKEN_MANAGE_OTHERS, None).allowed:
+        if not _manages_others(caller):
             raise not_permitted(caller, Permission.TOKEN_MANAGE_OTHERS, "")
         return find_user(session, username)
 
 
+def _manages_others(caller: Caller) -> bool:
+    return policy.decide_in_tenant(caller, Permission.TOKEN_MANAGE_OTHERS, None).allowed
+
+
+def _find(session: Session, caller: Caller, token_id: str) -> tuple[StoredToken, User]:
+    """A token that the caller may know of; another's looks like one that does not exist."""
+    found = session.token(token_id)
+    if found is None or (found[0].user_id != caller.user_id and not _manages_others(caller)):
+        raise NotFoundError(f"token {cap(token_id)!r} does not exist")
+    return found[0], found[1].user
+
+
 def _info(token: StoredToken, username: str) -> TokenInfo:
     return TokenInfo(
-        token.id, username, token.description, token.created_at, token.expires_at, token.narrowing
+        token.id,
+        username,
+        token.description,
+        token.created_at,
+        token.expires_at,
+        token.narrowing,
+        token.last_used_at,
     )
+
+
+def _check_narrowing(narrowing: Narrowing) -> None:
+    """InvalidRequestError for a narrowing that leaves nothing, or that is too long to be meant."""
+    for what, words in (("tenant", narrowing.tenants), ("key pattern", narrowing.keys)):
+        if words is not None and (
+            not words
+            or len(words) > _MAX_NARROWING
+            or any(not word or len(word) > MAX_KEY_LENGTH or not word.isprintable() for word in words)
+        ):
+            raise InvalidRequestError(
+                f"a token is narrowed to 1 to {_MAX_NARROWING} {what}s of up to {MAX_KEY_LENGTH} characters"
+            )
 
 
 def _random_text(length: int) -> str:

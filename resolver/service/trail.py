@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import hmac
+import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord, extend, find_break
+from resolver.core.audit_query import AuditQuery, KeptHead, Verification
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import StoreError
+from resolver.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, Session, Store
+    from resolver.core.ports import Cipher, Holding, Session, Store
     from resolver.service.gate import Gate
+
+EVERYTHING = AuditQuery()
+"""All records of a chain, oldest first."""
+
+_PART = 2000
+"""Records that are read at once."""
+
+_FIRST, _LAST = -(2**31), 2**31 - 1
+"""The least and the greatest number that a database can hold, whatever record should have it."""
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def decided(reason: str) -> dict[str, str]:
@@ -49,38 +63,107 @@ class Trail:
         self._gate = gate
         self._clock = clock
 
-    def verify(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, int | None]:
-        """Check a tenant's chain, or the system's, against its head and the head's MAC.
+    def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
+        """Check a tenant's chain, or the system's: against its head, the head's MAC and a head that was kept.
 
-        Returns:
-            The head, and the number of the first record that is broken; None when the chain is whole.
+        Records that are added meanwhile are not looked at. The chain is read in parts, and never held whole.
         """
         with self._store.read() as session:
-            chain = self._audit_chain(session, caller, tenant)
-            head, mac, mac_key_id = session.audit_head(chain, lock=False)
-            records = session.audit_records(chain)
-            genuine = self._genuine(session, head, mac, mac_key_id)
-        broken = find_break(head, records)
-        if broken is None and not genuine and head.number:
-            broken = head.number
-        return head, broken
+            chain = self._chain(session, caller, tenant)
+            end = session.audit_end(chain)
+            genuine = self._genuine(session, end.head, end.mac, end.mac_key_id)
+        number = end.head.number
+        comparison = KeptHead(kept) if kept is not None else None
+        last = min(max(number, end.last), _LAST - 1)
+        records: Iterable[AuditRecord] = self.read(chain, EVERYTHING, _FIRST, last + 1)
+        broken = find_break(end.head, comparison.watch(records) if comparison else records)
+        if broken is None and not genuine and number:
+            broken = number
+        found = Verification(end.head, broken)
+        return comparison.judge(found) if comparison else found
+
+    def head(self, caller: Caller, tenant: str = "") -> AuditHead:
+        """The end of a tenant's chain, or of the system's.
+
+        Raises:
+            StoreError: its MAC is not the one that this program gave it: it was changed by hand.
+        """
+        with self._store.read() as session:
+            end = session.audit_end(self._chain(session, caller, tenant))
+            if end.head.number and not self._genuine(session, end.head, end.mac, end.mac_key_id):
+                raise _forged()
+        return end.head
+
+    def stream(
+        self, caller: Caller, tenant: str = "", query: AuditQuery = EVERYTHING
+    ) -> Iterator[AuditRecord]:
+        """The records of a tenant's chain, or of the system's, that are asked for.
+
+        The permission is decided now, the records are read as they are taken, in parts.
+        """
+        with self._store.read() as session:
+            chain = self._chain(session, caller, tenant)
+            end = session.audit_end(chain).last
+        after, before = 0, end + 1
+        if query.after is not None:
+            asked = min(query.after, _LAST)
+            after, before = (after, asked) if query.newest_first else (asked, before)
+        wanted = (record for record in self.read(chain, query, after, before) if query.wants(record))
+        return itertools.islice(wanted, query.size)
+
+    def records(self, caller: Caller, tenant: str = "") -> Sequence[AuditRecord]:
+        """All records of a chain at once, oldest first: for chains that are known to be short."""
+        return list(self.stream(caller, tenant))
+
+    def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
+        """A chain's head and the records up to it, oldest first."""
+        head = self.head(caller, tenant)
+        return head, self.read(head.chain, EVERYTHING, 0, head.number + 1)
+
+    def read(
+        self, chain: str, query: AuditQuery, after: int = 0, before: int | None = None
+    ) -> Iterator[AuditRecord]:
+        """The records between two numbers and the query's times, for who was let in.
+
+        Each part is a transaction of its own.
+        """
+        part: Sequence[AuditRecord] = ()
+        while True:
+            with self._store.read() as session:
+                part = session.audit_records(
+                    chain,
+                    after=after,
+                    before=before,
+                    newest_first=query.newest_first,
+                    since=query.since,
+                    until=query.until,
+                    size=_PART,
+                )
+            yield from part
+            if len(part) < _PART:
+                return
+            if query.newest_first:
+                before = part[-1].number
+            else:
+                after = part[-1].number
 
     def _genuine(self, session: Session, head: AuditHead, mac: str, mac_key_id: str) -> bool:
         """Whether a head has the MAC that this program gave it, with the system key of that time."""
-        return any(
+        return head.number >= 0 and any(
             not key.tenant_id and hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
             for key in session.data_keys([mac_key_id])
         )
 
-    def records(self, caller: Caller, tenant: str = "") -> Sequence[AuditRecord]:
-        """The records of a tenant's chain, or of the system's, oldest first."""
-        with self._store.read() as session:
-            return session.audit_records(self._audit_chain(session, caller, tenant))
-
-    def _audit_chain(self, session: Session, caller: Caller, tenant: str) -> str:
+    def _chain(self, session: Session, caller: Caller, tenant: str) -> str:
+        """The chain that a caller may read: the system's, a tenant's, or by its id a deleted tenant's."""
         if not tenant:
             self._gate.enter_system(session, caller, Permission.AUDIT_READ)
             return SYSTEM_CHAIN
+        if _ID.match(tenant) and session.tenant(tenant) is None:
+            self._gate.enter_system(session, caller, Permission.AUDIT_READ)
+            if tenant not in session.all_audit_chains():
+                raise NotFoundError(f"there is no audit trail {tenant!r}")
+            return tenant
         return self._gate.enter(session, caller, Permission.AUDIT_READ, tenant)[1].id
 
     def entry(
@@ -123,10 +206,7 @@ class Trail:
             raise StoreError("the store has no system key", hint="`resolver init` gives it one")
         mac_key = self._cipher.open_data_key(stored)
         if head.number and not self._genuine(session, head, mac, mac_key_id):
-            raise StoreError(
-                "the audit trail's head was changed by hand, so nothing can be recorded and nothing is done",
-                hint="`resolver audit verify` tells more; compare the database with a backup",
-            )
+            raise _forged()
         head, records = extend(head, entries)
         session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
 
@@ -144,6 +224,34 @@ class Trail:
         session.set_audit_mac(head, mac_key.mac(head.encode()), mac_key.id)
         return True
 
+    def append_holdings(
+        self,
+        session: Session,
+        caller: Caller,
+        holdings: Sequence[Holding],
+        action: str,
+        /,
+        **more: Any,  # noqa: ANN401 - JSON data
+    ) -> None:
+        """Put a record for each thing that was deleted or given away at the end of its tenant's chain."""
+        entries: dict[str, list[Mapping[str, Any]]] = {}
+        for holding in holdings:
+            about: dict[str, Any] = {
+                f"{holding.kind}_id": holding.id,
+                "key" if holding.kind == "secret" else "object": holding.name,
+            }
+            entry = self.entry(caller, holding.tenant, f"{holding.kind}:{action}", **about, **more)
+            entries.setdefault(holding.tenant.id, []).append(entry)
+        for chain in sorted(entries):  # all who lock several chains do so in this order, the system's last
+            self.append(session, chain, entries[chain])
+
     def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""
         self.append(session, SYSTEM_CHAIN, [self.entry(caller, None, action, **more)])
+
+
+def _forged() -> StoreError:
+    return StoreError(
+        "the audit trail's head was changed by hand, so nothing can be recorded and nothing is done",
+        hint="`resolver audit verify` tells more; compare the database with a backup",
+    )

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.backoff import Failures
 from resolver.core.model import Caller, Narrowing, User, check_key
+from resolver.core.paging import Part, check_part
 from resolver.core.permissions import Permission, SystemRole
-from resolver.errors import InvalidRequestError
-from resolver.service.gate import demand_unnarrowed, not_permitted
-from resolver.service.lookup import find_user
+from resolver.core.ports import count_holdings
+from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
+from resolver.service.gate import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed, not_permitted
+from resolver.service.lookup import find_user, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from resolver.core.permissions import TenantRole
-    from resolver.core.ports import Session, Store
+    from resolver.core.ports import Holding, Session, Store, StoredUser
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
-
-_MIN_PASSWORD, _MAX_PASSWORD = 5, 256  # Cloudify's rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,28 @@ class Identity:
     token_id: str
     narrowing: Narrowing
     permissions: Mapping[str, frozenset[Permission]]
+    system_permissions: frozenset[Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """A user as those see it who manage users, and as everyone sees oneself.
+
+    Args:
+        user: name, system role and times.
+        roles: the role in each tenant, by its name.
+        locked: whether logins with a password are refused for now, after too many wrong ones.
+    """
+
+    user: User
+    roles: Mapping[str, TenantRole]
+    locked: bool
 
 
 def check_password(password: str) -> str:
     """The same text; InvalidRequestError when it is too short or too long for a password."""
-    if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
-        raise InvalidRequestError(f"a password has {_MIN_PASSWORD} to {_MAX_PASSWORD} characters")
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise InvalidRequestError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     return password
 
 
@@ -75,31 +93,79 @@ class Users:
         """Make a user; one without a password can only use tokens. ConflictError when the name is taken."""
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose
-            self._gate.enter_system(session, caller, Permission.USER_MANAGE)
+            self._enter(session, caller)
         hashed = None if password is None else self._gate.passwords.hash(check_password(password))
         with self._store.write() as session:
-            current = self._gate.enter_system(session, caller, Permission.USER_MANAGE)
+            current = self._enter(session, caller)
             user = User(str(uuid.uuid4()), name, system_role, active=True, created_at=self._clock())
             session.add_user(user, hashed)
             self._trail.append_system(session, current, "user:create", object=name, role=system_role)
             return user
 
-    def list(self, caller: Caller) -> Sequence[User]:
-        """All users."""
+    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[UserInfo]:
+        """A part of all users, by name."""
+        check_part(size, offset)
         with self._store.read() as session:
             self._gate.enter_system(session, caller, Permission.USER_MANAGE)
-            return session.users()
+            return Part(self._infos(session, session.users(size, offset)), session.count_users())
+
+    def get(self, caller: Caller, username: str = "") -> UserInfo:
+        """One user: oneself, when no other is named. NotFoundError when there is none."""
+        with self._store.read() as session:
+            current = self._gate.current(session, caller)
+            if username.casefold() not in ("", current.username.casefold()):
+                self._gate.enter_system(session, caller, Permission.USER_MANAGE)
+            found = session.user(name=username or current.username)
+            if found is None:
+                raise NotFoundError(f"user {username!r} does not exist")
+            return self._infos(session, [found])[0]
+
+    def _infos(self, session: Session, found: Sequence[StoredUser]) -> Sequence[UserInfo]:
+        tenants = {tenant.id: tenant.name for tenant in session.tenants()}
+        refused = session.refused_logins(self._clock())
+        return [
+            UserInfo(
+                stored.user,
+                {tenants[tenant_id]: role for tenant_id, role in stored.roles.items()},
+                stored.user.id in refused,
+            )
+            for stored in found
+        ]
 
     def set_role(self, caller: Caller, username: str, role: SystemRole) -> None:
         """Give a user another system role; ConflictError when no active sys_admin would remain."""
-        with self._store.write() as session:
-            current = self._gate.enter_system(session, caller, Permission.USER_MANAGE)
-            user = find_user(session, username)
+        with self._changing(caller, username) as (session, current, user):
             session.set_system_role(user.id, role)
             self._trail.append_system(session, current, "user:set_role", object=user.name, role=role)
 
-    def set_password(self, caller: Caller, username: str, password: str) -> None:
-        """Give a user a new password: one's own, or another's for those who manage users."""
+    def set_active(self, caller: Caller, username: str, *, active: bool) -> None:
+        """Let a user in again, or not any more: neither by password nor by any token, at once.
+
+        Tokens are kept, and work again with the user. ConflictError when no active sys_admin would remain.
+        """
+        with self._changing(caller, username) as (session, current, user):
+            session.set_active(user.id, active=active)
+            action = "user:activate" if active else "user:deactivate"
+            self._trail.append_system(session, current, action, object=user.name)
+
+    def unlock(self, caller: Caller, username: str) -> None:
+        """Forget the wrong passwords that were given for a user, so that logins are not refused any more."""
+        with self._changing(caller, username) as (session, current, user):
+            session.login_failures(user.id)
+            session.set_login_failures(user.id, Failures())
+            self._trail.append_system(session, current, "user:unlock", object=user.name)
+
+    def set_password(
+        self, caller: Caller, username: str, password: str, *, revoke_tokens: bool = False
+    ) -> int:
+        """Give a user a new password: one's own, or another's for those who manage users.
+
+        Every login with the old one ends at once. Access tokens have nothing to do with it, and are kept
+        unless they are to be revoked, too.
+
+        Returns:
+            How many access tokens were revoked, or else are still there.
+        """
         with self._store.read() as session:  # before the hash, which is made slow on purpose
             self._enter_for_password(session, caller, username)
         hashed = self._gate.passwords.hash(check_password(password))
@@ -108,7 +174,75 @@ class Users:
             user = find_user(session, username)
             session.set_password(user.id, hashed)
             session.delete_console_sessions_of(user.id)  # whoever knew the old one is out
-            self._trail.append_system(session, current, "user:set_password", object=user.name)
+            session.login_failures(user.id)
+            session.set_login_failures(user.id, Failures())
+            number = session.delete_tokens(user.id) if revoke_tokens else session.count_tokens(user.id)
+            revoked = number if revoke_tokens else 0
+            self._trail.append_system(
+                session, current, "user:set_password", object=user.name, tokens_revoked=revoked
+            )
+            return number
+
+    def delete(
+        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+    ) -> Sequence[Holding]:
+        """Delete a user, with memberships and tokens.
+
+        Args:
+            caller: who asks.
+            username: who is deleted.
+            reassign_to: the user who gets what the deleted one owns.
+            purge: delete what the user owns, in all tenants.
+
+        Returns:
+            What was given to the other user, or deleted.
+
+        Raises:
+            InvalidRequestError: both were asked for, or the user would be given the own things.
+            ConflictError: the user owns something and neither was asked for, or no active sys_admin would
+                remain.
+        """
+        if reassign_to and purge:
+            raise InvalidRequestError("what a user owns is either given to another one or deleted")
+        with self._changing(caller, username) as (session, current, user):
+            heir = find_user(session, reassign_to) if reassign_to else None
+            if heir is not None and heir.id == user.id:
+                raise InvalidRequestError("a user's things are given to another user")
+            owned = session.holdings(user_id=user.id)
+            if owned and heir is None and not purge:
+                raise ConflictError(
+                    f"user {user.name!r} owns {count_holdings(owned)}: {tell(owned)}",
+                    hint="--reassign-to NAME gives all of it to another user, --purge deletes it",
+                )
+            if heir is not None:
+                session.give_holdings(user.id, heir.id, self._clock())
+            elif owned:
+                session.delete_holdings(user_id=user.id)
+            session.delete_user(user.id)
+            more = {"owner": heir.name} if heir is not None else {}
+            action = "set_owner" if heir is not None else "delete"
+            self._trail.append_holdings(session, current, owned, action, **more)
+            self._trail.append_system(
+                session,
+                current,
+                "user:delete",
+                object=user.name,
+                owned=len(owned),
+                reassigned_to=heir.name if heir is not None else None,
+            )
+            return owned
+
+    @contextlib.contextmanager
+    def _changing(self, caller: Caller, username: str) -> Iterator[tuple[Session, Caller, User]]:
+        with self._store.write() as session:
+            current = self._enter(session, caller)
+            yield session, current, find_user(session, username)
+
+    def _enter(self, session: Session, caller: Caller) -> Caller:
+        current = self._gate.enter_system(session, caller, Permission.USER_MANAGE)
+        # It could make itself a user that is not narrowed.
+        demand_unnarrowed(current, "change users")
+        return current
 
     def _enter_for_password(self, session: Session, caller: Caller, username: str) -> Caller:
         current = self._gate.current(session, caller)
@@ -131,4 +265,5 @@ class Users:
             current.token_id,
             current.narrowing,
             {tenant.name: policy.rights(current, tenant) for tenant in tenants},
+            policy.rights(current, None),
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import LargeBinary, cast, func, insert, select, update
 
 from resolver.core.audit import AuditHead, AuditRecord
+from resolver.core.ports import AuditEnd
 from resolver.store import tables as t
 from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy import Row
 
 
 class AuditRows(Rows):
@@ -33,7 +36,7 @@ class AuditRows(Rows):
                 .on_conflict_do_nothing(index_elements=["id"]),
             )
             row = self._connection.execute(query).one()
-        return AuditHead(row.id, row.number, row.hash), row.mac, row.mac_key_id or ""
+        return _head(row), row.mac, row.mac_key_id or ""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
@@ -74,11 +77,52 @@ class AuditRows(Rows):
             .values(mac=mac, mac_key_id=mac_key_id),
         )
 
-    def audit_records(self, chain: str) -> Sequence[AuditRecord]:
-        """A chain's records by number."""
-        rows = self._connection.execute(
-            select(t.audit_record)
-            .where(t.audit_record.c.chain_id == chain)
-            .order_by(t.audit_record.c.number),
+    def audit_end(self, chain: str) -> AuditEnd:
+        """A chain's head as it is stored, without waiting for writers; an empty chain's for one not there."""
+        row = self._connection.execute(select(t.audit_chain).where(t.audit_chain.c.id == chain)).one_or_none()
+        last = self._connection.execute(
+            select(func.max(t.audit_record.c.number)).where(t.audit_record.c.chain_id == chain)
+        ).scalar()
+        if row is None:
+            return AuditEnd(AuditHead(chain), "", "", last or 0)
+        return AuditEnd(_head(row), row.mac, row.mac_key_id or "", _number(last or 0))
+
+    def all_audit_chains(self) -> Sequence[str]:
+        """The ids of all chains, those of deleted tenants too."""
+        return list(
+            self._connection.execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars()
         )
-        return [AuditRecord(row.number, row.at, row.action, row.body, row.hash) for row in rows]
+
+    def audit_records(
+        self,
+        chain: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        since: str = "",
+        until: str = "",
+        size: int,
+    ) -> Sequence[AuditRecord]:
+        """At most so many of a chain's records between two numbers and two times, by number."""
+        c = t.audit_record.c
+        where = [c.chain_id == chain, c.number > after]
+        where += [c.number < before] if before is not None else []
+        where += [c.at >= since] if since else []
+        where += [c.at < until] if until else []
+        rows = self._connection.execute(
+            select(c.number, c.at, c.action, cast(c.body, LargeBinary), c.hash)
+            .where(*where)
+            .order_by(c.number.desc() if newest_first else c.number)
+            .limit(size)
+        )
+        return [AuditRecord(*row) for row in rows]
+
+
+def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:
+    return AuditHead(row.id, _number(row.number), row.hash)
+
+
+def _number(stored: object) -> int:
+    """A number as stored; one that is none, which SQLite allows, is one that fits nothing."""
+    return stored if isinstance(stored, int) else -1

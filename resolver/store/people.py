@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, func, select, update
 
 from resolver.core.model import Tenant, User
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import StoredUser
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.rows import Rows, is_storable
+from resolver.store.rows import Rows, count_of, is_storable, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Row
 
@@ -40,10 +40,22 @@ class PeopleRows(Rows):
             row.password_hash,
         )
 
-    def users(self) -> Sequence[User]:
-        """All users, by name."""
-        rows = self._connection.execute(select(t.user_account).order_by(t.user_account.c.folded_name))
-        return [_user(row) for row in rows]
+    def users(self, size: int | None = None, offset: int = 0) -> Sequence[StoredUser]:
+        """A part of all users, by name, with their roles and without their password hashes."""
+        query = select(t.user_account).order_by(t.user_account.c.folded_name)
+        users = [_user(row) for row in self._connection.execute(part_of(query, size, offset))]
+        roles: dict[str, dict[str, TenantRole]] = {user.id: {} for user in users}
+        members = select(t.membership)
+        if size is not None:
+            members = members.where(t.membership.c.user_id.in_(list(roles)))
+        for row in self._connection.execute(members):
+            if row.user_id in roles:
+                roles[row.user_id][row.tenant_id] = TenantRole(row.role)
+        return [StoredUser(user, roles[user.id]) for user in users]
+
+    def count_users(self) -> int:
+        """How many users there are."""
+        return count_of(self._connection, t.user_account)
 
     def add_user(self, user: User, password_hash: str | None) -> None:
         """Store a user; ConflictError when the name is taken."""
@@ -70,18 +82,55 @@ class PeopleRows(Rows):
             update(t.user_account).where(t.user_account.c.id == user_id).values(password_hash=password_hash),
         )
 
+    def note_login(self, user_id: str, at: str) -> None:
+        """Record a login."""
+        self._connection.execute(
+            update(t.user_account)
+            .where(t.user_account.c.id == user_id)
+            .values(first_login_at=func.coalesce(t.user_account.c.first_login_at, at), last_login_at=at),
+        )
+
     def set_system_role(self, user_id: str, role: SystemRole) -> None:
         """Give a system role; ConflictError when no active sys_admin would remain."""
-        admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN.value, t.user_account.c.active)
-        # Locked together, so that two who demote each other do not both find the other still there.
-        locked = self._connection.execute(
-            select(t.user_account.c.id).where(admins).order_by(t.user_account.c.id).with_for_update(),
-        ).scalars()
-        if role is not SystemRole.SYS_ADMIN and set(locked) <= {user_id}:
-            raise ConflictError("the last active sys_admin can't be given another role")
+        if role is not SystemRole.SYS_ADMIN:
+            self._keep_an_admin(user_id, "given another role")
         self._connection.execute(
             update(t.user_account).where(t.user_account.c.id == user_id).values(system_role=role.value),
         )
+
+    def set_active(self, user_id: str, *, active: bool) -> None:
+        """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
+        if not active:
+            self._keep_an_admin(user_id, "deactivated")
+        self._connection.execute(
+            update(t.user_account).where(t.user_account.c.id == user_id).values(active=active),
+        )
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
+
+        ConflictError when no active sys_admin would remain, or the user owns something.
+        """
+        self._keep_an_admin(user_id, "deleted")
+        for table in (t.access_token, t.membership):
+            self._connection.execute(delete(table).where(table.c.user_id == user_id))
+        self._connection.execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
+        self._connection.execute(delete(t.user_account).where(t.user_account.c.id == user_id))
+
+    def _keep_an_admin(self, user_id: str, becomes: str) -> None:
+        admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN.value, t.user_account.c.active)
+        # All are locked together, so that two who end each other do not both find the other still there: the
+        # second waits, and reads what is left. Those who only refer to a user are not kept waiting.
+        locked = self._connection.execute(
+            select(t.user_account.c.id)
+            .where(admins)
+            .order_by(t.user_account.c.id)
+            .with_for_update(key_share=True),
+        ).scalars()
+        if set(locked) == {user_id}:
+            raise ConflictError(
+                f"the last active sys_admin can't be {becomes}", hint="make another user a sys_admin first"
+            )
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
@@ -96,6 +145,28 @@ class PeopleRows(Rows):
         """All tenants, by name."""
         rows = self._connection.execute(select(t.tenant.c.id, t.tenant.c.name).order_by(t.tenant.c.name))
         return [Tenant(row.id, row.name) for row in rows]
+
+    def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
+        """A tenant's members with their roles, by name."""
+        rows = self._connection.execute(
+            select(t.user_account, t.membership.c.role)
+            .join(t.membership, t.membership.c.user_id == t.user_account.c.id)
+            .where(t.membership.c.tenant_id == tenant_id)
+            .order_by(t.user_account.c.folded_name),
+        )
+        return [(_user(row), TenantRole(row.role)) for row in rows]
+
+    def member_counts(self) -> Mapping[str, int]:
+        """How many members each tenant has, by its id; none for one that is not there."""
+        rows = self._connection.execute(
+            select(t.membership.c.tenant_id, func.count()).group_by(t.membership.c.tenant_id)
+        )
+        return dict(iter(rows))
+
+    def delete_tenant(self, tenant_id: str) -> None:
+        """Delete a tenant with its memberships; ConflictError while it holds anything."""
+        self._connection.execute(delete(t.membership).where(t.membership.c.tenant_id == tenant_id))
+        self._connection.execute(delete(t.tenant).where(t.tenant.c.id == tenant_id))
 
     def add_tenant(self, tenant: Tenant, at: str) -> None:
         """Store a tenant; ConflictError when the name is taken."""
@@ -128,4 +199,12 @@ class PeopleRows(Rows):
 
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:
-    return User(row.id, row.name, SystemRole(row.system_role), row.active, row.created_at)
+    return User(
+        row.id,
+        row.name,
+        SystemRole(row.system_role),
+        row.active,
+        row.created_at,
+        row.first_login_at,
+        row.last_login_at,
+    )

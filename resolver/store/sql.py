@@ -11,8 +11,10 @@ from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.audit import AuditRows
 from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
+from resolver.store.holdings import HoldingRows
 from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
+from resolver.store.logins import LoginRows
 from resolver.store.providers import ProviderRows
 from resolver.store.sealed import SealedRows
 from resolver.store.secrets import SecretRows
@@ -31,7 +33,9 @@ _WIPE_TIMEOUT_MS = 1000
 
 class SqlSession(
     TokenRows,
+    LoginRows,
     ConsoleSessionRows,
+    HoldingRows,
     KeyRows,
     SealedRows,
     SecretRows,
@@ -124,6 +128,11 @@ class SqlStore:
             busy = [row[0] for row in cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()]
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return busy == [0]
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without password."""
+        return show_url(self._engine.url)
 
     def close(self) -> None:
         """Give back connections."""

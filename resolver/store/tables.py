@@ -61,7 +61,18 @@ user_account = Table(
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text),
     Column("created_at", TIME, nullable=False),
+    Column("first_login_at", TIME),
+    Column("last_login_at", TIME),
     CheckConstraint("system_role IN ('sys_admin', 'default')", name="system_role"),
+)
+
+login_failure = Table(
+    "login_failure",
+    metadata,
+    Column("slot", ID, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", TIME, nullable=False),
+    Column("refused_until", TIME, nullable=False),
 )
 
 membership = Table(

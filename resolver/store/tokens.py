@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.store import tables as t
 from resolver.store.people import PeopleRows
-from resolver.store.rows import is_storable
+from resolver.store.rows import count_of, is_storable, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,10 @@ class TokenRows(PeopleRows):
         user = None if row is None else self.user(user_id=row.user_id)
         return None if row is None or user is None else (_token(row), user)
 
-    def tokens(self, user_id: str | None) -> Sequence[tuple[StoredToken, str]]:
-        """The tokens of one user, or of all, with the user's name; oldest first."""
+    def tokens(
+        self, user_id: str | None, size: int | None = None, offset: int = 0
+    ) -> Sequence[tuple[StoredToken, str]]:
+        """A part of the tokens of one user, or of all, with the user's name; oldest first."""
         query = (
             select(t.access_token, t.user_account.c.name.label("user_name"))
             .join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
@@ -44,7 +46,26 @@ class TokenRows(PeopleRows):
         )
         if user_id is not None:
             query = query.where(t.access_token.c.user_id == user_id)
-        return [(_token(row), row.user_name) for row in self._connection.execute(query)]
+        rows = self._connection.execute(part_of(query, size, offset))
+        return [(_token(row), row.user_name) for row in rows]
+
+    def count_tokens(self, user_id: str | None) -> int:
+        """How many tokens one user has, or all have."""
+        mine = [] if user_id is None else [t.access_token.c.user_id == user_id]
+        return count_of(self._connection, t.access_token, *mine)
+
+    def note_token_use(self, token_id: str, at: str) -> None:
+        """Record that a token was used."""
+        self._connection.execute(
+            update(t.access_token).where(t.access_token.c.id == token_id).values(last_used_at=at)
+        )
+
+    def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
+        """Delete a user's tokens, all or those that have expired by a time; how many there were."""
+        which = [t.access_token.c.user_id == user_id]
+        if expired_at is not None:
+            which.append(t.access_token.c.expires_at <= expired_at)
+        return self._connection.execute(delete(t.access_token).where(*which)).rowcount
 
     def add_token(self, token: StoredToken) -> None:
         """Store a token."""
@@ -90,4 +111,5 @@ def _token(row: Row[*tuple[Any, ...]]) -> StoredToken:
             None if tenants is None else frozenset(tenants),
             None if keys is None else tuple(keys),
         ),
+        last_used_at=row.last_used_at,
     )

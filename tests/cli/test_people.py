@@ -81,7 +81,8 @@ def test_whoami(admin: Cli) -> None:
     assert printed[:2] == ["user:        eve", "system_role: default"]
     assert re.fullmatch(r"token:       [A-Za-z0-9]{10}", printed[2])
     assert printed[3] == "mode:        embedded: this process holds the root key and the database"
-    assert printed[4:] == ["in tenant default_tenant (viewer): provider:list, secret:list, secret:show"]
+    assert printed[4] == f"store:       sqlite:///{admin.home}/data/resolver.db"
+    assert printed[5:] == ["in tenant default_tenant (viewer): provider:list, secret:list, secret:show"]
     facts = json.loads(user.prints("whoami", "--format", "json"))
     assert facts["tenants"] == {
         "default_tenant": {"role": "viewer", "permissions": ["provider:list", "secret:list", "secret:show"]}
@@ -98,14 +99,14 @@ def test_tenants(admin: Cli) -> None:
     """Tenants are made and listed: all to a sys_admin, the own ones to others."""
     assert admin.prints("tenants", "create", "shop") == "Tenant `shop` created\n"
     assert cells(admin.prints("tenants", "list")) == [
-        ["NAME", "YOUR ROLE"],
-        ["default_tenant", "-"],
-        ["shop", "-"],
+        ["NAME", "YOUR ROLE", "MEMBERS"],
+        ["default_tenant", "-", "0"],
+        ["shop", "-", "0"],
     ]
     user = admin.as_user("eve", "shop", role="operations")
-    assert cells(user.prints("tenants", "list"))[1:] == [["shop", "operations"]]
+    assert cells(user.prints("tenants", "list"))[1:] == [["shop", "operations", "1"]]
     assert json.loads(user.prints("tenants", "list", "--format", "json")) == [
-        {"name": "shop", "role": "operations"}
+        {"name": "shop", "role": "operations", "members": 1}
     ]
 
 
@@ -170,8 +171,8 @@ def test_users(admin: Cli) -> None:
     )
     rows = [["admin", "sys_admin", "True"], ["bob", "sys_admin", "True"], ["eve", "sys_admin", "True"]]
     assert cells(admin.prints("users", "list")) == [
-        ["NAME", "ROLE", "ACTIVE", "CREATED"],
-        *([*row, "TIME"] for row in rows),
+        ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"],
+        *([*row, "TIME", "-", "-"] for row in rows),
     ]
     listed = json.loads(admin.prints("users", "list", "--format", "json"))
     assert [(user["name"], user["role"], user["active"]) for user in listed] == [
@@ -184,7 +185,10 @@ def test_users_refused(admin: Cli) -> None:
     assert admin.refuses("users", "create", "ADMIN") == (8, "error: user 'ADMIN' already exists\n")
     assert admin.refuses("users", "set-role", "admin", "-r", "default") == (
         8,
-        "error: the last active sys_admin can't be given another role\n",
+        (
+            "error: the last active sys_admin can't be given another role\n"
+            "  hint: make another user a sys_admin first\n"
+        ),
     )
     assert admin.refuses("users", "create", "bob", "--password-file", "-", stdin="abc") == (
         2,
@@ -201,8 +205,11 @@ def test_users_refused(admin: Cli) -> None:
 def test_passwords(admin: Cli) -> None:
     """Everyone changes the own password, a sys_admin anyone's; nobody else's is changed by others."""
     user = admin.as_user("eve")
+    note = "note: 1 access token of this user kept; --revoke-tokens ends all of them\n"
     for who in (user, admin):
-        printed = who.prints("users", "set-password", "eve", "--password-file", "-", stdin="a password\n")
+        printed = who.prints(
+            *("users", "set-password", "eve", "--password-file", "-"), stdin="a password\n", note=note
+        )
         assert printed == "Password of user `eve` changed\n"
     assert user.refuses("users", "set-password", "admin", stdin="a password\n") == (
         4,
@@ -224,10 +231,10 @@ def test_tokens(admin: Cli) -> None:
     listed = admin.prints("tokens", "list")
     narrowed = "permissions: secret:use; tenants: default_tenant; keys: shop_*"
     assert [row[1:] for row in cells(listed)] == [
-        ["USER", "CREATED", "EXPIRES", "NARROWED TO", "DESCRIPTION"],
-        ["admin", "TIME", "-", "-", "made by init"],
-        ["admin", "TIME", "-", "-", "-"],
-        ["admin", "TIME", "TIME", narrowed, "for the shop"],
+        ["USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"],
+        ["admin", "TIME", "-", "TIME", "-", "made by init"],
+        ["admin", "TIME", "-", "-", "-", "-"],
+        ["admin", "TIME", "TIME", "-", narrowed, "for the shop"],
     ]
     assert [row[0] for row in cells(listed)[2:]] == ids
     assert quiet.split("-")[2].strip() not in listed
@@ -297,8 +304,30 @@ def test_audit_head_and_verify(admin: Cli) -> None:
     admin.prints("secrets", "create", "test", "-s", "value")
     last = json.loads(admin.prints("audit", "list", "-t", "default_tenant", "--format", "json"))[-1]
     assert admin.prints("audit", "head", "-t", "default_tenant") == f"{last['number']}:{last['hash']}\n"
-    note = "note: without a head kept elsewhere this can't tell whether the whole database is an older copy\n"
-    assert admin.prints("audit", "verify", "-t", "default_tenant", note=note) == "1 records, unbroken\n"
+    note = (
+        "note: without a head that was kept elsewhere (`audit head`, then --head) this can't see a cut end "
+        "or an older copy of the whole database\n"
+    )
+    assert admin.prints("audit", "verify", "-t", "default_tenant", note=note) == "1 record, unbroken\n"
+    kept = admin.prints("audit", "head", "-t", "default_tenant").strip()
+    admin.prints("secrets", "delete", "test", "--yes")
+    printed = admin.prints("audit", "verify", "-t", "default_tenant", "--head", kept)
+    assert printed == "2 records, unbroken, containing the kept head\n"
+    assert admin.refuses("audit", "verify", "-t", "default_tenant", "--head", f"9:{'a' * 64}") == (
+        6,
+        (
+            "error: the audit trail is not the one that the head was taken of: it ends at record 2 and the "
+            "kept head at 9: it was cut, or the database is an older copy\n"
+            "  hint: compare the database with a backup\n"
+        ),
+    )
+    assert admin.refuses("audit", "verify", "--head", "nine") == (
+        2,
+        (
+            "error: the head is malformed\n"
+            "  hint: `resolver audit head` prints one: a number, a colon and 64 digits\n"
+        ),
+    )
 
 
 def test_audit_refused(admin: Cli) -> None:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from resolver.crypto.passwords import Argon2Hasher
+from resolver.errors import UnavailableError
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +37,21 @@ def test_no_hash_matches_nothing_and_takes_as_long(hasher: Argon2Hasher) -> None
             assert not hasher.verify(password_hash, "wrong")
         times[name] = time.process_time() - start
     assert 0.4 < times["none"] / times["wrong"] < 2.5
+
+
+def test_odd_passwords_are_bytes_like_others(hasher: Argon2Hasher) -> None:
+    """A lone surrogate is no error, whose text would hold the password."""
+    hashed = hasher.hash("a\udcff\0b")
+    assert hasher.verify(hashed, "a\udcff\0b")
+    assert not hasher.verify(hashed, "a?\0b")
+
+
+def test_only_some_are_computed_at_once() -> None:
+    """Whoever finds no turn in time is told to come back; the others are served."""
+    hasher = Argon2Hasher(at_once=1, patience=0.05)
+    hashed = hasher.hash("a password")
+    with hasher._turn():  # noqa: SLF001 - as if another thread were at it
+        for attempt in (lambda: hasher.verify(None, "x"), lambda: hasher.hash("a password")):
+            with pytest.raises(UnavailableError, match=r"^too many passwords are being checked at once$"):
+                attempt()
+    assert hasher.verify(hashed, "a password")

@@ -21,7 +21,7 @@ def busy(world: World) -> World:
     for number in range(3):
         world.secret(f"k{number}")
         world.service.secrets.show(world.admin, "home", f"k{number}")
-    assert world.service.trail.verify(world.admin, "home")[1] is None
+    assert world.service.trail.verify(world.admin, "home").broken is None
     return world
 
 
@@ -59,10 +59,10 @@ def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> N
             "replace(body, 'k1', 'k9')", "CAST(replace(CAST(body AS TEXT), 'k1', 'k9') AS BLOB)"
         )
     busy.execute(statement)
-    head, broken = busy.service.trail.verify(busy.admin, "home")
-    assert broken is not None
-    assert 3 <= broken <= head.number + 1
-    assert busy.service.trail.verify(busy.admin)[1] is None
+    found = busy.service.trail.verify(busy.admin, "home")
+    assert found.broken is not None
+    assert 3 <= found.broken <= found.head.number + 1
+    assert busy.service.trail.verify(busy.admin).broken is None
 
 
 def cut_back(world: World, **head: str) -> None:
@@ -82,7 +82,7 @@ TENANT_KEY = "(SELECT d.id FROM data_key d JOIN tenant t ON t.id = d.tenant_id W
 def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict[str, str]) -> None:
     """A head that fits the cut chain lacks its MAC: nothing is appended, so nothing makes it genuine."""
     cut_back(busy, **head)
-    assert busy.service.trail.verify(busy.admin, "home")[1] == 3
+    assert busy.service.trail.verify(busy.admin, "home").broken == 3
     for attempt in (
         lambda: busy.service.secrets.show(busy.admin, "home", "k1"),
         lambda: busy.service.secrets.create(busy.admin, "home", "new", "value"),
@@ -91,7 +91,7 @@ def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict
         with pytest.raises(StoreError, match=r"^the audit trail's head was changed by hand") as caught:
             attempt()
         assert "audit verify" in caught.value.hint
-    assert busy.service.trail.verify(busy.admin, "home")[1] == 3
+    assert busy.service.trail.verify(busy.admin, "home").broken == 3
     assert "new" not in {secret.key for secret in busy.service.secrets.list(busy.admin, "home").items}
     busy.secret("other", tenant="away")  # other chains go on
 
@@ -100,7 +100,7 @@ def test_an_older_copy_differs_from_a_head_kept_elsewhere(busy: World) -> None:
     """An older state of chain and head verifies by itself, and a head that was kept tells it apart."""
     older = busy.execute(f"SELECT number, hash, mac FROM audit_chain WHERE {HEAD}")[0]
     busy.secret("late")
-    kept, _ = busy.service.trail.verify(busy.admin, "home")
+    kept = busy.service.trail.head(busy.admin, "home")
     busy.execute(f"DELETE FROM audit_record WHERE {CHAIN} AND number > {older[0]}")
     busy.execute(
         f"UPDATE audit_chain SET number = :number, hash = :hash, mac = :mac WHERE {HEAD}",
@@ -108,9 +108,22 @@ def test_an_older_copy_differs_from_a_head_kept_elsewhere(busy: World) -> None:
         hash=older[1],
         mac=older[2],
     )
-    found, broken = busy.service.trail.verify(busy.admin, "home")
-    assert broken is None
-    assert (found.number, found.hash) != (kept.number, kept.hash)
+    assert busy.service.trail.verify(busy.admin, "home").whole
+    found = busy.service.trail.verify(busy.admin, "home", kept)
+    assert (found.broken, found.whole) == (None, False)
+    assert found.kept_differs == (
+        "it ends at record 6 and the kept head at 7: it was cut, or the database is an older copy"
+    )
+    busy.secret("another")  # the older copy goes on: as long as it was, and another one
+    found = busy.service.trail.verify(busy.admin, "home", kept)
+    assert found.kept_differs == (
+        "its record 7 is another one than the kept head's: "
+        "it was rewritten, or an older copy was restored and went on"
+    )
+    now = busy.service.trail.head(busy.admin, "home")
+    assert busy.service.trail.verify(busy.admin, "home", now).whole
+    busy.secret("one-more")
+    assert busy.service.trail.verify(busy.admin, "home", now).whole
 
 
 def test_who_may_read_which_trail(busy: World) -> None:
@@ -171,4 +184,4 @@ def test_the_system_s_trail_tells_of_users_and_tokens(world: World) -> None:
     whole = b"".join(record.body for record in records).decode()
     assert token.split("-")[2] not in whole
     assert "password" not in whole.replace("user:set_password", "")
-    assert world.service.trail.verify(world.admin)[1] is None
+    assert world.service.trail.verify(world.admin).broken is None

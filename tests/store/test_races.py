@@ -53,9 +53,9 @@ def stored(world: World) -> dict[str, list[str]]:
 def unbroken(world: World) -> None:
     """Assert that all chains verify."""
     for tenant in ("home", "away", ""):
-        head, broken = world.service.trail.verify(world.admin, tenant)
-        assert broken is None
-        assert head.number == len(world.service.trail.records(world.admin, tenant))
+        found = world.service.trail.verify(world.admin, tenant)
+        assert found.whole
+        assert found.head.number == len(world.service.trail.records(world.admin, tenant))
 
 
 def test_one_of_many_writers_makes_a_key(world: World, field: Threads | Processes) -> None:
@@ -65,7 +65,7 @@ def test_one_of_many_writers_makes_a_key(world: World, field: Threads | Processe
         assert sorted(field.race([order] * 4)) == ["conflict", "conflict", "conflict", "done"]
     assert all(scopes == ["tenant"] for scopes in stored(world).values())
     unbroken(world)
-    assert world.service.trail.verify(world.admin, "home")[0].number == ROUNDS // 2
+    assert world.service.trail.head(world.admin, "home").number == ROUNDS // 2
 
 
 def test_work_that_does_not_collide_is_all_done(world: World, field: Threads | Processes) -> None:
@@ -74,7 +74,7 @@ def test_work_that_does_not_collide_is_all_done(world: World, field: Threads | P
         order = {"do": "create", "tenant": "home", "visibility": "tenant"}
         assert field.race([order | {"key": f"k{number}.{racer}"} for racer in range(4)]) == ["done"] * 4
     unbroken(world)
-    assert world.service.trail.verify(world.admin, "home")[0].number == ROUNDS // 2 * 4
+    assert world.service.trail.head(world.admin, "home").number == ROUNDS // 2 * 4
 
 
 def test_a_global_key_and_a_tenant_s_never_both_exist(world: World, field: Threads | Processes) -> None:

@@ -92,7 +92,8 @@ class Rows:
         self._connection = connection
         self._owner, *self.tenants = (str(uuid.uuid4()) for _ in range(4))
         self._run(
-            "INSERT INTO user_account VALUES (:id, 'u', 'u', 'default', true, NULL, '')", id=self._owner
+            "INSERT INTO user_account VALUES (:id, 'u', 'u', 'default', true, NULL, '', NULL, NULL)",
+            id=self._owner,
         )
         for number, tenant in enumerate(self.tenants):
             self._run("INSERT INTO tenant VALUES (:id, :name, '')", id=tenant, name=f"t{number}")

@@ -18,6 +18,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("key", "scope", name=op.f("uq_key_scope_key_scope")),
     )
     op.create_table(
+        "login_failure",
+        sa.Column("slot", sa.String(length=36), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.String(length=24), nullable=False),
+        sa.Column("refused_until", sa.String(length=24), nullable=False),
+        sa.PrimaryKeyConstraint("slot", name=op.f("pk_login_failure")),
+    )
+    op.create_table(
         "root_key",
         sa.Column("id", sa.String(length=16), nullable=False),
         sa.Column("wraps", sa.Boolean(), nullable=False),
@@ -49,6 +57,8 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("created_at", sa.String(length=24), nullable=False),
+        sa.Column("first_login_at", sa.String(length=24), nullable=True),
+        sa.Column("last_login_at", sa.String(length=24), nullable=True),
         sa.CheckConstraint(
             "system_role IN ('sys_admin', 'default')", name=op.f("ck_user_account_system_role")
         ),

@@ -1,0 +1,60 @@
+"""A log of those who were not let in, at a limited rate: a stranger fills neither it nor the audit trail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from resolver.core.audit import cap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOGGER = logging.getLogger("resolver.access")
+LOGGER.addHandler(logging.NullHandler())  # a program that wants it adds a handler
+
+BURST = 20
+"""Lines that may come at once."""
+
+PER_SECOND = 1.0
+"""Lines that may come in the long run."""
+
+
+class Strangers:
+    """Logs refusals that concern no member of anything.
+
+    Args:
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._left = float(BURST)
+        self._at = seconds()
+        self._dropped = 0
+
+    def note(self, event: str, **about: str) -> None:
+        """Log a refusal, unless there were too many lately; those are counted and told with the next one.
+
+        Args:
+            event: what happened, in words of this program.
+            about: names; the text may be anyone's, and is cut and escaped. Never a password, nor a user name
+                that no user has: people type passwords in that place.
+        """
+        with self._lock:
+            now = self._seconds()
+            self._left = min(float(BURST), self._left + (now - self._at) * PER_SECOND)
+            self._at = now
+            if self._left < 1:
+                self._dropped += 1
+                return
+            self._left -= 1
+            dropped, self._dropped = self._dropped, 0
+        told = "".join(f" {name}={cap(text)!a}" for name, text in about.items())
+        if dropped:
+            LOGGER.warning("%s%s (%d more since the last line)", event, told, dropped)
+        else:
+            LOGGER.warning("%s%s", event, told)
