@@ -3,12 +3,15 @@
     ResolverError
     ├── UsageError              a setting, option or argument is wrong
     ├── InvalidRequestError     a key, name or value breaks the rules for one
-    │   └── SchemaMismatchError a value does not keep to its secret's JSON Schema
+    │   ├── SchemaMismatchError a value does not keep to its secret's JSON Schema
+    │   └── NarrowedVisibilityError a secret would be known to fewer than before
     ├── BlueprintError          a blueprint or an input can't be resolved; carries the problems
     ├── AccessError
     │   ├── AuthenticationError the caller could not be identified
     │   └── NotPermittedError   the caller may not do this here
+    │       └── ElsewhereError  a global secret is changed from its own tenant only
     ├── NotFoundError           what was named does not exist, or may not be seen
+    │   └── NoSuchTenantError   the tenant to work in
     ├── ConflictError           what was asked for collides with what is stored
     ├── SinkRefusedError        the output goes where plaintext may not go
     └── UnavailableError
@@ -59,6 +62,10 @@ class SchemaMismatchError(InvalidRequestError):
     """A value does not keep to the JSON Schema of its secret."""
 
 
+class NarrowedVisibilityError(InvalidRequestError):
+    """A secret's visibility would be narrowed."""
+
+
 class BlueprintError(ResolverError):
     """One or more problems keep a blueprint from being resolved.
 
@@ -84,8 +91,16 @@ class NotPermittedError(AccessError):
     """The caller's role, or the narrowing of its token, does not include what was asked."""
 
 
+class ElsewhereError(NotPermittedError):
+    """A global secret is to be changed, and not from the tenant that it belongs to."""
+
+
 class NotFoundError(ResolverError):
     """What was named does not exist, or the caller may not see that it does."""
+
+
+class NoSuchTenantError(NotFoundError):
+    """The tenant to work in does not exist; told only to those who may know."""
 
 
 class ConflictError(ResolverError):

@@ -13,7 +13,18 @@ from resolver.console import routes as pages
 from resolver.rest.answers import Answer
 from resolver.rest.errors import add_handlers
 from resolver.rest.options import ServerOptions
-from resolver.rest.routes import batch, console, providers, secrets, system
+from resolver.rest.routes import (
+    batch,
+    console,
+    own,
+    people,
+    providers,
+    secrets,
+    sharing,
+    system,
+    tokens,
+    trail,
+)
 from resolver.rest.routing import SECURITY_SCHEMES, Server
 from resolver.rest.watching import Watching
 
@@ -30,8 +41,13 @@ GROUPS = (
     system.METRICS,
     system.STATUS,
     secrets.GROUP,
+    sharing.GROUP,
     providers.GROUP,
+    people.GROUP,
+    tokens.GROUP,
     batch.GROUP,
+    own.GROUP,
+    trail.GROUP,
     console.GROUP,
 )
 """All routes, in the order of the document."""

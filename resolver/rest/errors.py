@@ -19,10 +19,14 @@ from resolver.errors import (
     AuthenticationError,
     BlueprintError,
     ConflictError,
+    ElsewhereError,
     InvalidRequestError,
+    NarrowedVisibilityError,
+    NoSuchTenantError,
     NotFoundError,
     NotPermittedError,
     ResolverError,
+    SchemaMismatchError,
     TokenError,
     UnavailableError,
     UsageError,
@@ -44,16 +48,39 @@ class FailedDependencyError(ResolverError):
     """A secrets provider does not answer."""
 
 
+class IllegalActionError(InvalidRequestError):
+    """What was asked for is well formed and makes no sense here."""
+
+
+class BadFilterRuleError(InvalidRequestError):
+    """A search has a rule that is malformed.
+
+    Args:
+        rule: the rule as it came.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, rule: Mapping[str, Any], reason: str) -> None:
+        super().__init__(f"a filter rule is malformed: {reason}")
+        self.rule = dict(rule)
+        self.reason = reason
+
+
 class NoSuchFieldError(InvalidRequestError):
     """`_include` names a field that is not there."""
 
 
 STATUSES: dict[type[ResolverError], tuple[int, str]] = {
+    ElsewhereError: (400, "illegal_action_error"),
     AuthenticationError: (401, "unauthorized_error"),
     NotPermittedError: (403, "forbidden_error"),
     NotFoundError: (404, "not_found_error"),
     ConflictError: (409, "conflict_error"),
     BlueprintError: (400, "invalid_blueprint_error"),
+    IllegalActionError: (400, "illegal_action_error"),
+    NarrowedVisibilityError: (400, "illegal_action_error"),
+    SchemaMismatchError: (409, "conflict_error"),
+    BadFilterRuleError: (400, "invalid_filter_rule"),
     NoSuchFieldError: (400, "no_such_include_field_error"),
     InvalidRequestError: (400, "bad_parameters_error"),
     UsageError: (400, "bad_parameters_error"),
@@ -157,7 +184,7 @@ def _status_of(error: ResolverError) -> tuple[int, str]:
     return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
-def on_resolver_error(_request: Request, error: Exception) -> Answer:
+def on_resolver_error(request: Request, error: Exception) -> Answer:
     """The answer for what the service raises."""
     if not isinstance(error, ResolverError):
         raise error
@@ -166,6 +193,12 @@ def on_resolver_error(_request: Request, error: Exception) -> Answer:
         refusals = [{"key": key, "reason": reason} for key, reason in error.refusals.items()]
         return Answer(error_body(error.message, code, refusals=refusals), status)
     status, code = _status_of(error)
+    if isinstance(error, NoSuchTenantError) and hasattr(request.state, "tenant_by_header"):
+        # As Cloudify's client expects it: with 404 it would say that the secret was not found.
+        status, code = STATUSES[NotPermittedError]
+    if isinstance(error, BadFilterRuleError):
+        told = error_body(error.message, code, err_filter_rule=error.rule, err_reason=error.reason)
+        return Answer(told, status)
     if isinstance(error, BlueprintError):
         problems = [problem_fields(problem) for problem in error.problems]
         return Answer(error_body(error.message, code, problems=problems), status)

@@ -170,7 +170,8 @@ class OpenRoute(APIRoute):
             taken = JsonRequest(request.scope, request.receive)
             if takes_body and await taken.body():
                 demand_json(taken)
-                await taken.json()  # here, where what is wrong with it is told in our words
+                # Here, where what is wrong with it is told in our words.
+                taken.state.has_fields = bool(await taken.json())
             return await handle(taken)
 
         return bounded
@@ -295,6 +296,7 @@ async def _tenant(request: Request) -> str:
     name = request.headers.get(TENANT_HEADER)
     if not name:
         raise NotPermittedError("no tenant was named", hint=f"name it in the header {TENANT_HEADER}")
+    request.state.tenant_by_header = True
     return name
 
 

@@ -11,7 +11,7 @@ from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import ConflictError, NotFoundError, NotPermittedError
+from resolver.errors import ConflictError, ElsewhereError, NotFoundError, NotPermittedError
 from resolver.service.gate import MemberRefusedError, demand_key, not_found, not_permitted
 from resolver.service.rows import active_data_key, look_up, value_place
 
@@ -131,7 +131,7 @@ def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: T
         case Verdict.INVISIBLE:
             raise not_found(secret.key, asked_from.name)
         case Verdict.OTHER_TENANT:
-            raise NotPermittedError(
+            raise ElsewhereError(
                 f"secret {secret.key!r} is global and belongs to tenant {secret.tenant.name!r}",
                 hint="a global secret is changed and deleted from its own tenant only",
             )

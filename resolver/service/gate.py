@@ -15,7 +15,13 @@ from resolver.core.model import Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.times import later
-from resolver.errors import AuthenticationError, NotFoundError, NotPermittedError, StoreError
+from resolver.errors import (
+    AuthenticationError,
+    NoSuchTenantError,
+    NotFoundError,
+    NotPermittedError,
+    StoreError,
+)
 from resolver.service.strangers import Strangers
 
 if TYPE_CHECKING:
@@ -276,7 +282,7 @@ class Gate:
             )
             raise not_permitted(caller, permission, tenant_name)
         if tenant is None:
-            raise NotFoundError(f"tenant {tenant_name!r} does not exist")
+            raise NoSuchTenantError(f"tenant {tenant_name!r} does not exist")
         return caller, tenant
 
     def enter_system(self, session: Session, caller: Caller, permission: Permission) -> Caller:

@@ -13,7 +13,7 @@ from resolver.core.model import Secret, Visibility, check_key, check_value
 from resolver.core.moments import check_days, is_stored_time
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import InvalidRequestError, NotFoundError
+from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError
 from resolver.service.changes import days_after, demand, demand_global, demand_version
 from resolver.service.gate import not_found, not_permitted
 from resolver.service.listing import narrowed, reach_of_all
@@ -320,7 +320,7 @@ def _changed(change: Change, secret: Secret, visibility: Visibility | None, hidd
     if visibility is None or visibility is secret.visibility:
         return secret
     if visibility.width < secret.visibility.width:
-        raise InvalidRequestError(
+        raise NarrowedVisibilityError(
             f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
         )
     if visibility is Visibility.GLOBAL:

@@ -1,5 +1,6 @@
 """How secrets look on the wire: Cloudify's objects, and our own."""
 
+import json
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -50,7 +51,7 @@ def secret_object(secret: Secret, value: Any = "") -> SecretObject:  # noqa: ANN
     return SecretObject(
         **secret_item(secret),
         value=value,
-        schema=None,
+        schema=None if secret.schema is None else json.loads(secret.schema),
         provider_options=None,
         private_resource=secret.visibility.value == "private",
     )
@@ -68,6 +69,10 @@ class SecretFacts(TypedDict):
     version: int
     created_at: str
     updated_at: str
+    schema: str | None
+    expires_at: str | None
+    rotate_after: int | None
+    rotate_at: str | None
 
 
 def secret_facts(secret: Secret) -> SecretFacts:
@@ -82,4 +87,8 @@ def secret_facts(secret: Secret) -> SecretFacts:
         version=secret.version,
         created_at=secret.created_at,
         updated_at=secret.updated_at,
+        schema=secret.schema,
+        expires_at=secret.expires_at,
+        rotate_after=secret.rotate_after,
+        rotate_at=secret.rotate_at,
     )

@@ -1,0 +1,114 @@
+"""`/tokens`, as Cloudify has it; a token may also be made for another user, and narrowed."""
+
+from datetime import datetime
+from typing import Any
+
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from resolver.core.model import Narrowing
+from resolver.core.permissions import Permission
+from resolver.rest.answers import Answer, nothing
+from resolver.rest.routes.expiry import read_expiry
+from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
+from resolver.service.tokens import TokenInfo
+
+GROUP = Group("tokens", V31)
+
+_HIDDEN = "*" * 8
+
+
+class TokenObject(TypedDict):
+    """A token as Cloudify shows it; `value` is whole only in the answer that makes it."""
+
+    id: str
+    username: str
+    value: str
+    role: str | None
+    expiration_date: str | None
+    last_used: str | None
+    description: str
+    permissions: list[str] | None
+    tenants: list[str] | None
+    keys: list[str] | None
+
+
+class TokenPage(TypedDict):
+    """A page of tokens."""
+
+    items: list[TokenObject]
+    metadata: dict[str, Any]
+
+
+class NewToken(Body):
+    """A token to be made."""
+
+    description: str | None = None
+    expiration_date: str | None = None
+    username: str = ""
+    permissions: list[Permission] | None = None
+    tenants: list[str] | None = None
+    keys: list[str] | None = None
+
+
+def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
+    narrowing = info.narrowing
+    return TokenObject(
+        id=info.id,
+        username=info.username,
+        value=value or f"ctok-{info.id}-{_HIDDEN}",
+        role=None,
+        expiration_date=info.expires_at,
+        last_used=getattr(info, "last_used_at", None),
+        description=info.description,
+        permissions=_listed(narrowing.permissions),
+        tenants=_listed(narrowing.tenants),
+        keys=None if narrowing.keys is None else list(narrowing.keys),
+    )
+
+
+def _listed(names: frozenset[Any] | None) -> list[str] | None:
+    return None if names is None else sorted(map(str, names))
+
+
+def _expiry(text: str | None, service: ServiceDep) -> str | None:
+    return read_expiry(text, datetime.fromisoformat(service.now())) if text else None
+
+
+@GROUP.route("POST", "/tokens", TokenObject)
+def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None = None) -> Response:
+    """Make a token; this answer alone shows it whole. An empty list narrows to nothing at all."""
+    given = body or NewToken()
+    made = service.tokens.create(
+        caller,
+        given.username,
+        description=given.description or "",
+        expires_at=_expiry(given.expiration_date, service),
+        narrowing=Narrowing(
+            None if given.permissions is None else frozenset(given.permissions),
+            None if given.tenants is None else frozenset(given.tenants),
+            None if given.keys is None else tuple(given.keys),
+        ),
+    )
+    return Answer(_token_object(made.info, made.token))
+
+
+@GROUP.route("GET", "/tokens", TokenPage)
+def list_tokens(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+    """The caller's own tokens; everyone's for a sys_admin."""
+    items: list[dict[str, Any]] = [{**_token_object(info)} for info in service.tokens.list(caller).items]
+    return Answer(query.cut(items, "id", list(TokenObject.__annotations__)))
+
+
+@GROUP.route("GET", "/tokens/{token_id}", TokenObject)
+def get_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+    """One token."""
+    return Answer(_token_object(service.tokens.get(caller, token_id)))
+
+
+@GROUP.route("DELETE", "/tokens/{token_id}", status=204)
+def delete_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+    """Revoke a token, at once."""
+    service.tokens.revoke(caller, token_id)
+    return nothing()

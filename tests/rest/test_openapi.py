@@ -1,0 +1,47 @@
+"""Requests made up from the OpenAPI document: none of them is an error of the server."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+import schemathesis
+
+if TYPE_CHECKING:
+    from tests.rest.conftest import Live
+
+EXAMPLES = int(os.environ.get("RESOLVER_TEST_API_EXAMPLES", "3"))
+"""How many requests are made up for each route."""
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library's own dependencies
+def test_no_made_up_request_breaks_the_server(live: Live) -> None:
+    """With all rights, and with random bodies, parameters and keys: the answer is never an internal error."""
+    live.world.secret("one")
+    token = live.client().token
+    schema: Any = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
+    asked = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @hypothesis.settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=EXAMPLES < 100,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        @hypothesis.given(case=operation.as_strategy())
+        def ask(case: Any) -> None:  # noqa: ANN401 - the library's
+            nonlocal asked
+            asked += 1
+            case.headers = {**(case.headers or {}), "Authentication-Token": token, "Tenant": "home"}
+            for name in ("Authorization", "authorization"):
+                case.headers.pop(name, None)
+            response = case.call()
+            assert response.status_code < 500, (case.method, case.path, response.text)
+
+        ask()
+    assert asked > 50
