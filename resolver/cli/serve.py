@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
     "trusted_proxies",
     multiple=True,
     metavar="ADDRESS",
-    help="Believe this proxy's X-Forwarded-For. Repeatable.",
+    help="Believe this proxy's X-Forwarded-For; `unix` is who comes by the socket. Repeatable.",
 )
 @click.option(
     "--workers",

@@ -16,6 +16,7 @@ from resolver.rest.options import ServerOptions
 from resolver.rest.routes import (
     batch,
     console,
+    moving,
     own,
     people,
     providers,
@@ -47,6 +48,7 @@ GROUPS = (
     tokens.GROUP,
     batch.GROUP,
     own.GROUP,
+    moving.GROUP,
     trail.GROUP,
     console.GROUP,
 )

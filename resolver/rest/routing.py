@@ -1,7 +1,6 @@
 """Routes that know who asks before anything else of a request is read."""
 
 import asyncio
-import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -13,6 +12,7 @@ from starlette.responses import Response
 
 from resolver.core.model import Caller
 from resolver.errors import AuthenticationError, NotPermittedError
+from resolver.rest.answers import read_json
 from resolver.rest.auth import TOKEN_HEADER, Authenticator
 from resolver.rest.errors import RequestError
 from resolver.rest.limits import Buckets
@@ -97,7 +97,7 @@ class JsonRequest(Request):
 def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
     """JSON data, or what is wrong with it."""
     try:
-        parsed = json.loads(data.decode(), parse_constant=_refuse_constant)
+        parsed = read_json(data.decode())
     except RecursionError:
         return None, f"the body is nested deeper than {max_depth} levels"
     except ValueError:
@@ -111,10 +111,6 @@ def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
             return None, f"the body is nested deeper than {max_depth} levels"
         pending += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
     return parsed, ""
-
-
-def _refuse_constant(_name: str) -> None:
-    raise ValueError
 
 
 def demand_json(request: Request) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from resolver.rest.options import ServerOptions
     from resolver.service import Service
 
+LOG = logging.getLogger("resolver.server")
+
 _BACKLOG = 2048
+
+UNIX = "unix"
+"""Stands for all who come by the unix socket, among trusted proxies."""
+
 _STOP_SECONDS = 30
 """How long requests in work may take to end once the server is told to stop."""
 
@@ -46,7 +53,8 @@ class Listener:
         unix_socket: the path of a socket, in place of host and port.
         certificate: file with the certificate chain, for TLS.
         private_key: file with its key.
-        trusted_proxies: addresses of proxies whose `X-Forwarded-For` is believed.
+        trusted_proxies: addresses of proxies whose `X-Forwarded-For` is believed; `unix` for who comes by the
+            unix socket.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +70,8 @@ class Listener:
         Raises:
             UsageError: it does, or the files for TLS are not whole.
         """
+        if UNIX in self.trusted_proxies and self.unix_socket is None:
+            raise UsageError("there is no unix socket that a proxy could come by", hint="give --unix-socket")
         if (self.certificate is None) != (self.private_key is None):
             raise UsageError("TLS needs a certificate and its key", hint="give --tls-cert and --tls-key")
         if self.certificate is not None and self.private_key is not None:
@@ -73,11 +83,6 @@ class Listener:
                 f"plain HTTP on {self.host!r} would send values over the network unencrypted",
                 hint="give --tls-cert and --tls-key; or listen on 127.0.0.1 or a --unix-socket",
             )
-
-    @property
-    def url(self) -> str:
-        """Where clients find it, but for the port."""
-        return "https" if self.certificate is not None else "http"
 
 
 def _check_tls(certificate: Path, private_key: Path) -> None:
@@ -164,7 +169,7 @@ def _config(listener: Listener, app: FastAPI) -> uvicorn.Config:
         access_log=False,  # it would hold queries
         server_header=False,
         proxy_headers=bool(listener.trusted_proxies),
-        forwarded_allow_ips=list(listener.trusted_proxies),
+        forwarded_allow_ips=["*"] if UNIX in listener.trusted_proxies else list(listener.trusted_proxies),
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
 
@@ -182,44 +187,46 @@ def _signals_end_it() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _listening(listener: Listener) -> Iterator[socket.socket]:
-    """A socket that is bound; a unix socket is removed at the end."""
+    """A socket that listens; a unix socket is removed at the end."""
     path = listener.unix_socket
     try:
-        if path is not None:
-            with _bound_unix(path) as sock:
-                yield sock
-            return
-        *_, address = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0]
-        family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
-        with socket.create_server(address[:2], family=family, backlog=_BACKLOG) as sock:
-            sock.set_inheritable(True)
-            yield sock
+        sock = _bound(listener) if path is None else _bound_unix(path)
     except OSError as error:
-        where = str(path) if path is not None else f"{listener.host}:{listener.port}"
+        where = f"{listener.host}:{listener.port}" if path is None else str(path)
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise UnavailableError(f"can't listen on {where!r}: {reason}") from None
+    with sock:
+        sock.set_inheritable(True)
+        scheme = "http" if listener.certificate is None else "https"
+        where = str(path) if path is not None else f"{scheme}://{listener.host}:{sock.getsockname()[1]}"
+        LOG.info("listening on %s", where)
+        try:
+            yield sock
+        finally:
+            if path is not None:
+                path.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _bound_unix(path: Path) -> Iterator[socket.socket]:
+def _bound(listener: Listener) -> socket.socket:
+    *_, address = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0]
+    family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+
+
+def _bound_unix(path: Path) -> socket.socket:
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode) and not _answers(path):
         path.unlink()  # left behind by a server that was killed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o117)  # for its owner and group: before there is anything to connect to
     try:
         sock.bind(str(path))
+        sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
         raise
     finally:
         os.umask(before)
-    try:
-        sock.listen(_BACKLOG)
-        sock.set_inheritable(True)
-        yield sock
-    finally:
-        sock.close()
-        path.unlink(missing_ok=True)
+    return sock
 
 
 def _answers(path: Path) -> bool:

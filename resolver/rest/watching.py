@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from resolver.core.model import Caller
 from resolver.rest.answers import Answer
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from resolver.rest.routing import Server
+
+_GONE = 499
+"""Stands in the log for the status of an answer that nobody waited for (nginx's number)."""
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -71,6 +75,8 @@ class Watching:
         failure: dict[str, object] = {}
         try:
             await self._pass_on(scope, receive, watched)
+        except ClientDisconnect:
+            status = _GONE
         except Exception as error:  # noqa: BLE001 - the outermost layer: nothing of it may reach a library's log
             failure = describe(error)
             if not status:

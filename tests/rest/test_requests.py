@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,7 +128,7 @@ def test_another_sites_page_can_not_use_basic_credentials(
     sent = {"Authorization": basic("admin", "admin password"), "Tenant": "home"} | headers | JSON
     before = shared.world.passwords.compared
     answer = shared.http.request(method, f"{SECRETS}/one", headers=sent)
-    message = "Basic credentials are not taken from a page of another site"
+    message = "Basic credentials and sessions are not taken from a page of another site"
     assert refusal(answer) == (403, "forbidden_error", message)
     assert shared.world.passwords.compared == before
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -169,6 +171,7 @@ def test_a_body_says_that_it_is_json(shared: Live, kind: str) -> None:
         (b"{", "the body is not valid JSON"),
         (b'{"value": "\xff"}', "the body is not valid JSON"),
         (b'{"value": NaN}', "the body is not valid JSON"),
+        (b'{"value": 1e999}', "the body is not valid JSON"),
         (b"[1]", "the body is not an object"),
         (b"{}", "Missing value in json request body"),
         (b'{"value": 5}', "the value is not text"),
@@ -238,6 +241,24 @@ def test_a_body_that_does_not_come_is_not_waited_for(world: World) -> None:
                 "Content-Length: 100\r\nContent-Type: application/json\r\n\r\n{".encode()
             )
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_a_client_that_goes_away_is_no_error(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has a line of its own for it, and no error."""
+    caplog.set_level(logging.INFO)
+    host, port = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(
+            f"PUT {SECRETS}/one HTTP/1.1\r\nHost: x\r\nAuthentication-Token: {live.client().token}\r\n"
+            "Content-Length: 100\r\nContent-Type: application/json\r\n\r\n{".encode()
+        )
+        time.sleep(0.3)
+    deadline = time.monotonic() + 10
+    while not (lines := [r for r in caplog.records if r.name == "resolver.access"]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.02)
+    assert [(line.levelname, line.fields["status"]) for line in lines] == [("INFO", 499)]  # type: ignore[attr-defined]
 
 
 def test_an_answer_with_a_value_is_stored_nowhere(live: Live) -> None:

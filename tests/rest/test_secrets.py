@@ -80,6 +80,8 @@ def test_a_value_with_a_schema_is_json(live: Live) -> None:
     admin.does("PUT", f"{SECRETS}/zero", {"value": 0, "schema": {"type": "integer"}})
     assert admin.gets(f"{SECRETS}/zero")["value"] == 0
     assert admin.refused("PATCH", f"{SECRETS}/one", {"value": 5})[0] == 409
+    live.world.service.secrets.create(live.world.admin, "home", "large", "1e999", schema='{"type": "number"}')
+    assert admin.gets(f"{SECRETS}/large")["value"] == "1e999"
 
 
 def test_changes_that_make_no_sense(live: Live) -> None:

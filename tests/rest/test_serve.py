@@ -200,10 +200,13 @@ def test_tls_on_any_address(home: Path, tmp_path: Path) -> None:
 def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
     """It is for its owner and group, one left behind is replaced, and it goes at the end."""
     path = tmp_path / "resolver.sock"
-    with served(home, "--unix-socket", path) as server:
+    with served(home, "--unix-socket", path, "--trusted-proxy", "unix") as server:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://resolver") as http:
-            assert http.get("/ok").json() == "OK"
+            assert http.get("/ok", headers={"X-Forwarded-For": "192.0.2.7"}).json() == "OK"
+        while "resolver.access" not in server.log.read_text():
+            time.sleep(0.02)
+        assert server.lines()[-1]["client"] == "192.0.2.7"
         server.process.kill()
         server.process.wait()
     assert path.exists()
@@ -240,6 +243,11 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
                 "error: several workers can't share a SQLite database\n"
                 "  hint: leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL\n"
             ),
+        ),
+        (
+            ["--trusted-proxy", "unix"],
+            2,
+            ("error: there is no unix socket that a proxy could come by\n  hint: give --unix-socket\n"),
         ),
         (["--host", "no.such.host.invalid"], 2, "error: the host 'no.such.host.invalid' is not known\n"),
     ],

@@ -1,6 +1,6 @@
 """`/secrets-providers`, as Cloudify's client asks for them. Stored credentials are for sys_admins only."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -12,6 +12,7 @@ from resolver.errors import InvalidRequestError, UnavailableError
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.errors import FailedDependencyError
 from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.shapes import VisibilityName
 from resolver.rest.routing import V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 
 GROUP = Group("secrets providers", V31)
@@ -47,7 +48,7 @@ class NewProvider(Body):
 
     name: str = ""
     type: str = ""
-    visibility: Literal["private", "tenant", "global"] = "tenant"
+    visibility: VisibilityName = "tenant"
     connection_parameters: _Parameters | None = None
     test: Flag = False
 
@@ -56,7 +57,7 @@ class ProviderChange(Body):
     """What is to be changed of a provider; what is not there stays."""
 
     type: str | None = None
-    visibility: Literal["private", "tenant", "global"] | None = None
+    visibility: VisibilityName | None = None
     connection_parameters: _Parameters | None = None
 
 

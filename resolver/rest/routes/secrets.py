@@ -1,5 +1,6 @@
 """`/secrets`, as Cloudify has it."""
 
+import contextlib
 import json
 from typing import Annotated, Any, Literal
 
@@ -11,11 +12,11 @@ from typing_extensions import TypedDict
 from resolver.core.listing import Field, Listing
 from resolver.core.model import Secret, Visibility
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
-from resolver.rest.answers import Answer, nothing, page
+from resolver.rest.answers import Answer, nothing, page, read_json
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.routes.finding import Constraints, FilterRule, order_of, rules_match, wanted_fields
 from resolver.rest.routes.queries import ListQueryDep
-from resolver.rest.routes.shapes import SecretItem, SecretObject, secret_item, secret_object
+from resolver.rest.routes.shapes import SecretItem, SecretObject, VisibilityName, secret_item, secret_object
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 
 GROUP = Group("secrets", V31, V3)
@@ -31,7 +32,7 @@ class NewSecret(Body):
 
     value: Any
     json_schema: dict[str, Any] | None = PydanticField(None, alias="schema")
-    visibility: Literal["private", "tenant", "global"] = "tenant"
+    visibility: VisibilityName = "tenant"
     is_hidden_value: Flag = False
     update_if_exists: Flag = False
     provider_name: str | None = None
@@ -42,7 +43,7 @@ class SecretChange(Body):
     """What is to be changed of a secret; what is not there stays."""
 
     value: Any = None
-    visibility: Literal["private", "tenant", "global"] = "tenant"
+    visibility: VisibilityName = "tenant"
     is_hidden_value: Flag | None = None
     creator: str | None = None
     provider_name: str | None = None
@@ -135,7 +136,8 @@ def get_secret(
     secret, value = service.secrets.show(caller, tenant, key)
     shown: Any = "" if value is None else value.reveal()
     if value is not None and secret.schema is not None:
-        shown = json.loads(shown)
+        with contextlib.suppress(ValueError, RecursionError):  # as text, when JSON can't say it to everyone
+            shown = read_json(shown)
     return Answer(query.chosen({**secret_object(secret, shown)}, OBJECT_FIELDS))
 
 

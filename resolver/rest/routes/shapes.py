@@ -1,11 +1,15 @@
 """How secrets look on the wire: Cloudify's objects, and our own."""
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from resolver.core.model import Secret
+
+VisibilityName = Literal["private", "tenant", "global"]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class SecretItem(TypedDict):

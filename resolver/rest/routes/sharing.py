@@ -1,6 +1,6 @@
 """`/secrets/share`: exports and imports in Cloudify's format."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import StrictBool
@@ -11,6 +11,7 @@ from resolver.core.listing import Field, Listing
 from resolver.errors import InvalidRequestError
 from resolver.rest.answers import Answer
 from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.shapes import VisibilityName
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 from resolver.transfer import cloudify
 
@@ -71,7 +72,7 @@ def export_secrets(
     tenant: TenantDep,
     service: ServiceDep,
     passphrase: Annotated[str | None, Query(alias="_passphrase")] = None,
-    visibility: Annotated[Literal["private", "tenant", "global"] | None, Query()] = None,
+    visibility: Annotated[VisibilityName | None, Query()] = None,
     metadata: Annotated[str, Query(alias="_include_metadata")] = "",
     *,
     all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
