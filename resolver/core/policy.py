@@ -53,10 +53,11 @@ _ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
 _CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE, Permission.SECRET_SET_OWNER})
 
 
-_ABOUT_KEYS = frozenset(permission for permission in Permission if permission.startswith("secret:")) | {
-    Permission.PROVIDER_LIST,
-    Permission.ALL_TENANTS,
-}
+_ABOUT_KEYS = frozenset(
+    permission
+    for permission in Permission
+    if permission.startswith("secret:") or permission.value in ("provider:list", "all_tenants")
+)
 """What a token can still do that is narrowed to keys: nothing that reaches further than they do.
 
 The audit trail tells of other keys; providers, tenants and users are not any key's own.
