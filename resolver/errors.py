@@ -16,6 +16,7 @@
     ├── SinkRefusedError        the output goes where plaintext may not go
     └── UnavailableError
         ├── StoreError          the database can't be reached, read or written
+        ├── ProviderError       a secrets provider did not give what was asked of it
         ├── RootKeyError        no root key, or not the one that is needed
         ├── PluginError         a plugin can't be loaded, failed, or refused what it was given
         └── TokenError
@@ -117,6 +118,10 @@ class UnavailableError(ResolverError):
 
 class StoreError(UnavailableError):
     """The database can't be reached, read or written."""
+
+
+class ProviderError(UnavailableError):
+    """A secrets provider can't be reached, or did not give what was asked of it."""
 
 
 class RootKeyError(UnavailableError):

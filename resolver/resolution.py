@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.core.values import GivenInput
     from resolver.service import Service
-    from resolver.service.use import KeyStatus, UsedSecret
+    from resolver.service.use import KeyStatus, Refusal, UsedSecret
 
 MAX_QUESTIONS = 20
 """Most missing keys of a run that suggestions are made for: each is compared with every key there is."""
@@ -297,8 +297,7 @@ def resolve(
             break
         answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
-            refusals = {key: refusal.verdict for key, refusal in answer.refusals.items()}
-            _refuse(run.plan, wanted, refusals, _Keys(service, caller, tenant))
+            _refuse(run.plan, wanted, answer.refusals, _Keys(service, caller, tenant))
             break
         used |= answer.secrets
         told |= {
@@ -439,7 +438,7 @@ def _learn_the_rest(
             raise
         run.add(Reason.UNAVAILABLE, error.message, error.hint)
         return {}
-    refusals = {key: status.refusal.verdict for key, status in statuses.items() if status.refusal}
+    refusals = {key: status.refusal for key, status in statuses.items() if status.refusal}
     _refuse(run.plan, uses, refusals, _Keys(service, caller, tenant))
     return statuses
 
@@ -466,17 +465,23 @@ class _Keys:
         return did_you_mean(key, self._seen) if self._questions >= 0 else ""
 
 
-def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Verdict], keys: _Keys) -> None:
+def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: _Keys) -> None:
     for use in uses:
-        match refusals.get(use.key):
-            case None:
-                pass
+        refusal = refusals.get(use.key)
+        if refusal is None:
+            continue
+        match refusal.verdict:
             case Verdict.ABSENT | Verdict.INVISIBLE:
                 message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
                 plan.refuse(use, Reason.NOT_FOUND, message, _advice(use, keys))
             case Verdict.EXPIRED:
                 message = f"secret {use.shown} of tenant {keys.tenant!r} has expired"
                 plan.refuse(use, Reason.EXPIRED, message, "give it a new value and time, or another secret")
+            case Verdict.UNAVAILABLE:
+                # Where a computed key leads is as secret as the key.
+                cause = "its provider failed" if use.origin.secrets else refusal.cause
+                message = f"secret {use.shown} of tenant {keys.tenant!r} is kept elsewhere: {cause}"
+                plan.refuse(use, Reason.UNAVAILABLE, message, "try again once the provider answers")
             case _:
                 plan.refuse(
                     use,

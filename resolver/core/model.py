@@ -206,6 +206,7 @@ class Secret:
         expires_at: UTC time from which it counts as expired; None for never.
         rotate_after: how many days a value should last; None for any time.
         rotate_at: UTC time at which these days end.
+        provider: the name of the secrets provider that it is kept with; None for this store.
     """
 
     id: str
@@ -222,6 +223,7 @@ class Secret:
     expires_at: str | None = None
     rotate_after: int | None = None
     rotate_at: str | None = None
+    provider: str | None = None
 
     def is_expired(self, now: str) -> bool:
         """Whether its time is over."""

@@ -36,6 +36,7 @@ class Verdict(enum.StrEnum):
     INVISIBLE = "not_visible"
     ABSENT = "does_not_exist"
     EXPIRED = "has_expired"
+    UNAVAILABLE = "provider_failed"
     HIDDEN = "value_is_hidden"
     OTHER_TENANT = "belongs_to_another_tenant"
 

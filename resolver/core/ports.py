@@ -131,6 +131,23 @@ class SealedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredElsewhere:
+    """A secret whose value is kept with a provider, and what its provider is asked with.
+
+    Args:
+        secret_id: the secret's id.
+        stored: the provider, which is not of the type `local`.
+        options_key_id: the data key that sealed its provider options; None when it has none.
+        options: its sealed provider options; None when it has none.
+    """
+
+    secret_id: str
+    stored: StoredProvider
+    options_key_id: str | None
+    options: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredToken:
     """An access token as stored: a digest, never the token."""
 
@@ -517,6 +534,14 @@ class Session(Protocol):
 
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret is kept with; the database refuses one that still has any."""
+
+    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+        """Those of the secrets whose values are kept with providers."""
+
+    def set_provider(
+        self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None
+    ) -> None:
+        """Say which provider a secret is kept with, and its sealed options for that."""
 
     def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
         """Tenant and key of some of the secrets that are kept with a provider."""

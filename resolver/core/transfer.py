@@ -53,10 +53,12 @@ class Export:
     Args:
         secrets: what leaves.
         left_out: how many hidden secrets stay, because the caller may not read them.
+        elsewhere: how many stay because their values are kept with providers.
     """
 
     secrets: Sequence[Exported]
     left_out: int
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from resolver.core.permissions import Permission
 from resolver.core.times import show_time
 from resolver.errors import RootKeyError, StoreError
+from resolver.service.elsewhere import Elsewhere
 from resolver.service.gate import Gate
 from resolver.service.keys import Keys
 from resolver.service.manage import Secrets
@@ -99,10 +100,11 @@ class Service:
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
         opener = Opener(cipher, self.trail)
-        self.use = Use(store, self.gate, self.trail, opener, clock, rules)
-        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, clock, rules)
+        elsewhere = Elsewhere(cipher, self.trail, provider_types)
+        self.use = Use(store, self.gate, self.trail, opener, elsewhere, clock, rules)
+        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, elsewhere, clock, rules)
         self.moving = Moving(store, cipher, self.gate, self.trail, opener, clock, rules)
-        self.providers = Providers(store, cipher, self.gate, self.trail, clock, provider_types)
+        self.providers = Providers(store, cipher, self.gate, self.trail, clock, elsewhere)
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)
         self.tokens = Tokens(store, self.gate, self.trail, clock)

@@ -168,6 +168,8 @@ class Arrivals:
         if not run.override:
             return None
         existing = found.secret
+        if existing.provider is not None and session.elsewhere([existing.id]):
+            raise EntryError({"provider": "The value of this secret is kept with a secrets provider"})
         newer = _overridden(run.caller, home, existing, entry.incoming, schema)
         if (entry.incoming.schema or existing.schema) != schema:
             raise EntryError({"value": "The secret was changed by someone else at the same time"})

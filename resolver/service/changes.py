@@ -11,7 +11,13 @@ from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import ConflictError, ElsewhereError, NotFoundError, NotPermittedError
+from resolver.errors import (
+    ConflictError,
+    ElsewhereError,
+    InvalidRequestError,
+    NotFoundError,
+    NotPermittedError,
+)
 from resolver.service.gate import MemberRefusedError, demand_key, not_found, not_permitted
 from resolver.service.rows import active_data_key, look_up, value_place
 
@@ -154,6 +160,15 @@ def demand_version(secret: Secret, version: int | None) -> None:
         raise ConflictError(
             f"secret {secret.key!r} has version {secret.version}, not {version}",
             hint="look at it again, then repeat the change if it is still wanted",
+        )
+
+
+def demand_here(session: Session, secret: Secret) -> None:
+    """Refuse what concerns the value of a secret that is kept elsewhere."""
+    if secret.provider is not None and session.elsewhere([secret.id]):
+        raise InvalidRequestError(
+            f"the value of secret {secret.key!r} is kept with provider {secret.provider!r}",
+            hint="change it there, or name another provider or other options here",
         )
 
 

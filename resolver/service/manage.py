@@ -9,24 +9,28 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.core import policy
 from resolver.core.listing import EVERYTHING, Listing, Page
-from resolver.core.model import Secret, Visibility, check_key, check_value
+from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
 from resolver.core.moments import check_days, is_stored_time
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError
-from resolver.service.changes import days_after, demand, demand_global, demand_version
+from resolver.core.providers import Missed
+from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError, ProviderError
+from resolver.service.changes import days_after, demand, demand_global, demand_here, demand_version
+from resolver.service.elsewhere import is_local, look_elsewhere
 from resolver.service.gate import not_found, not_permitted
 from resolver.service.listing import narrowed, reach_of_all
+from resolver.service.providers import find_provider
 from resolver.service.rows import look_up, look_up_to_open
 from resolver.service.versions import Versions
 from resolver.value_schema import check_against, check_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from resolver.core.model import Caller, SecretValue
+    from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
     from resolver.service.changes import Change
+    from resolver.service.elsewhere import Kept
 
 
 class Keep(enum.Enum):
@@ -36,6 +40,9 @@ class Keep(enum.Enum):
 
 
 KEEP = Keep.KEEP
+
+_NO_VALUE = SecretValue("")
+"""What is sealed in this store for a value that is kept elsewhere."""
 
 MaybeTime: TypeAlias = "str | Keep | None"
 MaybeDays: TypeAlias = "int | Keep | None"
@@ -65,6 +72,8 @@ class Secrets(Versions):
         expires_at: str | None = None,
         rotate_after: int | None = None,
         update_if_exists: bool = False,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
     ) -> Secret:
         """Store a new secret.
 
@@ -72,25 +81,33 @@ class Secrets(Versions):
             caller: who creates it, and owns it from then on.
             tenant: the name of the tenant it will live in.
             key: its name.
-            value: its value; JSON text when there is a schema.
+            value: its value; JSON text when there is a schema. Empty for one whose provider has the value.
             visibility: who knows of it.
             hidden: whether others may use it but not see it.
             schema: a JSON Schema as JSON text, which this value and later ones must keep to.
             expires_at: UTC time, as it is stored, from which it counts as expired.
             rotate_after: how many days a value should last.
-            update_if_exists: when the key is there already, give it this value and leave all else as it is.
+            update_if_exists: when the key is there already, give it this value and leave all else as it is;
+                for one whose value is kept elsewhere, these provider options.
+            provider: the name of the secrets provider that it is kept with; None for this store.
+            provider_options: how it is found there, by the rules of the provider's type.
 
         Returns:
             The secret as stored.
 
         Raises:
-            InvalidRequestError: the key, the value, the schema or a time breaks the rules.
+            InvalidRequestError: the key, the value, the schema, a time or an option breaks the rules.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
             SchemaMismatchError: the value does not keep to the schema.
             NotPermittedError: the caller may not create here, or not globally.
             ConflictError: the key is taken; never whose it is.
         """
         check_key(key)
-        checked = check_value(value)
+        checked = _NO_VALUE if provider is not None and not value else check_value(value)
+        if checked is _NO_VALUE and schema is not None:
+            raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
+        if provider_options and provider is None and not update_if_exists:
+            raise InvalidRequestError("provider options were given without a provider")
         _check_times(expires_at, rotate_after)
         schema = None if schema is None else check_schema(schema)
 
@@ -98,6 +115,12 @@ class Secrets(Versions):
             with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
                 existing = self._existing(change, key) if update_if_exists else None
                 if existing is not None:
+                    if provider_options:
+                        existing = self._moved(change, existing, provider, provider_options, checked)
+                    if checked is _NO_VALUE:
+                        self._changes.note(change, existing)
+                        return existing
+                    demand_here(change.session, existing)
                     _demand_checked(existing.schema, checked_for)
                     return self._store_version(change, existing, checked)
                 if visibility is Visibility.GLOBAL:
@@ -121,10 +144,25 @@ class Secrets(Versions):
                     rotate_at=days_after(at, rotate_after),
                 )
                 self._changes.add(change.session, secret, checked)
+                if provider is not None:
+                    local = self._place(change, secret, provider, provider_options or {})
+                    if local is (checked is _NO_VALUE):
+                        raise InvalidRequestError(
+                            "the value is empty"
+                            if local
+                            else f"provider {provider!r} has the value, so none can be given here"
+                        )
+                    secret = replace(secret, provider=provider)
                 self._changes.note(change, secret)
                 return secret
 
         return _checking(checked, attempt)
+
+    def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
+        """Keep a stored secret with a provider; whether that is this store after all."""
+        stored = find_provider(change.session, change.caller, change.tenant, provider)
+        self._elsewhere.keep(change.session, secret, stored, options)
+        return is_local(stored)
 
     def _existing(self, change: Change, key: str) -> Secret | None:
         """The secret that a create with update would update; None when the store is to decide."""
@@ -140,10 +178,19 @@ class Secrets(Versions):
         demand(current, Permission.SECRET_UPDATE, row.secret, home)
         return row.secret
 
-    def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
+    def show(
+        self, caller: Caller, tenant: str, key: str, *, hops: int = 0
+    ) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see.
 
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in.
+            key: its name.
+            hops: how many managers the request has come through.
+
         Raises:
+            ProviderError: the value is kept with a provider that does not give it.
             NotPermittedError: the caller may not see secrets here.
             NotFoundError: there is no such secret, or the caller may not see that there is.
         """
@@ -163,10 +210,24 @@ class Secrets(Versions):
                 reason=decision.reason,
             )
             self._trail.append(session, home.id, [entry])
+            kept = look_elsewhere(session, [row.secret] if decision.allowed else [])
         if not decision.allowed:
             return row.secret, None
+        if kept:
+            return row.secret, self._fetched(current, home, row.secret, kept, hops)
         opened = self._opener.data_keys(current, home, data_keys)
         return row.secret, self._opener.open(current, home, row, opened)
+
+    def _fetched(
+        self, caller: Caller, home: Tenant, secret: Secret, kept: Mapping[str, Kept], hops: int
+    ) -> SecretValue:
+        got = self._elsewhere.fetch(caller, home, kept, hops)[secret.key]
+        if isinstance(got, Missed):
+            raise ProviderError(
+                f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
+                hint="`resolver secrets providers test` tells whether the provider answers",
+            )
+        return got
 
     def list(
         self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
@@ -202,8 +263,10 @@ class Secrets(Versions):
         expires_at: MaybeTime = KEEP,
         rotate_after: MaybeDays = KEEP,
         if_version: int | None = None,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
     ) -> Secret:
-        """Change a secret's value, visibility, hiding, owner or times.
+        """Change a secret's value, visibility, hiding, owner, times or provider.
 
         Args:
             caller: who changes it.
@@ -216,10 +279,13 @@ class Secrets(Versions):
             expires_at: UTC time as it is stored; None for never.
             rotate_after: a number of days; None for any time.
             if_version: change nothing unless this is the current version.
+            provider: the name of the provider to keep it with from now on; None leaves it. It has to come
+                with a value when that is this store.
+            provider_options: how it is found with its provider; None or empty leaves them.
 
         Raises:
-            InvalidRequestError: the value or a time breaks the rules, nothing is to be changed, or the
-                visibility would be narrowed.
+            InvalidRequestError: the value, an option or a time breaks the rules, nothing is to be changed, or
+                the visibility would be narrowed.
             SchemaMismatchError: the value does not keep to the secret's schema.
             NotPermittedError: the caller may not change this secret, or not make it global, or not give it
                 away.
@@ -227,7 +293,7 @@ class Secrets(Versions):
                 does not exist.
             ConflictError: another writer was quicker, the version is another one, or the key can't be global.
         """
-        asked = (value, visibility, hidden, owner)
+        asked = (value, visibility, hidden, owner, provider, provider_options or None)
         if all(one is None for one in asked) and expires_at is KEEP and rotate_after is KEEP:
             raise InvalidRequestError("nothing to change was given")
         checked = None if value is None else check_value(value)
@@ -248,7 +314,10 @@ class Secrets(Versions):
                 if owner is not None:
                     newer = _given_to(change, newer, owner)
                 newer = self._timed(change.session, newer, expires_at, rotate_after)
+                if provider is not None or provider_options:
+                    newer = self._moved(change, newer, provider, provider_options or {}, checked)
                 if checked is not None:
+                    demand_here(change.session, newer)
                     _demand_checked(secret.schema, checked_for)
                 if checked is None or newer != secret:
                     newer = replace(newer, updated_at=self._changes.clock())
@@ -259,6 +328,26 @@ class Secrets(Versions):
                 return newer
 
         return _checking(checked, attempt)
+
+    def _moved(
+        self,
+        change: Change,
+        secret: Secret,
+        provider: str | None,
+        options: Mapping[str, str],
+        value: SecretValue | None,
+    ) -> Secret:
+        """A secret that is kept with another provider, or found there by other options."""
+        named = secret.provider if provider is None else provider
+        if named is None:
+            raise InvalidRequestError("provider options were given without a provider")
+        was_here = not change.session.elsewhere([secret.id])
+        local = self._place(change, secret, named, options)
+        if local and not was_here and value is None:
+            raise InvalidRequestError(f"provider {named!r} is this store, so a value has to be given, too")
+        if not local and secret.schema is not None:
+            raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
+        return replace(secret, provider=named)
 
     def _timed(
         self, session: Session, secret: Secret, expires_at: MaybeTime, rotate_after: MaybeDays

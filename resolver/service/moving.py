@@ -11,6 +11,7 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.core.transfer import Export, Exported, MovedVersion
 from resolver.service.arriving import Arrivals
+from resolver.service.elsewhere import look_elsewhere
 from resolver.service.gate import MemberRefusedError
 from resolver.service.listing import narrowed, reach_of_all
 
@@ -56,7 +57,9 @@ class Moving(Arrivals):
                     session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
                 )
                 page = session.page(reach, narrowed(current, listing))
-                secrets = [one for one in page.items if _may_leave(current, one)]
+                may_leave = [one for one in page.items if _may_leave(current, one)]
+                away = look_elsewhere(session, may_leave)
+                secrets = [one for one in may_leave if one.key not in away]
                 stored = session.versions([one.id for one in secrets], current_only=not all_versions)
                 data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))
                 homes = {one.id: one for one in session.tenants()}
@@ -82,7 +85,8 @@ class Moving(Arrivals):
                 )
         return Export(
             self._opened(current, secrets, stored, data_keys, next(iter(asked.values()), None)),
-            len(page.items) - len(secrets),
+            len(page.items) - len(may_leave),
+            len(away),
         )
 
     def _opened(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import uuid
 from dataclasses import dataclass, field, replace
@@ -10,21 +9,20 @@ from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.audit import cap
-from resolver.core.envelope import Place, Purpose
 from resolver.core.model import SecretValue, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.gate import not_permitted
-from resolver.service.rows import active_data_key
+from resolver.service.rows import active_data_key, provider_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Cipher, Session, Store
-    from resolver.core.providers import ProviderType
+    from resolver.service.elsewhere import Elsewhere
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
 
@@ -42,13 +40,6 @@ class ProviderInfo:
 
     provider: Provider
     parameters: Mapping[str, str] | None = field(default=None, repr=False)
-
-
-def provider_place(provider: Provider, data_key_id: str) -> Place:
-    """Where the token of a provider's connection parameters belongs."""
-    return Place(
-        Purpose.CONNECTION_PARAMETERS, provider.tenant.id, provider.id, provider.name, 0, data_key_id
-    )
 
 
 def find_provider(session: Session, caller: Caller, home: Tenant, name: str) -> StoredProvider:
@@ -84,7 +75,7 @@ class Providers:
         gate: lets callers in.
         trail: records every change and every test.
         clock: gives the time as it is stored.
-        types: makes the types of providers, by name, once one is needed.
+        elsewhere: knows the types of providers.
     """
 
     def __init__(
@@ -94,14 +85,14 @@ class Providers:
         gate: Gate,
         trail: Trail,
         clock: Callable[[], str],
-        types: Callable[[], Mapping[str, ProviderType]],
+        elsewhere: Elsewhere,
     ) -> None:
         self._store = store
         self._cipher = cipher
         self._gate = gate
         self._trail = trail
         self._clock = clock
-        self._make_types = types
+        self._elsewhere = elsewhere
 
     def create(
         self,
@@ -130,7 +121,7 @@ class Providers:
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             check_key(name, "provider name")
-            checked = self._type(kind).check(parameters)
+            checked = self._elsewhere.type(kind).check(parameters)
             if visibility is Visibility.GLOBAL:
                 _demand_global(current, home)
             if session.providers(home.id, name):
@@ -269,33 +260,19 @@ class Providers:
             stored = find_provider(session, current, home, name) if name else None
             if stored is None:
                 tested = kind
-                checked = self._type(kind).check(parameters or {})
+                checked = self._elsewhere.type(kind).check(parameters or {})
             else:
                 tested = kind or stored.provider.kind
                 checked = self._combined(session, stored, tested, parameters or {})
             self._note(session, current, home, "provider:test", name)
-        return self._type(tested).test(checked)
-
-    @functools.cached_property
-    def types(self) -> Mapping[str, ProviderType]:
-        """The types of providers that there are, by name."""
-        return self._make_types()
-
-    def _type(self, kind: str) -> ProviderType:
-        found = self.types.get(kind)
-        if found is None:
-            raise InvalidRequestError(
-                "there is no such type of secrets provider",
-                hint=f"there are {', '.join(sorted(self.types))}",
-            )
-        return found
+        return self._elsewhere.type(tested).test(checked)
 
     def _combined(
         self, session: Session, stored: StoredProvider, kind: str, given: Mapping[str, str]
     ) -> Mapping[str, str]:
         """The stored parameters with the given ones; stored credentials only for their destination."""
         kept = open_parameters(session, self._cipher, stored)
-        known = self._type(kind)
+        known = self._elsewhere.type(kind)
         if kind != stored.provider.kind:
             return known.check(given)
         credentials = known.credentials & given.keys()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
     from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
+    from resolver.core.providers import Provider
     from resolver.service.trail import Trail
 
 LOOKS = 3
@@ -27,6 +28,13 @@ def value_place(secret: Secret, data_key_id: str) -> Place:
 def options_place(secret: Secret, data_key_id: str) -> Place:
     """Where the sealed provider options of a secret belong."""
     return Place(Purpose.PROVIDER_OPTIONS, secret.tenant.id, secret.id, secret.key, 0, data_key_id)
+
+
+def provider_place(provider: Provider, data_key_id: str) -> Place:
+    """Where the token of a provider's connection parameters belongs."""
+    return Place(
+        Purpose.CONNECTION_PARAMETERS, provider.tenant.id, provider.id, provider.name, 0, data_key_id
+    )
 
 
 def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:

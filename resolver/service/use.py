@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, cap
 from resolver.core.document import format_path
+from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.providers import Missed
 from resolver.errors import NotPermittedError
+from resolver.service.elsewhere import Elsewhere, Kept, look_elsewhere
 from resolver.service.gate import Gate, MemberRefusedError
 from resolver.service.rows import Opener, look_up
 from resolver.service.trail import decided, named
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from resolver.core.intrinsic import Origin
-    from resolver.core.model import Caller, Secret, SecretValue, Tenant
+    from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import Store, StoredSecret
     from resolver.core.resolve import CallSite
     from resolver.service.rules import Rules
@@ -107,9 +110,11 @@ class Refusal:
 
     Args:
         verdict: the reason; `does_not_exist` also for what the caller may not see.
+        cause: what a provider did wrong, in words that may be shown; empty for other reasons.
     """
 
     verdict: Verdict
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,7 @@ class Use:
         gate: lets callers in.
         trail: records each use before it happens.
         opener: decrypts.
+        elsewhere: fetches what is kept with providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
     """
@@ -177,6 +183,7 @@ class Use:
         gate: Gate,
         trail: Trail,
         opener: Opener,
+        elsewhere: Elsewhere,
         clock: Callable[[], str],
         rules: Rules,
     ) -> None:
@@ -186,6 +193,7 @@ class Use:
         self._gate = gate
         self._trail = trail
         self._opener = opener
+        self._elsewhere = elsewhere
 
     def use(
         self,
@@ -194,6 +202,7 @@ class Use:
         uses: Sequence[Wanted],
         digests: Mapping[str, str],
         claim: Claim | None = None,
+        hops: int = 0,
     ) -> UseAnswer:
         """Obtain the values that one round of a blueprint needs: all of them, or none.
 
@@ -206,6 +215,7 @@ class Use:
             uses: the keys, with their call sites.
             digests: SHA-256 of each blueprint, hexadecimal, by its name, for the audit records.
             claim: given when digests and call sites are a client's word, which the records then say.
+            hops: how many managers the request has come through.
 
         Raises:
             NotPermittedError: the caller may not use secrets in this tenant at all.
@@ -227,6 +237,7 @@ class Use:
                 # Not for what is refused: a secret that may not be seen costs what a missing one costs.
                 key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
                 data_keys = session.data_keys(key_ids) if key_ids else []
+                kept = look_elsewhere(session, _to_be_opened(judged))
         except MemberRefusedError as refused:
             refusals_of_all = [(use, None, refused.reason) for use in uses]
             entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests, claim)
@@ -240,14 +251,20 @@ class Use:
         ]
         self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
         if refusals:
-            return UseAnswer(refusals=refusals)
+            missed = self._elsewhere.probe(caller, home, kept) if kept else {}
+            return UseAnswer(refusals=refusals | _failures(kept, missed))
         wanted = {use.key for use in uses if use.placed}
+        fetched = self._elsewhere.fetch(caller, home, kept, hops) if kept else {}
+        if failures := _failures(kept, fetched):
+            return UseAnswer(refusals=failures)
         now = self._clock()
         computed = {use.key: use.shown for use in uses if use.origin.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
             key: UsedSecret(
-                self._opener.open(caller, home, row, opened, computed.get(key, "")),
+                value
+                if isinstance(value := fetched.get(key), SecretValue)
+                else self._opener.open(caller, home, row, opened, computed.get(key, "")),
                 row.secret.version,
                 _may_show(caller, home, row.secret),
                 row.secret.expires_at if row.secret.is_expired(now) else None,
@@ -373,6 +390,23 @@ def _judge(
         shown = policy.decide(caller, Permission.SECRET_SHOW, row.secret, home)
         return Verdict.ALLOWED if shown.allowed else Verdict.HIDDEN
     return decision.reason
+
+
+def _to_be_opened(judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]]) -> list[Secret]:
+    return [
+        row.secret
+        for use, row, verdict in judged
+        if row is not None and use.placed and verdict is Verdict.ALLOWED
+    ]
+
+
+def _failures(kept: Mapping[str, Kept], answers: Mapping[str, SecretValue | Missed]) -> dict[str, Refusal]:
+    """What providers did not give, as refusals."""
+    return {
+        key: Refusal(Verdict.UNAVAILABLE, f"provider {kept[key].secret.provider!r}: {answer.cause}")
+        for key, answer in answers.items()
+        if isinstance(answer, Missed)
+    }
 
 
 def _may_show(caller: Caller, home: Tenant, secret: Secret) -> bool:

@@ -9,7 +9,7 @@ from resolver.core import policy
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.errors import ConflictError, NotFoundError
-from resolver.service.changes import Changes, demand_version
+from resolver.service.changes import Changes, demand_here, demand_version
 from resolver.service.gate import demand_key, not_found
 from resolver.service.rows import LOOKS, look_up
 from resolver.value_schema import check_against
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret, SecretValue
     from resolver.core.ports import Cipher, Store, StoredDataKey, StoredVersion
     from resolver.service.changes import Change
+    from resolver.service.elsewhere import Elsewhere
     from resolver.service.gate import Gate
     from resolver.service.rows import Opener
     from resolver.service.rules import Rules
@@ -52,6 +53,7 @@ class Versions:
         gate: lets callers in.
         trail: records every change, and every value that is shown.
         opener: decrypts.
+        elsewhere: fetches what is kept with providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
     """
@@ -63,6 +65,7 @@ class Versions:
         gate: Gate,
         trail: Trail,
         opener: Opener,
+        elsewhere: Elsewhere,
         clock: Callable[[], str],
         rules: Rules,
     ) -> None:
@@ -70,6 +73,7 @@ class Versions:
         self._gate = gate
         self._trail = trail
         self._opener = opener
+        self._elsewhere = elsewhere
         self._changes = Changes(store, cipher, gate, trail, clock, rules)
 
     def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
@@ -116,6 +120,7 @@ class Versions:
         with self._changes.changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
             secret = self._changes.find(change, key)
             demand_version(secret, if_version)
+            demand_here(change.session, secret)
             if version == secret.version:
                 raise ConflictError(f"version {version} is the current version of secret {key!r}")
             stored, data_keys = _stored(change, secret, version)

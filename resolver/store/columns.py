@@ -30,11 +30,13 @@ SECRET_COLUMNS = (
     t.secret.c.expires_at,
     t.secret.c.rotate_after,
     t.secret.c.rotate_at,
+    t.secrets_provider.c.name.label("provider_name"),
 )
 
-SECRETS = t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id).join(
-    OWNER,
-    OWNER.c.id == t.secret.c.owner_id,
+SECRETS = (
+    t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id)
+    .join(OWNER, OWNER.c.id == t.secret.c.owner_id)
+    .outerjoin(t.secrets_provider, t.secrets_provider.c.id == t.secret.c.provider_id)
 )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, or_, select, update
 
 from resolver.core.model import Tenant, Visibility
-from resolver.core.ports import StoredProvider
-from resolver.core.providers import Provider
+from resolver.core.ports import StoredElsewhere, StoredProvider
+from resolver.core.providers import LOCAL, Provider
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.rows import Rows, is_storable
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 _TABLE = t.secrets_provider
+
+_BATCH = 500
+"""How many rows are named in one query."""
 
 _OWNER = t.user_account.alias("provider_owner")
 
@@ -82,6 +85,33 @@ class ProviderRows(Rows):
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret is kept with; the database refuses one that still has any."""
         self._connection.execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
+
+    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+        """Those of the secrets whose values are kept with providers."""
+        columns = (t.secret.c.id, t.secret.c.provider_options_data_key_id, t.secret.c.provider_options)
+        found = []
+        for start in range(0, len(secret_ids), _BATCH):
+            rows = self._connection.execute(
+                _PROVIDERS.add_columns(*(column.label(f"secret_{column.name}") for column in columns))
+                .join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
+                .where(t.secret.c.id.in_(secret_ids[start : start + _BATCH]), _TABLE.c.type != LOCAL)
+            )
+            found += [StoredElsewhere(row[-3], _provider(row), row[-2], row[-1]) for row in rows]
+        return found
+
+    def set_provider(
+        self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None
+    ) -> None:
+        """Say which provider a secret is kept with, and its sealed options for that."""
+        self._connection.execute(
+            update(t.secret)
+            .where(t.secret.c.id == secret_id)
+            .values(
+                provider_id=provider_id,
+                provider_options=options,
+                provider_options_data_key_id=options_key_id,
+            )
+        )
 
     def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
         """Tenant and key of some of the secrets that are kept with a provider."""

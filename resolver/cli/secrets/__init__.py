@@ -6,6 +6,7 @@ import click
 
 from resolver.cli.secrets.changing import create, delete, rollback, set_owner, set_visibility, update
 from resolver.cli.secrets.moving import export, import_
+from resolver.cli.secrets.providers import providers
 from resolver.cli.secrets.showing import get, history, list_
 
 
@@ -26,5 +27,6 @@ for _command in (
     rollback,
     export,
     import_,
+    providers,
 ):
     secrets.add_command(_command)

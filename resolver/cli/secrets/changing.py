@@ -13,9 +13,11 @@ from resolver.cli.output import put
 from resolver.cli.secrets.options import (
     if_version_option,
     key_argument,
+    provider_options,
     read_days,
     read_expiry,
     read_file,
+    read_mapping,
     read_new_times,
     read_value,
     time_options,
@@ -51,6 +53,7 @@ _MAX_SCHEMA_FILE = 1024 * 1024
 )
 @click.option("--dict", "is_dict", is_flag=True, help='The same as --schema \'{"type": "object"}\'.')
 @click.option("--list", "is_list", is_flag=True, help='The same as --schema \'{"type": "array"}\'.')
+@provider_options
 @time_options
 @tenant_option
 @common_options
@@ -67,25 +70,30 @@ def create(  # noqa: PLR0913 - one for each option
     schema: str | None,
     is_dict: bool,
     is_list: bool,
+    provider: str | None,
+    provider_options: str | None,
     expires: str | None,
     rotate_after: str | None,
     tenant: str | None,
 ) -> None:
-    """Create a secret. Without -s or -f, asks for the value, or reads stdin."""
+    """Create a secret. Without -s, -f or -p, asks for the value, or reads stdin."""
     check_key(key)
     schema = _read_schema(schema, is_dict=is_dict, is_list=is_list)
     expires_at, days = read_expiry(expires), read_days(rotate_after)
+    wants_value = provider is None or value is not None or value_file is not None
     secret = app.service.secrets.create(
         app.caller,
         app.settings.tenant(tenant),
         key,
-        read_value(value, value_file),
+        read_value(value, value_file) if wants_value else "",
         visibility=Visibility(visibility),
         hidden=hidden_value,
         schema=schema,
         expires_at=expires_at,
         rotate_after=days,
         update_if_exists=update_if_exists,
+        provider=provider,
+        provider_options=read_mapping(provider_options, "provider options"),
     )
     if secret.version == 1:
         put(f"Secret `{key}` created")
@@ -115,6 +123,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @click.option(
     "--hidden-value/--not-hidden-value", "hidden", default=None, help="Hide the value, or stop hiding."
 )
+@provider_options
 @time_options
 @if_version_option
 @tenant_option
@@ -128,17 +137,19 @@ def update(  # noqa: PLR0913 - one for each option
     value_file: str | None,
     visibility: str | None,
     hidden: bool | None,
+    provider: str | None,
+    provider_options: str | None,
     expires: str | None,
     rotate_after: str | None,
     if_version: int | None,
     tenant: str | None,
 ) -> None:
-    """Change a secret's value, visibility, hiding or times.
+    """Change a secret's value, visibility, hiding, times or provider.
 
     With none of these options, asks for a value or reads stdin. --expires never and --rotate-after never take
     a time away.
     """
-    others = (visibility, hidden, expires, rotate_after)
+    others = (visibility, hidden, expires, rotate_after, provider, provider_options)
     wants_value = value is not None or value_file is not None or all(one is None for one in others)
     expires_at, days = read_new_times(expires, rotate_after)
     secret = app.service.secrets.update(
@@ -151,6 +162,8 @@ def update(  # noqa: PLR0913 - one for each option
         expires_at=expires_at,
         rotate_after=days,
         if_version=if_version,
+        provider=provider,
+        provider_options=read_mapping(provider_options, "provider options"),
     )
     _put_updated(secret)
 

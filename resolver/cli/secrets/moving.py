@@ -119,6 +119,8 @@ def export(  # noqa: PLR0913 - one for each option
     say(f"{count(len(found.secrets), 'secret')} exported")
     if found.left_out:
         say(f"note: {count(found.left_out, 'hidden secret')} left out, whose values you may not see")
+    if found.elsewhere:
+        say(f"note: {count(found.elsewhere, 'secret')} left out, whose values are kept with providers")
     if lost := sum(one.secret.schema is not None for one in found.secrets) if cloudify else 0:
         say(f"note: the schemas of {count(lost, 'secret')} do not fit into Cloudify's format")
 

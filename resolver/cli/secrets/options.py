@@ -62,6 +62,47 @@ _TIME_OPTIONS = (
 )
 
 
+_PROVIDER_OPTIONS = (
+    click.option(
+        "-o",
+        "--provider-options",
+        "provider_options",
+        metavar="JSON",
+        help='How it is found with its provider, like \'{"path": "team/shop"}\'.',
+    ),
+    click.option(
+        "-p", "--provider", metavar="NAME", help="The secrets provider that it is kept with; see `providers`."
+    ),
+)
+
+
+def provider_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    """The options that say where a secret is kept."""
+    for option in _PROVIDER_OPTIONS:
+        command = option(command)
+    return command
+
+
+def read_mapping(text: str | None, what: str) -> dict[str, str]:
+    """A JSON object of texts and whole numbers, which become text; empty for None.
+
+    Raises:
+        InvalidRequestError: it is something else. The text is not repeated.
+    """
+    try:
+        data = {} if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    # Outside of the block: the decoder's error holds the text.
+    if isinstance(data, dict):
+        texts = {name: str(value) if type(value) is int else value for name, value in data.items()}
+        if all(isinstance(value, str) for value in texts.values()):
+            return texts
+    raise InvalidRequestError(
+        f"the {what} must be a JSON object of texts", hint='write them like {"path": "team/shop"}'
+    )
+
+
 def value_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
     """The options that give a value."""
     for option in _VALUE_OPTIONS:
@@ -159,5 +200,6 @@ def rare_fields(secret: Secret) -> dict[str, Any]:
         "expires_at": secret.expires_at,
         "rotate_after": secret.rotate_after,
         "rotate_at": secret.rotate_at,
+        "provider": secret.provider,
         "schema": None if secret.schema is None else json.loads(secret.schema),
     }

@@ -1,0 +1,242 @@
+"""`resolver secrets providers`: places where secrets are kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resolver.cli.app import App, common_options, format_option, pass_app, tenant_option
+from resolver.cli.output import put, put_fields, put_json, put_table, say
+from resolver.cli.secrets.options import read_file, read_mapping, visibility_choice
+from resolver.core.model import Visibility
+from resolver.errors import InvalidRequestError, ProviderError, UsageError
+
+if TYPE_CHECKING:
+    from resolver.core.providers import Provider
+
+_MAX_FILE = 1024 * 1024
+_WHAT = "connection parameters"
+
+_name = click.argument("name")
+
+_PARAMETER_OPTIONS = (
+    click.option(
+        "-f",
+        "--connection-file",
+        "parameter_file",
+        metavar="FILE|-",
+        help="Take the connection parameters, as JSON, from a file; - is stdin.",
+    ),
+    click.option(
+        "-c",
+        "--connection-parameters",
+        "parameters",
+        metavar="JSON",
+        help="The connection parameters. Other users can see arguments in the process list: prefer -f.",
+    ),
+)
+
+
+def _parameter_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
+    for option in _PARAMETER_OPTIONS:
+        command = option(command)
+    return command
+
+
+_TYPE_HELP = "local, vault, cloudify, or a plugin's."
+
+
+def _read_parameters(text: str | None, file: str | None) -> dict[str, str]:
+    if text is not None and file is not None:
+        raise UsageError(f"{_WHAT} and a file were given", hint="give -c or -f, not both")
+    if file is not None:
+        try:
+            text = read_file(file, _MAX_FILE).decode()
+        except UnicodeDecodeError:
+            raise InvalidRequestError(f"the {_WHAT} are not valid UTF-8 text") from None
+    return read_mapping(text, _WHAT)
+
+
+def _fields(provider: Provider) -> dict[str, Any]:
+    return {
+        "name": provider.name,
+        "type": provider.kind,
+        "tenant": provider.tenant.name,
+        "visibility": provider.visibility.value,
+        "owner": provider.owner,
+        "created_at": provider.created_at,
+        "updated_at": provider.updated_at,
+    }
+
+
+@click.group
+def providers() -> None:
+    """Manage places where secrets are kept."""
+
+
+@providers.command
+@_name
+@click.option("-y", "--type", "kind", metavar="TYPE", required=True, help=_TYPE_HELP)
+@_parameter_options
+@click.option("-s", "--skip-check", is_flag=True, help="Do not test the provider first.")
+@click.option(
+    "-l",
+    "--visibility",
+    type=visibility_choice,
+    default=Visibility.TENANT.value,
+    show_default=True,
+    help="Who knows of it.",
+)
+@tenant_option
+@common_options
+@pass_app
+def create(
+    app: App,
+    *,
+    name: str,
+    kind: str,
+    parameters: str | None,
+    parameter_file: str | None,
+    skip_check: bool,
+    visibility: str,
+    tenant: str | None,
+) -> None:
+    """Set up a provider, after testing that it answers."""
+    given, where = _read_parameters(parameters, parameter_file), app.settings.tenant(tenant)
+    service = app.service.providers
+    if not skip_check and not service.test(app.caller, where, kind=kind, parameters=given):
+        raise ProviderError(
+            f"secrets provider {name!r} does not answer to these {_WHAT}, and was not created",
+            hint="--skip-check creates it all the same",
+        )
+    service.create(app.caller, where, name, kind, given, Visibility(visibility))
+    put(f"Secrets provider `{name}` created")
+
+
+@providers.command
+@_name
+@click.option("--allow-plaintext-file", is_flag=True, help="Show credentials even when stdout is a file.")
+@click.option("--allow-log", is_flag=True, help="Show credentials even when stdout is a log.")
+@format_option
+@tenant_option
+@common_options
+@pass_app
+def get(
+    app: App,
+    *,
+    name: str,
+    allow_plaintext_file: bool,
+    allow_log: bool,
+    output_format: str,
+    tenant: str | None,
+) -> None:
+    """Show a provider; with its connection parameters for sys_admins."""
+    from resolver.delivery.sink import judge  # noqa: PLC0415
+
+    judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    info = app.service.providers.get(app.caller, app.settings.tenant(tenant), name)
+    fields = _fields(info.provider)
+    if output_format == "json":
+        shown = {} if info.parameters is None else {"connection_parameters": dict(info.parameters)}
+        put_json(fields | shown)
+    else:
+        put_fields(fields | dict(info.parameters or {}))
+
+
+@providers.command(name="list")
+@format_option
+@tenant_option
+@common_options
+@pass_app
+def list_(app: App, *, output_format: str, tenant: str | None) -> None:
+    """List the providers that you may keep secrets with."""
+    found = [_fields(each) for each in app.service.providers.list(app.caller, app.settings.tenant(tenant))]
+    if output_format == "json":
+        put_json(found)
+    elif found:
+        put_table([name.upper() for name in found[0]], [list(fields.values()) for fields in found])
+    else:
+        say("no secrets providers")
+
+
+@providers.command
+@_name
+@click.option("-y", "--type", "kind", metavar="TYPE", help=_TYPE_HELP)
+@_parameter_options
+@click.option("-l", "--visibility", type=visibility_choice, help="Widen who knows of it.")
+@tenant_option
+@common_options
+@pass_app
+def update(
+    app: App,
+    *,
+    name: str,
+    kind: str | None,
+    parameters: str | None,
+    parameter_file: str | None,
+    visibility: str | None,
+    tenant: str | None,
+) -> None:
+    """Change a provider. Another destination needs the credentials again."""
+    app.service.providers.update(
+        app.caller,
+        app.settings.tenant(tenant),
+        name,
+        kind=kind or "",
+        parameters=_read_parameters(parameters, parameter_file),
+        visibility=None if visibility is None else Visibility(visibility),
+    )
+    put(f"Secrets provider `{name}` updated")
+
+
+@providers.command
+@_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@tenant_option
+@common_options
+@pass_app
+def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
+    """Delete a provider that no secret is kept with.
+
+    Asks on a terminal. Without one, --yes is needed.
+    """
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "there is no terminal to ask on whether to delete", hint="give --yes to delete without asking"
+            )
+        click.confirm(f"Delete secrets provider {name!r}?", abort=True, err=True)
+    app.service.providers.delete(app.caller, app.settings.tenant(tenant), name)
+    put(f"Secrets provider `{name}` deleted")
+
+
+@providers.command
+@click.argument("name", required=False)
+@click.option("-y", "--type", "kind", metavar="TYPE", help=_TYPE_HELP)
+@_parameter_options
+@tenant_option
+@common_options
+@pass_app
+def test(
+    app: App,
+    *,
+    name: str | None,
+    kind: str | None,
+    parameters: str | None,
+    parameter_file: str | None,
+    tenant: str | None,
+) -> None:
+    """Test whether a provider answers: a stored one, or one given by type and parameters."""
+    answers = app.service.providers.test(
+        app.caller,
+        app.settings.tenant(tenant),
+        name=name or "",
+        kind=kind or "",
+        parameters=_read_parameters(parameters, parameter_file),
+    )
+    if not answers:
+        raise ProviderError("failed: the secrets provider does not answer, or refuses its credentials")
+    put("ok")

@@ -1,0 +1,216 @@
+"""Secrets whose values are kept with providers: naming a provider for one, and fetching the values."""
+
+from __future__ import annotations
+
+import functools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.core.model import SecretValue, check_value
+from resolver.core.providers import LOCAL, Missed, Wanted
+from resolver.errors import InvalidRequestError, TokenError
+from resolver.service.rows import active_data_key, options_place, provider_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from resolver.core.model import Caller, Secret, Tenant
+    from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredElsewhere, StoredProvider
+    from resolver.core.providers import ProviderType
+    from resolver.service.trail import Trail
+
+_AT_ONCE = 8
+"""How many providers are asked at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A secret that is kept elsewhere, with the data keys that open what its provider is asked with."""
+
+    secret: Secret
+    row: StoredElsewhere
+    data_keys: Sequence[StoredDataKey]
+
+
+def look_elsewhere(session: Session, secrets: Iterable[Secret]) -> Mapping[str, Kept]:
+    """Those of the secrets that are kept with providers, by key; in the transaction that found them."""
+    named = {secret.id: secret for secret in secrets if secret.provider is not None}
+    if not named:
+        return {}
+    rows = session.elsewhere(list(named))
+    ids = {key_id for row in rows for key_id in (row.options_key_id, row.stored.data_key_id) if key_id}
+    data_keys = session.data_keys(ids) if ids else ()
+    return {named[row.secret_id].key: Kept(named[row.secret_id], row, data_keys) for row in rows}
+
+
+class Elsewhere:
+    """Asks providers.
+
+    Args:
+        cipher: opens connection parameters and options.
+        trail: where a token that does not open is recorded.
+        make_types: makes the types of providers, by name, once one is needed.
+    """
+
+    def __init__(
+        self, cipher: Cipher, trail: Trail, make_types: Callable[[], Mapping[str, ProviderType]]
+    ) -> None:
+        self._cipher = cipher
+        self._trail = trail
+        self._make_types = make_types
+
+    @functools.cached_property
+    def types(self) -> Mapping[str, ProviderType]:
+        """The types of providers that there are, by name."""
+        return self._make_types()
+
+    def type(self, kind: str) -> ProviderType:
+        """A type of provider; InvalidRequestError when there is none of this name."""
+        found = self.types.get(kind)
+        if found is None:
+            raise InvalidRequestError(
+                "there is no such type of secrets provider", hint=f"there are {', '.join(sorted(self.types))}"
+            )
+        return found
+
+    def keep(
+        self, session: Session, secret: Secret, stored: StoredProvider, options: Mapping[str, str]
+    ) -> None:
+        """Say within a transaction which provider a stored secret is kept with, and how it is found there.
+
+        Raises:
+            InvalidRequestError: an option breaks the rules of the provider's type.
+        """
+        checked = self.type(stored.provider.kind).check_options(options)
+        if not checked:
+            session.set_provider(secret.id, stored.provider.id, None, None)
+            return
+        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+        text = SecretValue(json.dumps(dict(checked)))
+        token = data_key.seal(options_place(secret, data_key.id), text)
+        session.set_provider(secret.id, stored.provider.id, data_key.id, token)
+
+    def fetch(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept], hops: int = 0
+    ) -> Mapping[str, SecretValue | Missed]:
+        """The values of secrets by key, or why a provider did not give them.
+
+        Each provider is asked once for all secrets that are kept with it.
+
+        Args:
+            caller: who uses the secrets; the use is recorded already.
+            home: the tenant asked in.
+            kept: the secrets.
+            hops: how many managers the request has come through.
+
+        Raises:
+            TokenError: connection parameters or options do not open.
+        """
+        asks = [
+            functools.partial(self._ask, parameters, wanted, kind, hops)
+            for kind, parameters, wanted in self._grouped(caller, home, kept)
+        ]
+        return _together(asks)
+
+    def probe(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
+    ) -> Mapping[str, SecretValue | Missed]:
+        """What providers would not give, found out without asking for any secret: only those that fail."""
+        asks = [
+            functools.partial(self._probe, parameters, wanted, kind)
+            for kind, parameters, wanted in self._grouped(caller, home, kept)
+        ]
+        return _together(asks)
+
+    def options(self, caller: Caller, home: Tenant, kept: Kept) -> Mapping[str, str]:
+        """A secret's provider options."""
+        return self._opened(caller, home, kept)[1]
+
+    def _grouped(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
+    ) -> Iterable[tuple[str, Mapping[str, str], Mapping[str, Wanted]]]:
+        """For each provider its type, its parameters, and what is wanted of it."""
+        groups: dict[str, tuple[str, Mapping[str, str], dict[str, Wanted]]] = {}
+        for key, one in kept.items():
+            provider = one.row.stored.provider
+            parameters, options = self._opened(caller, home, one)
+            _, _, wanted = groups.setdefault(provider.id, (provider.kind, parameters, {}))
+            wanted[key] = Wanted(one.secret.key, options)
+        return groups.values()
+
+    def _opened(
+        self, caller: Caller, home: Tenant, kept: Kept
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """The parameters of a secret's provider, and its options."""
+        row, stored = kept.row, kept.row.stored
+        keys = {key.id: key for key in kept.data_keys}
+        try:
+            opened: dict[str, DataKey] = {
+                key_id: self._cipher.open_data_key(keys[key_id])
+                for key_id in (stored.data_key_id, row.options_key_id)
+                if key_id
+            }
+            parameters = options = "{}"
+            if stored.token and stored.data_key_id:
+                place = provider_place(stored.provider, stored.data_key_id)
+                parameters = opened[stored.data_key_id].open(place, stored.token).reveal()
+            if row.options and row.options_key_id:
+                place = options_place(kept.secret, row.options_key_id)
+                options = opened[row.options_key_id].open(place, row.options).reveal()
+        except TokenError as error:
+            entry = self._trail.entry(
+                caller,
+                home,
+                "provider:unreadable",
+                provider=stored.provider.name,
+                reason=type(error).__name__,
+            )
+            self._trail.commit(home.id, [entry])
+            raise
+        return json.loads(parameters), json.loads(options)
+
+    def _ask(
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], kind: str, hops: int
+    ) -> Mapping[str, SecretValue | Missed]:
+        if kind not in self.types:
+            return dict.fromkeys(wanted, Missed("its type is not known here"))
+        got = self.types[kind].fetch(parameters, wanted, hops)
+        return {key: _checked(got.get(key, Missed("it gave no answer about this secret"))) for key in wanted}
+
+    def _probe(
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], kind: str
+    ) -> Mapping[str, SecretValue | Missed]:
+        answers = kind in self.types and self.types[kind].test(parameters)
+        return (
+            {} if answers else dict.fromkeys(wanted, Missed("it does not answer, or refuses its credentials"))
+        )
+
+
+def _together(
+    asks: Sequence[Callable[[], Mapping[str, SecretValue | Missed]]],
+) -> Mapping[str, SecretValue | Missed]:
+    """The answers of several providers, asked at the same time."""
+    if len(asks) <= 1:
+        return asks[0]() if asks else {}
+    found: dict[str, SecretValue | Missed] = {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(asks))) as pool:
+        for answer in [pool.submit(ask) for ask in asks]:
+            found |= answer.result()
+    return found
+
+
+def _checked(got: SecretValue | Missed) -> SecretValue | Missed:
+    """A value that a provider gave, if it could be one of this store's."""
+    if isinstance(got, Missed):
+        return got
+    try:
+        return check_value(got.reveal())
+    except InvalidRequestError as error:
+        return Missed(f"it gave something else than a value: {error.message}")
+
+
+def is_local(stored: StoredProvider) -> bool:
+    """Whether a provider's secrets are in this store."""
+    return stored.provider.kind == LOCAL
