@@ -16,7 +16,7 @@ from tests.rest.conftest import SECRETS, USE, Client
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
-SECONDS = float(os.environ.get("RESOLVER_TEST_HAMMER_SECONDS", "3"))
+SECONDS = float(os.environ.get("RESOLVER_TEST_HAMMER_SECONDS", "1.5"))
 """How long the clients go on."""
 
 KEYS = ("shared_name", "other_name")
