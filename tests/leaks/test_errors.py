@@ -17,6 +17,7 @@ import yaml
 import resolver.errors
 from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
+from resolver.core.model import Visibility
 from resolver.core.problems import Reason
 from resolver.errors import BlueprintError, ResolverError
 from tests.conftest import TENANT
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from tests.leaks.conftest import World
 
-ELSEWHERE = {"BlueprintError", "SinkRefusedError"}
-"""A list of problems is raised by every case of a reason; sinks have tests of their own."""
+ELSEWHERE = {"BlueprintError", "SinkRefusedError", "PluginError"}
+"""A list of problems is raised by every case of a reason; sinks and plugins have tests of their own."""
 
 ABSTRACT = {"ResolverError", "AccessError", "UnavailableError", "TokenError"}
 """Classes that only others are derived from, or that only a lacking platform raises."""
@@ -290,6 +291,38 @@ def key_taken(world: World) -> list[str]:
     return ["resolver", "secrets", "create", "k", "-s", world.marks.new("-s")]
 
 
+def narrowed_visibility(world: World) -> list[str]:
+    """A secret that gets a value is to be known to fewer."""
+    world.secret("k", world.marks.new("value"))
+    return ["resolver", "secrets", "update", "k", "-s", world.marks.new("-s"), "-l", "private"]
+
+
+def schema_mismatch(world: World) -> list[str]:
+    """A value does not keep to its schema."""
+    value = json.dumps(world.marks.new("-s"))
+    return ["resolver", "secrets", "create", "k", "-s", value, "--schema", '{"type": "integer"}']
+
+
+def global_from_elsewhere(world: World) -> list[str]:
+    """A global secret is to be changed from another tenant."""
+    world.secret("k", world.marks.new("value"))
+    assert world.run("resolver", "secrets", "set-visibility", "k", "-l", "global").code == 0
+    assert world.run("resolver", "tenants", "create", "other").code == 0
+    return ["resolver", "secrets", "update", "k", "-t", "other", "-s", world.marks.new("-s")]
+
+
+def tenant_absent(world: World) -> list[str]:
+    """A value is to go into a tenant that there is not."""
+    return ["resolver", "secrets", "create", "k", "-t", "nowhere", "-s", world.marks.new("-s")]
+
+
+def provider_away(world: World) -> list[str]:
+    """A provider with a credential can't be reached."""
+    parameters = {"url": "http://vault.invalid:8200", "token": world.marks.new("token"), "path": "a"}
+    file = world.file("connection.json", json.dumps(parameters))
+    return ["resolver", "secrets", "providers", "create", "v", "-y", "vault", "-f", file]
+
+
 def secret_absent(world: World) -> list[str]:
     """A secret that is to get a value does not exist."""
     return ["resolver", "secrets", "update", "k", "-s", world.marks.new("-s")]
@@ -429,6 +462,40 @@ def _create(value: Callable[[World], str]) -> Callable[[World], object]:
     return call
 
 
+def _narrow(world: World) -> object:
+    service = world.service()
+    value = world.marks.new("newer value")
+    return service.secrets.update(
+        world.caller(service), TENANT, "k", value=value, visibility=Visibility.PRIVATE
+    )
+
+
+def _mismatch(world: World) -> object:
+    service = world.service()
+    value = json.dumps(world.marks.new("another value"))
+    return service.secrets.create(world.caller(service), TENANT, "k", value, schema='{"type": "integer"}')
+
+
+def _from_elsewhere(world: World) -> object:
+    service = world.service()
+    value = world.marks.new("newer value")
+    return service.secrets.update(world.caller(service), "other", "k", value=value)
+
+
+def _into_nowhere(world: World) -> object:
+    service = world.service()
+    return service.secrets.create(world.caller(service), "nowhere", "k", world.marks.new("value"))
+
+
+def _fetch(world: World) -> object:
+    service = world.service()
+    caller = world.caller(service)
+    parameters = {"url": "http://vault.invalid:8200", "token": world.marks.new("token"), "path": "a"}
+    service.providers.create(caller, TENANT, "v", "vault", parameters)
+    service.secrets.create(caller, TENANT, "p", "", provider="v")
+    return service.secrets.show(caller, TENANT, "p")
+
+
 def _list(world: World) -> object:
     service = world.service()
     return service.secrets.list(world.caller(service), TENANT).items
@@ -549,6 +616,11 @@ CASES = [
     Case(malformed_token, "AuthenticationError", 4, _authenticate),
     Case(narrowed_token, "NotPermittedError", 4, _use_narrowed),
     Case(secret_absent, "NotFoundError", 5, _update),
+    Case(narrowed_visibility, "NarrowedVisibilityError", 2, _narrow),
+    Case(schema_mismatch, "SchemaMismatchError", 2, _mismatch),
+    Case(global_from_elsewhere, "ElsewhereError", 4, _from_elsewhere),
+    Case(tenant_absent, "NoSuchTenantError", 5, _into_nowhere),
+    Case(provider_away, "ProviderError", 6, _fetch),
     Case(key_taken, "ConflictError", 8, _create(lambda world: world.marks.new("second value"))),
     Case(no_store, "StoreError", 6, _list),
     Case(no_store_and_a_query, "StoreError", 6, _list),
