@@ -128,6 +128,7 @@ def test_get_as_json(admin: Cli) -> None:
         "expires_at": None,
         "rotate_after": None,
         "rotate_at": None,
+        "provider": None,
         "schema": None,
         "value": "ünï\n",
     }

@@ -13,7 +13,7 @@ import pytest
 from resolver.crypto.fernet256 import Fernet256, key_from_passphrase
 from resolver.errors import DecryptionError
 
-PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON")
+PYTHON = os.environ.get("RESOLVER_TEST_CFY_PYTHON")
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "fernet256.json").read_text())
 
@@ -53,7 +53,7 @@ def test_a_key_of_another_length_is_refused() -> None:
         Fernet256(bytes(32))
 
 
-@pytest.mark.skipif(PYTHON is None, reason="RESOLVER_TEST_CLOUDIFY_PYTHON is not set")
+@pytest.mark.skipif(PYTHON is None, reason="RESOLVER_TEST_CFY_PYTHON is not set")
 def test_cloudify_reads_what_is_written_here() -> None:
     """Cloudify's own code decrypts our token, and we its."""
     code = (

@@ -201,7 +201,45 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
             resolver("keys", "rotate-root", "--to", RootKey(root_key, "here").id),
             env={"RESOLVER_KEY": root_key, "RESOLVER_KEY_FILE": str(home / "keys" / "root.key")},
         ),
+        *(
+            {**told, "env": {"RESOLVER_KEY": root_key}}
+            for told in (*_provider_steps(step, marks.new("credential"), sources), *_last_steps(step))
+        ),
     ]
+
+
+def _provider_steps(
+    step: Callable[..., dict[str, Any]], credential: str, sources: Path
+) -> Iterator[dict[str, Any]]:
+    """A provider with a credential, at a place that does not answer."""
+    connection = {"url": "http://vault.invalid:8200", "token": credential, "path": "team"}
+    (sources / "connection.json").write_text(json.dumps(connection))
+    providers = ("secrets", "providers")
+    create = (*providers, "create", "v", "-y", "vault", "-f", sources / "connection.json")
+    yield step("providers create", resolver(*create, "--skip-check"))
+    yield step("providers list", resolver(*providers, "list"))
+    yield step("providers get", resolver(*providers, "get", "v"))
+    changed = json.dumps({"token": credential})
+    yield step("providers update", resolver(*providers, "update", "v", "-f", "-"), stdin=changed)
+    yield step("providers test", resolver(*providers, "test", "v", "--debug"))
+    yield step("create elsewhere", resolver("secrets", "create", "away", "-p", "v", "-o", '{"path": "a"}'))
+    yield step("get from elsewhere", resolver("secrets", "get", "away", "--debug"))
+    yield step("delete elsewhere", resolver("secrets", "delete", "away", "--yes"))
+    yield step("providers delete", resolver(*providers, "delete", "v", "--yes"))
+
+
+def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is left to do with users, tenants, tokens and the trail."""
+    yield step("status", resolver("status"))
+    for doing in ("get", "deactivate", "activate", "unlock"):
+        yield step(f"users {doing}", resolver("users", doing, "eve"))
+    yield step("users delete", resolver("users", "delete", "eve", "--reassign-to", "admin", "--yes"))
+    yield step("tenants get", resolver("tenants", "get", "other"))
+    yield step("tenants delete", resolver("tenants", "delete", "other", "--yes"))
+    yield step("tokens get", resolver("tokens", "get", "0000000000"))
+    yield step("tokens delete", resolver("tokens", "delete", "0000000000"))
+    yield step("audit unused", resolver("audit", "unused", "-t", TENANT))
+    yield step("audit export", resolver("audit", "export", "-t", TENANT))
 
 
 def _moving_steps(
@@ -252,6 +290,10 @@ EXPECTED_CODES = {
     "update refused": 4,
     "internal error": 1,
     "tokens revoke": 5,
+    "providers test": 6,
+    "get from elsewhere": 6,
+    "tokens get": 5,
+    "tokens delete": 5,
 }
 """The steps that shall fail; all others end in 0."""
 
@@ -259,6 +301,7 @@ SHOWS_VALUES = {
     "get",
     "get json",
     "export plain",
+    "providers get",
     "tokens create",
     "yaml",
     "json",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         (["resolver", "secrets", "create", "k", "--VALUE"], "no such option"),
         (["resolver", "secrets", "create", "k", "--secret=VALUE"], "no such option"),
         (["resolver", "secrets", "create", "k", "--secret-strin=VALUE"], "no such option"),
-        (["resolver", "secrets", "create", "k", "-pVALUE"], "no such option"),
+        (["resolver", "secrets", "create", "k", "-xVALUE"], "no such option"),
         (
             ["resolver", "secrets", "create", "k", "--hidden-value=VALUE"],
             "option '--hidden-value' does not take",
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         (["resolver", "secrets", "get", "k", "--format", "VALUE"], "invalid value for '--format'"),
         (["resolver", "users", "set-password", "eve", "VALUE"], "too many arguments were given"),
         (["resolver", "users", "create", "eve", "-r", "VALUE"], "invalid value for '-r'"),
-        (["resolver", "tokens", "create", "--expires", "VALUE"], "invalid value for '--expires'"),
+        (["resolver", "tokens", "create", "--expires", "VALUE"], "the expiry is malformed"),
         (["resolver", "tokens", "create", "--permission", "VALUE"], "invalid value for '--permission'"),
         (["resolver", "init", "VALUE"], "too many arguments were given"),
         (["resolve", "b.yaml", "--inputs", "=VALUE"], "an input has no name"),

@@ -84,7 +84,7 @@ def test_what_a_user_owns_is_deleted_with_the_user(world: World) -> None:
     owner(world)
     world.secret("stays")
     world.service.users.delete(world.admin, "eve", purge=True)
-    assert [secret.key for secret in world.service.secrets.list(world.admin, "home")] == ["stays"]
+    assert [secret.key for secret in world.service.secrets.list(world.admin, "home").items] == ["stays"]
     assert world.execute("SELECT count(*) FROM secret_version")[0][0] == 1
     assert world.execute("SELECT key FROM key_scope") == [("stays",)]
     assert records(world, "away")[-1]["action"] == "secret:delete"

@@ -48,7 +48,7 @@ def upgrades(dump: str, dialect: str, folder: Path) -> None:
             assert shown is not None
             assert shown.reveal() == value
     for chain in ("home", "away", ""):
-        assert service.trail.verify(admin, chain)[1] is None
+        assert service.trail.verify(admin, chain).broken is None
     done = service.keys.rotate_data(admin, "", lambda _doing, _more: None)
     assert (done.keys, done.unreadable) == (3, [])
     assert service.secrets.create(admin, "home", "new", "value").version == 1

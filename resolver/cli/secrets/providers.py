@@ -229,7 +229,10 @@ def test(
     parameter_file: str | None,
     tenant: str | None,
 ) -> None:
-    """Test whether a provider answers: a stored one, or one given by type and parameters."""
+    """Test whether a provider answers.
+
+    It is a stored one, or one given by type and parameters.
+    """
     answers = app.service.providers.test(
         app.caller,
         app.settings.tenant(tenant),
