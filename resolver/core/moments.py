@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from resolver.core.times import show_time
 from resolver.errors import InvalidRequestError
 
 MAX_DAYS = 36_500
@@ -13,11 +14,6 @@ MAX_DAYS = 36_500
 _STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
 _AHEAD = re.compile(r"\+?(\d{1,9}) ?(m|min|h|hours?|d|days?|w|weeks?)\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-def store_time(moment: datetime) -> str:
-    """A time as it is stored: UTC, ISO 8601 with milliseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def is_stored_time(text: str) -> bool:
@@ -54,7 +50,7 @@ def parse_time(text: str, now: str) -> str:
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
-        stored = store_time(moment)
+        stored = show_time(moment)
     except (ValueError, OverflowError):
         raise InvalidRequestError(
             "the time is malformed", hint="write 2027-01-31, 2027-01-31T12:00 (UTC), or 90d from now"

@@ -24,8 +24,8 @@ _STORED = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def show_time(time: datetime) -> str:
-    """A UTC time as it is stored: ISO 8601 with milliseconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    """A time that knows its offset, as it is stored: UTC, ISO 8601 with milliseconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def read_time(text: str) -> datetime:

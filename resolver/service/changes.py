@@ -11,6 +11,7 @@ from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.times import show_time
 from resolver.errors import (
     ConflictError,
     ElsewhereError,
@@ -177,7 +178,6 @@ def days_after(at: str, days: int | None) -> str | None:
     if days is None:
         return None
     try:
-        later = datetime.fromisoformat(at) + timedelta(days=days)
+        return show_time(datetime.fromisoformat(at) + timedelta(days=days))
     except OverflowError:
         return None
-    return later.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

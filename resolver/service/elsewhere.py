@@ -124,10 +124,6 @@ class Elsewhere:
         ]
         return _together(asks)
 
-    def options(self, caller: Caller, home: Tenant, kept: Kept) -> Mapping[str, str]:
-        """A secret's provider options."""
-        return self._opened(caller, home, kept)[1]
-
     def _grouped(
         self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
     ) -> Iterable[tuple[str, Mapping[str, str], Mapping[str, Wanted]]]:

@@ -10,12 +10,13 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import StoredConsoleSession
+from resolver.core.times import later
 from resolver.errors import AuthenticationError
 from resolver.service.gate import demand_unnarrowed
 
@@ -37,8 +38,6 @@ MAX_OF_A_USER = 20
 
 _NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: a write for each request would be too many."""
-
-_TIME = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +146,4 @@ def _digest(secret: str) -> str:
 
 
 def _earlier(at: str, by: timedelta) -> str:
-    moment = datetime.strptime(at, f"{_TIME}Z") - by  # noqa: DTZ007 - stored times are UTC throughout
-    return moment.strftime(_TIME)[:-3] + "Z"
+    return later(at, -by.total_seconds())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import Visibility, check_value
-from resolver.core.moments import store_time
+from resolver.core.times import show_time
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.fernet256 import Fernet256, key_from_passphrase
 from resolver.errors import DecryptionError, InvalidRequestError
@@ -156,7 +156,7 @@ def _time(entry: Mapping[str, Any], name: str, problems: dict[str, Any]) -> str 
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return store_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return show_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         problems[name] = "Not a time"
         return None

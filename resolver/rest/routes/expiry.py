@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from resolver.core.times import show_time
 from resolver.errors import InvalidRequestError
 
 _UNIT = r"min(?:ute)?s?|h(?:our)?s?|d(?:ay)?s?|w(?:eek)?s?|mon(?:th)?s?|y(?:ear)?s?"
@@ -42,4 +43,4 @@ def read_expiry(text: str, now: datetime) -> str:
         raise InvalidRequestError(
             "the expiration date is malformed", hint="write +10h, +1 day or 2030-12-31 23:59, in UTC"
         ) from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return show_time(moment.replace(microsecond=0))
