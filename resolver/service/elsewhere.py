@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from resolver.core.model import SecretValue, check_value
 from resolver.core.providers import LOCAL, Missed, Wanted
 from resolver.errors import InvalidRequestError, TokenError
-from resolver.service.rows import active_data_key, options_place, provider_place
+from resolver.service.rows import active_data_key, open_mapping, options_place, provider_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredElsewhere, StoredProvider
+    from resolver.core.ports import Cipher, Session, StoredDataKey, StoredElsewhere, StoredProvider
     from resolver.core.providers import ProviderType
     from resolver.service.trail import Trail
 
@@ -131,41 +131,31 @@ class Elsewhere:
         groups: dict[str, tuple[str, Mapping[str, str], dict[str, Wanted]]] = {}
         for key, one in kept.items():
             provider = one.row.stored.provider
-            parameters, options = self._opened(caller, home, one)
-            _, _, wanted = groups.setdefault(provider.id, (provider.kind, parameters, {}))
-            wanted[key] = Wanted(one.secret.key, options)
+            try:
+                if provider.id not in groups:
+                    groups[provider.id] = (provider.kind, self._parameters(one), {})
+                groups[provider.id][2][key] = Wanted(one.secret.key, self._options(one))
+            except TokenError as error:
+                entry = self._trail.entry(
+                    caller, home, "provider:unreadable", provider=provider.name, reason=type(error).__name__
+                )
+                self._trail.commit(home.id, [entry])
+                raise
         return groups.values()
 
-    def _opened(
-        self, caller: Caller, home: Tenant, kept: Kept
-    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """The parameters of a secret's provider, and its options."""
-        row, stored = kept.row, kept.row.stored
-        keys = {key.id: key for key in kept.data_keys}
-        try:
-            opened: dict[str, DataKey] = {
-                key_id: self._cipher.open_data_key(keys[key_id])
-                for key_id in (stored.data_key_id, row.options_key_id)
-                if key_id
-            }
-            parameters = options = "{}"
-            if stored.token and stored.data_key_id:
-                place = provider_place(stored.provider, stored.data_key_id)
-                parameters = opened[stored.data_key_id].open(place, stored.token).reveal()
-            if row.options and row.options_key_id:
-                place = options_place(kept.secret, row.options_key_id)
-                options = opened[row.options_key_id].open(place, row.options).reveal()
-        except TokenError as error:
-            entry = self._trail.entry(
-                caller,
-                home,
-                "provider:unreadable",
-                provider=stored.provider.name,
-                reason=type(error).__name__,
-            )
-            self._trail.commit(home.id, [entry])
-            raise
-        return json.loads(parameters), json.loads(options)
+    def _parameters(self, kept: Kept) -> Mapping[str, str]:
+        stored = kept.row.stored
+        if stored.token is None or stored.data_key_id is None:
+            return {}
+        place = provider_place(stored.provider, stored.data_key_id)
+        return open_mapping(self._cipher, kept.data_keys, place, stored.token)
+
+    def _options(self, kept: Kept) -> Mapping[str, str]:
+        row = kept.row
+        if row.options is None or row.options_key_id is None:
+            return {}
+        place = options_place(kept.secret, row.options_key_id)
+        return open_mapping(self._cipher, kept.data_keys, place, row.options)
 
     def _ask(
         self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], kind: str, hops: int

@@ -15,7 +15,7 @@ from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.gate import not_permitted
-from resolver.service.rows import active_data_key, provider_place
+from resolver.service.rows import active_data_key, open_mapping, provider_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,9 +61,8 @@ def open_parameters(session: Session, cipher: Cipher, stored: StoredProvider) ->
     """A provider's connection parameters, decrypted."""
     if stored.token is None or stored.data_key_id is None:
         return {}
-    opened = [cipher.open_data_key(key) for key in session.data_keys([stored.data_key_id])]
     place = provider_place(stored.provider, stored.data_key_id)
-    return dict(json.loads(opened[0].open(place, stored.token).reveal()))
+    return open_mapping(cipher, session.data_keys([stored.data_key_id]), place, stored.token)
 
 
 class Providers:

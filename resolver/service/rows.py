@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from resolver.core.envelope import Place, Purpose
@@ -68,6 +69,29 @@ def active_data_key(session: Session, cipher: Cipher, tenant_id: str) -> DataKey
     if stored is None:
         raise StoreError("the tenant has no data key", hint="the database was changed by hand")
     return cipher.open_data_key(stored)
+
+
+def open_mapping(
+    cipher: Cipher, data_keys: Iterable[StoredDataKey], place: Place, token: str
+) -> dict[str, str]:
+    """A sealed mapping of texts: a provider's connection parameters, or a secret's options.
+
+    Args:
+        cipher: opens data keys.
+        data_keys: the stored data keys, the place's among them.
+        place: where the token belongs.
+        token: the sealed mapping.
+
+    Raises:
+        StoreError: the place's data key is not among them.
+        TokenError: the token does not open, or belongs elsewhere.
+    """
+    for stored in data_keys:
+        if stored.id == place.data_key_id:
+            return dict(json.loads(cipher.open_data_key(stored).open(place, token).reveal()))
+    raise StoreError(
+        f"the data key of the {place.purpose} is missing", hint="try again: keys may just be rotated"
+    )
 
 
 class Opener:
