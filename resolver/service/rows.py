@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolver.core.envelope import Place, Purpose
 from resolver.errors import MisplacedTokenError, StoreError, TokenError
@@ -116,7 +116,7 @@ class Opener:
                 opened[key.id] = self._cipher.open_data_key(key)
             except TokenError as error:
                 entry = self._trail.entry(
-                    caller, home, "data_key:unreadable", data_key=key.id, reason=type(error).__name__
+                    caller, home, "data_key:unreadable", data_key=key.id, **_failure(error)
                 )
                 self._trail.commit(home.id, [entry])
                 raise
@@ -149,10 +149,15 @@ class Opener:
             return data_key.open(value_place(row.secret, row.data_key_id), row.token)
         except TokenError as error:
             about = {"key": shown} if shown else named(secret)
-            moved = error.moved if isinstance(error, MisplacedTokenError) else ()
-            entry = self._trail.entry(caller, home, "secret:unreadable", reason=type(error).__name__)
-            self._trail.commit(home.id, [entry | about | ({"moved": list(moved)} if moved else {})])
+            entry = self._trail.entry(caller, home, "secret:unreadable", **_failure(error))
+            self._trail.commit(home.id, [entry | about])
             message = f"secret {name} of tenant {secret.tenant.name!r}: {error.message}"
-            if moved:
-                raise MisplacedTokenError(message, hint=error.hint, moved=moved) from None
+            if isinstance(error, MisplacedTokenError):
+                raise MisplacedTokenError(message, hint=error.hint, moved=error.moved) from None
             raise type(error)(message, hint=error.hint) from None
+
+
+def _failure(error: TokenError) -> dict[str, Any]:
+    """What a record says of a token that does not open."""
+    moved = {"moved": list(error.moved)} if isinstance(error, MisplacedTokenError) else {}
+    return {"reason": type(error).__name__} | moved

@@ -131,3 +131,18 @@ def test_a_rollback_opens_no_moved_token(world: World) -> None:
     assert caught.value.moved == ("row", "key")
     assert last_record(world, "home")["action"] == "secret:unreadable"
     assert world.service.secrets.list(world.admin, "home").items[0].version == 2
+
+
+def test_a_wrapped_key_of_another_tenant_is_told_as_such(world: World) -> None:
+    """A tenant's data key that was put in another's place opens nothing, and the record says so."""
+    secrets(world)
+    world.secret("far", tenant="away")
+    key_of = "(SELECT wrapped FROM data_key JOIN tenant ON tenant.id = tenant_id WHERE name = '{}')"
+    home, away = key_of.format("home"), key_of.format("away")
+    world.execute(f"UPDATE data_key SET wrapped = {away} WHERE wrapped = {home}")
+    service = world.reopened()  # this one has the right key open
+    with pytest.raises(MisplacedTokenError) as caught:
+        service.secrets.show(world.admin, "home", "k")
+    assert caught.value.moved == ("tenant", "row")
+    record = last_record(world, "home")
+    assert (record["action"], record["moved"]) == ("data_key:unreadable", ["tenant", "row"])
