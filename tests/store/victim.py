@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service, rotation
 from resolver.store.sql import SqlStore
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
 
-JOBS = ("create", "update", "rotate-data", "rotate-root")
+JOBS = ("create", "rotate-data", "update", "rotate-root", "import", "rotate-data")
 
 
 class Victims:
@@ -56,6 +58,7 @@ class Victims:
             assert time.monotonic() < deadline, "the victim did not begin"
             time.sleep(0.002)
         time.sleep(after)
+        assert pid > 1  # 0 and -1 would be this whole group, or everything
         os.kill(pid, signal.SIGKILL)
         status = self._ask(None)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -117,6 +120,20 @@ def _work(service: Service, caller: Caller, job: str, name: str, note: Callable[
                 note("begin", key, value)
                 service.secrets.update(caller, "home", key, value=value)
                 note("done", key, value)
+            case "import":
+                keys = [f"{name}.{number}.{part}" for part in range(4)] + [f"k{number % 5}"]
+                entries = [
+                    Incoming(
+                        key, "home", [MovedVersion(1, SecretValue(value))], Visibility.TENANT, hidden=False
+                    )
+                    for key in keys
+                ]
+                for key in keys:
+                    note("begin", key, value)
+                done = service.moving.import_(caller, "home", entries, override=True)
+                assert (done.stored, done.errors) == (5, {})
+                for key in keys:
+                    note("done", key, value)
             case "rotate-data":
                 service.keys.rotate_data(caller, "", lambda _doing, _more: None)
             case "rotate-root":
