@@ -31,6 +31,7 @@ class Field(enum.StrEnum):
     UPDATED_AT = "updated_at"
     EXPIRES_AT = "expires_at"
     ROTATE_AT = "rotate_at"
+    PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Listing:
         size: how many to return at most; None for all.
         equal: values that fields must have, one of several for each field.
         matches: a further test of the key.
+        matches_provider: a further test of the name of the provider that it is kept with.
     """
 
     search: str = ""
@@ -79,6 +81,7 @@ class Listing:
     size: int | None = DEFAULT_SIZE
     equal: Mapping[Field, Sequence[str | int | bool]] = field(default_factory=dict)
     matches: Callable[[str], bool] | None = None
+    matches_provider: Callable[[str | None], bool] | None = None
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.size is not None and self.size < 0):

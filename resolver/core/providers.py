@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 LOCAL = "local"
 """The type of provider whose secrets are kept in this store."""
 
+HOPS_HEADER = "X-Resolver-Hops"
+"""The header that says how many managers a request has come through."""
+
 MAX_HOPS = 3
 """How many managers a request may go through, so that two that name each other come to an end."""
 

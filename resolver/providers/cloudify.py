@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from resolver.core.model import SecretValue, check_key
-from resolver.core.providers import MAX_HOPS, Missed, Wanted
+from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, ResolverError
 from resolver.providers.parameters import check_header_text, check_names
 from resolver.wire import Origin, Request, parse_origin, tls_context
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from resolver.providers.calls import Calls
     from resolver.wire import Answer
-
-HOPS_HEADER = "X-Resolver-Hops"
-"""Tells the other manager how many the request has come through."""
 
 _LOGIN = {"username", "password"}
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")

@@ -25,6 +25,7 @@ from resolver.errors import (
     NoSuchTenantError,
     NotFoundError,
     NotPermittedError,
+    ProviderError,
     ResolverError,
     SchemaMismatchError,
     TokenError,
@@ -34,7 +35,7 @@ from resolver.errors import (
 from resolver.rest.answers import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
     from resolver.core.problems import Problem
 
 LOG = logging.getLogger("resolver.server")
-
-
-class FailedDependencyError(ResolverError):
-    """A secrets provider does not answer."""
 
 
 class IllegalActionError(InvalidRequestError):
@@ -84,9 +81,9 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     NoSuchFieldError: (400, "no_such_include_field_error"),
     InvalidRequestError: (400, "bad_parameters_error"),
     UsageError: (400, "bad_parameters_error"),
+    ProviderError: (400, "failed_dependency"),
     TokenError: (500, "invalid_fernet_token_format_error"),
     UnavailableError: (503, "service_unavailable_error"),
-    FailedDependencyError: (400, "failed_dependency"),
     ResolverError: (500, "internal_server_error"),
 }
 """The status and code of each branch of the errors; the first that fits counts."""
@@ -139,10 +136,10 @@ class RefusedUseError(ResolverError):
     Args:
         message: one sentence.
         status: the status and code of the first kind of refusal.
-        refusals: the reason for each refused key.
+        refusals: what each refused key is told.
     """
 
-    def __init__(self, message: str, status: tuple[int, str], refusals: Mapping[str, str]) -> None:
+    def __init__(self, message: str, status: tuple[int, str], refusals: Sequence[Mapping[str, str]]) -> None:
         super().__init__(message)
         self.status = status
         self.refusals = refusals
@@ -190,8 +187,7 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
         raise error
     if isinstance(error, RefusedUseError):
         status, code = error.status
-        refusals = [{"key": key, "reason": reason} for key, reason in error.refusals.items()]
-        return Answer(error_body(error.message, code, refusals=refusals), status)
+        return Answer(error_body(error.message, code, refusals=list(error.refusals)), status)
     status, code = _status_of(error)
     if isinstance(error, NoSuchTenantError) and hasattr(request.state, "tenant_by_header"):
         # As Cloudify's client expects it: with 404 it would say that the secret was not found.
@@ -202,7 +198,7 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
     if isinstance(error, BlueprintError):
         problems = [problem_fields(problem) for problem in error.problems]
         return Answer(error_body(error.message, code, problems=problems), status)
-    if isinstance(error, UnavailableError) and not isinstance(error, TokenError):
+    if isinstance(error, UnavailableError) and not isinstance(error, (TokenError, ProviderError)):
         # Paths, addresses and the driver's words are for the operator.
         LOG.error("%s", error.message)
         return Answer(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.responses import Response
 
 from resolver.core.model import Caller
+from resolver.core.providers import HOPS_HEADER
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.rest.answers import read_json
 from resolver.rest.auth import TOKEN_HEADER, Authenticator
@@ -296,6 +297,13 @@ async def _tenant(request: Request) -> str:
     return name
 
 
+async def _hops(request: Request) -> int:
+    text = request.headers.get(HOPS_HEADER, "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 3:  # noqa: PLR2004 - far beyond the limit
+        raise RequestError(400, f"the header {HOPS_HEADER} is not a number")
+    return int(text)
+
+
 CallerDep = Annotated[Caller, Depends(_caller)]
 """Who asks."""
 
@@ -307,3 +315,6 @@ ServerDep = Annotated[Server, Depends(server_of)]
 
 TenantDep = Annotated[str, Depends(_tenant)]
 """The tenant that the header names."""
+
+HopsDep = Annotated[int, Depends(_hops)]
+"""How many managers the request has come through."""

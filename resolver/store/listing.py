@@ -33,8 +33,9 @@ _COLUMNS: dict[Field, ColumnElement[Any]] = {
     Field.UPDATED_AT: t.secret.c.updated_at,
     Field.EXPIRES_AT: t.secret.c.expires_at,
     Field.ROTATE_AT: t.secret.c.rotate_at,
+    Field.PROVIDER: t.secrets_provider.c.name,
 }
-_TEXTS = frozenset({Field.KEY, Field.TENANT, Field.OWNER})
+_TEXTS = frozenset({Field.KEY, Field.TENANT, Field.OWNER, Field.PROVIDER})
 """Fields whose order a database's collation could change."""
 
 
@@ -44,7 +45,7 @@ class ListingRows(Rows):
     def page(self, reach: Reach, listing: Listing) -> Page:
         """The part of a list that is asked for, with the number of all that the caller may see."""
         conditions = _conditions(reach, listing)
-        if listing.matches is None:
+        if listing.matches is None and listing.matches_provider is None:
             total = self._connection.execute(
                 select(func.count()).select_from(SECRETS).where(*conditions),
             ).scalar_one()
@@ -59,9 +60,16 @@ class ListingRows(Rows):
                     listing.offset
                 )
             return Page([make_secret(row) for row in self._connection.execute(ordered)], total)
-        named = select(t.secret.c.id, t.secret.c.key).select_from(SECRETS).where(*conditions)
-        rows = self._connection.execute(named.order_by(*self._order(listing)))
-        ids = [secret_id for secret_id, key in rows if listing.matches(key)]
+        named = select(t.secret.c.id, t.secret.c.key, t.secrets_provider.c.name)
+        rows = self._connection.execute(
+            named.select_from(SECRETS).where(*conditions).order_by(*self._order(listing))
+        )
+        key_fits, provider_fits = listing.matches, listing.matches_provider
+        ids = [
+            secret_id
+            for secret_id, key, provider in rows
+            if (key_fits is None or key_fits(key)) and (provider_fits is None or provider_fits(provider))
+        ]
         end = None if listing.size is None else listing.offset + listing.size
         return Page(self._by_ids(ids[listing.offset : end]), len(ids))
 

@@ -199,6 +199,12 @@ def test_providers(cfy: Cfy) -> None:
     assert cfy.reads("secrets", "providers", "get", "near")["type"] == "local"
     cfy.prints("secrets", "providers", "update", "near", "-y", "local", "-l", "global")
     assert "successfully" in cfy.prints("secrets", "providers", "test", "near")
+    cfy.prints("secrets", "create", "one", "-s", "value one", "-p", "near")
+    assert cfy.reads("secrets", "get", "one")["provider_name"] == "near"
+    assert [item["key"] for item in cfy.reads("secrets", "list", "-p", "near")] == ["one"]
+    cfy.prints("secrets", "update", "one", "-s", "newer", "-p", "near")
+    assert cfy.reads("secrets", "get", "one")["value"] == "newer"
+    cfy.prints("secrets", "delete", "one")
     cfy.prints("secrets", "providers", "delete", "near")
     assert "was not found" in cfy.prints("secrets", "providers", "get", "near")
 

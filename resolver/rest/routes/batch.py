@@ -1,7 +1,7 @@
 """Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,14 +15,20 @@ from resolver.core.intrinsic import Origin
 from resolver.core.policy import Verdict
 from resolver.core.resolve import CallSite
 from resolver.core.values import GivenInput
-from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    NotPermittedError,
+    ResolverError,
+    UnavailableError,
+)
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolved import ResolvedBlueprint, joined_text
 from resolver.rest.answers import Answer
 from resolver.rest.errors import STATUSES, RefusedUseError
 from resolver.rest.routes.shapes import SecretFacts, secret_facts
-from resolver.rest.routing import OWN, Body, CallerDep, Group, ServerDep, ServiceDep
-from resolver.service.use import Claim, ClaimedUse
+from resolver.rest.routing import OWN, Body, CallerDep, Group, HopsDep, ServerDep, ServiceDep
+from resolver.service.use import Claim, ClaimedUse, Refusal
 
 GROUP = Group("use", OWN)
 
@@ -31,6 +37,12 @@ MAX_KEYS = 10_000
 
 MAX_BLUEPRINTS = 100
 """Most blueprints that one request may bring."""
+
+_KINDS: Mapping[Verdict, type[ResolverError]] = {
+    Verdict.ABSENT: NotFoundError,
+    Verdict.UNAVAILABLE: UnavailableError,
+}
+"""The kind of error that a refusal is; any other is not permitted. The status is that of the first kind."""
 
 MAX_NAME = 1000
 """Longest name of a blueprint, in characters."""
@@ -79,6 +91,7 @@ class UsedValue(TypedDict):
     value: str
     version: int
     may_show: bool
+    expired_at: str | None
 
 
 class UseResult(TypedDict):
@@ -88,21 +101,26 @@ class UseResult(TypedDict):
 
 
 @GROUP.route("POST", "/use", UseResult)
-def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep) -> Response:
+def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep, hops: HopsDep) -> Response:
     """Give out the values of keys, all of them or none; hidden ones, too, to those who may use secrets.
 
     The digests and call sites are recorded as the client's word.
     """
     claim = Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
     uses = [_claimed(wanted) for wanted in body.keys]
-    answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim)
+    answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim, hops=hops)
     if answer.refusals:
-        raise _refused({key: refusal.verdict for key, refusal in answer.refusals.items()})
+        raise _refused(answer.refusals)
     server.metrics.values.labels("batch").inc(len(answer.secrets))
     return Answer(
         {
             "secrets": {
-                key: UsedValue(value=used.value.reveal(), version=used.version, may_show=used.may_show)
+                key: UsedValue(
+                    value=used.value.reveal(),
+                    version=used.version,
+                    may_show=used.may_show,
+                    expired_at=used.expired_at,
+                )
                 for key, used in answer.secrets.items()
             }
         }
@@ -124,14 +142,18 @@ def _claimed(wanted: KeyWanted) -> ClaimedUse:
     )
 
 
-def _refused(refusals: dict[str, Verdict]) -> RefusedUseError:
-    absent = [key for key, verdict in refusals.items() if verdict is Verdict.ABSENT]
-    status = STATUSES[NotFoundError if len(absent) == len(refusals) else NotPermittedError]
+def _refused(refusals: Mapping[str, Refusal]) -> RefusedUseError:
+    kinds = {_KINDS.get(refusal.verdict, NotPermittedError) for refusal in refusals.values()}
+    kind = next(kind for kind in (NotPermittedError, NotFoundError, UnavailableError) if kind in kinds)
     count = len(refusals)
     return RefusedUseError(
         f"{count} key{'s' if count != 1 else ''} may not be had, so no value was given out",
-        status,
-        {key: verdict.value for key, verdict in refusals.items()},
+        STATUSES[kind],
+        [
+            {"key": key, "reason": refusal.verdict.value}
+            | ({"cause": refusal.cause} if refusal.cause else {})
+            for key, refusal in refusals.items()
+        ],
     )
 
 
@@ -147,6 +169,8 @@ class KeyChecked(TypedDict):
 
     secret: SecretFacts | None
     refusal: str | None
+    expired: bool
+    due: bool
 
 
 class CheckResult(TypedDict):
@@ -165,6 +189,8 @@ def check_keys(body: CheckRequest, caller: CallerDep, service: ServiceDep) -> Re
                 key: KeyChecked(
                     secret=secret_facts(status.secret) if status.secret else None,
                     refusal=status.refusal.verdict.value if status.refusal else None,
+                    expired=status.expired,
+                    due=status.due,
                 )
                 for key, status in statuses.items()
             }

@@ -15,6 +15,7 @@ FIELDS = {
     "resource_availability": Field.VISIBILITY,
     "is_hidden_value": Field.HIDDEN,
     "created_by": Field.OWNER,
+    "provider_name": Field.PROVIDER,
     "created_at": Field.CREATED_AT,
     "updated_at": Field.UPDATED_AT,
 }
@@ -52,6 +53,7 @@ class Constraints(Body):
 
 Equal = Mapping[Field, Sequence[str | int | bool]]
 Matches = Callable[[str], bool]
+ProviderMatches = Callable[[str | None], bool]
 
 
 def order_of(text: str) -> Order:
@@ -102,22 +104,29 @@ _TESTS: Mapping[str, Callable[[str, str], bool]] = {
 
 def rules_match(
     rules: Sequence[FilterRule] | None, constraints: Constraints | None
-) -> tuple[Equal, Matches | None]:
-    """What rules or constraints ask of fields and of keys.
+) -> tuple[Equal, Matches | None, ProviderMatches | None]:
+    """What rules or constraints ask of fields, of keys, and of providers' names.
 
     Raises:
         BadFilterRuleError: a rule is malformed.
         InvalidRequestError: a constraint is malformed.
     """
     if constraints is not None:
-        return _constrained(constraints)
-    if not rules:
-        return {}, None
-    tests = [_test_of(rule) for rule in rules]
-    return {}, lambda key: all(test(key) for test in tests)
+        return (*_constrained(constraints), None)
+    tests: dict[str, list[ProviderMatches]] = {"key": [], "provider_name": []}
+    for rule in rules or ():
+        test = _test_of(rule)
+        tests[rule.key].append(test)
+    of_key, of_provider = tests["key"], tests["provider_name"]
+    return (
+        {},
+        (lambda key: all(test(key) for test in of_key)) if of_key else None,
+        (lambda name: all(test(name) for test in of_provider)) if of_provider else None,
+    )
 
 
-def _test_of(rule: FilterRule) -> Matches:
+def _test_of(rule: FilterRule) -> ProviderMatches:
+    """The test that a rule makes of a word; what is not there is empty, and like no value."""
     if rule.type != "attribute":
         raise BadFilterRuleError(rule.model_dump(), "secrets have no labels: the type is `attribute`")
     if rule.key not in ("key", "provider_name"):
@@ -125,12 +134,11 @@ def _test_of(rule: FilterRule) -> Matches:
     if rule.operator == "is_not_empty":
         if rule.values:
             raise BadFilterRuleError(rule.model_dump(), "`is_not_empty` takes no values")
-        return lambda _key: rule.key == "key"
+        return bool
     test = _TESTS.get(rule.operator)
     if test is None:
-        raise BadFilterRuleError(
-            rule.model_dump(), f"the operator is one of {', '.join(_TESTS)}, is_not_empty"
-        )
+        known = ", ".join(_TESTS)
+        raise BadFilterRuleError(rule.model_dump(), f"the operator is one of {known}, is_not_empty")
     if not rule.values:
         raise BadFilterRuleError(rule.model_dump(), "the rule has no values")
     for value in rule.values:
@@ -139,10 +147,7 @@ def _test_of(rule: FilterRule) -> Matches:
         except InvalidRequestError as error:
             raise BadFilterRuleError(rule.model_dump(), error.message) from None
     combine = all if rule.operator.startswith("not_") else any
-    if rule.key == "provider_name":
-        # This server keeps all values itself, so no secret has a provider's name.
-        return lambda _key: rule.operator.startswith("not_")
-    return lambda key: combine(test(key, value) for value in rule.values)
+    return lambda text: combine(test(text or "", value) for value in rule.values)
 
 
 def _constrained(constraints: Constraints) -> tuple[Equal, Matches | None]:

@@ -45,10 +45,11 @@ class ExportedSecret(TypedDict):
 
 
 class ExportResult(TypedDict):
-    """The secrets that leave, and how many hidden ones stay."""
+    """The secrets that leave, how many hidden ones stay, and how many whose values providers have."""
 
     secrets: list[ExportedSecret]
     left_out: int
+    elsewhere: int
 
 
 @GROUP.route("POST", "/export", ExportResult)
@@ -65,7 +66,13 @@ def export_facts(body: ExportRequest, caller: CallerDep, service: ServiceDep) ->
         all_tenants=body.all_tenants,
         all_versions=body.all_versions,
     )
-    return Answer({"secrets": [_exported(one) for one in found.secrets], "left_out": found.left_out})
+    return Answer(
+        {
+            "secrets": [_exported(one) for one in found.secrets],
+            "left_out": found.left_out,
+            "elsewhere": found.elsewhere,
+        }
+    )
 
 
 def _exported(one: Exported) -> ExportedSecret:

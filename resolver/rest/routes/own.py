@@ -13,7 +13,7 @@ from resolver.core.model import Visibility
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routes.shapes import SecretFacts, VersionNumber, VisibilityName, secret_facts
-from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
+from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
 from resolver.service.manage import KEEP
 
 GROUP = Group("secrets in full", OWN)
@@ -24,13 +24,15 @@ _Days = Annotated[int, PydanticField(ge=1, le=36_500)]
 class NewFacts(Body):
     """A secret to be created."""
 
-    value: str
+    value: str = ""
     visibility: VisibilityName = "tenant"
     hidden: StrictBool = False
     json_schema: str | None = PydanticField(None, alias="schema")
     expires_at: str | None = None
     rotate_after: _Days | None = None
     update_if_exists: StrictBool = False
+    provider: str | None = None
+    provider_options: dict[str, str] | None = None
 
 
 class ChangedFacts(Body):
@@ -43,6 +45,8 @@ class ChangedFacts(Body):
     expires_at: str | None = None
     rotate_after: _Days | None = None
     if_version: VersionNumber | None = None
+    provider: str | None = None
+    provider_options: dict[str, str] | None = None
 
 
 class Rollback(Body):
@@ -122,14 +126,18 @@ def create_facts(
         expires_at=body.expires_at,
         rotate_after=body.rotate_after,
         update_if_exists=body.update_if_exists,
+        provider=body.provider,
+        provider_options=body.provider_options,
     )
     return Answer(secret_facts(secret))
 
 
 @GROUP.route("GET", "/secrets/{key}", ShownFacts)
-def show_facts(key: str, caller: CallerDep, tenant: TenantDep, service: ServiceDep) -> Response:
+def show_facts(
+    key: str, caller: CallerDep, tenant: TenantDep, service: ServiceDep, hops: HopsDep
+) -> Response:
     """A secret with its value."""
-    secret, value = service.secrets.show(caller, tenant, key)
+    secret, value = service.secrets.show(caller, tenant, key, hops=hops)
     return Answer({**secret_facts(secret), "value": None if value is None else value.reveal()})
 
 
@@ -150,6 +158,8 @@ def change_facts(
         expires_at=body.expires_at if "expires_at" in given else KEEP,
         rotate_after=body.rotate_after if "rotate_after" in given else KEEP,
         if_version=body.if_version,
+        provider=body.provider,
+        provider_options=body.provider_options,
     )
     return Answer(secret_facts(secret))
 

@@ -8,10 +8,9 @@ from typing_extensions import TypedDict
 
 from resolver.core.model import Visibility
 from resolver.core.providers import Provider
-from resolver.errors import InvalidRequestError, UnavailableError
+from resolver.errors import ProviderError, UnavailableError
 from resolver.rest.answers import Answer, nothing
-from resolver.rest.errors import FailedDependencyError
-from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.queries import ListQueryDep, texts
 from resolver.rest.routes.shapes import VisibilityName
 from resolver.rest.routing import V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 
@@ -77,34 +76,21 @@ def _provider_object(provider: Provider, parameters: Any = None) -> ProviderObje
     )
 
 
-def _texts(parameters: dict[str, Any] | None) -> dict[str, str]:
-    """Connection parameters as text; numbers and booleans as JSON writes them."""
-    texts: dict[str, str] = {}
-    for name, value in (parameters or {}).items():
-        if isinstance(value, bool):
-            texts[name] = str(value).lower()
-        elif isinstance(value, (str, int)):
-            texts[name] = str(value)
-        else:
-            raise InvalidRequestError("a connection parameter is neither text nor a number")
-    return texts
-
-
 @GROUP.route("PUT", "/secrets-providers", ProviderObject)
 def create_provider(body: NewProvider, caller: CallerDep, tenant: TenantDep, service: ServiceDep) -> Response:
     """Set up a provider. With `test`, only try whether one answers, which is 204 when it does."""
     if body.test:
         try:
             works = service.providers.test(
-                caller, tenant, name=body.name, kind=body.type, parameters=_texts(body.connection_parameters)
+                caller, tenant, name=body.name, kind=body.type, parameters=texts(body.connection_parameters)
             )
         except UnavailableError:
             works = False
         if not works:
-            raise FailedDependencyError("the provider does not answer, or not as it should")
+            raise ProviderError("the provider does not answer, or not as it should")
         return nothing()
     provider = service.providers.create(
-        caller, tenant, body.name, body.type, _texts(body.connection_parameters), Visibility(body.visibility)
+        caller, tenant, body.name, body.type, texts(body.connection_parameters), Visibility(body.visibility)
     )
     return Answer(_provider_object(provider))
 
@@ -136,7 +122,7 @@ def update_provider(
         tenant,
         name,
         kind=body.type or "",
-        parameters=_texts(body.connection_parameters) or None,
+        parameters=texts(body.connection_parameters) or None,
         visibility=None if body.visibility is None else Visibility(body.visibility),
     )
     return Answer(_provider_object(provider))

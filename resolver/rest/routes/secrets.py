@@ -15,9 +15,9 @@ from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedErro
 from resolver.rest.answers import Answer, nothing, page, read_json
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.routes.finding import Constraints, FilterRule, order_of, rules_match, wanted_fields
-from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.queries import ListQueryDep, texts
 from resolver.rest.routes.shapes import SecretItem, SecretObject, VisibilityName, secret_item, secret_object
-from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
+from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
 
 GROUP = Group("secrets", V31, V3)
 
@@ -85,11 +85,6 @@ def _text(value: Any, *, has_schema: bool) -> str:  # noqa: ANN401 - JSON data
     return value
 
 
-def _demand_no_provider(name: str | None) -> None:
-    if name:
-        raise InvalidRequestError("this server keeps all values itself", hint="leave out provider_name")
-
-
 def _known(caller: CallerDep, tenant: TenantDep, service: ServiceDep, key: str) -> Secret:
     """What is known of a secret without its value."""
     found = service.secrets.list(caller, tenant, Listing(equal={Field.KEY: [key]}, size=1)).items
@@ -103,19 +98,23 @@ def create_secret(
     key: str, body: NewSecret, caller: CallerDep, tenant: TenantDep, service: ServiceDep
 ) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
-    _demand_no_provider(body.provider_name)
     has_schema = bool(body.json_schema)
-    if body.update_if_exists and not has_schema and not isinstance(body.value, str):
+    provider = body.provider_name or None
+    # A value that is not there is none for those whose provider has it.
+    value = "" if body.value is None and provider is not None else body.value
+    if body.update_if_exists and not has_schema and not isinstance(value, str):
         has_schema = _has_schema(caller, tenant, service, key)
     secret = service.secrets.create(
         caller,
         tenant,
         key,
-        _text(body.value, has_schema=has_schema),
+        _text(value, has_schema=has_schema),
         visibility=Visibility(body.visibility),
         hidden=body.is_hidden_value,
         schema=json.dumps(body.json_schema) if body.json_schema else None,
         update_if_exists=body.update_if_exists,
+        provider=provider,
+        provider_options=texts(body.provider_options) or None,
     )
     return Answer(secret_object(secret))
 
@@ -127,13 +126,14 @@ def get_secret(
     caller: CallerDep,
     tenant: TenantDep,
     service: ServiceDep,
+    hops: HopsDep,
     *,
     skip_value: Annotated[Flag, Query(alias="_skip_value")] = False,
 ) -> Response:
     """A secret with its value; an empty one in place of a hidden value that the caller may not see."""
     if skip_value:
         return Answer(query.chosen({**secret_object(_known(caller, tenant, service, key))}, OBJECT_FIELDS))
-    secret, value = service.secrets.show(caller, tenant, key)
+    secret, value = service.secrets.show(caller, tenant, key, hops=hops)
     shown: Any = "" if value is None else value.reveal()
     if value is not None and secret.schema is not None:
         with contextlib.suppress(ValueError, RecursionError):  # as text, when JSON can't say it to everyone
@@ -154,10 +154,11 @@ def update_secret(
     """Change a secret. An empty value is passed over, as Cloudify's client means it."""
     if body is None or not request.state.has_fields:
         raise IllegalActionError("nothing to change was given")
-    _demand_no_provider(body.provider_name)
+    options = texts(body.provider_options)
     wants_value = body.value is not None and body.value != ""
     visibility = Visibility(body.visibility) if "visibility" in body.model_fields_set else None
-    if not wants_value and visibility is None and body.is_hidden_value is None and body.creator is None:
+    given = (visibility, body.is_hidden_value, body.creator, body.provider_name or None, options or None)
+    if not wants_value and all(one is None for one in given):
         visibility = _known(caller, tenant, service, key).visibility  # only the time of its change moves
     value = None
     if wants_value:
@@ -170,6 +171,8 @@ def update_secret(
         visibility=visibility,
         hidden=body.is_hidden_value,
         owner=body.creator,
+        provider=body.provider_name or None,
+        provider_options=options or None,
     )
     return Answer(secret_object(secret))
 
@@ -235,7 +238,7 @@ def search_secrets(
     asked = body or Search()
     if asked.filter_rules is not None and asked.constraints is not None:
         raise InvalidRequestError("filter rules and constraints were given", hint="give one of them")
-    equal, matches = rules_match(asked.filter_rules, asked.constraints)
+    equal, matches, matches_provider = rules_match(asked.filter_rules, asked.constraints)
     listing = Listing(
         query.search,
         [order_of(text) for text in query.sort],
@@ -243,6 +246,7 @@ def search_secrets(
         None if query.everything else query.size,
         equal,
         matches,
+        matches_provider,
     )
     found = service.secrets.list(caller, tenant, listing)
     filtered = None

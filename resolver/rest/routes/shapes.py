@@ -45,7 +45,7 @@ def secret_item(secret: Secret) -> SecretItem:
         tenant_name=secret.tenant.name,
         created_by=secret.owner,
         is_hidden_value=secret.hidden,
-        provider_name=None,
+        provider_name=secret.provider,
         resource_availability=secret.visibility.value,
     )
 
@@ -77,6 +77,7 @@ class SecretFacts(TypedDict):
     expires_at: str | None
     rotate_after: int | None
     rotate_at: str | None
+    provider: str | None
 
 
 def secret_facts(secret: Secret) -> SecretFacts:
@@ -95,4 +96,5 @@ def secret_facts(secret: Secret) -> SecretFacts:
         expires_at=secret.expires_at,
         rotate_after=secret.rotate_after,
         rotate_at=secret.rotate_at,
+        provider=secret.provider,
     )
