@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from resolver.errors import InvalidRequestError, TokenError
 from resolver.service.rows import active_data_key, open_mapping, options_place, provider_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import Cipher, Session, StoredDataKey, StoredElsewhere, StoredProvider
@@ -114,6 +115,11 @@ class Elsewhere:
         ]
         return _together(asks)
 
+    def options(self, caller: Caller, home: Tenant, kept: Kept) -> Mapping[str, str]:
+        """How a secret is found with its provider; TokenError when its options do not open."""
+        with self._noting_unreadable(caller, home, kept):
+            return self._options(kept)
+
     def probe(
         self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
     ) -> Mapping[str, SecretValue | Missed]:
@@ -131,17 +137,24 @@ class Elsewhere:
         groups: dict[str, tuple[str, Mapping[str, str], dict[str, Wanted]]] = {}
         for key, one in kept.items():
             provider = one.row.stored.provider
-            try:
+            with self._noting_unreadable(caller, home, one):
                 if provider.id not in groups:
                     groups[provider.id] = (provider.kind, self._parameters(one), {})
                 groups[provider.id][2][key] = Wanted(one.secret.key, self._options(one))
-            except TokenError as error:
-                entry = self._trail.entry(
-                    caller, home, "provider:unreadable", provider=provider.name, reason=type(error).__name__
-                )
-                self._trail.commit(home.id, [entry])
-                raise
         return groups.values()
+
+    @contextlib.contextmanager
+    def _noting_unreadable(self, caller: Caller, home: Tenant, kept: Kept) -> Iterator[None]:
+        """Record it when connection parameters or options do not open, or belong elsewhere."""
+        try:
+            yield
+        except TokenError as error:
+            name = kept.row.stored.provider.name
+            entry = self._trail.entry(
+                caller, home, "provider:unreadable", provider=name, reason=type(error).__name__
+            )
+            self._trail.commit(home.id, [entry])
+            raise
 
     def _parameters(self, kept: Kept) -> Mapping[str, str]:
         stored = kept.row.stored

@@ -14,8 +14,9 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.service.elsewhere import look_elsewhere
 from resolver.service.gate import not_permitted
-from resolver.service.rows import active_data_key, open_mapping, provider_place
+from resolver.service.rows import active_data_key, look_up, open_mapping, provider_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -164,6 +165,22 @@ class Providers:
                 if policy.is_visible(current, stored.provider, home)
             ]
 
+    def options_of(self, caller: Caller, tenant: str, key: str) -> Mapping[str, str] | None:
+        """How a secret is found with its provider; None for one of this store, and for who may not know.
+
+        These are the people to whom the value would be open if it were hidden.
+
+        Raises:
+            NotPermittedError: the caller may not see secrets here.
+        """
+        with self._store.read() as session:
+            current, home = self._gate.enter(session, caller, Permission.SECRET_SHOW, tenant)
+            row = look_up(session, current, home, [key]).get(key)
+            if row is None or not policy.may_open_hidden(current, Permission.SECRET_SHOW, row.secret):
+                return None
+            kept = look_elsewhere(session, [row.secret]).get(key)
+        return None if kept is None else self._elsewhere.options(current, home, kept)
+
     def update(
         self,
         caller: Caller,
@@ -183,13 +200,16 @@ class Providers:
             InvalidRequestError: a parameter breaks the rules, or credentials are missing for a new one.
             NotPermittedError: the caller may not do this here, or the destination is not allowed.
             NotFoundError: there is no such provider, or the caller may not see that there is.
-            ConflictError: another writer was quicker.
+            ConflictError: another writer was quicker, or secrets are kept with it by the rules of its type.
         """
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_UPDATE, tenant)
             stored = find_provider(session, current, home, name)
             provider = stored.provider
             _demand_home(provider, home)
+            if kind not in ("", provider.kind):
+                # Else values that are here would be gone, and those that are elsewhere be empty ones of here.
+                _demand_unused(session, current, provider, "it gets another type")
             wider = provider.visibility if visibility is None else visibility
             if wider.width < provider.visibility.width:
                 raise InvalidRequestError(
@@ -216,15 +236,7 @@ class Providers:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_DELETE, tenant)
             provider = find_provider(session, current, home, name).provider
             _demand_home(provider, home)
-            kept = session.secrets_of_provider(provider.id, _MAX_LISTED + 1)
-            if kept:
-                # Keys of other tenants and private ones are not for everyone to know.
-                named = [key for where, key in kept[:_MAX_LISTED] if where == home.name]
-                names = ", ".join(named) if policy.administers(current, home) else ""
-                raise ConflictError(
-                    f"secrets are kept with provider {name!r}" + (f": {names}" if names else ""),
-                    hint="delete them, or keep them elsewhere, before it is deleted",
-                )
+            _demand_unused(session, current, provider, "it is deleted")
             session.delete_provider(provider.id)
             self._note(session, current, home, Permission.PROVIDER_DELETE, name)
 
@@ -307,6 +319,19 @@ def _demand_global(caller: Caller, home: Tenant) -> None:
         raise NotPermittedError(
             f"user {caller.username!r} is not permitted to make a secrets provider global",
             hint=not_permitted(caller, Permission.SECRET_CREATE_GLOBAL, home.name).hint,
+        )
+
+
+def _demand_unused(session: Session, caller: Caller, provider: Provider, change: str) -> None:
+    """Refuse a change that secrets kept with a provider would not outlive."""
+    kept = session.secrets_of_provider(provider.id, _MAX_LISTED + 1)
+    if kept:
+        # Keys of other tenants and private ones are not for everyone to know.
+        named = [key for where, key in kept[:_MAX_LISTED] if where == provider.tenant.name]
+        names = ", ".join(named) if policy.administers(caller, provider.tenant) else ""
+        raise ConflictError(
+            f"secrets are kept with provider {provider.name!r}" + (f": {names}" if names else ""),
+            hint=f"delete them, or keep them elsewhere, before {change}",
         )
 
 

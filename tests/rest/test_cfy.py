@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import peer
 from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
@@ -199,14 +200,46 @@ def test_providers(cfy: Cfy) -> None:
     assert cfy.reads("secrets", "providers", "get", "near")["type"] == "local"
     cfy.prints("secrets", "providers", "update", "near", "-y", "local", "-l", "global")
     assert "successfully" in cfy.prints("secrets", "providers", "test", "near")
+    assert "successfully" in cfy.prints("secrets", "providers", "test", "-y", "local")
     cfy.prints("secrets", "create", "one", "-s", "value one", "-p", "near")
     assert cfy.reads("secrets", "get", "one")["provider_name"] == "near"
     assert [item["key"] for item in cfy.reads("secrets", "list", "-p", "near")] == ["one"]
     cfy.prints("secrets", "update", "one", "-s", "newer", "-p", "near")
     assert cfy.reads("secrets", "get", "one")["value"] == "newer"
+    assert "secrets are kept with provider 'near': one" in cfy.refused(
+        "secrets", "providers", "delete", "near"
+    )
     cfy.prints("secrets", "delete", "one")
     cfy.prints("secrets", "providers", "delete", "near")
     assert "was not found" in cfy.prints("secrets", "providers", "get", "near")
+
+
+def test_secrets_of_a_vault(cfy: Cfy) -> None:
+    """`cfy secrets create -p -o`: the value is the one that the provider has, found by the options."""
+    entry = b'{"data": {"data": {"db": "value there", "queue": "other"}}}'
+    with peer.serving(lambda head: peer.answer(200 if "good" in head else 403, entry)) as vault:
+        wrong = ("-c", f"url={vault.url}", "-c", "path=team", "-c", "token=bad")
+        refused = cfy.refused("secrets", "providers", "test", "-y", "vault", *wrong)
+        assert "the provider does not answer, or not as it should" in refused
+        cfy.prints("secrets", "providers", "create", "v", "-y", "vault", "--skip-check", *wrong)
+        assert "needs the credentials again" in cfy.refused(
+            "secrets", "providers", "update", "v", "-c", "path=other"
+        )
+        cfy.prints("secrets", "providers", "update", "v", "-c", "path=team", "-c", "token=good")
+        assert "successfully" in cfy.prints("secrets", "providers", "test", "v")
+        assert cfy.reads("secrets", "providers", "get", "v")["connection_parameters"]["token"] == "good"
+        assert "Secret `db` created" in cfy.prints("secrets", "create", "db", "-p", "v", "-o", "path=shop")
+        got = cfy.reads("secrets", "get", "db")
+        assert (got["value"], got["provider_options"]) == ("value there", '{"path": "shop"}')
+        assert "/v1/secret/data/team/shop " in vault.seen[-1]
+        cfy.prints("secrets", "update", "db", "-o", "path=shop", "-o", "key=queue")
+        assert cfy.reads("secrets", "get", "db")["value"] == "other"
+        refused = cfy.refused("secrets", "create", "up", "-p", "v", "-o", "path=../sys")
+        assert "provider option 'path' must be a path of plain steps" in refused
+        assert "secrets provider 'none' was not found" in cfy.refused("secrets", "create", "k", "-p", "none")
+    assert "can't be reached" in cfy.refused("secrets", "get", "db")
+    exported = cfy.prints("secrets", "export", "--non-encrypted", "-o", "/dev/stdout")
+    assert "value there" not in exported
 
 
 def test_refusals(cfy: Cfy, live: Live) -> None:

@@ -1,4 +1,4 @@
-"""Secrets that are kept elsewhere, here with another of our servers: this one, asked in another tenant."""
+"""Secrets that are kept elsewhere, here with another of our servers, or this one asked in another tenant."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.permissions import TenantRole
-from tests.rest.conftest import SECRETS, USE
+from resolver.store.sql import SqlStore
+from tests.databases import World, database
+from tests.rest.conftest import SECRETS, USE, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.rest.conftest import Client, Live
 
 PROVIDERS = "/api/v3.1/secrets-providers"
@@ -20,26 +25,38 @@ SEARCH = "/api/v3.1/searches/secrets"
 def near(live: Live) -> Client:
     """The administrator, with a provider `near` in tenant `home` that asks this server in tenant `away`."""
     admin = live.client()
-    _add(live, admin, "near", "away")
+    _add(admin, "near", live, admin.token, "away")
     live.world.secret("source", "value elsewhere", tenant="away")
     return admin
 
 
-def _add(live: Live, admin: Client, name: str, tenant: str) -> None:
-    parameters: dict[str, Any] = {
-        "host": "127.0.0.1",
-        "port": int(live.url.rsplit(":", 1)[1]),
-        "protocol": "http",
-        "tenant": tenant,
-        "token": admin.token,
-    }
-    admin.does("PUT", PROVIDERS, {"name": name, "type": "cloudify", "connection_parameters": parameters})
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[Live]:
+    """Another server, with a store of its own."""
+    url = database("sqlite", tmp_path)
+    with serving(World(url, SqlStore(url))) as server:
+        yield server
+
+
+def _parameters(live: Live, token: str, tenant: str = "home") -> dict[str, Any]:
+    port = int(live.url.rsplit(":", 1)[1])
+    return {"host": "127.0.0.1", "port": port, "protocol": "http", "tenant": tenant, "token": token}
+
+
+def _add(admin: Client, name: str, live: Live, token: str, tenant: str = "home") -> None:
+    body = {"name": name, "type": "cloudify", "connection_parameters": _parameters(live, token, tenant)}
+    admin.does("PUT", PROVIDERS, body)
+
+
+def _keep(admin: Client, key: str, provider: str, name: str | None = None) -> None:
+    options = {} if name is None else {"name": name}
+    body = {"value": None, "provider_name": provider, "provider_options": options}
+    assert admin.does("PUT", f"{SECRETS}/{key}", body)["provider_name"] == provider
 
 
 def test_a_secret_is_kept_with_a_provider(near: Client) -> None:
     """Created without a value, shown, used and resolved with the one that the provider has; listed by it."""
-    body = {"value": None, "provider_name": "near", "provider_options": {"name": "source"}}
-    assert near.does("PUT", f"{SECRETS}/one", body)["provider_name"] == "near"
+    _keep(near, "one", "near", "source")
     near.does("PUT", f"{SECRETS}/two", {"value": "here"})
     assert near.gets(f"{SECRETS}/one")["value"] == "value elsewhere"
     wanted = {"tenant": "home", "keys": [{"key": "one"}, {"key": "two"}]}
@@ -59,9 +76,8 @@ def test_a_secret_is_kept_with_a_provider(near: Client) -> None:
 
 def test_a_provider_that_fails_is_told_by_name(near: Client) -> None:
     """Its own secrets can't be had, all in one answer, and nothing that it said is repeated."""
-    for key, name in (("one", "source"), ("two", "absent")):
-        body = {"value": None, "provider_name": "near", "provider_options": {"name": name}}
-        near.does("PUT", f"{SECRETS}/{key}", body)
+    _keep(near, "one", "near", "source")
+    _keep(near, "two", "near", "absent")
     status, code, message = near.refused("GET", f"{SECRETS}/two")
     assert (status, code) == (400, "failed_dependency")
     assert "'near'" in message
@@ -73,13 +89,69 @@ def test_a_provider_that_fails_is_told_by_name(near: Client) -> None:
     assert "value elsewhere" not in answer.text
 
 
-def test_a_circle_ends(live: Live, near: Client) -> None:
-    """A secret that is kept with itself is asked for a few times, and then no more."""
-    _add(live, near, "self", "home")
-    near.does("PUT", f"{SECRETS}/round", {"value": None, "provider_name": "self"})
-    assert near.refused("GET", f"{SECRETS}/round")[:2] == (400, "failed_dependency")
-    text = near("GET", "/metrics").text
-    assert f'requests_total{{method="GET",route="{SECRETS}/{{key}}",status="400"}} 4.0' in text
+def test_another_server(live: Live, there: Live) -> None:
+    """Asked with a token of its own, which gets what its user may see there, and one that is hidden not."""
+    admin = live.client()
+    reader = there.user("reader", TenantRole.OPERATIONS)
+    there.world.secret("db", "value there")
+    there.world.secret("hidden", "not for readers", hidden=True)
+    body = {"name": "", "type": "cloudify", "test": True}
+    good = body | {"connection_parameters": _parameters(there, reader.token)}
+    assert admin.does("PUT", PROVIDERS, good, status=204) is None
+    for bad in (_parameters(there, "wrong"), _parameters(there, reader.token, "away")):
+        refused = admin.refused("PUT", PROVIDERS, body | {"connection_parameters": bad})
+        assert refused == (400, "failed_dependency", "the provider does not answer, or not as it should")
+    _add(admin, "there", there, reader.token)
+    _keep(admin, "mine", "there", "db")
+    _keep(admin, "hidden", "there")
+    assert admin.gets(f"{SECRETS}/mine")["value"] == "value there"
+    used = admin.does("POST", USE, {"tenant": "home", "keys": [{"key": "mine"}]})
+    assert used["secrets"]["mine"]["value"] == "value there"
+    answer = admin("POST", USE, {"tenant": "home", "keys": [{"key": "mine"}, {"key": "hidden"}]})
+    cause = "provider 'there': the value is hidden from its credentials"
+    assert answer.json()["refusals"] == [{"key": "hidden", "reason": "provider_failed", "cause": cause}]
+    assert "value there" not in answer.text
+    there.world.service.tokens.revoke(there.world.admin, reader.token.split("-")[1])
+    message = "secret 'mine' is kept with provider 'there', and it refused its credentials, or the use of"
+    assert admin.refused("GET", f"{SECRETS}/mine")[2] == f"{message} this secret"
+
+
+def test_a_circle_of_two_servers_ends(live: Live, there: Live) -> None:
+    """A secret that each keeps with the other is asked for a few times, and then no more."""
+    here, far = live.client(), there.client()
+    _add(here, "there", there, far.token)
+    _add(far, "back", live, here.token)
+    _keep(here, "round", "there")
+    _keep(far, "round", "back")
+    told = "secret 'round' is kept with provider 'there', and it answered with status 400"
+    assert here.refused("GET", f"{SECRETS}/round") == (400, "failed_dependency", told)
+    for client in (here, far):
+        line = f'requests_total{{method="GET",route="{SECRETS}/{{key}}",status="400"}} 2.0'
+        assert line in client("GET", "/metrics").text
+    last = far("GET", f"{SECRETS}/round", headers={"X-Resolver-Hops": "3"})
+    assert "the request came through 3 managers already" in last.json()["message"]
+    wanted = {"tenant": "home", "keys": [{"key": "round"}]}
+    answer = here("POST", USE, wanted, headers={"X-Resolver-Hops": "2"})
+    assert (answer.status_code, answer.json()["refusals"][0]["reason"]) == (503, "provider_failed")
+
+
+def test_options_are_for_those_who_may_see_all(live: Live, near: Client) -> None:
+    """The secret's creator and administrators, who see them as JSON text; others see that there is one."""
+    creator, other = live.user("creator", TenantRole.USER), live.user("other", TenantRole.USER)
+    _keep(creator, "one", "near", "source")
+    options = '{"name": "source"}'
+    told = {
+        client.token: client.gets(f"{SECRETS}/one")["provider_options"] for client in (creator, near, other)
+    }
+    assert list(told.values()) == [options, options, None]
+    found = other.does("PATCH", f"{SECRETS}/one", {"provider_options": {"name": "gone"}})
+    assert found["provider_options"] is None
+    assert creator.refused("GET", f"{SECRETS}/one")[:2] == (400, "failed_dependency")
+    known = creator.gets(f"{SECRETS}/one?_skip_value=true")
+    assert (known["value"], known["provider_options"]) == ("", '{"name": "gone"}')
+    assert other.gets(f"{SECRETS}/one?_skip_value=true")["provider_options"] is None
+    near.does("PUT", f"{SECRETS}/here", {"value": "x"})
+    assert near.gets(f"{SECRETS}/here")["provider_options"] is None
 
 
 @pytest.mark.parametrize("hops", ["-1", "x", "", "1" * 400])

@@ -142,6 +142,25 @@ def test_half_a_login_does_not_take_the_other_half(embedded: World, vault: Peer)
     assert thief.seen == []
 
 
+def test_the_type_stays_while_secrets_are_kept_with_it(world: World, vault: Peer) -> None:
+    """Else a value that is elsewhere would be an empty one of this store, and one that is here be gone."""
+    _create(world, vault)
+    world.service.providers.create(world.admin, "home", "l", "local", {})
+    world.service.secrets.create(world.admin, "home", "there", "", provider="v")
+    world.service.secrets.create(world.admin, "home", "here", "value", provider="l")
+    user = world.user("u", home=TenantRole.USER)
+    update = world.service.providers.update
+    with pytest.raises(ConflictError, match=r"^secrets are kept with provider 'v'$"):
+        update(user, "home", "v", kind="local")
+    with pytest.raises(ConflictError, match=r"^secrets are kept with provider 'l': here$") as raised:
+        update(world.admin, "home", "l", kind="vault", parameters=_parameters(vault))
+    assert raised.value.hint == "delete them, or keep them elsewhere, before it gets another type"
+    for key in ("there", "here"):
+        world.service.secrets.delete(world.admin, "home", key)
+    assert update(user, "home", "v", kind="local").kind == "local"
+    assert _stored(world) == {}
+
+
 def test_a_test_answers_yes_or_no(embedded: World) -> None:
     """For a stored provider and for one that could be set up; a stored one gets no second destination."""
     service = embedded.service.providers

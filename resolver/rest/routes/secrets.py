@@ -131,14 +131,17 @@ def get_secret(
     skip_value: Annotated[Flag, Query(alias="_skip_value")] = False,
 ) -> Response:
     """A secret with its value; an empty one in place of a hidden value that the caller may not see."""
+    value = None
     if skip_value:
-        return Answer(query.chosen({**secret_object(_known(caller, tenant, service, key))}, OBJECT_FIELDS))
-    secret, value = service.secrets.show(caller, tenant, key, hops=hops)
+        secret = _known(caller, tenant, service, key)
+    else:
+        secret, value = service.secrets.show(caller, tenant, key, hops=hops)
     shown: Any = "" if value is None else value.reveal()
     if value is not None and secret.schema is not None:
         with contextlib.suppress(ValueError, RecursionError):  # as text, when JSON can't say it to everyone
             shown = read_json(shown)
-    return Answer(query.chosen({**secret_object(secret, shown)}, OBJECT_FIELDS))
+    options = None if secret.provider is None else service.providers.options_of(caller, tenant, key)
+    return Answer(query.chosen({**secret_object(secret, shown, options)}, OBJECT_FIELDS))
 
 
 @GROUP.route("PATCH", "/secrets/{key}", SecretObject)

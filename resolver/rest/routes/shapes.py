@@ -1,6 +1,7 @@
 """How secrets look on the wire: Cloudify's objects, and our own."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -50,13 +51,17 @@ def secret_item(secret: Secret) -> SecretItem:
     )
 
 
-def secret_object(secret: Secret, value: Any = "") -> SecretObject:  # noqa: ANN401 - JSON data
+def secret_object(
+    secret: Secret,
+    value: Any = "",  # noqa: ANN401 - JSON data
+    options: Mapping[str, str] | None = None,
+) -> SecretObject:
     """A secret as a whole."""
     return SecretObject(
         **secret_item(secret),
         value=value,
         schema=None if secret.schema is None else json.loads(secret.schema),
-        provider_options=None,
+        provider_options=json.dumps(dict(options)) if options else None,
         private_resource=secret.visibility.value == "private",
     )
 
