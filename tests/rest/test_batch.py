@@ -163,11 +163,21 @@ def test_a_check_gives_no_value(live: Live) -> None:
     secret = live.world.secret("one", "the value itself")
     viewer = live.user("eve", TenantRole.VIEWER)
     told = viewer.does("POST", CHECK, {"tenant": "home", "keys": ["one", "absent"]})["keys"]
-    assert told["absent"] == {"secret": None, "refusal": "does_not_exist"}
+    assert told["absent"] == {"secret": None, "refusal": "does_not_exist", "expired": False, "due": False}
     assert told["one"]["refusal"] == "role_does_not_permit"
     assert told["one"]["secret"]["id"] == secret.id
     assert "the value itself" not in json.dumps(told)
     assert not [record for record in records(live) if record["action"] == "secret:use"]
+
+
+def test_an_expired_secret_is_told(live: Live) -> None:
+    """A use says since when, a check that it has, and that another value is due."""
+    admin, since = live.client(), "2030-02-01T00:00:00.000Z"
+    admin.does("PUT", "/api/v1/resolver/secrets/one", {"value": "value one", "expires_at": since, "rotate_after": 30})
+    live.world.clock.now = "2030-03-01T00:00:00.000Z"
+    assert admin.does("POST", USE, wanted("one"))["secrets"]["one"]["expired_at"] == since
+    checked = admin.does("POST", CHECK, {"tenant": "home", "keys": ["one"]})["keys"]["one"]
+    assert (checked["refusal"], checked["expired"], checked["due"]) == (None, True, True)
 
 
 def test_an_upload_is_resolved(live: Live) -> None:
