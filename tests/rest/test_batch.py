@@ -173,7 +173,8 @@ def test_a_check_gives_no_value(live: Live) -> None:
 def test_an_expired_secret_is_told(live: Live) -> None:
     """A use says since when, a check that it has, and that another value is due."""
     admin, since = live.client(), "2030-02-01T00:00:00.000Z"
-    admin.does("PUT", "/api/v1/resolver/secrets/one", {"value": "value one", "expires_at": since, "rotate_after": 30})
+    body = {"value": "value one", "expires_at": since, "rotate_after": 30}
+    admin.does("PUT", "/api/v1/resolver/secrets/one", body)
     live.world.clock.now = "2030-03-01T00:00:00.000Z"
     assert admin.does("POST", USE, wanted("one"))["secrets"]["one"]["expired_at"] == since
     checked = admin.does("POST", CHECK, {"tenant": "home", "keys": ["one"]})["keys"]["one"]
