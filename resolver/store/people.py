@@ -75,6 +75,12 @@ class PeopleRows(Rows):
         )
         if done.one_or_none() is None:
             raise ConflictError(f"user {user.name!r} already exists")
+        if user.system_role is SystemRole.SYS_ADMIN and user.active:  # the first one stands
+            self._connection.execute(
+                self._insert(t.standing_admin)
+                .values(number=1, user_id=user.id, system_role=user.system_role.value, active=True)
+                .on_conflict_do_nothing(index_elements=["number"]),
+            )
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
@@ -119,17 +125,26 @@ class PeopleRows(Rows):
 
     def _keep_an_admin(self, user_id: str, becomes: str) -> None:
         admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN.value, t.user_account.c.active)
-        # All are locked together, so that two who end each other do not both find the other still there: the
-        # second waits, and reads what is left. Those who only refer to a user are not kept waiting.
-        locked = self._connection.execute(
-            select(t.user_account.c.id)
-            .where(admins)
-            .order_by(t.user_account.c.id)
-            .with_for_update(key_share=True),
-        ).scalars()
-        if set(locked) == {user_id}:
+        # The database refuses to let the standing one go. All are locked, so that of two who end each other
+        # the second waits, reads what is left and is told in words. Those who only refer to a user go on.
+        locked = set(
+            self._connection.execute(
+                select(t.user_account.c.id)
+                .where(admins)
+                .order_by(t.user_account.c.id)
+                .with_for_update(key_share=True),
+            ).scalars()
+        )
+        if locked == {user_id}:
             raise ConflictError(
                 f"the last active sys_admin can't be {becomes}", hint="make another user a sys_admin first"
+            )
+        others = sorted(locked - {user_id})
+        if others:
+            self._connection.execute(
+                update(t.standing_admin)
+                .where(t.standing_admin.c.user_id == user_id)
+                .values(user_id=others[0]),
             )
 
     def tenant(self, name: str) -> Tenant | None:

@@ -64,6 +64,25 @@ user_account = Table(
     Column("first_login_at", TIME),
     Column("last_login_at", TIME),
     CheckConstraint("system_role IN ('sys_admin', 'default')", name="system_role"),
+    # For `standing_admin` to refer to.
+    UniqueConstraint("id", "system_role", "active"),
+)
+
+standing_admin = Table(
+    "standing_admin",
+    metadata,
+    # One row, for one of the active sys_admins: that one can't be demoted, deactivated or deleted before
+    # another one stands here, so the last one never can, whoever tries at the same moment.
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", ID, nullable=False),
+    Column("system_role", String(16), nullable=False),
+    Column("active", Boolean, nullable=False),
+    ForeignKeyConstraint(
+        ["user_id", "system_role", "active"],
+        ["user_account.id", "user_account.system_role", "user_account.active"],
+    ),
+    CheckConstraint("number = 1", name="one"),
+    CheckConstraint("system_role = 'sys_admin' AND active", name="stands"),
 )
 
 login_failure = Table(

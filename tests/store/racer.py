@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.errors import ConflictError, NotFoundError
+from resolver.errors import AuthenticationError, ConflictError, NotFoundError, NotPermittedError
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolver.core.model import Caller
+    from resolver.service.keys import Rotated
 
 
 Order = dict[str, Any]
-"""What to do, in which tenant, with which key."""
+"""What to do, in which tenant, with which key or user; with which token, when it is not everyone's."""
 
 
 class _NoPasswords:
@@ -40,50 +42,90 @@ class _NoPasswords:
 class Racer:
     """A service with a connection of its own."""
 
-    def __init__(self, url: str, root_key: str, token: str) -> None:
-        ring = KeyRing([RootKey(root_key, "the tests")])
+    def __init__(self, url: str, root_keys: str, token: str) -> None:
+        ring = KeyRing([RootKey(root_key, "the tests") for root_key in root_keys.split()])
         self.service = Service(SqlStore(url), ring, _NoPasswords)
         self.caller: Caller = self.service.gate.authenticate_token(token)
 
     def do(self, order: Order) -> str:
         """Carry out one order: what became of it."""
-        secrets, tenant, key = self.service.secrets, order["tenant"], order["key"]
         try:
-            match order["do"]:
-                case "create":
-                    secrets.create(
-                        self.caller, tenant, key, "value", visibility=Visibility(order["visibility"])
-                    )
-                case "change":
-                    wider = Visibility(order["visibility"]) if "visibility" in order else None
-                    secrets.update(self.caller, tenant, key, visibility=wider, hidden=order.get("hidden"))
-                case "update":
-                    version = secrets.update(
-                        self.caller, tenant, key, value=order["value"], if_version=order.get("if_version")
-                    ).version
-                    return f"version {version}"
-                case "roll back":
-                    version = secrets.rollback(
-                        self.caller, tenant, key, order["version"], if_version=order.get("if_version")
-                    ).version
-                    return f"version {version}"
-                case "import":
-                    entry = Incoming(
-                        key,
-                        tenant,
-                        [MovedVersion(1, SecretValue("imported"))],
-                        Visibility(order["visibility"]),
-                        hidden=False,
-                    )
-                    done = self.service.moving.import_(self.caller, tenant, [entry])
-                    return "done" if done.stored else "conflict"
-                case "delete":
-                    secrets.delete(self.caller, tenant, key)
+            caller = self.caller
+            if "token" in order:
+                caller = self.service.gate.authenticate_token(order["token"])
+            if "user" in order:
+                return self._with_a_user(caller, order)
+            if "key" in order:
+                return self._with_a_secret(caller, order)
+            return self._with_all(caller, order)
         except ConflictError:
             return "conflict"
         except NotFoundError:
             return "not found"
+        except (NotPermittedError, AuthenticationError):
+            return "not permitted"
+
+    def _with_a_user(self, caller: Caller, order: Order) -> str:
+        users, tenants, name = self.service.users, self.service.tenants, order["user"]
+        match order["do"]:
+            case "demote":
+                users.set_role(caller, name, SystemRole.DEFAULT)
+            case "deactivate":
+                users.set_active(caller, name, active=False)
+            case "delete user":
+                users.delete(caller, name)
+            case "add member":
+                tenants.add_member(caller, order["tenant"], name, TenantRole(order["role"]))
+            case "remove member":
+                tenants.remove_member(caller, order["tenant"], name)
         return "done"
+
+    def _with_all(self, caller: Caller, order: Order) -> str:
+        keys, quiet = self.service.keys, lambda _doing, _more: None
+        match order["do"]:
+            case "rotate data":
+                return self._rotated(keys.rotate_data(caller, order["tenant"], quiet))
+            case "rotate root":
+                return self._rotated(keys.rotate_root(caller, order["to"], quiet))
+            case "import":
+                entries = [_entry(key, order["tenant"], "tenant", order["value"]) for key in order["keys"]]
+                done = self.service.moving.import_(
+                    caller, order["tenant"], entries, override=order["override"]
+                )
+                late = [list(error.values()) for error in done.errors.values()]
+                assert all(text.endswith("at the same time") for texts in late for text in texts), late
+                return f"stored {done.stored}"
+        raise AssertionError(order)
+
+    @staticmethod
+    def _rotated(done: Rotated) -> str:
+        return f"unreadable {done.unreadable}" if done.unreadable else "done"
+
+    def _with_a_secret(self, caller: Caller, order: Order) -> str:
+        secrets, tenant, key = self.service.secrets, order["tenant"], order["key"]
+        match order["do"]:
+            case "create":
+                secrets.create(caller, tenant, key, "value", visibility=Visibility(order["visibility"]))
+            case "change":
+                wider = Visibility(order["visibility"]) if "visibility" in order else None
+                secrets.update(caller, tenant, key, visibility=wider, hidden=order.get("hidden"))
+            case "update":
+                value, seen = order["value"], order.get("if_version")
+                return f"version {secrets.update(caller, tenant, key, value=value, if_version=seen).version}"
+            case "roll back":
+                to, seen = order["version"], order.get("if_version")
+                return f"version {secrets.rollback(caller, tenant, key, to, if_version=seen).version}"
+            case "import":
+                entry = _entry(key, tenant, order["visibility"], "imported")
+                done = self.service.moving.import_(caller, tenant, [entry])
+                return "done" if done.stored else "conflict"
+            case "delete":
+                secrets.delete(caller, tenant, key)
+        return "done"
+
+
+def _entry(key: str, tenant: str, visibility: str, value: str) -> Incoming:
+    return Incoming(key, tenant, [MovedVersion(1, SecretValue(value))], Visibility(visibility), hidden=False)
 
 
 class Threads:

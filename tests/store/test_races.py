@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.model import Visibility
+from resolver.core.permissions import SystemRole
+from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.service import Service
+from resolver.store.sql import SqlStore
 from tests.databases import ROOT_KEY
 from tests.store.racer import Processes, Racer, Threads
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 50
 """Of each race with each kind of racers, so 100 on each database."""
+
+OTHER_ROOT_KEY = "b3RoZXIgcm9vdCBrZXkgb2YgdGhlIHRlc3RzIDAwMDE="
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +40,12 @@ def field(
 ) -> Iterator[Threads | Processes]:
     """Four racers, on connections of their own."""
     token = world.service.tokens.create(world.admin).token
+    root_keys = f"{ROOT_KEY} {OTHER_ROOT_KEY}"
     if request.param == "processes":
-        processes.enter(world.url, ROOT_KEY, token)
+        processes.enter(world.url, root_keys, token)
         yield processes
         return
-    with Threads([Racer(world.url, ROOT_KEY, token) for _ in range(4)]) as threads:
+    with Threads([Racer(world.url, root_keys, token) for _ in range(4)]) as threads:
         yield threads
 
 
@@ -189,4 +196,135 @@ def test_an_import_and_a_create_never_leave_two(world: World, field: Threads | P
         turn = number % 3
         assert sorted(field.race(orders[turn:] + orders[:turn])) == ["conflict", "conflict", "done"]
     assert all(scopes in (["global"], ["tenant"]) for scopes in stored(world).values())
+    unbroken(world)
+
+
+@pytest.mark.parametrize("deed", ["demote", "deactivate", "delete user"])
+def test_two_who_end_one_another_leave_one(world: World, field: Threads | Processes, deed: str) -> None:
+    """Of two sys_admins who demote, deactivate or delete one another one is done, and one is left."""
+    users = world.service.users
+    for number in range(3):
+        names = [f"a{number}", f"b{number}"]
+        for name in names:
+            users.create(world.admin, name, None, SystemRole.SYS_ADMIN)
+        tokens = [world.service.tokens.create(world.admin, name).token for name in names]
+        users.set_active(world.admin, "admin", active=False)
+        orders: list[Order] = [
+            {"do": deed, "user": other, "token": token}
+            for other, token in zip(reversed(names), tokens, strict=True)
+        ]
+        outcomes = field.race(orders if number % 2 else orders[::-1])
+        assert outcomes.count("done") == 1
+        assert set(outcomes) <= {"done", "conflict", "not permitted"}
+        left = "SELECT name FROM user_account WHERE active AND system_role = 'sys_admin'"
+        (winner,) = [row[0] for row in world.execute(left)]
+        assert winner in names
+        world.execute("UPDATE user_account SET active = true WHERE name = 'admin'")
+        users.delete(world.admin, winner)
+    unbroken(world)
+
+
+def test_of_many_who_end_the_last_two_admins_one_is_left(world: World, field: Threads | Processes) -> None:
+    """Four at once, each in another way, against both sys_admins: one of these is left, active."""
+    other = world.user("other", system_role=SystemRole.SYS_ADMIN)
+    world.secret("k")
+    token = world.service.tokens.create(other).token
+    orders: list[Order] = [
+        {"do": "demote", "user": "admin"},
+        {"do": "deactivate", "user": "other"},
+        {"do": "deactivate", "user": "admin", "token": token},
+        {"do": "demote", "user": "other", "token": token},
+    ]
+    for number in range(4):
+        turn = number % 4
+        outcomes = field.race(orders[turn:] + orders[:turn])
+        assert "done" in outcomes
+        assert set(outcomes) <= {"done", "conflict", "not permitted"}
+        left = world.execute(
+            "SELECT name FROM user_account WHERE active AND system_role = 'sys_admin' ORDER BY name"
+        )
+        assert len(left) == 1
+        assert world.execute("SELECT name FROM standing_admin JOIN user_account ON id = user_id") == left
+        world.execute("UPDATE user_account SET active = true, system_role = 'sys_admin'")
+    unbroken(world)
+
+
+def test_a_membership_ends_once_and_never_outlives_its_user(world: World, field: Threads | Processes) -> None:
+    """Of two who end a membership one is done; who joins while being deleted is a member or is gone."""
+    for number in range(4):
+        name = f"u{number}"
+        world.service.users.create(world.admin, name, None)
+        end: Order = {"do": "remove member", "tenant": "home", "user": name}
+        join: Order = {"do": "add member", "tenant": "home", "user": name, "role": "user"}
+        assert field.race([join, join | {"role": "viewer"}]) == ["done", "done"]
+        assert sorted(field.race([end, end])) == ["done", "not found"]
+        outcomes = field.race([join, {"do": "delete user", "user": name}])
+        assert outcomes[1] == "done" or outcomes == ["done", "conflict"]
+        assert outcomes[0] in {"done", "conflict", "not found"}
+        lost = "SELECT * FROM membership WHERE user_id NOT IN (SELECT id FROM user_account)"
+        assert world.execute(lost) == []
+    unbroken(world)
+
+
+def opened(world: World) -> Service:
+    """A service with both root keys that has opened nothing yet."""
+    ring = KeyRing([RootKey(key, "the tests") for key in (ROOT_KEY, OTHER_ROOT_KEY)])
+    return Service(SqlStore(world.url), ring, lambda: world.passwords)
+
+
+def test_rotations_at_once_leave_everything_readable(world: World, field: Threads | Processes) -> None:
+    """Several rotate data keys and root keys at once, and one writes: all is readable, one key active."""
+    for number in range(6):
+        world.secret(f"k{number}", f"value of {number}")
+    ids = [RootKey(key, "").id for key in (ROOT_KEY, OTHER_ROOT_KEY)]
+    data: Order = {"do": "rotate data", "tenant": ""}
+    update: Order = {"do": "update", "tenant": "home", "key": "k0"}
+    races: list[list[Order]] = [
+        [data, data, data | {"tenant": "home"}],
+        [{"do": "rotate root", "to": ids[1]}, {"do": "rotate root", "to": ids[0]}],
+        [data, {"do": "rotate root", "to": ids[1]}, {"do": "rotate root", "to": ids[1]}],
+        [data | {"tenant": "home"}, data | {"tenant": "home"}, {"do": "rotate root", "to": ids[0]}],
+    ]
+    newest = "value of 0"
+    for number, orders in enumerate(races):
+        value = f"new in race {number}"
+        outcomes = field.race([*orders, update | {"value": value}])
+        assert set(outcomes[:-1]) <= {"done", "conflict"}, outcomes
+        assert "done" in outcomes[:-1]
+        newest = value if outcomes[-1] != "conflict" else newest
+        service = opened(world)
+        wrapping = next(key.id for key in service.keys.status(world.admin).root_keys if key.wraps)
+        quiet = lambda _doing, _more: None  # noqa: E731 - nobody looks at the progress
+        proof = service.keys.rotate_root(world.admin, wrapping, quiet)
+        assert (proof.unreadable, proof.proved) == ([], 6 + number + (outcomes[-1] != "conflict"))
+        for key in range(6):
+            shown = service.secrets.show(world.admin, "home", f"k{key}")[1]
+            assert shown is not None
+            assert shown.reveal() == (f"value of {key}" if key else newest)
+        states = [(key.tenant, key.state) for key in service.keys.status(world.admin).data_keys]
+        assert sorted(name or "" for name, state in states if state != "retired") == ["", "away", "home"]
+        service.close()
+    unbroken(world)
+
+
+def test_imports_at_once_lose_nothing(world: World, field: Threads | Processes) -> None:
+    """Four import the same keys in different orders: each key arrives once, overriding ones are versions.
+
+    Who overrides what another one has just changed is told so, by position.
+    """
+    for number in range(2):
+        keys = [f"k{number}.{entry:02}" for entry in range(8)]
+        order: Order = {"do": "import", "tenant": "home", "override": False}
+        orders = [
+            order | {"keys": keys[racer:] + keys[:racer] if racer % 2 else keys[::-1], "value": f"of {racer}"}
+            for racer in range(4)
+        ]
+        outcomes = field.race(orders)
+        assert sum(int(outcome.removeprefix("stored ")) for outcome in outcomes) == len(keys), outcomes
+        outcomes = field.race([one | {"override": True} for one in orders])
+        written = [int(outcome.removeprefix("stored ")) for outcome in outcomes]
+        found = world.service.secrets.list(world.admin, "home").items
+        versions = sum(secret.version - 1 for secret in found if secret.key in keys)
+        assert versions == sum(written) > 0
+    assert world.execute("SELECT count(*) FROM secret")[0][0] == 2 * 8
     unbroken(world)

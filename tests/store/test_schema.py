@@ -234,6 +234,40 @@ def test_one_root_key_wraps_and_one_data_key_is_active(url: str) -> None:
             connection.rollback()
 
 
+def test_one_active_sys_admin_stays(url: str) -> None:
+    """Whatever the program does, the database keeps one: it lets the standing one go for another alone."""
+    user = "INSERT INTO user_account VALUES (:id, :id, :id, :role, :active, NULL, '', NULL, NULL)"
+    standing = "INSERT INTO standing_admin VALUES (:number, :id, :role, true)"
+    refused = [
+        "UPDATE user_account SET system_role = 'default' WHERE id = 'a'",
+        "UPDATE user_account SET active = false WHERE id = 'a'",
+        "DELETE FROM user_account WHERE id = 'a'",
+        "UPDATE standing_admin SET user_id = 'plain'",
+        "UPDATE standing_admin SET user_id = 'plain', system_role = 'default'",
+        "UPDATE standing_admin SET user_id = 'off'",
+        "UPDATE standing_admin SET user_id = 'off', active = false",
+        "UPDATE standing_admin SET user_id = 'nobody'",
+        "INSERT INTO standing_admin VALUES (1, 'b', 'sys_admin', true)",
+        "INSERT INTO standing_admin VALUES (2, 'b', 'sys_admin', true)",
+    ]
+    with raw_connection(url) as connection:
+        for name, role, active in (
+            ("a", "sys_admin", True),
+            ("b", "sys_admin", True),
+            ("plain", "default", True),
+            ("off", "sys_admin", False),
+        ):
+            connection.execute(text(user), {"id": name, "role": role, "active": active})
+        connection.execute(text(standing), {"number": 1, "id": "a", "role": "sys_admin"})
+        connection.commit()
+        for statement in refused:
+            with pytest.raises(IntegrityError):
+                connection.execute(text(statement))
+            connection.rollback()
+        connection.execute(text("UPDATE standing_admin SET user_id = 'b'"))
+        connection.execute(text("UPDATE user_account SET system_role = 'default' WHERE id = 'a'"))
+
+
 def test_making_the_tables_again_changes_nothing(url: str) -> None:
     """`initialise` on a database of this schema is done at once, and the schema is then accepted."""
     with raw_connection(url) as connection:

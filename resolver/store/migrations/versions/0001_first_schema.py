@@ -64,6 +64,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
         sa.UniqueConstraint("folded_name", name=op.f("uq_user_account_folded_name")),
+        sa.UniqueConstraint(
+            "id", "system_role", "active", name=op.f("uq_user_account_id_system_role_active")
+        ),
+    )
+    op.create_table(
+        "standing_admin",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("system_role", sa.String(length=16), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("number = 1", name=op.f("ck_standing_admin_one")),
+        sa.CheckConstraint("system_role = 'sys_admin' AND active", name=op.f("ck_standing_admin_stands")),
+        sa.ForeignKeyConstraint(
+            ["user_id", "system_role", "active"],
+            ["user_account.id", "user_account.system_role", "user_account.active"],
+            name=op.f("fk_standing_admin_user_id_system_role_active_user_account"),
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_standing_admin")),
     )
     op.create_table(
         "access_token",
