@@ -193,13 +193,7 @@ class World:
     ring: KeyRing = field(default_factory=lambda: KeyRing([RootKey(ROOT_KEY, "the tests")]))
 
     def __post_init__(self) -> None:
-        self.service = Service(
-            self.store,
-            self.ring,
-            lambda: self.passwords,
-            self.clock,
-            provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
-        )
+        self.service = self._service(self.ring)
         token = self.service.setup.initialise("admin", "admin password", "home", lambda _: None)
         self.admin = self.service.gate.authenticate_token(token or "")
         self.service.tenants.create(self.admin, "away")
@@ -239,8 +233,16 @@ class World:
 
     def reopened(self, root_key: str = ROOT_KEY) -> Service:
         """Another service on the same store, which has opened no key yet."""
-        ring = KeyRing([RootKey(root_key, "the tests")])
-        return Service(self.store, ring, lambda: self.passwords, self.clock)
+        return self._service(KeyRing([RootKey(root_key, "the tests")]))
+
+    def _service(self, ring: KeyRing) -> Service:
+        return Service(
+            self.store,
+            ring,
+            lambda: self.passwords,
+            self.clock,
+            provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
+        )
 
     def execute(self, statement: str, **values: object) -> list[Any]:
         """Run SQL of one's own, and commit it."""

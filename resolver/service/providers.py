@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
 from resolver.core.audit import cap
@@ -203,26 +203,45 @@ class Providers:
             ConflictError: another writer was quicker, or secrets are kept with it by the rules of its type.
         """
         with self._store.write() as session:
-            current, home = self._gate.enter(session, caller, Permission.PROVIDER_UPDATE, tenant)
-            stored = find_provider(session, current, home, name)
-            provider = stored.provider
-            _demand_home(provider, home)
-            if kind not in ("", provider.kind):
-                # Else values that are here would be gone, and those that are elsewhere be empty ones of here.
-                _demand_unused(session, current, provider, "it gets another type")
-            wider = provider.visibility if visibility is None else visibility
-            if wider.width < provider.visibility.width:
-                raise InvalidRequestError(
-                    f"secrets provider {name!r} is {provider.visibility} already,"
-                    " and visibility is never narrowed"
-                )
-            if wider is Visibility.GLOBAL and provider.visibility is not Visibility.GLOBAL:
-                _demand_global(current, home)
-            newer = replace(provider, kind=kind or provider.kind, visibility=wider, updated_at=self._clock())
-            checked = self._combined(session, stored, newer.kind, parameters or {})
-            session.change_provider(self._sealed(session, newer, checked), provider.updated_at)
+            current, home, _, _ = self._find_to_update(session, caller, tenant, name, kind, visibility)
+            # Committed before the stored credentials are decrypted.
             self._note(session, current, home, Permission.PROVIDER_UPDATE, name)
+        with self._store.write() as session:
+            current, home, stored, newer = self._find_to_update(
+                session, caller, tenant, name, kind, visibility
+            )
+            checked = self._combined(session, stored, newer.kind, parameters or {})
+            session.change_provider(self._sealed(session, newer, checked), stored.provider.updated_at)
+            self._note(session, current, home, Permission.PROVIDER_UPDATE, name, changed=True)
             return newer
+
+    def _find_to_update(
+        self,
+        session: Session,
+        caller: Caller,
+        tenant: str,
+        name: str,
+        kind: str,
+        visibility: Visibility | None,
+    ) -> tuple[Caller, Tenant, StoredProvider, Provider]:
+        """A provider that a caller may give this type and visibility, as it is and as it will be."""
+        current, home = self._gate.enter(session, caller, Permission.PROVIDER_UPDATE, tenant)
+        stored = find_provider(session, current, home, name)
+        provider = stored.provider
+        _demand_home(provider, home)
+        if kind not in ("", provider.kind):
+            # Else values that are here would be gone, and those that are elsewhere be empty ones of here.
+            _demand_unused(session, current, provider, "it gets another type")
+        wider = provider.visibility if visibility is None else visibility
+        if wider.width < provider.visibility.width:
+            raise InvalidRequestError(
+                f"secrets provider {name!r} is {provider.visibility} already,"
+                " and visibility is never narrowed"
+            )
+        if wider is Visibility.GLOBAL and provider.visibility is not Visibility.GLOBAL:
+            _demand_global(current, home)
+        newer = replace(provider, kind=kind or provider.kind, visibility=wider, updated_at=self._clock())
+        return current, home, stored, newer
 
     def delete(self, caller: Caller, tenant: str, name: str) -> None:
         """Delete a provider that no secret is kept with.
@@ -269,13 +288,15 @@ class Providers:
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             stored = find_provider(session, current, home, name) if name else None
-            if stored is None:
-                tested = kind
-                checked = self._elsewhere.type(kind).check(parameters or {})
-            else:
-                tested = kind or stored.provider.kind
-                checked = self._combined(session, stored, tested, parameters or {})
+            # Committed before the stored credentials are decrypted.
             self._note(session, current, home, "provider:test", name)
+        if stored is None:
+            tested = kind
+            checked = self._elsewhere.type(kind).check(parameters or {})
+        else:
+            tested = kind or stored.provider.kind
+            with self._store.read() as session:
+                checked = self._combined(session, stored, tested, parameters or {})
         return self._elsewhere.type(tested).test(checked)
 
     def _combined(
@@ -310,8 +331,17 @@ class Providers:
             provider, data_key.id, data_key.seal(provider_place(provider, data_key.id), text)
         )
 
-    def _note(self, session: Session, caller: Caller, home: Tenant, action: str, name: str) -> None:
-        self._trail.append(session, home.id, [self._trail.entry(caller, home, action, provider=cap(name))])
+    def _note(
+        self,
+        session: Session,
+        caller: Caller,
+        home: Tenant,
+        action: str,
+        name: str,
+        **more: Any,  # noqa: ANN401 - JSON data
+    ) -> None:
+        entry = self._trail.entry(caller, home, action, provider=cap(name), **more)
+        self._trail.append(session, home.id, [entry])
 
 
 def _demand_global(caller: Caller, home: Tenant) -> None:

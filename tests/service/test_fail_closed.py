@@ -1,0 +1,258 @@
+"""When the audit trail can't be written nothing is decrypted and nothing is changed, whatever is asked for.
+
+The databases themselves refuse the record: as it is written, or at the commit of the transaction it is in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.transfer import Incoming, MovedVersion
+from resolver.crypto.keyring import FernetDataKey
+from resolver.errors import ConflictError, StoreError
+from resolver.store import tables as t
+from resolver.store.sql import SqlStore
+from tests.databases import DIALECTS, World, database, raw_connection
+from tests.service.uses import DIGESTS, key_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resolver.core.model import Caller
+    from resolver.service import Service
+
+_REFUSE = (
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$"
+)
+_LATE = "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON audit_record DEFERRABLE INITIALLY DEFERRED"
+
+REFUSING = {
+    ("sqlite", "the write"): [
+        "CREATE TRIGGER refuse BEFORE INSERT ON audit_record BEGIN SELECT json('no json'); END",
+    ],
+    ("sqlite", "the commit"): [
+        "CREATE TABLE refused (id TEXT REFERENCES tenant (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER refuse AFTER INSERT ON audit_record BEGIN INSERT INTO refused VALUES ('none'); END",
+    ],
+    ("postgresql", "the write"): [
+        _REFUSE,
+        "CREATE TRIGGER refuse BEFORE INSERT ON audit_record FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ],
+    ("postgresql", "the commit"): [_REFUSE, f"{_LATE} FOR EACH ROW EXECUTE FUNCTION refuse()"],
+}
+"""What makes a database refuse each audit record."""
+
+
+class Closed:
+    """A store with one of everything, whose database refuses audit records."""
+
+    def __init__(self, dialect: str, when: str, url: str) -> None:
+        self.world = world = World(url, SqlStore(url))
+        self.admin = world.admin
+        world.secret("k", "first")
+        world.service.secrets.update(world.admin, "home", "k", value="second")
+        world.secret("hidden", hidden=True)
+        self.viewer = world.user("viewer", home=TenantRole.VIEWER)
+        world.user("spare", away=TenantRole.USER)
+        parameters = {"url": "http://127.0.0.1:9", "token": "t", "path": "p"}
+        world.service.providers.create(world.admin, "home", "v", "vault", parameters)
+        world.service.secrets.create(
+            world.admin, "home", "kept", "", provider="v", provider_options={"path": "x"}
+        )
+        world.service.providers.create(world.admin, "home", "bare", "local", {})
+        world.service.users.create(world.admin, "eve", "eve's password")
+        self.session = world.service.sessions.open(username="eve", password="eve's password").secret
+        self.token = world.service.tokens.create(world.admin, "eve").info.id
+        for statement in REFUSING[dialect, when]:
+            world.execute(statement)
+        self.before = self.state()
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that is stored, but for what a login leaves, which is no part of the trail."""
+        loose = {
+            t.login_failure.c.refused_until,
+            t.user_account.c.first_login_at,
+            t.user_account.c.last_login_at,
+        }
+        with raw_connection(self.world.url) as connection:
+            return {
+                table.name: sorted(
+                    (
+                        tuple(row)
+                        for row in connection.execute(select(*(c for c in table.c if c not in loose)))
+                    ),
+                    key=repr,
+                )
+                for table in t.metadata.tables.values()
+            }
+
+
+def _quiet(_doing: str, _more: int) -> None:
+    """Nobody looks at the progress."""
+
+
+def _entry(key: str) -> Incoming:
+    return Incoming(key, "home", [MovedVersion(1, SecretValue("v"))], Visibility.TENANT, hidden=False)
+
+
+def _rotate_root(service: Service, caller: Caller) -> object:
+    wrapping = service.keys.status(caller).root_keys[0].id
+    return service.keys.rotate_root(caller, wrapping, _quiet)
+
+
+ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
+    "use.use": lambda s, a, _: s.use.use(a, "home", [key_use("k")], DIGESTS),
+    "use.use, refused by role": lambda s, _, c: s.use.use(c.viewer, "home", [key_use("k")], DIGESTS),
+    "use.use, not found": lambda s, a, _: s.use.use(a, "home", [key_use("k"), key_use("no")], DIGESTS),
+    "use.use, kept elsewhere": lambda s, a, _: s.use.use(a, "home", [key_use("kept")], DIGESTS),
+    "secrets.show": lambda s, a, _: s.secrets.show(a, "home", "k"),
+    "secrets.show, hidden": lambda s, _, c: s.secrets.show(c.viewer, "home", "hidden"),
+    "secrets.show, not found": lambda s, a, _: s.secrets.show(a, "home", "no"),
+    "secrets.show, kept elsewhere": lambda s, a, _: s.secrets.show(a, "home", "kept"),
+    "secrets.create": lambda s, a, _: s.secrets.create(a, "home", "new", "v"),
+    "secrets.create, global": lambda s, a, _: s.secrets.create(
+        a, "home", "new", "v", visibility=Visibility.GLOBAL
+    ),
+    "secrets.create, or update": lambda s, a, _: s.secrets.create(a, "home", "k", "v", update_if_exists=True),
+    "secrets.create, refused": lambda s, _, c: s.secrets.create(c.viewer, "home", "new", "v"),
+    "secrets.update": lambda s, a, _: s.secrets.update(a, "home", "k", value="third"),
+    "secrets.update, widened": lambda s, a, _: s.secrets.update(a, "home", "k", visibility=Visibility.GLOBAL),
+    "secrets.update, hidden": lambda s, a, _: s.secrets.update(a, "home", "k", hidden=True),
+    "secrets.update, given away": lambda s, a, _: s.secrets.update(a, "home", "k", owner="eve"),
+    "secrets.update, times": lambda s, a, _: s.secrets.update(a, "home", "k", rotate_after=3),
+    "secrets.update, options": lambda s, a, _: s.secrets.update(
+        a, "home", "kept", provider_options={"path": "y"}
+    ),
+    "secrets.rollback": lambda s, a, _: s.secrets.rollback(a, "home", "k", 1),
+    "secrets.delete": lambda s, a, _: s.secrets.delete(a, "home", "k"),
+    "moving.export": lambda s, a, _: s.moving.export(a, "home", all_versions=True),
+    "moving.export, all tenants": lambda s, a, _: s.moving.export(a, "", all_tenants=True),
+    "moving.export, refused": lambda s, _, c: s.moving.export(c.viewer, "home"),
+    "moving.import_": lambda s, a, _: s.moving.import_(a, "home", [_entry("new")]),
+    "moving.import_, override": lambda s, a, _: s.moving.import_(a, "home", [_entry("k")], override=True),
+    "moving.import_, refused": lambda s, _, c: s.moving.import_(c.viewer, "home", [_entry("new")]),
+    "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", "local", {}),
+    "providers.get": lambda s, a, _: s.providers.get(a, "home", "v"),
+    "providers.update": lambda s, a, _: s.providers.update(a, "home", "v", parameters={"token": "u"}),
+    "providers.update, widened": lambda s, a, _: s.providers.update(
+        a, "home", "v", visibility=Visibility.GLOBAL
+    ),
+    "providers.delete": lambda s, a, _: s.providers.delete(a, "home", "bare"),
+    "providers.test": lambda s, a, _: s.providers.test(a, "home", name="v"),
+    "providers.test, of none": lambda s, a, _: s.providers.test(a, "home", kind="local", parameters={}),
+    "tenants.create": lambda s, a, _: s.tenants.create(a, "third"),
+    "tenants.delete": lambda s, a, _: s.tenants.delete(a, "home", purge=True),
+    "tenants.add_member": lambda s, a, _: s.tenants.add_member(a, "home", "eve", TenantRole.USER),
+    "tenants.remove_member": lambda s, a, _: s.tenants.remove_member(a, "home", "viewer"),
+    "users.create": lambda s, a, _: s.users.create(a, "new", "a password"),
+    "users.set_role": lambda s, a, _: s.users.set_role(a, "eve", SystemRole.SYS_ADMIN),
+    "users.set_active": lambda s, a, _: s.users.set_active(a, "eve", active=False),
+    "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
+    "users.set_password": lambda s, a, _: s.users.set_password(a, "eve", "another password"),
+    "users.set_password, tokens": lambda s, a, _: s.users.set_password(
+        a, "eve", "another password", revoke_tokens=True
+    ),
+    "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
+    "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
+    "tokens.create": lambda s, a, _: s.tokens.create(a, "eve"),
+    "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
+    "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
+    "sessions.close": lambda s, _, c: s.sessions.close(c.session),
+    "keys.rotate_data": lambda s, a, _: s.keys.rotate_data(a, "", _quiet),
+    "keys.rotate_root": lambda s, a, _: _rotate_root(s, a),
+}
+"""Each method that leaves a record, in each of the ways that matter, by its name."""
+
+NO_RECORD = {
+    "use.check",
+    "secrets.list",
+    "secrets.history",
+    "providers.list",
+    "tenants.list",
+    "tenants.get",
+    "users.list",
+    "users.get",
+    "users.whoami",
+    "tokens.list",
+    "tokens.get",
+    "sessions.authenticate",
+    "keys.status",
+    "keys.steps",
+    "usage.unused",
+    "trail.verify",
+    "trail.head",
+    "trail.stream",
+    "trail.records",
+    "trail.export",
+}
+"""Methods that tell of things, decrypt no value and change nothing."""
+
+WITHIN = {
+    *(f"trail.{name}" for name in ("append", "append_holdings", "append_system", "commit", "entry", "read")),
+    *("trail.is_genuine", "trail.renew_mac", "tenants.add", "tokens.add", "setup.initialise"),
+    *("gate.authenticate_token", "gate.authenticate_password", "gate.current", "gate.enter"),
+    "gate.enter_system",
+}
+"""What other methods call within their own transaction, logins, and the first request of an empty store."""
+
+
+@pytest.fixture(scope="module", params=[*REFUSING], ids=lambda case: f"{case[0]}, {case[1]}")
+def closed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
+    """A store whose database refuses records; since nothing can change it, all attempts share it."""
+    dialect, when = request.param
+    made = Closed(dialect, when, database(dialect, tmp_path_factory.mktemp("closed")))
+    yield made
+    made.world.service.close()
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_nothing_happens_that_can_t_be_recorded(
+    closed: Closed, attempt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt fails with the database's error, no stored value was decrypted, and no row is another."""
+    opened: list[object] = []
+    open_value = FernetDataKey.open
+
+    def watched(key: FernetDataKey, place: Any, token: str) -> SecretValue:  # noqa: ANN401 - passed on
+        opened.append(place)
+        return open_value(key, place, token)
+
+    monkeypatch.setattr(FernetDataKey, "open", watched)
+    with pytest.raises((StoreError, ConflictError)) as caught:
+        ATTEMPTS[attempt](closed.world.service, closed.admin, closed)
+    assert caught.value.message.startswith(("the database ", "the change collides with what is stored"))
+    assert opened == []
+    assert closed.state() == closed.before
+
+
+def test_the_attempts_would_succeed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """With a trail that can be written they happen, so the tests above can fail."""
+    url = database("sqlite", tmp_path_factory.mktemp("open"))
+    made = Closed("sqlite", "the write", url)
+    made.world.execute("DROP TRIGGER refuse")
+    for name in ("use.use", "secrets.rollback", "providers.update", "moving.export, all tenants"):
+        ATTEMPTS[name](made.world.service, made.admin, made)
+    assert made.state() != made.before
+    made.world.service.close()
+
+
+def test_every_method_is_tried(embedded: World) -> None:
+    """Each public method of the service is tried above, or named among those that need no record."""
+    methods = {
+        f"{part}.{name}"
+        for part, object_ in vars(embedded.service).items()
+        if not part.startswith("_")
+        for name, _ in inspect.getmembers(type(object_), inspect.isfunction)
+        if not name.startswith("_")
+    }
+    tried = {name.partition(",")[0] for name in ATTEMPTS}
+    assert methods == tried | NO_RECORD | WITHIN
+    assert not tried & (NO_RECORD | WITHIN)
+    assert {dialect for dialect, _ in REFUSING} == set(DIALECTS)
