@@ -166,7 +166,7 @@ class Providers:
             ]
 
     def options_of(self, caller: Caller, tenant: str, key: str) -> Mapping[str, str] | None:
-        """How a secret is found with its provider; None for one of this store, and for who may not know.
+        """How a secret is found with its provider, recorded; None for one of here, and for who may not know.
 
         These are the people to whom the value would be open if it were hidden.
 
@@ -179,7 +179,11 @@ class Providers:
             if row is None or not policy.may_open_hidden(current, Permission.SECRET_SHOW, row.secret):
                 return None
             kept = look_elsewhere(session, [row.secret]).get(key)
-        return None if kept is None else self._elsewhere.options(current, home, kept)
+        if kept is None:
+            return None
+        entry = self._trail.entry(current, home, Permission.SECRET_SHOW, secret=kept.secret, options=True)
+        self._trail.commit(home.id, [entry])
+        return self._elsewhere.options(current, home, kept)
 
     def update(
         self,

@@ -140,6 +140,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "moving.import_, refused": lambda s, _, c: s.moving.import_(c.viewer, "home", [_entry("new")]),
     "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", "local", {}),
     "providers.get": lambda s, a, _: s.providers.get(a, "home", "v"),
+    "providers.options_of": lambda s, a, _: s.providers.options_of(a, "home", "kept"),
     "providers.update": lambda s, a, _: s.providers.update(a, "home", "v", parameters={"token": "u"}),
     "providers.update, widened": lambda s, a, _: s.providers.update(
         a, "home", "v", visibility=Visibility.GLOBAL
