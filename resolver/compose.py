@@ -153,7 +153,7 @@ def initialise(
     *,
     password: Callable[[], str | None],
     profile: bool,
-    fill: Callable[[Service, str], None] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Initialised:
     """Make the state directory, the root key and the store, once.
 
@@ -163,7 +163,7 @@ def initialise(
         settings: where everything goes.
         password: gives the administrator's password, once a store is made; None for no password login.
         profile: whether to write a profile with the administrator's token.
-        fill: called with the service and the administrator's token when a store was made.
+        secrets: values to store in the first tenant, by key, when a store is made.
 
     Raises:
         ConflictError: the database has keys that a root key wraps, and that one is not at hand.
@@ -191,31 +191,33 @@ def initialise(
                 _write_private(key_path, RootKey.generate() + "\n")
                 keys = [from_file(key_path)]
             service = Service(store, KeyRing(keys), _make_hasher)
-            token = _fill_empty(service, password(), settings.profile_path if profile else None)
-            if token is None:  # with the same database, another state directory was quicker
+            profile_path = settings.profile_path if profile else None
+            if not _fill_empty(
+                service, password(), profile_path, secrets or {}
+            ):  # with the same database, another state directory was quicker
                 if key_path is not None:
                     key_path.unlink()  # it wraps nothing
                     keys = []
                 _is_initialised(store, keys)
                 return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
-            if fill is not None:
-                fill(service, token)
             return Initialised(made=True, key_path=key_path, has_profile=profile)
         finally:
             store.close()
 
 
-def _fill_empty(service: Service, password: str | None, profile_path: Path | None) -> str | None:
-    """Give an empty store its administrator and first tenant; the token, None when another was quicker."""
+def _fill_empty(
+    service: Service, password: str | None, profile_path: Path | None, secrets: Mapping[str, str]
+) -> bool:
+    """Give an empty store its administrator and first tenant; False when another was quicker."""
 
     def keep(token: str) -> None:
         if profile_path is not None:
             _write_private(profile_path, Profile(token, FIRST_TENANT).encode())
 
     try:
-        return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep)
+        return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
     except ConflictError:
-        return None
+        return False
 
 
 def _is_initialised(store: SqlStore, keys: Sequence[WrappingKey]) -> bool:

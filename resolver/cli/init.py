@@ -17,7 +17,6 @@ from resolver.errors import UsageError
 if TYPE_CHECKING:
     from resolver.compose import Initialised
     from resolver.config import Settings
-    from resolver.service import Service
 
 
 def read_password(path: str) -> str:
@@ -48,7 +47,7 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
 
     Running it again changes nothing, but brings an older database to this program's schema.
     """
-    from resolver.compose import ADMIN, FIRST_TENANT, initialise  # noqa: PLC0415 - slow to load
+    from resolver.compose import ADMIN, initialise  # noqa: PLC0415 - slow to load
     from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     generated = ""
@@ -62,13 +61,12 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
             return generated
         return None
 
-    def fill(service: Service, token: str) -> None:
-        if sample:
-            caller = service.gate.authenticate_token(token)
-            for key, value in SAMPLE_SECRETS.items():
-                service.secrets.create(caller, FIRST_TENANT, key, value)
-
-    done = initialise(app.settings, password=password, profile=not no_profile, fill=fill)
+    done = initialise(
+        app.settings,
+        password=password,
+        profile=not no_profile,
+        secrets=SAMPLE_SECRETS if sample else None,
+    )
     _tell(done, app.settings, sample=sample)
     if generated:
         say(f"password of {ADMIN}, shown this once: {generated}")

@@ -110,7 +110,7 @@ class Service:
         self.tokens = Tokens(store, self.gate, self.trail, clock)
         self.sessions = Sessions(store, self.gate, self.trail, clock)
         self.usage = UsageReport(store, self.gate, self.trail, clock)
-        self.setup = Setup(store, cipher, self.gate, self.tenants, self.tokens, clock)
+        self.setup = Setup(store, cipher, self.gate, self.tenants, self.secrets, self.tokens, clock)
         self.keys = Keys(store, cipher, self.gate, self.trail, clock)
 
     def check_ready(self) -> None:

@@ -15,7 +15,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError, ProviderError
-from resolver.service.changes import days_after, demand, demand_global, demand_here, demand_version
+from resolver.service.changes import Change, days_after, demand, demand_global, demand_here, demand_version
 from resolver.service.elsewhere import is_local, look_elsewhere
 from resolver.service.gate import not_found, not_permitted
 from resolver.service.listing import narrowed, reach_of_all
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
-    from resolver.service.changes import Change
     from resolver.service.elsewhere import Kept
 
 
@@ -126,22 +125,14 @@ class Secrets(Versions):
                 if visibility is Visibility.GLOBAL:
                     demand_global(change.caller, change.tenant)
                 _demand_checked(schema, checked_for)
-                at = self._changes.clock()
-                secret = Secret(
-                    id=str(uuid.uuid4()),
-                    key=key,
-                    tenant=change.tenant,
+                secret = self._made(
+                    change,
+                    key,
                     visibility=visibility,
                     hidden=hidden,
-                    owner_id=change.caller.user_id,
-                    owner=change.caller.username,
-                    version=1,
-                    created_at=at,
-                    updated_at=at,
                     schema=schema,
                     expires_at=expires_at,
                     rotate_after=rotate_after,
-                    rotate_at=days_after(at, rotate_after),
                 )
                 self._changes.add(change.session, secret, checked)
                 if provider is not None:
@@ -157,6 +148,44 @@ class Secrets(Versions):
                 return secret
 
         return _checking(checked, attempt)
+
+    def add(self, session: Session, caller: Caller, home: Tenant, key: str, value: str) -> Secret:
+        """Store a new secret within a transaction that has let the caller in."""
+        change = Change(session, caller, home, Permission.SECRET_CREATE)
+        secret = self._made(change, check_key(key))
+        self._changes.add(session, secret, check_value(value))
+        self._changes.note(change, secret)
+        return secret
+
+    def _made(
+        self,
+        change: Change,
+        key: str,
+        *,
+        visibility: Visibility = Visibility.TENANT,
+        hidden: bool = False,
+        schema: str | None = None,
+        expires_at: str | None = None,
+        rotate_after: int | None = None,
+    ) -> Secret:
+        """A secret that is the caller's, before it is stored."""
+        at = self._changes.clock()
+        return Secret(
+            id=str(uuid.uuid4()),
+            key=key,
+            tenant=change.tenant,
+            visibility=visibility,
+            hidden=hidden,
+            owner_id=change.caller.user_id,
+            owner=change.caller.username,
+            version=1,
+            created_at=at,
+            updated_at=at,
+            schema=schema,
+            expires_at=expires_at,
+            rotate_after=rotate_after,
+            rotate_at=days_after(at, rotate_after),
+        )
 
     def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
         """Keep a stored secret with a provider; whether that is this store after all."""

@@ -10,10 +10,11 @@ from resolver.core.permissions import SystemRole
 from resolver.service.users import check_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from resolver.core.ports import Cipher, Store
     from resolver.service.gate import Gate
+    from resolver.service.manage import Secrets
     from resolver.service.tenants import Tenants
     from resolver.service.tokens import Tokens
 
@@ -26,6 +27,7 @@ class Setup:
         cipher: makes the system key.
         gate: hashes the password.
         tenants: makes the first tenant.
+        secrets: stores the first secrets.
         tokens: makes the first token.
         clock: gives the time as it is stored.
     """
@@ -36,6 +38,7 @@ class Setup:
         cipher: Cipher,
         gate: Gate,
         tenants: Tenants,
+        secrets: Secrets,
         tokens: Tokens,
         clock: Callable[[], str],
     ) -> None:
@@ -43,6 +46,7 @@ class Setup:
         self._cipher = cipher
         self._gate = gate
         self._tenants = tenants
+        self._secrets = secrets
         self._tokens = tokens
         self._clock = clock
 
@@ -52,8 +56,9 @@ class Setup:
         password: str | None,
         tenant: str,
         keep: Callable[[str], None],
+        secrets: Mapping[str, str] | None = None,
     ) -> str | None:
-        """Fill an empty store: root key, system key, first tenant, and a sys_admin with a token.
+        """Fill an empty store, all or nothing: root key, system key, tenant, and a sys_admin with a token.
 
         Args:
             admin: the sys_admin's name.
@@ -61,6 +66,7 @@ class Setup:
             tenant: the first tenant's name.
             keep: called with the token before anything is committed: a token that could not be kept anywhere
                 would leave a store that nobody can enter.
+            secrets: values to store in the first tenant, by key.
 
         Returns:
             The sys_admin's token; None when the store is initialised already, and nothing was changed.
@@ -79,7 +85,9 @@ class Setup:
             user = User(str(uuid.uuid4()), check_key(admin, "user name"), SystemRole.SYS_ADMIN, True, at)  # noqa: FBT003
             session.add_user(user, hashed)
             caller = Caller(user.id, user.name, user.system_role)
-            self._tenants.add(session, caller, tenant)
+            home = self._tenants.add(session, caller, tenant)
+            for key, value in (secrets or {}).items():
+                self._secrets.add(session, caller, home, key, value)
             token = self._tokens.add(session, caller, user, "made by init", None, UNNARROWED).token
             keep(token)
             return token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from resolver.config import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.service import Service
-
 
 class Embedded:
     """A store as `resolver init` makes it, filled with secrets, and a resolver on top of it.
@@ -31,18 +30,11 @@ class Embedded:
 
     def __init__(self, secrets: Mapping[str, str], directory: Path) -> None:
         settings = Settings({}, directory / "embedded")
-        tokens: list[str] = []
-
-        def fill(service: Service, token: str) -> None:
-            tokens.append(token)
-            caller = service.gate.authenticate_token(token)
-            for key, value in secrets.items():
-                service.secrets.create(caller, FIRST_TENANT, key, value)
-
-        initialise(settings, password=lambda: None, profile=False, fill=fill)
+        initialise(settings, password=lambda: None, profile=True, secrets=secrets)
+        token = json.loads(settings.profile_path.read_text())["token"]
         self._service = open_service(settings)
         self._resolver = Resolver(self._service)
-        self._caller = self._resolver.authenticate(token=tokens[0])
+        self._caller = self._resolver.authenticate(token=token)
 
     def resolve(self, text: str) -> None:
         """Resolve a blueprint once: read, decide, record, decrypt, place, render."""

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.resolved import ResolvedBlueprint
-    from resolver.service import Service
 
 SAMPLES = sorted(ROOT.glob("sample_blueprints/*.yaml"))
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
@@ -124,13 +123,7 @@ class Store:
 def open_store(home: Path, secrets: Mapping[str, str]) -> Iterator[Store]:
     """Make a store with some secrets, and a profile for the command line."""
     settings = Settings({}, home)
-
-    def fill(service: Service, token: str) -> None:
-        administrator = service.gate.authenticate_token(token)
-        for key, value in secrets.items():
-            service.secrets.create(administrator, FIRST_TENANT, key, value)
-
-    initialise(settings, password=lambda: None, profile=True, fill=fill)
+    initialise(settings, password=lambda: None, profile=True, secrets=secrets)
     token = json.loads(settings.profile_path.read_text())["token"]
     with Resolver(open_service(settings)) as resolver:
         yield Store(home, secrets, resolver, resolver.authenticate(token=token))

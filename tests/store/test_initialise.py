@@ -20,7 +20,7 @@ from resolver.errors import ConflictError, RootKeyError, StoreError
 from tests.databases import DIALECTS, database, raw_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from resolver.compose import Initialised
@@ -47,7 +47,8 @@ sys.stdin.readline()
 if last:
     sys.setprofile(watch)
 try:
-    done = initialise(Settings(environ, Path(home)), password=lambda: None, profile=True)
+    secrets = json.loads(sys.argv[4])
+    done = initialise(Settings(environ, Path(home)), password=lambda: None, profile=True, secrets=secrets)
     answer = {"made": done.made}
 except ResolverError as error:
     answer = {"error": type(error).__name__, "message": error.message}
@@ -57,12 +58,16 @@ print(json.dumps(answer | {"calls": calls}))
 
 NEVER = 10**9
 
+SAMPLES = {"first": "one value", "second": "another value"}
 
-def run_at_once(homes: Sequence[Path], url: str = "", last: int = 0) -> list[dict[str, object]]:
+
+def run_at_once(
+    homes: Sequence[Path], url: str = "", last: int = 0, secrets: Mapping[str, str] | None = None
+) -> list[dict[str, object]]:
     """Initialise in several processes, which begin together; {} for one that was killed."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(home), url, str(last)],
+            [sys.executable, "-c", _RUN, str(home), url, str(last), json.dumps(secrets or {})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -100,6 +105,20 @@ def works(home: Path, **environ: str) -> None:
     assert value.reveal() == "the value"
     service.secrets.delete(caller, "default_tenant", "k")
     service.close()
+
+
+def secrets_of(home: Path) -> dict[str, str]:
+    """The values of all secrets, as whoever has the profile's token sees them."""
+    settings = Settings({}, home)
+    service = open_service(settings)
+    caller = service.gate.authenticate_token(settings.token())
+    found = {}
+    for secret in service.secrets.list(caller, "default_tenant").items:
+        _, value = service.secrets.show(caller, "default_tenant", secret.key)
+        assert value is not None
+        found[secret.key] = value.reveal()
+    service.close()
+    return found
 
 
 def has_root_key(home: Path) -> bool:
@@ -210,25 +229,33 @@ def test_two_state_directories_with_one_database(dialect: str, tmp_path: Path) -
 
 
 def test_what_a_killed_run_leaves_is_completed_or_explained(tmp_path: Path) -> None:
-    """Killed at any of many points, the next run makes the store, or says what to remove; then it works."""
-    (whole,) = run_at_once([tmp_path / "whole"], last=NEVER)
+    """Killed at any of many points, the next run makes the store, or says what to remove; then it works.
+
+    There is no store without the secrets that were to be in it from the start.
+    """
+    (whole,) = run_at_once([tmp_path / "whole"], last=NEVER, secrets=SAMPLES)
     calls = whole["calls"]
     assert isinstance(calls, list)
     # Each call is killed before it begins: before and after each file is put in its place, and in the schema.
     numbers = [number for number, call in enumerate(calls, 1) if call in {"link", "fsync"}]
     last_commit = max(number for number, call in enumerate(calls, 1) if call == "commit")
-    points = {len(calls) // 2, last_commit, *numbers, *(number + 1 for number in numbers)}
-    explained = 0
+    points = {len(calls) // 2, last_commit, last_commit + 1, *numbers, *(number + 1 for number in numbers)}
+    explained = whole_stores = 0
     for point in sorted(points):
         home = tmp_path / f"home{point}"
-        assert run_at_once([home], last=point) == [{}], "it was not killed"
-        if (home / "profile").exists() and not has_root_key(home):
+        assert run_at_once([home], last=point, secrets=SAMPLES) == [{}], "it was not killed"
+        stored = (home / "data" / "resolver.db").exists() and has_root_key(home)
+        if stored:  # then all of it is
+            assert secrets_of(home) == SAMPLES
+        if (home / "profile").exists() and not stored:
             # Killed between the profile and the commit: what to do about it is said.
             with pytest.raises(ConflictError, match=r"^there is a profile ") as caught:
                 make(home)
             assert caught.value.hint.startswith("remove it")
             (home / "profile").unlink()
             explained += 1
-        make(home)
+        assert make(home).made is not stored
         works(home)
+        whole_stores += stored
     assert 0 < explained < len(points)
+    assert 0 < whole_stores < len(points)
