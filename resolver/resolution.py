@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from resolver.checking import Check, Named, check_calls
 from resolver.core.context import Context
 from resolver.core.definitions import Definitions
 from resolver.core.input_types import undeclared
-from resolver.core.near import did_you_mean
+from resolver.core.near import Suggestions
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
 from resolver.core.resolve import Plan
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
     from resolver.core.values import GivenInput
     from resolver.service import Service
     from resolver.service.use import KeyStatus, Refusal, UsedSecret
-
-MAX_QUESTIONS = 20
-"""Most missing keys of a run that suggestions are made for: each is compared with every key there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,9 +446,8 @@ class _Keys:
         self.tenant = tenant
         self._service = service
         self._caller = caller
-        self._questions = MAX_QUESTIONS
+        self._near = Suggestions(self._seen)
 
-    @cached_property
     def _seen(self) -> Sequence[str]:
         try:
             return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant).items]
@@ -461,8 +456,7 @@ class _Keys:
 
     def suggest(self, key: str) -> str:
         """A question that offers keys close to a missing one; empty without any."""
-        self._questions -= 1
-        return did_you_mean(key, self._seen) if self._questions >= 0 else ""
+        return self._near.question(key)
 
 
 def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: _Keys) -> None:

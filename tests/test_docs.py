@@ -19,6 +19,7 @@ import yaml
 from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
 from resolver.cli import run as cli_run
+from resolver.cli.diagnostics import MAX_REPORTED
 from resolver.cli.entry import resolver_group
 from resolver.cli.resolve import resolve_command
 from resolver.core.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
@@ -269,7 +270,7 @@ def test_limits_are_documented() -> None:
         MAX_NUMBER,
         limits.imports,
     ]
-    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB]
+    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, MAX_REPORTED]
     assert [int(number) for number in numbers] == expected
 
 

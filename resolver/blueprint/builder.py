@@ -157,6 +157,7 @@ class Builder:
                     if peak > max_depth:
                         raise _too_deep(max_depth, event)
             elif kind is DocumentEndEvent:
+                nodes += 1
                 if nodes > max_nodes:
                     raise _too_many_nodes(max_nodes, event)
                 documents.append(items.pop())

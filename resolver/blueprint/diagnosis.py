@@ -80,6 +80,7 @@ class Diagnosis:
         """What was found so far."""
         self._anchors: dict[str, _Node] = {}
         self._open: list[_Node] = []
+        self._merged: set[int] = set()  # lists that were merged, by `id()`: each is looked through once
 
     def read(self, events: Iterator[AnyEvent]) -> None:
         """Go through the events and add what is wrong to `problems`.
@@ -221,10 +222,17 @@ class Diagnosis:
                     )
 
     def _check_merged(self, value: _Node) -> None:
-        members = value.children if value.kind == "sequence" else [value]
+        members = [value]
+        if value.kind == "sequence":
+            members = value.children
+            if id(members) in self._merged:
+                return
+            self._merged.add(id(members))
         for member in members:
             if member.kind not in {"mapping", "unknown"}:
                 self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
     def _report(self, reason: Reason, message: str, node: _Node, *, hint: str = "") -> None:
+        if len(self.problems) >= MAX_PROBLEMS:  # one collection may have any number
+            return
         self.problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))

@@ -28,11 +28,13 @@ class _Node:
         is_mapping: whether it is a mapping.
         children: a list's items, or a mapping's keys and values in turn, each after the index of the first
             character of what stands there: the node or an alias of it.
+        names: what a mapping has by name, merged mappings included; None until it is asked for.
     """
 
     key: object = None
     is_mapping: bool = False
     children: list[tuple[int, _Node]] = field(default_factory=list)
+    names: dict[object, tuple[int, _Node]] | None = None
 
 
 def find_places(blueprint: Blueprint, wanted: Sequence[tuple[int, Path]]) -> list[Position]:
@@ -133,15 +135,23 @@ def _child(node: _Node, step: str | int) -> tuple[int, _Node] | None:
     if not node.is_mapping:
         is_there = isinstance(step, int) and 0 <= step < len(node.children)
         return node.children[int(step)] if is_there else None
-    pairs = list(zip(node.children[::2], node.children[1::2], strict=True))
-    for (start, name), (_, child) in pairs:
-        if name.key == step:
-            return start, child
-    for (_, name), (_, merged) in pairs:
-        if name.key is MERGE:
+    return _names(node).get(step)
+
+
+def _names(node: _Node) -> dict[object, tuple[int, _Node]]:
+    """The entries of a mapping by name: its own, then those of merged mappings, the last merge key first."""
+    if node.names is None:
+        names: dict[object, tuple[int, _Node]] = {}
+        merged: list[_Node] = []
+        for (start, name), (_, child) in zip(node.children[::2], node.children[1::2], strict=True):
+            if name.key is MERGE:
+                merged.append(child)
+            else:
+                names.setdefault(name.key, (start, child))
+        for child in reversed(merged):
             # A merge key takes one mapping, or a list of them of which the first wins.
-            for source in [merged] if merged.is_mapping else [item for _, item in merged.children]:
-                found = _child(source, step)
-                if found is not None:
-                    return found
-    return None
+            for source in [child] if child.is_mapping else [item for _, item in child.children]:
+                for step, found in _names(source).items() if source.is_mapping else ():
+                    names.setdefault(step, found)
+        node.names = names
+    return node.names

@@ -114,7 +114,8 @@ def _parse(text: Text, limits: Limits) -> Tree:
                 return _build(text, limits, slow_events)
         else:
             hint = (
-                f"a text of up to {limits.second_reading} characters is read once more by a lenient scanner"
+                f"a slower scanner might accept it, which is asked up to {limits.second_reading} characters; "
+                f"this text has {len(text.content)}"
             )
     diagnosis = Diagnosis(text, limits.depth)
     with contextlib.suppress(*PARSER_ERRORS):  # the one that is reported below

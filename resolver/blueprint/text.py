@@ -64,6 +64,15 @@ class Text:
         line = bisect_right(self._starts, index)
         return Position(line, index - self._starts[line - 1] + 1)
 
+    def index_of(self, position: Position) -> int:
+        """The index from 0 of the character at a position of this text; its length behind the last one."""
+        starts, length = self._starts, len(self.content)
+        return (
+            min(starts[position.line - 1] + position.column - 1, length)
+            if position.line <= len(starts)
+            else length
+        )
+
     def problem(self, reason: Reason, message: str, place: Mark | Position, *, hint: str = "") -> Problem:
         """A problem at a place of this text."""
         position = place if isinstance(place, Position) else position_of(place)

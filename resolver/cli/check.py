@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from resolver.cli.diagnostics import Form, place_of, problem_lines
+from resolver.cli.diagnostics import Form, cut_short, place_of, problem_lines
 from resolver.cli.output import count, printable, put, put_table
 from resolver.core.document import format_path
 
@@ -76,9 +76,12 @@ def _call_as_json(call: CheckedCall) -> dict[str, Any]:
 def _put_text(check: Check, *, offline: bool) -> None:
     if check.calls:
         _put_calls(check.calls, offline=offline)
-    for problem in check.problems:
+    shown, others = cut_short(check.problems)
+    for problem in shown:
         for line in problem_lines(problem):
             put(line)
+    if others:
+        put(f"note: {others}")
     put(_summary(check, offline=offline))
 
 

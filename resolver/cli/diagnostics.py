@@ -10,10 +10,11 @@ from __future__ import annotations
 import enum
 import json
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resolver.cli.output import printable, put, say
+from resolver.cli.output import count, printable, put, say
 from resolver.cli.streams import write_stderr, write_stdout
 from resolver.core.document import format_path
 from resolver.errors import BlueprintError, ResolverError
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 LINE_WIDTH = 100
 """Widest piece of a source line that a problem shows, in characters."""
+
+
+MAX_REPORTED = 10_000
+"""A run with more problems than this says how many more there are; its exit code is that of them all."""
 
 
 class Form(enum.StrEnum):
@@ -90,8 +95,7 @@ class Report:
         """Take problems that do not end the run."""
         self.failed = self.failed or bool(problems)
         if self.form is Form.TEXT:
-            for problem in problems:
-                say_problem(problem)
+            say_problems(problems)
         else:
             self._problems += problems
 
@@ -128,20 +132,22 @@ class Report:
             self._write()
 
     def _write(self) -> None:
+        problems, others = cut_short(self._problems)
+        notes = [*self._notes, others] if others else self._notes
         if self.form is Form.GITHUB:
-            for line in workflow_commands(self._problems, self._failures, self._notes):
+            for line in workflow_commands(problems, self._failures, notes):
                 (put if self._on_stdout else say)(line)
             return
         document: dict[str, Any]
         if self.form is Form.SARIF:
             from resolver.cli.sarif import make_log  # noqa: PLC0415 - few runs need it
 
-            document = make_log(self._problems, self._failures, self._notes, self.texts)
+            document = make_log(problems, self._failures, notes, self.texts)
         else:
             document = {
-                "problems": [as_json(problem) for problem in self._problems],
+                "problems": [as_json(problem) for problem in problems],
                 "failures": [failure._asdict() for failure in self._failures],
-                "notes": self._notes,
+                "notes": notes,
                 **self.extra,
             }
         # On stderr in one line, which is easily told apart from what else may be there, like a child's words.
@@ -152,10 +158,20 @@ class Report:
             write_stderr(text)
 
 
-def say_problem(problem: Problem) -> None:
-    """Write one problem to stderr: message, place, source line with a caret, hint."""
-    for line in problem_lines(problem):
-        say(line)
+def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
+    """The problems that a report shows, and what it says of the others; nothing when there are none."""
+    others = len(problems) - MAX_REPORTED
+    return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """Write problems to stderr, each with message, place, source line with a caret, hint."""
+    shown, others = cut_short(problems)
+    for problem in shown:
+        for line in problem_lines(problem):
+            say(line)
+    if others:
+        say(f"note: {others}")
 
 
 def problem_lines(problem: Problem) -> Iterator[str]:
@@ -208,9 +224,10 @@ def workflow_commands(
 
     The format is that of GitHub Actions, which reads stdout and stderr of a step, and others have taken over.
     """
+    is_known_file = cache(is_file)  # a run may have very many problems, in few files
     for problem in problems:
         fields = {"title": str(problem.reason)}
-        if is_file(problem.source):
+        if is_known_file(problem.source):
             fields["file"] = Path(problem.source).as_posix()
             if problem.position:
                 fields |= {"line": str(problem.position.line), "col": str(problem.position.column)}

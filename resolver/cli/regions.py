@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,17 @@ from resolver.blueprint.text import BOM, Text
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from resolver.core.document import Position
     from resolver.core.problems import Problem
     from resolver.resolution import BlueprintText
+
+MAX_SNIPPET = 1000
+"""Longest piece of a text that a region repeats, in characters; of a longer one it has the place alone."""
+
+_STRIDE = 1024
+"""How many characters lie between two places whose offsets are kept."""
 
 
 class Regions:
@@ -28,7 +34,8 @@ class Regions:
 
     def __init__(self, texts: Iterable[BlueprintText]) -> None:
         self._data = {text.name: text.data for text in texts}
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _File | None] = {}
+        self._unchanged: dict[tuple[str, int], bool] = {}
 
     def of(self, problem: Problem) -> dict[str, Any] | None:
         """The SARIF region of a problem; None when it is not about one place.
@@ -39,7 +46,7 @@ class Regions:
         if problem.position is None:
             return None
         file = self._file(problem.source)
-        if file is None or file.text.line_at(problem.position) != problem.line_text:
+        if file is None or not self._is_unchanged(file, problem, problem.position):
             start = _utf16_length(problem.line_text[: problem.position.column - 1]) + 1
             return {"startLine": problem.position.line, "startColumn": start}
         return file.region(problem.position)
@@ -50,8 +57,15 @@ class Regions:
             try:
                 self._files[source] = _File(source, Path(source).read_bytes() if data is None else data)
             except (OSError, ValueError):  # a source need not be a file's name
-                return None
+                self._files[source] = None
         return self._files[source]
+
+    def _is_unchanged(self, file: _File, problem: Problem, position: Position) -> bool:
+        """Whether the file has the problem's line, compared once: a long one may have many problems."""
+        line = (problem.source, position.line)
+        if line not in self._unchanged:
+            self._unchanged[line] = file.text.line_at(position) == problem.line_text
+        return self._unchanged[line]
 
 
 class _File:
@@ -64,6 +78,8 @@ class _File:
         self._name = name
         self._data = data
         self._skipped = len(BOM.encode()) if content.startswith(BOM) else 0
+        self._bytes = _Offsets(self.text.content, _byte_length)
+        self._units = _Offsets(self.text.content, _utf16_length)
 
     @cached_property
     def _ends(self) -> dict[int, int]:
@@ -75,27 +91,52 @@ class _File:
         return {site.start: site.end for site in sites}
 
     def region(self, position: Position) -> dict[str, Any]:
-        text = self.text.content
-        start = bisect_left(range(len(text)), (position.line, position.column), key=self._place)
-        line_end = start + len(self.text.line_at(position)) - (position.column - 1)
+        text = self.text
+        start = text.index_of(position)
+        line_end = start + len(text.line_at(position)) - (position.column - 1)
         end = self._ends.get(start, line_end)
-        last = self.text.position_at(end)
-        return {
+        last = text.position_at(end)
+        first_byte = self._bytes.at(start)
+        region: dict[str, Any] = {
             "startLine": position.line,
-            "startColumn": self._column(position),
+            "startColumn": self._column(position, start),
             "endLine": last.line,
-            "endColumn": self._column(last),
-            "byteOffset": self._skipped + _byte_length(text[:start]),
-            "byteLength": _byte_length(text[start:end]),
-            "snippet": {"text": text[start:end]},
+            "endColumn": self._column(last, end),
+            "byteOffset": self._skipped + first_byte,
+            "byteLength": self._bytes.at(end) - first_byte,
         }
+        if end - start <= MAX_SNIPPET:
+            region["snippet"] = {"text": text.content[start:end]}
+        return region
 
-    def _place(self, index: int) -> tuple[int, int]:
-        position = self.text.position_at(index)
-        return position.line, position.column
+    def _column(self, position: Position, index: int) -> int:
+        return self._units.at(index) - self._units.at(index - position.column + 1) + 1
 
-    def _column(self, position: Position) -> int:
-        return _utf16_length(self.text.line_at(position)[: position.column - 1]) + 1
+
+class _Offsets:
+    """How long a text is up to a character, as an encoding counts; a look-up costs the same anywhere.
+
+    Args:
+        text: the text.
+        length_of: the length of a piece of it.
+    """
+
+    def __init__(self, text: str, length_of: Callable[[str], int]) -> None:
+        self._text = text
+        self._length_of = length_of
+
+    @cached_property
+    def _kept(self) -> list[int]:
+        """The lengths up to every `_STRIDE`th character."""
+        pieces = range(0, len(self._text), _STRIDE)
+        lengths = [self._length_of(self._text[start : start + _STRIDE]) for start in pieces]
+        return [0, *accumulate(lengths)]
+
+    def at(self, index: int) -> int:
+        if self._text.isascii():
+            return index
+        before = index // _STRIDE
+        return self._kept[before] + self._length_of(self._text[before * _STRIDE : index])
 
 
 def _byte_length(text: str) -> int:

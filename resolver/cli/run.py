@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.diagnostics import ToldError, say_problem
+from resolver.cli.diagnostics import ToldError, say_problems
 from resolver.cli.output import say
-from resolver.cli.streams import OutputError, flush_stdout, forget_stdout
+from resolver.cli.streams import OutputError, flush_stdout, forget_stdout, lost
 from resolver.core.problems import Reason
 from resolver.errors import (
     AccessError,
@@ -25,6 +25,7 @@ from resolver.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from types import ModuleType
 
     from resolver.core.problems import Problem
 
@@ -117,11 +118,15 @@ def _say_lost(error: OutputError) -> int:
     return INTERNAL_ERROR
 
 
+def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
+    """Whether an error was raised in a package's own code, or by what that called in the interpreter."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith(f"{package.__name__}.")
+
+
 def _say_internal(error: Exception, *, debug: bool) -> int:
-    try:
-        flush_stdout()
-    except OutputError as lost:  # what click writes by itself, like a page of help
-        return _say_lost(lost)
+    if isinstance(error, OSError) and _is_raised_by(click, error):
+        return _say_lost(lost(error))  # it writes pages of help, and reads or writes nothing else
     # Never the message: it is not ours, so it may hold anything.
     say(f"error: internal error: {type(error).__name__}")
     say("  hint: run again with --debug to see where, and report it")
@@ -132,8 +137,7 @@ def _say_internal(error: Exception, *, debug: bool) -> int:
 
 def _say_error(error: ResolverError) -> None:
     if isinstance(error, BlueprintError):
-        for problem in error.problems:
-            say_problem(problem)
+        say_problems(error.problems)
     say(f"error: {error.message}")
     if error.hint:
         say(f"  hint: {error.hint}")

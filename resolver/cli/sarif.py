@@ -5,6 +5,7 @@ The rules are those of the OASIS standard "Static Analysis Results Interchange F
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from resolver.cli.regions import Regions
 from resolver.core.document import format_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from resolver.cli.diagnostics import Failure
     from resolver.core.problems import Problem
@@ -47,6 +48,7 @@ def make_log(
     """
     numbers = {reason: number for number, reason in enumerate(HELP)}
     regions = Regions(texts)
+    address = cache(_address)  # a run may have very many problems, in few files
     notifications = [{"level": "note", "message": _message(note)} for note in notes]
     notifications += [
         {"level": "error", "message": _message(failure.message, failure.hint)} for failure in failures
@@ -76,7 +78,7 @@ def make_log(
                 "ruleIndex": numbers[problem.reason],
                 "level": "error",
                 "message": _message(problem.message, problem.hint),
-                "locations": _locations(problem, regions),
+                "locations": _locations(problem, regions, address),
             }
             for problem in problems
         ],
@@ -90,10 +92,12 @@ def _message(text: str, hint: str = "") -> dict[str, str]:
     return {"text": whole.replace("{", "{{").replace("}", "}}")}
 
 
-def _locations(problem: Problem, regions: Regions) -> list[dict[str, Any]]:
+def _locations(
+    problem: Problem, regions: Regions, address: Callable[[str], dict[str, str] | None]
+) -> list[dict[str, Any]]:
     location: dict[str, Any] = {}
-    if is_file(problem.source):
-        location["physicalLocation"] = {"artifactLocation": _address(problem.source)}
+    if at := address(problem.source):
+        location["physicalLocation"] = {"artifactLocation": at}
         if region := regions.of(problem):
             location["physicalLocation"]["region"] = region
     elif problem.source:
@@ -103,8 +107,10 @@ def _locations(problem: Problem, regions: Regions) -> list[dict[str, Any]]:
     return [location] if location else []
 
 
-def _address(source: str) -> dict[str, str]:
-    """A file's address: relative within the folder of the run, absolute outside it."""
+def _address(source: str) -> dict[str, str] | None:
+    """A file's address, relative within the folder of the run; None for what is no file."""
+    if not is_file(source):
+        return None
     folder = Path.cwd()
     path = folder / source
     if ".." in path.parts:

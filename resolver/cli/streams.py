@@ -46,7 +46,7 @@ def write_stdout(text: str) -> None:
     try:
         sys.stdout.write(text)
     except OSError as error:
-        raise _lost(error) from None
+        raise lost(error) from None
 
 
 def write_bytes(data: bytes) -> None:
@@ -60,7 +60,7 @@ def write_bytes(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        raise _lost(error) from None
+        raise lost(error) from None
 
 
 def write_stderr(line: str) -> None:
@@ -81,7 +81,7 @@ def flush_stdout() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        raise _lost(error) from None
+        raise lost(error) from None
 
 
 def forget_stdout() -> None:
@@ -101,7 +101,8 @@ def read_stdin(limit: int = -1) -> bytes:
         raise UsageError(f"stdin can't be read: {error.strerror}") from None
 
 
-def _lost(error: OSError) -> OutputError:
+def lost(error: OSError) -> OutputError:
+    """What to say when stdout did not take something."""
     if isinstance(error, BrokenPipeError):
         return OutputError("the reader of stdout went away before everything was written")
     return OutputError(f"stdout can't be written: {error.strerror}")

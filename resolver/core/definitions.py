@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolver.core.intrinsic import call_name
+from resolver.core.near import Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,6 +65,7 @@ class Definitions:
 
     def __init__(self, documents: Sequence[object]) -> None:
         self._documents = [document for document in documents if isinstance(document, dict)]
+        self._inputs_near = Suggestions(lambda: [name for name, _ in self.inputs()])
 
     def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
         for document in self._documents:
@@ -86,6 +88,10 @@ class Definitions:
                 if isinstance(name, str) and name not in seen:
                     seen.add(name)
                     yield name, entry if isinstance(entry, dict) else {}
+
+    def inputs_like(self, name: str) -> str:
+        """A question that offers inputs whose names are close to one that is not declared, or nothing."""
+        return self._inputs_near.question(name)
 
     def node(self, name: str) -> Mapping[Any, Any] | None:
         """A node template."""

@@ -14,7 +14,6 @@ from resolver.core.context import Context, Unanswered, leads
 from resolver.core.definitions import is_text
 from resolver.core.functions import PLAIN_FUNCTIONS, kind
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, Origin, call_name, is_malformed
-from resolver.core.near import did_you_mean
 from resolver.core.problems import Fault, Reason
 from resolver.core.values import Known, Need, Needed, Values
 
@@ -274,7 +273,7 @@ class _Evaluation:
                 return Known(None)
         near = ""
         if declared is None and origin is WRITTEN:
-            near = did_you_mean(name, [known for known, _ in self._definitions.inputs()])
+            near = self._definitions.inputs_like(name)
         raise Fault(
             Reason.BAD_INPUT,
             f"input {origin.show(name)} {'is not declared' if declared is None else 'has no value'}",

@@ -146,8 +146,8 @@ def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list
         definitions: what each of the blueprints and its imports define.
         given: the names.
     """
-    declared = sorted({name for each in definitions for name, _ in each.inputs()})
-    known = f"declared are: {_listed(declared)}" if declared else "no input is declared"
+    declared = {name for each in definitions for name, _ in each.inputs()}
+    known = f"declared are: {_listed(sorted(declared))}" if declared else "no input is declared"
     return [
         Problem(Reason.BAD_INPUT, f"input {_cut(name)} is not declared", hint=known)
         for name in given

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MAX_SUGGESTIONS = 3
 CLOSENESS = 0.75
 """Lowest ratio of `difflib.SequenceMatcher` at which two names are close: one slip in four characters."""
 
 MAX_LENGTH_DIFFERENCE = 3
-"""Names that differ more in length are not compared: with many names, comparing all of them takes long."""
+"""Names that differ more in length are not compared."""
+
+MAX_COMPARISONS = 100_000
+"""Most pairs of names that are compared, about a second's work; what is missing after that gets no offer."""
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A question that offers the closest names, `did you mean 'a' or 'b'?`; empty when none is close.
+class Suggestions:
+    """Offers the names that are close to mistyped ones.
 
     Args:
-        name: what was written.
-        names: what there is.
+        names: gives what there is; called when something is missing for the first time.
     """
-    from difflib import get_close_matches  # noqa: PLC0415 - only needed once something is missing
 
-    likely = [other for other in names if abs(len(other) - len(name)) <= MAX_LENGTH_DIFFERENCE]
-    close = [repr(other) for other in get_close_matches(name, likely, MAX_SUGGESTIONS, CLOSENESS)]
-    if not close:
-        return ""
-    *others, last = close
-    return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+        self._look_up = names
+        self._left = MAX_COMPARISONS
+
+    @cached_property
+    def _names(self) -> Mapping[int, Sequence[str]]:
+        """The names by their length."""
+        by_length: dict[int, list[str]] = {}
+        for name in self._look_up():
+            by_length.setdefault(len(name), []).append(name)
+        return by_length
+
+    def question(self, name: str) -> str:
+        """A question that offers the closest names, `did you mean 'a' or 'b'?`; empty when none is close.
+
+        Args:
+            name: what was written.
+        """
+        from difflib import get_close_matches  # noqa: PLC0415 - only needed once something is missing
+
+        lengths = range(len(name) - MAX_LENGTH_DIFFERENCE, len(name) + MAX_LENGTH_DIFFERENCE + 1)
+        likely = [other for length in lengths for other in self._names.get(length, ())]
+        self._left -= len(likely)
+        if self._left < 0:
+            return ""
+        close = [repr(other) for other in get_close_matches(name, likely, MAX_SUGGESTIONS, CLOSENESS)]
+        if not close:
+            return ""
+        *others, last = close
+        return f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from resolver.blueprint import Limits, read
@@ -57,6 +59,23 @@ def test_a_hopeless_text_is_not_read_to_its_end() -> None:
     """There is a greatest number of problems, so that a text of another kind does not give thousands."""
     text = "".join(f"- 2001-99-{n % 90 + 10}\n" for n in range(5000))
     assert len(told(text)) == MAX_PROBLEMS
+
+
+def test_one_collection_does_not_give_thousands_either() -> None:
+    """The greatest number holds within one mapping, whose keys are looked at when it ends."""
+    assert len(told("a: 1\n" * 1000)) == MAX_PROBLEMS
+
+
+def test_a_merged_list_is_looked_through_once() -> None:
+    """Ten times the members and the places that merge them take about ten times the time, not a hundred."""
+
+    def seconds(count: int) -> float:
+        members, places = "{}, " * count, "<<: *l, " * count
+        began = time.process_time()
+        assert len(told(f"x: {{a: 1, a: 1}}\nl: &l [{members}]\nm: {{{places}}}\n")) == 1
+        return time.process_time() - began
+
+    assert seconds(5000) < 30 * min(seconds(500) for _ in range(3)) + 0.05
 
 
 def test_an_unknown_alias_is_one_problem() -> None:

@@ -101,7 +101,9 @@ def test_what_only_the_python_scanner_accepts_is_read() -> None:
     text = "a: {concat:[x]}"
     (problem,) = refused(text, Limits(second_reading=5))
     assert problem.reason is Reason.SYNTAX
-    assert problem.hint == "a text of up to 5 characters is read once more by a lenient scanner"
+    assert problem.hint == (
+        "a slower scanner might accept it, which is asked up to 5 characters; this text has 15"
+    )
 
 
 def test_libyamls_message_is_reported_when_both_scanners_refuse() -> None:
@@ -340,6 +342,7 @@ def test_few_nodes_may_be_many_characters() -> None:
 
 
 def test_plain_nodes_are_counted() -> None:
-    """Without any alias the limit holds for the whole text."""
-    assert read(b"[1, 2, 3]", "text", Limits(nodes=3)).documents
-    assert reasons("[1, 2, 3, 4]", Limits(nodes=3)) == [Reason.TOO_MANY_NODES]
+    """Without any alias the limit holds for the whole text, however many documents it has."""
+    assert read(b"[1, 2, 3]", "text", Limits(nodes=4)).documents
+    assert reasons("[1, 2, 3, 4]", Limits(nodes=4)) == [Reason.TOO_MANY_NODES]
+    assert reasons("--- 1\n--- 2\n--- 3\n", Limits(nodes=2)) == [Reason.TOO_MANY_NODES]

@@ -14,7 +14,9 @@ from urllib.parse import unquote
 import jsonschema
 import pytest
 
-from resolver.cli.diagnostics import Failure, problem_lines, workflow_commands
+from resolver.cli import diagnostics
+from resolver.cli.check import put_check
+from resolver.cli.diagnostics import Failure, Form, Report, problem_lines, workflow_commands
 from resolver.cli.reasons import HELP
 from resolver.cli.run import REASON_EXIT_CODES
 from resolver.cli.sarif import make_log
@@ -370,6 +372,13 @@ def regions(data: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         pytest.param("x: 1\u2028a: {get_secret: 1}".encode(), b"{get_secret: 1}", (4, 19), id="separator"),
         pytest.param(b"a: &x !!map {get_secret: 1}", b"{get_secret: 1}", (13, 28), id="anchor and tag"),
         pytest.param(b"a: 1\nb: 2\na: 3 # c\n", b"a: 3 # c", (1, 9), id="to the end of the line"),
+        pytest.param(b"a:\t{get_secret:\t1}\t# c", b"{get_secret:\t1}", (4, 19), id="tabs"),
+        pytest.param(
+            "\ufeffx: 1\r\n\u00e4:\t- 😀\r\nb:\t{get_secret:\t1}\r\n".replace("\t- ", " ").encode(),
+            b"{get_secret:\t1}",
+            (4, 19),
+            id="everything at once",
+        ),
         pytest.param(b"a: 1\nb: '", b"'", None, id="at the end of the text"),
     ],
 )
@@ -452,6 +461,38 @@ def test_stdin_has_no_address(admin: Cli) -> None:
         (location,) = result["locations"]
         assert sorted(location) == ["logicalLocations", "message"]
         assert location["message"] == {"text": "<stdin>"}
+
+
+# Very many problems
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("many", [3, 5])
+def test_a_report_has_an_end(
+    form: Form, many: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beyond a number of problems a report says how many more there are, in whatever form."""
+    monkeypatch.setattr(diagnostics, "MAX_REPORTED", 3)
+    report = Report(form)
+    with report.telling():
+        report.add([Problem(Reason.SYNTAX, "it is wrong")] * many)
+    said = capsys.readouterr().err
+    assert said.count("it is wrong") == 3
+    assert ("2 more problems not shown" in said) is (many > 3)
+
+
+def test_a_check_s_text_has_an_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sum below is that of all problems."""
+    monkeypatch.setattr(diagnostics, "MAX_REPORTED", 1)
+    found = check(None, None, "", [BlueprintText("b", b"- {get_secret: 1}\n- {get_secret: 2}\n", None)])
+    put_check(found, Report(Form.TEXT, on_stdout=True), offline=True)
+    printed = capsys.readouterr().out
+    assert printed.count("error: ") == 1
+    assert printed.endswith(
+        "note: 1 more problem not shown\n2 problems found in 2 calls; no store was asked\n"
+    )
 
 
 # Suggestions

@@ -35,6 +35,7 @@ def shell(home: Path, command: str) -> subprocess.CompletedProcess[str]:
     [
         ("resolver tenants list >&-", "stdout can't be written: Bad file descriptor"),
         ("resolver --help >&-", "stdout can't be written: Bad file descriptor"),
+        ("resolver --help >/dev/full", "stdout can't be written: No space left on device"),
         ("resolver whoami >/dev/full", "stdout can't be written: No space left on device"),
         ("resolver whoami | true", "the reader of stdout went away before everything was written"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.core.near import did_you_mean
+from resolver.core.near import MAX_COMPARISONS, Suggestions
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,27 @@ from resolver.core.near import did_you_mean
 )
 def test_what_is_suggested(name: str, names: list[str], question: str) -> None:
     """The closest names are offered, at most three; without a close one there is no question."""
-    assert did_you_mean(name, names) == question
+    assert Suggestions(lambda: names).question(name) == question
+
+
+def test_names_are_looked_up_once_and_when_they_are_needed() -> None:
+    """Without a question nobody is asked for the names, and with several once."""
+    asked: list[str] = []
+
+    def names() -> list[str]:
+        asked.append("asked")
+        return ["db_password"]
+
+    near = Suggestions(names)
+    assert asked == []
+    assert near.question("db_pasword") == near.question("db_passwor") == "did you mean 'db_password'?"
+    assert asked == ["asked"]
+
+
+def test_comparing_has_an_end() -> None:
+    """Once a run has compared enough pairs it offers nothing more, so that many mistakes don't take long."""
+    names = [f"name_{number:05}" for number in range(1000)]
+    near = Suggestions(lambda: names)
+    questions = [near.question("nome_00001") for _ in range(MAX_COMPARISONS // 1000 + 1)]
+    assert questions[-2].startswith("did you mean 'name_00001'")
+    assert questions[-1] == ""
