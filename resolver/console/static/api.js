@@ -4,7 +4,8 @@ const OWN = "/api/v1/resolver";
 const TIMEOUT_MS = 30_000;
 
 let proof = "";
-let onSignedOut = () => {};
+let onSignedOut = async () => false;
+let signedIn = "";
 
 export class ApiError extends Error {
   constructor(status, body) {
@@ -19,8 +20,36 @@ export function whenSignedOut(call) {
   onSignedOut = call;
 }
 
-/** Ask the server; the answer's body as data. `tenant` goes into the header, `query` behind the path. */
-export async function ask(method, path, { body, tenant, query, quiet = false } = {}) {
+/**
+ * Ask the server; the answer's body as data. `tenant` goes into the header, `query` behind the path.
+ * When the session has ended one is asked to sign in again, and the request is made once more.
+ */
+export async function ask(method, path, options = {}) {
+  const sent = proof;
+  try {
+    return await askOnce(method, path, options);
+  } catch (error) {
+    if (options.quiet) throw error;
+    const again = (error.status === 401 && (await onSignedOut())) || (error.status === 403 && (await isNewer(sent)));
+    if (!again) throw error;
+    return askOnce(method, path, options);
+  }
+}
+
+/** Whether another page of this browser opened a session of the same person meanwhile. */
+async function isNewer(sent) {
+  try {
+    const found = await askOnce("GET", `${OWN}/session`, {});
+    if (found.csrf_token === sent) return false;
+    if (found.username !== signedIn) location.reload();
+    proof = found.csrf_token;
+    return found.username === signedIn;
+  } catch {
+    return false;
+  }
+}
+
+async function askOnce(method, path, { body, tenant, query }) {
   const headers = {};
   if (proof) headers["X-CSRF-Token"] = proof;
   if (tenant) headers["Tenant"] = tenant;
@@ -53,10 +82,6 @@ export async function ask(method, path, { body, tenant, query, quiet = false } =
     throw new ApiError(answer.status, { message: "the server's answer is not understood" });
   }
   if (answer.ok) return data;
-  if (answer.status === 401 && !quiet) {
-    proof = "";
-    onSignedOut();
-  }
   throw new ApiError(answer.status, data);
 }
 
@@ -64,16 +89,20 @@ export const own = (method, path, options) => ask(method, OWN + path, options);
 
 const at = (key) => `/secrets/${encodeURIComponent(key)}`;
 
+function keep(found) {
+  proof = found.csrf_token;
+  signedIn = found.username;
+  return found.username;
+}
+
 export const session = {
   async resume() {
     const found = await own("GET", "/session", { quiet: true });
-    proof = found.csrf_token;
-    return found.username;
+    return keep(found);
   },
   async open(credentials) {
     const found = await own("POST", "/session", { body: credentials, quiet: true });
-    proof = found.csrf_token;
-    return found.username;
+    return keep(found);
   },
   async close() {
     await own("DELETE", "/session", { quiet: true });
@@ -88,6 +117,49 @@ export const secrets = {
   show: (tenant, key) => own("GET", at(key), { tenant }),
   change: (tenant, key, body) => own("PATCH", at(key), { tenant, body }),
   remove: (tenant, key) => own("DELETE", at(key), { tenant }),
+  uses: (tenant, key) => own("GET", `${at(key)}/uses`, { tenant }),
   history: (tenant, key) => own("GET", `${at(key)}/history`, { tenant }),
   rollBack: (tenant, key, body) => own("POST", `${at(key)}/rollback`, { tenant, body }),
+};
+
+export const moving = {
+  seal: (tenant, body) => own("POST", "/sealed-export", { tenant, body }),
+  open: (tenant, body) => own("POST", "/sealed-import", { tenant, body }),
+};
+
+export const blueprints = {
+  check: (tenant, body) => own("POST", "/check-blueprint", { tenant, body }),
+};
+
+export const trail = {
+  list: (query) => own("GET", "/audit", { query }),
+  verify: (tenant) => own("GET", "/audit/verify", { query: { tenant } }),
+  uses: (tenant) => own("GET", "/uses", { tenant }),
+};
+
+const V31 = "/api/v3.1";
+const named = (path, name) => `${V31}${path}/${encodeURIComponent(name)}`;
+
+export const tenants = {
+  list: () => ask("GET", `${V31}/tenants`, { query: { _get_all_results: true, _get_data: true, _sort: "name" } }),
+  create: (name) => ask("POST", named("/tenants", name), { body: {} }),
+  remove: (name) => ask("DELETE", named("/tenants", name)),
+  add: (body) => ask("PUT", `${V31}/tenants/users`, { body }),
+  change: (body) => ask("PATCH", `${V31}/tenants/users`, { body }),
+  drop: (body) => ask("DELETE", `${V31}/tenants/users`, { body }),
+};
+
+export const users = {
+  list: (query) => ask("GET", `${V31}/users`, { query: { _get_data: true, ...query } }),
+  create: (body) => ask("PUT", `${V31}/users`, { body }),
+  change: (name, body) => ask("POST", named("/users", name), { body }),
+  activate: (name, action) => ask("POST", named("/users/active", name), { body: { action } }),
+  unlock: (name) => ask("POST", named("/users/unlock", name)),
+  remove: (name) => ask("DELETE", named("/users", name)),
+};
+
+export const tokens = {
+  list: (query) => ask("GET", `${V31}/tokens`, { query }),
+  create: (body) => ask("POST", `${V31}/tokens`, { body }),
+  revoke: (id) => ask("DELETE", named("/tokens", id)),
 };

@@ -85,13 +85,14 @@ export function say(message) {
 }
 
 /** Show a dialog with a form; `submit` does the work, and what it throws is shown in the dialog. */
-export function dialog(title, { fields = [], action = "Save", danger = false, submit, wide = false }) {
+export function dialog(title, { fields = [], action = "Save", danger = false, submit, wide = false, first = null, opened = () => {} }) {
   return new Promise((done) => {
     const heading = el("h2", { id: `dialog-${(counter += 1)}` }, title);
     const errors = el("div", {});
     const send = submit && el("button", { type: "submit", class: danger ? "danger" : "main" }, action);
     const cancel = button(submit ? "Cancel" : "Close", () => shown.close(), "");
-    const form = el("form", { method: "dialog", novalidate: false }, heading, ...fields, errors, el("div", { class: "actions" }, cancel, send || null));
+    // Without `autocomplete` the browser would keep what was typed with the page's history, on its disk.
+    const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields, errors, el("div", { class: "actions" }, cancel, send || null));
     const shown = el("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : "" }, form);
     let result = null;
     form.addEventListener("submit", async (event) => {
@@ -116,8 +117,8 @@ export function dialog(title, { fields = [], action = "Save", danger = false, su
     });
     document.body.append(shown);
     shown.showModal();
-    const first = form.querySelector("input:not([type=hidden]), textarea, select");
-    (first || cancel).focus();
+    (first || form.querySelector("input:not([type=hidden]), textarea, select") || cancel).focus();
+    opened(() => shown.close());
   });
 }
 

@@ -1,0 +1,61 @@
+// What is offered to whom. The server decides again, and refuses whatever should not have been offered.
+
+export const VISIBILITIES = ["private", "tenant", "global"];
+
+export const KNOWN_TO = {
+  private: "its creator, managers of its tenant and sys_admins",
+  tenant: "everyone with a role in its tenant",
+  global: "everyone with a role in any tenant",
+};
+
+export class Rights {
+  constructor(me) {
+    this.me = me;
+    this.tenants = Object.keys(me.permissions).sort((a, b) => a.localeCompare(b));
+    this.isAdmin = me.system_role === "sys_admin"; // sessions are never narrowed
+  }
+
+  may(permission, tenant) {
+    return (this.me.permissions[tenant] || []).includes(permission);
+  }
+
+  /** The tenant from which a secret is acted on: its own where one has a role there, else the one looked from. */
+  from(secret, tenant) {
+    return this.tenants.includes(secret.tenant) ? secret.tenant : tenant;
+  }
+
+  /** Whether a hidden value is open: to its creator and to administrators. */
+  opens(secret) {
+    return !secret.hidden || this.administersHidden(secret);
+  }
+
+  administersHidden(secret) {
+    return secret.owner === this.me.username || this.may("secret:administer", secret.tenant);
+  }
+
+  shows(secret, tenant) {
+    return this.may("secret:show", this.from(secret, tenant)) && this.opens(secret);
+  }
+
+  changes(secret) {
+    return this.may("secret:update", secret.tenant) && this.opens(secret);
+  }
+
+  hides(secret) {
+    return this.may("secret:update", secret.tenant) && this.administersHidden(secret);
+  }
+
+  removes(secret) {
+    return this.may("secret:delete", secret.tenant) && this.opens(secret);
+  }
+
+  widerThan(secret) {
+    if (!this.changes(secret)) return [];
+    const wider = VISIBILITIES.slice(VISIBILITIES.indexOf(secret.visibility) + 1);
+    return wider.filter((name) => name !== "global" || this.may("secret:create_global", secret.tenant));
+  }
+
+  visibilities(tenant) {
+    return VISIBILITIES.filter((name) => name !== "global" || this.may("secret:create_global", tenant));
+  }
+}

@@ -1,0 +1,265 @@
+// Dialogs about one secret. Values are in a dialog only as long as it is open, and shown ones for a short while.
+
+import { secrets } from "./api.js";
+import { button, dialog, el, field, iconButton, problem, say, time } from "./dom.js";
+import { KNOWN_TO } from "./rules.js";
+
+const SHOWN_MS = 30_000;
+const COPIED_MS = 30_000;
+const MAX_VALUE = 1024 * 1024;
+
+/** A field for a value: typed, or the exact content of a text file. */
+function valueInput(label, { required, help }) {
+  const text = el("textarea", { rows: 3, autocomplete: "off", autocapitalize: "none", spellcheck: "false", required });
+  const file = el("input", { type: "file" });
+  file.addEventListener("change", () => {
+    text.required = required && file.files.length === 0;
+    text.disabled = file.files.length > 0;
+  });
+  return {
+    nodes: [field(label, text, help), field("Or a file", file, "Its content is taken as it is, byte for byte.")],
+    async read() {
+      if (file.files.length === 0) return text.value || null;
+      const [chosen] = file.files;
+      if (chosen.size > MAX_VALUE) throw new Error("the file is over 1 MiB: a value has at most that");
+      try {
+        return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer());
+      } catch {
+        throw new Error("the file can't be read as UTF-8 text: a value is text");
+      }
+    },
+  };
+}
+
+function expiryInput(at) {
+  const control = el("input", { type: "datetime-local", value: at ? local(at) : "", autocomplete: "off" });
+  return {
+    node: field("Expires", control, "Optional. From then on its use is warned of, or refused if the store says so."),
+    read: () => (control.value ? new Date(control.value).toISOString() : null),
+  };
+}
+
+/** A stored time as an input of the browser has it, in the time zone of who looks. */
+function local(text) {
+  const at = new Date(text);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+export function createSecret(context, key = "") {
+  const { rights, tenant } = context;
+  const name = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true, maxlength: 256, value: key });
+  const value = valueInput("Value", { required: true });
+  const visibility = el("select", {}, ...rights.visibilities(tenant).map((one) => el("option", { value: one, selected: one === "tenant" }, one)));
+  const meaning = el("p", { class: "help", id: "visibility-help" });
+  const tell = () => (meaning.textContent = `Known to ${KNOWN_TO[visibility.value]}. It can be widened later, never narrowed.`);
+  visibility.setAttribute("aria-describedby", meaning.id);
+  visibility.addEventListener("change", tell);
+  tell();
+  const hidden = el("input", { type: "checkbox" });
+  const schema = el("textarea", { rows: 3, spellcheck: "false", autocomplete: "off" });
+  const expires = expiryInput("");
+  return dialog(`Create secret in ${tenant}`, {
+    fields: [
+      field("Key", name, "Begins with a letter; letters, digits, - . _ ~"),
+      ...value.nodes,
+      field("Visibility", visibility),
+      meaning,
+      field("Hide the value", hidden, "Only you, managers of the tenant and sys_admins can read it. Others may still use it in blueprints."),
+      el("details", {}, el("summary", {}, "JSON Schema, expiry"), field("JSON Schema", schema, "Optional. The value and all later ones must be JSON that keeps to it."), expires.node),
+    ],
+    action: "Create",
+    first: key ? value.nodes[0].querySelector("textarea") : name,
+    submit: async () => {
+      await secrets.create(tenant, name.value.trim(), {
+        value: (await value.read()) ?? "",
+        visibility: visibility.value,
+        hidden: hidden.checked,
+        schema: schema.value.trim() || null,
+        expires_at: expires.read(),
+      });
+      say(`Secret ${name.value.trim()} created`);
+    },
+  });
+}
+
+export function editSecret(context, secret) {
+  const value = valueInput("New value", { required: false, help: "Empty leaves the value as it is." });
+  const expires = expiryInput(secret.expires_at);
+  const days = el("input", { type: "number", min: 1, max: 36500, value: secret.rotate_after ?? "", autocomplete: "off" });
+  const schema = secret.schema ? [el("details", {}, el("summary", {}, "The value must keep to a JSON Schema"), el("pre", { class: "value", tabindex: 0 }, pretty(secret.schema)))] : [];
+  return dialog(`Edit ${secret.key}`, {
+    fields: [...value.nodes, ...schema, expires.node, field("Rotate after days", days, "Optional. Then the list says that a new value is due.")],
+    submit: async () => {
+      const given = await value.read();
+      const body = { if_version: secret.version };
+      if (given !== null) body.value = given;
+      if (expires.read()?.slice(0, 16) !== secret.expires_at?.slice(0, 16)) body.expires_at = expires.read();
+      const after = days.value ? Number(days.value) : null;
+      if (after !== (secret.rotate_after ?? null)) body.rotate_after = after;
+      if (Object.keys(body).length === 1) throw new Error("nothing was changed");
+      const changed = await secrets.change(context.rights.from(secret, context.tenant), secret.key, body);
+      say(`Secret ${secret.key} updated, version ${changed.version}`);
+    },
+  });
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+export function widen(context, secret, wider) {
+  const choice = wider.map((name, index) => el("input", { type: "radio", name: "visibility", value: name, checked: index === 0 }));
+  const lines = wider.map((name, index) => el("div", { class: "field check" }, choice[index], el("label", {}, `${name}: ${KNOWN_TO[name]}`)));
+  lines.forEach((line, index) => {
+    choice[index].id = `widen-${wider[index]}`;
+    line.querySelector("label").htmlFor = choice[index].id;
+  });
+  return dialog(`Widen who knows of ${secret.key}?`, {
+    fields: [
+      el("p", {}, `It is ${secret.visibility} now: known to ${KNOWN_TO[secret.visibility]}.`),
+      el("fieldset", {}, el("legend", {}, "From now on"), ...lines),
+      el("p", { class: "warn" }, "This can't be taken back: visibility is never narrowed."),
+    ],
+    action: "Widen",
+    danger: true,
+    submit: async () => {
+      const chosen = choice.find((one) => one.checked).value;
+      await secrets.change(context.rights.from(secret, context.tenant), secret.key, { visibility: chosen, if_version: secret.version });
+      say(`Secret ${secret.key} is ${chosen} now`);
+    },
+  });
+}
+
+export function giveAway(context, secret) {
+  const owner = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true });
+  return dialog(`Change the owner of ${secret.key}`, {
+    fields: [el("p", {}, `It belongs to ${secret.owner}.`), field("New owner", owner, "A user's name.")],
+    action: "Change owner",
+    submit: async () => {
+      await secrets.change(context.rights.from(secret, context.tenant), secret.key, { owner: owner.value.trim(), if_version: secret.version });
+      say(`Secret ${secret.key} belongs to ${owner.value.trim()} now`);
+    },
+  });
+}
+
+/** Ask for a value and show it for a while. Each time it is asked for is recorded on the server. */
+export async function showValue(context, secret) {
+  const place = el("div", { class: "shown" });
+  const foot = el("div", { class: "bar" });
+  const errors = el("div", {});
+  let clock = 0;
+  let value = "";
+  const mask = (words) => {
+    clearInterval(clock);
+    value = "";
+    place.replaceChildren(el("p", { class: "quiet" }, words));
+    foot.replaceChildren(button("Show", show));
+  };
+  async function show() {
+    foot.replaceChildren();
+    errors.replaceChildren();
+    place.replaceChildren(el("p", { class: "quiet" }, "Loading…"));
+    let found;
+    try {
+      found = await secrets.show(context.rights.from(secret, context.tenant), secret.key);
+    } catch (error) {
+      mask("Not shown.");
+      errors.replaceChildren(problem(error));
+      return;
+    }
+    if (!place.isConnected) return;
+    if (found.value === null) {
+      mask("The value is hidden from you.");
+      return;
+    }
+    value = found.value;
+    const until = Date.now() + SHOWN_MS;
+    const left = el("span", { class: "quiet", "aria-live": "off" });
+    const count = () => {
+      const seconds = Math.ceil((until - Date.now()) / 1000);
+      if (seconds <= 0) mask("Masked again.");
+      else left.textContent = `Masked in ${seconds} s`;
+    };
+    place.replaceChildren(el("pre", { class: "value", tabindex: 0, "aria-label": `Value of ${secret.key}` }, value));
+    foot.replaceChildren(iconButton("copy", `Copy the value of ${secret.key}`, () => copy(value, errors)), button("Mask", () => mask("Masked.")), left);
+    count();
+    clock = setInterval(count, 500);
+  }
+  const closed = dialog(`Value of ${secret.key}`, { fields: [place, foot, errors], opened: show });
+  await closed;
+  mask("");
+}
+
+let clearing = 0;
+
+async function copy(value, errors) {
+  if (!navigator.clipboard) {
+    errors.replaceChildren(problem({ message: "the browser lets pages copy over TLS or from this machine only", hint: "select the text and copy it by hand; nothing clears the clipboard then" }));
+    return;
+  }
+  try {
+    await navigator.clipboard.writeText(value);
+  } catch {
+    errors.replaceChildren(problem({ message: "the browser did not let this page copy" }));
+    return;
+  }
+  say("Copied. The clipboard is cleared in 30 seconds.");
+  clearTimeout(clearing);
+  clearing = setTimeout(clearClipboard, COPIED_MS);
+}
+
+/** Browsers let a page write the clipboard only while it has the focus: else it is cleared once it comes back. */
+async function clearClipboard() {
+  try {
+    await navigator.clipboard.writeText("");
+    say("Clipboard cleared");
+  } catch {
+    window.addEventListener("focus", clearClipboard, { once: true });
+  }
+}
+
+export async function showHistory(context, secret) {
+  const from = context.rights.from(secret, context.tenant);
+  const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
+  let changed = false;
+  const load = async () => {
+    try {
+      const { versions } = await secrets.history(from, secret.key);
+      place.replaceChildren(versionTable([...versions].reverse()));
+    } catch (error) {
+      place.replaceChildren(problem(error), button("Try again", load));
+    }
+  };
+  const versionTable = (versions) =>
+    el(
+      "table",
+      {},
+      el("caption", { class: "unseen" }, `Versions of ${secret.key}`),
+      el("thead", {}, el("tr", {}, ...["Version", "Made", "By", ""].map((title) => el(title ? "th" : "td", title ? { scope: "col" } : {}, title)))),
+      el("tbody", {}, ...versions.map((version) => el("tr", {}, ...[String(version.number), time(version.created_at), version.created_by, act(version, versions[0].number)].map((cell) => el("td", {}, cell))))),
+    );
+  const act = (version, current) => {
+    if (version.current) return el("span", { class: "good" }, "current");
+    if (!context.rights.changes(secret)) return "";
+    return button(`Back to version ${version.number}`, async () => {
+      const done = await dialog(`Go back to version ${version.number}?`, {
+        fields: [el("p", {}, `${secret.key} gets the value of version ${version.number} again, as version ${current + 1}. Nothing is lost: version ${current} stays in the history.`)],
+        action: "Go back",
+        submit: async () => {
+          const now = await secrets.rollBack(from, secret.key, { version: version.number, if_version: current });
+          say(`Secret ${secret.key} has the value of version ${version.number} again, as version ${now.version}`);
+        },
+      });
+      if (done) {
+        changed = true;
+        await load();
+      }
+    });
+  };
+  await dialog(`History of ${secret.key}`, { wide: true, fields: [el("p", { class: "quiet" }, "No values are shown here."), place], opened: load });
+  return changed;
+}
