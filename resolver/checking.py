@@ -11,6 +11,7 @@ from resolver.core.resolve import CallSite
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from resolver.blueprint import Blueprint
     from resolver.core.model import Secret
     from resolver.core.problems import Problem
     from resolver.core.resolve import Survey
@@ -71,6 +72,7 @@ class Check:
         inputs: required inputs without a default and without a given value.
         kept: how many calls would be kept, because their argument is not known before deployment.
         notes: what the reader should know, without any value.
+        blueprints: what was read, to find where calls end.
     """
 
     calls: tuple[CheckedCall, ...]
@@ -79,6 +81,7 @@ class Check:
     inputs: tuple[Named, ...]
     kept: int
     notes: tuple[str, ...]
+    blueprints: tuple[Blueprint, ...]
 
 
 def check_calls(

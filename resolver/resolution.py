@@ -406,6 +406,7 @@ def check(
         tuple(run.inputs_without_value(options.inputs)),
         run.plan.kept,
         tuple(run.notes),
+        tuple(run.blueprints),
     )
 
 

@@ -69,6 +69,15 @@ class Blueprint:
         site = self.tree.sites.get(id(node))
         return None if site is None else self.text.position_at(site.start)
 
+    @cached_property
+    def _ends(self) -> dict[int, int]:
+        return {site.start: site.end for site in self.tree.sites.values()}
+
+    def end_of(self, position: Position) -> Position | None:
+        """Where the content of a call ends that begins at a position: the place after its last character."""
+        end = self._ends.get(self.text.index_of(position))
+        return None if end is None else self.text.position_at(end)
+
     def line_at(self, position: Position) -> str:
         """The source line at a position, without its line break."""
         return self.text.line_at(position)

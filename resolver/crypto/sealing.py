@@ -45,7 +45,7 @@ class Cost:
 DEFAULT_COST = Cost(memory=64 * 1024, passes=3, lanes=4)
 """RFC 9106, section 4: the second recommended option."""
 
-_MOST = Cost(memory=1024 * 1024, passes=16, lanes=16)
+MOST = Cost(memory=1024 * 1024, passes=16, lanes=16)
 """A file may ask for so much and no more, so that reading one does not take the machine down."""
 
 
@@ -71,8 +71,14 @@ def seal(data: bytes, passphrase: str, purpose: str, cost: Cost = DEFAULT_COST) 
     return head | {"sealed": _encode(AESGCM(key).encrypt(nonce, data, _covered(head)))}
 
 
-def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str) -> bytes:
+def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str, most: Cost = MOST) -> bytes:
     """Open what was sealed.
+
+    Args:
+        sealed: what `seal` made.
+        passphrase: what it was sealed with.
+        purpose: what it is for.
+        most: what it may cost; a file that asks for more is refused before any of it is spent.
 
     Raises:
         InvalidRequestError: it is not what `seal` makes for this purpose.
@@ -86,7 +92,7 @@ def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str) -> bytes:
         known = (sealed["format"], kdf["name"], cipher["name"]) == (purpose, "argon2id", "aes-256-gcm")
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error):
         known = False
-    if not known or len(nonce) != _NONCE_BYTES or len(salt) != _SALT_BYTES or not _is_bearable(cost):
+    if not known or len(nonce) != _NONCE_BYTES or len(salt) != _SALT_BYTES or not _is_bearable(cost, most):
         raise InvalidRequestError("the file is not one that this program seals, or was damaged")
     try:
         return AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, data, _covered(head))
@@ -97,9 +103,9 @@ def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str) -> bytes:
         ) from None
 
 
-def _is_bearable(cost: Cost) -> bool:
-    given, most = asdict(cost), asdict(_MOST)
-    return all(type(given[name]) is int and 1 <= given[name] <= most[name] for name in most) and (
+def _is_bearable(cost: Cost, most: Cost) -> bool:
+    given, limits = asdict(cost), asdict(most)
+    return all(type(given[name]) is int and 1 <= given[name] <= limits[name] for name in limits) and (
         cost.memory >= 8 * cost.lanes
     )
 

@@ -15,16 +15,19 @@ from resolver.rest.errors import add_handlers
 from resolver.rest.options import ServerOptions
 from resolver.rest.routes import (
     batch,
+    blueprints,
     console,
     moving,
     own,
     people,
     providers,
+    sealed,
     secrets,
     sharing,
     system,
     tokens,
     trail,
+    uses,
 )
 from resolver.rest.routing import SECURITY_SCHEMES, Server
 from resolver.rest.watching import Watching
@@ -50,6 +53,9 @@ GROUPS = (
     own.GROUP,
     moving.GROUP,
     trail.GROUP,
+    uses.GROUP,
+    sealed.GROUP,
+    blueprints.GROUP,
     console.GROUP,
 )
 """All routes, in the order of the document."""

@@ -29,6 +29,7 @@ from resolver.service.trail import Trail
 from resolver.service.usage import UsageReport
 from resolver.service.use import Use
 from resolver.service.users import Users
+from resolver.service.where_used import WhereUsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +81,7 @@ class Service:
         tokens: access tokens.
         sessions: sessions of the web console.
         usage: tells what is not used.
+        where_used: tells where secrets are used.
         setup: fills an empty store.
         keys: root keys and data keys, and their rotation.
         trail: the audit trail.
@@ -110,6 +112,7 @@ class Service:
         self.tokens = Tokens(store, self.gate, self.trail, clock)
         self.sessions = Sessions(store, self.gate, self.trail, clock)
         self.usage = UsageReport(store, self.gate, self.trail, clock)
+        self.where_used = WhereUsed(store, self.gate, self.trail, clock)
         self.setup = Setup(store, cipher, self.gate, self.tenants, self.secrets, self.tokens, clock)
         self.keys = Keys(store, cipher, self.gate, self.trail, clock)
 

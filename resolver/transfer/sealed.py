@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import SecretValue, Visibility, check_value
 from resolver.core.moments import MAX_DAYS, is_stored_time
 from resolver.core.transfer import Incoming, MovedVersion
-from resolver.crypto.sealing import DEFAULT_COST, Cost, seal, unseal
+from resolver.crypto.sealing import DEFAULT_COST, MOST, Cost, seal, unseal
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -59,8 +59,13 @@ def _entry(exported: Exported) -> dict[str, Any]:
     }
 
 
-def read(data: Mapping[str, Any], passphrase: str) -> Sequence[Incoming]:
+def read(data: Mapping[str, Any], passphrase: str, most: Cost = MOST) -> Sequence[Incoming]:
     """Open sealed secrets.
+
+    Args:
+        data: the file.
+        passphrase: what it was sealed with.
+        most: what opening it may cost.
 
     Raises:
         InvalidRequestError: it is not such a file, or of a later version of the format, or was changed, or
@@ -69,7 +74,7 @@ def read(data: Mapping[str, Any], passphrase: str) -> Sequence[Incoming]:
     if data.get("format") != FORMAT:
         raise InvalidRequestError("the file has a format that this version can't read")
     try:
-        opened = unseal(data, passphrase, FORMAT)
+        opened = unseal(data, passphrase, FORMAT, most)
     except DecryptionError as error:
         raise InvalidRequestError(error.message, hint=error.hint) from None
     try:

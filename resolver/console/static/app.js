@@ -76,7 +76,7 @@ async function show({ focus = true } = {}) {
   try {
     const { page: build } = await import(page.module);
     const built = await build(context);
-    if (context.isCurrent()) place.replaceChildren(...built);
+    if (context.isCurrent()) place.replaceChildren(...built.filter(Boolean));
   } catch (error) {
     if (context.isCurrent()) place.replaceChildren(heading(page.title), problem(error), button("Try again", () => show()));
   }

@@ -126,12 +126,15 @@ export function confirm(title, text, action, submit) {
   return dialog(title, { fields: [el("p", {}, text)], action, danger: true, submit });
 }
 
-/** A time as people read it, with the exact one at hand. */
+/** A time as the clock on the wall has it, with the exact one at hand. */
 export function time(text) {
-  if (!text) return "";
+  return text ? el("time", { datetime: text, title: `${text} (UTC)` }, wallClock(text)) : "";
+}
+
+export function wallClock(text) {
   const at = new Date(text);
-  const words = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  return el("time", { datetime: text, title: text }, words);
+  if (Number.isNaN(at.getTime())) return text;
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace("T", " ");
 }
 
 export function empty(title, text, ...more) {

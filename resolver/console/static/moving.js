@@ -36,8 +36,13 @@ export function exportSecrets(context, kept) {
       });
       if (found.count === 0) throw new Error("there is nothing to export");
       save(`secrets-${tenant}.json`, found.text);
-      const left = found.left_out ? `; ${found.left_out} hidden ones that you may not read stay here` : "";
-      say(`${found.count} secrets exported${left}`);
+      const words = [
+        `${found.count} ${found.count === 1 ? "secret" : "secrets"} exported`,
+        found.left_out ? `${found.left_out} hidden that you may not read left out` : "",
+        found.elsewhere ? `${found.elsewhere} that providers keep left out` : "",
+        found.schemas_left_out ? `the schemas of ${found.schemas_left_out} do not fit into this format` : "",
+      ];
+      say(words.filter(Boolean).join("; "));
     },
   });
 }

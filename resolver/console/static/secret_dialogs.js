@@ -1,11 +1,12 @@
 // Dialogs about one secret. Values are in a dialog only as long as it is open, and shown ones for a short while.
 
 import { secrets } from "./api.js";
-import { button, dialog, el, field, iconButton, problem, say, time } from "./dom.js";
+import { button, dialog, el, field, iconButton, problem, say, time, wallClock } from "./dom.js";
 import { KNOWN_TO } from "./rules.js";
 
 const SHOWN_MS = 30_000;
 const COPIED_MS = 30_000;
+const KEY = /^[A-Za-z][A-Za-z0-9._~-]*$/; // another one would not even fit into the address
 const MAX_VALUE = 1024 * 1024;
 
 /** A field for a value: typed, or the exact content of a text file. */
@@ -32,17 +33,11 @@ function valueInput(label, { required, help }) {
 }
 
 function expiryInput(at) {
-  const control = el("input", { type: "datetime-local", value: at ? local(at) : "", autocomplete: "off" });
+  const control = el("input", { type: "datetime-local", value: at ? wallClock(at).replace(" ", "T") : "", autocomplete: "off" });
   return {
     node: field("Expires", control, "Optional. From then on its use is warned of, or refused if the store says so."),
     read: () => (control.value ? new Date(control.value).toISOString() : null),
   };
-}
-
-/** A stored time as an input of the browser has it, in the time zone of who looks. */
-function local(text) {
-  const at = new Date(text);
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
 export function createSecret(context, key = "") {
@@ -70,6 +65,7 @@ export function createSecret(context, key = "") {
     action: "Create",
     first: key ? value.nodes[0].querySelector("textarea") : name,
     submit: async () => {
+      if (!KEY.test(name.value.trim())) throw new Error("a key begins with a letter and has letters, digits, - . _ and ~ only");
       await secrets.create(tenant, name.value.trim(), {
         value: (await value.read()) ?? "",
         visibility: visibility.value,
@@ -149,7 +145,7 @@ export function giveAway(context, secret) {
 /** Ask for a value and show it for a while. Each time it is asked for is recorded on the server. */
 export async function showValue(context, secret) {
   const place = el("div", { class: "shown" });
-  const foot = el("div", { class: "bar" });
+  const foot = el("div", { class: "bar middle" });
   const errors = el("div", {});
   let clock = 0;
   let value = "";
@@ -222,6 +218,8 @@ async function clearClipboard() {
   }
 }
 
+const TITLES = ["Version", "Made", "By", "State"];
+
 export async function showHistory(context, secret) {
   const from = context.rights.from(secret, context.tenant);
   const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
@@ -237,11 +235,15 @@ export async function showHistory(context, secret) {
   const versionTable = (versions) =>
     el(
       "table",
-      {},
+      { class: "cards" },
       el("caption", { class: "unseen" }, `Versions of ${secret.key}`),
-      el("thead", {}, el("tr", {}, ...["Version", "Made", "By", ""].map((title) => el(title ? "th" : "td", title ? { scope: "col" } : {}, title)))),
-      el("tbody", {}, ...versions.map((version) => el("tr", {}, ...[String(version.number), time(version.created_at), version.created_by, act(version, versions[0].number)].map((cell) => el("td", {}, cell))))),
+      el("thead", {}, el("tr", {}, ...TITLES.map((title) => el("th", { scope: "col" }, title)))),
+      el("tbody", {}, ...versions.map((version) => versionRow(version, versions[0].number))),
     );
+  const versionRow = (version, current) => {
+    const cells = [String(version.number), time(version.created_at), version.created_by, act(version, current)];
+    return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
+  };
   const act = (version, current) => {
     if (version.current) return el("span", { class: "good" }, "current");
     if (!context.rights.changes(secret)) return "";

@@ -1,7 +1,7 @@
 // The secrets of a tenant: a table that the server searches, sorts and cuts, and what can be done with each.
 
 import { secrets } from "./api.js";
-import { button, confirm, el, empty, field, icon, iconButton, problem, say, time } from "./dom.js";
+import { button, confirm, dialog, el, empty, field, icon, iconButton, problem, say, time } from "./dom.js";
 import { Listing, nothingFound, settled } from "./listing.js";
 import { exportSecrets, importSecrets } from "./moving.js";
 import { KNOWN_TO, VISIBILITIES } from "./rules.js";
@@ -158,7 +158,7 @@ async function hide(secret, context) {
     say(`The value of ${secret.key} is hidden`);
     return true;
   } catch (error) {
-    await confirmNothing(error);
+    await dialog("That did not work", { fields: [problem(error)] });
     return false;
   }
 }
@@ -169,11 +169,6 @@ function unhide(secret, context) {
     await secrets.change(context.rights.from(secret, context.tenant), secret.key, { hidden: false, if_version: secret.version });
     say(`The value of ${secret.key} is not hidden any more`);
   });
-}
-
-async function confirmNothing(error) {
-  const { dialog } = await import("./dom.js");
-  await dialog("That did not work", { fields: [problem(error)] });
 }
 
 function actions(secret, context, after) {

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from resolver.core.listing import Field, Listing
 from resolver.core.model import Visibility, check_value
-from resolver.core.transfer import Exported, Incoming, MovedVersion
+from resolver.core.transfer import Exported, Imported, Incoming, MovedVersion
 from resolver.errors import InvalidRequestError
 from resolver.rest.answers import Answer
 from resolver.rest.routes.shapes import SecretFacts, VersionNumber, VisibilityName, secret_facts
@@ -134,8 +134,16 @@ def import_facts(body: ArrivalRequest, caller: CallerDep, service: ServiceDep) -
         tenant_map=body.tenant_map,
         override=body.override,
     )
-    errors = {str(position): dict(problems) for position, problems in done.errors.items()}
-    return Answer({"stored": done.stored, "colliding": done.colliding, "errors": errors})
+    return Answer(arrival_result(done))
+
+
+def arrival_result(done: Imported) -> ArrivalResult:
+    """What became of the entries, as JSON."""
+    return ArrivalResult(
+        stored=done.stored,
+        colliding={tenant: list(keys) for tenant, keys in done.colliding.items()},
+        errors={str(position): dict(problems) for position, problems in done.errors.items()},
+    )
 
 
 def _incoming(entry: IncomingFacts) -> Incoming:

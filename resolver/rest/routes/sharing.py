@@ -83,7 +83,7 @@ def export_secrets(
     Cloudify's client sends it: this server's log has no queries, a proxy's must have none either.
     """
     if passphrase is not None:
-        _demand_long(passphrase)
+        demand_long(passphrase)
     listing = Listing(
         query.search, size=None, equal={} if visibility is None else {Field.VISIBILITY: [visibility]}
     )
@@ -110,7 +110,8 @@ def import_secrets(
     )
 
 
-def _demand_long(passphrase: str) -> None:
+def demand_long(passphrase: str) -> None:
+    """Refuse a passphrase that is too short; InvalidRequestError."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise InvalidRequestError(
             f"the passphrase is too short: it needs {SHORTEST_PASSPHRASE} characters at least"
