@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -19,6 +18,7 @@ from tests.rest.conftest import Live, serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright._impl._api_structures import SetCookieParam
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -70,20 +70,24 @@ class Console:
         """A context of the browser, signed in as a user unless there is no name."""
         context = self.make(**options)
         if name:
-            context.add_cookies(
-                [{"name": "resolver-session", "value": self.session(name), "url": self.live.url}]
-            )
+            context.add_cookies([self.cookie(name)])
         context.on("page", self.watch)
         return context
 
-    def session(self, name: str) -> str:
-        """The secret of a new session of a user."""
+    def cookie(self, name: str) -> SetCookieParam:
+        """The cookie of a new session of a user, as the server sets it."""
         password = "admin password" if name == "admin" else PASSWORD
         answer = self.live.http.post(SESSION, json={"username": name, "password": password})
         assert answer.status_code == 200, answer.text
         secret = answer.cookies["resolver-session"]
         self.live.http.cookies.clear()
-        return secret
+        return {
+            "name": "resolver-session",
+            "value": secret,
+            "url": self.live.url,
+            "httpOnly": True,
+            "sameSite": "Strict",
+        }
 
     def watch(self, page: Page) -> None:
         """Note what a page complains of."""
@@ -104,17 +108,18 @@ class Console:
 
 
 @pytest.fixture(scope="session")
-def _playwright() -> Iterator[Playwright]:
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; without a browser the tests are skipped."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no browser at {CHROMIUM}: apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright
+    with sync_playwright() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def browser(_playwright: Playwright) -> Iterator[Browser]:
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """One browser for all tests."""
-    browser = _playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield browser
     browser.close()
 
@@ -188,8 +193,3 @@ def records(world: World, action: str, tenant: str = "home") -> list[Any]:
     return [
         fields_of(one) for one in world.service.trail.stream(world.admin, tenant, AuditQuery(action=action))
     ]
-
-
-def client(console: Console) -> httpx.Client:
-    """A connection to the server that no browser makes."""
-    return console.live.http

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -11,6 +10,8 @@ from resolver.core.model import Visibility
 from tests.console.conftest import dialog, said
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
 
     from tests.console.conftest import Console
@@ -58,7 +59,7 @@ def fill(console: Console) -> None:
 
 
 def test_each_call_is_marked_in_place(console: Console) -> None:
-    """The marks are around the calls and nothing else, the list tells the same, and a missing secret can be made."""
+    """Marks are around the calls and nothing else, the list tells the same, a missing secret can be made."""
     fill(console)
     page = console.open("una", "home/check")
     check(page, BLUEPRINT)
@@ -90,7 +91,7 @@ def test_each_call_is_marked_in_place(console: Console) -> None:
     page.get_by_role("button", name="Create", exact=True).click()
     said(page, "Secret smtp_pasword created")
     page.get_by_role("link", name="Blueprint check").click()
-    page.locator("pre.text mark", has_text="smtp_pasword (exists and may be used)").wait_for()
+    page.locator("pre.text mark", has_text="{ get_secret: smtp_pasword } (exists and may be used)").wait_for()
 
 
 def test_roles_and_inputs(console: Console) -> None:

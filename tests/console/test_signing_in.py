@@ -100,8 +100,9 @@ def test_two_pages_of_one_browser(console: Console) -> None:
     page = console.open("una")
     other = page.context.new_page()
     sign_in_again = f"""async () => {{
-        await fetch("/api/v1/resolver/session", {{method: "POST", headers: {{"Content-Type": "application/json"}},
-            body: JSON.stringify({{username: "una", password: "{PASSWORD}"}})}});
+        const body = JSON.stringify({{username: "una", password: "{PASSWORD}"}});
+        const headers = {{"Content-Type": "application/json"}};
+        await fetch("/api/v1/resolver/session", {{method: "POST", headers, body}});
     }}"""
     other.goto(f"{console.live.url}/console/")
     other.evaluate(sign_in_again)
@@ -111,7 +112,7 @@ def test_two_pages_of_one_browser(console: Console) -> None:
 
 
 def test_the_choice_among_ones_own_tenants(console: Console) -> None:
-    """Only one's own are offered; the role is told; one named in the address that is not one's own is not shown."""
+    """Only one's own are offered; one that the address names and that is not one's own is not shown."""
     console.world.service.tenants.create(console.world.admin, "foreign")
     console.world.service.tenants.add_member(console.world.admin, "away", "una", TenantRole.VIEWER)
     console.world.secret("at_home")
@@ -140,4 +141,4 @@ def test_no_server(console: Console) -> None:
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("can't be reached").wait_for(state="hidden")
-    page.get_by_text("1–1 of 1").wait_for()
+    page.get_by_text("1 to 1 of 1").wait_for()

@@ -141,7 +141,14 @@ const V31 = "/api/v3.1";
 const named = (path, name) => `${V31}${path}/${encodeURIComponent(name)}`;
 
 export const tenants = {
-  list: () => ask("GET", `${V31}/tenants`, { query: { _get_all_results: true, _get_data: true, _sort: "name" } }),
+  /** One's tenants, each with how many members it has, and who they are for those who may know. */
+  async list() {
+    const query = { _get_all_results: true, _sort: "name" };
+    const asked = (more) => ask("GET", `${V31}/tenants`, { query: { ...query, ...more } });
+    const [counted, named] = await Promise.all([asked({}), asked({ _get_data: true })]);
+    const roles = new Map(named.items.map((tenant) => [tenant.name, tenant.user_roles?.direct ?? {}]));
+    return counted.items.map(({ name, users }) => ({ name, count: users, members: roles.get(name) ?? {} }));
+  },
   create: (name) => ask("POST", named("/tenants", name), { body: {} }),
   remove: (name) => ask("DELETE", named("/tenants", name)),
   add: (body) => ask("PUT", `${V31}/tenants/users`, { body }),

@@ -123,15 +123,15 @@ async function refresh() {
   await show({ focus: false });
 }
 
-async function enter() {
+async function enter(options) {
   rights = new Rights(await session.whoami());
-  await show();
+  await show(options);
 }
 
 async function askWho() {
   header.hidden = true;
   document.title = "Sign in – Blueprint resolver";
-  put(await signIn(enter));
+  put(await signIn(() => enter()));
   main.querySelector("input")?.focus();
 }
 
@@ -143,7 +143,11 @@ whenSignedOut(async () => {
   return now === before;
 });
 
-window.addEventListener("hashchange", () => show());
+window.addEventListener("hashchange", () => {
+  // A dialog belongs to the page that it was opened on; the one that asks to sign in again stays.
+  for (const open of document.querySelectorAll("dialog:not(.stays)")) open.close();
+  show();
+});
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the part of the address after # names the page
   main.focus();
@@ -161,7 +165,7 @@ async function start() {
     return;
   }
   try {
-    await enter();
+    await enter({ focus: false }); // the page was loaded: the tab key begins at its top
   } catch (error) {
     put(problem(error), button("Try again", start));
   }

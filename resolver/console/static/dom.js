@@ -85,7 +85,7 @@ export function say(message) {
 }
 
 /** Show a dialog with a form; `submit` does the work, and what it throws is shown in the dialog. */
-export function dialog(title, { fields = [], action = "Save", danger = false, submit, wide = false, first = null, opened = () => {} }) {
+export function dialog(title, { fields = [], action = "Save", danger = false, submit, wide = false, first = null, stays = false, opened = () => {} }) {
   return new Promise((done) => {
     const heading = el("h2", { id: `dialog-${(counter += 1)}` }, title);
     const errors = el("div", {});
@@ -93,7 +93,7 @@ export function dialog(title, { fields = [], action = "Save", danger = false, su
     const cancel = button(submit ? "Cancel" : "Close", () => shown.close(), "");
     // Without `autocomplete` the browser would keep what was typed with the page's history, on its disk.
     const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields, errors, el("div", { class: "actions" }, cancel, send || null));
-    const shown = el("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : "" }, form);
+    const shown = el("dialog", { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` }, form);
     let result = null;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();

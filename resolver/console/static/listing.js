@@ -81,7 +81,7 @@ export class Listing {
     }
     this.pages.className = "pages";
     const number = (count) => count.toLocaleString();
-    const words = `${number(this.offset + 1)}–${number(this.offset + shown)} of ${number(this.total)}`;
+    const words = `${number(this.offset + 1)} to ${number(this.offset + shown)} of ${number(this.total)}`;
     const turn = (by) => {
       this.offset = Math.max(0, this.offset + by * this.size);
       this.reload();
@@ -98,11 +98,23 @@ export class Listing {
       },
       ...SIZES.map((count) => el("option", { value: count, selected: count === this.size }, `${count} rows`)),
     );
+    const sorter = el(
+      "select",
+      {
+        "aria-label": "Sort by",
+        class: "narrow sorter",
+        onchange: () => {
+          this.sort = sorter.value;
+          this.reload({ first: true });
+        },
+      },
+      ...this.columns.filter((column) => column.field).flatMap(({ title, field }) => [field, `-${field}`].map((value) => el("option", { value, selected: value === this.sort }, `${title}${value === field ? "" : ", downwards"}`))),
+    );
     const back = button("Previous", () => turn(-1));
     const on = button("Next", () => turn(1));
     back.disabled = this.offset === 0;
     on.disabled = this.offset + shown >= this.total;
-    this.pages.replaceChildren(el("span", { role: "status" }, words), size, back, on);
+    this.pages.replaceChildren(el("span", { role: "status" }, words), sorter, size, back, on);
   }
 }
 

@@ -86,7 +86,10 @@ export async function page(context) {
     rights.may("secret:create", tenant) ? button("Create secret", create, "main") : null,
   );
   await listing.reload();
-  if (context.argument) queueMicrotask(() => after(createSecret(context, context.argument)));
+  if (context.argument && context.isCurrent()) {
+    history.replaceState(null, "", context.link("secrets")); // loading the page again does not ask again
+    if (rights.may("secret:create", tenant)) queueMicrotask(() => after(createSecret(context, context.argument)));
+  }
   return [bar, listing.root];
 }
 

@@ -67,6 +67,7 @@ function again(username) {
     fields: [el("p", {}, "Sign in again to go on. What you typed is kept."), ...asked.nodes],
     action: "Sign in",
     first: asked.first,
+    stays: true,
     submit: () => asked.open(),
   });
 }

@@ -7,7 +7,7 @@ const ROLES = ["manager", "user", "operations", "viewer"];
 
 export async function page(context) {
   const { rights } = context;
-  const { items } = await tenants.list();
+  const items = await tenants.list();
   const create = async () => {
     if (await createTenant()) await context.refresh();
   };
@@ -19,9 +19,8 @@ export async function page(context) {
 
 function card(context, tenant) {
   const { rights } = context;
-  const members = tenant.user_roles?.direct ?? {};
+  const { members, count } = tenant;
   const names = Object.keys(members).sort((a, b) => a.localeCompare(b));
-  const count = typeof tenant.users === "number" ? tenant.users : names.length;
   const after = async (done) => {
     if (await done) await context.refresh();
   };

@@ -36,7 +36,7 @@ class SealRequest(Body):
 
 
 class SealResult(TypedDict):
-    """The file's text, how many secrets are in it, and how many are not: hidden ones, those that providers keep."""
+    """The file's text, how many secrets are in it, and what is not."""
 
     text: str
     count: int
