@@ -2,7 +2,7 @@
 
 import { tokens, users } from "./api.js";
 import { button, confirm, dialog, el, empty, field, iconButton, problem, say, time } from "./dom.js";
-import { Listing, nothingFound } from "./listing.js";
+import { Listing } from "./listing.js";
 
 export async function page(context) {
   const { rights } = context;

@@ -1,7 +1,7 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
 import { session, whenSignedOut } from "./api.js";
-import { button, el, empty, field, problem, say } from "./dom.js";
+import { button, el, empty, problem, say } from "./dom.js";
 import { Rights } from "./rules.js";
 import { signIn, signInAgain } from "./signin.js";
 
