@@ -285,6 +285,13 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
+# Each of these is async: others would be run in a thread of their own, one after the other.
+
+
+async def _server(request: Request) -> Server:
+    return server_of(request)
+
+
 async def _service(request: Request) -> Service:
     return server_of(request).service
 
@@ -310,7 +317,7 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 ServiceDep = Annotated[Service, Depends(_service)]
 """The service."""
 
-ServerDep = Annotated[Server, Depends(server_of)]
+ServerDep = Annotated[Server, Depends(_server)]
 """What the routes share."""
 
 TenantDep = Annotated[str, Depends(_tenant)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, cast, func, insert, select, update
+from sqlalchemy import ARRAY, LargeBinary, String, Text, bindparam, cast, column, func, insert, select, update
+from sqlalchemy.dialects import sqlite
 
 from resolver.core.audit import AuditHead, AuditRecord
 from resolver.core.ports import AuditEnd
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Row
+
+
+_COLUMNS = tuple(t.audit_record.c.keys())
+_TYPES = [Text() if isinstance(one.type, String) else one.type for one in t.audit_record.c]
+"""A cast to a shorter text would cut it silently."""
+
+# Hundreds of rows at once: in one array for each column, or past what SQLAlchemy does for each value.
+_APPEND_POSTGRESQL = insert(t.audit_record).from_select(
+    _COLUMNS,
+    select(
+        *func.unnest(*(bindparam(name, type_=ARRAY(of)) for name, of in zip(_COLUMNS, _TYPES, strict=True)))
+        .table_valued(*(column(name, of) for name, of in zip(_COLUMNS, _TYPES, strict=True)))
+        .render_derived()
+        .c
+    ),
+)
+_APPEND_SQLITE = str(insert(t.audit_record).compile(dialect=sqlite.dialect()))
 
 
 class AuditRows(Rows):
@@ -42,20 +60,15 @@ class AuditRows(Rows):
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
     ) -> None:
         """Store records and the new head."""
-        self._connection.execute(
-            insert(t.audit_record),
-            [
-                {
-                    "chain_id": head.chain,
-                    "number": record.number,
-                    "at": record.at,
-                    "action": record.action,
-                    "body": record.body,
-                    "hash": record.hash,
-                }
-                for record in records
-            ],
-        )
+        rows = [
+            (head.chain, record.number, record.at, record.action, record.body, record.hash)
+            for record in records
+        ]
+        if self._postgresql:
+            columns = map(list, zip(*rows, strict=True))
+            self._connection.execute(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
+        else:
+            self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
         self._connection.execute(
             update(t.audit_chain)
             .where(t.audit_chain.c.id == head.chain)

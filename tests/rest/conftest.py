@@ -118,6 +118,7 @@ def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `resolver serve` does
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
         live = Live(world, f"http://127.0.0.1:{sock.getsockname()[1]}")

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from resolver.rest.serving import Listener, _bound
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
 
@@ -140,6 +141,41 @@ def test_a_server_serves_and_stops(home: Path) -> None:
             headers_of(home)["Authentication-Token"],
         ):
             assert word not in text
+
+
+def test_a_stop_lets_requests_end(home: Path) -> None:
+    """A body that is still on its way when the server is told to stop is answered; nobody new is let in."""
+    port = free_port()
+    with served(home, "--port", str(port)) as server:
+        body = b'{"value": "the value itself"}'
+        lines = [f"PUT {SECRETS}/late HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers_of(home).items()]
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + body[:5])
+            while "resolver_http_requests_in_work 2.0" not in _metrics(home, port):
+                time.sleep(0.02)
+            server.process.send_signal(signal.SIGTERM)
+            while "Waiting for" not in server.log.read_text():
+                time.sleep(0.02)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(("127.0.0.1", port), timeout=20).close()
+            connection.sendall(body[5:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(timeout=20) == 0
+
+
+def _metrics(home: Path, port: int) -> str:
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers_of(home), trust_env=False).text
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Connections don't hold an answer's second part back until its first one is acknowledged."""
+    with (
+        _bound(Listener(port=0)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_process_is_hardened(home: Path, tmp_path: Path) -> None:
