@@ -4,7 +4,7 @@
 
 All servers run at the same time, as processes of their own on loopback with their audit on, and are asked in
 turn. Each client has one kept connection. After the figures stands how many times better they are than those
-of OpenBao with a client that does hardly anything. CPU is the server's own, without a database's or the disk's.
+of OpenBao with a client that does hardly anything. CPU is the server's own, without a database's.
 Nothing is asserted: a time is no test.
 """
 

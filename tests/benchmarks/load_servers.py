@@ -58,10 +58,16 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    command: list[str], port: int, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that has begun to listen; it is ended with the block."""
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
     )
     try:
         deadline = time.monotonic() + _START_SECONDS
@@ -94,7 +100,9 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
         for key, value in secrets.items():
             service.secrets.create(caller, FIRST_TENANT, key, value)
 
-    initialise(Settings({"RESOLVER_DATABASE_URL": url}, home), password=lambda: None, profile=False, fill=fill)
+    initialise(
+        Settings({"RESOLVER_DATABASE_URL": url}, home), password=lambda: None, profile=False, fill=fill
+    )
     port = _free_port()
     environment = clean_environment() | {"RESOLVER_HOME": str(home), "RESOLVER_DATABASE_URL": url}
     options = ["--port", str(port), "--address-rate", "0", "--user-rate", "0"]

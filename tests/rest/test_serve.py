@@ -155,7 +155,7 @@ def test_a_stop_lets_requests_end(home: Path) -> None:
             while "resolver_http_requests_in_work 2.0" not in _metrics(home, port):
                 time.sleep(0.02)
             server.process.send_signal(signal.SIGTERM)
-            while "Waiting for" not in server.log.read_text():
+            while "Waiting for connections" not in server.log.read_text():
                 time.sleep(0.02)
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection(("127.0.0.1", port), timeout=20).close()
