@@ -35,7 +35,7 @@ def audit() -> None:
 
 @audit.command(name="list")
 @_TENANT
-@click.option("--since", metavar="TIME", help="From this UTC time on, like 2030-12-31 or '2030-12-31 23:59'.")
+@click.option("--since", metavar="TIME", help="From this UTC time on, or from so long ago (7d).")
 @click.option("--until", metavar="TIME", help="Before this UTC time.")
 @click.option("--caller", default="", metavar="NAME", help="What this user did.")
 @click.option("--key", default="", metavar="KEY", help="About this key, or keys like `prod_*`; or this user.")
@@ -72,8 +72,8 @@ def list_(  # noqa: PLR0913 - one for each option
     """List records, oldest first. No record holds a value."""
     now = app.service.now()
     query = AuditQuery(
-        since=parse_time(since, now, "--since") if since is not None else "",
-        until=parse_time(until, now, "--until") if until is not None else "",
+        since=parse_time(since, now, "--since", ago=True) if since is not None else "",
+        until=parse_time(until, now, "--until", ago=True) if until is not None else "",
         caller=caller,
         key=key,
         action=action,
@@ -177,7 +177,7 @@ def export(app: App, *, tenant: str) -> None:
 
 @audit.command
 @click.option("-t", "--tenant", metavar="TENANT", help="The tenant.")
-@click.option("--since", default="", metavar="TIME", help="Since this UTC time; 90 days ago by default.")
+@click.option("--since", default="", metavar="TIME", help="Since this UTC time, or so long ago (30d).")
 @format_option
 @common_options
 @pass_app

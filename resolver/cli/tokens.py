@@ -37,7 +37,7 @@ def _show(narrowing: Narrowing) -> str:
 @click.option(
     "--expires",
     metavar="TIME",
-    help="UTC time from which it is refused: 2030-12-31, '2030-12-31 23:59', +10h or '+1 day'.",
+    help="UTC time from which it is refused: 2030-12-31, '2030-12-31 23:59', 90d or +10h.",
 )
 @click.option(
     "--permission",

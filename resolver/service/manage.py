@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from resolver.core import policy
 from resolver.core.listing import EVERYTHING, Listing, Page
 from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
-from resolver.core.moments import check_days, is_stored_time
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
+from resolver.core.times import check_days, is_stored_time
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError, ProviderError
 from resolver.service.changes import Change, days_after, demand, demand_global, demand_here, demand_version
 from resolver.service.elsewhere import is_local, look_elsewhere

@@ -14,7 +14,7 @@ from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, U
 from resolver.core.paging import Part, check_part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
-from resolver.core.times import parse_time
+from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.service.gate import (
     TOKEN_ID_LENGTH,
@@ -95,7 +95,7 @@ class Tokens:
             caller: who makes it.
             username: whose token it is; the caller's own when empty.
             description: what it is for.
-            expires_at: UTC time from which it is refused, in any form of `parse_time`; None for never.
+            expires_at: UTC time from which it is refused, in any form of `parse_time_ahead`; None for never.
             narrowing: what it leaves of its user's rights.
 
         Raises:
@@ -103,9 +103,7 @@ class Tokens:
             NotPermittedError: the caller's own token is narrowed, or the user is someone else.
         """
         if expires_at is not None:
-            expires_at = parse_time(expires_at, self._clock(), "the expiry")
-            if expires_at <= self._clock():
-                raise InvalidRequestError("the expiry is in the past")
+            expires_at = parse_time_ahead(expires_at, self._clock(), "the expiry")
         _check_narrowing(narrowing)
         if len(description) > _MAX_DESCRIPTION or not description.isprintable():
             raise InvalidRequestError(

@@ -10,7 +10,7 @@ from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Caller
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
-from resolver.core.times import later, parse_time
+from resolver.core.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +139,7 @@ class UsageReport:
             NotPermittedError: the caller may not read the tenant's audit trail.
         """
         now = self._clock()
-        start = parse_time(since, now) if since else later(now, -DEFAULT_DAYS * 24 * 60 * 60)
+        start = parse_time(since or f"{DEFAULT_DAYS}d", now, "the start", ago=True)
         with self._store.read() as session:
             current, home = self._gate.enter(session, caller, Permission.AUDIT_READ, tenant)
             chains = [home.id]

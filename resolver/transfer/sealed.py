@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import SecretValue, Visibility, check_value
-from resolver.core.moments import MAX_DAYS, is_stored_time
+from resolver.core.times import MAX_DAYS, is_stored_time
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.sealing import DEFAULT_COST, MOST, Cost, seal, unseal
 from resolver.errors import DecryptionError, InvalidRequestError

@@ -85,7 +85,7 @@ def test_plain_values_in_a_file_are_refused(admin: Cli, tmp_path: Path) -> None:
         (("import", "-i", "-"), '[{"encrypted": true}]', "the values are encrypted, and no passphrase was"),
         (("import", "-i", "missing"), "", "the file 'missing' can't be read: No such file or directory"),
         (("list", "--sort-by", "value"), "", "secrets can't be sorted by this field"),
-        (("create", "k", "-s", "x", "--expires", "2001-01-01"), "", "--expires: the time has passed already"),
+        (("create", "k", "-s", "x", "--expires", "2001-01-01"), "", "--expires has passed already"),
         (("create", "k", "-s", "x", "--rotate-after", "soon"), "", "--rotate-after is a number of days"),
         (("create", "k", "-s", "1", "--dict", "--list"), "", "more than one schema was given"),
         (("delete", "k"), "", "there is no terminal to ask on whether to delete"),

@@ -248,7 +248,7 @@ def test_tokens_refused(admin: Cli) -> None:
     """Past expiries, unknown ids and tokens of others are refused; a narrowed token makes none."""
     assert admin.refuses("tokens", "create", "--expires", "2020-01-01") == (
         2,
-        "error: the expiry is in the past\n",
+        "error: the expiry has passed already\n  hint: write a time that is ahead, in UTC\n",
     )
     assert admin.refuses("tokens", "revoke", "a" * 10) == (5, f"error: token '{'a' * 10}' does not exist\n")
     user = admin.as_user("eve")

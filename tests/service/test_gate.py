@@ -156,13 +156,13 @@ def test_no_token_makes_one_that_outlives_it(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "expiry", ["tomorrow", "2040-13-01", "2040-01-01T00:00:00.000+01:00", "9", "+1 parsec", "+h"]
+    "expiry", ["tomorrow", "2040-13-01", "2040-01-01T00:00:00.000+01", "9", "+1 parsec", "+h"]
 )
 def test_an_expiry_that_could_not_be_compared_is_refused(embedded: World, expiry: str) -> None:
     """An expiry is written as stored times are; one that would sort by chance, or is past, is refused."""
     with pytest.raises(InvalidRequestError, match=r"^the expiry is malformed$"):
         embedded.caller("admin", expires_at=expiry)
-    with pytest.raises(InvalidRequestError, match=r"^the expiry is in the past$"):
+    with pytest.raises(InvalidRequestError, match=r"^the expiry has passed already$"):
         embedded.caller("admin", expires_at=embedded.clock.now)
 
 

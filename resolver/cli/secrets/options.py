@@ -11,7 +11,7 @@ import click
 
 from resolver.cli.streams import read_stdin
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
-from resolver.core.moments import parse_time
+from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _TIME_OPTIONS = (
     click.option(
         "--expires",
         metavar="TIME",
-        help="When it expires: 2027-01-31, 2027-01-31T12:00 (UTC), or 90d from now.",
+        help="When it expires, UTC: 2030-12-31, '2030-12-31 23:59', or 90d from now.",
     ),
 )
 
@@ -156,9 +156,9 @@ def read_expiry(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return parse_time(text, utc_now())
+        return parse_time_ahead(text, utc_now(), "--expires")
     except InvalidRequestError as error:
-        raise UsageError(f"--expires: {error.message}", hint=error.hint) from None
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 def read_days(text: str | None) -> int | None:

@@ -1,6 +1,5 @@
 """`/tokens`, as Cloudify has it; a token may also be made for another user, and narrowed."""
 
-from datetime import datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -9,7 +8,6 @@ from typing_extensions import TypedDict
 from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
 from resolver.rest.answers import Answer, nothing
-from resolver.rest.routes.expiry import read_expiry
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
 from resolver.service.tokens import TokenInfo
@@ -72,10 +70,6 @@ def _listed(names: frozenset[Any] | None) -> list[str] | None:
     return None if names is None else sorted(map(str, names))
 
 
-def _expiry(text: str | None, service: ServiceDep) -> str | None:
-    return read_expiry(text, datetime.fromisoformat(service.now())) if text else None
-
-
 @GROUP.route("POST", "/tokens", TokenObject)
 def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None = None) -> Response:
     """Make a token; this answer alone shows it whole. An empty list narrows to nothing at all."""
@@ -84,7 +78,7 @@ def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None =
         caller,
         given.username,
         description=given.description or "",
-        expires_at=_expiry(given.expiration_date, service),
+        expires_at=given.expiration_date or None,
         narrowing=Narrowing(
             None if given.permissions is None else frozenset(given.permissions),
             None if given.tenants is None else frozenset(given.tenants),
