@@ -67,7 +67,7 @@ class _Load(NamedTuple):
     "--mask/--no-mask",
     default=None,
     help="Replace the values in what the command prints, as far as they are recognised: this is best "
-    "effort. By default when stdout is a terminal or a log; a full-screen program needs --no-mask.",
+    "effort. By default when stdout is a terminal or a log.",
 )
 @request_options
 @pass_app

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from resolver.delivery import relay
+from resolver.delivery.descriptors import close_all_but
 from resolver.delivery.parcels import PATH_VARIABLE
 from resolver.errors import UnavailableError, UsageError
 
@@ -34,8 +33,6 @@ _OWN_FAILURE = 125
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _SIGNAL_BASE = 128
-_STDERR = 2
-_MOST_DESCRIPTORS = 65536
 _PREPARING = "preparing"
 _EXECUTING = "executing"
 
@@ -104,13 +101,17 @@ def run(
             for descriptor in parcel.descriptors:
                 os.close(descriptor)
             variables.clear()
-        if taps is not None:
-            taps.start()
-        parcel.serve()
-        del parcel
-        with os.fdopen(report) as reader:
-            failure = reader.read()
-        status = relay.wait(pid, taps)
+        try:
+            if taps is not None:
+                taps.start(pid)
+            parcel.serve()
+            del parcel
+            with os.fdopen(report) as reader:
+                failure = reader.read()
+            status = relay.wait(pid, taps or relay.Attendant())
+        finally:
+            if taps is not None:
+                taps.give_back()
     if failure:
         return _explain(command[0], failure, environ)
     return Ending(status) if status >= 0 else Ending(_SIGNAL_BASE - status, signal=-status)
@@ -146,12 +147,13 @@ def _become(
     stage = _PREPARING
     number = 0
     try:
-        _close_all_but(tell, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
+        close_all_but(tell, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
+        # First of all, because the command may be another process then.
+        if taps is not None:
+            taps.connect()
         arguments, path = parcel.unpack(command[1:])
         if path:
             variables[PATH_VARIABLE] = path
-        if taps is not None:
-            taps.connect()
         relay.reset_signals()
         stage = _EXECUTING
         os.execvpe(command[0], [command[0], *arguments], variables)  # noqa: S606 - the user's command, no shell
@@ -162,19 +164,6 @@ def _become(
             os.write(tell, f"{stage} {number}".encode())
         finally:
             os._exit(_OWN_FAILURE)
-
-
-def _close_all_but(*kept: int) -> None:
-    """Close what a library or whoever started us left open without close-on-exec: sockets, key files."""
-    try:
-        found = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    except OSError:  # a container may be without
-        found = list(range(min(os.sysconf("SC_OPEN_MAX"), _MOST_DESCRIPTORS)))
-    for descriptor in found:
-        if descriptor > _STDERR and descriptor not in kept:
-            # One of them was the listing's own.
-            with suppress(OSError):
-                os.close(descriptor)
 
 
 def _explain(program: str, failure: str, environ: Mapping[str, str]) -> Ending:

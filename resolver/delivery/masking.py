@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MASK = "***"
 
+_LITTLE = 2
+"""So many bytes of a value may be shown where someone waits for what may as well be no value."""
+
 
 class Needles:
     """The byte strings to look for, ready for any number of streams. Its repr shows none of them.
@@ -125,6 +128,23 @@ class Masker:
         self._covered = max(position - keep, 0)
         self._held = data[keep:]
         return b"".join(pieces)
+
+    @property
+    def is_holding_little(self) -> bool:
+        """Whether `release` would give anything."""
+        return self._covered < len(self._held) <= _LITTLE
+
+    def release(self) -> bytes:
+        """Pass on what is held although a needle may begin with it, if it is little. The rest stays masked.
+
+        For a terminal, on which the echo of a key must not wait for the next key.
+        """
+        if not self.is_holding_little:
+            return b""
+        shown = self._held[self._covered :]
+        self._covered = len(self._held)
+        self._behind_mask = False
+        return shown
 
     def _find(self, data: bytes) -> tuple[list[tuple[int, int]], int]:
         """What the needles cover, by their starts, and where the bytes begin that have to wait for more."""

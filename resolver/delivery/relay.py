@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.delivery.taps import Taps
-
 _SI_KERNEL = 0x80  # <asm-generic/siginfo.h>
 
 
@@ -69,58 +67,93 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def wait(pid: int, taps: Taps | None = None) -> int:
+class Attendant:
+    """What is done beside waiting for a child. This one does what is right for a child in our own group."""
+
+    patience: float | None = None
+    """Seconds without a signal after which `idle` is called; None for never."""
+
+    def idle(self, pid: int) -> None:
+        """Called when there was no signal for so long."""
+
+    def has_dealt_with(self, pid: int, received: signal.struct_siginfo) -> bool:
+        """Whether a signal is not to be passed on: the child has had it, or another one instead of it.
+
+        A terminal's signals (^C, ^Z, a new window size) come from the kernel and go to a whole process group.
+        What a process sends to the group can't be told from what it sends to us alone, and arrives twice.
+        """
+        if is_from_kernel(received):
+            return os.getpgid(pid) == os.getpgrp()
+        return received.si_pid == pid
+
+    def stopped(self, pid: int) -> None:  # noqa: ARG002 - for others
+        """The child has stopped: stop, so that the shell takes the terminal back; return when continued."""
+        stop()
+
+    def ended(self, status: int) -> None:
+        """The child has ended, with what `wait` returns."""
+
+
+def is_from_kernel(received: signal.struct_siginfo) -> bool:
+    """Whether a signal was sent by the kernel, for a terminal for example, and not by a process."""
+    return received.si_code == _SI_KERNEL
+
+
+def wait(pid: int, attendant: Attendant) -> int:
     """Wait for a child process within `hold_signals`, relaying signals and stops.
 
     Args:
-        pid: the child, in our process group unless it leaves it.
-        taps: what passes on its output, if anything does; emptied before we stop and when it has ended.
+        pid: the child.
+        attendant: what is done beside that.
 
     Returns:
         The exit code, 0 to 255, or the negative number of the signal that ended it.
     """
-    watched = _relayed() | {signal.SIGCHLD}
+    watched = watched_signals()
     while True:
-        received = signal.sigwaitinfo(watched)
+        patience = attendant.patience
+        received = signal.sigwaitinfo(watched) if patience is None else signal.sigtimedwait(watched, patience)
+        if received is None:
+            attendant.idle(pid)
+            continue
         if received.si_signo != signal.SIGCHLD:
-            resized = taps is not None and received.si_signo == signal.SIGWINCH
-            if taps is not None and resized:
-                taps.resize()
-            # A new size is told again: when the terminal told it, the command's own still had the old one.
-            if resized or not _has_had(pid, received):
-                # Without permission (a setuid command) there is nobody else to tell.
-                with suppress(PermissionError):
-                    os.kill(pid, received.si_signo)
+            if not attendant.has_dealt_with(pid, received):
+                pass_on(pid, received.si_signo)
             continue
         while (change := os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG)) is not None:
             if change.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
-                if taps is not None:
-                    taps.finish(watched)
-                return change.si_status if change.si_code == os.CLD_EXITED else -change.si_status
-            if taps is not None:
-                taps.settle()
-            _stop()
+                status = change.si_status if change.si_code == os.CLD_EXITED else -change.si_status
+                attendant.ended(status)
+                return status
+            attendant.stopped(pid)
 
 
-def _has_had(pid: int, received: signal.struct_siginfo) -> bool:
-    """Whether a signal that reached us has reached the child by itself; a second one may mean something else.
-
-    A terminal's signals (^C, ^Z, a new window size) come from the kernel and go to a whole process group.
-    What a process sends to the group can't be told from what it sends to us alone, and arrives twice.
-    """
-    if received.si_code == _SI_KERNEL:
-        return os.getpgid(pid) == os.getpgrp()
-    return received.si_pid == pid
+def watched_signals() -> set[int]:
+    """All signals that are held."""
+    return _relayed() | {signal.SIGCHLD}
 
 
-def _stop() -> None:
-    """Stop because the child has stopped, so that the shell takes the terminal back; return when continued.
+def pass_on(pid: int, number: int) -> None:
+    """Send a signal to a process, or to the group of which the negative number is given."""
+    # Without permission (a setuid command) there is nobody else to tell.
+    with suppress(PermissionError):
+        os.kill(pid, number)
+
+
+def stop(group: int | None = None) -> None:
+    """Stop, so that the shell takes the terminal back; return when continued.
 
     SIGTSTP rather than SIGSTOP: the kernel drops it where no shell could continue us (an orphaned process
     group, POSIX 2.2.2 "Orphaned Process Group"), and we would hang for ever.
+
+    Args:
+        group: our process group, when all of it is to stop; None for us alone.
     """
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTSTP)
+    if group is None:
+        os.kill(os.getpid(), signal.SIGTSTP)
+    else:
+        os.killpg(group, signal.SIGTSTP)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTSTP})
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
     signal.signal(signal.SIGTSTP, handler if handler is not None else signal.SIG_DFL)

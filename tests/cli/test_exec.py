@@ -17,6 +17,7 @@ import pytest
 from tests import denied
 from tests.cli.conftest import Cli
 from tests.conftest import SCRIPTS, TENANT, clean_environment
+from tests.delivery.test_terminal import FULL_SCREEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -298,10 +299,12 @@ def test_pipes_are_not_masked(admin: Cli, folder: Path) -> None:
     assert done.stderr == f"{PASSWORD}\n"
 
 
-def start(home: Path, folder: Path, words: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
+def start(
+    home: Path, folder: Path, words: Sequence[str], before: Sequence[str] = (), **options: object
+) -> subprocess.Popen[bytes]:
     """Start `resolver exec` on the first blueprint."""
     return subprocess.Popen(
-        [SCRIPTS / "resolver", "exec", folder / "one.yaml", "-t", TENANT, *words],
+        [*before, SCRIPTS / "resolver", "exec", folder / "one.yaml", "-t", TENANT, *words],
         env=clean_environment() | {"RESOLVER_HOME": str(home)} | dict(options.pop("env", {})),  # type: ignore[call-overload]
         **options,  # type: ignore[arg-type]
     )
@@ -316,6 +319,34 @@ def test_a_terminal_is_masked(home: Path, folder: Path) -> None:
         assert os.read(leader, 100) == b'a: "%s"\r\n' % shown
         process.communicate(timeout=20)
         os.close(leader)
+
+
+def test_a_session_at_a_terminal(home: Path, folder: Path) -> None:
+    """At the terminal that we were started at a full-screen program works with masking on."""
+    leader, follower = pty.openpty()
+    begin = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    script = FULL_SCREEN + "os.write(keyboard, open(os.environ['RESOLVED_BLUEPRINT'], 'rb').read())"
+    process = start(
+        home,
+        folder,
+        ["--", sys.executable, "-c", script],
+        before=[sys.executable, "-c", begin],
+        start_new_session=True,
+        **dict.fromkeys(("stdin", "stdout", "stderr"), follower),
+    )
+    seen = b""
+    while b"raw" not in seen:
+        seen += os.read(leader, 100)
+    os.write(leader, b"\x1a")
+    while b"best effort" not in seen:
+        seen += os.read(leader, 100)
+    assert process.wait(20) == 0
+    assert seen.replace(b"\r\n", b"\n").split(b"raw")[1].startswith(b'key 26\na: "***"\nnote: 1 value masked')
+    os.close(leader)
+    os.close(follower)
 
 
 def test_a_log_is_masked(home: Path, folder: Path, tmp_path: Path) -> None:

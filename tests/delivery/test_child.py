@@ -239,7 +239,7 @@ from resolver.delivery.parcels import MemoryFiles
 from resolver.errors import UnavailableError
 def fail(*kept):
     raise OSError(24, "x")
-child._close_all_but = fail
+child.close_all_but = fail
 try:
     child.run(["true"], MemoryFiles({0: b"password: open sesame"}), environ={})
 except UnavailableError as error:

@@ -86,6 +86,34 @@ def test_chunks_make_no_difference(drawn: tuple[list[str], bytes, list[int]]) ->
     assert whole == expected(needles, data)
 
 
+@settings(max_examples=100, deadline=None)
+@given(outputs())
+@example((["abcdef"], b"ab", []))
+@example((["aaaaab", "ab=///"], b"aaaaaab=///aaaaab", []))
+def test_a_pause_tells_little(drawn: tuple[list[str], bytes, list[int]]) -> None:
+    """When there is a pause after each byte, at most two bytes of what a mask stands for are shown."""
+    values, data, _ = drawn
+    needles = needles_of(values)
+    masker = Masker(needles)
+    out = b""
+    for byte in data:
+        out += masker.feed(bytes((byte,)))
+        out += masker.release()
+        assert not masker.is_holding_little
+    out += masker.feed(b"", last=True)
+    plain = covered(needles, data).count(False)
+    assert 0 <= len(out) - plain - masker.count * len(needles.mask) <= 2 * masker.count
+
+
+def test_a_pause() -> None:
+    """One or two bytes that may begin a value are shown in a pause; more are not, nor those behind a mask."""
+    masker = Masker(Needles([b"abcdef", b"efghij"]))
+    assert [masker.feed(b"xab"), masker.release(), masker.release()] == [b"x", b"ab", b""]
+    assert [masker.feed(b"c"), masker.release(), masker.feed(b"def")] == [b"", b"", b"***"]
+    assert [masker.release(), masker.feed(b"ghijk")] == [b"", b"k"]
+    assert [masker.feed(b"a"), masker.release(), masker.feed(b"x")] == [b"", b"a", b"x"]
+
+
 @settings(max_examples=150, deadline=None)
 @given(outputs())
 def test_no_value_is_left(drawn: tuple[list[str], bytes, list[int]]) -> None:

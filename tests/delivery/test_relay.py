@@ -162,7 +162,7 @@ def test_no_stop_where_nobody_could_continue_us(start: Callable[..., Supervised]
 SHELL = """
 import fcntl, os, signal, subprocess, sys, termios
 def take_terminal():
-    os.tcsetpgrp(0, os.getpgrp())
+    os.tcsetpgrp(2, os.getpgrp())
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)

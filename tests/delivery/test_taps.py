@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.delivery.masking import Needles
+from resolver.delivery.taps import Taps
+from resolver.errors import UnavailableError
 from tests.delivery.test_relay import SHELL, Terminal, counting, state_of, until
 
 if TYPE_CHECKING:
@@ -149,10 +152,10 @@ def test_the_supervisor_is_killed(start: Callable[..., Supervised]) -> None:
 
 
 def test_the_command_sees_one_terminal(start: Callable[..., Supervised], terminal: Terminal) -> None:
-    """All three streams are terminals, the two outputs the same one, with our size; the value is masked."""
+    """All three streams are the same terminal, with our size; the value is masked."""
     fcntl.ioctl(terminal.leader, termios.TIOCSWINSZ, b"\x1e\x00\x50\x00\x00\x00\x00\x00")
     code = (
-        "import os; print(*map(os.isatty, range(3)), os.ttyname(1) == os.ttyname(2) != os.ttyname(0),"
+        "import os; print(*map(os.isatty, range(3)), os.ttyname(0) == os.ttyname(1) == os.ttyname(2),"
         f" *os.get_terminal_size(1), 'x', '{VALUE}')"
     )
     start_job(start, terminal, [sys.executable, "-c", code])
@@ -208,13 +211,28 @@ def test_stop_and_continue(start: Callable[..., Supervised], terminal: Terminal)
     terminal.expect("job ended")
 
 
-def test_our_own_terminal_is_left_as_it_is(start: Callable[..., Supervised], terminal: Terminal) -> None:
-    """Nothing about the real terminal is changed, so nothing is to be restored when we are killed."""
-    before = termios.tcgetattr(terminal.follower)
-    start_job(start, terminal, ["sh", "-c", "echo ready; sleep 0.1"])
-    terminal.expect("ready")
-    assert termios.tcgetattr(terminal.follower) == before
-    terminal.expect("job ended")
+def test_an_output_that_does_not_wait(start: Callable[..., Supervised]) -> None:
+    """When whoever shares our stdout has made it non-blocking, nothing is lost."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    supervised = start(["sh", "-c", "seq 30000; sleep 0.2; seq 30000"], masked=VALUE, stdout=writing)
+    os.close(writing)
+    time.sleep(0.5)
+    with os.fdopen(reading, "rb") as reader:
+        assert reader.read().split() == [b"%d" % number for number in range(1, 30001)] * 2
+    assert supervised.finish().ending["code"] == 0
+
+
+def test_nothing_left_to_mask_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no pipe can be had for the output, the error says so and what to do."""
+
+    def refuse() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "pipe", refuse)
+    with pytest.raises(UnavailableError) as caught:
+        Taps(Needles([b"sesame"]))
+    assert caught.value.message == "what the command prints can't be masked: Too many open files"
 
 
 def test_a_terminal_and_a_pipe(start: Callable[..., Supervised]) -> None:

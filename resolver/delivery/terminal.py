@@ -1,0 +1,294 @@
+"""Our terminal, while a command has one of its own in front of which we stand.
+
+All that the command shows passes through us. In return we hand it the keys: as long as we are in the
+foreground our terminal gives us each one as it is pressed, ^C and ^Z too, and the command's terminal makes of
+them what the command has asked for. In the background our terminal is left alone. The process between us and
+the command is `resolver.delivery.session`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from contextlib import suppress
+from typing import Any
+
+from resolver.delivery import relay, session
+
+STREAMS = range(3)
+_STDIN, _STDOUT, _ = STREAMS
+_CHUNK = 4096
+_CLOSED = -1
+_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+_LOOKING = 0.25
+"""Seconds between two looks at who is in the foreground: `fg` tells nothing to a job that runs already."""
+
+
+def is_ours(stream: int) -> bool:
+    """Whether a stream is the terminal that we were started at."""
+    try:
+        os.tcgetpgrp(stream)
+    except OSError:
+        return False
+    return True
+
+
+def open_plain(stream: int) -> tuple[int, int]:
+    """A terminal like another one, but that it passes on bytes as they are: the other one does what is to do.
+
+    Returns:
+        Our end of it, and the command's.
+    """
+    outer, inner = os.openpty()
+    _copy_settings(stream, inner, plain=True)
+    copy_size(stream, outer)
+    return outer, inner
+
+
+def _copy_settings(source: int, target: int, *, plain: bool = False) -> None:
+    import termios  # noqa: PLC0415 - does not exist on Windows
+
+    with suppress(termios.error):
+        attributes = termios.tcgetattr(source)
+        if plain:
+            attributes[1] &= ~termios.OPOST
+            attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(target, termios.TCSANOW, attributes)
+
+
+def copy_size(source: int, target: int) -> None:
+    """Give a terminal the window size of another one; its foreground is told of a new one."""
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
+    import termios  # noqa: PLC0415 - as above
+
+    with suppress(OSError):
+        fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8)))
+
+
+class OwnTerminal(relay.Attendant):
+    """The terminal that we were started at, and the command's own.
+
+    For a process whose stdin and stdout are that terminal. Where either is not, we may be part of a pipeline
+    in which another program wants the keys.
+
+    Attributes:
+        outer: our end of the command's terminal, from which the caller reads; the caller closes it.
+        inner: the command's end, which the caller closes.
+    """
+
+    def __init__(self) -> None:
+        self.outer, self.inner = os.openpty()
+        self._keyboard = os.dup(self.outer)
+        os.set_blocking(self._keyboard, False)
+        self._orders, self._order = os.pipe()
+        self._wake, self._waken = os.pipe()
+        self._lock = threading.Lock()
+        self._original: list[Any] | None = None
+        """What our terminal goes back to, as long as the keys are ours."""
+        self._is_over = False
+        self._is_alike = False
+        """Whether the command's terminal has our settings, which are someone else's in the background."""
+        self._started_in_front = _is_in_front()
+        if self._started_in_front:
+            self._make_alike()
+        self._give_order(in_front=self._started_in_front)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What must stay open in the forked process until `connect`."""
+        return [self.inner, self._orders]
+
+    def connect(self) -> None:
+        """In the forked process: begin a session at the command's terminal. Returns in the command only."""
+        session.begin(self.inner, self._orders)
+
+    def start(self, pid: int) -> None:
+        """In our process, after the fork: take the keys, and pass them on from a thread.
+
+        Args:
+            pid: the process that begins the session.
+        """
+        os.close(self._orders)
+        self._take()
+        if self._is_held != self._started_in_front:
+            self._resume(pid)
+        threading.Thread(target=self._pass_keys, daemon=True).start()
+
+    def abandon(self) -> None:
+        """There is no command."""
+        for descriptor in (self._keyboard, self._orders, self._order, self._wake, self._waken):
+            os.close(descriptor)
+
+    def give_back(self) -> None:
+        """Leave our terminal as it was."""
+        import termios  # noqa: PLC0415 - does not exist on Windows
+
+        with self._lock:
+            if self._original is not None and _is_in_front():
+                with suppress(termios.error):
+                    termios.tcsetattr(_STDIN, termios.TCSANOW, self._original)
+            self._original = None
+
+    @property
+    def patience(self) -> float | None:  # type: ignore[override]
+        """As long as we are in the background we look whether we still are."""
+        return None if self._is_held else _LOOKING
+
+    def idle(self, pid: int) -> None:
+        """Take the keys once we are in the foreground."""
+        if _is_in_front():
+            self._resume(pid)
+
+    def has_dealt_with(self, pid: int, received: signal.struct_siginfo) -> bool:
+        """What our terminal says is said to the foreground of the command's, as that one would say it."""
+        number = received.si_signo
+        if number == signal.SIGCONT:
+            self._resume(pid)
+        elif number == signal.SIGHUP and _is_gone():
+            pass  # the thread tells it, once, whoever told us
+        elif not relay.is_from_kernel(received):
+            return received.si_pid == pid
+        elif number == signal.SIGWINCH:
+            self._copy_size()
+        elif number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+            self._tell_front(number)
+        return True
+
+    def stopped(self, pid: int) -> None:
+        """Give the terminal back and stop, and with us the rest of our job, as the terminal does it."""
+        if not self._is_held and _is_in_front():
+            self._resume(pid)  # it asked for keys in the background, where we no longer are
+            return
+        self.give_back()
+        relay.stop(os.getpgrp())
+        if signal.SIGCONT not in signal.sigpending() and _is_in_front():
+            self._resume(pid)  # nobody could have continued us, so a terminal would not have stopped it
+
+    def ended(self, status: int) -> None:
+        """Close what is ours. Keys that end a command end the rest of our job, too, a script for example."""
+        self.give_back()
+        self._is_over = True
+        self._tell_thread()
+        os.close(self._order)
+        os.close(self._waken)
+        if _is_in_front() and -status in (signal.SIGINT, signal.SIGQUIT):
+            os.killpg(os.getpgrp(), -status)
+
+    @property
+    def _is_held(self) -> bool:
+        return self._original is not None
+
+    def _take(self) -> None:
+        """Have each key as it is pressed, if we are in the foreground."""
+        import termios  # noqa: PLC0415 - does not exist on Windows
+
+        with self._lock:
+            if not _is_in_front():
+                self._original = None
+            else:
+                with suppress(termios.error):
+                    if self._original is None:
+                        self._make_alike()
+                        self._original = termios.tcgetattr(_STDIN)
+                    termios.tcsetattr(_STDIN, termios.TCSANOW, _raw(self._original))
+        self._copy_size()
+        self._tell_thread()
+
+    def _resume(self, pid: int) -> None:
+        self._take()
+        self._give_order(in_front=self._is_held)
+        relay.pass_on(pid, signal.SIGCONT)
+
+    def _give_order(self, *, in_front: bool) -> None:
+        with suppress(BrokenPipeError):
+            os.write(self._order, session.FRONT if in_front else session.BACK)
+
+    def _make_alike(self) -> None:
+        if not self._is_alike and self._keyboard != _CLOSED:
+            _copy_settings(_STDIN, self._keyboard)
+            self._is_alike = True
+
+    def _copy_size(self) -> None:
+        with self._lock:
+            if self._keyboard != _CLOSED:
+                copy_size(_STDIN, self._keyboard)
+
+    def _tell_front(self, number: int) -> None:
+        with self._lock, suppress(OSError):
+            group = os.tcgetpgrp(self._keyboard)
+            if group > 0:  # 0: it is nobody's yet, or nobody's any more
+                os.killpg(group, number)
+
+    def _tell_thread(self) -> None:
+        with suppress(BrokenPipeError):
+            os.write(self._waken, b"\0")
+
+    def _pass_keys(self) -> None:
+        """Pass on keys until it is over, as there is room for them in the command's terminal."""
+        keys = b""
+        while True:
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            poll.register(_STDIN, select.POLLIN if self._is_held and not keys else 0)
+            if keys:
+                poll.register(self._keyboard, select.POLLOUT)
+            ready = dict(poll.poll())
+            if self._wake in ready:
+                os.read(self._wake, _CHUNK)
+            if self._is_over:
+                break
+            if ready.get(_STDIN, 0) & _GONE:
+                self._tell_front(signal.SIGHUP)
+                break
+            if self._keyboard in ready:
+                try:
+                    keys = keys[os.write(self._keyboard, keys) :]
+                except BlockingIOError:
+                    continue
+                except OSError:  # nobody has the command's terminal open any more
+                    keys = b""
+            elif _STDIN in ready:
+                keys = self._read_keys()
+        os.close(self._wake)
+        with self._lock:
+            os.close(self._keyboard)
+            self._keyboard = _CLOSED
+
+    def _read_keys(self) -> bytes:
+        with self._lock, suppress(OSError):
+            if self._is_held and _found(_STDIN, select.POLLIN):  # waiting would hold the lock
+                return os.read(_STDIN, _CHUNK)
+        return b""
+
+
+def _is_in_front() -> bool:
+    try:
+        return os.tcgetpgrp(_STDIN) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _is_gone() -> bool:
+    return bool(_found(_STDIN, 0) & _GONE)
+
+
+def _found(descriptor: int, wanted: int) -> int:
+    poll = select.poll()
+    poll.register(descriptor, wanted)
+    return sum(found for _, found in poll.poll(0))
+
+
+def _raw(attributes: list[Any]) -> list[Any]:
+    """Settings with which bytes pass as they are (cfmakeraw in termios(3))."""
+    import termios  # noqa: PLC0415 - does not exist on Windows
+
+    incoming, outgoing, control, local, in_speed, out_speed, characters = attributes
+    incoming &= ~(termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP)
+    incoming &= ~(termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON)
+    outgoing &= ~termios.OPOST
+    local &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
+    characters = list(characters)
+    characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+    return [incoming, outgoing, control, local, in_speed, out_speed, characters]
