@@ -68,7 +68,8 @@ class Incoming:
     Args:
         key: the secret's name.
         tenant: the name of the tenant it comes from.
-        versions: its versions, the current one last; empty only when something is wrong with them.
+        versions: its versions, the current one last; empty only when something is wrong with them, or a
+            provider may have the value.
         visibility: who is to know of it.
         hidden: whether its value is to be hidden.
         schema: its JSON Schema as JSON text; None when none is told.
@@ -78,6 +79,7 @@ class Incoming:
         created_at: UTC time as it is stored; None for now.
         updated_at: UTC time as it is stored; None for now.
         provider: the name of the provider that keeps it; None for none.
+        provider_options: how it is found with its provider.
         whole: whether it tells all there is to a secret, as our own format does. Then times override those of
             a secret that is there, and an owner that the caller may not set is passed over.
         problems: what is wrong with the entry, by field; such an entry is never stored.
@@ -95,6 +97,7 @@ class Incoming:
     created_at: str | None = None
     updated_at: str | None = None
     provider: str | None = None
+    provider_options: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
     problems: Mapping[str, Any] = field(default_factory=dict)
 

@@ -21,7 +21,22 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_METADATA = frozenset(map(ipaddress.ip_address, ("169.254.169.254", "100.100.100.200", "fd00:ec2::254")))
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",  # most clouds
+            "169.254.170.2",  # containers of AWS, and pods
+            "169.254.170.23",
+            "100.100.100.200",  # Alibaba
+            "168.63.129.16",  # Azure
+            "192.0.0.192",  # Oracle
+            "fd00:ec2::254",  # AWS, and its pods
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google
+        ),
+    )
+)
 """Where clouds answer any process of a machine with that machine's credentials."""
 
 _EMBEDDED_IPV4 = tuple(
@@ -31,10 +46,14 @@ _EMBEDDED_IPV4 = tuple(
             "64:ff9b::/96",  # NAT64, RFC 6052
             "64:ff9b:1::/48",  # NAT64 of a site, RFC 8215
             "::/96",  # IPv4-compatible, RFC 4291
+            "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765
         ),
     )
 )
 """IPv6 networks whose addresses end with the IPv4 address that they lead to."""
+
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+"""Addresses that stand for one's own machine and network, RFC 1122."""
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -160,6 +179,8 @@ def _innermost(address: Address) -> Address:
             return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
+        if address.teredo is not None:
+            return address.teredo[1]
         if any(address in network for network in _EMBEDDED_IPV4) and int(address) > 1:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
@@ -179,5 +200,5 @@ def is_special(address: Address) -> bool:
         or inner.is_unspecified
         or inner.is_multicast
         or inner.is_reserved
-        or inner == ipaddress.ip_address("255.255.255.255")
+        or inner in _THIS_NETWORK
     )

@@ -105,7 +105,7 @@ class Service:
         elsewhere = Elsewhere(cipher, self.trail, provider_types)
         self.use = Use(store, self.gate, self.trail, opener, elsewhere, clock, rules)
         self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, elsewhere, clock, rules)
-        self.moving = Moving(store, cipher, self.gate, self.trail, opener, clock, rules)
+        self.moving = Moving(store, cipher, self.gate, self.trail, opener, elsewhere, clock, rules)
         self.providers = Providers(store, cipher, self.gate, self.trail, clock, elsewhere)
         self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
         self.users = Users(store, self.gate, self.trail, clock)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
-from resolver.core.model import Secret, Tenant
+from resolver.core.model import Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.transfer import Imported, Incoming
+from resolver.core.transfer import Imported, Incoming, MovedVersion
 from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.changes import Changes, days_after
 from resolver.service.gate import MemberRefusedError
@@ -20,12 +20,16 @@ from resolver.service.rows import active_data_key, value_place
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.core.model import Caller, SecretValue
+    from resolver.core.model import Caller
     from resolver.core.ports import Cipher, Session, Store
+    from resolver.service.elsewhere import Elsewhere
     from resolver.service.gate import Gate
     from resolver.service.rows import Opener
     from resolver.service.rules import Rules
     from resolver.service.trail import Trail
+
+_KEPT_ELSEWHERE = MovedVersion(1, SecretValue(""))
+"""What is sealed in this store for a value that a provider has."""
 
 BATCH = 200
 """How many entries go into one transaction."""
@@ -40,6 +44,7 @@ class Arrivals:
         gate: lets callers in.
         trail: records every change, and every value that leaves.
         opener: decrypts.
+        elsewhere: keeps secrets with providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
     """
@@ -51,6 +56,7 @@ class Arrivals:
         gate: Gate,
         trail: Trail,
         opener: Opener,
+        elsewhere: Elsewhere,
         clock: Callable[[], str],
         rules: Rules,
     ) -> None:
@@ -61,7 +67,8 @@ class Arrivals:
         self._opener = opener
         self._clock = clock
         self._rules = rules
-        self._judge = Judge(gate)
+        self._elsewhere = elsewhere
+        self._judge = Judge(gate, elsewhere)
         self._changes = Changes(store, cipher, gate, trail, clock, rules)
 
     def import_(
@@ -168,14 +175,34 @@ class Arrivals:
         if not run.override:
             return None
         existing = found.secret
-        if existing.provider is not None and session.elsewhere([existing.id]):
+        if entry.provider is None and existing.provider is not None and session.elsewhere([existing.id]):
             raise EntryError({"provider": "The value of this secret is kept with a secrets provider"})
         newer = _overridden(run.caller, home, existing, entry.incoming, schema)
+        if entry.is_elsewhere and schema is not None:
+            raise EntryError({"schema": "A value that is kept elsewhere can't be checked against a schema"})
         if (entry.incoming.schema or existing.schema) != schema:
             raise EntryError({"value": "The secret was changed by someone else at the same time"})
+        newer = self._kept(session, run, entry, newer)
+        if entry.is_elsewhere:
+            newer = replace(newer, updated_at=self._clock())
         if newer != existing:
             session.change_secret(existing, newer)
+        if entry.is_elsewhere:
+            return newer
         return self._changes.add_version(session, newer, entry.incoming.value, run.caller)
+
+    def _kept(self, session: Session, run: Run, entry: Entry, secret: Secret) -> Secret:
+        """A stored secret, kept with the provider that its entry names."""
+        if entry.provider is None:
+            return secret
+        known, problems = entry.provider.provider, dict[str, str]()
+        found = self._judge.provider(session, run.caller, entry.home, entry.incoming, problems)
+        if found is None or found.provider.kind != known.kind:  # deleted or changed since it was looked at
+            raise EntryError(
+                {"provider": "The secrets provider was changed by someone else at the same time"}
+            )
+        self._elsewhere.keep(session, secret, found, entry.incoming.provider_options)
+        return replace(secret, provider=found.provider.name)
 
     def _stored_schema(self, session: Session, run: Run, entry: Entry) -> str | None:
         """The schema of the secret that an entry would override, if the caller may do that."""
@@ -189,7 +216,7 @@ class Arrivals:
     def _add(self, session: Session, run: Run, entry: Entry) -> Secret:
         incoming, now = entry.incoming, self._clock()
         kept = self._rules.keep_versions or len(incoming.versions)
-        first, *later = incoming.versions[-kept:]
+        first, *later = incoming.versions[-kept:] if incoming.versions else (_KEPT_ELSEWHERE,)
         created = (entry.trusted and incoming.created_at) or now
         secret = Secret(
             id=str(uuid.uuid4()),
@@ -223,7 +250,7 @@ class Arrivals:
         updated = (entry.trusted and incoming.updated_at) or now
         final = replace(secret, rotate_at=due, updated_at=updated)
         session.change_secret(secret, final)
-        return final
+        return self._kept(session, run, entry, final)
 
 
 def _time_of(entry: Entry, told: str | None, now: str) -> str:

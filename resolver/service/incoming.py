@@ -10,14 +10,17 @@ from resolver.core.audit import cap
 from resolver.core.model import Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.service.elsewhere import is_local
+from resolver.service.providers import find_provider
 from resolver.value_schema import check_all, check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Session
+    from resolver.core.ports import Session, StoredProvider
     from resolver.core.transfer import Incoming
+    from resolver.service.elsewhere import Elsewhere
     from resolver.service.gate import Gate
 
 
@@ -56,6 +59,12 @@ class Entry:
     home: Tenant
     owner: tuple[str, str]
     trusted: bool
+    provider: StoredProvider | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its value is with a provider, and not in the entry."""
+        return self.provider is not None and not is_local(self.provider)
 
 
 class Judge:
@@ -63,10 +72,12 @@ class Judge:
 
     Args:
         gate: lets callers in.
+        elsewhere: knows the types of providers.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, elsewhere: Elsewhere) -> None:
         self._gate = gate
+        self._elsewhere = elsewhere
 
     def judge(self, session: Session, run: Run, position: int, incoming: Incoming) -> Entry | None:
         """An entry that may be stored as far as can be told without its row; else its problems are kept."""
@@ -83,15 +94,37 @@ class Judge:
         elif home:
             problems["tenant_name"] = home
         owner, trusted = self._owner(session, run, incoming, home, problems)
-        if incoming.provider is not None and "provider" not in problems:
-            name = cap(incoming.provider)
-            problems["provider"] = f"Requested `SecretsProvider` with ID `{name}` was not found"
+        provider = None
+        if incoming.provider is not None and isinstance(home, Tenant):
+            provider = self.provider(session, run.caller, home, incoming, problems)
         if problem := self._schema_problem(run, incoming.schema):
             problems["schema"] = problem
-        if problems or not isinstance(home, Tenant) or not incoming.versions:
-            run.errors[position] = problems or {"value": "the value is empty"}
+        if not incoming.versions and (provider is None or is_local(provider)):
+            problems = problems or {"value": "the value is empty"}
+        if problems or not isinstance(home, Tenant):
+            run.errors[position] = problems
             return None
-        return Entry(position, incoming, home, owner, trusted)
+        return Entry(position, incoming, home, owner, trusted, provider)
+
+    def provider(
+        self, session: Session, caller: Caller, home: Tenant, incoming: Incoming, problems: dict[str, Any]
+    ) -> StoredProvider | None:
+        """The provider that an entry names; what is wrong with it or for it goes to the problems."""
+        name = incoming.provider or ""
+        try:
+            stored = find_provider(session, caller, home, name)
+        except NotFoundError:
+            problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
+            return None
+        try:
+            self._elsewhere.type(stored.provider.kind).check_options(incoming.provider_options)
+        except InvalidRequestError as error:
+            problems["provider_options"] = error.message
+        if not is_local(stored) and incoming.versions:
+            problems["value"] = "The provider has the value, so none can be given"
+        if not is_local(stored) and incoming.schema is not None:
+            problems["schema"] = "A value that is kept elsewhere can't be checked against a schema"
+        return stored
 
     @staticmethod
     def _schema_problem(run: Run, schema: str | None) -> str:
@@ -148,7 +181,11 @@ class Judge:
         self, run: Run, judged: Sequence[Entry], schemas: Mapping[int, str | None]
     ) -> list[Entry]:
         """The entries whose values keep to their schemas."""
-        to_check = [(entry, schema) for entry in judged if (schema := schemas[entry.position]) is not None]
+        to_check = [
+            (entry, schema)
+            for entry in judged
+            if (schema := schemas[entry.position]) is not None and not entry.is_elsewhere
+        ]
         answers = check_all([(schema, entry.incoming.value) for entry, schema in to_check])
         for (entry, _), problem in zip(to_check, answers, strict=True):
             if problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -97,8 +98,8 @@ def _incoming(entry: Any, cipher: Fernet256 | None) -> Incoming:  # noqa: ANN401
         if name not in missing and not isinstance(entry[name], str):
             problems[name] = "Not a string"
     versions: Sequence[MovedVersion] = ()
-    if "value" in needed and "value" not in missing and encrypted is not None:
-        versions = _versions(entry["value"], cipher, problems, encrypted=encrypted)
+    if not _is_blank(entry.get("value"), as_is=True) and (encrypted is not None or provider is not None):
+        versions = _versions(entry["value"], cipher, problems, encrypted=bool(encrypted))
     return Incoming(
         key=str(entry.get("key") or ""),
         tenant=str(entry.get("tenant_name") or ""),
@@ -109,8 +110,27 @@ def _incoming(entry: Any, cipher: Fernet256 | None) -> Incoming:  # noqa: ANN401
         created_at=_time(entry, "created_at", problems),
         updated_at=_time(entry, "updated_at", problems),
         provider=None if provider is None else str(provider),
+        provider_options=_options(entry.get("provider_options"), problems),
         problems=problems,
     )
+
+
+def _options(given: object, problems: dict[str, Any]) -> Mapping[str, str]:
+    """How a secret is found with its provider: an object, or JSON text of one.
+
+    Cloudify's export writes what its manager encrypted for itself, which is of no use elsewhere.
+    """
+    if isinstance(given, str) and given:
+        with contextlib.suppress(ValueError, RecursionError):
+            given = json.loads(given)
+    if not given:
+        return {}
+    if not isinstance(given, dict):
+        problems["provider_options"] = "Not an object: only the manager that wrote them can read them"
+        return {}
+    return {
+        str(name): value if isinstance(value, str) else json.dumps(value) for name, value in given.items()
+    }
 
 
 def _versions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -26,7 +27,6 @@ from tests.databases import Postgresql
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from resolver.service import Service
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 60
@@ -92,17 +92,9 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
         database = Postgresql()
         database.make_durable()
         url = database.database("template1")
-    tokens: list[str] = []
-
-    def fill(service: Service, token: str) -> None:
-        tokens.append(token)
-        caller = service.gate.authenticate_token(token)
-        for key, value in secrets.items():
-            service.secrets.create(caller, FIRST_TENANT, key, value)
-
-    initialise(
-        Settings({"RESOLVER_DATABASE_URL": url}, home), password=lambda: None, profile=False, fill=fill
-    )
+    settings = Settings({"RESOLVER_DATABASE_URL": url}, home)
+    initialise(settings, password=lambda: None, profile=True, secrets=secrets)
+    token = json.loads(settings.profile_path.read_text())["token"]
     port = _free_port()
     environment = clean_environment() | {"RESOLVER_HOME": str(home), "RESOLVER_DATABASE_URL": url}
     options = ["--port", str(port), "--address-rate", "0", "--user-rate", "0"]
@@ -115,7 +107,7 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
             "keys": [{"key": key, "calls": calls, "calls_total": 1} for key in keys],
             "digests": {"blueprint.yaml": "0" * 64},
         }
-        whole = request("POST", "/api/v1/resolver/use", {"Authentication-Token": tokens[0]}, body)
+        whole = request("POST", "/api/v1/resolver/use", {"Authentication-Token": token}, body)
         return lambda: Lean(port, [whole], lambda answer: [answer["secrets"][key]["value"] for key in keys])
 
     with _running(command, port, environment) as process:

@@ -45,9 +45,13 @@ SPECIAL = [
     "127.0.0.1",
     "127.9.9.9",
     "0.0.0.0",
+    "0.1.2.3",
     "169.254.169.254",
+    "169.254.170.2",
     "169.254.1.1",
     "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
     "224.0.0.1",
     "255.255.255.255",
     "::1",
@@ -62,6 +66,10 @@ SPECIAL = [
     "64:ff9b:1::7f00:1",
     "2002:7f00:1::",
     "::127.0.0.1",
+    "::ffff:0:127.0.0.1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "fd00:ec2::23",
+    "fd20:ce::254",
 ]
 
 
@@ -99,12 +107,20 @@ def test_loopback_is_allowed_in_so_many_words() -> None:
     assert named.addresses(VAULT, _leads_to("127.0.0.1")) == ["127.0.0.1"]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("entry", ["169.254.169.254", "169.254.0.0/16", "0.0.0.0/0"])
-def test_the_metadata_service_is_never_allowed(entry: str) -> None:
+@pytest.mark.parametrize("entry", ["", "/32", "0.0.0.0/0"])
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"]
+)
+def test_the_metadata_service_is_never_allowed(entry: str, address: str) -> None:
     """Not even in so many words: its answers are a machine's credentials."""
-    metadata = Origin("http", "169.254.169.254", 80)
+    metadata = Origin("http", address, 80)
+    allowed = parse_allow_list([entry if entry.startswith("0") else address + entry, "::/0", "named.example"])
     with pytest.raises(NotPermittedError):
-        parse_allow_list([entry]).addresses(metadata, _leads_to("169.254.169.254"))  # type: ignore[arg-type]
+        allowed.addresses(metadata, _leads_to(address))  # type: ignore[arg-type]
+    named = Origin("http", "named.example", 80)
+    for found in (address, f"::ffff:{address}", f"64:ff9b::{address}"):
+        with pytest.raises(NotPermittedError):
+            allowed.addresses(named, _leads_to(found))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("entry", ["", "h:0", "h:x", "h:70000", "10.0.0.1/33", "10.0.0.1/8", "a b"])

@@ -15,6 +15,7 @@ from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.sealing import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.transfer import cloudify, sealed
+from tests.peer import answer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,6 +182,52 @@ def test_wrong_entries_are_named_by_position_and_good_ones_stored(world: World) 
     wrong = errors(world, world.admin, [entry("e", encrypted=True, value="gAAAA")], passphrase=PASSPHRASE)
     assert wrong == {0: {"value": "The value can't be decrypted with this passphrase"}}
     assert [one["key"] for one in actions(world, "secret:import")] == ["also.good", "good"]
+
+
+def test_entries_may_name_providers(world: World) -> None:
+    """One that is there and seen, with options of its own and no value; else each mistake is told."""
+    with serving(lambda _: answer(200, b'{"data": {"data": {"k": "value there", "old": "o"}}}')) as peer:
+        parameters = {"url": peer.url, "token": "t", "path": "team"}
+        world.service.providers.create(world.admin, "home", "v", "vault", parameters)
+        world.service.providers.create(world.admin, "home", "l", "local", {})
+        world.service.providers.create(
+            world.admin, "home", "mine", "vault", parameters, visibility=Visibility.PRIVATE
+        )
+        world.secret("old", "value here")
+        user = world.user("u", home=TenantRole.USER)
+        kept = {"provider": "v", "value": None, "encrypted": None}
+        entries = [
+            entry("k", **kept, provider_options={"path": "shop"}),
+            entry("old", **kept, provider_options='{"key": "old"}'),
+            entry("here", provider="l", value="value here"),
+            entry("a", **kept, provider_options="gAAAAAB"),
+            entry("b", **kept, provider_options={"path": "../sys"}),
+            entry("c", **kept | {"value": "x"}),
+            entry("d", provider="l", value=None),
+            entry("e", **kept | {"provider": "mine"}),
+        ]
+        not_found = "Requested `SecretsProvider` with ID `mine` was not found"
+        options = "Not an object: only the manager that wrote them can read them"
+        assert errors(world, user, entries, override=True) == {
+            3: {"provider_options": options},
+            4: {"provider_options": "provider option 'path' must be a path of plain steps"},
+            5: {"value": "The provider has the value, so none can be given"},
+            6: {"value": "the value is empty"},
+            7: {"provider": not_found},
+        }
+        assert (value_of(world, "k"), value_of(world, "old"), value_of(world, "here")) == (
+            *("value there", "o"),
+            "value here",
+        )
+        assert world.service.providers.options_of(user, "home", "k") == {"path": "shop"}
+        listed = {one.key: one.provider for one in world.service.secrets.list(world.admin, "home").items}
+        assert listed == {"k": "v", "old": "v", "here": "l"}
+        # Without its provider, an entry does not put a value in the place of what is elsewhere.
+        found = errors(world, world.admin, [entry("k", value="other")], override=True)
+        assert found == {0: {"provider": "The value of this secret is kept with a secrets provider"}}
+        world.service.secrets.create(world.admin, "home", "s", "1", schema='{"type": "integer"}')
+        found = errors(world, world.admin, [entry("s", **kept)], override=True)
+        assert found == {0: {"schema": "A value that is kept elsewhere can't be checked against a schema"}}
 
 
 def test_access_is_asked_in_each_tenant(world: World) -> None:

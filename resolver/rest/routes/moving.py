@@ -103,6 +103,7 @@ class IncomingFacts(Body):
     created_at: str | None = None
     updated_at: str | None = None
     provider: str | None = None
+    provider_options: dict[str, str] = PydanticField({})
     whole: StrictBool = False
     problems: dict[str, Any] = PydanticField({})
 
@@ -171,6 +172,7 @@ def _incoming(entry: IncomingFacts) -> Incoming:
         entry.created_at,
         entry.updated_at,
         entry.provider,
+        entry.provider_options,
         entry.whole,
         problems,
     )
