@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.bare import bare_errors
 from resolver.blueprint.context_file import make_context
 from resolver.compose import open_service
 from resolver.config import Settings
@@ -68,6 +69,7 @@ class Resolver:
             raise UsageError("the resolver was closed", hint="open another one with `open_resolver`")
         return service
 
+    @bare_errors
     def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
         """Identify a caller, by an access token or by user name and password.
 
@@ -84,6 +86,7 @@ class Resolver:
             return self._service.gate.authenticate_token(token)
         return self._service.gate.authenticate_password(username, password)
 
+    @bare_errors
     def resolve(
         self,
         path_or_text: str | os.PathLike[str],
@@ -148,6 +151,7 @@ def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
     return BlueprintText.read(path_or_text)
 
 
+@bare_errors
 def open_resolver(home: str | os.PathLike[str] | None = None) -> Resolver:
     """Open the store in a state directory, or the one that the environment names.
 

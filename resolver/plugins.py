@@ -17,6 +17,7 @@ from resolver import hookspecs
 from resolver.blueprint.context_file import make_context
 from resolver.core.context import Context
 from resolver.core.model import SecretValue
+from resolver.core.providers import Missed
 from resolver.core.telling import tells
 from resolver.errors import InvalidRequestError, PluginError, ResolverError, UsageError
 from resolver.orchestrators.handle import FactsRequest
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from resolver.core.providers import Missed, ProviderType, Wanted
+    from resolver.core.providers import ProviderType, Wanted
     from resolver.orchestrators.handle import Delivery, DeliveryTarget
 
 T = TypeVar("T")
@@ -124,15 +125,17 @@ class Plugins:
         """
         types = dict(known)
         for name in self._names:
-            ask = partial(self._call, name, "resolver_provider_types")
-            offered = _guarded(name, "when it was asked for provider types", ask) or {}
-            for kind, offer in offered.items():
+            ask = partial(self._offered_by, name)
+            for kind, offer in _guarded(name, "when it was asked for provider types", ask).items():
                 if kind in types:
                     raise PluginError(
                         f"plugin {name!r} offers provider type {kind!r}, which is there already"
                     )
                 types[kind] = GuardedType(name, kind, offer)
         return types
+
+    def _offered_by(self, name: str) -> Mapping[str, ProviderType]:
+        return dict(self._call(name, "resolver_provider_types") or {})
 
 
 class GuardedType:
@@ -160,21 +163,43 @@ class GuardedType:
 
     def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """Complete and normalised connection parameters."""
-        return self._ask(lambda: self._offer.check(parameters), parameters)
+        return self._ask(lambda: _texts(self._offer.check(parameters)), parameters)
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
         """A secret's options."""
-        return self._ask(lambda: self._offer.check_options(options), options)
+        return self._ask(lambda: _texts(self._offer.check_options(options)), options)
 
     def fetch(
         self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
     ) -> Mapping[str, SecretValue | Missed]:
         """The values of all that is wanted."""
-        return self._ask(lambda: self._offer.fetch(parameters, wanted, hops), parameters)
+        got = self._ask(lambda: _answers(self._offer.fetch(parameters, wanted, hops)), parameters)
+        values = [answer for answer in got.values() if isinstance(answer, SecretValue)]
+        values += [SecretValue(value) for value in parameters.values() if value]
+        return {
+            key: Missed("its reason holds a value")
+            if isinstance(answer, Missed) and tells(answer.cause, values)
+            else answer
+            for key, answer in got.items()
+        }
 
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the provider answers."""
-        return self._ask(lambda: self._offer.test(parameters), parameters)
+        return self._ask(lambda: bool(self._offer.test(parameters)), parameters)
+
+
+def _texts(given: Mapping[str, str]) -> Mapping[str, str]:
+    texts = dict(given)
+    if not all(isinstance(text, str) for text in (*texts, *texts.values())):
+        raise PluginError("it gave something else than texts by name")
+    return texts
+
+
+def _answers(given: Mapping[str, SecretValue | Missed]) -> Mapping[str, SecretValue | Missed]:
+    answers = dict(given)
+    if not all(isinstance(answer, SecretValue | Missed) for answer in answers.values()):
+        raise PluginError("it gave something else than `SecretValue` or `Missed` for a secret")
+    return answers
 
 
 def _find(name: str) -> metadata.EntryPoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.bare import bare_errors
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.walk import rebuild
 from resolver.errors import UsageError
@@ -97,6 +98,7 @@ class ResolvedBlueprint:
         return self._blueprint.name
 
     @property
+    @bare_errors
     def documents(self) -> list[Any]:
         """The documents of the text as plain data, with the values placed."""
         merged, placements = self._parts()
@@ -105,6 +107,7 @@ class ResolvedBlueprint:
         return [rebuild(document, values) for document in documents]
 
     @property
+    @bare_errors
     def data(self) -> Any:  # noqa: ANN401 - documents are plain data
         """The document as plain data, with the values placed; a list of them when the text has several.
 
@@ -113,6 +116,7 @@ class ResolvedBlueprint:
         documents = self.documents
         return documents[0] if len(documents) == 1 else documents
 
+    @bare_errors
     def text(self) -> str:
         """The blueprint's own text, or the merged document's, with the values in the place of the calls."""
         return self._render().text
@@ -131,6 +135,7 @@ class ResolvedBlueprint:
             return render(self._blueprint, results)
         return Rendered(dump(merged, results, self.name), ())
 
+    @bare_errors
     def redacted(self, *, show: bool = False) -> str:
         """The text with each placed value as `!masked KEY`.
 
@@ -149,6 +154,7 @@ class ResolvedBlueprint:
         return not placement.used or (show and placement.used <= self._showable)
 
     @property
+    @bare_errors
     def written_out(self) -> tuple[Position, ...]:
         """Where the text had to be changed outside a call, because an alias lost its anchor."""
         return self._render().written_out

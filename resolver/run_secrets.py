@@ -7,6 +7,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.bare import bare_errors
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, Origin
 from resolver.core.policy import Verdict
 from resolver.core.resolve import Call, KeyUse
@@ -105,6 +106,7 @@ class RunSecrets:
             for key, path, node in written_keys(document):
                 self._expected.setdefault(key, []).append(Call(self._source, path, node))
 
+    @bare_errors
     def demand(self, key: str) -> None:
         """Say whether a secret may be used, without decrypting or using it.
 
@@ -117,6 +119,7 @@ class RunSecrets:
                 self._learn(key)
                 self._raise(key, self._verdicts[key])
 
+    @bare_errors
     def value(self, key: str) -> SecretValue:
         """The value of a secret.
 

@@ -16,7 +16,7 @@ from resolver.compose import open_service
 from resolver.config import Settings
 from resolver.core.context import Context
 from resolver.core.model import Caller, SecretValue
-from resolver.core.providers import Wanted
+from resolver.core.providers import Missed, Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.orchestrators.handle import Delivery, DeliveryTarget
 from resolver.plugins import Plugins
@@ -324,6 +324,56 @@ def test_provider_types_of_plugins(site: Path) -> None:
 
 BOXES = "plugin 'boxes' failed as provider of type 'box'"
 TWICE = "plugin {!r} offers provider type 'box', which is there already"
+
+
+WRONG = f"""
+{HEAD}
+from resolver.core.model import SecretValue
+from resolver.core.providers import Missed
+class Box:
+    credentials = ()
+    def check(self, parameters): return {{"token": 1}}
+    def check_options(self, options): return ["no mapping"]
+    def fetch(self, parameters, wanted, hops):
+        if "all" in wanted: return {{
+            "a": SecretValue("s3cret"), "b": Missed("it was not s3cret"), "c": Missed("away")
+        }}
+        if "own" in wanted: return {{"own": Missed("refused " + parameters["token"])}}
+        return {{name: "s3cret" for name in wanted}}
+    def test(self, parameters): return "yes"
+@hookimpl
+def resolver_provider_types(): return {{"box": Box()}}
+"""
+
+
+def test_provider_types_that_answer_wrongly(site: Path) -> None:
+    """What is no answer is told with the plugin's name, and a reason that tells a value is withheld."""
+    plant(site, "wrong", WRONG)
+    plant(site, "lists", f"{HEAD}@hookimpl\ndef resolver_provider_types(): return [1]\n")
+    box = Plugins(["wrong"]).provider_types({})["box"]
+    for ask, said in (
+        (lambda: box.check({}), "plugin 'wrong': it gave something else than texts by name"),
+        (lambda: box.check_options({}), "plugin 'wrong' failed as provider of type 'box': ValueError"),
+        (
+            lambda: box.fetch({}, {"x": Wanted("k", {})}, 0),
+            "plugin 'wrong': it gave something else than `SecretValue` or `Missed` for a secret",
+        ),
+        (
+            lambda: Plugins(["lists"]).provider_types({}),
+            "plugin 'lists' failed when it was asked for provider types: TypeError",
+        ),
+    ):
+        with pytest.raises(PluginError) as caught:
+            ask()
+        assert caught.value.message == said
+    assert box.test({}) is True
+    withheld = Missed("its reason holds a value")
+    assert box.fetch({}, {"all": Wanted("k", {})}, 0) == {
+        "a": SecretValue("s3cret"),
+        "b": withheld,
+        "c": Missed("away"),
+    }
+    assert box.fetch({"token": "t0ken"}, {"own": Wanted("k", {})}, 0) == {"own": withheld}
 
 
 def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 import threading
@@ -40,7 +41,8 @@ class PrivateFolder:
 
     Args:
         names: names for the FIFOs.
-        bases: where to make the folder, in the order of preference.
+        bases: where to make the folder, in the order of preference. One in which others could exchange it is
+            passed over.
 
     Raises:
         UnavailableError: there is no place for it, or no process could be started.
@@ -74,8 +76,13 @@ class PrivateFolder:
             self._end()
             raise UnavailableError(
                 f"no folder for a FIFO could be made in {', '.join(bases)}",
-                hint="let XDG_RUNTIME_DIR or TMPDIR name a folder that you can write to",
+                hint="let XDG_RUNTIME_DIR or TMPDIR name a folder that only you can write to",
             )
+        try:
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            self._end()
+            raise UnavailableError(f"the folder for a FIFO can't be opened: {error.strerror}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +95,31 @@ class PrivateFolder:
     ) -> None:
         self.close()
 
+    def feed(self, name: str, text: bytes) -> None:
+        """Give a text to whoever opens a FIFO next, from a thread of its own.
+
+        The name is gone as soon as there is a reader. So whoever comes later gets an error, and neither waits
+        for ever nor gets a part of the text.
+
+        Args:
+            name: the FIFO's name.
+            text: what its reader gets.
+        """
+        threading.Thread(target=self._feed, args=(name, text), daemon=True).start()
+
+    def _feed(self, name: str, text: bytes) -> None:
+        folder = self._descriptor  # its path may lead elsewhere by now
+        with suppress(OSError):  # the folder was removed before anyone came
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=folder)
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.unlink(name, dir_fd=folder)  # nothing may come between these two
+                write_all(descriptor, text)
+            else:  # someone has put a file there, which must not get it
+                os.close(descriptor)
+
     def close(self) -> None:
         """Have the folder removed, and wait until it is."""
+        os.close(self._descriptor)
         self._end()
         # Gone already, unless someone killed the process that removes it.
         watcher.remove_folder(str(self.path))
@@ -98,26 +128,6 @@ class PrivateFolder:
         os.close(self._lifeline)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
-
-
-def feed(path: str, text: bytes) -> None:
-    """Give a text to whoever opens a FIFO next, from a thread of its own.
-
-    The name is gone as soon as there is a reader. So whoever comes later gets an error, and neither waits for
-    ever nor gets a part of the text.
-
-    Args:
-        path: the FIFO.
-        text: what its reader gets.
-    """
-    threading.Thread(target=_feed, args=(path, text), daemon=True).start()
-
-
-def _feed(path: str, text: bytes) -> None:
-    with suppress(OSError):  # the folder was removed before anyone came
-        descriptor = os.open(path, os.O_WRONLY)
-        os.unlink(path)  # noqa: PTH108 - nothing may come between these two
-        write_all(descriptor, text)
 
 
 def write_all(descriptor: int, text: bytes) -> None:

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from resolver.delivery.fifo import feed, write_all
+from resolver.delivery.fifo import write_all
 from resolver.delivery.memfd import seal
 from resolver.errors import UsageError
 
@@ -123,7 +123,9 @@ class Fifos:
     descriptors: Sequence[int] = ()
 
     def __init__(self, folder: PrivateFolder, texts: Mapping[int, bytes], names: Mapping[int, str]) -> None:
+        self._folder = folder
         self._texts = dict(texts)
+        self._names = dict(names)
         self._paths = {number: str(folder.path / names[number]) for number in texts}
 
     def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
@@ -134,7 +136,7 @@ class Fifos:
         """Wait for a reader at each, in threads."""
         while self._texts:
             number, text = self._texts.popitem()
-            feed(self._paths[number], text)
+            self._folder.feed(self._names[number], text)
 
 
 class StdinFile:

@@ -10,16 +10,27 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from contextlib import suppress
 
 
+def is_safe(base: str) -> bool:
+    """Whether nobody else, but root, can put something else into the place of a folder of ours in there."""
+    try:
+        status = os.stat(base)  # noqa: PTH116 - pathlib takes as long to load as all the rest
+    except OSError:
+        return False
+    is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+    return not is_shared and status.st_uid in (0, os.geteuid())
+
+
 def make_folder(bases: list[str], names: list[str]) -> str:
     """A new folder with FIFOs in the first of some folders that lets us; its path, empty when none does."""
-    for base in bases:
+    for base in filter(is_safe, bases):
         folder = f"{base}/resolver-{os.urandom(8).hex()}"
         try:
-            os.mkdir(folder, 0o700)  # noqa: PTH102 - pathlib takes as long to load as all the rest
+            os.mkdir(folder, 0o700)  # noqa: PTH102 - as above
         except OSError:
             continue
         try:

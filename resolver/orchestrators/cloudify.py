@@ -19,6 +19,7 @@ from cloudify_rest_client.nodes import Node
 from dsl_parser import exceptions, functions, scan, tasks
 from dsl_parser.utils import get_function
 
+from resolver.bare import bare_errors
 from resolver.core.intrinsic import GET_SECRET, call_name
 from resolver.core.telling import tells
 from resolver.core.walk import find_calls
@@ -95,6 +96,7 @@ class CloudifySecrets:
         """Note the keys in a plan or a payload, so that one request obtains them all."""
         self._run.expect(plan)
 
+    @bare_errors
     def get_secret(self, key: str) -> CloudifySecret:
         """The secret method of Cloudify's parser and storages. Nothing is decrypted before `value` is read.
 
@@ -110,6 +112,7 @@ class CloudifySecrets:
 
     secret_method = get_secret
 
+    @bare_errors
     def reveal(self, key: str) -> str:
         """The plaintext of a secret.
 

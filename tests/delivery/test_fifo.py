@@ -172,6 +172,46 @@ def test_no_place(base: Path) -> None:
     assert watchers(base) == []
 
 
+def test_a_place_that_others_can_change(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in which someone else could exchange the folder is passed over; a sticky bit keeps them from it."""
+    for mode, is_safe in ((0o700, True), (0o755, True), (0o1777, True), (0o777, False), (0o775, False)):
+        base.chmod(mode)
+        assert watcher.is_safe(str(base)) is is_safe
+    with pytest.raises(UnavailableError) as caught:
+        PrivateFolder(["a"], [str(base)])
+    assert caught.value.hint == "let XDG_RUNTIME_DIR or TMPDIR name a folder that only you can write to"
+    base.chmod(0o1777)
+    assert watcher.is_safe(str(base))
+    if os.geteuid() == 0:
+        os.chown(base, 12345, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: base.stat().st_uid + 1)
+    assert not watcher.is_safe(str(base))
+
+
+def test_what_is_put_in_the_place_of_a_fifo(base: Path) -> None:
+    """A file or link in its place gets nothing, nor does what stands at its path once it was moved."""
+    for kind in ("file", "link", "moved"):
+        with PrivateFolder(["a"], [str(base)]) as folder:
+            fifo_path, caught = folder.path / "a", base.with_name("caught")
+            caught.write_bytes(b"")
+            if kind == "moved":
+                folder.path.rename(base / "aside")
+                folder.path.mkdir()
+            else:
+                fifo_path.unlink()
+            if kind == "link":
+                fifo_path.symlink_to(caught)
+            else:
+                fifo_path.write_bytes(b"")
+            folder.feed("a", TEXT)
+            if kind == "moved":
+                assert (base / "aside" / "a").read_bytes() == TEXT
+                (base / "aside").rmdir()
+            time.sleep(0.1)
+            assert fifo_path.read_bytes() + caught.read_bytes() == b""
+    assert list(base.iterdir()) == []
+
+
 def test_a_folder_that_takes_no_fifo_is_passed_over(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some file systems have none; the folder is removed again."""
 

@@ -631,6 +631,12 @@ CASES = [
 ]
 
 
+INTERFACE = (None, _authenticate, _no_credentials)
+"""The cases that come through the Python interface: `_resolve_again`, and these."""
+
+PACKAGE = Path(resolver.__file__).parent
+
+
 def _id(case: Case) -> str:
     name = getattr(case.provoke, "__name__", "")
     return f"{case.error}-{name}" if name.isidentifier() and name != "provoke" else str(case.error)
@@ -735,6 +741,16 @@ def test_no_earlier_exception_holds_a_value(world: World, case: Case) -> None:
         # What a library keeps for itself (a connection, with its password) is no part of its message.
         fields = {name: value for name, value in vars(link).items() if not name.startswith("_")}
         assert world.marks.find(f"{link}\n{link!r}\n{fields!r}") == [], type(link)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.call in INTERFACE], ids=_id)
+def test_no_frame_of_the_interface_holds_a_value(world: World, case: Case) -> None:
+    """Nor do variables in the frames that an error of the Python interface leads to."""
+    for link in _chain(_raised(world, case)):
+        frames = [frame for frame, _ in traceback.walk_tb(link.__traceback__)]
+        ours = [frame for frame in frames if Path(frame.f_code.co_filename).is_relative_to(PACKAGE)]
+        if ours and ours[0].f_code not in (parse_inputs.__code__, to_json.__code__):  # `_resolve_again`'s own
+            assert [frame.f_locals for frame in ours if world.marks.find(repr(frame.f_locals))] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=_id)
