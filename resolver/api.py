@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from resolver.bare import bare_errors
 from resolver.blueprint.context_file import make_context
-from resolver.compose import open_service
 from resolver.config import Settings
 from resolver.core.context import Context
 from resolver.core.values import GivenInput
 from resolver.errors import UsageError
+from resolver.opening import open_any
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.run_secrets import RunSecrets
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from resolver.core.model import Caller
+    from resolver.opening import AnyService
     from resolver.resolved import ResolvedBlueprint
-    from resolver.service import Service
 
 
 class Resolver:
@@ -32,11 +32,13 @@ class Resolver:
     a state. Opening one changes nothing in the process, and a process may open several.
 
     Args:
-        service: the service behind it.
+        service: the service behind it, in this process or on a server.
+        token: the access token of those who name none.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._opened: Service | None = service
+    def __init__(self, service: AnyService, token: str = "") -> None:
+        self._opened: AnyService | None = service
+        self._token = token
 
     def __repr__(self) -> str:
         return "Resolver(closed)" if self._opened is None else "Resolver(open)"
@@ -63,7 +65,7 @@ class Resolver:
             service.close()
 
     @property
-    def _service(self) -> Service:
+    def _service(self) -> AnyService:
         service = self._opened
         if service is None:
             raise UsageError("the resolver was closed", hint="open another one with `open_resolver`")
@@ -73,6 +75,8 @@ class Resolver:
     def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
         """Identify a caller, by an access token or by user name and password.
 
+        Without either, by the token that `open_resolver` was given.
+
         Returns:
             The caller, to be handed to `resolve`. Its rights are read again at every call.
 
@@ -80,6 +84,7 @@ class Resolver:
             UsageError: neither or both were given.
             AuthenticationError: the credentials are not valid.
         """
+        token = token or ("" if username else self._token)
         if bool(token) == bool(username):
             raise UsageError("give either a token, or a user name and a password")
         if token:
@@ -152,11 +157,22 @@ def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
 
 
 @bare_errors
-def open_resolver(home: str | os.PathLike[str] | None = None) -> Resolver:
-    """Open the store in a state directory, or the one that the environment names.
+def open_resolver(
+    home: str | os.PathLike[str] | None = None,
+    *,
+    url: str | None = None,
+    token: str = "",
+    ca_file: str | os.PathLike[str] | None = None,
+) -> Resolver:
+    """Open a store: the server's that `url` names, or the one that the environment or a profile names.
 
     Args:
-        home: the state directory; by default RESOLVER_HOME, or the user's data directory.
+        home: the state directory; by default RESOLVER_HOME, or the user's data directory. It need not exist
+            when a server has the store.
+        url: a server's URL; by default RESOLVER_URL, or the profile's.
+        token: the access token that `authenticate` takes when it is given none.
+        ca_file: a file with the authorities that the server's certificate is verified against; by default
+            RESOLVER_CA_FILE, or the system's.
 
     Returns:
         A resolver; close it, or use it in a `with` statement.
@@ -166,4 +182,8 @@ def open_resolver(home: str | os.PathLike[str] | None = None) -> Resolver:
         RootKeyError: there is no root key.
         StoreError: there is no store, or it can't be opened.
     """
-    return Resolver(open_service(Settings(os.environ, None if home is None else Path(home))))
+    given = {"RESOLVER_URL": url, "RESOLVER_CA_FILE": None if ca_file is None else os.fspath(ca_file)}
+    environ = {**os.environ, **{name: text for name, text in given.items() if text is not None}}
+    if url is not None:
+        environ.pop("RESOLVER_DATABASE_URL", None)  # an argument goes before the environment
+    return Resolver(open_any(Settings(environ, None if home is None else Path(home))), token)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from resolver.blueprint import Blueprint
+    from resolver.core.answers import KeyStatus
     from resolver.core.model import Secret
     from resolver.core.problems import Problem
     from resolver.core.resolve import Survey
-    from resolver.service.use import KeyStatus
 
 
 @dataclass(frozen=True, slots=True)

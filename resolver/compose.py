@@ -8,10 +8,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolver.config import Profile
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
 from resolver.crypto.sources import from_command, from_file, from_text, read_guarded
 from resolver.errors import ConflictError, InvalidRequestError, RootKeyError, StoreError, UsageError
+from resolver.private import make_directory, make_private, write_private
+from resolver.profile import Profile
 from resolver.service import Service
 from resolver.service.rules import Rules
 from resolver.store.sql import SqlStore
@@ -114,6 +115,7 @@ def open_service(
         RootKeyError: there is no root key.
         StoreError: there is no store, or it can't be opened.
     """
+    settings.demand_embedded()
     if settings.uses_embedded_database and not (settings.data_directory / "resolver.db").exists():
         raise StoreError(
             f"there is no store in {str(settings.home)!r}",
@@ -169,10 +171,11 @@ def initialise(
         ConflictError: the database has keys that a root key wraps, and that one is not at hand.
         StoreError: a folder or the database can't be made.
     """
+    settings.demand_embedded()
     with _locked(settings.home):
-        _make_directory(settings.data_directory)
+        make_directory(settings.data_directory)
         if settings.uses_embedded_database:
-            _make_private(settings.data_directory / "resolver.db")
+            make_private(settings.data_directory / "resolver.db")
         store = SqlStore(settings.database_url, settings.pool)
         try:
             store.initialise()
@@ -187,8 +190,8 @@ def initialise(
                 )
             if not keys:
                 key_path = settings.key_directory / "root.key"
-                _make_directory(settings.key_directory)
-                _write_private(key_path, RootKey.generate() + "\n")
+                make_directory(settings.key_directory)
+                write_private(key_path, RootKey.generate() + "\n")
                 keys = [from_file(key_path)]
             service = Service(store, KeyRing(keys), _make_hasher)
             profile_path = settings.profile_path if profile else None
@@ -212,7 +215,7 @@ def _fill_empty(
 
     def keep(token: str) -> None:
         if profile_path is not None:
-            _write_private(profile_path, Profile(token, FIRST_TENANT).encode())
+            write_private(profile_path, Profile(token, FIRST_TENANT).encode())
 
     try:
         return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
@@ -237,39 +240,10 @@ def _locked(home: Path) -> Iterator[None]:
     """Keep other `init` runs in the same state directory waiting."""
     import fcntl  # noqa: PLC0415 - not on every platform
 
-    _make_directory(home)
+    make_directory(home)
     descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"the folder {str(path)!r} can't be made: {error.strerror}") from None
-
-
-def _make_private(path: Path) -> None:
-    """Make an empty file that only its owner may read, unless it is there."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; whole or not at all, and never over another one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(partial, path)
-    except OSError as error:
-        raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)

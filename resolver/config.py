@@ -5,31 +5,19 @@ All but the environment lives in the state directory; nothing is ever read from 
 
 from __future__ import annotations
 
-import json
 import os
-import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resolver.errors import AuthenticationError, UsageError
+from resolver.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.profile import Profile
+
 APPLICATION = "blueprint-resolver"
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Who the following commands run as: written by `init`, kept in a file that only its owner may read."""
-
-    token: str = field(repr=False)
-    tenant: str
-
-    def encode(self) -> str:
-        """The file's content."""
-        return json.dumps({"token": self.token, "tenant": self.tenant}, indent=2) + "\n"
 
 
 class Settings:
@@ -47,10 +35,12 @@ class Settings:
         self._environ = environ
         self.home = home or self._default_home()
         self._config = self._read_config()
-        if self._variable("RESOLVER_URL") is not None:
+        self._url = self._variable("RESOLVER_URL")
+        self._ca_file = self._variable("RESOLVER_CA_FILE")
+        if self._url is not None and self._variable("RESOLVER_DATABASE_URL") is not None:
             raise UsageError(
-                "RESOLVER_URL is set, and this version can't use a remote store",
-                hint="unset RESOLVER_URL to use the store on this machine",
+                "RESOLVER_URL and RESOLVER_DATABASE_URL are set, and only one can say where the store is",
+                hint="unset RESOLVER_DATABASE_URL to use the server, or RESOLVER_URL to use the database",
             )
 
     def __repr__(self) -> str:
@@ -75,11 +65,48 @@ class Settings:
         path = self.home / "config.yaml"
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{str(path)!r} can't be read: {type(error).__name__}") from None
         return _check_config(text, path)
+
+    @property
+    def server_url(self) -> str | None:
+        """The server's URL: RESOLVER_URL, or the profile's unless RESOLVER_DATABASE_URL names a store.
+
+        Raises:
+            AuthenticationError: the profile can be read by others, or is malformed.
+        """
+        if self._url is not None or self._variable("RESOLVER_DATABASE_URL") is not None:
+            return self._url
+        profile = read_profile(self.profile_path)
+        return profile.url or None if profile is not None else None
+
+    @property
+    def named_ca_file(self) -> str | None:
+        """The file that RESOLVER_CA_FILE names, whatever folder one is in."""
+        return None if self._ca_file is None else str(Path(self._ca_file).absolute())
+
+    @property
+    def ca_file(self) -> str | None:
+        """The file with the authorities that the server's certificate is verified against."""
+        if self._ca_file is not None:
+            return self._ca_file
+        profile = self.profile()
+        return profile.ca_file or None if profile is not None else None
+
+    def demand_embedded(self) -> None:
+        """Refuse to open a store in this process when the environment says that a server has it.
+
+        Raises:
+            UsageError: RESOLVER_URL is set.
+        """
+        if self._url is not None:
+            raise UsageError(
+                "this works where the store is, and RESOLVER_URL is set",
+                hint="unset RESOLVER_URL to use the store on this machine",
+            )
 
     @property
     def data_directory(self) -> Path:
@@ -208,7 +235,9 @@ class Settings:
         if profile is None:
             raise AuthenticationError(
                 "no access token was given",
-                hint="set RESOLVER_TOKEN, or run `resolver init` for a store of your own",
+                hint="set RESOLVER_TOKEN, or run `resolver login URL`"
+                if self.server_url
+                else "set RESOLVER_TOKEN, or run `resolver init` for a store of your own",
             )
         return profile.token
 
@@ -223,42 +252,23 @@ class Settings:
         tenant = named or self._variable("RESOLVER_TENANT")
         if tenant is None and "RESOLVER_TOKEN" not in self._environ:
             profile = self.profile()
-            tenant = profile.tenant if profile else None
+            tenant = profile.tenant or None if profile else None
         tenant = tenant or self._config.get("tenant")
         if tenant is None:
             raise UsageError("no tenant was named", hint="give --tenant NAME, or set RESOLVER_TENANT")
         return str(tenant)
 
     def profile(self) -> Profile | None:
-        """The profile, or None when there is none.
+        """The profile, when it is for the store that this run uses; else None.
+
+        A token goes to no other server than the one that gave it.
 
         Raises:
             AuthenticationError: it can be read by others, or is malformed.
         """
-        path = self.profile_path
-        try:
-            with path.open(encoding="utf-8") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                text = file.read()
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise AuthenticationError(
-                f"the profile {str(path)!r} can't be read: {type(error).__name__}",
-            ) from None
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise AuthenticationError(
-                f"the profile {str(path)!r} holds a token and is open to others",
-                hint=f"chmod 600 {path}",
-            )
-        try:
-            fields = json.loads(text)
-            return Profile(str(fields["token"]), str(fields["tenant"]))
-        except (ValueError, KeyError, TypeError):
-            raise AuthenticationError(
-                f"the profile {str(path)!r} is malformed",
-                hint="remove it, and give the token with RESOLVER_TOKEN",
-            ) from None
+        profile = read_profile(self.profile_path)
+        url = self.server_url or ""
+        return profile if profile is not None and profile.url.rstrip("/") == url.rstrip("/") else None
 
 
 def _check_config(text: str, path: Path) -> Mapping[str, Any]:

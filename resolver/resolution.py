@@ -37,12 +37,12 @@ from resolver.variables import VARIABLES, Variables
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from resolver.core.answers import KeyStatus, Refusal, UsedSecret
     from resolver.core.document import Source
     from resolver.core.model import Caller, SecretValue
     from resolver.core.resolve import CallSite, KeyUse, Placement
     from resolver.core.values import GivenInput
-    from resolver.service import Service
-    from resolver.service.use import KeyStatus, Refusal, UsedSecret
+    from resolver.opening import AnyService
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class _Run:
 
 
 def resolve(
-    service: Service,
+    service: AnyService,
     caller: Caller,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -287,7 +287,10 @@ def resolve(
     run = _Run(texts, options or Options())
     used: dict[str, UsedSecret] = {}
     told: dict[str, Use] = {}
-    while wanted := run.plan.advance():
+    wanted = run.plan.advance()
+    if not wanted:
+        service.gate.confirm(caller)
+    while wanted:
         if run.problems:
             _learn_the_rest(service, caller, tenant, run, wanted)
             break
@@ -305,6 +308,7 @@ def resolve(
             if use.placed and (at := used[use.key].expired_at) is not None:
                 run.notes.append(f"secret {use.shown} has expired, at {at}")
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
+        wanted = run.plan.advance()
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
     uses = tuple(told[key] for key in sorted(told))
@@ -320,7 +324,7 @@ def resolve(
 
 
 def resolve_good(
-    service: Service,
+    service: AnyService,
     caller: Caller,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -371,7 +375,7 @@ def resolve_good(
 
 
 def check(
-    service: Service | None,
+    service: AnyService | None,
     caller: Caller | None,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -395,8 +399,11 @@ def check(
     run = _Run(texts, options)
     uses = run.plan.advance()
     statuses: Mapping[str, KeyStatus] = {}
-    if service is not None and caller is not None and uses:
-        statuses = _learn_the_rest(service, caller, tenant, run, uses)
+    if service is not None and caller is not None:
+        if uses:
+            statuses = _learn_the_rest(service, caller, tenant, run, uses)
+        else:
+            service.gate.confirm(caller)
     problems = run.problems
     surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.site))
     return Check(
@@ -416,7 +423,7 @@ def _may_declare_inputs(name: str) -> bool:
 
 
 def _learn_the_rest(
-    service: Service,
+    service: AnyService,
     caller: Caller,
     tenant: str,
     run: _Run,
@@ -443,7 +450,7 @@ def _learn_the_rest(
 class _Keys:
     """The keys that a caller may list in a tenant, asked for when a missing one makes them of use."""
 
-    def __init__(self, service: Service, caller: Caller, tenant: str) -> None:
+    def __init__(self, service: AnyService, caller: Caller, tenant: str) -> None:
         self.tenant = tenant
         self._service = service
         self._caller = caller

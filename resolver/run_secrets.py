@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from resolver.core.document import Path, Position
     from resolver.core.model import Caller, SecretValue
-    from resolver.service import Service
+    from resolver.opening import AnyService
 
 
 class PlanSource:
@@ -62,8 +62,8 @@ class RunSecrets:
         name: what the audit trail calls the run's document.
     """
 
-    def __init__(self, service: Service, caller: Caller, tenant: str, name: str) -> None:
-        self._service: Service | None = service
+    def __init__(self, service: AnyService, caller: Caller, tenant: str, name: str) -> None:
+        self._service: AnyService | None = service
         self._caller = caller
         self._tenant = tenant
         self._name = name
@@ -140,7 +140,7 @@ class RunSecrets:
             return self._origin(key).show(key)
 
     @property
-    def _opened(self) -> Service:
+    def _opened(self) -> AnyService:
         if self._service is None:
             raise UsageError(f"the run {self._name!r} is over, and holds no secrets any more")
         return self._service

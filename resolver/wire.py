@@ -43,11 +43,17 @@ class WireError(UnavailableError):
         origin: the server.
         cause: what went wrong, without saying where.
         hint: what to do about it.
+        sent: whether anything of the request may have been sent.
     """
 
-    def __init__(self, origin: Origin, cause: str, hint: str = "") -> None:
-        super().__init__(f"{origin.host}:{origin.port} {cause}", hint=hint)
+    def __init__(self, origin: Origin, cause: str, hint: str = "", *, sent: bool = True) -> None:
+        super().__init__(f"{origin.place} {cause}", hint=hint)
         self.cause = cause
+        self.sent = sent
+
+
+class UntrustedError(WireError):
+    """A server's certificate does not prove that it is the one that was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +65,23 @@ class Origin:
         host: a name or an address, in lower case, without brackets.
         port: the port.
         prefix: what every path begins with: empty, or with a slash in front and none at the end.
+        unix_socket: the path of the unix socket that it listens on, in place of host and port.
     """
 
     scheme: str
     host: str
     port: int
     prefix: str = ""
+    unix_socket: str = ""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return self.unix_socket or f"{self.host}:{self.port}"
 
     @property
     def authority(self) -> str:
@@ -178,20 +191,23 @@ def exchange(
     """
     ends = time.monotonic() + timeout
     end = _End(_connect(origin, addresses, ends), ends)
+    sent = False
     try:
         if origin.scheme == "https":
             end.secure(tls or tls_context(), origin.host)
+        sent = True
         return _converse(origin, request, end.sock, max_bytes)
     except ssl.SSLCertVerificationError as error:
-        raise WireError(
+        raise UntrustedError(
             origin,
             f"is not trusted: {error.verify_message}",
             "give the authority that signed its certificate",
+            sent=False,
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         late = time.monotonic() >= ends
         cause = "no answer in time" if late or isinstance(error, TimeoutError) else type(error).__name__
-        raise WireError(origin, f"gave no proper answer: {cause}") from None
+        raise WireError(origin, f"gave no proper answer: {cause}", sent=sent) from None
     finally:
         end.close()
 
@@ -233,7 +249,7 @@ def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> so
             cause = "no answer in time"
             break
         try:
-            connected = socket.create_connection((address, origin.port), timeout=left)
+            connected = _connect_to(origin, address, left)
         except OSError as error:
             cause = (
                 "no answer in time"
@@ -243,7 +259,20 @@ def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> so
             continue
         connected.settimeout(max(ends - time.monotonic(), 0.001))
         return connected
-    raise WireError(origin, f"can't be reached: {cause}")
+    raise WireError(origin, f"can't be reached: {cause}", sent=False)
+
+
+def _connect_to(origin: Origin, address: str, timeout: float) -> socket.socket:
+    if not origin.unix_socket:
+        return socket.create_connection((address, origin.port), timeout=timeout)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(origin.unix_socket)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: int) -> Answer:

@@ -1,4 +1,4 @@
-"""The pages for CI systems: their files are sound, and what they run works on a store on this machine."""
+"""The pages for CI systems: their files are sound, and what they run works with a server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import yaml
 
 from resolver.compose import open_service
 from resolver.config import Settings
-from resolver.errors import UsageError
+from tests.client.conftest import serving, token_of
 from tests.conftest import SCRIPTS, clean_environment
 from tests.leaks.marks import Marks
 from tests.test_docs import DOCS, ROOT, blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -34,14 +35,18 @@ def workflow(page: Path) -> dict[str, Any]:
 
 
 class Job:
-    """A shell that runs a page's lines, as a CI system does: the output is a pipe that is kept as a log."""
+    """A shell that runs a page's lines, as a CI system does: the output is a pipe that is kept as a log.
 
-    def __init__(self, home: Path, folder: Path) -> None:
+    It has no store: it knows where a server is.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
         self.got = folder / "got"
         self.environ = clean_environment() | {
             "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
-            "RESOLVER_HOME": str(home),
+            "RESOLVER_HOME": "/nowhere",
+            "RESOLVER_URL": url,
             "CI": "true",
         }
         (folder / "blueprints").mkdir()
@@ -71,8 +76,8 @@ def marks() -> Marks:
 
 
 @pytest.fixture
-def job(home: Path, tmp_path: Path, marks: Marks) -> Job:
-    """A job on a store with the secrets of the blueprint."""
+def job(home: Path, tmp_path: Path, marks: Marks) -> Iterator[Job]:
+    """A job, and a server that has the secrets of the blueprint."""
     secrets = {
         "shop_password": marks.new("password") + "%25",
         "shop_certificate": f"{marks.new('line one')}\n\n{marks.new('line two')}",
@@ -86,15 +91,15 @@ def job(home: Path, tmp_path: Path, marks: Marks) -> Job:
             service.secrets.create(admin, "prod", key, value)
     folder = tmp_path / "job"
     folder.mkdir()
-    return Job(home, folder)
+    with serving(home) as url:
+        yield Job(url, folder)
 
 
 def make_token(job: Job, home: Path, page: Path) -> str:
-    """Run what a page says to do once; the token. The administrator's profile is gone afterwards."""
+    """Run what a page says to do once, as the administrator; the token."""
     (commands,) = blocks(page.read_text(), "sh")
-    done = job.run(commands)
+    done = job.run(commands, RESOLVER_TOKEN=token_of(home))
     assert done.returncode == 0, done.stderr
-    (home / "profile").unlink()
     return done.stdout.splitlines()[-1]
 
 
@@ -113,7 +118,7 @@ def test_gitlab(job: Job, home: Path, marks: Marks) -> None:
     file = workflow(GITLAB)
     jobs = {name: body for name, body in file.items() if isinstance(body, dict) and "script" in body}
     assert {body["stage"] for body in jobs.values()} == set(file["stages"])
-    checked = job.run("\n".join(jobs["check-blueprints"]["script"]), RESOLVER_HOME="/nowhere")
+    checked = job.run("\n".join(jobs["check-blueprints"]["script"]))
     assert checked.returncode == 0, checked.stderr
     token = make_token(job, home, GITLAB)
     variables = jobs["deploy"]["variables"]
@@ -143,7 +148,7 @@ def test_github(job: Job, home: Path, marks: Marks) -> None:
         "Deploy",
     ]
     (job.folder / "blueprints" / "bad.yaml").write_text("a: { get_secret: [] }\n")
-    checked = job.run(steps["Check"]["run"], RESOLVER_HOME="/nowhere")
+    checked = job.run(steps["Check"]["run"])
     assert checked.returncode == 3
     assert checked.stdout.startswith("::error title=bad_argument,file=blueprints/bad.yaml,line=1,col=4::")
     (job.folder / "blueprints" / "bad.yaml").unlink()
@@ -161,17 +166,6 @@ def test_github(job: Job, home: Path, marks: Marks) -> None:
     assert missing.stderr.startswith("error: secret 'shop_none' was not found in tenant 'prod'\n")
     assert "Traceback" not in missing.stderr
     deploys(job, marks, job.run(steps["Deploy"]["run"], **given))
-
-
-@pytest.mark.parametrize("page", [GITLAB, GITHUB], ids=lambda page: page.name)
-def test_remote_mode_is_told_as_it_is(page: Path) -> None:
-    """The pages say that RESOLVER_URL is refused as long as it is; when it is not any more, take that out."""
-    try:
-        Settings({"RESOLVER_URL": "https://secrets.example", "RESOLVER_HOME": "/nowhere"})
-        refused = False
-    except UsageError:
-        refused = True
-    assert ("This version refuses `RESOLVER_URL`" in page.read_text()) is refused
 
 
 def test_the_hook_definition_is_whole() -> None:

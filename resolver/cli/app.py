@@ -13,12 +13,13 @@ import click
 
 from resolver.cli.output import say
 from resolver.config import Settings
-from resolver.errors import UnavailableError
+from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import Caller
+    from resolver.opening import AnyService
     from resolver.orchestrators.handle import DeliveryTarget
     from resolver.plugins import Plugins
     from resolver.service import Service
@@ -51,13 +52,29 @@ class App:
         return Settings(os.environ)
 
     @cached_property
-    def service(self) -> Service:
-        """The opened store; closed with the command."""
-        from resolver.compose import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
+    def service(self) -> AnyService:
+        """The opened store, or the server that has it; closed with the command."""
+        from resolver.opening import open_any  # noqa: PLC0415 - not for a page of help
 
-        service = open_service(self.settings, warn=lambda text: say(f"warning: {text}"))
+        service = open_any(self.settings, warn=lambda text: say(f"warning: {text}"))
         click.get_current_context().find_root().call_on_close(service.close)
         return service
+
+    @property
+    def store(self) -> Service:
+        """The store in this process, for what no server offers.
+
+        Raises:
+            UsageError: it is on a server.
+        """
+        from resolver.service import Service  # noqa: PLC0415 - not for a server
+
+        if self.settings.server_url is not None or not isinstance(self.service, Service):
+            raise UsageError(
+                "this works where the store is, and a server has it",
+                hint="run it there; RESOLVER_URL or the profile names the server",
+            )
+        return self.service
 
     @cached_property
     def plugins(self) -> Plugins | None:
@@ -72,7 +89,7 @@ class App:
     def caller(self) -> Caller:
         """The authenticated caller."""
         token = self.settings.token(self.token_file)
-        return self.service.gate.authenticate_token(token)
+        return self.service.gate.present_token(token)
 
 
 pass_app = click.make_pass_decorator(App, ensure=True)

@@ -13,8 +13,8 @@ from resolver.core.times import parse_time
 from resolver.errors import StoreError
 
 if TYPE_CHECKING:
+    from resolver.core.answers import Usage
     from resolver.core.audit import AuditRecord
-    from resolver.service.usage import Usage
 
 _TENANT = click.option(
     "-t",

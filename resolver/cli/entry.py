@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
+    "login": ("resolver.cli.login:login", "Use a server from now on."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
     "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
     "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),

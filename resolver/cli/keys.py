@@ -28,7 +28,7 @@ def status(app: App, *, output_format: str) -> None:
 
     The root key that wraps opens data keys, of which each tenant has its own; these encrypt the secrets.
     """
-    found = app.service.keys.status(app.caller)
+    found = app.store.keys.status(app.caller)
     if output_format == "json":
         put_json(_as_json(found))
         return
@@ -90,8 +90,8 @@ def rotate_root(app: App, *, to: str) -> None:
     Give the new key to every resolver of the store first: until then it only opens. Then nothing depends on
     the old one any more, which is proved by decrypting everything with the new one alone.
     """
-    with Bar(app.service.keys.steps(app.caller, proof_only=True)) as bar:
-        done = app.service.keys.rotate_root(app.caller, to, bar)
+    with Bar(app.store.keys.steps(app.caller, proof_only=True)) as bar:
+        done = app.store.keys.rotate_root(app.caller, to, bar)
     _tell(done, f"Root key {to} wraps all data keys, {done.keys} of them anew")
 
 
@@ -105,8 +105,8 @@ def rotate_data(app: App, *, tenant: str) -> None:
     That is all versions of all secrets. Others can work meanwhile. An interrupted run loses nothing, and
     the next one takes it up.
     """
-    with Bar(app.service.keys.steps(app.caller, tenant)) as bar:
-        done = app.service.keys.rotate_data(app.caller, tenant, bar)
+    with Bar(app.store.keys.steps(app.caller, tenant)) as bar:
+        done = app.store.keys.rotate_data(app.caller, tenant, bar)
     if done.resumed:
         say("note: this finished what an earlier run had begun; run it again for new keys")
     _tell(

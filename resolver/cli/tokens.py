@@ -12,7 +12,7 @@ from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
 
 if TYPE_CHECKING:
-    from resolver.service.tokens import TokenInfo
+    from resolver.core.answers import TokenInfo
 
 
 @click.group

@@ -21,7 +21,7 @@ from resolver.core.permissions import SystemRole
 from resolver.core.ports import count_holdings
 
 if TYPE_CHECKING:
-    from resolver.service.users import UserInfo
+    from resolver.core.answers import UserInfo
 
 _ROLE = click.Choice([role.value for role in SystemRole])
 _PASSWORD_FILE = click.option("--password-file", metavar="FILE|-", help="The password; - is stdin.")

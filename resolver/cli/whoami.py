@@ -10,9 +10,7 @@ from resolver.cli.app import App, common_options, format_option, pass_app
 from resolver.cli.output import put, put_fields, put_json
 
 if TYPE_CHECKING:
-    from resolver.service.users import Identity
-
-MODE = "embedded: this process holds the root key and the database"
+    from resolver.core.answers import Identity
 
 
 def _about(app: App, identity: Identity) -> dict[str, Any]:
@@ -21,7 +19,7 @@ def _about(app: App, identity: Identity) -> dict[str, Any]:
         "user": identity.username,
         "system_role": identity.system_role.value,
         "token": identity.token_id or None,
-        "mode": MODE,
+        "mode": app.service.mode,
         "store": app.service.place,
         "narrowed_to_permissions": _sorted(narrowing.permissions),
         "narrowed_to_tenants": _sorted(narrowing.tenants),
@@ -73,13 +71,18 @@ def status(app: App, *, output_format: str) -> None:
     """Show whether the store works: mode, place, schema, root keys, and who you are in it."""
     facts = app.service.status()
     identity = app.service.users.whoami(app.caller)
-    fields = {
+    fields: dict[str, Any] = {
         "status": "ok",
-        "mode": MODE,
+        "mode": app.service.mode,
         "store": facts.place,
-        "state_directory": str(app.settings.home),
-        "root_key_that_wraps": facts.wrapping_root_key,
-        "root_keys_at_hand": list(facts.root_keys),
+    }
+    if facts.root_keys:  # no server tells
+        fields |= {
+            "state_directory": str(app.settings.home),
+            "root_key_that_wraps": facts.wrapping_root_key,
+            "root_keys_at_hand": list(facts.root_keys),
+        }
+    fields |= {
         "user": identity.username,
         "system_role": identity.system_role.value,
         "tenants": len(identity.permissions),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ class Provider:
     owner: str
     created_at: str
     updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """A provider as a caller sees it.
+
+    Args:
+        provider: the provider.
+        parameters: its connection parameters, credentials included, for those who may read them; else None.
+    """
+
+    provider: Provider
+    parameters: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from resolver.core.document import format_path
 from resolver.core.problems import Reason
 from resolver.errors import (
     AuthenticationError,
@@ -32,6 +31,7 @@ from resolver.errors import (
     UnavailableError,
     UsageError,
 )
+from resolver.protocol.errors import kind_of, problem_fields
 from resolver.rest.answers import Answer
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from starlette.requests import Request
-
-    from resolver.core.problems import Problem
 
 LOG = logging.getLogger("resolver.server")
 
@@ -145,32 +143,27 @@ class RefusedUseError(ResolverError):
         self.refusals = refusals
 
 
-def error_body(message: str, code: str, hint: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON data
-    """The body of an error."""
-    body = {"message": message, "error_code": code, "server_traceback": None, **more}
-    return body | {"hint": hint} if hint else body
+def error_body(
+    message: str,
+    code: str,
+    hint: str = "",
+    kind: str = "",
+    **more: Any,  # noqa: ANN401 - JSON data
+) -> dict[str, Any]:
+    """The body of an error; `kind` is our name for what the service raised."""
+    told = {"hint": hint, "kind": kind}
+    return {
+        "message": message,
+        "error_code": code,
+        "server_traceback": None,
+        **more,
+        **{name: text for name, text in told.items() if text},
+    }
 
 
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
     """The answer to a request that is refused before it reaches the service."""
     return Answer(error_body(message, HTTP_CODES[status]), status, dict(headers or {}))
-
-
-def problem_fields(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON."""
-    at = problem.position
-    return {
-        "reason": problem.reason.value,
-        "message": problem.message,
-        "hint": problem.hint,
-        "source": problem.source,
-        "line": at.line if at else None,
-        "column": at.column if at else None,
-        "path": list(problem.path),
-        "place": format_path(problem.path),
-        "key": problem.key,
-        "line_text": problem.line_text,
-    }
 
 
 def _status_of(error: ResolverError) -> tuple[int, str]:
@@ -189,25 +182,31 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
         status, code = error.status
         return Answer(error_body(error.message, code, refusals=list(error.refusals)), status)
     status, code = _status_of(error)
+    kind = kind_of(error)
     if isinstance(error, NoSuchTenantError) and hasattr(request.state, "tenant_by_header"):
         # As Cloudify's client expects it: with 404 it would say that the secret was not found.
         status, code = STATUSES[NotPermittedError]
     if isinstance(error, BadFilterRuleError):
-        told = error_body(error.message, code, err_filter_rule=error.rule, err_reason=error.reason)
+        told = error_body(error.message, code, kind=kind, err_filter_rule=error.rule, err_reason=error.reason)
         return Answer(told, status)
     if isinstance(error, BlueprintError):
         problems = [problem_fields(problem) for problem in error.problems]
-        return Answer(error_body(error.message, code, problems=problems), status)
+        return Answer(error_body(error.message, code, kind=kind, problems=problems), status)
     if isinstance(error, UnavailableError) and not isinstance(error, (TokenError, ProviderError)):
         # Paths, addresses and the driver's words are for the operator.
         LOG.error("%s", error.message)
         return Answer(
-            error_body("the server's store or root key is not available", code, "its log tells more"),
+            error_body(
+                "the server's store or root key is not available",
+                code,
+                "its log tells more",
+                kind_of(UnavailableError("")),
+            ),
             status,
             {"Retry-After": "5"},
         )
     headers = CHALLENGE if status == 401 else {}  # noqa: PLR2004 - the status by its number
-    return Answer(error_body(error.message, code, error.hint), status, dict(headers))
+    return Answer(error_body(error.message, code, error.hint, kind), status, dict(headers))
 
 
 def on_request_error(_request: Request, error: Exception) -> Answer:

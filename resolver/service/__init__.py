@@ -6,12 +6,11 @@ up, decides again about what it found, records the decision, and only then decry
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from resolver.clock import utc_now
+from resolver.core.answers import Status
 from resolver.core.permissions import Permission
-from resolver.core.times import show_time
 from resolver.errors import RootKeyError, StoreError
 from resolver.service.elsewhere import Elsewhere
 from resolver.service.gate import Gate
@@ -37,26 +36,6 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.ports import Cipher, PasswordHasher, Store
     from resolver.core.providers import ProviderType
-
-
-def utc_now() -> str:
-    """The time now, UTC, as it is stored: ISO 8601 with milliseconds."""
-    return show_time(datetime.now(UTC))
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A store that works.
-
-    Args:
-        place: where it is, without any password.
-        wrapping_root_key: the id of the root key that wraps its data keys.
-        root_keys: the ids of the root keys at hand.
-    """
-
-    place: str
-    wrapping_root_key: str
-    root_keys: tuple[str, ...]
 
 
 class Service:
@@ -142,6 +121,8 @@ class Service:
     def now(self) -> str:
         """The time now, as it is stored."""
         return self._clock()
+
+    mode = "embedded: this process holds the root key and the database"
 
     @property
     def place(self) -> str:

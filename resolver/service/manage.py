@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.answers import KEEP, Keep
 from resolver.core.listing import EVERYTHING, Listing, Page
 from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
 from resolver.core.permissions import Permission
@@ -27,24 +27,14 @@ from resolver.value_schema import check_against, check_schema
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from resolver.core.answers import MaybeDays, MaybeTime
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
     from resolver.service.elsewhere import Kept
 
 
-class Keep(enum.Enum):
-    """Stands for: leave it as it is."""
-
-    KEEP = enum.auto()
-
-
-KEEP = Keep.KEEP
-
 _NO_VALUE = SecretValue("")
 """What is sealed in this store for a value that is kept elsewhere."""
-
-MaybeTime: TypeAlias = "str | Keep | None"
-MaybeDays: TypeAlias = "int | Keep | None"
 
 
 class _UncheckedError(Exception):

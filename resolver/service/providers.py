@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
@@ -12,7 +12,7 @@ from resolver.core.audit import cap
 from resolver.core.model import SecretValue, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
-from resolver.core.providers import Provider
+from resolver.core.providers import Provider, ProviderInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.elsewhere import look_elsewhere
 from resolver.service.gate import not_permitted
@@ -28,19 +28,6 @@ if TYPE_CHECKING:
     from resolver.service.trail import Trail
 
 _MAX_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderInfo:
-    """A provider as a caller sees it.
-
-    Args:
-        provider: the provider.
-        parameters: its connection parameters, credentials included, for those who may read them; else None.
-    """
-
-    provider: Provider
-    parameters: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 def find_provider(session: Session, caller: Caller, home: Tenant, name: str) -> StoredProvider:

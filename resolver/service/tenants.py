@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.answers import DeletedTenant, TenantInfo
 from resolver.core.model import Tenant, check_key
 from resolver.core.paging import Part, check_part
 from resolver.core.permissions import Permission, SystemRole
@@ -16,45 +16,13 @@ from resolver.service.gate import demand_unnarrowed
 from resolver.service.lookup import find_tenant, find_user, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from resolver.core.model import Caller
     from resolver.core.permissions import TenantRole
-    from resolver.core.ports import Cipher, Holding, Session, Store
+    from resolver.core.ports import Cipher, Session, Store
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
-
-
-@dataclass(frozen=True, slots=True)
-class TenantInfo:
-    """A tenant as its members see it.
-
-    Args:
-        tenant: the tenant.
-        role: the caller's role there; None for a sys_admin without one.
-        members: how many members it has.
-        roles: each member's role by user name, for those who may know; else None.
-    """
-
-    tenant: Tenant
-    role: TenantRole | None
-    members: int
-    roles: Mapping[str, TenantRole] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeletedTenant:
-    """What a deletion took away.
-
-    Args:
-        tenant: the tenant that was.
-        held: what it held.
-        wiped: whether what the rows left in the database's files was overwritten, too.
-    """
-
-    tenant: Tenant
-    held: Sequence[Holding]
-    wiped: bool
 
 
 class Tenants:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.access_token import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
+from resolver.core.answers import MadeToken, TokenInfo
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, User
 from resolver.core.paging import Part, check_part
@@ -16,13 +17,7 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.gate import (
-    TOKEN_ID_LENGTH,
-    TOKEN_PREFIX,
-    TOKEN_SECRET_LENGTH,
-    demand_unnarrowed,
-    not_permitted,
-)
+from resolver.service.gate import demand_unnarrowed, not_permitted
 from resolver.service.lookup import find_user
 
 if TYPE_CHECKING:
@@ -35,27 +30,6 @@ if TYPE_CHECKING:
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256
 _MAX_NARROWING = 100
-
-
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
-    """A token as a list shows it: never the token."""
-
-    id: str
-    username: str
-    description: str
-    created_at: str
-    expires_at: str | None
-    narrowing: Narrowing
-    last_used_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class MadeToken:
-    """A token at the one moment when it can be shown, and what a list will show of it."""
-
-    token: str = field(repr=False)
-    info: TokenInfo
 
 
 class Tokens:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.answers import Usage, WideMember, WideToken
 from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Caller
@@ -13,11 +13,11 @@ from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, Tenan
 from resolver.core.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from resolver.core.audit import AuditRecord
-    from resolver.core.model import Narrowing, Tenant
-    from resolver.core.ports import Holding, Session, Store
+    from resolver.core.model import Tenant
+    from resolver.core.ports import Session, Store
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
 
@@ -26,61 +26,6 @@ DEFAULT_DAYS = 90
 
 _READS = frozenset({Permission.SECRET_USE, Permission.SECRET_SHOW, Permission.SECRET_EXPORT})
 _FROM_NARROW_TO_WIDE = (TenantRole.VIEWER, TenantRole.OPERATIONS, TenantRole.USER, TenantRole.MANAGER)
-
-
-@dataclass(frozen=True, slots=True)
-class WideMember:
-    """A member whose role permits more than was done.
-
-    Args:
-        username: who.
-        role: the role in the tenant.
-        enough: the narrowest role that would have done; None when nothing was done at all.
-    """
-
-    username: str
-    role: TenantRole
-    enough: TenantRole | None
-
-
-@dataclass(frozen=True, slots=True)
-class WideToken:
-    """A token that permits more in the tenant than was done with it.
-
-    Args:
-        id: its public part.
-        username: whose it is.
-        narrowing: how narrow it is.
-        last_used_at: when it was used last, for whatever.
-        used: the permissions that were used in the tenant.
-        unused: those that it has there, too.
-        keys: the keys that were asked for, sorted; the first few of many.
-    """
-
-    id: str
-    username: str
-    narrowing: Narrowing
-    last_used_at: str | None
-    used: frozenset[Permission]
-    unused: frozenset[Permission]
-    keys: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was not used in a tenant since some time.
-
-    Args:
-        since: that time.
-        secrets: the secrets that nobody used, showed or exported.
-        members: the members whose role permits more than they did.
-        tokens: the tokens that permit more than was done with them; None for those who manage none.
-    """
-
-    since: str
-    secrets: Sequence[Holding]
-    members: Sequence[WideMember]
-    tokens: Sequence[WideToken] | None
 
 
 class _Seen:

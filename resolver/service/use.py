@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
+from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.core.audit import MAX_CALL_SITES, cap
 from resolver.core.document import format_path
 from resolver.core.model import SecretValue
@@ -21,43 +22,13 @@ from resolver.service.trail import decided, named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from resolver.core.answers import Wanted
     from resolver.core.intrinsic import Origin
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import Store, StoredSecret
     from resolver.core.resolve import CallSite
     from resolver.service.rules import Rules
     from resolver.service.trail import Trail
-
-
-class Wanted(Protocol):
-    """One key that a blueprint needs, and where: a `KeyUse` of a plan, or what a client says."""
-
-    @property
-    def key(self) -> str:
-        """The secret's key."""
-
-    @property
-    def origin(self) -> Origin:
-        """What the key was computed from."""
-
-    @property
-    def placed(self) -> bool:
-        """Whether its value is wanted; not when an input only names it."""
-
-    @property
-    def shown(self) -> str:
-        """The key as a message or a record may show it."""
-
-    @property
-    def calls_total(self) -> int:
-        """How many calls need it."""
-
-    @property
-    def sources(self) -> frozenset[str]:
-        """The names of the blueprints that need it."""
-
-    def sites(self, most: int) -> Sequence[CallSite]:
-        """Where its first calls stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,66 +73,6 @@ class Claim:
     """
 
     may_use_hidden: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a key may not be had.
-
-    Args:
-        verdict: the reason; `does_not_exist` also for what the caller may not see.
-        cause: what a provider did wrong, in words that may be shown; empty for other reasons.
-    """
-
-    verdict: Verdict
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class UsedSecret:
-    """A secret's value for use in a blueprint, and whether its caller may also see it.
-
-    Args:
-        value: the value.
-        version: its version.
-        may_show: whether the caller may see it.
-        expired_at: since when it has expired; None when it has not.
-    """
-
-    value: SecretValue
-    version: int
-    may_show: bool
-    expired_at: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UseAnswer:
-    """The answer to one request for keys: all values, or none and the reasons.
-
-    Args:
-        secrets: what was obtained, by key; empty when anything was refused.
-        refusals: what was refused, by key.
-    """
-
-    secrets: Mapping[str, UsedSecret] = field(default_factory=dict)
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """What a check tells of a key: whether it could be used, without using it.
-
-    Args:
-        secret: the secret as it is known to the caller; None when it is not found.
-        refusal: why it could not be used; None when it could.
-        expired: whether it has expired.
-        due: whether its value is older than it should get.
-    """
-
-    secret: Secret | None
-    refusal: Refusal | None
-    expired: bool = False
-    due: bool = False
 
 
 class Use:

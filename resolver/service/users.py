@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
+from resolver.core.answers import Identity, UserInfo
 from resolver.core.backoff import Failures
-from resolver.core.model import Caller, Narrowing, User, check_key
+from resolver.core.model import Caller, User, check_key
 from resolver.core.paging import Part, check_part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
@@ -18,40 +18,11 @@ from resolver.service.gate import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed,
 from resolver.service.lookup import find_user, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from resolver.core.permissions import TenantRole
     from resolver.core.ports import Holding, Session, Store, StoredUser
     from resolver.service.gate import Gate
     from resolver.service.trail import Trail
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a caller is and what may be done where, for `whoami`."""
-
-    username: str
-    system_role: SystemRole
-    roles: Mapping[str, TenantRole]
-    token_id: str
-    narrowing: Narrowing
-    permissions: Mapping[str, frozenset[Permission]]
-    system_permissions: frozenset[Permission]
-
-
-@dataclass(frozen=True, slots=True)
-class UserInfo:
-    """A user as those see it who manage users, and as everyone sees oneself.
-
-    Args:
-        user: name, system role and times.
-        roles: the role in each tenant, by its name.
-        locked: whether logins with a password are refused for now, after too many wrong ones.
-    """
-
-    user: User
-    roles: Mapping[str, TenantRole]
-    locked: bool
 
 
 def check_password(password: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
+from resolver.core.answers import Version
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.errors import ConflictError, NotFoundError
@@ -25,23 +26,6 @@ if TYPE_CHECKING:
     from resolver.service.rows import Opener
     from resolver.service.rules import Rules
     from resolver.service.trail import Trail
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What is known of one version without its value.
-
-    Args:
-        number: its number, from 1.
-        created_at: UTC time.
-        created_by: the name of the user who made it, or the id of one who was deleted.
-        current: whether it is the one that is used.
-    """
-
-    number: int
-    created_at: str
-    created_by: str
-    current: bool
 
 
 class Versions:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = needs_strace
 
-ELSEWHERE = {("serve",)}
-"""Commands that run until they are told to end."""
+ELSEWHERE = {("serve",), ("login",)}
+"""One runs until it is told to end; the other has a story of its own, `test_remote`."""
 
 SABOTAGE = Path(__file__).with_name("sabotage")
 READ_TWICE = 'cp -r "$1" "$2" && cat {} && cat "$RESOLVED_BLUEPRINT"'

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fastapi import FastAPI
+
 SECRETS = "/api/v3.1/secrets"
 USE = "/api/v1/resolver/use"
 
@@ -110,9 +112,8 @@ def basic(username: str, password: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live]:
-    """A server on a store."""
-    app = create_app(world.service, options or ServerOptions(address_rate=0, user_rate=0))
+def running(app: FastAPI) -> Iterator[str]:
+    """An application in a thread, on a free port of loopback; its URL."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, ws="none", http="h11"
     )
@@ -121,16 +122,25 @@ def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `resolver serve` does
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()
-        live = Live(world, f"http://127.0.0.1:{sock.getsockname()[1]}")
         try:
             deadline = time.monotonic() + 20
             while not server.started and time.monotonic() < deadline:
                 time.sleep(0.01)
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+@contextlib.contextmanager
+def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live]:
+    """A server on a store."""
+    with running(create_app(world.service, options or ServerOptions(address_rate=0, user_rate=0))) as url:
+        live = Live(world, url)
+        try:
             yield live
         finally:
             live.http.close()
-            server.should_exit = True
-            thread.join(20)
 
 
 @pytest.fixture

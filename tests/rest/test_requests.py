@@ -334,6 +334,7 @@ def test_a_broken_store_tells_clients_nothing_of_itself(live: Live) -> None:
         "error_code": "service_unavailable_error",
         "server_traceback": None,
         "hint": "its log tells more",
+        "kind": "Unavailable",
     }
 
 

@@ -31,7 +31,7 @@ from tests.databases import raw_connection
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
-    from resolver.service.use import UseAnswer
+    from resolver.core.answers import UseAnswer
     from tests.databases import World
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.answers import KEEP
 from resolver.core.model import Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.errors import (
@@ -17,7 +18,6 @@ from resolver.errors import (
     SchemaMismatchError,
 )
 from resolver.service import Service
-from resolver.service.manage import KEEP
 from resolver.service.rules import Rules
 from resolver.service.versions import Version
 

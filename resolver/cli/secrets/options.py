@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.streams import read_stdin
+from resolver.clock import utc_now
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
 from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
+    from resolver.core.answers import MaybeDays, MaybeTime
     from resolver.core.model import Secret
-    from resolver.service.manage import MaybeDays, MaybeTime
 
 NEVER = "never"
 
@@ -151,8 +152,6 @@ def read_file(name: str, most: int) -> bytes:
 
 def read_expiry(text: str | None) -> str | None:
     """A time that lies ahead; None when none was given."""
-    from resolver.service import utc_now  # noqa: PLC0415 - not loaded for a page of help
-
     if text is None:
         return None
     try:
@@ -173,7 +172,7 @@ def read_days(text: str | None) -> int | None:
 
 def read_new_times(expires: str | None, rotate_after: str | None) -> tuple[MaybeTime, MaybeDays]:
     """New times for a secret that is there: `never` takes one away, and what was not given stays."""
-    from resolver.service.manage import KEEP  # noqa: PLC0415 - not loaded for a page of help
+    from resolver.core.answers import KEEP  # noqa: PLC0415 - not loaded for a page of help
 
     new_expiry = KEEP if expires is None else None if expires == NEVER else read_expiry(expires)
     new_days = KEEP if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)

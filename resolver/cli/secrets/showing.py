@@ -109,17 +109,14 @@ def list_(  # noqa: PLR0913 - one for each option
     if output_format == "json":
         put_json([fields(secret) | rare_fields(secret) for secret in page.items])
     elif page.items:
-        _put_secrets(page.items)
+        _put_secrets(page.items, app.service.now())
     if len(page.items) < page.total:
         say(f"note: {len(page.items)} of {count(page.total, 'secret')} shown")
     elif not page.total and output_format != "json":
         say("no secrets")
 
 
-def _put_secrets(secrets: Sequence[Secret]) -> None:
-    from resolver.service import utc_now  # noqa: PLC0415 - not loaded for a page of help
-
-    now = utc_now()
+def _put_secrets(secrets: Sequence[Secret], now: str) -> None:
     rows = []
     for secret in secrets:
         expired, due = secret.is_expired(now), secret.is_due(now)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
+from resolver.core.answers import Refusal
 from resolver.core.context import Context
 from resolver.core.document import Position
 from resolver.core.intrinsic import Origin
@@ -28,7 +29,7 @@ from resolver.rest.answers import Answer
 from resolver.rest.errors import STATUSES, RefusedUseError
 from resolver.rest.routes.shapes import SecretFacts, secret_facts
 from resolver.rest.routing import OWN, Body, CallerDep, Group, HopsDep, ServerDep, ServiceDep
-from resolver.service.use import Claim, ClaimedUse, Refusal
+from resolver.service.use import Claim, ClaimedUse
 
 GROUP = Group("use", OWN)
 

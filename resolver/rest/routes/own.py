@@ -2,23 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Header, Query
 from pydantic import Field as PydanticField
 from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.core.answers import KEEP
 from resolver.core.listing import Field, Listing, Order
 from resolver.core.model import Visibility
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routes.shapes import SecretFacts, VersionNumber, VisibilityName, secret_facts
 from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
-from resolver.service.manage import KEEP
 
 GROUP = Group("secrets in full", OWN)
-
-_Days = Annotated[int, PydanticField(ge=1, le=36_500)]
 
 
 class NewFacts(Body):
@@ -29,7 +27,7 @@ class NewFacts(Body):
     hidden: StrictBool = False
     json_schema: str | None = PydanticField(None, alias="schema")
     expires_at: str | None = None
-    rotate_after: _Days | None = None
+    rotate_after: int | None = None
     update_if_exists: StrictBool = False
     provider: str | None = None
     provider_options: dict[str, str] | None = None
@@ -43,7 +41,7 @@ class ChangedFacts(Body):
     hidden: StrictBool | None = None
     owner: str | None = None
     expires_at: str | None = None
-    rotate_after: _Days | None = None
+    rotate_after: int | None = None
     if_version: VersionNumber | None = None
     provider: str | None = None
     provider_options: dict[str, str] | None = None
@@ -89,12 +87,15 @@ def list_facts(
     query: ListQueryDep,
     caller: CallerDep,
     service: ServiceDep,
-    tenant: TenantDep,
+    tenant: Annotated[str, Header()] = "",
     visibility: Annotated[list[VisibilityName] | None, Query()] = None,
     *,
     all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
 ) -> Response:
-    """The secrets of a tenant that the caller may see, and the global ones; no values."""
+    """The secrets of a tenant that the caller may see, and the global ones; no values.
+
+    With `_all_tenants` those of all tenants; then no tenant needs to be named.
+    """
     found = service.secrets.list(
         caller,
         tenant,

@@ -5,13 +5,12 @@ from typing import Any, Literal
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.core.answers import TenantInfo, UserInfo
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
-from resolver.service.tenants import TenantInfo
-from resolver.service.users import UserInfo
 
 GROUP = Group("people", V31)
 

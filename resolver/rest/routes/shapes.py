@@ -103,3 +103,20 @@ def secret_facts(secret: Secret) -> SecretFacts:
         rotate_at=secret.rotate_at,
         provider=secret.provider,
     )
+
+
+class NarrowingFacts(TypedDict):
+    """How a token is narrower than its user; null where it is not."""
+
+    permissions: list[str] | None
+    tenants: list[str] | None
+    keys: list[str] | None
+
+
+class HoldingFacts(TypedDict):
+    """Something that a tenant holds and a user owns."""
+
+    kind: str
+    id: str
+    name: str
+    tenant: str

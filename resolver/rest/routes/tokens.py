@@ -5,12 +5,12 @@ from typing import Any
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.core.answers import TokenInfo
 from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
-from resolver.service.tokens import TokenInfo
 
 GROUP = Group("tokens", V31)
 

@@ -10,7 +10,9 @@ from typing_extensions import TypedDict
 
 from resolver.core.audit import AuditRecord
 from resolver.core.audit_query import AuditQuery, fields_of, parse_head
+from resolver.protocol.codec import encode
 from resolver.rest.answers import Answer
+from resolver.rest.routes.shapes import HoldingFacts, NarrowingFacts
 from resolver.rest.routing import OWN, CallerDep, Flag, Group, ServiceDep
 
 GROUP = Group("audit", OWN)
@@ -30,31 +32,14 @@ class WhoAmI(TypedDict):
     token_id: str
     roles: dict[str, str]
     permissions: dict[str, list[str]]
-    narrowed: dict[str, Any]
+    narrowing: NarrowingFacts
+    system_permissions: list[str]
 
 
 @GROUP.route("GET", "/whoami", WhoAmI)
 def whoami(caller: CallerDep, service: ServiceDep) -> Response:
     """Who the caller is, and what may be done where."""
-    identity = service.users.whoami(caller)
-    narrowing = identity.narrowing
-    return Answer(
-        {
-            "username": identity.username,
-            "system_role": identity.system_role.value,
-            "token_id": identity.token_id,
-            "roles": {tenant: role.value for tenant, role in identity.roles.items()},
-            "permissions": {
-                tenant: sorted(permission.value for permission in permissions)
-                for tenant, permissions in identity.permissions.items()
-            },
-            "narrowed": {
-                "permissions": None if narrowing.permissions is None else sorted(narrowing.permissions),
-                "tenants": None if narrowing.tenants is None else sorted(narrowing.tenants),
-                "keys": None if narrowing.keys is None else list(narrowing.keys),
-            },
-        }
-    )
+    return Answer(encode(service.users.whoami(caller)))
 
 
 class RecordPage(TypedDict):
@@ -152,3 +137,38 @@ def _lines(chain: str, records: Iterator[AuditRecord], number: int, digest: str)
         body = record.body.decode("ascii", "backslashreplace")
         yield json.dumps({"number": record.number, "hash": record.hash, "body": body}) + "\n"
     yield json.dumps({"head": {"number": number, "hash": digest}}) + "\n"
+
+
+class WideMemberFacts(TypedDict):
+    """A member whose role permits more than was done; `enough` is null when nothing was."""
+
+    username: str
+    role: str
+    enough: str | None
+
+
+class WideTokenFacts(TypedDict):
+    """A token that permits more than was done with it."""
+
+    id: str
+    username: str
+    narrowing: NarrowingFacts
+    last_used_at: str | None
+    used: list[str]
+    unused: list[str]
+    keys: list[str]
+
+
+class UsageFacts(TypedDict):
+    """What was not used since some time; `tokens` is null for who manages none."""
+
+    since: str
+    secrets: list[HoldingFacts]
+    members: list[WideMemberFacts]
+    tokens: list[WideTokenFacts] | None
+
+
+@GROUP.route("GET", "/audit/unused", UsageFacts)
+def get_unused(caller: CallerDep, service: ServiceDep, tenant: _Word, since: _Word = "") -> Response:
+    """Secrets that nobody used, and roles and tokens wider than their use."""
+    return Answer(encode(service.usage.unused(caller, tenant, since)))

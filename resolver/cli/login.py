@@ -1,0 +1,107 @@
+"""`resolver login`: makes the profile by which commands use a server."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.app import App, common_options, pass_app
+from resolver.cli.init import read_password
+from resolver.cli.output import put, say
+from resolver.errors import ConflictError, UsageError
+
+if TYPE_CHECKING:
+    from resolver.client import Client
+    from resolver.core.answers import Identity
+    from resolver.core.model import Caller
+
+
+@click.command
+@click.argument("url")
+@click.option("-u", "--username", metavar="NAME", help="Who you are; asked for on a terminal.")
+@click.option("--password-file", metavar="FILE|-", help="The password; - is stdin. Asked for on a terminal.")
+@click.option("-t", "--tenant", metavar="TENANT", help="The tenant that later commands work in.")
+@click.option("--expires", metavar="TIME", help="Until when, like +8h or 2030-12-31; for good by default.")
+@common_options
+@pass_app
+def login(
+    app: App,
+    *,
+    url: str,
+    username: str | None,
+    password_file: str | None,
+    tenant: str | None,
+    expires: str | None,
+) -> None:
+    """Use the server at URL from now on.
+
+    Asks for user name and password, or takes a token from --token-file, and keeps a token in the profile,
+    which only you can read. With a password that is a token of its own: `resolver tokens revoke` ends it.
+    """
+    from resolver.client import open_client  # noqa: PLC0415 - not loaded for a page of help
+    from resolver.private import make_directory, write_private  # noqa: PLC0415
+    from resolver.profile import Profile, read_profile  # noqa: PLC0415
+
+    settings = app.settings
+    there = read_profile(settings.profile_path)
+    if there is not None and not there.url:
+        raise ConflictError(
+            f"the profile {str(settings.profile_path)!r} is of a store on this machine",
+            hint="remove it if its token is of no use any more, or set RESOLVER_HOME to another folder",
+        )
+    client = open_client(url, settings.named_ca_file, "the URL")
+    if app.token_file is None:
+        caller = _log_in(client, username, password_file)
+    elif username is None and password_file is None and expires is None:
+        caller = client.gate.authenticate_token(settings.token(app.token_file))
+    else:
+        raise UsageError("--token-file goes without user name, password and expiry")
+    identity = client.users.whoami(caller)
+    chosen = _choose(identity, tenant)
+    make_directory(settings.home)
+    if app.token_file is None:  # last, so that no token is made for a login that fails
+        made = client.tokens.create(
+            caller, description=f"resolver login on {platform.node()}"[:256], expires_at=expires
+        )
+        token = made.token
+    else:
+        token = settings.token(app.token_file)
+    profile = Profile(token, chosen, url, settings.named_ca_file or "")
+    write_private(settings.profile_path, profile.encode(), replace=True)
+    put(f"user {identity.username} on {client.place}")
+    put(f"profile in {settings.profile_path}: the following commands use this server")
+    if not chosen:
+        say("note: no tenant was chosen; give --tenant NAME, or set RESOLVER_TENANT")
+    for name in ("RESOLVER_URL", "RESOLVER_DATABASE_URL", "RESOLVER_TOKEN"):
+        if name in os.environ:
+            say(f"note: {name} is set, and goes before the profile")
+
+
+def _log_in(client: Client, username: str | None, password_file: str | None) -> Caller:
+    """Ask for what was not given, and identify the caller."""
+    if username is None:
+        if not sys.stdin.isatty():
+            raise UsageError("no user name was given", hint="give -u NAME, or a token with --token-file")
+        username = str(click.prompt("User name", err=True))
+    if password_file is None and sys.stdin.isatty():
+        password = str(click.prompt("Password", hide_input=True, err=True))
+    else:
+        password = read_password(password_file or "-")
+    return client.gate.authenticate_password(username, password)
+
+
+def _choose(identity: Identity, tenant: str | None) -> str:
+    """The tenant to work in: the one that is named, or the only one there is."""
+    tenants = sorted(identity.permissions)
+    if tenant is None:
+        return tenants[0] if len(tenants) == 1 else ""
+    if tenant not in tenants:
+        raise UsageError(
+            f"user {identity.username!r} has no rights in a tenant {tenant!r}",
+            hint=f"there are: {', '.join(tenants)}" if tenants else "",
+        )
+    return tenant

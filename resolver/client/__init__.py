@@ -1,0 +1,90 @@
+"""The service as a client sees it: the same parts and methods as `resolver.service`, over HTTP.
+
+Nothing is decided here. The server reads the caller's rights at every request, decides, and records.
+"""
+
+from __future__ import annotations
+
+from resolver.client.gate import RemoteGate
+from resolver.client.people import RemoteTenants, RemoteTokens, RemoteUsers
+from resolver.client.providers import RemoteProviders
+from resolver.client.secrets import RemoteMoving, RemoteSecrets
+from resolver.client.server import Server, parse_server
+from resolver.client.trail import RemoteTrail, RemoteUsage
+from resolver.client.use import RemoteUse
+from resolver.clock import utc_now
+from resolver.core.answers import Status
+
+
+class Client:
+    """The secrets store of a server, as its callers see it.
+
+    Args:
+        server: the server.
+
+    Attributes:
+        gate: identifies callers.
+        use: obtains values for blueprints.
+        secrets: manages secrets.
+        moving: moves secrets between stores.
+        providers: secrets providers.
+        tenants: tenants and their members.
+        users: users.
+        tokens: access tokens.
+        trail: the audit trail.
+        usage: tells what is not used.
+    """
+
+    mode = "remote: a server holds the root key and the database"
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.gate = RemoteGate(server)
+        self.use = RemoteUse(server)
+        self.secrets = RemoteSecrets(server)
+        self.moving = RemoteMoving(server)
+        self.providers = RemoteProviders(server)
+        self.tenants = RemoteTenants(server)
+        self.users = RemoteUsers(server)
+        self.tokens = RemoteTokens(server)
+        self.trail = RemoteTrail(server)
+        self.usage = RemoteUsage(server)
+
+    def __repr__(self) -> str:
+        return f"Client({self._server.origin.place!r})"
+
+    @property
+    def place(self) -> str:
+        """Where the server is."""
+        return str(self._server.origin)
+
+    @staticmethod
+    def now() -> str:
+        """The time now, as it is stored; by this machine's clock."""
+        return utc_now()
+
+    def status(self) -> Status:
+        """See that the server can do its work.
+
+        Raises:
+            UnavailableError: it can't be reached, or its store or root key is not at hand.
+        """
+        self._server.demand_ready()
+        return Status(self.place, "", ())
+
+    def close(self) -> None:
+        """Nothing: each request has a connection of its own."""
+
+
+def open_client(url: str, ca_file: str | None = None, what: str = "RESOLVER_URL") -> Client:
+    """A client of a server. Nothing is sent yet.
+
+    Args:
+        url: the server's URL.
+        ca_file: a file with the authorities that its certificate is verified against; else the system's.
+        what: what the URL is called in messages.
+
+    Raises:
+        UsageError: the URL is malformed, or would send credentials over a network in the clear.
+    """
+    return Client(Server(parse_server(url, what), ca_file))

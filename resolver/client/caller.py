@@ -1,0 +1,63 @@
+"""Who asks, as a client knows it: by credentials that go along with every request."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+from resolver.core.access_token import token_id
+from resolver.core.model import Caller
+from resolver.core.permissions import SystemRole
+from resolver.errors import AuthenticationError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCaller(Caller):
+    """A caller whose rights only the server knows, and reads at every request.
+
+    Args:
+        header: the header that says who asks.
+        credentials: its value.
+    """
+
+    header: str = ""
+    credentials: str = field(default="", repr=False)
+
+
+def credentials_of(caller: Caller) -> dict[str, str]:
+    """The header that says who asks.
+
+    Raises:
+        UsageError: the caller was identified by another store.
+    """
+    if not isinstance(caller, RemoteCaller):
+        raise UsageError("the caller was identified by another store", hint="authenticate with this one")
+    return {caller.header: caller.credentials}
+
+
+def by_token(token: str) -> RemoteCaller:
+    """A caller with an access token.
+
+    Raises:
+        AuthenticationError: it is malformed.
+    """
+    return RemoteCaller(
+        "",
+        "",
+        SystemRole.DEFAULT,
+        token_id=token_id(token),
+        header="Authentication-Token",
+        credentials=token,
+    )
+
+
+def by_password(username: str, password: str) -> RemoteCaller:
+    """A caller with user name and password.
+
+    Raises:
+        AuthenticationError: no user has such a name.
+    """
+    if not username or ":" in username:  # which HTTP has no way to say
+        raise AuthenticationError("the user name or the password is wrong")
+    pair = base64.b64encode(f"{username}:{password}".encode("utf-8", "replace")).decode()
+    return RemoteCaller("", username, SystemRole.DEFAULT, header="Authorization", credentials=f"Basic {pair}")

@@ -1,0 +1,71 @@
+"""Identifying callers, and who they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.client.caller import by_password, by_token
+from resolver.core.answers import Identity
+
+if TYPE_CHECKING:
+    from resolver.client.server import Server
+    from resolver.core.model import Caller
+
+
+class RemoteGate:
+    """Identifies callers.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def present_token(self, token: str) -> Caller:
+        """A caller with an access token, which the server judges with the first request.
+
+        Raises:
+            AuthenticationError: it is malformed.
+        """
+        return by_token(token)
+
+    def confirm(self, caller: Caller) -> None:
+        """See that the server knows the caller, for a run that asks it nothing else.
+
+        Raises:
+            AuthenticationError: it does not.
+        """
+        whoami(self._server, caller)
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Identify a caller by an access token.
+
+        Raises:
+            AuthenticationError: it is not valid.
+        """
+        return self._identified(by_token(token))
+
+    def authenticate_password(self, username: str, password: str) -> Caller:
+        """Identify a caller by user name and password.
+
+        Raises:
+            AuthenticationError: they are not valid.
+        """
+        return self._identified(by_password(username, password))
+
+    def _identified(self, caller: Caller) -> Caller:
+        found = whoami(self._server, caller)
+        return replace(
+            caller,
+            username=found.username,
+            system_role=found.system_role,
+            token_id=found.token_id,
+            narrowing=found.narrowing,
+        )
+
+
+def whoami(server: Server, caller: Caller) -> Identity:
+    """Who a caller is, and what may be done where."""
+    return server.ask(caller, Identity, "GET", "/whoami")

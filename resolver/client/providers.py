@@ -1,0 +1,106 @@
+"""Secrets providers that a server knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.client.server import step
+from resolver.core.model import Visibility, check_key
+from resolver.core.providers import Provider, ProviderInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.client.server import Server
+    from resolver.core.model import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The answer to a list."""
+
+    providers: Sequence[Provider]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """The answer to a test."""
+
+    answers: bool
+
+
+class RemoteProviders:
+    """The secrets providers of all tenants.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def create(
+        self,
+        caller: Caller,
+        tenant: str,
+        name: str,
+        kind: str,
+        parameters: Mapping[str, str],
+        visibility: Visibility = Visibility.TENANT,
+    ) -> Provider:
+        """Set up a provider."""
+        path = f"/providers/{check_key(name, 'provider name')}"
+        body = {"type": kind, "parameters": dict(parameters), "visibility": visibility.value}
+        return self._server.ask(caller, Provider, "PUT", path, body, tenant=tenant)
+
+    def get(self, caller: Caller, tenant: str, name: str) -> ProviderInfo:
+        """A provider; with its connection parameters for those who may read them."""
+        return self._server.ask(caller, ProviderInfo, "GET", _path(tenant, name), tenant=tenant)
+
+    def list(self, caller: Caller, tenant: str) -> Sequence[Provider]:
+        """The providers that the caller may name in a tenant."""
+        return self._server.ask(caller, _Listed, "GET", "/providers", tenant=tenant).providers
+
+    def update(
+        self,
+        caller: Caller,
+        tenant: str,
+        name: str,
+        *,
+        kind: str = "",
+        parameters: Mapping[str, str] | None = None,
+        visibility: Visibility | None = None,
+    ) -> Provider:
+        """Change a provider; what is not given stays."""
+        body = {
+            "type": kind,
+            "parameters": dict(parameters or {}),
+            "visibility": None if visibility is None else visibility.value,
+        }
+        return self._server.ask(caller, Provider, "PATCH", _path(tenant, name), body, tenant=tenant)
+
+    def delete(self, caller: Caller, tenant: str, name: str) -> None:
+        """Delete a provider that no secret is kept with."""
+        self._server.do(caller, "DELETE", _path(tenant, name), tenant=tenant)
+
+    def test(
+        self,
+        caller: Caller,
+        tenant: str,
+        *,
+        name: str = "",
+        kind: str = "",
+        parameters: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Whether a provider answers to the server: a stored one, or one that could be set up."""
+        body = {"name": name, "type": kind, "parameters": dict(parameters or {})}
+        path = "/providers-test"
+        return self._server.ask(caller, _Tested, "POST", path, body, tenant=tenant).answers
+
+
+def _path(tenant: str, name: str) -> str:
+    missing = f"secrets provider {name!r} was not found in tenant {tenant!r}"
+    hint = f"`resolver secrets providers list -t {tenant}` shows what there is"
+    return f"/providers/{step(name, missing, hint)}"

@@ -1,0 +1,212 @@
+"""Secrets that are on a server, as callers manage them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resolver.client.server import step
+from resolver.core.answers import KEEP, Version
+from resolver.core.listing import EVERYTHING, Field, Listing, Page
+from resolver.core.model import Secret, SecretValue, Visibility, check_key
+from resolver.core.transfer import Export, Imported, Incoming
+from resolver.errors import InvalidRequestError
+from resolver.protocol.codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.client.server import Server
+    from resolver.core.answers import MaybeDays, MaybeTime
+    from resolver.core.model import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A secret with its value, as it comes: the value stands among the other fields."""
+
+    value: SecretValue | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """All versions of a secret."""
+
+    versions: Sequence[Version]
+
+
+class RemoteSecrets:
+    """The secrets of all tenants.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def create(  # noqa: PLR0913 - one for each thing that a secret has
+        self,
+        caller: Caller,
+        tenant: str,
+        key: str,
+        value: str,
+        *,
+        visibility: Visibility = Visibility.TENANT,
+        hidden: bool = False,
+        schema: str | None = None,
+        expires_at: str | None = None,
+        rotate_after: int | None = None,
+        update_if_exists: bool = False,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
+    ) -> Secret:
+        """Store a new secret; see `Secrets.create` of the service."""
+        body = {
+            "value": value,
+            "visibility": visibility.value,
+            "hidden": hidden,
+            "schema": schema,
+            "expires_at": expires_at,
+            "rotate_after": rotate_after,
+            "update_if_exists": update_if_exists,
+            "provider": provider,
+            "provider_options": _options(provider_options),
+        }
+        path = f"/secrets/{check_key(key)}"
+        return self._server.ask(caller, Secret, "PUT", path, body, tenant=tenant)
+
+    def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
+        """A secret with its value; None for a hidden value that the caller may not see."""
+        found = self._server.ask(caller, dict, "GET", _path(tenant, key), tenant=tenant)
+        return self._server.read(Secret, found), self._server.read(_Shown, found).value
+
+    def list(
+        self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
+    ) -> Page:
+        """The secrets of a tenant that the caller may see, and the global ones; no values."""
+        if listing.matches is not None or not listing.equal.keys() <= {Field.VISIBILITY}:
+            raise InvalidRequestError("a server lists secrets by nothing but key and visibility")
+        query: dict[str, str | Sequence[str]] = {
+            "_search": listing.search,
+            "_sort": [f"{'-' if one.descending else ''}{one.field.value}" for one in listing.order],
+            "_offset": str(listing.offset),
+            "visibility": [str(name) for name in listing.equal.get(Field.VISIBILITY, ())],
+            "_all_tenants": _flag(all_tenants),
+            **({"_get_all_results": "true"} if listing.size is None else {"_size": str(listing.size)}),
+        }
+        return self._server.ask(caller, Page, "GET", "/secrets", tenant=tenant, query=query)
+
+    def update(  # noqa: PLR0913 - one for each thing that can be changed
+        self,
+        caller: Caller,
+        tenant: str,
+        key: str,
+        *,
+        value: str | None = None,
+        visibility: Visibility | None = None,
+        hidden: bool | None = None,
+        owner: str | None = None,
+        expires_at: MaybeTime = KEEP,
+        rotate_after: MaybeDays = KEEP,
+        if_version: int | None = None,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
+    ) -> Secret:
+        """Change a secret; see `Secrets.update` of the service."""
+        body: dict[str, Any] = {
+            "value": value,
+            "visibility": None if visibility is None else visibility.value,
+            "hidden": hidden,
+            "owner": owner,
+            "if_version": if_version,
+            "provider": provider,
+            "provider_options": _options(provider_options),
+        }
+        # Null would end them.
+        body |= {} if expires_at is KEEP else {"expires_at": expires_at}
+        body |= {} if rotate_after is KEEP else {"rotate_after": rotate_after}
+        return self._server.ask(caller, Secret, "PATCH", _path(tenant, key), body, tenant=tenant)
+
+    def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
+        """Delete a secret with all its versions."""
+        query = {} if if_version is None else {"if_version": str(if_version)}
+        self._server.do(caller, "DELETE", _path(tenant, key), tenant=tenant, query=query)
+
+    def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
+        """All versions of a secret, oldest first; no values."""
+        path = f"{_path(tenant, key)}/history"
+        return self._server.ask(caller, _History, "GET", path, tenant=tenant).versions
+
+    def rollback(
+        self, caller: Caller, tenant: str, key: str, version: int, *, if_version: int | None = None
+    ) -> Secret:
+        """Give a secret the value of an earlier version, as a new version."""
+        body = {"version": version, "if_version": if_version}
+        path = f"{_path(tenant, key)}/rollback"
+        return self._server.ask(caller, Secret, "POST", path, body, tenant=tenant)
+
+
+class RemoteMoving:
+    """Secrets between stores.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def export(
+        self,
+        caller: Caller,
+        tenant: str,
+        listing: Listing = EVERYTHING,
+        *,
+        all_tenants: bool = False,
+        all_versions: bool = False,
+    ) -> Export:
+        """Secrets with their values; hidden ones whose values the caller may not see are counted."""
+        visible = listing.equal.get(Field.VISIBILITY, ())
+        if listing.size is not None or listing.matches is not None or len(visible) > 1:
+            raise InvalidRequestError("a server exports secrets by nothing but key and visibility")
+        body = {
+            "tenant": tenant,
+            "search": listing.search,
+            "visibility": next(iter(visible), None),
+            "all_tenants": all_tenants,
+            "all_versions": all_versions,
+        }
+        return self._server.ask(caller, Export, "POST", "/export", body)
+
+    def import_(
+        self,
+        caller: Caller,
+        tenant: str,
+        entries: Sequence[Incoming],
+        *,
+        tenant_map: Mapping[str, str] | None = None,
+        override: bool = False,
+    ) -> Imported:
+        """Store secrets that come from elsewhere. Good entries are stored although others are not."""
+        body = {
+            "tenant": tenant,
+            "entries": encode(entries),
+            "tenant_map": dict(tenant_map or {}),
+            "override": override,
+        }
+        return self._server.ask(caller, Imported, "POST", "/import", body)
+
+
+def _path(tenant: str, key: str) -> str:
+    missing = f"secret {key!r} was not found in tenant {tenant!r}"
+    return f"/secrets/{step(key, missing, f'`resolver secrets list -t {tenant}` shows what there is')}"
+
+
+def _options(options: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if options is None else dict(options)
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - a value to be written
+    return "true" if value else "false"

@@ -1,0 +1,129 @@
+"""Using secrets that are on a server: one request for each round of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - read with the fields' types
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resolver.client.server import RefusedKeysError
+from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
+from resolver.core.audit import MAX_CALL_SITES
+from resolver.core.model import Secret  # noqa: TC001 - as above
+from resolver.core.policy import Verdict  # noqa: TC001 - as above
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from resolver.client.server import Server
+    from resolver.core.answers import Wanted
+    from resolver.core.model import Caller
+    from resolver.core.resolve import CallSite
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """The answer of `/use`."""
+
+    secrets: Mapping[str, UsedSecret] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What the answer of `/check` tells of one key."""
+
+    secret: Secret | None
+    refusal: Verdict | None
+    expired: bool
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The answer of `/check`."""
+
+    keys: Mapping[str, _Status]
+
+
+class RemoteUse:
+    """Obtains values for blueprints.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def use(
+        self, caller: Caller, tenant: str, uses: Sequence[Wanted], digests: Mapping[str, str]
+    ) -> UseAnswer:
+        """Obtain the values that one round of a blueprint needs: all of them, or none.
+
+        Raises:
+            NotPermittedError: the caller may not use secrets in this tenant at all.
+            UnavailableError: the server can't be reached, or can't do it.
+        """
+        body = {
+            "tenant": tenant,
+            "keys": [_wanted(use) for use in uses],
+            "digests": {_text(name): digest for name, digest in digests.items()},
+        }
+        try:
+            found = self._server.ask(caller, _Used, "POST", "/use", body)
+        except RefusedKeysError as error:
+            return UseAnswer(refusals=error.refusals)
+        if found.secrets.keys() != {use.key for use in uses if use.placed}:
+            raise self._server.nonsense()
+        return UseAnswer(secrets=found.secrets)
+
+    def check(self, caller: Caller, tenant: str, keys: Iterable[str]) -> Mapping[str, KeyStatus]:
+        """Say of each key whether it could be used, without decrypting or using anything.
+
+        Raises:
+            NotPermittedError: the caller may neither list nor use secrets in this tenant.
+            UnavailableError: the server can't be reached, or can't do it.
+        """
+        wanted = list(keys)
+        found = self._server.ask(caller, _Checked, "POST", "/check", {"tenant": tenant, "keys": wanted})
+        if found.keys.keys() != set(wanted):
+            raise self._server.nonsense()
+        return {
+            key: KeyStatus(
+                status.secret,
+                None if status.refusal is None else Refusal(status.refusal),
+                expired=status.expired,
+                due=status.due,
+            )
+            for key, status in found.keys.items()
+        }
+
+
+def _wanted(use: Wanted) -> dict[str, Any]:
+    origin = use.origin
+    return {
+        "key": use.key,
+        "calls": [_site(site) for site in use.sites(MAX_CALL_SITES)],
+        "calls_total": use.calls_total,
+        "origin": {
+            "secrets": sorted(origin.secrets),
+            "inputs": sorted(origin.inputs),
+            "context": origin.context,
+        },
+        "placed": use.placed,
+    }
+
+
+def _site(site: CallSite) -> dict[str, Any]:
+    at = site.position
+    return {
+        "source": _text(site.source),
+        "line": at.line if at else 0,
+        "column": at.column if at else 0,
+        "path": [step if type(step) is int else _text(str(step)) for step in site.path],
+    }
+
+
+def _text(text: str) -> str:
+    """A name that can be sent: bytes of a file's name that are no UTF-8 become question marks."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,133 @@
+"""Errors as they travel: the server writes what was raised, a client raises the same again.
+
+Cloudify's `error_code` is coarser than our errors, so `kind` names the class as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from resolver import errors
+from resolver.core.document import Position, format_path
+from resolver.core.policy import Verdict  # noqa: TC001 - read with the fields' types
+from resolver.core.problems import Problem, Reason
+from resolver.errors import (
+    AuthenticationError,
+    BlueprintError,
+    InvalidRequestError,
+    NotPermittedError,
+    ResolverError,
+    UnavailableError,
+)
+
+MAX_TEXT = 2000
+"""Longest message or hint of a server that is told, in characters."""
+
+KINDS: dict[str, type[ResolverError]] = {
+    kind.__name__.removesuffix("Error"): kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ResolverError) and kind is not ResolverError
+}
+"""All errors by the names that they travel under; not their base, which says nothing."""
+
+REFUSAL_KINDS: dict[str, type[ResolverError]] = {
+    "bad_parameters_error": InvalidRequestError,
+    "failed_dependency": UnavailableError,
+    "forbidden_error": NotPermittedError,
+    "internal_server_error": UnavailableError,
+    "request_timeout_error": UnavailableError,
+    "request_too_large_error": InvalidRequestError,
+    "service_unavailable_error": UnavailableError,
+    "too_many_requests_error": UnavailableError,
+    "unauthorized_error": AuthenticationError,
+}
+"""The same by `error_code`, for what is refused before it gets to the service, and so has no name of ours.
+
+What is not here means that the server has no such address: it is another one, or another version.
+"""
+
+
+def kind_of(error: ResolverError) -> str:
+    """The name that an error travels under: its own, or that of the nearest one that clients know."""
+    names = {kind: name for name, kind in KINDS.items()}
+    return next((names[base] for base in type(error).__mro__ if base in names), "")
+
+
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON."""
+    at = problem.position
+    return {
+        "reason": problem.reason.value,
+        "message": problem.message,
+        "hint": problem.hint,
+        "source": problem.source,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "path": list(problem.path),
+        "place": format_path(problem.path),
+        "key": problem.key,
+        "line_text": problem.line_text,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _ToldProblem:
+    """A problem as it comes."""
+
+    reason: Reason
+    message: str
+    hint: str
+    source: str
+    line: int | None
+    column: int | None
+    path: tuple[int | str, ...]
+    key: str
+    line_text: str
+
+    def problem(self) -> Problem:
+        """The problem."""
+        at = None if self.line is None else Position(self.line, self.column or 0)
+        return Problem(
+            self.reason, self.message, self.source, at, self.path, self.key, self.hint, self.line_text
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One key of a batch that may not be had."""
+
+    key: str
+    reason: Verdict
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The body of an error.
+
+    Args:
+        message: one sentence.
+        error_code: Cloudify's code.
+        kind: our name for it; empty when the request was refused before it got to the service.
+        hint: what to do about it.
+        problems: what is wrong with a blueprint.
+        refusals: the keys of a batch that may not be had.
+    """
+
+    message: str
+    error_code: str
+    kind: str = ""
+    hint: str = ""
+    problems: tuple[_ToldProblem, ...] = ()
+    refusals: tuple[Refused, ...] = ()
+
+
+def rebuild(told: Told) -> ResolverError | None:
+    """The error that was raised on the server; None for one that says that there is no such address."""
+    kind = KINDS.get(told.kind) or REFUSAL_KINDS.get(told.error_code)
+    if kind is None:
+        return None
+    if issubclass(kind, BlueprintError):
+        return BlueprintError([one.problem() for one in told.problems])
+    return kind(told.message[:MAX_TEXT], hint=told.hint[:MAX_TEXT])
