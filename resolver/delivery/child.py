@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,6 +34,7 @@ _OWN_FAILURE = 125
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _SIGNAL_BASE = 128
+_GO = b"g"
 _PREPARING = "preparing"
 _EXECUTING = "executing"
 
@@ -91,7 +93,7 @@ def run(
     variables = {name: value for name, value in environ.items() if name not in withheld} | dict(more or {})
     with relay.hold_signals():
         try:
-            pid, report = _start(command, parcel, variables, taps)
+            pid, report, go = _start(command, parcel, variables, taps)
         except BaseException:
             if taps is not None:
                 taps.abandon()
@@ -102,13 +104,19 @@ def run(
                 os.close(descriptor)
             variables.clear()
         try:
-            if taps is not None:
-                taps.start(pid)
-            parcel.serve()
-            del parcel
             with os.fdopen(report) as reader:
+                with os.fdopen(go, "wb"):
+                    if taps is not None:
+                        taps.start(pid)
+                    parcel.serve()
+                    with suppress(BrokenPipeError):  # it has failed already
+                        os.write(go, _GO)
+                del parcel
                 failure = reader.read()
             status = relay.wait(pid, taps or relay.Attendant())
+        except RuntimeError as error:  # threads are processes, too, where their number is limited
+            os.waitpid(pid, 0)
+            raise UnavailableError(f"the command was not started: {error}") from None
         finally:
             if taps is not None:
                 taps.give_back()
@@ -119,41 +127,51 @@ def run(
 
 def _start(
     command: Sequence[str], parcel: Parcel, variables: dict[str, str], taps: Taps | None
-) -> tuple[int, int]:
-    """Fork; return the child's process id and a pipe that tells why it could not become the command.
+) -> tuple[int, int, int]:
+    """Fork: os.fork, because a path may hold the child's process id, which is known only once there is one.
 
-    os.fork, because a path may hold the child's process id, which is known only once there is a child.
+    Returns:
+        The child's process id, a pipe that tells why it could not become the command, and one to which `_GO`
+        is written once it may.
     """
+    pipes: list[int] = []
     try:
-        report, tell = os.pipe()
-        try:
-            pid = os.fork()
-            if pid == 0:
-                _become(command, parcel, tell, variables, taps)
-        except OSError:
-            os.close(report)
-            raise
-        finally:
-            os.close(tell)
+        pipes += os.pipe()
+        pipes += os.pipe()
+        report, tell, word, go = pipes
+        pid = os.fork()
+        if pid == 0:
+            _become(command, parcel, (tell, word), variables, taps)
     except OSError as error:
+        for descriptor in pipes:
+            os.close(descriptor)
         raise UnavailableError(f"no process could be started: {error.strerror}") from None
-    return pid, report
+    os.close(tell)
+    os.close(word)
+    return pid, report, go
 
 
 def _become(
-    command: Sequence[str], parcel: Parcel, tell: int, variables: dict[str, str], taps: Taps | None
+    command: Sequence[str],
+    parcel: Parcel,
+    pipes: tuple[int, int],
+    variables: dict[str, str],
+    taps: Taps | None,
 ) -> NoReturn:
     """In the child: turn into the command, or tell why not. Never returns, so that no code runs twice."""
+    tell, word = pipes
     stage = _PREPARING
     number = 0
     try:
-        close_all_but(tell, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
+        close_all_but(*pipes, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
         # First of all, because the command may be another process then.
         if taps is not None:
             taps.connect()
         arguments, path = parcel.unpack(command[1:])
         if path:
             variables[PATH_VARIABLE] = path
+        if os.read(word, 1) != _GO:
+            os._exit(_OWN_FAILURE)
         relay.reset_signals()
         stage = _EXECUTING
         os.execvpe(command[0], [command[0], *arguments], variables)  # noqa: S606 - the user's command, no shell

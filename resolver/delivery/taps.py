@@ -206,7 +206,10 @@ class _Tap:
         return self._thread is not None and self._thread.is_alive()
 
     def is_busy(self) -> bool:
-        return self.is_alive() and bool(select.select([self._outer], [], [], 0)[0])
+        try:
+            return self.is_alive() and bool(select.select([self._outer], [], [], 0)[0])
+        except OSError:  # the thread has closed it just now
+            return False
 
     def resize(self) -> None:
         if self._is_terminal:

@@ -230,6 +230,31 @@ def test_failed_fork_is_our_own_failure(monkeypatch: pytest.MonkeyPatch, call: s
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
 
+def test_without_threads_nothing_starts(package_environ: dict[str, str], tmp_path: Path) -> None:
+    """Where no thread can be started for a masked output, the command does not start, and it is said."""
+    script = f"""
+import threading
+from resolver.delivery import child
+from resolver.delivery.masking import Needles
+from resolver.delivery.parcels import MemoryFiles
+from resolver.delivery.taps import Taps
+from resolver.errors import UnavailableError
+def fail(*_):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = fail
+try:
+    taps = Taps(Needles([b"sesame"]))
+    child.run(["touch", "{tmp_path}/started"], MemoryFiles({{0: b"open sesame"}}), environ={{}}, taps=taps)
+except UnavailableError as error:
+    print(error.message)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=package_environ, capture_output=True, check=True
+    )
+    assert done.stdout == b"the command was not started: can't start new thread\n"
+    assert not (tmp_path / "started").exists()
+
+
 def test_failure_before_the_command_is_our_own(package_environ: dict[str, str]) -> None:
     """What goes wrong in the child before it becomes the command is an error of ours, not an exit code."""
     script = """

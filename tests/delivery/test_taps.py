@@ -220,7 +220,8 @@ def test_an_output_that_does_not_wait(start: Callable[..., Supervised]) -> None:
     time.sleep(0.5)
     with os.fdopen(reading, "rb") as reader:
         assert reader.read().split() == [b"%d" % number for number in range(1, 30001)] * 2
-    assert supervised.finish().ending["code"] == 0
+    finished = supervised.finish()
+    assert finished.ending["code"] == 0, finished
 
 
 def test_nothing_left_to_mask_with(monkeypatch: pytest.MonkeyPatch) -> None:
