@@ -159,6 +159,15 @@ def part_options(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def confirm_deletion(question: str, *, yes: bool) -> None:
-    """Ask on a terminal, unless told not to."""
-    if not yes and sys.stdin.isatty():
-        click.confirm(question, abort=True, err=True)
+    """Ask on a terminal, unless told not to.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on whether to delete", hint="give --yes to delete without asking"
+        )
+    click.confirm(question, abort=True, err=True)

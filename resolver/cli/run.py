@@ -166,6 +166,9 @@ def _usage_message(error: click.ClickException) -> str:
             return f"invalid value for {name}" + (f", choose from {choices}" if choices else "")
         case click.NoSuchOption(possibilities=possible):
             return "no such option" + (f", did you mean {', '.join(sorted(possible))}" if possible else "")
+        case click.MissingParameter(param=click.Parameter(type=click.Choice() as choice) as parameter):
+            name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
+            return f"missing {name}, choose from {', '.join(map(str, choice.choices))}"
     message = error.format_message()
     return "too many arguments were given" if "extra argument" in message else message
 

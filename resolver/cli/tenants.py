@@ -94,7 +94,7 @@ def get(app: App, *, name: str, output_format: str) -> None:
 @common_options
 @pass_app
 def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
-    """Delete a tenant and destroy its data keys. Asks on a terminal.
+    """Delete a tenant and destroy its data keys. Asks on a terminal. Without one, --yes is needed.
 
     Refused while it holds secrets or providers, unless --purge is given. Its audit trail stays.
     """

@@ -187,7 +187,7 @@ def unlock(app: App, *, name: str) -> None:
 @common_options
 @pass_app
 def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> None:
-    """Delete a user with memberships and tokens. Asks on a terminal.
+    """Delete a user with memberships and tokens. Asks on a terminal. Without one, --yes is needed.
 
     Refused while the user owns secrets or providers, unless told what becomes of them.
     """

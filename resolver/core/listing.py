@@ -71,8 +71,10 @@ class Listing:
         offset: how many to leave out at the beginning.
         size: how many to return at most; None for all.
         equal: values that fields must have, one of several for each field.
-        matches: a further test of the key.
-        matches_provider: a further test of the name of the provider that it is kept with.
+        matches: a further test of the key, for which all keys are read.
+        matches_provider: a further test of the name of the provider that it is kept with, likewise.
+        patterns: what the key must be like, one of several: `*` stands for any characters, `?` for any one;
+            None for any key.
     """
 
     search: str = ""
@@ -82,6 +84,7 @@ class Listing:
     equal: Mapping[Field, Sequence[str | int | bool]] = field(default_factory=dict)
     matches: Callable[[str], bool] | None = None
     matches_provider: Callable[[str | None], bool] | None = None
+    patterns: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.size is not None and self.size < 0):

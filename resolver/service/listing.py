@@ -51,5 +51,8 @@ def narrowed(caller: Caller, listing: Listing) -> Listing:
     """A list without the keys that the caller's token may not name."""
     if caller.narrowing.keys is None:
         return listing
+    # Sets like `[a-z]` are not the same in every database.
+    if listing.patterns is None and not any("[" in pattern for pattern in caller.narrowing.keys):
+        return replace(listing, patterns=caller.narrowing.keys)
     permits, matches = caller.narrowing.permits_key, listing.matches
     return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))

@@ -44,7 +44,7 @@ class ListingRows(Rows):
 
     def page(self, reach: Reach, listing: Listing) -> Page:
         """The part of a list that is asked for, with the number of all that the caller may see."""
-        conditions = _conditions(reach, listing)
+        conditions = [*_conditions(reach, listing), *self._like(listing)]
         if listing.matches is None and listing.matches_provider is None:
             total = self._connection.execute(
                 select(func.count()).select_from(SECRETS).where(*conditions),
@@ -72,6 +72,17 @@ class ListingRows(Rows):
         ]
         end = None if listing.size is None else listing.offset + listing.size
         return Page(self._by_ids(ids[listing.offset : end]), len(ids))
+
+    def _like(self, listing: Listing) -> list[ColumnElement[bool]]:
+        """What the patterns ask of the key, in its very case."""
+        if listing.patterns is None:
+            return []
+        storable = [pattern for pattern in listing.patterns if is_storable(pattern)]
+        key = t.secret.c.key
+        if not self._postgresql:  # whose LIKE takes upper and lower case for the same
+            return [or_(false(), *(key.op("GLOB", is_comparison=True)(pattern) for pattern in storable))]
+        likes = [_escaped(pattern).replace("*", "%").replace("?", "_") for pattern in storable]
+        return [or_(false(), *(key.like(like, escape="\\") for like in likes))]
 
     def _by_ids(self, ids: Sequence[str]) -> list[Secret]:
         found: dict[str, Secret] = {}
@@ -118,5 +129,9 @@ def _conditions(reach: Reach, listing: Listing) -> list[ColumnElement[bool]]:
 def _contains(search: str) -> ColumnElement[bool]:
     if not is_storable(search):
         return false()
-    escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return func.lower(t.secret.c.key).like(f"%{escaped}%", escape="\\")
+    return func.lower(t.secret.c.key).like(f"%{_escaped(search)}%", escape="\\")
+
+
+def _escaped(text: str) -> str:
+    """A text in which LIKE finds no wildcard."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -187,6 +187,8 @@ NO_RECORD = {
     "keys.status",
     "keys.steps",
     "usage.unused",
+    "where_used.secret",
+    "where_used.tenant",
     "trail.verify",
     "trail.head",
     "trail.stream",
@@ -197,7 +199,7 @@ NO_RECORD = {
 
 WITHIN = {
     *(f"trail.{name}" for name in ("append", "append_holdings", "append_system", "commit", "entry", "read")),
-    *("trail.is_genuine", "trail.renew_mac", "tenants.add", "tokens.add", "setup.initialise"),
+    *("trail.is_genuine", "trail.renew_mac", "tenants.add", "tokens.add", "secrets.add", "setup.initialise"),
     *("gate.authenticate_token", "gate.authenticate_password", "gate.current", "gate.enter"),
     "gate.enter_system",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,13 +181,48 @@ def test_filtering_by_fields(world: World) -> None:
         Listing(offset=-1)
 
 
+PATTERNS = [
+    "*",
+    "?",
+    "k*",
+    "K*",
+    "*_b",
+    "k_?",
+    "k.b*",
+    "k-%",
+    "k\\*",
+    "k_b",
+    "?_b",
+    "*.*",
+    "k]",
+    "é*",
+    "\0*",
+    "[k]*",
+    "",
+]
+
+
+def test_a_token_s_patterns_are_the_same_in_every_list(world: World) -> None:
+    """What a narrowed token lists is what its patterns match by Python's rules, each alone and in twos."""
+    made = ["k", "K", "k_b", "kxb", "k.b", "K_b", "k-a", "a.b.c", "ab", "kb"]
+    for key in made:
+        world.secret(key)
+    for first, second in itertools.product(PATTERNS, ["none", "K?b"]):
+        narrowing = Narrowing(keys=(first, second))
+        caller = replace(world.caller("admin"), token_id="", narrowing=narrowing)
+        found = world.service.secrets.list(caller, "home", Listing(order=[Order.parse("key")]))
+        assert keys(found.items) == sorted(filter(narrowing.permits_key, made)), narrowing
+        assert found.total == len(found.items)
+
+
 def test_a_page_is_cut_in_the_database(world: World) -> None:
     """A page of many secrets is one count and one SELECT with a limit, however many there are."""
     fill(world)
-    with world.statements() as statements:
-        world.service.secrets.list(world.admin, "home", Listing(size=2))
-    about = [text for text in statements if "FROM secret" in text]
-    assert len(about) == 2
-    assert "count(" in about[0]
-    assert "LIMIT" in about[1]
+    for caller in (world.admin, world.caller("admin", Narrowing(keys=("h_*", "?_tenant*")))):
+        with world.statements() as statements:
+            world.service.secrets.list(caller, "home", Listing("tenant", size=2))
+        about = [text for text in statements if "FROM secret" in text]
+        assert len(about) == 2
+        assert "count(" in about[0]
+        assert "LIMIT" in about[1]
     assert EVERYTHING.size is None

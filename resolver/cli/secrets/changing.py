@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app, tenant_option
+from resolver.cli.app import App, common_options, confirm_deletion, pass_app, tenant_option
 from resolver.cli.output import put
 from resolver.cli.secrets.options import (
     if_version_option,
@@ -184,12 +183,7 @@ def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str
 
     Asks on a terminal. Without one, --yes is needed.
     """
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on whether to delete", hint="give --yes to delete without asking"
-            )
-        click.confirm(f"Delete secret {key!r} with all its versions?", abort=True, err=True)
+    confirm_deletion(f"Delete secret {key!r} with all its versions?", yes=yes)
     app.service.secrets.delete(app.caller, app.settings.tenant(tenant), key, if_version=if_version)
     put(f"Secret `{key}` deleted")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app, tenant_option
+from resolver.cli.app import App, common_options, confirm_deletion, format_option, pass_app, tenant_option
 from resolver.cli.output import put, put_fields, put_json, put_table, say
 from resolver.cli.secrets.options import read_file, read_mapping, visibility_choice
 from resolver.core.model import Visibility
@@ -203,12 +202,7 @@ def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
 
     Asks on a terminal. Without one, --yes is needed.
     """
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on whether to delete", hint="give --yes to delete without asking"
-            )
-        click.confirm(f"Delete secrets provider {name!r}?", abort=True, err=True)
+    confirm_deletion(f"Delete secrets provider {name!r}?", yes=yes)
     app.service.providers.delete(app.caller, app.settings.tenant(tenant), name)
     put(f"Secrets provider `{name}` deleted")
 
