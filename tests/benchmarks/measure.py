@@ -11,15 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def alternate(jobs: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def alternate(
+    jobs: Mapping[str, Callable[[], object]],
+    repeats: int,
+    pick: Callable[[list[float]], float] = statistics.median,
+) -> dict[str, float]:
     """Time jobs in turn, so that whatever else the machine does touches all of them alike.
 
     Args:
         jobs: what to time, by name. Each runs once more beforehand, untimed.
         repeats: how often each is timed.
+        pick: which of each job's times counts.
 
     Returns:
-        The median of each job's times, in seconds.
+        Each job's time, in seconds.
     """
     for job in jobs.values():
         job()
@@ -30,4 +35,4 @@ def alternate(jobs: Mapping[str, Callable[[], object]], repeats: int) -> dict[st
             start = time.perf_counter()
             job()
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(measured) for name, measured in times.items()}
+    return {name: pick(measured) for name, measured in times.items()}

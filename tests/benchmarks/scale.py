@@ -3,8 +3,9 @@
     python tests/benchmarks/scale.py [--secrets 100000] [--keys 1 200 2000] [--only sqlite postgresql]
 
 Everything that is compared is timed in one run and printed as ratios: keys together against as many single
-reads, and against OpenBao's KV engine asked over HTTP for the same keys on one kept connection; a store of a
-hundredth the size against the whole one. Nothing is asserted: a time is no test.
+reads, and against OpenBao's KV engine asked over HTTP for the same keys on one kept connection; a whole
+resolve with its audit and without; a store of a hundredth the size against the whole one; pages of lists. The
+quickest of several runs counts, since others share the machine. Nothing is asserted: a time is no test.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from measure import alternate
 from sqlalchemy import insert
 
 from resolver.core.envelope import Place, Purpose
-from resolver.core.model import SecretValue
+from resolver.core.listing import Listing, Order
+from resolver.core.model import Narrowing, SecretValue
+from resolver.resolution import BlueprintText, Options, resolve
 from resolver.store import tables as t
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, Postgresql, World, database, raw_connection
@@ -60,6 +63,7 @@ def main() -> None:
             large = _filled(_database(dialect, Path(folder)), options.secrets)
             for count in options.keys:
                 _compare(large, small, bao, count, options.repeats)
+            _list(large, small, options.repeats)
             _rotate(large)
             for world in (small, large):
                 world.service.close()
@@ -138,7 +142,9 @@ class Bao:
         self._connection = http.client.HTTPConnection(host, int(port))
         for number in range(count):
             value = f"the password of key{number}, made up"
-            self._ask("POST", number, json.dumps({"data": {"value": value}}))
+            entry = json.dumps({"data": {"value": value}})
+            while "data" not in self._ask("POST", number, entry):  # a new engine is not ready at once
+                time.sleep(0.1)
 
     def _ask(self, method: str, number: int, body: str | None = None) -> Any:  # noqa: ANN401 - JSON
         path, headers = f"/v1/secret/data/key{number}", {"X-Vault-Token": ROOT_TOKEN}
@@ -160,32 +166,75 @@ def _use(world: World, first: int, count: int, *, audited: bool = True) -> None:
         raise SystemExit(f"{count} were asked for, {len(answer.secrets)} came")
 
 
+def _resolve(world: World, count: int, *, audited: bool = True) -> None:
+    calls = "".join(f"  k{number}: {{ get_secret: key{number} }}\n" for number in range(count))
+    text = BlueprintText("b.yaml", f"a:\n{calls}".encode(), None)
+    quiet = nullcontext() if audited else mock.patch.object(world.service.trail, "commit")
+    with quiet:
+        resolve(world.service, world.admin, "home", [text], Options()).blueprints[0].text()
+
+
 def _singly(world: World, count: int) -> None:
     for number in range(count):
         _use(world, number, 1)
 
 
 def _compare(large: World, small: World, bao: Bao, count: int, repeats: int) -> None:
-    together, singly, unaudited, in_small, elsewhere = (
+    together, singly, unaudited, in_small, elsewhere, whole, whole_unaudited = (
         "together",
         "one by one",
         "together, no audit",
         "together, 1/100 of the store",
         "OpenBao KV",
+        "a whole resolve",
+        "a whole resolve, no audit",
     )
     jobs: dict[str, Callable[[], object]] = {
         together: partial(_use, large, 0, count),
         unaudited: partial(_use, large, 0, count, audited=False),
         elsewhere: partial(bao.read, count),
+        whole: partial(_resolve, large, count),
+        whole_unaudited: partial(_resolve, large, count, audited=False),
     }
     if count <= 1000:
         jobs[in_small] = partial(_use, small, 0, min(count, 900))
-    times = alternate(jobs, repeats)
+    times = alternate(jobs, repeats, min)
     times |= alternate({singly: partial(_singly, large, count)}, 1 if count > 1 else repeats)
     base = times[together]
     for name, seconds in times.items():
         _say(f"  {count:>5} keys  {name:<28} {seconds * 1000:>9.1f} ms  {seconds / base:>7.2f}x")
-    _say(f"  {count:>5} keys  audit is {100 * (1 - times[unaudited] / base):.0f} % of {together}")
+    for unrecorded, recorded in ((unaudited, together), (whole_unaudited, whole)):
+        share = 100 * (1 - times[unrecorded] / times[recorded])
+        _say(f"  {count:>5} keys  audit is {share:.0f} % of {recorded}")
+
+
+def _list(large: World, small: World, repeats: int) -> None:
+    """Pages of a hundred, of all secrets or of those that a token's patterns, or a search, let through."""
+    narrow = {
+        world.url: world.caller("admin", Narrowing(keys=("key9*", "other_*"))) for world in (large, small)
+    }
+    last = large.service.secrets.list(large.admin, "home", Listing(size=0)).total - 100
+
+    def page(world: World, listing: Listing, *, narrowed: bool = False) -> None:
+        caller = narrow[world.url] if narrowed else world.admin
+        if not world.service.secrets.list(caller, "home", listing).items:
+            raise SystemExit("a page is empty")
+
+    by_key = [Order.parse("-key")]
+    times = alternate(
+        {
+            "first page, 1/100 of the store": partial(page, small, Listing(size=100)),
+            "first page": partial(page, large, Listing(size=100)),
+            "last page": partial(page, large, Listing(size=100, offset=last)),
+            "first page, sorted by key": partial(page, large, Listing(size=100, order=by_key)),
+            "first page of a search": partial(page, large, Listing("99", size=100)),
+            "first page, token narrowed to keys": partial(page, large, Listing(size=100), narrowed=True),
+        },
+        repeats,
+        min,
+    )
+    for name, seconds in times.items():
+        _say(f"  list        {name:<35} {seconds * 1000:>9.1f} ms")
 
 
 def _rotate(world: World) -> None:
