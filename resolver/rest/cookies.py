@@ -25,13 +25,17 @@ _SECURE_NAME = "__Host-resolver-session"
 _PLAIN_NAME = "resolver-session"
 
 
-def _name(connection: HTTPConnection) -> str:
-    return _SECURE_NAME if connection.url.scheme == "https" else _PLAIN_NAME
+def _is_secure(connection: HTTPConnection) -> bool:
+    """Whether the browser came over TLS; one's own page says so where a proxy does not pass it on."""
+    headers = connection.headers
+    own = "https://" + headers.get("Host", "")
+    return connection.url.scheme == "https" or headers.get("Origin") == own
 
 
 def read_session(connection: HTTPConnection) -> str:
-    """The secret in the session's cookie; empty without one."""
-    return connection.cookies.get(_name(connection), "")
+    """The secret in the session's cookie; empty without one. Over TLS one without the prefix is none."""
+    plain = "" if _is_secure(connection) else connection.cookies.get(_PLAIN_NAME, "")
+    return connection.cookies.get(_SECURE_NAME, plain)
 
 
 def demand_proof(connection: HTTPConnection, secret: str) -> None:
@@ -48,12 +52,13 @@ def demand_proof(connection: HTTPConnection, secret: str) -> None:
 
 def set_session(connection: HTTPConnection, response: Response, secret: str) -> None:
     """Give the browser a session."""
+    secure = _is_secure(connection)
     response.set_cookie(
-        _name(connection),
+        _SECURE_NAME if secure else _PLAIN_NAME,
         secret,
         max_age=int(LONGEST.total_seconds()),
         path="/",
-        secure=connection.url.scheme == "https",
+        secure=secure,
         httponly=True,
         samesite="strict",
     )
@@ -61,10 +66,11 @@ def set_session(connection: HTTPConnection, response: Response, secret: str) -> 
 
 def drop_session(connection: HTTPConnection, response: Response) -> None:
     """Have the browser forget its session."""
+    secure = _is_secure(connection)
     response.delete_cookie(
-        _name(connection),
+        _SECURE_NAME if secure else _PLAIN_NAME,
         path="/",
-        secure=connection.url.scheme == "https",
+        secure=secure,
         httponly=True,
         samesite="strict",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -13,9 +14,18 @@ from resolver.rest.cookies import PROOF_HEADER
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
-SESSION = "/api/v1/resolver/session"
+OWN = "/api/v1/resolver"
+SESSION = f"{OWN}/session"
 LIST = "/api/v3.1/secrets"
 JSON = {"Content-Type": "application/json"}
+
+
+class Anything(dict[str, str]):
+    """Something for each parameter of a path."""
+
+    def __missing__(self, key: str) -> str:
+        """A name."""
+        return "x"
 
 
 class Browser:
@@ -81,7 +91,13 @@ def test_a_cookie_without_its_proof_does_nothing(live: Live) -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "foreign",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_pages_of_other_sites_get_nothing(live: Live, foreign: dict[str, str]) -> None:
     """Not even the name of who is signed in, and they can't sign anybody in."""
@@ -95,12 +111,92 @@ def test_pages_of_other_sites_get_nothing(live: Live, foreign: dict[str, str]) -
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_a_form_can_not_sign_in(live: Live) -> None:
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_form_can_not_sign_in(live: Live, kind: str) -> None:
     """A body that does not say that it is JSON is refused: forms can't say so."""
     with Browser(live) as browser:
-        answer = browser.http.post(SESSION, content=b'{"username": "admin", "password": "admin password"}')
+        body, headers = json.dumps(ADMIN).encode(), {"Content-Type": kind} if kind else {}
+        answer = browser.http.post(SESSION, content=body, headers=headers)
         assert answer.status_code == 415
+        assert "Set-Cookie" not in answer.headers
         assert browser.http.post(SESSION, content=b"{", headers=JSON).status_code == 400
+
+
+def test_no_route_takes_a_cookie_alone(live: Live) -> None:
+    """All that ask who is there refuse a session without its proof, whatever they do."""
+    with Browser(live) as browser:
+        browser.sign_in(ADMIN)
+        asked = 0
+        for path, methods in live.http.get("/openapi.json").json()["paths"].items():
+            for method, route in methods.items():
+                if "security" in route:
+                    answer = browser.ask(method.upper(), path.format_map(Anything()), **{PROOF_HEADER: ""})
+                    assert answer.status_code == 403, (method, path)
+                    assert answer.json()["message"] == "a session needs its proof in the header X-CSRF-Token"
+                    asked += 1
+        assert asked > 50
+
+
+@pytest.mark.parametrize("by_proxy", [True, False])
+def test_the_cookie_over_tls(live: Live, by_proxy: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """It is secure and bound to the host: by the word of the proxy, or of the page where that says nothing."""
+    own = f"https://{live.http.base_url.netloc.decode()}"
+    headers = {"X-Forwarded-Proto": "https"} if by_proxy else {"Origin": own}
+    with Browser(live) as browser:
+        cookie = browser.sign_in(ADMIN, **headers).headers["Set-Cookie"]
+        assert cookie.startswith("__Host-resolver-session=")
+        for part in ("Secure", "HttpOnly", "SameSite=strict", "Path=/"):
+            assert part in cookie.split("; ")
+        assert "Domain" not in cookie
+        secret = cookie.partition("=")[2].partition(";")[0]
+        kept = {"Cookie": f"__Host-resolver-session={secret}"}
+        assert browser.ask("GET", LIST, **kept, **headers).status_code == 200
+        assert browser.ask("GET", LIST, **kept).status_code == 200  # browsers name no origin here
+        planted = browser.ask("GET", LIST, Cookie=f"resolver-session={secret}", **headers)
+        assert planted.status_code == 401
+        dropped = browser.ask("DELETE", SESSION, **kept, **headers)
+        assert dropped.status_code == 204
+        assert dropped.headers["Set-Cookie"].startswith('__Host-resolver-session=""; ')
+        assert "Secure" in dropped.headers["Set-Cookie"]
+        assert browser.ask("GET", LIST, **kept, **headers).status_code == 401
+
+
+def test_what_changes_under_a_session(live: Live) -> None:
+    """A role that is lost, a new password and a deactivation count at the next request."""
+    users, admin = live.world.service.users, live.world.admin
+    live.user("u", home=TenantRole.USER)
+    with Browser(live) as browser, Browser(live) as other:
+        users.set_password(admin, "u", "password of u")
+        browser.sign_in({"username": "u", "password": "password of u"})
+        assert browser.ask("PUT", f"{LIST}/k", {"value": "v"}).status_code == 200
+        live.world.service.tenants.remove_member(admin, "home", "u")
+        assert browser.ask("GET", f"{LIST}/k").status_code == 403
+        users.set_password(admin, "u", "another password")
+        assert browser.ask("GET", SESSION).status_code == 401
+        other.sign_in({"username": "u", "password": "another password"})
+        assert other.ask("GET", SESSION).status_code == 200
+        users.set_active(admin, "u", active=False)
+        assert other.ask("GET", SESSION).status_code == 401
+
+
+def test_no_answer_is_kept(live: Live) -> None:
+    """Values, lists, refusals and the session's proof: neither the browser nor a proxy may store them."""
+    live.world.secret("k")
+    with Browser(live) as browser:
+        assert browser.sign_in(ADMIN).headers["Cache-Control"] == "no-store"
+        for method, path in (
+            ("GET", f"{OWN}/secrets/k"),
+            ("GET", f"{OWN}/secrets/nothing"),
+            ("GET", f"{OWN}/secrets"),
+            ("GET", SESSION),
+            ("POST", f"{OWN}/sealed-export"),
+        ):
+            answer = browser.ask(method, path, {"passphrase": "long enough"} if method == "POST" else None)
+            assert answer.headers["Cache-Control"] == "no-store", path
+            assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +245,7 @@ def test_the_files_of_the_console(live: Live) -> None:
     policy = page.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "unsafe" not in policy
+    assert "require-trusted-types-for 'script'" in policy
     assert page.headers["X-Frame-Options"] == "DENY"
     assert page.headers["Referrer-Policy"] == "no-referrer"
     again = live.http.get("/console/", headers={"If-None-Match": page.headers["ETag"]})
