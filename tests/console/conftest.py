@@ -176,7 +176,7 @@ def dialog(page: Page) -> Locator:
 
 def said(page: Page, words: str) -> None:
     """Wait until the page tells that something was done."""
-    page.locator("#said", has_text=words).wait_for()
+    page.locator(".said", has_text=words).last.wait_for()
 
 
 def value_of(world: World, key: str, tenant: str = "home") -> str:

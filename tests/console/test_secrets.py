@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
@@ -308,15 +308,13 @@ def _fill(console: Console, count: int) -> None:
             table: dict(connection.execute(text(f"SELECT * FROM {table}")).mappings().one())
             for table in tables
         }
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1})"
+        own = {"key": "printf('key_%06d', i)", "id": "'id-' || i", "secret_id": "'id-' || i"}
         for table, fields in known.items():
-            rows: list[dict[str, Any]] = []
-            for number in range(1, count):
-                own = {"key": f"key_{number:06}", "id": f"id-{number}", "secret_id": f"id-{number}"}
-                own |= {"folded_key": own["key"], "search_key": own["key"]}
-                rows.append(fields | {name: value for name, value in own.items() if name in fields})
+            made = ", ".join(own.get(name, f":{name}") for name in fields)
             names = ", ".join(fields)
-            places = ", ".join(f":{name}" for name in fields)
-            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), rows)
+            given = {name: value for name, value in fields.items() if name not in own}
+            connection.execute(text(f"{numbers} INSERT INTO {table} ({names}) SELECT {made} FROM n"), given)
 
 
 def test_a_hundred_thousand_secrets(console: Console) -> None:

@@ -1,6 +1,7 @@
 // What is one's own: roles, password, access tokens. For sys_admins also the tokens of others.
 
 import { tokens, users } from "./api.js";
+import { copyForAWhile } from "./clipboard.js";
 import { button, confirm, dialog, el, empty, field, iconButton, problem, say, time } from "./dom.js";
 import { Listing } from "./listing.js";
 
@@ -98,17 +99,10 @@ function createToken(context) {
 /** A token is whole here and never again. */
 function showToken(made) {
   const errors = el("div", {});
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(made.value);
-      say("Token copied");
-    } catch {
-      errors.replaceChildren(problem({ message: "the browser did not let this page copy", hint: "select the token and copy it by hand" }));
-    }
-  };
+  const copy = () => copyForAWhile(made.value).catch((error) => errors.replaceChildren(problem(error)));
   return dialog("Your new token", {
     wide: true,
-    fields: [el("p", {}, "Copy it now: it is not shown again."), el("pre", { class: "value", tabindex: 0 }, made.value), el("div", { class: "bar middle" }, iconButton("copy", "Copy the token", copy)), errors],
+    fields: [el("p", {}, "Copy it now: it is not shown again."), el("pre", { class: "value", tabindex: 0, translate: "no" }, made.value), el("div", { class: "bar middle" }, iconButton("copy", "Copy the token", copy)), errors],
   });
 }
 

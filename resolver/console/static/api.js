@@ -2,6 +2,7 @@
 
 const OWN = "/api/v1/resolver";
 const TIMEOUT_MS = 30_000;
+const PATIENT_MS = 600_000; // for what goes through all secrets or records
 
 let proof = "";
 let onSignedOut = async () => false;
@@ -49,7 +50,7 @@ async function isNewer(sent) {
   }
 }
 
-async function askOnce(method, path, { body, tenant, query }) {
+async function askOnce(method, path, { body, tenant, query, patient }) {
   const headers = {};
   if (proof) headers["X-CSRF-Token"] = proof;
   if (tenant) headers["Tenant"] = tenant;
@@ -65,13 +66,13 @@ async function askOnce(method, path, { body, tenant, query }) {
       cache: "no-store",
       redirect: "error",
       referrerPolicy: "no-referrer",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(patient ? PATIENT_MS : TIMEOUT_MS),
     });
   } catch (error) {
     const late = error.name === "TimeoutError";
     throw new ApiError(0, {
       message: late ? "the server did not answer in time" : "the server can't be reached",
-      hint: "try again; what was typed is still here",
+      hint: method === "GET" ? "try again" : "what was typed is still here; see whether it was done all the same before you try again",
     });
   }
   const text = answer.status === 204 ? "" : await answer.text();
@@ -116,15 +117,15 @@ export const secrets = {
   create: (tenant, key, body) => own("PUT", at(key), { tenant, body }),
   show: (tenant, key) => own("GET", at(key), { tenant }),
   change: (tenant, key, body) => own("PATCH", at(key), { tenant, body }),
-  remove: (tenant, key) => own("DELETE", at(key), { tenant }),
-  uses: (tenant, key) => own("GET", `${at(key)}/uses`, { tenant }),
+  remove: (tenant, key, version) => own("DELETE", at(key), { tenant, query: { if_version: version } }),
+  uses: (tenant, key) => own("GET", `${at(key)}/uses`, { tenant, patient: true }),
   history: (tenant, key) => own("GET", `${at(key)}/history`, { tenant }),
   rollBack: (tenant, key, body) => own("POST", `${at(key)}/rollback`, { tenant, body }),
 };
 
 export const moving = {
-  seal: (tenant, body) => own("POST", "/sealed-export", { tenant, body }),
-  open: (tenant, body) => own("POST", "/sealed-import", { tenant, body }),
+  seal: (tenant, body) => own("POST", "/sealed-export", { tenant, body, patient: true }),
+  open: (tenant, body) => own("POST", "/sealed-import", { tenant, body, patient: true }),
 };
 
 export const blueprints = {
@@ -133,8 +134,8 @@ export const blueprints = {
 
 export const trail = {
   list: (query) => own("GET", "/audit", { query }),
-  verify: (tenant) => own("GET", "/audit/verify", { query: { tenant } }),
-  uses: (tenant) => own("GET", "/uses", { tenant }),
+  verify: (tenant) => own("GET", "/audit/verify", { query: { tenant }, patient: true }),
+  uses: (tenant) => own("GET", "/uses", { tenant, patient: true }),
 };
 
 const V31 = "/api/v3.1";

@@ -1,26 +1,37 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
+import { page as account } from "./account.js";
 import { session, whenSignedOut } from "./api.js";
+import { page as audit } from "./audit.js";
+import { page as check } from "./check.js";
+import { clearClipboard } from "./clipboard.js";
 import { button, el, empty, problem, say } from "./dom.js";
 import { Rights } from "./rules.js";
+import { page as secrets } from "./secrets.js";
 import { signIn, signInAgain } from "./signin.js";
+import { page as tenants } from "./tenants.js";
+import { page as users } from "./users.js";
+import { page as uses } from "./uses.js";
+
+// All pages come at once: not every browser asks again for a module that it once failed to get.
 
 const NO_TENANT = "-"; // can't be a tenant's name: those begin with a letter
 
 const PAGES = [
-  { name: "secrets", title: "Secrets", module: "./secrets.js", allowed: (rights, tenant) => rights.may("secret:list", tenant) },
-  { name: "check", title: "Blueprint check", module: "./check.js", allowed: (rights, tenant) => rights.may("secret:list", tenant) },
-  { name: "uses", title: "Uses", module: "./uses.js", allowed: (rights, tenant) => rights.may("audit:read", tenant) },
-  { name: "audit", title: "Audit", module: "./audit.js", allowed: (rights, tenant) => rights.isAdmin || rights.may("audit:read", tenant) },
-  { name: "tenants", title: "Tenants", module: "./tenants.js", allowed: (rights) => rights.tenants.length > 0 },
-  { name: "users", title: "Users", module: "./users.js", allowed: (rights) => rights.isAdmin },
-  { name: "account", title: "Account", module: "./account.js", allowed: () => true },
+  { name: "secrets", title: "Secrets", build: secrets, allowed: (rights, tenant) => rights.may("secret:list", tenant) },
+  { name: "check", title: "Blueprint check", build: check, allowed: (rights, tenant) => rights.may("secret:list", tenant) },
+  { name: "uses", title: "Uses", build: uses, allowed: (rights, tenant) => rights.may("audit:read", tenant) },
+  { name: "audit", title: "Audit", build: audit, allowed: (rights, tenant) => rights.isAdmin || rights.may("audit:read", tenant) },
+  { name: "tenants", title: "Tenants", build: tenants, allowed: (rights) => rights.tenants.length > 0 },
+  { name: "users", title: "Users", build: users, allowed: (rights) => rights.isAdmin },
+  { name: "account", title: "Account", build: account, allowed: () => true },
 ];
 
 const main = document.getElementById("main");
 const header = document.getElementById("header");
 const nav = document.getElementById("nav");
 const who = document.getElementById("who");
+const otherPages = new BroadcastChannel("console"); // of the same browser; told of signing out, and nothing else
 
 let rights = null;
 let turn = 0;
@@ -38,7 +49,7 @@ function decode(text) {
   }
 }
 
-export function link(tenant, page, argument = "") {
+function link(tenant, page, argument = "") {
   const parts = [tenant || NO_TENANT, page, argument].filter((part, index) => part || index < 2);
   return `#/${parts.map(encodeURIComponent).join("/")}`;
 }
@@ -74,8 +85,7 @@ async function show({ focus = true } = {}) {
     refresh,
   };
   try {
-    const { page: build } = await import(page.module);
-    const built = await build(context);
+    const built = await page.build(context);
     if (context.isCurrent()) place.replaceChildren(...built.filter(Boolean));
   } catch (error) {
     if (context.isCurrent()) place.replaceChildren(heading(page.title), problem(error), button("Try again", () => show()));
@@ -105,6 +115,7 @@ function frame(tenant, current, allowed) {
 }
 
 async function signOut() {
+  await clearClipboard();
   try {
     await session.close();
   } catch (error) {
@@ -113,6 +124,7 @@ async function signOut() {
       return;
     }
   }
+  otherPages.postMessage("signed out");
   location.hash = "";
   location.reload(); // nothing of what was shown stays in memory
 }
@@ -141,6 +153,16 @@ whenSignedOut(async () => {
   const now = await signInAgain(before);
   if (now && now !== before) location.reload(); // another person: nothing of what is on the screen is theirs
   return now === before;
+});
+
+otherPages.addEventListener("message", () => location.reload());
+
+// A browser may keep a page that one leaves, as it looks, and show it again when one comes back.
+window.addEventListener("pagehide", () => {
+  for (const open of document.querySelectorAll("dialog")) open.remove();
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
 });
 
 window.addEventListener("hashchange", () => {

@@ -10,10 +10,12 @@ function shape(name, attributes = {}, ...children) {
 }
 
 const DAY_MS = 86_400_000;
+const [MIN_WIDTH, MAX_WIDTH] = [270, 1240]; // as wide as there is room, so that the numbers keep their size
 
 /** Uses over time: one bar for each day between two days, refused ones on top. */
 export function bars(since, until, days) {
-  const [width, height, left, foot] = [720, 150, 40, 22];
+  const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, document.documentElement.clientWidth - 90));
+  const [height, left, foot] = [170, 40, 22];
   const first = Date.parse(`${since}T00:00:00Z`);
   const count = Math.round((Date.parse(`${until}T00:00:00Z`) - first) / DAY_MS) + 1;
   const most = Math.max(1, ...days.map((day) => day.allowed + day.refused));

@@ -64,7 +64,7 @@ export function field(label, control, help = "") {
 }
 
 export function problem(error) {
-  const hint = error.hint ? el("p", { class: "help" }, error.hint) : null;
+  const hint = error.hint ? el("p", { class: "help" }, sentence(error.hint)) : null;
   return el("div", { class: "problem", role: "alert" }, el("p", {}, sentence(error.message)), hint);
 }
 
@@ -74,11 +74,13 @@ export function sentence(message) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
+const WORKING_MS = 500;
+
 let fading = 0;
 
-/** Tell what was done, on the screen and to screen readers. */
+/** Tell what was done, on the screen and to screen readers: in front, since they pass over what a dialog covers. */
 export function say(message) {
-  const place = document.getElementById("said");
+  const place = [...document.querySelectorAll(".said")].at(-1);
   place.textContent = message;
   clearTimeout(fading);
   fading = setTimeout(() => (place.textContent = ""), 6000);
@@ -93,19 +95,24 @@ export function dialog(title, { fields = [], action = "Save", danger = false, su
     const cancel = button(submit ? "Cancel" : "Close", () => shown.close(), "");
     // Without `autocomplete` the browser would keep what was typed with the page's history, on its disk.
     const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields, errors, el("div", { class: "actions" }, cancel, send || null));
-    const shown = el("dialog", { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` }, form);
+    const said = el("div", { class: "said", role: "status" });
+    const shown = el("dialog", { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` }, form, said);
     let result = null;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (!submit || send.disabled) return;
       send.disabled = true;
       errors.replaceChildren();
+      const wait = setTimeout(() => errors.replaceChildren(el("p", { class: "quiet", role: "status" }, "Working…")), WORKING_MS);
       try {
         result = (await submit()) ?? true;
         shown.close();
       } catch (error) {
+        clearTimeout(wait);
         errors.replaceChildren(problem(error));
+        form.lastElementChild.scrollIntoView({ block: "nearest" });
       } finally {
+        clearTimeout(wait);
         send.disabled = false;
       }
     });
@@ -113,6 +120,7 @@ export function dialog(title, { fields = [], action = "Save", danger = false, su
     shown.addEventListener("close", () => {
       shown.remove(); // what was typed goes with it
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      if (said.textContent) say(said.textContent);
       done(result);
     });
     document.body.append(shown);

@@ -12,11 +12,11 @@ export class Listing {
   constructor({ caption, columns, load, none, sort = "", size = 50 }) {
     Object.assign(this, { caption, columns, load, none, sort, size, offset: 0, total: 0 });
     this.turn = 0;
-    this.root = el("div", {});
+    this.root = el("div", { tabindex: -1 });
     this.heads = el("tr", {});
     this.body = el("tbody", {});
     this.table = el("table", { class: "cards" }, el("caption", { class: "unseen" }, caption), el("thead", {}, this.heads), this.body);
-    this.place = el("div", { class: "card flush" }, this.table);
+    this.place = el("div", { class: "card flush", hidden: true }, this.table);
     this.pages = el("div", { class: "pages" });
     this.note = el("div", {});
     this.root.append(this.note, this.place, this.pages);
@@ -46,12 +46,12 @@ export class Listing {
   }
 
   draw(items) {
-    const focused = this.body.contains(document.activeElement) && focusOf(document.activeElement);
+    const focused = this.body.contains(document.activeElement) ? (document.activeElement.dataset.focus ?? "") : null;
     this.heads.replaceChildren(...this.columns.map((column) => this.head(column)));
     this.body.replaceChildren(...items.map((item) => this.row(item)));
     this.place.hidden = items.length === 0;
     this.drawPages(items.length);
-    if (focused) this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+    if (focused !== null) (this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`) ?? this.root).focus();
   }
 
   row(item) {
@@ -116,10 +116,6 @@ export class Listing {
     on.disabled = this.offset + shown >= this.total;
     this.pages.replaceChildren(el("span", { role: "status" }, words), sorter, size, back, on);
   }
-}
-
-function focusOf(element) {
-  return element.dataset.focus || "";
 }
 
 /** Calls something a moment after the last time that it was asked for. */

@@ -85,6 +85,5 @@ function tell(result) {
   const wrong = Object.entries(result.errors).map(([position, problems]) => `Entry ${Number(position) + 1}: ${Object.entries(problems).map(([name, words]) => `${name}: ${[words].flat().join(", ")}`).join("; ")}`);
   const list = (title, lines) => (lines.length ? [el("h3", {}, title), el("ul", {}, ...lines.map((line) => el("li", {}, line)))] : []);
   const stored = result.stored === 1 ? "1 secret stored." : `${result.stored} secrets stored.`;
-  say(stored);
   return dialog("Imported", { fields: [el("p", {}, stored), ...list("Already there", taken), ...list("Could not be stored", wrong)] });
 }

@@ -1,11 +1,11 @@
 // Dialogs about one secret. Values are in a dialog only as long as it is open, and shown ones for a short while.
 
 import { secrets } from "./api.js";
+import { copyForAWhile } from "./clipboard.js";
 import { button, dialog, el, field, iconButton, problem, say, time, wallClock } from "./dom.js";
 import { KNOWN_TO } from "./rules.js";
 
 const SHOWN_MS = 30_000;
-const COPIED_MS = 30_000;
 const KEY = /^[A-Za-z][A-Za-z0-9._~-]*$/; // another one would not even fit into the address
 const MAX_VALUE = 1024 * 1024;
 
@@ -155,6 +155,7 @@ export async function showValue(context, secret) {
     place.replaceChildren(el("p", { class: "quiet" }, words));
     foot.replaceChildren(button("Show", show));
   };
+  const copy = () => copyForAWhile(value).catch((error) => errors.replaceChildren(problem(error)));
   async function show() {
     foot.replaceChildren();
     errors.replaceChildren();
@@ -180,42 +181,14 @@ export async function showValue(context, secret) {
       if (seconds <= 0) mask("Masked again.");
       else left.textContent = `Masked in ${seconds} s`;
     };
-    place.replaceChildren(el("pre", { class: "value", tabindex: 0, "aria-label": `Value of ${secret.key}` }, value));
-    foot.replaceChildren(iconButton("copy", `Copy the value of ${secret.key}`, () => copy(value, errors)), button("Mask", () => mask("Masked.")), left);
+    place.replaceChildren(el("pre", { class: "value", tabindex: 0, translate: "no", "aria-label": `Value of ${secret.key}` }, value));
+    foot.replaceChildren(iconButton("copy", `Copy the value of ${secret.key}`, copy), button("Mask", () => mask("Masked.")), left);
     count();
     clock = setInterval(count, 500);
   }
   const closed = dialog(`Value of ${secret.key}`, { fields: [place, foot, errors], opened: show });
   await closed;
   mask("");
-}
-
-let clearing = 0;
-
-async function copy(value, errors) {
-  if (!navigator.clipboard) {
-    errors.replaceChildren(problem({ message: "the browser lets pages copy over TLS or from this machine only", hint: "select the text and copy it by hand; nothing clears the clipboard then" }));
-    return;
-  }
-  try {
-    await navigator.clipboard.writeText(value);
-  } catch {
-    errors.replaceChildren(problem({ message: "the browser did not let this page copy" }));
-    return;
-  }
-  say("Copied. The clipboard is cleared in 30 seconds.");
-  clearTimeout(clearing);
-  clearing = setTimeout(clearClipboard, COPIED_MS);
-}
-
-/** Browsers let a page write the clipboard only while it has the focus: else it is cleared once it comes back. */
-async function clearClipboard() {
-  try {
-    await navigator.clipboard.writeText("");
-    say("Clipboard cleared");
-  } catch {
-    window.addEventListener("focus", clearClipboard, { once: true });
-  }
 }
 
 const TITLES = ["Version", "Made", "By", "State"];

@@ -190,7 +190,7 @@ function actions(secret, context, after) {
 function remove(context, secret) {
   const text = `Secret ${secret.key} of tenant ${secret.tenant} goes away with all ${secret.version === 1 ? "it holds" : `its ${secret.version} versions`}. Blueprints that ask for it will not resolve. This can't be undone.`;
   return confirm(`Delete ${secret.key}?`, text, "Delete", async () => {
-    await secrets.remove(context.rights.from(secret, context.tenant), secret.key);
+    await secrets.remove(context.rights.from(secret, context.tenant), secret.key, secret.version);
     say(`Secret ${secret.key} deleted`);
   });
 }

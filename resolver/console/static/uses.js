@@ -15,7 +15,7 @@ async function ofSecret(context, key) {
   const titles = ["Blueprint", "Digest", "Version", "By", "Tenant", "Uses", "First", "Last", "Decision"];
   const cells = (use) => [
     use.blueprint || el("span", { class: "quiet" }, "no blueprint named"),
-    use.digest ? el("code", { title: use.digest }, use.digest.slice(0, 12)) : "",
+    use.digest ? el("code", { class: "short", title: use.digest }, use.digest.slice(0, 12)) : "",
     use.version === null ? "–" : String(use.version),
     use.caller,
     use.tenant,
@@ -41,7 +41,7 @@ async function ofTenant(context) {
   const cells = (pair) => [el("a", { href: context.link("uses", pair.key) }, el("code", {}, pair.key)), pair.blueprint || "–", pair.count.toLocaleString()];
   return [
     bar,
-    el("section", { class: "card" }, el("h2", {}, "Over time"), bars(since, until, days), el("p", { class: "quiet" }, `${sum("allowed").toLocaleString()} allowed, ${sum("refused").toLocaleString()} refused, since ${since}.`)),
+    el("section", { class: "card" }, el("h2", {}, "Over time"), bars(since, until, days), el("p", { class: "quiet" }, el("span", { class: "key-of" }), `${sum("allowed").toLocaleString()} allowed, `, el("span", { class: "key-of refused" }), `${sum("refused").toLocaleString()} refused, since ${since}.`)),
     pairs.length > 0
       ? el(
           "section",
