@@ -213,6 +213,7 @@ def test_on_a_slow_line(console: Console) -> None:
     for _ in range(3):
         page.get_by_label("Key").press("Enter")
     assert dialog(page).get_by_role("button", name="Create", exact=True).is_disabled()
+    dialog(page).get_by_text("Working…").wait_for()
     held[0].continue_()
     said(page, "Secret three created")
     assert sent == ["PUT"]

@@ -104,6 +104,7 @@ def shared(shared: Console) -> Iterator[Console]:
     create(cora, "home", "private", "v3", visibility=Visibility.PRIVATE)
     world.secret("everywhere", visibility=Visibility.GLOBAL)
     world.secret("elsewhere", tenant="away", visibility=Visibility.GLOBAL)
+    world.secret("elsewhere-alone", tenant="away")
     return shared
 
 
@@ -132,15 +133,24 @@ def test_what_is_offered(shared: Console, name: str) -> None:
     assert found == OFFERED[name]
 
 
-ACTIONS: dict[str, tuple[str, str, Any]] = {
-    SHOW: ("GET", "", None),
-    EDIT: ("PATCH", "", {"rotate_after": 9}),
-    WIDEN: ("PATCH", "", {"visibility": "global"}),
-    HIDE: ("PATCH", "", {"hidden": True}),
-    USES: ("GET", "/uses", None),
-    OWNER: ("PATCH", "", {"owner": "una"}),
-    DELETE: ("DELETE", "", None),
-}
+ACTIONS: list[tuple[str, str, str, Any]] = [
+    (SHOW, "GET", "", None),
+    (EDIT, "PATCH", "", {"rotate_after": 9}),
+    (EDIT, "PATCH", "", {"value": "other"}),
+    (EDIT, "POST", "/rollback", {"version": 1}),
+    (WIDEN, "PATCH", "", {"visibility": "global"}),
+    (HIDE, "PATCH", "", {"hidden": True}),
+    (HIDE, "PATCH", "", {"hidden": False}),
+    (HISTORY, "GET", "/history", None),
+    (USES, "GET", "/uses", None),
+    (OWNER, "PATCH", "", {"owner": "una"}),
+    (DELETE, "DELETE", "", None),
+]
+"""What stands behind each icon: what is offered, a method, the end of a path, a body."""
+
+AS_THEY_ARE: dict[str, list[Any]] = {"everywhere": [{"visibility": "global"}]}
+AS_THEY_ARE |= {key: [*AS_THEY_ARE.get(key, []), {"hidden": key == "hidden"}] for key in KEYS}
+"""What would change nothing about a secret, so that it is not refused."""
 
 
 @pytest.mark.parametrize("name", [name for name in OFFERED if name != "admin"])
@@ -150,9 +160,9 @@ def test_what_is_not_offered_is_refused(shared: Console, name: str) -> None:
     proof = http.post(SESSION, json={"username": name, "password": PASSWORD}).json()["csrf_token"]
     headers = {"X-CSRF-Token": proof, "Tenant": "home"}
     for key in KEYS:
-        for kind, (method, path, body) in ACTIONS.items():
-            if kind in OFFERED[name].get(key, set()) or (kind == WIDEN and key == "everywhere"):
-                continue  # as wide as can be, so that it would not change
+        for kind, method, path, body in ACTIONS:
+            if kind in OFFERED[name].get(key, set()) or body in AS_THEY_ARE[key]:
+                continue
             answer = http.request(method, f"{OWN}/secrets/{key}{path}", json=body, headers=headers)
             hidden = kind == SHOW and answer.status_code == 200 and answer.json()["value"] is None
             elsewhere = key == "elsewhere" and answer.json().get("error_code") == "illegal_action_error"
@@ -165,6 +175,12 @@ def test_what_is_not_offered_is_refused(shared: Console, name: str) -> None:
         if not BUTTONS.get(name):
             answer = http.request(method, f"{OWN}{path}", json=body, headers=headers)
             assert answer.status_code == 403, (path, answer.text)
+    answer = http.put(f"{OWN}/secrets/new", json={"value": "v", "visibility": "global"}, headers=headers)
+    assert answer.status_code == 403
+    everywhere = http.get(f"{OWN}/secrets?_all_tenants=true", headers=headers)
+    assert everywhere.status_code == (200 if OFFERED[name] else 403)
+    assert "elsewhere-alone" not in everywhere.text
+    assert http.get(f"{OWN}/secrets", headers=headers | {"Tenant": "away"}).status_code == 403
     for path in ("/uses", "/audit?tenant=home", "/audit/verify?tenant=home"):
         if name != "manny":
             assert http.get(f"{OWN}{path}", headers=headers).status_code == 403

@@ -46,6 +46,40 @@ def test_sign_in_and_out(console: Console) -> None:
     assert page.get_by_text("db_password").count() == 0
 
 
+def test_signing_out_ends_it_in_all_pages(console: Console) -> None:
+    """What was copied leaves the clipboard, and other pages of the browser show nothing any more."""
+    console.world.secret("db_password", "copied words")
+    page = console.open("una", permissions=["clipboard-read", "clipboard-write"])
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_text("db_password", exact=True).wait_for()
+    page.bring_to_front()
+    page.get_by_role("button", name="Show the value of db_password").click()
+    page.get_by_role("button", name="Copy the value of db_password").click()
+    said(page, "Copied")
+    page.get_by_role("button", name="Close").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "copied words"
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("User name").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") != "copied words"
+    other.get_by_label("User name").wait_for()
+    assert "db_password" not in other.content()
+
+
+def test_a_page_that_the_browser_keeps(console: Console) -> None:
+    """One leaves: no dialog stays, with what it shows. One comes back: the page begins anew."""
+    console.world.secret("db_password", "shown words")
+    page = console.open("una")
+    page.get_by_role("button", name="Show the value of db_password").click()
+    page.locator("pre.value", has_text="shown words").wait_for()
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert "shown words" not in page.content()
+    page.context.clear_cookies()  # signed out meanwhile
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    page.get_by_label("User name").wait_for()
+    assert "db_password" not in page.content()
+
+
 def test_a_token_opens_a_session_unless_it_is_narrowed(console: Console) -> None:
     """The console says why a narrowed one does not."""
     tokens = console.world.service.tokens

@@ -141,7 +141,7 @@ def test_no_route_takes_a_cookie_alone(live: Live) -> None:
 
 @pytest.mark.parametrize("by_proxy", [True, False])
 def test_the_cookie_over_tls(live: Live, by_proxy: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """It is secure and bound to the host: by the word of the proxy, or of the page where that says nothing."""
+    """It is secure and bound to the host: by the word of the proxy, or of the page where it says nothing."""
     own = f"https://{live.http.base_url.netloc.decode()}"
     headers = {"X-Forwarded-Proto": "https"} if by_proxy else {"Origin": own}
     with Browser(live) as browser:
