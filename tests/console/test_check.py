@@ -130,6 +130,16 @@ def test_files_and_texts_that_are_none(console: Console) -> None:
     expect(page.locator(".summary")).to_have_text("No get_secret calls.")
     page.get_by_role("button", name="Clear").click()
     assert page.locator(".summary").count() == 0
+    for content, words in (
+        (b"#" * (8 * 1024 * 1024 + 1), "The file is over 8 MiB: a blueprint has at most that."),
+        (b"a: \xff", "The file can't be read as UTF-8 text."),
+    ):
+        page.get_by_label("Or a file").set_input_files([chosen | {"buffer": content}])
+        expect(page.get_by_role("alert")).to_have_text(words)
+    page.get_by_label("Blueprint", exact=True).fill("a: typed")
+    page.get_by_role("link", name="Secrets").click()
+    page.get_by_role("link", name="Blueprint check").click()
+    expect(page.get_by_label("Blueprint", exact=True)).to_have_value("a: typed")
 
 
 def test_nothing_of_it_is_stored(console: Console, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ async function askOnce(method, path, { body, tenant, query, patient }) {
     const late = error.name === "TimeoutError";
     throw new ApiError(0, {
       message: late ? "the server did not answer in time" : "the server can't be reached",
-      hint: method === "GET" ? "try again" : "what was typed is still here; see whether it was done all the same before you try again",
+      hint: method === "GET" ? "" : "what was typed is still here; see whether it was done all the same before you try again",
     });
   }
   const text = answer.status === 204 ? "" : await answer.text();

@@ -2,6 +2,7 @@
 
 import { blueprints } from "./api.js";
 import { button, el, field, problem, sentence } from "./dom.js";
+import { readText } from "./files.js";
 
 const STATES = {
   usable: { sign: "✓", words: "exists and may be used", short: "may be used", kind: "good" },
@@ -13,6 +14,7 @@ const STATES = {
 };
 const WORST_FIRST = ["wrong", "not_found", "not_permitted", "depends_on_value", "run_time", "usable"];
 const LINE_BREAK = /\r\n|[\r\n\u0085\u2028\u2029]/;
+const MAX_TEXT = 8 * 1024 * 1024;
 const PLAIN_KEY = /^[A-Za-z][A-Za-z0-9._~-]*$/;
 
 let kept = { text: "", inputs: "", name: "", result: null, tenant: "" };
@@ -50,11 +52,16 @@ export async function page(context) {
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
     if (!chosen) return;
-    text.value = await chosen.text();
+    try {
+      text.value = await readText(chosen, { most: MAX_TEXT, what: "a blueprint" });
+    } catch (error) {
+      errors.replaceChildren(problem(error));
+      return;
+    }
     kept.name = chosen.name;
     await look();
   });
-  text.addEventListener("input", () => (kept.name = ""));
+  text.addEventListener("input", () => Object.assign(kept, { name: "", text: text.value }));
   const form = el(
     "form",
     { class: "card", autocomplete: "off" },
@@ -113,7 +120,10 @@ function marked(text, calls) {
   }
   const inner = [...spans.values()].sort((a, b) => a.line - b.line || a.column - b.column);
   const starting = new Map();
-  for (const call of inner) starting.set(call.line, [...(starting.get(call.line) || []), call]);
+  for (const call of inner) {
+    if (!starting.has(call.line)) starting.set(call.line, []);
+    starting.get(call.line).push(call);
+  }
   const open = [];
   const made = lines.map((characters, index) => {
     const number = index + 1;

@@ -2,6 +2,7 @@
 
 import { moving } from "./api.js";
 import { dialog, el, field, say } from "./dom.js";
+import { readText } from "./files.js";
 
 const SHORTEST = 8;
 
@@ -72,7 +73,7 @@ export async function importSecrets(context) {
     ],
     action: "Import",
     submit: async () => {
-      result = await moving.open(tenant, { text: await file.files[0].text(), passphrase: passphrase.value || null, override: override.checked });
+      result = await moving.open(tenant, { text: await readText(file.files[0]), passphrase: passphrase.value || null, override: override.checked });
     },
   });
   if (!result) return false;

@@ -3,6 +3,7 @@
 import { secrets } from "./api.js";
 import { copyForAWhile } from "./clipboard.js";
 import { button, dialog, el, field, iconButton, problem, say, time, wallClock } from "./dom.js";
+import { readText } from "./files.js";
 import { KNOWN_TO } from "./rules.js";
 
 const SHOWN_MS = 30_000;
@@ -21,13 +22,7 @@ function valueInput(label, { required, help }) {
     nodes: [field(label, text, help), field("Or a file", file, "Its content is taken as it is, byte for byte.")],
     async read() {
       if (file.files.length === 0) return text.value || null;
-      const [chosen] = file.files;
-      if (chosen.size > MAX_VALUE) throw new Error("the file is over 1 MiB: a value has at most that");
-      try {
-        return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await chosen.arrayBuffer());
-      } catch {
-        throw new Error("the file can't be read as UTF-8 text: a value is text");
-      }
+      return readText(file.files[0], { most: MAX_VALUE, what: "a value", exact: true });
     },
   };
 }
