@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 from resolver.core.model import Narrowing
+from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import dialog, row
 
@@ -125,7 +127,9 @@ def test_texts_of_records_tokens_and_files(console: Console) -> None:
 
 
 def test_names_can_not_be_markup(console: Console) -> None:
-    """Users and tenants follow the rule for keys; what breaks it is told back as text."""
+    """Users, tenants and providers follow the rule for keys; what breaks it is told back as text."""
+    with pytest.raises(InvalidRequestError):
+        console.world.service.providers.create(console.world.admin, "home", SHORT, "local", {})
     page = console.open("admin", "home/tenants")
     page.get_by_role("button", name="Create tenant").click()
     page.get_by_label("Name").fill(SHORT)

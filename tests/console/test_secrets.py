@@ -227,6 +227,29 @@ def test_history_and_rollback(console: Console) -> None:
     assert viewer.get_by_role("button", name="Back to version 1").count() == 0
 
 
+def test_a_value_that_a_provider_keeps(console: Console) -> None:
+    """The table and the dialog say so; what the store does not have can't be changed here, all else can."""
+    service, admin = console.world.service, console.world.admin
+    service.providers.create(
+        admin, "home", "bao", "vault", {"url": "http://127.0.0.1:1", "token": "t", "path": "kv"}
+    )
+    service.secrets.create(admin, "home", "far", "", provider="bao", provider_options={"path": "x"})
+    page = console.open("una")
+    expect(row(page, "far").locator("td.key")).to_contain_text("kept with bao")
+    page.get_by_role("button", name="Show the value of far").click()
+    expect(dialog(page).get_by_role("alert")).to_contain_text("Secret 'far' is kept with provider 'bao', and")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Edit far").click()
+    dialog(page).get_by_text("Its value is kept with provider bao.").wait_for()
+    page.get_by_label("New value").fill("v")
+    page.get_by_role("button", name="Save").click()
+    expect(dialog(page).get_by_role("alert")).to_contain_text("bao")
+    page.get_by_label("New value").fill("")
+    page.get_by_label("Rotate after days").fill("30")
+    page.get_by_role("button", name="Save").click()
+    said(page, "Secret far updated")
+
+
 def test_change_the_owner(console: Console) -> None:
     """A sys_admin may; nobody else is offered it."""
     console.world.secret("given")

@@ -94,7 +94,7 @@ export function dialog(title, { fields = [], action = "Save", danger = false, su
     const send = submit && el("button", { type: "submit", class: danger ? "danger" : "main" }, action);
     const cancel = button(submit ? "Cancel" : "Close", () => shown.close(), "");
     // Without `autocomplete` the browser would keep what was typed with the page's history, on its disk.
-    const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields, errors, el("div", { class: "actions" }, cancel, send || null));
+    const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields.filter(Boolean), errors, el("div", { class: "actions" }, cancel, send || null));
     const said = el("div", { class: "said", role: "status" });
     const shown = el("dialog", { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` }, form, said);
     let result = null;

@@ -78,8 +78,9 @@ export function editSecret(context, secret) {
   const expires = expiryInput(secret.expires_at);
   const days = el("input", { type: "number", min: 1, max: 36500, value: secret.rotate_after ?? "", autocomplete: "off" });
   const schema = secret.schema ? [el("details", {}, el("summary", {}, "The value must keep to a JSON Schema"), el("pre", { class: "value", tabindex: 0 }, pretty(secret.schema)))] : [];
+  const elsewhere = secret.provider && el("p", {}, `Its value is kept with provider ${secret.provider}. What this store does not have is changed there.`);
   return dialog(`Edit ${secret.key}`, {
-    fields: [...value.nodes, ...schema, expires.node, field("Rotate after days", days, "Optional. Then the list says that a new value is due.")],
+    fields: [elsewhere, ...value.nodes, ...schema, expires.node, field("Rotate after days", days, "Optional. Then the list says that a new value is due.")],
     submit: async () => {
       const given = await value.read();
       const body = { if_version: secret.version };

@@ -95,7 +95,7 @@ export async function page(context) {
 
 function columns(context, after) {
   return [
-    { title: "Key", field: "key", kind: "key", cell: (secret) => [secret.key, ...expiry(secret)] },
+    { title: "Key", field: "key", kind: "key", cell: (secret) => [el("span", {}, secret.key), ...notes(secret)] },
     { title: "Visibility", field: "visibility", cell: (secret) => visibilityOf(secret, context, after) },
     { title: "Hidden", field: "hidden", cell: (secret) => hiddenOf(secret, context, after) },
     { title: "Tenant", field: "tenant", cell: (secret) => secret.tenant },
@@ -107,9 +107,10 @@ function columns(context, after) {
   ];
 }
 
-function expiry(secret) {
+function notes(secret) {
   const now = new Date().toISOString();
   const tags = [];
+  if (secret.provider) tags.push(el("span", { class: "tag quiet" }, `kept with ${secret.provider}`));
   if (secret.expires_at) {
     const past = secret.expires_at <= now;
     tags.push(el("span", { class: past ? "tag bad" : "tag quiet" }, past ? "expired " : "expires ", time(secret.expires_at)));
