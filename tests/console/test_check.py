@@ -113,7 +113,7 @@ def test_roles_and_inputs(console: Console) -> None:
     assert "secret-input" not in alert.inner_text()
 
 
-def test_files_and_texts_that_are_none(console: Console) -> None:
+def test_files_and_texts_that_are_none(console: Console, tmp_path: Path) -> None:
     """A file is checked as it is chosen; what is wrong with a text is told with its line."""
     fill(console)
     page = console.open("una", "home/check")
@@ -134,7 +134,9 @@ def test_files_and_texts_that_are_none(console: Console) -> None:
         (b"#" * (8 * 1024 * 1024 + 1), "The file is over 8 MiB: a blueprint has at most that."),
         (b"a: \xff", "The file can't be read as UTF-8 text."),
     ):
-        page.get_by_label("Or a file").set_input_files([chosen | {"buffer": content}])
+        path = tmp_path / "chosen.yaml"
+        path.write_bytes(content)
+        page.get_by_label("Or a file").set_input_files(path)
         expect(page.get_by_role("alert")).to_have_text(words)
     page.get_by_label("Blueprint", exact=True).fill("a: typed")
     page.get_by_role("link", name="Secrets").click()
