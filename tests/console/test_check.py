@@ -130,11 +130,11 @@ def test_files_and_texts_that_are_none(console: Console, tmp_path: Path) -> None
     expect(page.locator(".summary")).to_have_text("No get_secret calls.")
     page.get_by_role("button", name="Clear").click()
     assert page.locator(".summary").count() == 0
-    for content, words in (
-        (b"#" * (8 * 1024 * 1024 + 1), "The file is over 8 MiB: a blueprint has at most that."),
-        (b"a: \xff", "The file can't be read as UTF-8 text."),
+    for name, content, words in (
+        ("large", b"#" * (8 * 1024 * 1024 + 1), "The file is over 8 MiB: a blueprint has at most that."),
+        ("other", b"a: \xff", "The file can't be read as UTF-8 text."),
     ):
-        path = tmp_path / "chosen.yaml"
+        path = tmp_path / name
         path.write_bytes(content)
         page.get_by_label("Or a file").set_input_files(path)
         expect(page.get_by_role("alert")).to_have_text(words)

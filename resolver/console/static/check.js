@@ -49,6 +49,7 @@ export async function page(context) {
       results.removeAttribute("aria-busy");
     }
   };
+  file.addEventListener("click", () => (file.value = "")); // the same one may be chosen again, with other content
   file.addEventListener("change", async () => {
     const [chosen] = file.files;
     if (!chosen) return;
