@@ -6,9 +6,10 @@ import contextlib
 import socketserver
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from resolver.wire import Origin
@@ -47,7 +48,9 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(reply: Callable[[str], bytes | Iterator[bytes]]) -> Iterator[Peer]:
+def serving(
+    reply: Callable[[str], bytes | Iterator[bytes]], tls: ssl.SSLContext | None = None
+) -> Iterator[Peer]:
     """A server that gives each request's head to `reply` and sends what it returns."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -68,6 +71,10 @@ def serving(reply: Callable[[str], bytes | Iterator[bytes]]) -> Iterator[Peer]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
         allow_reuse_address = True
+
+        def get_request(self) -> tuple[Any, Any]:
+            connection, address = super().get_request()
+            return (tls.wrap_socket(connection, server_side=True) if tls else connection), address
 
     with Server(("127.0.0.1", 0), Handler) as server:
         peer = Peer(server.server_address[1])

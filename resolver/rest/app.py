@@ -46,6 +46,7 @@ GROUPS = (
     system.OPEN,
     system.METRICS,
     system.STATUS,
+    system.VERSION,
     secrets.GROUP,
     sharing.GROUP,
     providers.GROUP,

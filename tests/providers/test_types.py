@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import ssl
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.model import SecretValue
 from resolver.core.providers import MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.providers import make_types
+from resolver.providers.calls import Calls
+from resolver.providers.cloudify import Cloudify
 from resolver.providers.destination import parse_allow_list
+from resolver.providers.vault import Vault
 from tests.peer import Peer, answer, serving
+from tests.rest.test_serve import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from resolver.core.providers import ProviderType
 
@@ -200,6 +208,73 @@ def test_a_destination_that_is_not_allowed_gets_nothing() -> None:
         }
         assert not strict.test(parameters)
         assert peer.seen == []
+
+
+@pytest.mark.parametrize("kind", ["vault", "cloudify"])
+def test_a_name_is_looked_up_once(kind: str) -> None:
+    """A name that means another address a moment later leads to the one that was checked, or nowhere."""
+    looked_up: list[str] = []
+
+    def rebinding(host: str, _port: int) -> list[str]:
+        looked_up.append(host)
+        return ["127.0.0.1"] if len(looked_up) == 1 else ["169.254.169.254"]
+
+    good = {"vault": _entry(a="1"), "cloudify": answer(200, b'{"value": "1"}')}[kind]
+    with serving(lambda _: good) as peer:
+        calls = Calls(parse_allow_list(["named.example", "127.0.0.0/8"]), rebinding, timeout=5)
+        known = {"vault": Vault(calls), "cloudify": Cloudify(calls)}[kind]
+        given = {
+            "vault": {"url": f"http://named.example:{peer.port}", "path": "team", "token": TOKEN},
+            "cloudify": {
+                "host": "named.example",
+                "port": str(peer.port),
+                "protocol": "http",
+                "tenant": "t",
+                "token": TOKEN,
+            },
+        }[kind]
+        parameters = known.check(given)
+        assert looked_up == []
+        got = known.fetch(parameters, {"a": Wanted("a", {})}, 0)["a"]
+        assert isinstance(got, SecretValue)
+        assert f"Host: named.example:{peer.port}\r\n" in peer.seen[0]
+        assert known.fetch(parameters, {"a": Wanted("a", {})}, 0) == {
+            "a": Missed("its destination is not allowed")
+        }
+        assert not known.test(parameters)
+        assert (looked_up, len(peer.seen)) == (["named.example"] * 3, 1)
+
+
+def test_a_server_that_is_not_trusted_gets_no_credentials(tmp_path: Path) -> None:
+    """Without its authority, and under another name; with it, it gets the request."""
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    authority = certificate.read_text()
+    with serving(lambda _: _entry(a="1"), tls=context) as peer:
+        calls = Calls(parse_allow_list(["named.example", "127.0.0.0/8"]), lambda *_: ["127.0.0.1"], timeout=5)
+        vault = Vault(calls)
+        for host, more, got in (
+            ("127.0.0.1", {}, Missed("it is not trusted: self-signed certificate")),
+            (
+                "named.example",
+                {"ca_cert": authority},
+                Missed("it is not trusted: Hostname mismatch, certificate is not valid for 'named.example'."),
+            ),
+            ("127.0.0.1", {"ca_cert": authority}, SecretValue("1")),
+        ):
+            given = {"url": f"https://{host}:{peer.port}", "path": "team", "token": TOKEN, **more}
+            assert vault.fetch(vault.check(given), {"a": Wanted("a", {})}, 0) == {"a": got}
+        assert len(peer.seen) == 1
+
+
+def test_a_provider_that_says_nothing_is_left() -> None:
+    """After the time for one request, however it wastes it."""
+    slow = iter(lambda: time.sleep(0.05) or b"H", None)
+    with serving(lambda _: slow) as peer:
+        vault = Vault(Calls(LOOPBACK, timeout=0.2))
+        got = vault.fetch(_vault(peer), {"a": Wanted("a", {})}, 0)
+    assert got == {"a": Missed("it gave no proper answer: no answer in time")}
 
 
 def test_secrets_of_another_manager() -> None:

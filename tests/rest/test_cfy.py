@@ -1,4 +1,4 @@
-"""The client from PyPI, unmodified: every command that the API is there for."""
+"""The clients from PyPI, unmodified: every command and method that the API is there for."""
 
 from __future__ import annotations
 
@@ -72,12 +72,18 @@ class Cfy:
             pass
 
 
-@pytest.fixture
-def cfy(live: Live, tmp_path: Path) -> Iterator[Cfy]:
-    """The client, with a profile for the server's administrator."""
-    python = os.environ.get(VARIABLE)
-    if not python:
+@pytest.fixture(scope="module")
+def python() -> str:
+    """The client's Python."""
+    found = os.environ.get(VARIABLE)
+    if not found:
         pytest.skip(f"{VARIABLE} names no environment with Cloudify's client")
+    return found
+
+
+@pytest.fixture
+def cfy(live: Live, tmp_path: Path, python: str) -> Iterator[Cfy]:
+    """The client, with a profile for the server's administrator."""
     folder = tmp_path / "cfy"
     folder.mkdir()
     client = Cfy(python, folder)
@@ -91,6 +97,21 @@ def cfy(live: Live, tmp_path: Path) -> Iterator[Cfy]:
         yield client
     finally:
         client.close()
+
+
+def test_the_library_of_the_client(live: Live, python: str, tmp_path: Path) -> None:
+    """`cloudify_rest_client`, method by method, as other programs use it."""
+    port = live.url.rsplit(":", 1)[1]
+    done = subprocess.run(
+        [python, "-W", "ignore", Path(__file__).with_name("cloudify_client.py"), port, "admin password"],
+        capture_output=True,
+        env=clean_environment() | {"PYTHONPATH": ""},
+        cwd=tmp_path,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_status(cfy: Cfy) -> None:

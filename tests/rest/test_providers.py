@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from resolver.core.permissions import TenantRole
 from resolver.store.sql import SqlStore
+from tests import peer
 from tests.databases import World, database
 from tests.rest.conftest import SECRETS, USE, serving
+from tests.rest.test_serve import free_port, headers_of, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +117,58 @@ def test_another_server(live: Live, there: Live) -> None:
     there.world.service.tokens.revoke(there.world.admin, reader.token.split("-")[1])
     message = "secret 'mine' is kept with provider 'there', and it refused its credentials, or the use of"
     assert admin.refused("GET", f"{SECRETS}/mine")[2] == f"{message} this secret"
+
+
+@pytest.mark.usefixtures("near")
+def test_credentials_can_not_be_stolen(live: Live) -> None:
+    """A user who may change providers can't have stored credentials sent to a place of their own."""
+    user = live.user("user", TenantRole.USER)
+    with peer.serving(lambda _: peer.answer(200, b'{"items": [], "value": "x"}')) as thief:
+        for moved in (
+            {"port": thief.port},
+            {"host": "127.0.0.2"},
+            {"protocol": "https"},
+            {"tenant": "home"},
+            {"port": thief.port, "username": "u"},
+        ):
+            change = {"name": "near", "type": "cloudify", "connection_parameters": moved}
+            for method, path, body in (
+                ("PATCH", f"{PROVIDERS}/near", change),
+                ("PATCH", f"{PROVIDERS}/near", {"connection_parameters": moved}),
+                ("PUT", PROVIDERS, change | {"test": True}),
+                ("PUT", PROVIDERS, {"name": "near", "test": True, "connection_parameters": moved}),
+            ):
+                status, code, message = user.refused(method, path, body)
+                assert (status, code) == (400, "bad_parameters_error")
+                assert "needs the credentials again" in message or "give either" in message
+        other = {"url": thief.url, "path": "a"}
+        body = {"type": "vault", "connection_parameters": other}
+        assert user.refused("PATCH", f"{PROVIDERS}/near", body)[2] == "parameter 'token' is missing"
+        assert thief.seen == []
+        _keep(user, "one", "near", "source")
+        assert user.gets(f"{SECRETS}/one")["value"] == "value elsewhere"
+
+
+def test_a_server_without_a_list_of_destinations_connects_nowhere(home: Path) -> None:
+    """Neither to loopback nor to any name, which it does not even look up."""
+    port = free_port()
+    with served(home, "--port", str(port)), peer.serving(lambda _: peer.answer(200)) as vault:
+        for url, where in (
+            (vault.url, f"127.0.0.1:{vault.port}"),
+            ("https://vault.example", "vault.example:443"),
+        ):
+            given = {"url": url, "token": "t", "path": "a"}
+            body = {"name": "v", "type": "vault", "connection_parameters": given}
+            for more in ({}, {"name": "", "test": True}):
+                answer = httpx.put(
+                    f"http://127.0.0.1:{port}{PROVIDERS}",
+                    json=body | more,
+                    headers=headers_of(home),
+                    trust_env=False,
+                )
+                assert answer.status_code == 403
+                assert answer.json()["message"] == f"the destination {where} is not allowed"
+        assert vault.seen == []
 
 
 def test_a_circle_of_two_servers_ends(live: Live, there: Live) -> None:

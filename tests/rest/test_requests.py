@@ -243,6 +243,26 @@ def test_a_body_that_does_not_come_is_not_waited_for(world: World) -> None:
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
+def test_more_requests_than_it_can_bear_are_told_to_come_back(world: World) -> None:
+    """One that is still being sent takes the only place; when it is gone, others are served again."""
+    with serving(world, ServerOptions(max_requests=1, address_rate=0, user_rate=0)) as live:
+        host, port = live.url.removeprefix("http://").split(":")
+        token = live.client().token
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(
+                f"PUT {SECRETS}/one HTTP/1.1\r\nHost: x\r\nAuthentication-Token: {token}\r\nTenant: home\r\n"
+                "Content-Length: 14\r\nContent-Type: application/json\r\n\r\n{".encode()
+            )
+            deadline = time.monotonic() + 10
+            while (answer := live.http.get("/ok")).status_code == 200 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert refusal(answer) == (503, "service_unavailable_error", "the server is busy")
+            assert answer.headers["Retry-After"] == "1"
+            connection.sendall(b'"value": "v"}')
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert live.http.get("/ok").status_code == 200
+
+
 def test_a_client_that_goes_away_is_no_error(live: Live, caplog: pytest.LogCaptureFixture) -> None:
     """The log has a line of its own for it, and no error."""
     caplog.set_level(logging.INFO)

@@ -17,9 +17,11 @@ from resolver.errors import (
     NotPermittedError,
 )
 from tests.peer import Peer, answer, serving
+from tests.rest.test_serve import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from resolver.core.model import Caller
     from tests.databases import World
@@ -92,9 +94,10 @@ def test_who_may_not_manage_providers(embedded: World, vault: Peer, role: Tenant
     assert len(vault.seen) == seen
 
 
-def test_stored_credentials_stay_with_their_destination(world: World, vault: Peer) -> None:
+def test_stored_credentials_stay_with_their_destination(world: World, vault: Peer, tmp_path: Path) -> None:
     """A user who may change a provider can't have its token sent elsewhere, by a change or by a test."""
     _create(world, vault)
+    authority = make_certificate(tmp_path)[0].read_text()
     user = world.user("u", home=TenantRole.USER)
     service = world.service.providers
     with serving(lambda _: answer(200, b"{}")) as thief:
@@ -105,6 +108,7 @@ def test_stored_credentials_stay_with_their_destination(world: World, vault: Pee
             {"path": "other"},
             {"mount": "kv"},
             {"namespace": "other"},
+            {"ca_cert": authority},
         ):
             names = ", ".join(sorted(moved))
             with pytest.raises(InvalidRequestError, match=f"^another {names} needs the credentials again$"):
@@ -120,6 +124,35 @@ def test_stored_credentials_stay_with_their_destination(world: World, vault: Pee
         assert service.test(user, "home", name="v")
         assert all(TOKEN not in head for head in thief.seen)
     assert all("mine" not in head for head in vault.seen)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["host", "port", "protocol", "tenant", "cert"],
+)
+def test_stored_credentials_stay_with_their_manager(
+    embedded: World, vault: Peer, tmp_path: Path, changed: str
+) -> None:
+    """The same for the type `cloudify`, whatever is changed about the connection."""
+    login = {"host": "127.0.0.1", "port": str(vault.port), "protocol": "http", "tenant": "t"}
+    service = embedded.service.providers
+    service.create(embedded.admin, "home", "c", "cloudify", {**login, "username": "u", "password": TOKEN})
+    with serving(lambda _: answer(200, b"{}")) as thief:
+        moved = {
+            "host": "127.0.0.2",
+            "port": str(thief.port),
+            "protocol": "https",
+            "tenant": "another",
+            "cert": make_certificate(tmp_path)[0].read_text(),
+        }
+        change = {changed: moved[changed]}
+        user = embedded.user("u", home=TenantRole.USER)
+        message = f"^another {changed} needs the credentials again$"
+        with pytest.raises(InvalidRequestError, match=message):
+            service.update(user, "home", "c", parameters=change)
+        with pytest.raises(InvalidRequestError, match=message):
+            service.test(user, "home", name="c", parameters=change)
+        assert thief.seen == vault.seen == []
 
 
 def test_credentials_can_be_changed_alone(embedded: World, vault: Peer) -> None:

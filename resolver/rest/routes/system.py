@@ -13,6 +13,8 @@ from resolver.rest.routing import V3, V31, CallerDep, Group, ServerDep
 OPEN = Group("server", "", guarded=False)
 METRICS = Group("server", "")
 STATUS = Group("server", V31, V3)
+VERSION = Group("server", V31, V3, "/api")
+"""Cloudify's client asks for the version before it knows of any."""
 
 _MAX_PAGE = 1000
 
@@ -64,7 +66,7 @@ class Version(TypedDict):
     distro_release: str | None
 
 
-@STATUS.route("GET", "/version", Version)
+@VERSION.route("GET", "/version", Version)
 async def get_version(_caller: CallerDep) -> Response:
     """The program and its version."""
     told: dict[str, str | None] = dict.fromkeys(Version.__annotations__)
