@@ -78,7 +78,8 @@ def test_what_is_refused(run: Run, vault: Peer) -> None:
         6,
         "",
         (
-            "error: secrets provider 'v' does not answer to these connection parameters, and was not created\n"
+            "error: secrets provider 'v' does not answer to these connection parameters,"
+            " and was not created\n"
             "  hint: --skip-check creates it all the same\n"
         ),
     )
