@@ -25,7 +25,7 @@ class CloudifyResult:
     """What one measurement of Cloudify's parser gave.
 
     Args:
-        seconds: median of a whole resolve, without starting Python and importing.
+        seconds: least processor time of a whole resolve; Python's start and imports are not in it.
         parse: of that, the seconds of parsing.
         decrypted: how many decryptions one resolve made.
     """
@@ -60,7 +60,7 @@ def measure(
         timeout: seconds after which it is given up.
 
     Returns:
-        The medians, or None when it did not finish in time.
+        What it took, or None when it did not finish in time.
     """
     key = Fernet.generate_key()
     fernet = Fernet(key)

@@ -8,7 +8,7 @@ import subprocess
 from functools import partial
 from typing import TYPE_CHECKING
 
-from measure import alternate
+from measure import alternate, whole_time
 
 from resolver.delivery.masking import Masker, needles_for
 
@@ -46,7 +46,7 @@ def time_masking(directory: Path, size: int, repeats: int) -> Mapping[str, Mappi
             "copied by Python": partial(_through_pump, path, None),
             "masked": partial(_through_pump, path, needles),
         }
-        found[kind] = alternate(jobs, repeats)
+        found[kind] = alternate(jobs, repeats, whole_time)
         path.unlink()
     return found
 

@@ -4,7 +4,8 @@ And what masking a command's output costs, beside `cat`.
 
     python tests/benchmarks/run.py [--cloudify-python PYTHON | --make-cloudify DIRECTORY]
 
-What is compared is timed in one run, in turn, and printed as ratios. Nothing is asserted: a time is no test.
+What is compared is timed in one run, in turn, and printed as ratios. Times are processor time, the least of
+several, so that others may share the machine. Nothing is asserted: a time is no test.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ FLOOR, SILENT, AUDITED = "floor", "without audit", "with audit"
 def main(arguments: list[str] | None = None) -> None:
     """Measure what was asked for and print it."""
     options = _parse(arguments)
+    _say(f"processor time, the least of {options.repeats}; waiting for the disk is not in it")
     with tempfile.TemporaryDirectory(prefix="resolver-benchmark-") as name:
         directory = Path(name)
         blueprints = [generate(size) for size in options.sizes]
@@ -63,7 +65,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--only", nargs="+", choices=PARTS, default=PARTS, help="what to compare with (default: all)"
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="calls in a blueprint")
-    parser.add_argument("--repeats", type=int, default=7, help="how often each job is timed")
+    parser.add_argument("--repeats", type=int, default=9, help="how often each job is timed")
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--cloudify-python", type=Path, help="the Python of an environment with cloudify-common"
