@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from resolver.core.answers import KeyStatus, Refusal, UsedSecret
     from resolver.core.document import Source
     from resolver.core.model import Caller, SecretValue
-    from resolver.core.resolve import CallSite, KeyUse, Placement
-    from resolver.core.values import GivenInput
+    from resolver.core.resolve import CallSite, KeyUse
+    from resolver.core.values import GivenInput, Placement
     from resolver.opening import AnyService
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from resolver.core.document import Position
-    from resolver.core.resolve import Placement
+    from resolver.core.values import Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Builder:
                         data = {key: value}
                     else:
                         pairs = iter(items)
-                        data = dict(zip(pairs, pairs, strict=True))
+                        data = dict(zip(pairs, pairs))  # noqa: B905 - to be strict takes as long as the rest
                 except TypeError:
                     raise UnsoundError from None  # an unhashable key
                 nodes += len(items)

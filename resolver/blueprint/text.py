@@ -24,7 +24,8 @@ BLANKS = " \t" + BREAKS
 
 BOM = "\ufeff"
 
-_LINE_BREAK = re.compile(rf"\r\n|[{BREAKS}]")
+# Begins with the set of characters, so that `re` skips to the next one of them.
+_LINE_BREAK = re.compile(rf"[{BREAKS}](?:(?<=\r)\n)?")
 
 
 class Mark(Protocol):
@@ -57,7 +58,7 @@ class Text:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [0, *(found.end() for found in _LINE_BREAK.finditer(self.content))]
+        return [0, *[found.end() for found in _LINE_BREAK.finditer(self.content)]]
 
     def position_at(self, index: int) -> Position:
         """The position of a character, given its index from 0."""

@@ -27,7 +27,7 @@ from resolver.variables import parse_variables
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.core.resolve import Placement
+    from resolver.core.values import Placement
     from resolver.delivery.masking import Needles
     from resolver.delivery.parcels import Parcel
     from resolver.delivery.taps import Taps

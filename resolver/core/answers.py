@@ -61,7 +61,7 @@ class Refusal:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
 class UsedSecret:
     """A secret's value for use in a blueprint, and whether its caller may also see it.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core.functions import kind
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, Origin, is_malformed
-from resolver.core.model import check_key
+from resolver.core.model import check_key, is_key
 from resolver.core.problems import Fault, Reason
 from resolver.errors import InvalidRequestError
 
@@ -64,6 +64,8 @@ def checked_key(key: str, origin: Origin) -> str:
     Raises:
         Fault: it may not.
     """
+    if is_key(key):  # the rule, before any words for it are made
+        return key
     try:
         return check_key(key, f"key {origin.show(key)}" if key else "key")
     except InvalidRequestError as error:

@@ -23,7 +23,7 @@ class Purpose(enum.StrEnum):
     WRAPPED_KEY = "wrapped key"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
 class Place:
     """Where a token belongs.
 

@@ -109,7 +109,7 @@ class _Evaluation:
         used = frozenset((call.key,))
         named = call.key_origin.secrets or used
         origin = Origin(secrets=named, used=used) | call.key_origin | call.steps_origin
-        return Known(self._values.look_up(call), origin)
+        return Known(self._values.look_up(call).value, origin)
 
     def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret | Needed:
         """Read what one `get_secret` call asks for."""

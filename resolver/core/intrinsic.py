@@ -120,7 +120,7 @@ WRITTEN = Origin()
 """The origin of words that stand in the blueprint itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
 class GetSecret:
     """What one `get_secret` call asks for. What was obtained is another type: this one has no field for it.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resolver.core.providers import Provider
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
 class StoredSecret:
     """A secret with the token of its current version."""
 

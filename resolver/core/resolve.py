@@ -23,7 +23,7 @@ from resolver.core.evaluate import Evaluator
 from resolver.core.input_types import check_inputs, match_none, named_secrets
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, holds_call
 from resolver.core.problems import Fault, Problem, Reason
-from resolver.core.values import Need, Needed, Values
+from resolver.core.values import Need, Needed, Placement, Values
 from resolver.core.walk import find_calls, find_occurrences
 
 if TYPE_CHECKING:
@@ -82,21 +82,6 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
-    """What is put in the place of one call.
-
-    Args:
-        value: text or JSON data; secret.
-        label: the key as it may be shown, for what is masked.
-        used: keys of the secrets that went into it.
-    """
-
-    value: Any = field(repr=False)
-    label: str
-    used: frozenset[str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """What is known of one call before any value is there.
 
@@ -117,7 +102,7 @@ class Survey:
     kept: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """A call in a blueprint; its place is worked out when someone asks for it.
 
@@ -151,17 +136,26 @@ class Results:
 
 
 @dataclass(slots=True)
-class _Site:
-    """One place of a call, with what is known of it."""
+class _Site(Call):
+    """One place of a call that the plan sees to, with what is known of it.
 
-    call: Call
+    Args:
+        evaluator: evaluates it.
+        above: how many steps of its path lead to its document.
+    """
+
     evaluator: Evaluator
-    here: Path
-    asked: GetSecret | None = None
+    above: int
+    asked: GetSecret | None = field(default=None, repr=False)  # its key may have come out of a secret
     placement: Placement | None = None
     done: bool = False
     kept: bool = False
     refused: bool = False
+
+    @property
+    def here(self) -> Path:
+        """Its path within its document, which says what SELF, SOURCE and TARGET mean."""
+        return self.path[self.above :]
 
 
 class Plan:
@@ -240,14 +234,14 @@ class Plan:
             The keys whose values are needed to go on, in the order of the text, each with its calls; the
             first time also those that inputs only name. Empty when there is nothing left to do.
         """
-        uses: dict[tuple[str, Origin], KeyUse] = {}
+        uses: dict[str | tuple[str, Origin], KeyUse] = {}
         pending = [site for site in self._sites if not site.done]
         for site in pending:  # grows, where a call is kept and those in its argument are looked at
             try:
                 needs = self._advance(site)
             except Fault as fault:
                 site.done = True
-                if fault.later and GET_SECRET not in site.call.node:
+                if fault.later and GET_SECRET not in site.node:
                     inner = self._within(site)
                     self._sites += inner
                     pending += inner
@@ -256,46 +250,48 @@ class Plan:
                 elif self._partial:
                     self.kept += 1
                     site.kept = True
-                elif site.here[:1] == ("dsl_definitions",) and _is_relative(site.call.node):
+                elif site.here[:1] == ("dsl_definitions",) and _is_relative(site.node):
                     pass  # a template: SELF gets its meaning, and the call its value, where it is merged in
                 else:
                     self._report(site, fault)
                 continue
-            call = site.call
             for need in needs:
                 # A key that is written in one call and came out of a secret in another is two uses: put
                 # together, the written one would tell what the secret holds.
-                use = uses.get((need.key, need.origin))
+                mark = need.key if need.origin is WRITTEN else (need.key, need.origin)
+                use = uses.get(mark)
                 if use is None:
-                    use = uses[need.key, need.origin] = KeyUse(need.key, need.origin)
-                use.calls.append(call if need.node is call.node else Call(call.source, call.path, need.node))
-        wanted = {key for key, _ in uses}
+                    use = uses[mark] = KeyUse(need.key, need.origin)
+                use.calls.append(site if need.node is site.node else Call(site.source, site.path, need.node))
+        wanted = {use.key for use in uses.values()}
         named, self._named = self._named, []
         return [*uses.values(), *(use for use in named if use.key not in wanted)]
 
     def _advance(self, site: _Site) -> Sequence[Need]:
         """Evaluate one call as far as it goes; what it needs to go on, or nothing when it is done."""
-        if GET_SECRET not in site.call.node:
+        if GET_SECRET not in site.node:
             return self._advance_other(site)
         asked = site.asked
         if asked is None:
-            read = site.evaluator.read(site.call.node, site.here)
+            read = site.evaluator.read(site.node, site.here)
             if isinstance(read, Needed):
                 return read.needs
             asked = site.asked = read
         key, origin = asked.key, asked.key_origin
         if key not in self._values:
-            return (Need(key, origin, site.call.node),)
-        value = self._values.look_up(asked)
-        used = frozenset((key,)) | origin.used | asked.steps_origin.used
-        site.placement = Placement(value, origin.label(key), used)
+            return (Need(key, origin, site.node),)
+        taken = self._values.look_up(asked)
+        if origin is not WRITTEN or asked.steps_origin is not WRITTEN or taken.label != key:
+            used = taken.used | origin.used | asked.steps_origin.used
+            taken = Placement(taken.value, origin.label(key), used)
+        site.placement = taken
         site.done = True
         return ()
 
     @staticmethod
     def _advance_other(site: _Site) -> Sequence[Need]:
         """The same for a call of another function."""
-        outcome = site.evaluator.evaluate(site.call.node, site.here)
+        outcome = site.evaluator.evaluate(site.node, site.here)
         if isinstance(outcome, Needed):
             return outcome.needs
         if holds_call(outcome.value):
@@ -312,16 +308,11 @@ class Plan:
     @staticmethod
     def _within(site: _Site) -> list[_Site]:
         """The calls within the argument of a call that is kept."""
-        call = site.call
-        found: list[_Site] = []
-        for name, argument in call.node.items():
-            prefix = (*call.path, name)
-            shift = len(call.path) - len(site.here)
-            found += [
-                _Site(Call(call.source, path, node), site.evaluator, path[shift:])
-                for path, node in find_calls(argument, prefix, every=True)
-            ]
-        return found
+        return [
+            _Site(site.source, path, node, site.evaluator, site.above)
+            for name, argument in site.node.items()
+            for path, node in find_calls(argument, (*site.path, name), every=True)
+        ]
 
     def supply(self, values: Mapping[str, SecretValue]) -> None:
         """Take the values that `advance` asked for."""
@@ -335,11 +326,11 @@ class Plan:
         """What is known of each `get_secret` call, refused and kept ones included, those in arguments too."""
         found: list[Survey] = []
         for site in self._sites:
-            where = site.call.site()
+            where = site.site()
             if site.asked is not None:
                 found.append(_survey(where, site.asked))
                 continue
-            if GET_SECRET in site.call.node and (site.kept or site.refused or not site.done):
+            if GET_SECRET in site.node and (site.kept or site.refused or not site.done):
                 found.append(Survey(where, None, WRITTEN, "", depends=not site.done, kept=site.kept))
             if not site.done:
                 found += self._survey_within(site)
@@ -349,7 +340,7 @@ class Plan:
         """The calls that a call waits for."""
         found: list[Survey] = []
         for need in self._advance(site):
-            where = Call(site.call.source, site.call.path, need.node).site()
+            where = Call(site.source, site.path, need.node).site()
             asked = GetSecret(need.key, key_origin=need.origin)
             with contextlib.suppress(Fault):  # it stands elsewhere, where SELF has another meaning
                 read = site.evaluator.read(need.node, site.here)
@@ -359,22 +350,19 @@ class Plan:
 
     def placed(self) -> list[Placement]:
         """What was taken out of secrets, and what is placed that was made of it."""
-        taken = [
-            Placement(value, call.key_origin.label(call.key), frozenset((call.key,)))
-            for call, value in self._values.taken.values()
-        ]
-        return taken + [site.placement for site in self._sites if site.placement and site.placement.used]
+        made = [site.placement for site in self._sites if site.placement and site.placement.used]
+        return [*self._values.taken.values(), *made]
 
     def results(self, source: Source) -> Results:
         """What is put in the places of one blueprint's calls."""
         places: dict[int, list[_Site]] = {}
         for site in self._sites:
-            if site.call.source is source:
-                places.setdefault(id(site.call.node), []).append(site)
+            if site.source is source:
+                places.setdefault(id(site.node), []).append(site)
         by_node: dict[int, Placement] = {}
         by_path: dict[Path, Placement] = {}
         for node, sites in places.items():
-            placed = [(site.call.path, site.placement) for site in sites if site.placement is not None]
+            placed = [(site.path, site.placement) for site in sites if site.placement is not None]
             if len(placed) == len(sites) and all(_are_equal(placed[0][1], other) for _, other in placed[1:]):
                 by_node[node] = placed[0][1]
             else:
@@ -384,7 +372,7 @@ class Plan:
     def _report(self, site: _Site, fault: Fault) -> None:
         site.refused = True
         self.problems.append(
-            _problem(site.call, fault.reason, fault.message, key=fault.key, hint=fault.hint),
+            _problem(site, fault.reason, fault.message, key=fault.key, hint=fault.hint),
         )
 
 
@@ -404,13 +392,11 @@ def _sites(
     calls = list(find_calls(document, prefix, every=every))
     relative = {id(node): node for _, node in calls if _is_relative(node)}
     sites = [
-        _Site(Call(source, path, node), evaluator, path[len(prefix) :])
-        for path, node in calls
-        if id(node) not in relative
+        _Site(source, path, node, evaluator, len(prefix)) for path, node in calls if id(node) not in relative
     ]
     if relative:
         sites += [
-            _Site(Call(source, path, relative[mark]), evaluator, path[len(prefix) :])
+            _Site(source, path, relative[mark], evaluator, len(prefix))
             for path, mark in find_occurrences(document, relative, prefix)
         ]
     return sites

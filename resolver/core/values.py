@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resolver.core.model import SecretValue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
 class Need:
     """A secret whose value is needed, and the call that needs it.
 
@@ -60,14 +60,29 @@ class GivenInput:
     text: str | None = field(default=None, repr=False)
 
 
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
+class Placement:
+    """What is put in the place of one call, or is used to make that.
+
+    Args:
+        value: text or JSON data; secret.
+        label: the key as it may be shown, for what is masked.
+        used: keys of the secrets that went into it.
+    """
+
+    value: Any = field(repr=False)
+    label: str
+    used: frozenset[str] = field(repr=False)
+
+
 class Values:
-    """The values of secrets that were obtained in this run, each parsed as JSON at most once."""
+    """The values of secrets that were obtained in this run; each and each path is looked at at most once."""
 
     def __init__(self) -> None:
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
-        self.taken: dict[tuple[str, tuple[str | int, ...]], tuple[GetSecret, Any]] = {}
-        """What was taken out of secrets so far, by key and steps, with a call that did so."""
+        self.taken: dict[tuple[str, tuple[str | int, ...]], Placement] = {}
+        """What was taken out of secrets so far, by key and steps, labelled by the first call that did so."""
 
     def add(self, values: Mapping[str, SecretValue]) -> None:
         """Take over the values of one round."""
@@ -76,15 +91,18 @@ class Values:
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 
-    def look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
+    def look_up(self, call: GetSecret) -> Placement:
         """What a call yields: the stored text, or with steps what they lead to in its JSON.
 
         Raises:
             Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
         """
-        value = self._look_up(call)
-        self.taken[call.key, call.steps] = (call, value)
-        return value
+        mark = call.key, call.steps
+        found = self.taken.get(mark)
+        if found is None:
+            label, used = call.key_origin.label(call.key), frozenset((call.key,))
+            found = self.taken[mark] = Placement(self._look_up(call), label, used)
+        return found
 
     def _look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
         text = self._texts[call.key].reveal()

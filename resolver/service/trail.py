@@ -192,11 +192,12 @@ class Trail:
             entry |= named(secret)
         return entry | more
 
-    def commit(self, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    def commit(self, chain: str, entries: Iterable[Mapping[str, Any]]) -> None:
         """Commit records; whatever happens after this, they stay."""
-        if entries:
+        made = list(entries)  # before other writers have to wait
+        if made:
             with self._store.write() as session:
-                self.append(session, chain, entries)
+                self.append(session, chain, made)
 
     def append(self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Put records at the end of a chain, within the transaction that they tell of."""

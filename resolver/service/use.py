@@ -20,7 +20,7 @@ from resolver.service.rows import Opener, look_up
 from resolver.service.trail import decided, named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.answers import Wanted
     from resolver.core.intrinsic import Origin
@@ -169,6 +169,7 @@ class Use:
         if failures := _failures(kept, fetched):
             return UseAnswer(refusals=failures)
         now = self._clock()
+        may_show = policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
         computed = {use.key: use.shown for use in uses if use.origin.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
@@ -177,7 +178,7 @@ class Use:
                 if isinstance(value := fetched.get(key), SecretValue)
                 else self._opener.open(caller, home, row, opened, computed.get(key, "")),
                 row.secret.version,
-                _may_show(caller, home, row.secret),
+                may_show and policy.decide(caller, Permission.SECRET_SHOW, row.secret, home).allowed,
                 row.secret.expires_at if row.secret.is_expired(now) else None,
             )
             for key, row in rows.items()
@@ -231,16 +232,14 @@ class Use:
         judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]],
         digests: Mapping[str, str],
         claim: Claim | None,
-    ) -> list[dict[str, Any]]:
-        """One record for each key of one run."""
+    ) -> Iterator[dict[str, Any]]:
+        """One record for each key of one run, made when it is asked for."""
         base = self._trail.entry(caller, tenant, Permission.SECRET_USE)
         if claim is not None:
             base["claimed"] = True
         capped = {name: (cap(name), digest) for name, digest in digests.items()}
-        return [
-            base | _about(use, row, verdict, capped, claimed=claim is not None)
-            for use, row, verdict in judged
-        ]
+        for use, row, verdict in judged:
+            yield base | _about(use, row, verdict, capped, claimed=claim is not None)
 
 
 def _about(
@@ -318,10 +317,3 @@ def _failures(kept: Mapping[str, Kept], answers: Mapping[str, SecretValue | Miss
         for key, answer in answers.items()
         if isinstance(answer, Missed)
     }
-
-
-def _may_show(caller: Caller, home: Tenant, secret: Secret) -> bool:
-    return (
-        policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
-        and policy.decide(caller, Permission.SECRET_SHOW, secret, home).allowed
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import Secret, Tenant, Visibility
@@ -40,7 +41,12 @@ SECRETS = (
 )
 
 
+# Many rows are of one tenant, and there are three visibilities: none is made anew for each row.
+_tenant = functools.lru_cache(Tenant)
+_VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
+
+
 def make_secret(row: Sequence[Any]) -> Secret:
-    """A secret from the values of `SECRET_COLUMNS`, in their order."""
-    secret_id, key, tenant_id, tenant, visibility, *others = row
-    return Secret(secret_id, key, Tenant(tenant_id, tenant), Visibility(visibility), *others)
+    """A secret from the values of `SECRET_COLUMNS`, in their order; more of them may follow."""
+    secret_id, key, tenant_id, tenant, visibility, *others = row[: len(SECRET_COLUMNS)]
+    return Secret(secret_id, key, _tenant(tenant_id, tenant), _VISIBILITIES[visibility], *others)

@@ -57,8 +57,8 @@ class SecretRows(Rows):
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         named = list(filter(is_storable, keys))
         listed: Any = named if self._postgresql else json.dumps(named)
-        rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed})
-        return [StoredSecret(make_secret(row[:-2]), row[-2], row[-1]) for row in rows]
+        rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed}).all()
+        return [StoredSecret(make_secret(row), *row[len(SECRET_COLUMNS) :]) for row in rows]
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""

@@ -14,8 +14,8 @@ from resolver.cli.app import App
 from resolver.cli.resolve import Request
 from resolver.core.intrinsic import Origin
 from resolver.core.model import SecretValue
-from resolver.core.resolve import Placement, Plan
-from resolver.core.values import GivenInput, Known, Need, Values
+from resolver.core.resolve import Plan
+from resolver.core.values import GivenInput, Known, Need, Placement, Values
 from resolver.profile import Profile
 from resolver.resolution import BlueprintText, Resolution, resolve
 from tests.conftest import TENANT
