@@ -1,7 +1,7 @@
 """Timing of jobs against each other, in one run.
 
-Times are processor time, and of each job's the least: what else a shared machine does can only add to them.
-Waiting for a disk is no processor time.
+Times are processor time, where nothing is waited for that counts, and of each job's the least: what else a
+shared machine does can only add to them. Waiting for a disk is no processor time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def alternate(
     Args:
         jobs: what to time, by name. Each runs once more beforehand, untimed.
         repeats: how often each is timed.
-        clock: what counts: this process, its children, or both.
+        clock: what counts: this process, its children, both, or with `perf_counter` waiting, too.
 
     Returns:
         The least of each job's times, in seconds.

@@ -199,7 +199,9 @@ def _compare(large: World, small: World, bao: Bao, count: int, repeats: int) -> 
     if count <= 1000:
         jobs[in_small] = partial(_use, small, 0, min(count, 900))
     times = alternate(jobs, repeats, time.perf_counter)
-    times |= alternate({singly: partial(_singly, large, count)}, 1 if count > 1 else repeats, time.perf_counter)
+    times |= alternate(
+        {singly: partial(_singly, large, count)}, 1 if count > 1 else repeats, time.perf_counter
+    )
     base = times[together]
     for name, seconds in times.items():
         _say(f"  {count:>5} keys  {name:<28} {seconds * 1000:>9.1f} ms  {seconds / base:>7.2f}x")
