@@ -87,7 +87,7 @@ def list_(  # noqa: PLR0913 - one for each option
     if output_format == "json":
         put_json([{"number": record.number, "hash": record.hash} | fields_of(record) for record in records])
     else:
-        put_table(["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "DECISION"], map(_row, records))
+        put_table(["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"], map(_row, records))
     if more and records:
         say(f"note: more records follow; --after {records[-1].number} shows them")
 
@@ -101,6 +101,7 @@ def _row(record: AuditRecord) -> list[object]:
         fields.get("caller", "?"),
         record.action,
         about,
+        fields.get("version", "-"),
         fields.get("reason", "?"),
     ]
 

@@ -284,15 +284,15 @@ def test_audit(admin: Cli) -> None:
     admin.refuses("secrets", "get", "tset")
     rows = cells(admin.prints("audit", "list", "-t", "default_tenant"))
     assert rows == [
-        ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "DECISION"],
-        ["1", "TIME", "admin", "secret:create", "test", "allowed"],
-        ["2", "TIME", "admin", "secret:use", "test", "allowed"],
-        ["3", "TIME", "admin", "secret:show", "tset", "does_not_exist"],
+        ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"],
+        ["1", "TIME", "admin", "secret:create", "test", "1", "allowed"],
+        ["2", "TIME", "admin", "secret:use", "test", "1", "allowed"],
+        ["3", "TIME", "admin", "secret:show", "tset", "-", "does_not_exist"],
     ]
     system = cells(admin.prints("audit", "list"))[1:]
     assert [row[3:] for row in system] == [
-        ["tenant:create", "default_tenant", "allowed"],
-        ["token:create", "admin", "allowed"],
+        ["tenant:create", "default_tenant", "-", "allowed"],
+        ["token:create", "admin", "-", "allowed"],
     ]
     listed = admin.prints("audit", "list", "-t", "default_tenant", "--format", "json")
     assert "audited_value" not in listed
@@ -334,7 +334,7 @@ def test_audit_refused(admin: Cli) -> None:
     """A manager reads the own tenant's trail, not the system's; a user reads none."""
     manager = admin.as_user("eve", role="manager")
     assert cells(manager.prints("audit", "list", "-t", "default_tenant")) == [
-        ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "DECISION"]
+        ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"]
     ]
     assert manager.refuses("audit", "list") == (
         4,
