@@ -136,6 +136,29 @@ def test_a_tokens_life(live: Live) -> None:
     assert eve.refused("GET", SECRETS)[0] == 401
 
 
+def test_pages_of_people(live: Live) -> None:
+    """Parts of users, tenants and tokens follow one another, each with the whole number; all on request."""
+    admin = live.client()
+    for name in ("ann", "bob", "cid"):
+        live.user(name)
+        live.world.service.tenants.create(live.world.admin, f"of-{name}")
+    for group, field in (("users", "username"), ("tenants", "name"), ("tokens", "id")):
+        whole = admin.gets(f"{API}/{group}")
+        names = [item[field] for item in whole["items"]]
+        assert len(names) == whole["metadata"]["pagination"]["total"] >= 4
+        parts = [admin.gets(f"{API}/{group}?_size=2&_offset={offset}") for offset in range(0, len(names), 2)]
+        assert [item[field] for part in parts for item in part["items"]] == names
+        assert {part["metadata"]["pagination"]["total"] for part in parts} == {len(names)}
+        everything = admin.gets(f"{API}/{group}?_size=1&_get_all_results=True&_include={field}")
+        assert everything["items"] == [{field: name} for name in names]
+        ordered = admin.gets(f"{API}/{group}?_sort=-{field}&_size=2")["items"]
+        assert [item[field] for item in ordered] == sorted(names, reverse=True)[:2]
+        with live.world.statements() as statements:
+            admin.gets(f"{API}/{group}?_size=2")
+        table = {"users": "user_account", "tokens": "access_token"}.get(group)
+        assert table is None or any(f"FROM {table}" in one and "LIMIT" in one for one in statements)
+
+
 @pytest.mark.parametrize("text", ["garbage", "+5", "+x days", "2001-01-01 00:00", "+999999 years"])
 def test_expiration_dates_that_are_refused(shared: Live, text: str) -> None:
     """Garbage, and a time that has passed, are 400."""

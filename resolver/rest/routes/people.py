@@ -144,9 +144,12 @@ def _user_object(info: UserInfo, *, get_data: bool) -> UserObject:
 @GROUP.route("GET", "/tenants", TenantPage)
 def list_tenants(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
-    found = service.tenants.list(caller).items
-    items: list[dict[str, Any]] = [{**_tenant_object(info, get_data=False)} for info in found]
-    page = query.cut(items, "name", list(TenantObject.__annotations__))
+    page = query.part_of(
+        lambda size, offset: service.tenants.list(caller, size=size, offset=offset),
+        lambda info: _tenant_object(info, get_data=False),
+        "name",
+        list(TenantObject.__annotations__),
+    )
     if query.get_data and not query.include:
         page["items"] = [
             _tenant_object(service.tenants.get(caller, item["name"]), get_data=True) for item in page["items"]
@@ -215,9 +218,13 @@ def delete_tenant(name: str, caller: CallerDep, service: ServiceDep) -> Response
 @GROUP.route("GET", "/users", UserPage)
 def list_users(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """All users, for a sys_admin."""
-    found = service.users.list(caller).items
-    items: list[dict[str, Any]] = [{**_user_object(info, get_data=query.get_data)} for info in found]
-    return Answer(query.cut(items, "username", list(UserObject.__annotations__)))
+    page = query.part_of(
+        lambda size, offset: service.users.list(caller, size=size, offset=offset),
+        lambda info: _user_object(info, get_data=query.get_data),
+        "username",
+        list(UserObject.__annotations__),
+    )
+    return Answer(page)
 
 
 @GROUP.route("PUT", "/users", UserObject, status=201)

@@ -1,14 +1,17 @@
 """Query parameters that lists share, and what they make of a list that is there as a whole."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
 
+from resolver.core.paging import Part
 from resolver.errors import InvalidRequestError
 from resolver.rest.answers import page
 from resolver.rest.errors import NoSuchFieldError
 from resolver.rest.routing import Flag
+
+T = TypeVar("T")
 
 DEFAULT_SIZE = 1000
 """The size of a page when none is asked for."""
@@ -48,6 +51,30 @@ class ListQuery:
         self.search = search
         self.everything = get_all_results
         self.get_data = get_data
+
+    def part_of(
+        self,
+        fetch: Callable[[int | None, int], Part[T]],
+        shape: Callable[[T], Mapping[str, Any]],
+        name: str,
+        fields: Sequence[str],
+    ) -> dict[str, Any]:
+        """The part of a list that is asked for, as a page; the store cuts it when its own order will do.
+
+        Args:
+            fetch: gives a part, by size (None for all) and offset.
+            shape: what an item is shown as.
+            name: the field that is searched in.
+            fields: the fields that items have.
+
+        Raises:
+            InvalidRequestError: it can't be sorted by one of the fields.
+        """
+        if self.search or self.sort:
+            return self.cut([{**shape(item)} for item in fetch(None, 0).items], name, fields)
+        part = fetch(None, 0) if self.everything else fetch(self.size, self.offset)
+        items = [self.chosen({**shape(item)}, fields) for item in part.items]
+        return page(items, part.total, self.size, self.offset)
 
     def cut(self, items: Sequence[dict[str, Any]], name: str, fields: Sequence[str]) -> dict[str, Any]:
         """The part of a whole list that is asked for, as a page.

@@ -91,8 +91,13 @@ def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None =
 @GROUP.route("GET", "/tokens", TokenPage)
 def list_tokens(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
-    items: list[dict[str, Any]] = [{**_token_object(info)} for info in service.tokens.list(caller).items]
-    return Answer(query.cut(items, "id", list(TokenObject.__annotations__)))
+    page = query.part_of(
+        lambda size, offset: service.tokens.list(caller, size=size, offset=offset),
+        _token_object,
+        "id",
+        list(TokenObject.__annotations__),
+    )
+    return Answer(page)
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenObject)
