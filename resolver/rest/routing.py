@@ -103,15 +103,17 @@ def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
         return None, f"the body is nested deeper than {max_depth} levels"
     except ValueError:
         return None, "the body is not valid JSON"
-    pending = [(parsed, 1)]
-    while pending:
-        item, depth = pending.pop()
-        if not isinstance(item, (dict, list)):
-            continue
-        if depth > max_depth:
-            return None, f"the body is nested deeper than {max_depth} levels"
-        pending += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
-    return parsed, ""
+    level = [parsed] if isinstance(parsed, (dict, list)) else []
+    for _ in range(max_depth):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return parsed, ""
+    return None, f"the body is nested deeper than {max_depth} levels"
 
 
 def demand_json(request: Request) -> None:
