@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from resolver.core.model import SecretValue, check_key
@@ -128,10 +128,18 @@ def _value(answer: Answer | Missed) -> SecretValue | Missed:
         case status:
             return Missed(f"it answered with status {status}")
     try:
-        fields = json.loads(answer.body)
-        value, hidden = fields["value"], fields.get("is_hidden_value", False)
+        return _stored(json.loads(answer.body))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Missed("its answer is no secret")
+
+
+def _stored(fields: Mapping[str, Any]) -> SecretValue | Missed:
+    """The value of a secret, as it is stored there."""
+    value = fields["value"]
+    if value == "" and fields.get("is_hidden_value", False):
+        return Missed("the value is hidden from its credentials")
+    if fields.get("schema"):  # then the answer has the parsed value, and a text is JSON, too
+        return SecretValue(json.dumps(value))
     if value in (None, ""):
-        return Missed("the value is hidden from its credentials" if hidden else "its answer is no secret")
+        return Missed("its answer is no secret")
     return SecretValue(value if isinstance(value, str) else json.dumps(value))

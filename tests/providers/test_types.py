@@ -323,6 +323,24 @@ def test_a_manager_that_fails(sent: bytes, cause: str) -> None:
         assert _fetched("cloudify", _cloudify(peer), Wanted("a", {})) == [cause]
 
 
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ({"value": "v", "schema": None}, "v"),
+        ({"value": "5"}, "5"),
+        ({"value": "v", "schema": {"type": "string"}}, '"v"'),
+        ({"value": "", "schema": {"type": "string"}}, '""'),
+        ({"value": {"a": [1]}, "schema": {"type": "object"}}, '{"a": [1]}'),
+        ({"value": None, "schema": {"type": "null"}}, "null"),
+        ({"value": 0, "schema": {"type": "integer"}}, "0"),
+    ],
+)
+def test_a_value_with_a_schema_comes_as_it_is_stored_there(body: dict[str, object], value: str) -> None:
+    """A manager answers it parsed; what blueprints get is the JSON text, there and here."""
+    with serving(lambda _: answer(200, json.dumps(body).encode())) as peer:
+        assert _fetched("cloudify", _cloudify(peer), Wanted("a", {})) == [value]
+
+
 def test_tests_say_whether_the_credentials_are_good() -> None:
     """True for an answer of 200 and nothing else."""
     with serving(lambda head: answer(200 if TOKEN in head else 403)) as peer:

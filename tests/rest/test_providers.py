@@ -108,6 +108,12 @@ def test_another_server(live: Live, there: Live) -> None:
     _keep(admin, "mine", "there", "db")
     _keep(admin, "hidden", "there")
     assert admin.gets(f"{SECRETS}/mine")["value"] == "value there"
+    there.world.service.secrets.create(
+        there.world.admin, "home", "json", '"text"', schema='{"type": "string"}'
+    )
+    _keep(admin, "json", "there")
+    resolved = {"tenant": "home", "blueprints": [{"text": "a: { get_secret: json }"}]}
+    assert admin.does("POST", "/api/v1/resolver/resolve", resolved)["text"] == r'a: "\"text\""'
     used = admin.does("POST", USE, {"tenant": "home", "keys": [{"key": "mine"}]})
     assert used["secrets"]["mine"]["value"] == "value there"
     answer = admin("POST", USE, {"tenant": "home", "keys": [{"key": "mine"}, {"key": "hidden"}]})
