@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -30,6 +31,9 @@ V3 = "/api/v3"
 OWN = "/api/v1/resolver"
 """Where the routes are that Cloudify has nothing like."""
 
+_SEALED_AT_ONCE = 2
+"""Making a key of a passphrase is slow and large on purpose, and a file holds many values."""
+
 
 @dataclass
 class Server:
@@ -38,6 +42,10 @@ class Server:
     Args:
         service: the service.
         options: the limits and rules.
+
+    Attributes:
+        sealing: keeps the files that are sealed and opened at once to a few. They wait for one another, and
+            nobody who logs in waits for them.
     """
 
     service: Service
@@ -46,6 +54,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(self.service)
+        self.sealing = CapacityLimiter(_SEALED_AT_ONCE)
         self.addresses = Buckets(self.options.address_rate)
         self.users = Buckets(self.options.user_rate)
 

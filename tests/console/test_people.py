@@ -91,6 +91,11 @@ def test_users(console: Console) -> None:
     expect(eve).to_contain_text("deactivated")
     with pytest.raises(AuthenticationError):
         gate.authenticate_password("eve", "eve's password")
+    page.context.set_offline(True)
+    eve.get_by_role("button", name="Activate").click()
+    page.get_by_role("dialog", name="That did not work").get_by_text("can't be reached").wait_for()
+    page.get_by_role("button", name="Close").click()
+    page.context.set_offline(False)
     eve.get_by_role("button", name="Activate").click()
     eve.get_by_role("button", name="Deactivate").wait_for()
     eve.get_by_role("button", name="Password").click()

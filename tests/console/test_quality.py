@@ -74,7 +74,9 @@ def test_axe_finds_nothing_serious(shared: Console, scheme: str) -> None:
             page.locator(".summary").wait_for()
         assert findings(page, *rules) == [], place
     settle(page, "secrets")
-    for opener in ("Create secret", "Show the value of smtp", "History of smtp", "Delete smtp", "Export"):
+    openers = ["Create secret", "Show the value of smtp", "History of smtp", "Delete smtp", "Export"]
+    openers += ["Edit smtp", "Change the owner of smtp", "Visibility of smtp", "Import"] if not rules else []
+    for opener in openers:
         page.get_by_role("button", name=opener).click()
         page.wait_for_load_state("networkidle")
         assert findings(page, *rules) == [], opener

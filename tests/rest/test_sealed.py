@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +84,29 @@ def test_a_file_that_would_cost_much_is_not_opened(live: Live, monkeypatch: pyte
     monkeypatch.setattr("resolver.crypto.sealing.hash_secret_raw", None)
     refused = admin.refused("POST", OPEN, {"text": json.dumps(data), "passphrase": PASSPHRASE})
     assert refused[2] == "the file is not one that this program seals, or was damaged"
+
+
+def test_nobody_who_logs_in_waits_for_files(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of all secrets take long, and wait for one another; passwords are checked meanwhile."""
+    live.world.secret("one")
+    admin, write, begun, go_on = live.client(), sealed.write, threading.Semaphore(0), threading.Event()
+
+    def slow(*arguments: Any) -> Any:  # noqa: ANN401 - as the one that it stands for
+        begun.release()
+        go_on.wait(20)
+        return write(*arguments)
+
+    monkeypatch.setattr("resolver.transfer.sealed.write", slow)
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(admin, "POST", SEAL, {"passphrase": PASSPHRASE}) for _ in range(3)]
+        try:
+            assert all(begun.acquire(timeout=20) for _ in range(2))
+            login = {"username": "admin", "password": "admin password"}
+            assert live.http.post("/api/v1/resolver/session", json=login).status_code == 200
+            assert not begun.acquire(timeout=0.05)
+        finally:
+            go_on.set()
+        assert [one.result().status_code for one in asked] == [200] * 3
 
 
 def test_no_key_is_computed_for_who_may_not(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
 import { page as account } from "./account.js";
-import { session, whenSignedOut } from "./api.js";
+import { ApiError, session, whenSignedOut } from "./api.js";
 import { page as audit } from "./audit.js";
 import { page as check } from "./check.js";
 import { clearClipboard } from "./clipboard.js";
-import { button, el, empty, problem, say } from "./dom.js";
+import { button, dialog, el, empty, problem, say } from "./dom.js";
 import { Rights } from "./rules.js";
 import { page as secrets } from "./secrets.js";
 import { signIn, signInAgain } from "./signin.js";
@@ -153,6 +153,13 @@ whenSignedOut(async () => {
   const now = await signInAgain(before);
   if (now && now !== before) location.reload(); // another person: nothing of what is on the screen is theirs
   return now === before;
+});
+
+// What was refused, or did not get through, where no page has a place of its own to tell it.
+window.addEventListener("unhandledrejection", (event) => {
+  if (!(event.reason instanceof ApiError)) return;
+  event.preventDefault();
+  dialog("That did not work", { fields: [problem(event.reason)] });
 });
 
 otherPages.addEventListener("message", () => location.reload());

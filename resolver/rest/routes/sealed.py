@@ -82,8 +82,7 @@ async def seal_export(body: SealRequest, caller: CallerDep, tenant: TenantDep, s
             schemas_left_out=lost,
         )
 
-    # Making a key of a passphrase is slow on purpose, as with passwords: a few at once.
-    return Answer(await anyio.to_thread.run_sync(seal, limiter=server.authenticator.passwords))
+    return Answer(await anyio.to_thread.run_sync(seal, limiter=server.sealing))
 
 
 @GROUP.route("POST", "/sealed-import", ArrivalResult)
@@ -99,7 +98,7 @@ async def open_import(body: OpenRequest, caller: CallerDep, tenant: TenantDep, s
         )
         return arrival_result(done)
 
-    return Answer(await anyio.to_thread.run_sync(store, limiter=server.authenticator.passwords))
+    return Answer(await anyio.to_thread.run_sync(store, limiter=server.sealing))
 
 
 def _entries(text: str, passphrase: str | None) -> Sequence[Incoming]:
