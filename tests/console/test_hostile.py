@@ -12,9 +12,10 @@ from resolver.core.model import Narrowing
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import dialog, row
+from tests.peer import answer, serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Response
 
     from tests.console.conftest import Console
 
@@ -180,3 +181,42 @@ def test_the_policy_would_stop_what_got_through(console: Console) -> None:
     assert page.locator("b").count() == 0
     assert page.evaluate("window.pwned === undefined")
     console.faults.clear()  # the browser told of each
+
+
+def test_a_page_of_another_site(console: Console) -> None:
+    """In the browser of one who is signed in: requests, frames and windows get it nothing."""
+    console.world.secret("db_password")
+    page = console.open("admin")
+    other = page.context.new_page()
+    seen: list[Response] = []
+    # The same host, so that the browser does send the cookie.
+    with serving(lambda _: answer(200, b"<p>evil</p>", **{"Content-Type": "text/html"})) as elsewhere:
+        other.goto(f"{elsewhere.url}/")
+        other.on("response", lambda came: seen.append(came))  # noqa: PLW0108 - no built-in is taken
+        other.evaluate(
+            """async (url) => {
+                const own = `${url}/api/v1/resolver`;
+                const more = {mode: "no-cors", credentials: "include"};
+                await fetch(`${own}/session`, more);
+                await fetch(`${own}/secrets/db_password`, more);
+                const body = new Blob(['{"passphrase": "long enough"}'], {type: "text/plain"});
+                await fetch(`${own}/sealed-export`, {...more, method: "POST", body});
+            }""",
+            console.live.url,
+        )
+        assert [came.status for came in seen] == [403] * 3  # without the cookie it would be 401
+        is_cut_off = other.evaluate(
+            """async (url) => {
+                const frame = document.createElement("iframe");
+                frame.src = `${url}/console/`;
+                document.body.append(frame);
+                await new Promise((done) => frame.addEventListener("load", done));
+                const opened = open(`${url}/console/`);
+                await new Promise((done) => setTimeout(done, 300));
+                return opened.closed;
+            }""",
+            console.live.url,
+        )
+        assert is_cut_off, "what it opened is out of its reach"
+        assert other.frames[1].url.startswith("chrome-error:")
+    console.faults.clear()  # the browser told of the frame
