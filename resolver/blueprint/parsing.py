@@ -52,13 +52,25 @@ def deserves_second_reading(error: Exception, text: str) -> bool:
     return not isinstance(error, ReaderError) and _SURROGATE.search(text) is None
 
 
+def _advice(character: str) -> str:
+    """What to do about a character that may not stand where it does."""
+    if character == "\t":
+        return "indent with spaces: YAML takes no tabs there"
+    if character and character in "@`%":
+        return f"put a text that begins with {character} in quotes"
+    return ""
+
+
 def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
     """The problem that a parser's error stands for."""
     place: Mark | Position = text.position_at(0)
     message = "the text is not valid YAML"
     if isinstance(error, MarkedYAMLError):
-        place = error.problem_mark or error.context_mark or place
         message = ", ".join(part for part in (error.context, error.problem) if part)
+        mark = error.problem_mark or error.context_mark
+        if mark is not None:
+            place = mark
+            hint = hint or _advice(text.content[mark.index : mark.index + 1])
     elif isinstance(error, ReaderError):
         character = error.character if isinstance(error.character, str) else chr(error.character)
         # The error counts bytes; this is the first character of its kind.

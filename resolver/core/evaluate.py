@@ -245,6 +245,7 @@ class _Evaluation:
             else self._definitions.completed(found.value, declared.get("type")).value
         )
         for number, step in enumerate(steps, 1):
+            _check_step("get_input", number, step)
             if not leads(data, step):
                 raise Fault(
                     Reason.BAD_INPUT,
@@ -347,6 +348,7 @@ class _Evaluation:
         outer, self._here = self._here, ("node_templates", node)
         try:
             for number, step in enumerate(steps, 1):
+                _check_step("get_property", number, step)
                 if isinstance(value, dict) and call_name(value) is not None:
                     evaluated = self.evaluate(value, depth + 1)
                     if isinstance(evaluated, Needed):
@@ -390,6 +392,15 @@ class _Evaluation:
         if not isinstance(word, str):
             raise Fault(Reason.BAD_ARGUMENT, f"the node given to {function} is {kind(word)}, not text")
         return word
+
+
+def _check_step(function: str, number: int, step: object) -> None:
+    """Refuse a step that is no word: Cloudify takes text and whole numbers, and truth values for these."""
+    if not isinstance(step, (str, int)):
+        raise Fault(
+            Reason.BAD_ARGUMENT,
+            f"step {number} of the path given to {function} is {kind(step)}, not text or a whole number",
+        )
 
 
 def _gathered(outcomes: list[Known | Needed]) -> list[Known] | Needed:

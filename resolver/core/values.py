@@ -128,7 +128,7 @@ class Values:
                     Reason.NO_SUCH_STEP,
                     f"step {number} of the path, {call.steps_origin.show(step)}, "
                     f"leads nowhere in the JSON value of secret {shown}",
-                    "compare the path with the document that is stored; a list takes whole numbers",
+                    "compare the path with what is stored; a list takes whole numbers, a mapping names",
                     shown,
                 )
             data = data[step]

@@ -113,6 +113,23 @@ def test_libyamls_message_is_reported_when_both_scanners_refuse() -> None:
     assert problem.position == Position(2, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a:\n\tb: 1\n", "indent with spaces: YAML takes no tabs there"),
+        ("a: @b\n", "put a text that begins with @ in quotes"),
+        ("a: `b`\n", "put a text that begins with ` in quotes"),
+        ("a: %b\n", "put a text that begins with % in quotes"),
+        ("a: [\n", ""),
+        ("a: ]\n", ""),
+    ],
+)
+def test_common_slips_get_a_hint(text: str, hint: str) -> None:
+    """What people write who don't know YAML by heart is explained."""
+    (problem,) = refused(text)
+    assert (problem.reason, problem.hint) == (Reason.SYNTAX, hint)
+
+
 def test_custom_tags_are_opaque() -> None:
     """A node with a custom tag is kept as its tag alone; calls inside are warned of, never searched."""
     blueprint = read(b"a: !foo {get_secret: k}\nb: !<x:y> 1\nc: !!python/none\n", "text")

@@ -44,7 +44,11 @@ def rendered(text: str, *values: object, functions: tuple[str, ...] = ()) -> Ren
     results = {id(node): value for node, value in zip(nodes, values, strict=True)}
     done = render(blueprint, results)
     expected = [rebuild(document, results) for document in blueprint.documents]
-    assert list(yaml.load_all(done.text, yaml.CSafeLoader)) == expected
+    try:
+        loaded = list(yaml.load_all(done.text, yaml.CSafeLoader))
+    except yaml.YAMLError:  # what only PyYAML's own scanner takes
+        loaded = list(yaml.safe_load_all(done.text))
+    assert loaded == expected
     return done
 
 
@@ -103,6 +107,49 @@ def test_only_the_call_changes(before: str, after: str) -> None:
     assert done.text == after
     assert done.written_out == ()
     assert list(yaml.safe_load_all(after)) == [rebuild(d, {id(call): "V"}) for d in blueprint.documents]
+
+
+LOOK_ALIKES = """\
+# {get_secret: a}
+a: {get_secret: k} # get_secret: b
+b: '{get_secret: c}'
+c: |
+  get_secret: d
+d: "get_secret: e"
+e: get_secret
+f: [get_secret, x]
+g: {x: get_secret}
+h: get_secret:i
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(LOOK_ALIKES, id="words in texts and comments"),
+        pytest.param(f"a: [{'x, ' * 50_000}{{get_secret: k}}{', y' * 50_000}]\n", id="many items on a line"),
+        pytest.param(f"a: {{get_secret: k}} # {'é' * 200_000}\n", id="a long comment"),
+        pytest.param(f"a: '{'x' * 300_000}'\nb: {{get_secret: k}}\n", id="a long text"),
+        pytest.param(f"a: [{'x' * 300_000}, {{get_secret: k}}]\n", id="a long word before it"),
+        # PyYAML's Python scanner refuses tabs between words, libyaml takes them.
+        pytest.param("a:\t{get_secret: k}\t# note\nb:\t-1\t\n", id="tabs around"),
+        pytest.param("[\ta,\t{get_secret: k}\t,\tb]\n", id="tabs in a list"),
+        pytest.param("a: &p\t{get_secret: k}\nb:\t*p\n", id="a tab after an anchor"),
+        pytest.param("a: 'b\tc'\nd: |\n  x\ty\ne: {get_secret: k}\n", id="tabs in texts"),
+        pytest.param("a: {x:[b], y: {get_secret: k}}\n", id="what the Python scanner alone takes"),
+    ],
+)
+def test_all_else_stays(text: str) -> None:
+    """Whatever stands around the one call stays as it is, and means what it meant."""
+    done = rendered(text, "V")
+    assert done.text == text.replace("{get_secret: k}", '"V"')
+    assert done.written_out == ()
+
+
+def test_tabs_within_a_call() -> None:
+    """They go with the call, and those around it stay."""
+    assert rendered("a:\t{get_secret:\tk}\t# c\n", "V").text == 'a:\t"V"\t# c\n'
+    assert rendered("[\tget_secret:\tk\t,\tb]\n", "V").text == '[\t"V"\t,\tb]\n'
 
 
 def test_calls_in_kept_calls_are_replaced_in_place() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from resolver.core.context import Context
-from resolver.core.document import Position
+from resolver.core.document import Position, format_path
 from resolver.core.model import SecretValue
 from resolver.core.problems import Reason
 from resolver.core.resolve import Plan
@@ -117,6 +118,20 @@ def test_arguments_that_are_calls(argument: object, value: object) -> None:
         ("", Reason.BAD_ARGUMENT, "the key is empty"),
         (["db", "nope"], Reason.NO_SUCH_STEP, "step 1 of the path, 'nope', leads nowhere"),
         (["db", "ports", 2], Reason.NO_SUCH_STEP, "step 2 of the path, 2, leads nowhere"),
+        (["db", "ports", -3], Reason.NO_SUCH_STEP, "step 2 of the path, -3, leads nowhere"),
+        (["db", "ports", 10**30], Reason.NO_SUCH_STEP, "leads nowhere"),
+        (["db", 0], Reason.NO_SUCH_STEP, "step 1 of the path, 0, leads nowhere"),
+        (["db", "user", 0], Reason.NO_SUCH_STEP, "step 2 of the path, 0, leads nowhere"),
+        (["db", "user", "x"], Reason.NO_SUCH_STEP, "step 2 of the path, 'x', leads nowhere"),
+        (["db", "flag", "x", "y"], Reason.NO_SUCH_STEP, "step 2 of the path, 'x', leads nowhere"),
+        (["db", "deep", "x", "y"], Reason.NO_SUCH_STEP, "step 3 of the path, 'y', leads nowhere"),
+        (["digits", 1], Reason.NO_SUCH_STEP, "step 1 of the path, 1, leads nowhere"),
+        (["db", None], Reason.BAD_ARGUMENT, "step 1 of the path given to get_secret is nothing"),
+        (
+            ["db", dt.date(2001, 1, 1)],
+            Reason.BAD_ARGUMENT,
+            "step 1 of the path given to get_secret is a date",
+        ),
         (["db", "ports", "0"], Reason.NO_SUCH_STEP, "step 2 of the path, '0', leads nowhere"),
         (["text", "x"], Reason.NOT_JSON, "the value of secret 'text' is not JSON"),
         (["deepest", 0], Reason.NOT_JSON, "the value of secret 'deepest' is not JSON"),
@@ -134,6 +149,7 @@ def test_arguments_that_are_not(argument: object, reason: Reason, shown: str) ->
     secrets = {
         "db": DATABASE,
         "text": "hunter2",
+        "digits": '{"1": "x"}',
         "calls": '{"x": [{"get_secret": "db"}]}',
         "deepest": "[" * 100_000,
     }
@@ -152,6 +168,55 @@ def test_arguments_that_are_not(argument: object, reason: Reason, shown: str) ->
     assert shown in problem.message
     assert problem.path == ("a",)
     assert problem.position == Position(1, 1)
+
+
+KEYS = {1: "one", "1": "text", False: "no", None: "nothing", 1.5: "half", dt.date(2001, 1, 1): "day"}
+
+
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [
+        (1, "one"),
+        ("1", "text"),
+        (False, "no"),
+        (0, "no"),  # as everywhere in Python, and so in Cloudify
+        (2, "step 1 of the path, 2, leads nowhere in the "),
+        ("null", "step 1 of the path, 'null', leads nowhere in the "),
+        (None, "step 1 of the path given to {} is nothing, not text or a whole number"),
+        (1.5, "step 1 of the path given to {} is a number, not text or a whole number"),
+        (dt.date(2001, 1, 1), "step 1 of the path given to {} is a date, not text or a whole number"),
+        ([1], "step 1 of the path given to {} is a list, not text or a whole number"),
+        ({"k": 1}, "step 1 of the path given to {} is a mapping, not text or a whole number"),
+    ],
+)
+@pytest.mark.parametrize("function", ["get_input", "get_property"])
+def test_steps_through_keys_that_are_no_text(function: str, step: object, outcome: str) -> None:
+    """YAML's keys may be of any type; a step is text or a number, and leads to the key that equals it."""
+    path = [step] if function == "get_input" else ["m", step]
+    document = {
+        "inputs": {"i": {"default": KEYS}},
+        "node_types": {"t": {}},
+        "node_templates": {"i": {"type": "t", "properties": {"m": KEYS}}},
+        "a": {"get_secret": {"concat": ["k_", {function: ["i", *path]}]}},
+    }
+    plan, new, _ = run(document, {f"k_{outcome}": "V"})
+    if new is not None:
+        assert new["a"] == "V"
+    else:
+        (problem,) = plan.problems
+        assert problem.message.startswith(outcome.format(function))
+
+
+def test_a_call_below_keys_that_are_no_text_is_replaced() -> None:
+    """Keys of any type lead to calls, which are named by them."""
+    document = {key: {"get_secret": f"k{number}"} for number, key in enumerate(KEYS)}
+    secrets = {f"k{number}": "V" for number in range(len(KEYS))}
+    plan, new, _ = run(document, secrets)
+    assert not plan.problems
+    assert new == dict.fromkeys(KEYS, "V")
+    plan, _, _ = run(document, {})
+    shown = [format_path(problem.path) for problem in plan.problems]
+    assert shown == ["[1]", "['1']", "[False]", "None", "['1.5']", "['2001-01-01']"]
 
 
 def test_get_secret_beside_other_keys_is_an_error() -> None:
