@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.inputs import read_plain
@@ -14,7 +14,9 @@ from resolver.errors import BlueprintError, UsageError
 from resolver.schema import findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from resolver.core.document import Path
 
 
 def read_context(path: str, tenant: str) -> Context:
@@ -29,11 +31,12 @@ def read_context(path: str, tenant: str) -> Context:
         BlueprintError: it is not valid YAML, or breaks the schema. Nothing of it is repeated.
     """
     try:
-        with Path(path).open("rb") as file:
+        with FilePath(path).open("rb") as file:
             data = file.read(DEFAULT_LIMITS.size + 1)
     except OSError as error:
         raise UsageError(f"the context file {path!r} can't be read: {error.strerror}") from None
-    return make_context(read_plain(data, f"context file {path!r}"), tenant, f"context file {path!r}")
+    name = f"context file {path!r}"
+    return make_context(read_plain(data, name, Reason.BAD_CONTEXT), tenant, name)
 
 
 def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -> Context:
@@ -52,9 +55,7 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
         Problem(
             Reason.BAD_CONTEXT,
             # Never deeper than the section: names in there are facts, and count as secret.
-            f"{name}: {f'something in {where[0]}' if where[0] in sections else 'a section'} {rule}"
-            if where
-            else f"{name} {rule}",
+            f"{name}: {_shown(where, sections)} {rule}" if where else f"{name} {rule}",
             source=name,
             path=tuple(step for step in where[:1] if step in sections),
             hint="schemas/context.schema.json says what it may have",
@@ -64,3 +65,10 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
     if problems:
         raise BlueprintError(problems)
     return Context(tenant=tenant, **facts)
+
+
+def _shown(where: Path, sections: Collection[str]) -> str:
+    section, *inner = where
+    if section not in sections:
+        return "a section"
+    return f"something in {section}" if inner else str(section)

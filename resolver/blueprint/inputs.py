@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
 from resolver.blueprint.reader import read
 from resolver.core.document import Tagged
 from resolver.core.problems import Problem, Reason
@@ -72,7 +72,18 @@ def _from_file(path: str) -> dict[str, GivenInput]:
     return {name: GivenInput(value) for name, value in values.items()}
 
 
-def _documents(data: bytes, name: str) -> tuple[Sequence[Any], list[Problem]]:
+_REFUSED = {
+    Reason.NOT_UTF8: "is not UTF-8",
+    Reason.EMPTY: "is empty",
+    Reason.DUPLICATE_KEY: "has a key twice in one mapping",
+    Reason.TOO_LARGE: f"is larger than {DEFAULT_LIMITS.size // MIB} MiB",
+    Reason.TOO_DEEP: f"is nested deeper than {DEFAULT_LIMITS.depth} levels",
+    Reason.TOO_MANY_NODES: f"has more than {DEFAULT_LIMITS.nodes} nodes once aliases are followed",
+}
+"""What is wrong with a text whose words are not repeated; of other reasons, that it is not valid YAML."""
+
+
+def _documents(data: bytes, name: str, reason: Reason) -> tuple[Sequence[Any], list[Problem]]:
     """The documents, or what is wrong: not in the reader's words, and not behind ours as their context.
 
     The reader's problems hold lines of the text, and its messages may repeat a value.
@@ -82,8 +93,8 @@ def _documents(data: bytes, name: str) -> tuple[Sequence[Any], list[Problem]]:
     except BlueprintError as error:
         return [], [
             Problem(
-                Reason.BAD_INPUT,
-                f"{name} is not valid YAML: {problem.reason}",
+                reason,
+                f"{name} {_REFUSED.get(problem.reason, 'is not valid YAML')}",
                 source=name,
                 position=problem.position,
             )
@@ -91,21 +102,20 @@ def _documents(data: bytes, name: str) -> tuple[Sequence[Any], list[Problem]]:
         ]
 
 
-def read_plain(data: bytes, name: str) -> Any:  # noqa: ANN401 - YAML data
+def read_plain(data: bytes, name: str, reason: Reason = Reason.BAD_INPUT) -> Any:  # noqa: ANN401 - YAML data
     """Read one document that may hold secrets: no message repeats anything of it.
 
     Args:
         data: the bytes.
         name: what to call it in messages.
+        reason: of the problems.
 
     Raises:
         BlueprintError: it is not one valid document of plain data.
     """
-    documents, refused = _documents(data, name)
+    documents, refused = _documents(data, name, reason)
     if refused:
         raise BlueprintError(refused)
     if len(documents) != 1 or isinstance(documents[0], Tagged):
-        raise BlueprintError(
-            [Problem(Reason.BAD_INPUT, f"{name} does not hold one plain document", source=name)]
-        )
+        raise BlueprintError([Problem(reason, f"{name} does not hold one plain document", source=name)])
     return documents[0]

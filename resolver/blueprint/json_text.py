@@ -42,6 +42,7 @@ def to_json(data: object, source: str = "") -> str:
 class _Converter:
     def __init__(self, source: str) -> None:
         self.problems: list[Problem] = []
+        self._without_place: set[Problem] = set()
         self._source = source
 
     def convert(self, node: object, path: Path) -> Json:
@@ -90,4 +91,9 @@ class _Converter:
         raise TypeError(f"{type(node).__name__} is not YAML data")
 
     def _refuse(self, reason: Reason, message: str, path: Path) -> None:
-        self.problems.append(Problem(reason, message, source=self._source, path=path, hint="use YAML output"))
+        problem = Problem(reason, message, source=self._source, path=path, hint="use YAML output")
+        if not path:
+            if problem in self._without_place:  # once says it all
+                return
+            self._without_place.add(problem)
+        self.problems.append(problem)

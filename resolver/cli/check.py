@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.diagnostics import Form, cut_short, place_of, problem_lines
-from resolver.cli.output import count, printable, put, put_table
+from resolver.cli.output import count, pad, printable, put, put_table, width
 from resolver.core.document import format_path
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
     lines = [place_of(call.site).removeprefix(f"{call.site.source}:") for call in calls]
     table = [["  LINE", *headers]]
     for line, (key, steps, *others) in zip(lines, rows, strict=True):
-        table.append([f"  {line}", _cut(key, columns // 3), _cut(steps, columns // 8), *others])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        table.append([f"  {line}", cut(key, columns // 3), cut(steps, columns // 8), *others])
+    widths = [max(map(width, column)) for column in zip(*table, strict=True)]
     widths[-1] = min(widths[-1], columns - sum(widths[:-1]) - 2 * len(widths[1:]))
     if widths[-1] < SHORTEST_PATH:
         # No path is easier to read than wrapped lines: each problem below the table has its own.
         widths.pop()
     header, *printed = [
-        "  ".join([_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=False)]).rstrip()
+        "  ".join([pad(cut(cell, most), most) for cell, most in zip(row, widths, strict=False)]).rstrip()
         for row in table
     ]
     put(header)
@@ -147,9 +147,17 @@ def _state(call: CheckedCall) -> str:
     return ", ".join(times) or "ok"
 
 
-def _cut(text: str, width: int) -> str:
-    """A text of at most so many characters; what is left out is left out in the middle."""
-    if len(text) <= width:
+def cut(text: str, columns: int) -> str:
+    """A text of at most so many columns; what is left out is left out in the middle."""
+    if width(text) <= columns:
         return text
-    end = (width - 1) * 2 // 3
-    return f"{text[: width - 1 - end]}…{text[-end:]}"
+    end = (columns - 1) * 2 // 3
+    return f"{_first(text, columns - 1 - end)}…{_first(text[::-1], end)[::-1]}"
+
+
+def _first(text: str, columns: int) -> str:
+    """As much of the beginning of a text as so many columns hold."""
+    taken = text[:columns]
+    while width(taken) > columns:
+        taken = taken[:-1]
+    return taken

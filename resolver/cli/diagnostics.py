@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resolver.cli.output import count, printable, put, say
+from resolver.cli.output import count, printable, put, say, width
 from resolver.cli.streams import write_stderr, write_stdout
 from resolver.core.document import format_path
 from resolver.errors import BlueprintError, ResolverError
@@ -199,7 +199,7 @@ def _source_line(line: int, column: int, text: str) -> Iterator[str]:
     after = printable(piece[column - 1 - start :].replace("\t", " "))
     margin = " " * len(str(line))
     yield f"{line} | {before}{after}".rstrip()
-    yield f"{margin} | {' ' * len(before)}^"
+    yield f"{margin} | {' ' * width(before)}^"
 
 
 def as_json(problem: Problem) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.streams import write_stderr, write_stdout
@@ -27,6 +28,21 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def width(text: str) -> int:
+    """How many columns of a terminal a printable text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
+        for one in text
+    )
+
+
+def pad(text: str, columns: int) -> str:
+    """A text with spaces behind it, so that it takes so many columns."""
+    return text + " " * (columns - width(text))
+
+
 def say(text: str) -> None:
     """Write a line to stderr."""
     write_stderr(printable(text))
@@ -40,9 +56,9 @@ def put(text: str) -> None:
 def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write aligned columns to stdout."""
     table = [[printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(headers, *table, strict=True)]
+    widths = [max(map(width, column)) for column in zip(headers, *table, strict=True)]
     for row in (headers, *table):
-        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        put("  ".join(map(pad, row, widths)).rstrip())
 
 
 def say_part(shown: int, offset: int, total: int) -> None:
@@ -65,6 +81,6 @@ def put_json_line(data: Any) -> None:  # noqa: ANN401 - JSON data
 
 def put_fields(fields: Mapping[str, object]) -> None:
     """Write one line for each field to stdout."""
-    width = max(map(len, fields)) + 1
+    columns = max(map(len, fields)) + 1
     for name, value in fields.items():
-        put(f"{name + ':':<{width}} {value}")
+        put(f"{name + ':':<{columns}} {value}")

@@ -67,7 +67,7 @@ def test_what_json_can_not_hold(text: str, reason: Reason, path: tuple[str | int
 
 
 def test_all_problems_are_reported() -> None:
-    """One run names everything that JSON can't hold."""
+    """One run names everything that JSON can't hold, and says once what it says of no place."""
     with pytest.raises(BlueprintError) as caught:
-        to_json(document("[.inf, !foo x]"))
-    assert [problem.path for problem in caught.value.problems] == [(), (1,)]
+        to_json(document("[.inf, !foo x, .nan, !bar y]"))
+    assert [problem.path for problem in caught.value.problems] == [(), (1,), (3,)]
