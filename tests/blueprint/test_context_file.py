@@ -88,7 +88,5 @@ def test_wrong_shapes(text: str, wrong: str) -> None:
 
 def test_a_file_that_is_not_there() -> None:
     """It is a usage error."""
-    with pytest.raises(
-        UsageError, match=r"^the context file 'c.yaml' can't be read: No such"
-    ):
+    with pytest.raises(UsageError, match=r"^the context file 'c.yaml' can't be read: No such"):
         read_context("c.yaml", "t")
