@@ -152,7 +152,8 @@ class Bao:
         return json.loads(self._connection.getresponse().read())
 
     def read(self, count: int) -> None:
-        """Read that many, one after the other, which is all that its API offers."""
+        """Read that many, one after the other, which is all that its API offers; on one new connection."""
+        self._connection.close()  # the server may have closed it while other jobs ran; it is opened anew
         for number in range(count):
             self._ask("GET", number)["data"]["data"]["value"]
 
