@@ -11,7 +11,8 @@
     │   └── NotPermittedError   the caller may not do this here
     │       └── ElsewhereError  a global secret is changed from its own tenant only
     ├── NotFoundError           what was named does not exist, or may not be seen
-    │   └── NoSuchTenantError   the tenant to work in
+    │   ├── NoSuchTenantError   the tenant to work in
+    │   └── NoSuchUserError     the user that a secret is to be given to
     ├── ConflictError           what was asked for collides with what is stored
     ├── SinkRefusedError        the output goes where plaintext may not go
     └── UnavailableError
@@ -102,6 +103,10 @@ class NotFoundError(ResolverError):
 
 class NoSuchTenantError(NotFoundError):
     """The tenant to work in does not exist; told only to those who may know."""
+
+
+class NoSuchUserError(NotFoundError):
+    """The user that a secret is to be given to does not exist; told only to those who may give it away."""
 
 
 class ConflictError(ResolverError):

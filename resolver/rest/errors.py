@@ -22,6 +22,7 @@ from resolver.errors import (
     InvalidRequestError,
     NarrowedVisibilityError,
     NoSuchTenantError,
+    NoSuchUserError,
     NotFoundError,
     NotPermittedError,
     ProviderError,
@@ -69,6 +70,8 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     ElsewhereError: (400, "illegal_action_error"),
     AuthenticationError: (401, "unauthorized_error"),
     NotPermittedError: (403, "forbidden_error"),
+    # With 404 Cloudify's client would say that the secret was not found.
+    NoSuchUserError: (400, "bad_parameters_error"),
     NotFoundError: (404, "not_found_error"),
     ConflictError: (409, "conflict_error"),
     BlueprintError: (400, "invalid_blueprint_error"),

@@ -14,7 +14,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
 from resolver.core.times import check_days, is_stored_time
-from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NotFoundError, ProviderError
+from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.changes import Change, days_after, demand, demand_global, demand_here, demand_version
 from resolver.service.elsewhere import is_local, look_elsewhere
 from resolver.service.gate import not_found, not_permitted
@@ -442,5 +442,7 @@ def _given_to(change: Change, secret: Secret, name: str) -> Secret:
         raise not_permitted(change.caller, Permission.SECRET_SET_OWNER, change.tenant.name)
     stored = change.session.user(name=name)
     if stored is None:
-        raise NotFoundError(f"user {name!r} does not exist", hint="`resolver users list` shows who there is")
+        raise NoSuchUserError(
+            f"user {name!r} does not exist", hint="`resolver users list` shows who there is"
+        )
     return replace(secret, owner_id=stored.user.id, owner=stored.user.name)

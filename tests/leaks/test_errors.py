@@ -316,6 +316,12 @@ def tenant_absent(world: World) -> list[str]:
     return ["resolver", "secrets", "create", "k", "-t", "nowhere", "-s", world.marks.new("-s")]
 
 
+def owner_absent(world: World) -> list[str]:
+    """A secret is to be given to a user that there is not."""
+    world.secret("k", world.marks.new("value"))
+    return ["resolver", "secrets", "set-owner", "k", "-s", "nobody"]
+
+
 def provider_away(world: World) -> list[str]:
     """A provider with a credential can't be reached."""
     parameters = {"url": "http://vault.invalid:8200", "token": world.marks.new("token"), "path": "a"}
@@ -487,6 +493,12 @@ def _into_nowhere(world: World) -> object:
     return service.secrets.create(world.caller(service), "nowhere", "k", world.marks.new("value"))
 
 
+def _give_to_nobody(world: World) -> object:
+    service = world.service()
+    caller, value = world.caller(service), world.marks.new("value")
+    return service.secrets.update(caller, TENANT, "k", value=value, owner="nobody")
+
+
 def _fetch(world: World) -> object:
     service = world.service()
     caller = world.caller(service)
@@ -620,6 +632,7 @@ CASES = [
     Case(schema_mismatch, "SchemaMismatchError", 2, _mismatch),
     Case(global_from_elsewhere, "ElsewhereError", 4, _from_elsewhere),
     Case(tenant_absent, "NoSuchTenantError", 5, _into_nowhere),
+    Case(owner_absent, "NoSuchUserError", 5, _give_to_nobody),
     Case(provider_away, "ProviderError", 6, _fetch),
     Case(key_taken, "ConflictError", 8, _create(lambda world: world.marks.new("second value"))),
     Case(no_store, "StoreError", 6, _list),

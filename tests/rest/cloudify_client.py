@@ -37,6 +37,7 @@ def secrets(client: CloudifyClient) -> None:
     assert refused(client.secrets.create, "x", 5, schema={"type": "object"}) == wrong
     assert client.secrets.get("two").value == {"a": 1}
     assert client.secrets.get("one").value == "again"
+    assert refused(client.secrets.update, "one", creator="nobody") == (400, "bad_parameters_error")
     assert client.secrets.update("one", value="newer").tenant_name == "home"
     assert refused(client.secrets.get, "none") == (404, "not_found_error")
     assert refused(client.secrets.create, "1st", "x") == (400, "bad_parameters_error")

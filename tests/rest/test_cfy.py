@@ -148,6 +148,7 @@ def test_secrets(cfy: Cfy, live: Live, tmp_path: Path) -> None:
     cfy.prints("secrets", "set-visibility", "two", "-l", "global")
     assert "Secret `three` was set to global" in cfy.prints("secrets", "set-global", "three")
     live.user("eve")
+    assert "user 'nobody' does not exist" in cfy.refused("secrets", "set-owner", "one", "-s", "nobody")
     assert "now owned by user `eve`" in cfy.prints("secrets", "set-owner", "one", "-s", "eve")
     exported = tmp_path / "secrets.json"
     cfy.prints("secrets", "export", "-p", "long enough", "-o", str(exported))
