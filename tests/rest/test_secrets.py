@@ -241,6 +241,8 @@ def test_export_and_import(live: Live) -> None:
     eve = live.user("eve", TenantRole.USER, away=TenantRole.USER)
     entries = eve.gets(f"{SECRETS}/share/export?_passphrase=long+enough")
     assert [entry["key"] for entry in entries] == ["one"]
+    assert eve.gets(f"{SECRETS}/share/export?key=one&visibility=global") == []
+    assert len(eve.gets(f"{SECRETS}/share/export?key=one&key=none&visibility=tenant")) == 1
     assert entries[0]["encrypted"] is True
     assert "value one" not in json.dumps(entries)
     body = {
@@ -265,7 +267,10 @@ def test_export_and_import(live: Live) -> None:
 def test_exports_and_imports_that_are_refused(live: Live) -> None:
     """A short passphrase, a body of another shape, a tenant that is not there, one who may only use."""
     admin = live.client()
-    status, code, message = admin.refused("GET", f"{SECRETS}/share/export?_passphrase=short")
+    export = f"{SECRETS}/share/export"
+    unknown = (400, "bad_parameters_error", "a parameter is no field that secrets can be filtered by")
+    assert admin.refused("GET", f"{export}?no_such_field=one") == unknown
+    status, code, message = admin.refused("GET", f"{export}?_passphrase=short")
     assert (status, code) == (400, "bad_parameters_error")
     assert message == "the passphrase is too short: it needs 8 characters at least"
     path = f"{SECRETS}/share/import"

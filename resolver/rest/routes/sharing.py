@@ -2,16 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from resolver.core.listing import Field, Listing
+from resolver.core.listing import Listing
 from resolver.errors import InvalidRequestError
 from resolver.rest.answers import Answer
+from resolver.rest.routes.finding import wanted_fields
 from resolver.rest.routes.queries import ListQueryDep
-from resolver.rest.routes.shapes import VisibilityName
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 from resolver.transfer import cloudify
 
@@ -71,22 +71,21 @@ def export_secrets(
     caller: CallerDep,
     tenant: TenantDep,
     service: ServiceDep,
+    request: Request,
     passphrase: Annotated[str | None, Query(alias="_passphrase")] = None,
-    visibility: Annotated[VisibilityName | None, Query()] = None,
     metadata: Annotated[str, Query(alias="_include_metadata")] = "",
     *,
     all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
 ) -> Response:
     """The secrets of a tenant with their values, encrypted when a passphrase is given.
 
-    Hidden ones whose values the caller may not see are left out. The passphrase travels in the query, as
-    Cloudify's client sends it: this server's log has no queries, a proxy's must have none either.
+    Hidden ones whose values the caller may not see are left out. Other parameters are names of fields with a
+    value that they must have. The passphrase travels in the query, as Cloudify's client sends it: this
+    server's log has no queries, a proxy's must have none either.
     """
     if passphrase is not None:
         demand_long(passphrase)
-    listing = Listing(
-        query.search, size=None, equal={} if visibility is None else {Field.VISIBILITY: [visibility]}
-    )
+    listing = Listing(query.search, size=None, equal=wanted_fields(request.query_params.multi_items()))
     found = service.moving.export(caller, tenant, listing, all_tenants=all_tenants)
     entries = cloudify.write(found.secrets, passphrase, metadata=bool(metadata))
     there = FIELDS if metadata else FIELDS[:-3]
