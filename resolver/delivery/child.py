@@ -105,18 +105,10 @@ def run(
             variables.clear()
         try:
             with os.fdopen(report) as reader:
-                with os.fdopen(go, "wb"):
-                    if taps is not None:
-                        taps.start(pid)
-                    parcel.serve()
-                    with suppress(BrokenPipeError):  # it has failed already
-                        os.write(go, _GO)
+                _let_go(pid, go, parcel, taps)
                 del parcel
                 failure = reader.read()
             status = relay.wait(pid, taps or relay.Attendant())
-        except RuntimeError as error:  # threads are processes, too, where their number is limited
-            os.waitpid(pid, 0)
-            raise UnavailableError(f"the command was not started: {error}") from None
         finally:
             if taps is not None:
                 taps.give_back()
@@ -149,6 +141,20 @@ def _start(
     os.close(tell)
     os.close(word)
     return pid, report, go
+
+
+def _let_go(pid: int, go: int, parcel: Parcel, taps: Taps | None) -> None:
+    """Let the forked child become the command, once all that serves it has begun."""
+    try:
+        with os.fdopen(go, "wb"):
+            if taps is not None:
+                taps.start(pid)
+            parcel.serve()
+            with suppress(BrokenPipeError):  # it has failed already
+                os.write(go, _GO)
+    except RuntimeError as error:  # threads are counted like processes where their number is limited
+        os.waitpid(pid, 0)
+        raise UnavailableError(f"the command was not started: {error}") from None
 
 
 def _become(

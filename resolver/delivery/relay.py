@@ -70,8 +70,10 @@ def reset_signals() -> None:
 class Attendant:
     """What is done beside waiting for a child. This one does what is right for a child in our own group."""
 
-    patience: float | None = None
-    """Seconds without a signal after which `idle` is called; None for never."""
+    @property
+    def patience(self) -> float | None:
+        """Seconds without a signal after which `idle` is called; None for never."""
+        return None
 
     def idle(self, pid: int) -> None:
         """Called when there was no signal for so long."""

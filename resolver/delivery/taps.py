@@ -116,7 +116,7 @@ class Taps(relay.Attendant):
             self._terminal.give_back()
 
     @property
-    def patience(self) -> float | None:  # type: ignore[override]
+    def patience(self) -> float | None:
         """As our terminal has it."""
         return None if self._terminal is None else self._terminal.patience
 

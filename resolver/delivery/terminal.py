@@ -132,7 +132,7 @@ class OwnTerminal(relay.Attendant):
             self._original = None
 
     @property
-    def patience(self) -> float | None:  # type: ignore[override]
+    def patience(self) -> float | None:
         """As long as we are in the background we look whether we still are."""
         return None if self._is_held else _LOOKING
 

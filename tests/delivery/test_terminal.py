@@ -24,16 +24,19 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are ru
 
 VALUE = "open-sesame"
 
-# As the other one, but the job starts in the background. A line typed puts it into the foreground, in which
-# a job that was not stopped is told nothing.
+# As the other one, but the job starts in the background, while the terminal is set as a shell's prompt has it.
+# A line typed puts it into the foreground, in which a job that was not stopped is told nothing.
 BACKGROUND = """
-import fcntl, os, signal, subprocess, sys, termios
+import fcntl, os, signal, subprocess, sys, termios, tty
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+before = termios.tcgetattr(0)
+tty.setraw(0)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 default = lambda: signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 job = subprocess.Popen(sys.argv[1:], process_group=0, preexec_fn=default)
 sys.stdin.readline()
 _, status = os.waitpid(job.pid, os.WUNTRACED | os.WNOHANG)
+termios.tcsetattr(0, termios.TCSANOW, before)
 print("job is stopped" if os.WIFSTOPPED(status) else "job runs", flush=True)
 os.tcsetpgrp(0, job.pid)
 if os.WIFSTOPPED(status):
@@ -251,12 +254,12 @@ def test_background(job: Callable[..., Supervised], terminal: Terminal) -> None:
     before = settings(terminal)
     supervised = job(["sh", "-c", "echo ready; read word; echo got $word"], BACKGROUND)
     terminal.expect("ready")
-    assert settings(terminal) == before
+    at_the_prompt = settings(terminal)
     children = f"/proc/{supervised.process.pid}/task/{supervised.process.pid}/children"
     with open(children) as file:  # noqa: PTH123 - a one-line file
         supervisor = int(file.read())
     until(lambda: state_of(supervisor) == "T")
-    assert settings(terminal) == before
+    assert settings(terminal) == at_the_prompt != before
     terminal.type("\n")
     terminal.expect("job is stopped")
     until(lambda: settings(terminal) != before)
