@@ -22,6 +22,9 @@ FRONT = b"f"
 BACK = b"b"
 """The order to keep it in the background, where it stops when it asks for keys."""
 
+KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP) if os.name == "posix" else ()
+"""What a terminal makes of ^C, ^\\ and ^Z."""
+
 _OWN_FAILURE = 125
 _PLENTY = 4096
 
@@ -73,14 +76,20 @@ class _Leader(relay.Attendant):
         self._orders = orders
 
     def has_dealt_with(self, pid: int, received: signal.struct_siginfo) -> bool:
-        """What the kernel says is that our parent was killed. The command goes on, as it does elsewhere."""
-        if relay.is_from_kernel(received) or received.si_pid == pid:
-            return True
-        if received.si_signo == signal.SIGCONT:
+        """Keys are meant for the command, also while it is not in the foreground yet, and all of its group.
+
+        When our parent was killed the kernel says SIGHUP. The command goes on, as it does elsewhere.
+        """
+        number = received.si_signo
+        if relay.is_from_kernel(received):
+            if number in KEYS:
+                relay.pass_on(-pid, number)
+        elif number == signal.SIGCONT:
             self._obey(pid)
-            relay.pass_on(-pid, signal.SIGCONT)
-            return True
-        return False
+            relay.pass_on(-pid, number)
+        else:
+            return received.si_pid == pid
+        return True
 
     def _obey(self, pid: int) -> None:
         with suppress(OSError):  # no new order, or no terminal any more

@@ -152,19 +152,21 @@ class OwnTerminal(relay.Attendant):
             return received.si_pid == pid
         elif number == signal.SIGWINCH:
             self._copy_size()
-        elif number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP):
+        elif number in (*session.KEYS, signal.SIGHUP):
             self._tell_front(number)
         return True
 
     def stopped(self, pid: int) -> None:
-        """Give the terminal back and stop, and with us the rest of our job, as the terminal does it."""
+        """Give the terminal back and stop, and with us the rest of our job, as the terminal does it.
+
+        Where nobody could continue us we do not stop, and at a terminal the command would not have: `idle`
+        finds us in the foreground and goes on.
+        """
         if not self._is_held and _is_in_front():
             self._resume(pid)  # it asked for keys in the background, where we no longer are
             return
         self.give_back()
         relay.stop(os.getpgrp())
-        if signal.SIGCONT not in signal.sigpending() and _is_in_front():
-            self._resume(pid)  # nobody could have continued us, so a terminal would not have stopped it
 
     def ended(self, status: int) -> None:
         """Close what is ours. Keys that end a command end the rest of our job, too, a script for example."""

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are ru
 
 VALUE = "open-sesame"
 
-# As the other one, but the job starts in the background, while the terminal is set as a shell's prompt has it.
+# As the other one, but the job starts in the background, while the terminal is set as at a shell's prompt.
 # A line typed puts it into the foreground, in which a job that was not stopped is told nothing.
 BACKGROUND = """
 import fcntl, os, signal, subprocess, sys, termios, tty
@@ -157,10 +157,15 @@ def test_stop_signal_that_nobody_sees(job: Callable[..., Supervised], terminal: 
 
 
 def test_keys_reach_the_foreground_group(job: Callable[..., Supervised], terminal: Terminal) -> None:
-    """^C goes to all processes of the command, not only to the first."""
+    """^C and ^Z go to all processes of the command, not only to the first, and all are continued."""
     second = "trap 'echo two; exit' INT; echo ready; while :; do sleep 0.1; done"
     job(["sh", "-c", "trap 'echo one' INT; sh -c \"$0\"", second])
     terminal.expect("ready\r\n")
+    terminal.type("\x1a")
+    terminal.expect("job stopped")
+    terminal.type("\n")
+    terminal.expect("job continued")
+    time.sleep(0.1)
     terminal.type("\x03")
     terminal.expect("two\r\none\r\n")
     terminal.expect("job ended")
@@ -170,12 +175,15 @@ def test_the_rest_of_the_job_is_interrupted(job: Callable[..., Supervised], term
     """A script that starts us is stopped by ^Z and ended by ^C, as if the terminal had sent both to all."""
     script = 'trap "echo script interrupted; exit" INT; "$@"; echo not reached'
     shell = SHELL.replace("sys.argv[1:]", f"['sh', '-c', {script!r}, 'sh', *sys.argv[1:]]")
+    before = settings(terminal)
     job(["sh", "-c", "echo ready; exec sleep 20"], shell)
     terminal.expect("ready")
+    until(lambda: settings(terminal) != before)
     terminal.type("\x1a")
     terminal.expect(f"job stopped by {int(signal.SIGTSTP)}")
     terminal.type("\n")
     terminal.expect("job continued")
+    until(lambda: settings(terminal) != before)
     terminal.type("\x03")
     assert "not reached" not in terminal.expect("script interrupted\r\n")
     terminal.expect("job ended")
@@ -286,16 +294,15 @@ def test_running_job_comes_to_the_front(job: Callable[..., Supervised], terminal
 def test_hangup(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
     """When our terminal goes away, the command's group is told so, once."""
     told = tmp_path / "told-hup"
-    script = (
-        f"trap 'echo hup >> {told}' HUP; echo ready; while ! test -s {told}; do sleep 0.05; done; sleep 0.5"
-    )
-    job(["sh", "-c", script])
-    terminal.expect("ready")
+    script = f"trap 'echo hup >> {told}' HUP; cut -d' ' -f4 /proc/$PPID/stat; "
+    job(["sh", "-c", script + f"while ! test -s {told}; do sleep 0.05; done; sleep 0.5"])
+    supervisor = int(terminal.expect("\r\n"))
     time.sleep(0.1)
     os.close(terminal.follower)
     os.close(terminal.leader)
     terminal.leader = terminal.follower = -1
     until(told.exists)
+    os.kill(supervisor, signal.SIGHUP)  # as a shell tells its jobs
     time.sleep(0.5)
     assert told.read_text() == "hup\n"
 
