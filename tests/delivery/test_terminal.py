@@ -82,6 +82,14 @@ def job(start: Callable[..., Supervised], terminal: Terminal) -> Callable[..., S
     return start_job
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits only for a parent that may never look."""
+    try:
+        return state_of(pid) == "Z"
+    except OSError:
+        return True
+
+
 def settings(terminal: Terminal) -> list[object]:
     """The terminal's settings."""
     return termios.tcgetattr(terminal.follower)
@@ -308,14 +316,16 @@ def test_hangup(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Pa
 
 
 def test_the_supervisor_is_killed(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
-    """The command goes on, and nothing that it writes comes out unmasked."""
+    """The command goes on, nothing that it writes comes out unmasked, and with it the session ends."""
     told, go = tmp_path / "went-on", tmp_path / "go"
     script = f"while ! test -e {go}; do sleep 0.05; done; echo {VALUE}; echo on > {told}"
-    job(["sh", "-c", f"cut -d' ' -f4 /proc/$PPID/stat; {script}"])
-    os.kill(int(terminal.expect("\r\n")), signal.SIGKILL)
+    job(["sh", "-c", f"echo $PPID; cut -d' ' -f4 /proc/$PPID/stat; {script}"])
+    between, supervisor = (int(terminal.expect("\r\n")) for _ in range(2))
+    os.kill(supervisor, signal.SIGKILL)
     terminal.expect("job ended")
     go.touch()
     until(told.exists)
+    until(lambda: has_ended(between))
     assert VALUE not in terminal.seen
 
 
