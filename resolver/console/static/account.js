@@ -21,10 +21,19 @@ export async function page(context) {
       { title: "Narrowed to", cell: narrowed },
       { title: "Expires", field: "expiration_date", cell: (token) => time(token.expiration_date) || "never" },
       { title: "Last used", field: "last_used", cell: (token) => time(token.last_used) || "–" },
-      { title: "Actions", unseen: true, kind: "actions", cell: (token) => [button("Revoke", () => after(revoke(token)), "small")] },
+      {
+        title: "Actions",
+        unseen: true,
+        kind: "actions",
+        cell: (token) => [button("Revoke", () => after(revoke(token)), "small")],
+      },
     ],
     load: async ({ size, offset, sort }) => {
-      const found = await tokens.list([["_size", size], ["_offset", offset], ...(sort ? [["_sort", sort]] : [])]);
+      const found = await tokens.list([
+        ["_size", size],
+        ["_offset", offset],
+        ...(sort ? [["_sort", sort]] : []),
+      ]);
       return { items: found.items, total: found.metadata.pagination.total };
     },
     none: () => [empty("No tokens", "A token lets a pipeline or a command act for you.")],
@@ -35,11 +44,35 @@ export async function page(context) {
     el(
       "section",
       { class: "card" },
-      el("div", { class: "bar" }, el("h2", { class: "grow" }, me.username), button("Change password", () => changePassword(me.username))),
-      el("p", {}, rights.isAdmin ? "You are sys_admin: you may do everything in every tenant." : rights.tenants.length > 0 ? "Your roles:" : "You belong to no tenant yet. A sys_admin can make you a member of one."),
-      Object.keys(me.roles).length > 0 ? el("ul", {}, ...Object.entries(me.roles).map(([tenant, role]) => el("li", {}, `${role} in ${tenant}`))) : null,
+      el(
+        "div",
+        { class: "bar" },
+        el("h2", { class: "grow" }, me.username),
+        button("Change password", () => changePassword(me.username)),
+      ),
+      el(
+        "p",
+        {},
+        rights.isAdmin
+          ? "You are sys_admin: you may do everything in every tenant."
+          : rights.tenants.length > 0
+            ? "Your roles:"
+            : "You belong to no tenant yet. A sys_admin can make you a member of one.",
+      ),
+      Object.keys(me.roles).length > 0
+        ? el(
+            "ul",
+            {},
+            ...Object.entries(me.roles).map(([tenant, role]) => el("li", {}, `${role} in ${tenant}`)),
+          )
+        : null,
     ),
-    el("div", { class: "bar" }, el("h2", { class: "grow" }, rights.isAdmin ? "Access tokens of all users" : "Your access tokens"), button("Create token", () => after(createToken(context)), "main")),
+    el(
+      "div",
+      { class: "bar" },
+      el("h2", { class: "grow" }, rights.isAdmin ? "Access tokens of all users" : "Your access tokens"),
+      button("Create token", () => after(createToken(context)), "main"),
+    ),
     listing.root,
   ];
 }
@@ -55,21 +88,43 @@ function narrowed(token) {
 }
 
 function revoke(token) {
-  return confirm(`Revoke token ${token.id}?`, "Whatever uses it is refused at once. This can't be undone.", "Revoke", async () => {
-    await tokens.revoke(token.id);
-    say("Token revoked");
-  });
+  return confirm(
+    `Revoke token ${token.id}?`,
+    "Whatever uses it is refused at once. This can't be undone.",
+    "Revoke",
+    async () => {
+      await tokens.revoke(token.id);
+      say("Token revoked");
+    },
+  );
 }
 
 function createToken(context) {
   const { rights } = context;
-  const text = (help) => el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: help });
+  const text = (help) =>
+    el("input", {
+      type: "text",
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: "false",
+      placeholder: help,
+    });
   const [description, keys] = [text(""), text("shop_*, db_password")];
   const username = text(rights.me.username);
   const expires = el("input", { type: "datetime-local" });
   const permissions = [...new Set(Object.values(rights.me.permissions).flat())].sort();
-  const permission = el("select", {}, el("option", { value: "" }, "all that the user may"), ...permissions.map((name) => el("option", { value: name }, name)));
-  const tenant = el("select", {}, el("option", { value: "" }, "all of the user's tenants"), ...rights.tenants.map((name) => el("option", { value: name }, name)));
+  const permission = el(
+    "select",
+    {},
+    el("option", { value: "" }, "all that the user may"),
+    ...permissions.map((name) => el("option", { value: name }, name)),
+  );
+  const tenant = el(
+    "select",
+    {},
+    el("option", { value: "" }, "all of the user's tenants"),
+    ...rights.tenants.map((name) => el("option", { value: name }, name)),
+  );
   return dialog("Create access token", {
     fields: [
       rights.isAdmin ? field("For user", username, "Empty: for yourself.") : null,
@@ -82,14 +137,19 @@ function createToken(context) {
     action: "Create",
     first: description,
     submit: async () => {
-      const patterns = keys.value.split(",").map((one) => one.trim()).filter(Boolean);
+      const patterns = keys.value
+        .split(",")
+        .map((one) => one.trim())
+        .filter(Boolean);
       const made = await tokens.create({
         description: description.value.trim(),
         ...(username.value.trim() ? { username: username.value.trim() } : {}),
         permissions: permission.value ? [permission.value] : null,
         tenants: tenant.value ? [tenant.value] : null,
         keys: patterns.length > 0 ? patterns : null,
-        expiration_date: expires.value ? new Date(expires.value).toISOString().slice(0, 16).replace("T", " ") : null,
+        expiration_date: expires.value
+          ? new Date(expires.value).toISOString().slice(0, 16).replace("T", " ")
+          : null,
       });
       queueMicrotask(() => showToken(made));
     },
@@ -102,15 +162,30 @@ function showToken(made) {
   const copy = () => copyForAWhile(made.value).catch((error) => errors.replaceChildren(problem(error)));
   return dialog("Your new token", {
     wide: true,
-    fields: [el("p", {}, "Copy it now: it is not shown again."), el("pre", { class: "value", tabindex: 0, translate: "no" }, made.value), el("div", { class: "bar middle" }, iconButton("copy", "Copy the token", copy)), errors],
+    fields: [
+      el("p", {}, "Copy it now: it is not shown again."),
+      el("pre", { class: "value", tabindex: 0, translate: "no" }, made.value),
+      el("div", { class: "bar middle" }, iconButton("copy", "Copy the token", copy)),
+      errors,
+    ],
   });
 }
 
 function changePassword(name) {
-  const password = el("input", { type: "password", autocomplete: "new-password", required: true, minlength: 5, maxlength: 256 });
+  const password = el("input", {
+    type: "password",
+    autocomplete: "new-password",
+    required: true,
+    minlength: 5,
+    maxlength: 256,
+  });
   const again = el("input", { type: "password", autocomplete: "new-password", required: true });
   return dialog("Change your password", {
-    fields: [el("p", {}, "All your sessions end, this one, too: sign in with the new password after that."), field("New password", password, "5 to 256 characters."), field("New password again", again)],
+    fields: [
+      el("p", {}, "All your sessions end, this one, too: sign in with the new password after that."),
+      field("New password", password, "5 to 256 characters."),
+      field("New password again", again),
+    ],
     action: "Change password",
     submit: async () => {
       if (password.value !== again.value) throw new Error("the two passwords differ");

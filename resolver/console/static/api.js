@@ -31,7 +31,8 @@ export async function ask(method, path, options = {}) {
     return await askOnce(method, path, options);
   } catch (error) {
     if (options.quiet) throw error;
-    const again = (error.status === 401 && (await onSignedOut())) || (error.status === 403 && (await isNewer(sent)));
+    const again =
+      (error.status === 401 && (await onSignedOut())) || (error.status === 403 && (await isNewer(sent)));
     if (!again) throw error;
     return askOnce(method, path, options);
   }
@@ -72,7 +73,10 @@ async function askOnce(method, path, { body, tenant, query, patient }) {
     const late = error.name === "TimeoutError";
     throw new ApiError(0, {
       message: late ? "the server did not answer in time" : "the server can't be reached",
-      hint: method === "GET" ? "" : "what was typed is still here; see whether it was done all the same before you try again",
+      hint:
+        method === "GET"
+          ? ""
+          : "what was typed is still here; see whether it was done all the same before you try again",
     });
   }
   const text = answer.status === 204 ? "" : await answer.text();

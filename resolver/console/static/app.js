@@ -18,10 +18,25 @@ import { page as uses } from "./uses.js";
 const NO_TENANT = "-"; // can't be a tenant's name: those begin with a letter
 
 const PAGES = [
-  { name: "secrets", title: "Secrets", build: secrets, allowed: (rights, tenant) => rights.may("secret:list", tenant) },
-  { name: "check", title: "Blueprint check", build: check, allowed: (rights, tenant) => rights.may("secret:list", tenant) },
+  {
+    name: "secrets",
+    title: "Secrets",
+    build: secrets,
+    allowed: (rights, tenant) => rights.may("secret:list", tenant),
+  },
+  {
+    name: "check",
+    title: "Blueprint check",
+    build: check,
+    allowed: (rights, tenant) => rights.may("secret:list", tenant),
+  },
   { name: "uses", title: "Uses", build: uses, allowed: (rights, tenant) => rights.may("audit:read", tenant) },
-  { name: "audit", title: "Audit", build: audit, allowed: (rights, tenant) => rights.isAdmin || rights.may("audit:read", tenant) },
+  {
+    name: "audit",
+    title: "Audit",
+    build: audit,
+    allowed: (rights, tenant) => rights.isAdmin || rights.may("audit:read", tenant),
+  },
   { name: "tenants", title: "Tenants", build: tenants, allowed: (rights) => rights.tenants.length > 0 },
   { name: "users", title: "Users", build: users, allowed: (rights) => rights.isAdmin },
   { name: "account", title: "Account", build: account, allowed: () => true },
@@ -88,7 +103,12 @@ async function show({ focus = true } = {}) {
     const built = await page.build(context);
     if (context.isCurrent()) place.replaceChildren(...built.filter(Boolean));
   } catch (error) {
-    if (context.isCurrent()) place.replaceChildren(heading(page.title), problem(error), button("Try again", () => show()));
+    if (context.isCurrent())
+      place.replaceChildren(
+        heading(page.title),
+        problem(error),
+        button("Try again", () => show()),
+      );
   }
 }
 
@@ -99,11 +119,21 @@ function heading(text) {
 function frame(tenant, current, allowed) {
   header.hidden = false;
   nav.replaceChildren(
-    ...allowed.map((page) => el("a", { href: link(tenant, page.name), "aria-current": page === current ? "page" : null }, page.title)),
+    ...allowed.map((page) =>
+      el(
+        "a",
+        { href: link(tenant, page.name), "aria-current": page === current ? "page" : null },
+        page.title,
+      ),
+    ),
   );
   const choice = el(
     "select",
-    { "aria-label": "Tenant", class: "tenant", onchange: () => (location.hash = link(choice.value, current.name)) },
+    {
+      "aria-label": "Tenant",
+      class: "tenant",
+      onchange: () => (location.hash = link(choice.value, current.name)),
+    },
     ...rights.tenants.map((name) => el("option", { value: name, selected: name === tenant }, name)),
   );
   const role = rights.me.roles[tenant] || (rights.isAdmin ? "sys_admin" : "no tenant");

@@ -7,11 +7,25 @@ const SIZE = 50;
 
 export async function page(context) {
   const { rights, tenant } = context;
-  const choices = [...(rights.may("audit:read", tenant) ? [[tenant, `tenant ${tenant}`]] : []), ...(rights.isAdmin ? [["", "the system"]] : [])];
+  const choices = [
+    ...(rights.may("audit:read", tenant) ? [[tenant, `tenant ${tenant}`]] : []),
+    ...(rights.isAdmin ? [["", "the system"]] : []),
+  ];
   const chain = el("select", {}, ...choices.map(([value, words]) => el("option", { value }, words)));
-  const text = (help) => el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: help });
+  const text = (help) =>
+    el("input", {
+      type: "text",
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: "false",
+      placeholder: help,
+    });
   const [by, key, action] = [text("a user"), text("db_*"), text("secret:*")];
-  const decision = el("select", {}, ...["", "allowed", "refused"].map((value) => el("option", { value }, value || "any")));
+  const decision = el(
+    "select",
+    {},
+    ...["", "allowed", "refused"].map((value) => el("option", { value }, value || "any")),
+  );
   const [since, until] = [el("input", { type: "date" }), el("input", { type: "date" })];
   const rows = el("tbody", {});
   const place = el("div", { class: "card flush", hidden: true }, table(rows));
@@ -23,7 +37,15 @@ export async function page(context) {
     const mine = (turn += 1);
     place.setAttribute("aria-busy", "true");
     foot.replaceChildren();
-    const query = { tenant: chain.value, newest_first: true, size: SIZE, by: by.value.trim(), key: key.value.trim(), action: action.value.trim(), decision: decision.value };
+    const query = {
+      tenant: chain.value,
+      newest_first: true,
+      size: SIZE,
+      by: by.value.trim(),
+      key: key.value.trim(),
+      action: action.value.trim(),
+      decision: decision.value,
+    };
     if (since.value) query.since = `${since.value}T00:00:00.000Z`;
     if (until.value) query.until = dayAfter(until.value);
     if (after) query.after = after;
@@ -36,7 +58,11 @@ export async function page(context) {
       if (place.hidden) foot.replaceChildren(empty("No records", "Nothing was recorded that matches."));
       else if (more) foot.replaceChildren(button("Older records", () => load(records.at(-1).number)));
     } catch (error) {
-      if (mine === turn) foot.replaceChildren(problem(error), button("Try again", () => load(after)));
+      if (mine === turn)
+        foot.replaceChildren(
+          problem(error),
+          button("Try again", () => load(after)),
+        );
     } finally {
       if (mine === turn) place.removeAttribute("aria-busy");
     }
@@ -47,15 +73,37 @@ export async function page(context) {
     try {
       const found = await trail.verify(chain.value);
       const whole = found.broken === null;
-      const words = whole ? `Chain whole: ${found.number.toLocaleString()} records` : `Chain broken at record ${found.broken}`;
-      state.replaceChildren(el("strong", { class: whole ? "good" : "bad", role: "status" }, `${whole ? "✓" : "✗"} ${words}`), el("code", { class: "quiet", title: "Keep this head elsewhere: it proves later that nothing was cut off" }, `${found.number}:${found.hash.slice(0, 16)}…`), button("Head", () => head(found)));
+      const words = whole
+        ? `Chain whole: ${found.number.toLocaleString()} records`
+        : `Chain broken at record ${found.broken}`;
+      state.replaceChildren(
+        el("strong", { class: whole ? "good" : "bad", role: "status" }, `${whole ? "✓" : "✗"} ${words}`),
+        el(
+          "code",
+          { class: "quiet", title: "Keep this head elsewhere: it proves later that nothing was cut off" },
+          `${found.number}:${found.hash.slice(0, 16)}…`,
+        ),
+        button("Head", () => head(found)),
+      );
     } catch (error) {
       state.replaceChildren(problem(error));
     }
   }
 
   function head(found) {
-    return dialog("Head of the chain", { wide: true, fields: [el("p", {}, "Kept elsewhere, it shows later whether records were cut off or an older copy was put back: ", el("code", {}, "resolver audit verify --head"), "."), el("pre", { class: "value", tabindex: 0 }, `${found.number}:${found.hash}`)] });
+    return dialog("Head of the chain", {
+      wide: true,
+      fields: [
+        el(
+          "p",
+          {},
+          "Kept elsewhere, it shows later whether records were cut off or an older copy was put back: ",
+          el("code", {}, "resolver audit verify --head"),
+          ".",
+        ),
+        el("pre", { class: "value", tabindex: 0 }, `${found.number}:${found.hash}`),
+      ],
+    });
   }
 
   const form = el(
@@ -93,18 +141,43 @@ function table(rows) {
     "table",
     { class: "cards" },
     el("caption", { class: "unseen" }, "Audit records, newest first"),
-    el("thead", {}, el("tr", {}, ...TITLES.map((title) => el("th", { scope: "col" }, title || el("span", { class: "unseen" }, "Details"))))),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        ...TITLES.map((title) =>
+          el("th", { scope: "col" }, title || el("span", { class: "unseen" }, "Details")),
+        ),
+      ),
+    ),
     rows,
   );
 }
 
 function row(record) {
-  const decided = record.decision === "allowed" ? el("span", { class: "good" }, "allowed") : el("span", { class: "bad" }, `${record.decision}: ${String(record.reason).replaceAll("_", " ")}`);
+  const decided =
+    record.decision === "allowed"
+      ? el("span", { class: "good" }, "allowed")
+      : el("span", { class: "bad" }, `${record.decision}: ${String(record.reason).replaceAll("_", " ")}`);
   const about = record.key ?? record.object ?? "";
-  const cells = [String(record.number), time(record.at), record.caller, record.action, el("code", {}, String(about)), record.version === undefined ? "–" : String(record.version), decided, button("Details", () => details(record), "small")];
+  const cells = [
+    String(record.number),
+    time(record.at),
+    record.caller,
+    record.action,
+    el("code", {}, String(about)),
+    record.version === undefined ? "–" : String(record.version),
+    decided,
+    button("Details", () => details(record), "small"),
+  ];
   return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
 }
 
 function details(record) {
-  return dialog(`Record ${record.number}`, { wide: true, fields: [el("pre", { class: "value", tabindex: 0 }, JSON.stringify(record, null, 2))] });
+  return dialog(`Record ${record.number}`, {
+    wide: true,
+    fields: [el("pre", { class: "value", tabindex: 0 }, JSON.stringify(record, null, 2))],
+  });
 }

@@ -22,7 +22,14 @@ let kept = { text: "", inputs: "", name: "", result: null, tenant: "" };
 export async function page(context) {
   const { tenant } = context;
   if (kept.tenant !== tenant) kept = { ...kept, tenant, result: null };
-  const text = el("textarea", { rows: 12, spellcheck: "false", autocomplete: "off", autocapitalize: "none", required: true, class: "wide" });
+  const text = el("textarea", {
+    rows: 12,
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "none",
+    required: true,
+    class: "wide",
+  });
   text.value = kept.text;
   const inputs = el("textarea", { rows: 3, spellcheck: "false", autocomplete: "off" });
   inputs.value = kept.inputs;
@@ -37,7 +44,11 @@ export async function page(context) {
     results.setAttribute("aria-busy", "true");
     Object.assign(kept, { text: text.value, inputs: inputs.value });
     try {
-      kept.result = await blueprints.check(tenant, { text: text.value, inputs: inputs.value, ...(kept.name ? { name: kept.name } : {}) });
+      kept.result = await blueprints.check(tenant, {
+        text: text.value,
+        inputs: inputs.value,
+        ...(kept.name ? { name: kept.name } : {}),
+      });
       results.replaceChildren(...told(context, kept.text, kept.result));
       results.focus();
     } catch (error) {
@@ -66,9 +77,22 @@ export async function page(context) {
   const form = el(
     "form",
     { class: "card", autocomplete: "off" },
-    field("Blueprint", text, "Paste it, or choose a file. It is checked and not stored; no secret is used or shown."),
+    field(
+      "Blueprint",
+      text,
+      "Paste it, or choose a file. It is checked and not stored; no secret is used or shown.",
+    ),
     field("Or a file", file),
-    el("details", { open: kept.inputs !== "" }, el("summary", {}, "Inputs"), field("Inputs as YAML or JSON", inputs, "Optional, like `environment: prod`, for keys that inputs name.")),
+    el(
+      "details",
+      { open: kept.inputs !== "" },
+      el("summary", {}, "Inputs"),
+      field(
+        "Inputs as YAML or JSON",
+        inputs,
+        "Optional, like `environment: prod`, for keys that inputs name.",
+      ),
+    ),
     errors,
     el("div", { class: "actions" }, button("Clear", clear), send),
   );
@@ -89,35 +113,61 @@ export async function page(context) {
 
 function told(context, text, result) {
   const { calls, problems, imports, inputs, notes } = result;
-  const rest = problems.filter((one) => !calls.some((call) => call.problems.some((of) => of.line === one.line && of.column === one.column && of.message === one.message)));
+  const rest = problems.filter(
+    (one) =>
+      !calls.some((call) =>
+        call.problems.some(
+          (of) => of.line === one.line && of.column === one.column && of.message === one.message,
+        ),
+      ),
+  );
   const remarks = [
     ...notes.map((note) => sentence(note.replace(`${kept.name || "<blueprint>"}: `, ""))),
     ...(inputs.length > 0 ? [`Inputs without a value: ${inputs.join(", ")}.`] : []),
-    ...(imports.length > 0 && !notes.some((note) => note.includes("imports left")) ? [`Imports left to the manager: ${imports.join(", ")}.`] : []),
+    ...(imports.length > 0 && !notes.some((note) => note.includes("imports left"))
+      ? [`Imports left to the manager: ${imports.join(", ")}.`]
+      : []),
   ];
   return [
     el("p", { role: "status", class: "summary" }, summary(calls, problems)),
-    ...rest.map((one) => problem({ message: `${one.line ? `line ${one.line}: ` : ""}${one.message}`, hint: one.hint })),
+    ...rest.map((one) =>
+      problem({ message: `${one.line ? `line ${one.line}: ` : ""}${one.message}`, hint: one.hint }),
+    ),
     remarks.length > 0 ? el("ul", { class: "quiet" }, ...remarks.map((words) => el("li", {}, words))) : null,
-    el("div", { class: "columns" }, marked(text, calls), calls.length > 0 ? list(context, calls) : el("p", { class: "quiet" }, "The text has no get_secret call.")),
+    el(
+      "div",
+      { class: "columns" },
+      marked(text, calls),
+      calls.length > 0
+        ? list(context, calls)
+        : el("p", { class: "quiet" }, "The text has no get_secret call."),
+    ),
   ].filter(Boolean);
 }
 
 function summary(calls, problems) {
-  if (calls.length === 0) return problems.length > 0 ? "The text can't be used as it is." : "No get_secret calls.";
-  const counts = WORST_FIRST.map((state) => [state, calls.filter((call) => call.state === state).length]).filter(([, count]) => count > 0);
+  if (calls.length === 0)
+    return problems.length > 0 ? "The text can't be used as it is." : "No get_secret calls.";
+  const counts = WORST_FIRST.map((state) => [
+    state,
+    calls.filter((call) => call.state === state).length,
+  ]).filter(([, count]) => count > 0);
   return `${calls.length} ${calls.length === 1 ? "call" : "calls"}: ${counts.map(([state, count]) => `${count} ${STATES[state].short || STATES[state].words}`).join(", ")}.`;
 }
 
 /** The text, cut into lines, with a mark around each call; the inner one of two is on top. */
 function marked(text, calls) {
-  const lines = text.replace(/^\ufeff/, "").split(LINE_BREAK).map((line) => Array.from(line));
+  const lines = text
+    .replace(/^\ufeff/, "")
+    .split(LINE_BREAK)
+    .map((line) => Array.from(line));
   const spans = new Map();
   for (const call of calls) {
     if (!call.line || !call.end_line) continue;
     const place = `${call.line}:${call.column}`;
     const before = spans.get(place);
-    if (!before || WORST_FIRST.indexOf(call.state) < WORST_FIRST.indexOf(before.state)) spans.set(place, call);
+    if (!before || WORST_FIRST.indexOf(call.state) < WORST_FIRST.indexOf(before.state))
+      spans.set(place, call);
   }
   const inner = [...spans.values()].sort((a, b) => a.line - b.line || a.column - b.column);
   const starting = new Map();
@@ -136,39 +186,91 @@ function marked(text, calls) {
     }
     open.push(...begun);
     const edges = [...cuts].filter((cut) => cut <= characters.length).sort((a, b) => a - b);
-    const parts = edges.slice(0, -1).map((from, at) => piece(characters.slice(from, edges[at + 1]).join(""), covering(open, number, from + 1)));
+    const parts = edges
+      .slice(0, -1)
+      .map((from, at) =>
+        piece(characters.slice(from, edges[at + 1]).join(""), covering(open, number, from + 1)),
+      );
     for (let at = open.length - 1; at >= 0; at -= 1) if (open[at].end_line <= number) open.splice(at, 1);
     return el("span", { class: "line", id: `line-${number}` }, ...parts, "\n");
   });
-  return el("pre", { class: "text", tabindex: 0, "aria-label": "The blueprint with its calls marked" }, ...made);
+  return el(
+    "pre",
+    { class: "text", tabindex: 0, "aria-label": "The blueprint with its calls marked" },
+    ...made,
+  );
 }
 
 function covering(open, line, column) {
-  const inside = (call) => (call.line < line || call.column <= column) && (call.end_line > line || column < call.end_column);
+  const inside = (call) =>
+    (call.line < line || call.column <= column) && (call.end_line > line || column < call.end_column);
   return open.filter(inside).at(-1);
 }
 
 function piece(text, call) {
   if (!call || !text.trim()) return text;
   const state = STATES[call.state];
-  return el("mark", { class: state.kind, title: `${call.key ? `${call.key}: ` : ""}${state.words}` }, text, el("span", { class: "unseen" }, ` (${state.words})`));
+  return el(
+    "mark",
+    { class: state.kind, title: `${call.key ? `${call.key}: ` : ""}${state.words}` },
+    text,
+    el("span", { class: "unseen" }, ` (${state.words})`),
+  );
 }
 
 function list(context, calls) {
-  return el("ol", { class: "calls", "aria-label": "Calls" }, ...calls.map((call) => el("li", { class: "card" }, ...lineOf(context, call))));
+  return el(
+    "ol",
+    { class: "calls", "aria-label": "Calls" },
+    ...calls.map((call) => el("li", { class: "card" }, ...lineOf(context, call))),
+  );
 }
 
 function lineOf(context, call) {
   const state = STATES[call.state];
-  const key = call.key ? el("code", {}, call.key + (call.steps ? ` ${call.steps}` : "")) : el("span", { class: "quiet" }, "key not known");
-  const facts = call.secret && `version ${call.secret.version}, ${call.secret.visibility}${call.secret.hidden ? ", hidden" : ""}${call.secret.tenant === context.tenant ? "" : `, of tenant ${call.secret.tenant}`}`;
-  const creates = call.state === "not_found" && PLAIN_KEY.test(call.key) && context.rights.may("secret:create", context.tenant);
+  const key = call.key
+    ? el("code", {}, call.key + (call.steps ? ` ${call.steps}` : ""))
+    : el("span", { class: "quiet" }, "key not known");
+  const facts =
+    call.secret &&
+    `version ${call.secret.version}, ${call.secret.visibility}${call.secret.hidden ? ", hidden" : ""}${call.secret.tenant === context.tenant ? "" : `, of tenant ${call.secret.tenant}`}`;
+  const creates =
+    call.state === "not_found" &&
+    PLAIN_KEY.test(call.key) &&
+    context.rights.may("secret:create", context.tenant);
   return [
-    el("div", { class: "tag" }, el("span", { class: state.kind, "aria-hidden": "true" }, state.sign), key, el("strong", { class: state.kind }, state.words)),
-    el("div", { class: "note quiet" }, call.line ? el("a", { href: `#line-${call.line}`, onclick: (event) => jump(event, call.line) }, `line ${call.line}`) : null, ` ${call.place}`),
+    el(
+      "div",
+      { class: "tag" },
+      el("span", { class: state.kind, "aria-hidden": "true" }, state.sign),
+      key,
+      el("strong", { class: state.kind }, state.words),
+    ),
+    el(
+      "div",
+      { class: "note quiet" },
+      call.line
+        ? el(
+            "a",
+            { href: `#line-${call.line}`, onclick: (event) => jump(event, call.line) },
+            `line ${call.line}`,
+          )
+        : null,
+      ` ${call.place}`,
+    ),
     facts ? el("div", { class: "note quiet" }, facts) : null,
-    ...call.problems.filter((one) => call.state === "wrong" || one.hint.includes("did you mean")).map((one) => el("div", { class: "note" }, sentence(call.state === "wrong" ? one.message : one.hint.split("?")[0] + "?"))),
-    creates ? el("a", { class: "button", href: context.link("secrets", call.key) }, `Create ${call.key}`) : null,
+    ...call.problems
+      .filter((one) => call.state === "wrong" || one.hint.includes("did you mean"))
+      .map((one) =>
+        el(
+          "div",
+          { class: "note" },
+          sentence(call.state === "wrong" ? one.message : one.hint.split("?")[0] + "?"),
+        ),
+      ),
+    creates
+      ? el("a", { class: "button", href: context.link("secrets", call.key) }, `Create ${call.key}`)
+      : null,
   ];
 }
 

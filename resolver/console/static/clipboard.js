@@ -18,12 +18,18 @@ class CopyError extends Error {
 /** Copy a text for a while. */
 export async function copyForAWhile(text) {
   if (!navigator.clipboard) {
-    throw new CopyError("the browser lets pages copy over TLS or from this machine only", "select the text and copy it by hand; nothing clears the clipboard then");
+    throw new CopyError(
+      "the browser lets pages copy over TLS or from this machine only",
+      "select the text and copy it by hand; nothing clears the clipboard then",
+    );
   }
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    throw new CopyError("the browser did not let this page copy", "select the text and copy it by hand; nothing clears the clipboard then");
+    throw new CopyError(
+      "the browser did not let this page copy",
+      "select the text and copy it by hand; nothing clears the clipboard then",
+    );
   }
   holds = true;
   say("Copied. The clipboard is cleared in 30 seconds.");

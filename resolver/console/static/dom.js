@@ -43,7 +43,11 @@ export function icon(name) {
 
 /** A button with an icon; its label is what screen readers say and what a pointer shows. */
 export function iconButton(name, label, onclick, more = {}) {
-  return el("button", { type: "button", class: "quiet-button", "aria-label": label, title: label, onclick, ...more }, icon(name));
+  return el(
+    "button",
+    { type: "button", class: "quiet-button", "aria-label": label, title: label, onclick, ...more },
+    icon(name),
+  );
 }
 
 export function button(label, onclick, kind = "") {
@@ -60,7 +64,12 @@ export function field(label, control, help = "") {
   if (note) control.setAttribute("aria-describedby", note.id);
   const kind = control.type === "checkbox" ? "field check" : "field";
   const name = el("label", { for: id }, label);
-  return el("div", { class: kind }, ...(control.type === "checkbox" ? [control, name] : [name, control]), note || null);
+  return el(
+    "div",
+    { class: kind },
+    ...(control.type === "checkbox" ? [control, name] : [name, control]),
+    note || null,
+  );
 }
 
 export function problem(error) {
@@ -87,23 +96,50 @@ export function say(message) {
 }
 
 /** Show a dialog with a form; `submit` does the work, and what it throws is shown in the dialog. */
-export function dialog(title, { fields = [], action = "Save", danger = false, submit, wide = false, first = null, stays = false, opened = () => {} }) {
+export function dialog(
+  title,
+  {
+    fields = [],
+    action = "Save",
+    danger = false,
+    submit,
+    wide = false,
+    first = null,
+    stays = false,
+    opened = () => {},
+  },
+) {
   return new Promise((done) => {
     const heading = el("h2", { id: `dialog-${(counter += 1)}` }, title);
     const errors = el("div", {});
     const send = submit && el("button", { type: "submit", class: danger ? "danger" : "main" }, action);
     const cancel = button(submit ? "Cancel" : "Close", () => shown.close(), "");
     // Without `autocomplete` the browser would keep what was typed with the page's history, on its disk.
-    const form = el("form", { method: "dialog", autocomplete: "off" }, heading, ...fields.filter(Boolean), errors, el("div", { class: "actions" }, cancel, send || null));
+    const form = el(
+      "form",
+      { method: "dialog", autocomplete: "off" },
+      heading,
+      ...fields.filter(Boolean),
+      errors,
+      el("div", { class: "actions" }, cancel, send || null),
+    );
     const said = el("div", { class: "said", role: "status" });
-    const shown = el("dialog", { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` }, form, said);
+    const shown = el(
+      "dialog",
+      { "aria-labelledby": heading.id, class: `${wide ? "wide" : ""} ${stays ? "stays" : ""}` },
+      form,
+      said,
+    );
     let result = null;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (!submit || send.disabled) return;
       send.disabled = true;
       errors.replaceChildren();
-      const wait = setTimeout(() => errors.replaceChildren(el("p", { class: "quiet", role: "status" }, "Working…")), WORKING_MS);
+      const wait = setTimeout(
+        () => errors.replaceChildren(el("p", { class: "quiet", role: "status" }, "Working…")),
+        WORKING_MS,
+      );
       try {
         result = (await submit()) ?? true;
         shown.close();
@@ -142,7 +178,10 @@ export function time(text) {
 export function wallClock(text) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return text;
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace("T", " ");
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000)
+    .toISOString()
+    .slice(0, 16)
+    .replace("T", " ");
 }
 
 export function empty(title, text, ...more) {

@@ -15,7 +15,13 @@ export class Listing {
     this.root = el("div", { tabindex: -1 });
     this.heads = el("tr", {});
     this.body = el("tbody", {});
-    this.table = el("table", { class: "cards" }, el("caption", { class: "unseen" }, caption), el("thead", {}, this.heads), this.body);
+    this.table = el(
+      "table",
+      { class: "cards" },
+      el("caption", { class: "unseen" }, caption),
+      el("thead", {}, this.heads),
+      this.body,
+    );
     this.place = el("div", { class: "card flush", hidden: true }, this.table);
     this.pages = el("div", { class: "pages" });
     this.note = el("div", {});
@@ -39,19 +45,25 @@ export class Listing {
       this.note.replaceChildren();
     } catch (error) {
       if (mine !== this.turn) return;
-      this.note.replaceChildren(problem(error), button("Try again", () => this.reload()));
+      this.note.replaceChildren(
+        problem(error),
+        button("Try again", () => this.reload()),
+      );
     } finally {
       if (mine === this.turn) this.place.removeAttribute("aria-busy");
     }
   }
 
   draw(items) {
-    const focused = this.body.contains(document.activeElement) ? (document.activeElement.dataset.focus ?? "") : null;
+    const focused = this.body.contains(document.activeElement)
+      ? (document.activeElement.dataset.focus ?? "")
+      : null;
     this.heads.replaceChildren(...this.columns.map((column) => this.head(column)));
     this.body.replaceChildren(...items.map((item) => this.row(item)));
     this.place.hidden = items.length === 0;
     this.drawPages(items.length);
-    if (focused !== null) (this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`) ?? this.root).focus();
+    if (focused !== null)
+      (this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`) ?? this.root).focus();
   }
 
   row(item) {
@@ -63,14 +75,28 @@ export class Listing {
   }
 
   head(column) {
-    if (!column.field) return el("th", { scope: "col" }, column.field === undefined && column.unseen ? el("span", { class: "unseen" }, column.title) : column.title);
-    const direction = this.sort === column.field ? "ascending" : this.sort === `-${column.field}` ? "descending" : null;
+    if (!column.field)
+      return el(
+        "th",
+        { scope: "col" },
+        column.field === undefined && column.unseen
+          ? el("span", { class: "unseen" }, column.title)
+          : column.title,
+      );
+    const direction =
+      this.sort === column.field ? "ascending" : this.sort === `-${column.field}` ? "descending" : null;
     const turn = () => {
       this.sort = direction === "ascending" ? `-${column.field}` : column.field;
-      this.reload({ first: true }).then(() => this.heads.querySelector(`[data-field="${column.field}"]`)?.focus());
+      this.reload({ first: true }).then(() =>
+        this.heads.querySelector(`[data-field="${column.field}"]`)?.focus(),
+      );
     };
     const sign = direction && icon(direction === "ascending" ? "up" : "down");
-    return el("th", { scope: "col", "aria-sort": direction }, el("button", { type: "button", "data-field": column.field, onclick: turn }, column.title, sign || null));
+    return el(
+      "th",
+      { scope: "col", "aria-sort": direction },
+      el("button", { type: "button", "data-field": column.field, onclick: turn }, column.title, sign || null),
+    );
   }
 
   drawPages(shown) {
@@ -108,7 +134,17 @@ export class Listing {
           this.reload({ first: true });
         },
       },
-      ...this.columns.filter((column) => column.field).flatMap(({ title, field }) => [field, `-${field}`].map((value) => el("option", { value, selected: value === this.sort }, `${title}${value === field ? "" : ", downwards"}`))),
+      ...this.columns
+        .filter((column) => column.field)
+        .flatMap(({ title, field }) =>
+          [field, `-${field}`].map((value) =>
+            el(
+              "option",
+              { value, selected: value === this.sort },
+              `${title}${value === field ? "" : ", downwards"}`,
+            ),
+          ),
+        ),
     );
     const back = button("Previous", () => turn(-1));
     const on = button("Next", () => turn(1));
@@ -128,5 +164,7 @@ export function settled(call, wait = 250) {
 }
 
 export function nothingFound(search) {
-  return [empty("Nothing found", search ? "Nothing here matches. Try fewer letters." : "Nothing here matches.")];
+  return [
+    empty("Nothing found", search ? "Nothing here matches. Try fewer letters." : "Nothing here matches."),
+  ];
 }

@@ -8,15 +8,29 @@ const SHORTEST = 8;
 
 export function exportSecrets(context, kept) {
   const { rights, tenant } = context;
-  const format = el("select", {}, el("option", { value: "sealed" }, "sealed: everything, for this program"), el("option", { value: "cloudify" }, "Cloudify: current values, for `cfy secrets import`"));
-  const passphrase = el("input", { type: "password", autocomplete: "new-password", required: true, minlength: SHORTEST });
+  const format = el(
+    "select",
+    {},
+    el("option", { value: "sealed" }, "sealed: everything, for this program"),
+    el("option", { value: "cloudify" }, "Cloudify: current values, for `cfy secrets import`"),
+  );
+  const passphrase = el("input", {
+    type: "password",
+    autocomplete: "new-password",
+    required: true,
+    minlength: SHORTEST,
+  });
   const again = el("input", { type: "password", autocomplete: "new-password", required: true });
   const search = el("input", { type: "text", autocomplete: "off", value: kept.search });
   const history = el("input", { type: "checkbox" });
   const all = el("input", { type: "checkbox", checked: kept.all });
   return dialog("Export secrets", {
     fields: [
-      el("p", {}, `The secrets of tenant ${tenant} that you may see, and the global ones. Each one is recorded in the audit trail. Values never leave unsealed here.`),
+      el(
+        "p",
+        {},
+        `The secrets of tenant ${tenant} that you may see, and the global ones. Each one is recorded in the audit trail. Values never leave unsealed here.`,
+      ),
       field("Format", format),
       field("Passphrase", passphrase, `At least ${SHORTEST} characters. Without it the file is of no use.`),
       field("Passphrase again", again),
@@ -66,14 +80,30 @@ export async function importSecrets(context) {
   let result = null;
   await dialog("Import secrets", {
     fields: [
-      el("p", {}, "Secrets go to the tenants that the file names. What can be stored is stored, although other entries can't."),
+      el(
+        "p",
+        {},
+        "Secrets go to the tenants that the file names. What can be stored is stored, although other entries can't.",
+      ),
       field("File", file, "Sealed by this program, or in Cloudify's format."),
-      field("Passphrase", passphrase, "The one that the file was exported with; none for a plain file in Cloudify's format."),
-      field("Replace secrets that are there", override, "Else they stay as they are, and you are told which."),
+      field(
+        "Passphrase",
+        passphrase,
+        "The one that the file was exported with; none for a plain file in Cloudify's format.",
+      ),
+      field(
+        "Replace secrets that are there",
+        override,
+        "Else they stay as they are, and you are told which.",
+      ),
     ],
     action: "Import",
     submit: async () => {
-      result = await moving.open(tenant, { text: await readText(file.files[0]), passphrase: passphrase.value || null, override: override.checked });
+      result = await moving.open(tenant, {
+        text: await readText(file.files[0]),
+        passphrase: passphrase.value || null,
+        override: override.checked,
+      });
     },
   });
   if (!result) return false;
@@ -82,9 +112,19 @@ export async function importSecrets(context) {
 }
 
 function tell(result) {
-  const taken = Object.entries(result.colliding).flatMap(([tenant, keys]) => keys.map((key) => `${key} in ${tenant}`));
-  const wrong = Object.entries(result.errors).map(([position, problems]) => `Entry ${Number(position) + 1}: ${Object.entries(problems).map(([name, words]) => `${name}: ${[words].flat().join(", ")}`).join("; ")}`);
-  const list = (title, lines) => (lines.length ? [el("h3", {}, title), el("ul", {}, ...lines.map((line) => el("li", {}, line)))] : []);
+  const taken = Object.entries(result.colliding).flatMap(([tenant, keys]) =>
+    keys.map((key) => `${key} in ${tenant}`),
+  );
+  const wrong = Object.entries(result.errors).map(
+    ([position, problems]) =>
+      `Entry ${Number(position) + 1}: ${Object.entries(problems)
+        .map(([name, words]) => `${name}: ${[words].flat().join(", ")}`)
+        .join("; ")}`,
+  );
+  const list = (title, lines) =>
+    lines.length ? [el("h3", {}, title), el("ul", {}, ...lines.map((line) => el("li", {}, line)))] : [];
   const stored = result.stored === 1 ? "1 secret stored." : `${result.stored} secrets stored.`;
-  return dialog("Imported", { fields: [el("p", {}, stored), ...list("Already there", taken), ...list("Could not be stored", wrong)] });
+  return dialog("Imported", {
+    fields: [el("p", {}, stored), ...list("Already there", taken), ...list("Could not be stored", wrong)],
+  });
 }

@@ -1,25 +1,32 @@
-// Dialogs about one secret. Values are in a dialog only as long as it is open, and shown ones for a short while.
+// Dialogs that make and change secrets. What is typed into one is gone when it closes.
 
 import { secrets } from "./api.js";
-import { copyForAWhile } from "./clipboard.js";
-import { button, dialog, el, field, iconButton, problem, say, time, wallClock } from "./dom.js";
+import { dialog, el, field, say, wallClock } from "./dom.js";
 import { readText } from "./files.js";
 import { KNOWN_TO } from "./rules.js";
 
-const SHOWN_MS = 30_000;
 const KEY = /^[A-Za-z][A-Za-z0-9._~-]*$/; // another one would not even fit into the address
 const MAX_VALUE = 1024 * 1024;
 
 /** A field for a value: typed, or the exact content of a text file. */
 function valueInput(label, { required, help }) {
-  const text = el("textarea", { rows: 3, autocomplete: "off", autocapitalize: "none", spellcheck: "false", required });
+  const text = el("textarea", {
+    rows: 3,
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required,
+  });
   const file = el("input", { type: "file" });
   file.addEventListener("change", () => {
     text.required = required && file.files.length === 0;
     text.disabled = file.files.length > 0;
   });
   return {
-    nodes: [field(label, text, help), field("Or a file", file, "Its content is taken as it is, byte for byte.")],
+    nodes: [
+      field(label, text, help),
+      field("Or a file", file, "Its content is taken as it is, byte for byte."),
+    ],
     async read() {
       if (file.files.length === 0) return text.value || null;
       return readText(file.files[0], { most: MAX_VALUE, what: "a value", exact: true });
@@ -28,20 +35,43 @@ function valueInput(label, { required, help }) {
 }
 
 function expiryInput(at) {
-  const control = el("input", { type: "datetime-local", value: at ? wallClock(at).replace(" ", "T") : "", autocomplete: "off" });
+  const control = el("input", {
+    type: "datetime-local",
+    value: at ? wallClock(at).replace(" ", "T") : "",
+    autocomplete: "off",
+  });
   return {
-    node: field("Expires", control, "Optional. From then on its use is warned of, or refused if the store says so."),
+    node: field(
+      "Expires",
+      control,
+      "Optional. From then on its use is warned of, or refused if the store says so.",
+    ),
     read: () => (control.value ? new Date(control.value).toISOString() : null),
   };
 }
 
 export function createSecret(context, key = "") {
   const { rights, tenant } = context;
-  const name = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true, maxlength: 256, value: key });
+  const name = el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+    maxlength: 256,
+    value: key,
+  });
   const value = valueInput("Value", { required: true });
-  const visibility = el("select", {}, ...rights.visibilities(tenant).map((one) => el("option", { value: one, selected: one === "tenant" }, one)));
+  const visibility = el(
+    "select",
+    {},
+    ...rights
+      .visibilities(tenant)
+      .map((one) => el("option", { value: one, selected: one === "tenant" }, one)),
+  );
   const meaning = el("p", { class: "help", id: "visibility-help" });
-  const tell = () => (meaning.textContent = `Known to ${KNOWN_TO[visibility.value]}. It can be widened later, never narrowed.`);
+  const tell = () =>
+    (meaning.textContent = `Known to ${KNOWN_TO[visibility.value]}. It can be widened later, never narrowed.`);
   visibility.setAttribute("aria-describedby", meaning.id);
   visibility.addEventListener("change", tell);
   tell();
@@ -54,13 +84,24 @@ export function createSecret(context, key = "") {
       ...value.nodes,
       field("Visibility", visibility),
       meaning,
-      field("Hide the value", hidden, "Only you, managers of the tenant and sys_admins can read it. Others may still use it in blueprints."),
-      el("details", {}, el("summary", {}, "JSON Schema, expiry"), field("JSON Schema", schema, "Optional. The value and all later ones must be JSON that keeps to it."), expires.node),
+      field(
+        "Hide the value",
+        hidden,
+        "Only you, managers of the tenant and sys_admins can read it. Others may still use it in blueprints.",
+      ),
+      el(
+        "details",
+        {},
+        el("summary", {}, "JSON Schema, expiry"),
+        field("JSON Schema", schema, "Optional. The value and all later ones must be JSON that keeps to it."),
+        expires.node,
+      ),
     ],
     action: "Create",
     first: key ? value.nodes[0].querySelector("textarea") : name,
     submit: async () => {
-      if (!KEY.test(name.value.trim())) throw new Error("a key begins with a letter and has letters, digits, - . _ and ~ only");
+      if (!KEY.test(name.value.trim()))
+        throw new Error("a key begins with a letter and has letters, digits, - . _ and ~ only");
       await secrets.create(tenant, name.value.trim(), {
         value: (await value.read()) ?? "",
         visibility: visibility.value,
@@ -76,11 +117,38 @@ export function createSecret(context, key = "") {
 export function editSecret(context, secret) {
   const value = valueInput("New value", { required: false, help: "Empty leaves the value as it is." });
   const expires = expiryInput(secret.expires_at);
-  const days = el("input", { type: "number", min: 1, max: 36500, value: secret.rotate_after ?? "", autocomplete: "off" });
-  const schema = secret.schema ? [el("details", {}, el("summary", {}, "The value must keep to a JSON Schema"), el("pre", { class: "value", tabindex: 0 }, pretty(secret.schema)))] : [];
-  const elsewhere = secret.provider && el("p", {}, `Its value is kept with provider ${secret.provider}. What this store does not have is changed there.`);
+  const days = el("input", {
+    type: "number",
+    min: 1,
+    max: 36500,
+    value: secret.rotate_after ?? "",
+    autocomplete: "off",
+  });
+  const schema = secret.schema
+    ? [
+        el(
+          "details",
+          {},
+          el("summary", {}, "The value must keep to a JSON Schema"),
+          el("pre", { class: "value", tabindex: 0 }, pretty(secret.schema)),
+        ),
+      ]
+    : [];
+  const elsewhere =
+    secret.provider &&
+    el(
+      "p",
+      {},
+      `Its value is kept with provider ${secret.provider}. What this store does not have is changed there.`,
+    );
   return dialog(`Edit ${secret.key}`, {
-    fields: [elsewhere, ...value.nodes, ...schema, expires.node, field("Rotate after days", days, "Optional. Then the list says that a new value is due.")],
+    fields: [
+      elsewhere,
+      ...value.nodes,
+      ...schema,
+      expires.node,
+      field("Rotate after days", days, "Optional. Then the list says that a new value is due."),
+    ],
     submit: async () => {
       const given = await value.read();
       const body = { if_version: secret.version };
@@ -104,8 +172,12 @@ function pretty(text) {
 }
 
 export function widen(context, secret, wider) {
-  const choice = wider.map((name, index) => el("input", { type: "radio", name: "visibility", value: name, checked: index === 0 }));
-  const lines = wider.map((name, index) => el("div", { class: "field check" }, choice[index], el("label", {}, `${name}: ${KNOWN_TO[name]}`)));
+  const choice = wider.map((name, index) =>
+    el("input", { type: "radio", name: "visibility", value: name, checked: index === 0 }),
+  );
+  const lines = wider.map((name, index) =>
+    el("div", { class: "field check" }, choice[index], el("label", {}, `${name}: ${KNOWN_TO[name]}`)),
+  );
   lines.forEach((line, index) => {
     choice[index].id = `widen-${wider[index]}`;
     line.querySelector("label").htmlFor = choice[index].id;
@@ -120,117 +192,32 @@ export function widen(context, secret, wider) {
     danger: true,
     submit: async () => {
       const chosen = choice.find((one) => one.checked).value;
-      await secrets.change(context.rights.from(secret, context.tenant), secret.key, { visibility: chosen, if_version: secret.version });
+      await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
+        visibility: chosen,
+        if_version: secret.version,
+      });
       say(`Secret ${secret.key} is ${chosen} now`);
     },
   });
 }
 
 export function giveAway(context, secret) {
-  const owner = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true });
+  const owner = el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+  });
   return dialog(`Change the owner of ${secret.key}`, {
     fields: [el("p", {}, `It belongs to ${secret.owner}.`), field("New owner", owner, "A user's name.")],
     action: "Change owner",
     submit: async () => {
-      await secrets.change(context.rights.from(secret, context.tenant), secret.key, { owner: owner.value.trim(), if_version: secret.version });
+      await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
+        owner: owner.value.trim(),
+        if_version: secret.version,
+      });
       say(`Secret ${secret.key} belongs to ${owner.value.trim()} now`);
     },
   });
-}
-
-/** Ask for a value and show it for a while. Each time it is asked for is recorded on the server. */
-export async function showValue(context, secret) {
-  const place = el("div", { class: "shown" });
-  const foot = el("div", { class: "bar middle" });
-  const errors = el("div", {});
-  let clock = 0;
-  let value = "";
-  const mask = (words) => {
-    clearInterval(clock);
-    value = "";
-    place.replaceChildren(el("p", { class: "quiet" }, words));
-    foot.replaceChildren(button("Show", show));
-  };
-  const copy = () => copyForAWhile(value).catch((error) => errors.replaceChildren(problem(error)));
-  async function show() {
-    foot.replaceChildren();
-    errors.replaceChildren();
-    place.replaceChildren(el("p", { class: "quiet" }, "Loading…"));
-    let found;
-    try {
-      found = await secrets.show(context.rights.from(secret, context.tenant), secret.key);
-    } catch (error) {
-      mask("Not shown.");
-      errors.replaceChildren(problem(error));
-      return;
-    }
-    if (!place.isConnected) return;
-    if (found.value === null) {
-      mask("The value is hidden from you.");
-      return;
-    }
-    value = found.value;
-    const until = Date.now() + SHOWN_MS;
-    const left = el("span", { class: "quiet", "aria-live": "off" });
-    const count = () => {
-      const seconds = Math.ceil((until - Date.now()) / 1000);
-      if (seconds <= 0) mask("Masked again.");
-      else left.textContent = `Masked in ${seconds} s`;
-    };
-    place.replaceChildren(el("pre", { class: "value", tabindex: 0, translate: "no", "aria-label": `Value of ${secret.key}` }, value));
-    foot.replaceChildren(iconButton("copy", `Copy the value of ${secret.key}`, copy), button("Mask", () => mask("Masked.")), left);
-    count();
-    clock = setInterval(count, 500);
-  }
-  const closed = dialog(`Value of ${secret.key}`, { fields: [place, foot, errors], opened: show });
-  await closed;
-  mask("");
-}
-
-const TITLES = ["Version", "Made", "By", "State"];
-
-export async function showHistory(context, secret) {
-  const from = context.rights.from(secret, context.tenant);
-  const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
-  let changed = false;
-  const load = async () => {
-    try {
-      const { versions } = await secrets.history(from, secret.key);
-      place.replaceChildren(versionTable([...versions].reverse()));
-    } catch (error) {
-      place.replaceChildren(problem(error), button("Try again", load));
-    }
-  };
-  const versionTable = (versions) =>
-    el(
-      "table",
-      { class: "cards" },
-      el("caption", { class: "unseen" }, `Versions of ${secret.key}`),
-      el("thead", {}, el("tr", {}, ...TITLES.map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, ...versions.map((version) => versionRow(version, versions[0].number))),
-    );
-  const versionRow = (version, current) => {
-    const cells = [String(version.number), time(version.created_at), version.created_by, act(version, current)];
-    return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
-  };
-  const act = (version, current) => {
-    if (version.current) return el("span", { class: "good" }, "current");
-    if (!context.rights.changes(secret)) return "";
-    return button(`Back to version ${version.number}`, async () => {
-      const done = await dialog(`Go back to version ${version.number}?`, {
-        fields: [el("p", {}, `${secret.key} gets the value of version ${version.number} again, as version ${current + 1}. Nothing is lost: version ${current} stays in the history.`)],
-        action: "Go back",
-        submit: async () => {
-          const now = await secrets.rollBack(from, secret.key, { version: version.number, if_version: current });
-          say(`Secret ${secret.key} has the value of version ${version.number} again, as version ${now.version}`);
-        },
-      });
-      if (done) {
-        changed = true;
-        await load();
-      }
-    });
-  };
-  await dialog(`History of ${secret.key}`, { wide: true, fields: [el("p", { class: "quiet" }, "No values are shown here."), place], opened: load });
-  return changed;
 }

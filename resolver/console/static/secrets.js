@@ -5,7 +5,9 @@ import { button, confirm, dialog, el, empty, field, icon, iconButton, problem, s
 import { Listing, nothingFound, settled } from "./listing.js";
 import { exportSecrets, importSecrets } from "./moving.js";
 import { KNOWN_TO, VISIBILITIES } from "./rules.js";
-import { createSecret, editSecret, giveAway, showHistory, showValue, widen } from "./secret_dialogs.js";
+import { createSecret, editSecret, giveAway, widen } from "./secret_dialogs.js";
+import { showHistory } from "./secret_history.js";
+import { showValue } from "./secret_value.js";
 
 let kept = { tenant: "", search: "", visibility: "", all: false, sort: "key", size: 50, offset: 0 };
 
@@ -21,7 +23,12 @@ export async function page(context) {
     size: kept.size,
     load: async ({ size, offset, sort }) => {
       Object.assign(kept, { size, offset, sort });
-      const query = [["_size", size], ["_offset", offset], ["_sort", sort], ["_search", kept.search]];
+      const query = [
+        ["_size", size],
+        ["_offset", offset],
+        ["_sort", sort],
+        ["_search", kept.search],
+      ];
       if (kept.visibility) query.push(["visibility", kept.visibility]);
       if (kept.all) query.push(["_all_tenants", "true"]);
       return secrets.list(tenant, query);
@@ -38,7 +45,11 @@ export async function page(context) {
     const text = rights.may("secret:create", tenant)
       ? "A blueprint asks for a secret by its key: { get_secret: db_password }."
       : "Nobody has put a secret in here that you may know of.";
-    return empty("No secrets yet", text, ...(rights.may("secret:create", tenant) ? [button("Create secret", create, "main")] : []));
+    return empty(
+      "No secrets yet",
+      text,
+      ...(rights.may("secret:create", tenant) ? [button("Create secret", create, "main")] : []),
+    );
   }
 
   const create = () => after(createSecret(context));
@@ -88,14 +99,20 @@ export async function page(context) {
   await listing.reload();
   if (context.argument && context.isCurrent()) {
     history.replaceState(null, "", context.link("secrets")); // loading the page again does not ask again
-    if (rights.may("secret:create", tenant)) queueMicrotask(() => after(createSecret(context, context.argument)));
+    if (rights.may("secret:create", tenant))
+      queueMicrotask(() => after(createSecret(context, context.argument)));
   }
   return [bar, listing.root];
 }
 
 function columns(context, after) {
   return [
-    { title: "Key", field: "key", kind: "key", cell: (secret) => [el("span", {}, secret.key), ...notes(secret)] },
+    {
+      title: "Key",
+      field: "key",
+      kind: "key",
+      cell: (secret) => [el("span", {}, secret.key), ...notes(secret)],
+    },
     { title: "Visibility", field: "visibility", cell: (secret) => visibilityOf(secret, context, after) },
     { title: "Hidden", field: "hidden", cell: (secret) => hiddenOf(secret, context, after) },
     { title: "Tenant", field: "tenant", cell: (secret) => secret.tenant },
@@ -113,16 +130,25 @@ function notes(secret) {
   if (secret.provider) tags.push(el("span", { class: "tag quiet" }, `kept with ${secret.provider}`));
   if (secret.expires_at) {
     const past = secret.expires_at <= now;
-    tags.push(el("span", { class: past ? "tag bad" : "tag quiet" }, past ? "expired " : "expires ", time(secret.expires_at)));
+    tags.push(
+      el(
+        "span",
+        { class: past ? "tag bad" : "tag quiet" },
+        past ? "expired " : "expires ",
+        time(secret.expires_at),
+      ),
+    );
   }
-  if (secret.rotate_at && secret.rotate_at <= now) tags.push(el("span", { class: "tag warn" }, "rotation due"));
+  if (secret.rotate_at && secret.rotate_at <= now)
+    tags.push(el("span", { class: "tag warn" }, "rotation due"));
   return tags.map((tag) => el("div", { class: "note" }, tag));
 }
 
 function visibilityOf(secret, context, after) {
   const wider = context.rights.widerThan(secret);
   const words = `${secret.visibility}: known to ${KNOWN_TO[secret.visibility]}`;
-  if (wider.length === 0) return el("span", { class: "tag", title: words }, icon(secret.visibility), secret.visibility);
+  if (wider.length === 0)
+    return el("span", { class: "tag", title: words }, icon(secret.visibility), secret.visibility);
   return el(
     "button",
     {
@@ -158,7 +184,10 @@ function hiddenOf(secret, context, after) {
 
 async function hide(secret, context) {
   try {
-    await secrets.change(context.rights.from(secret, context.tenant), secret.key, { hidden: true, if_version: secret.version });
+    await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
+      hidden: true,
+      if_version: secret.version,
+    });
     say(`The value of ${secret.key} is hidden`);
     return true;
   } catch (error) {
@@ -170,20 +199,37 @@ async function hide(secret, context) {
 function unhide(secret, context) {
   const text = `Everyone who may see secrets in tenant ${secret.tenant} will be able to read the value of ${secret.key}.`;
   return confirm("Stop hiding this value?", text, "Stop hiding", async () => {
-    await secrets.change(context.rights.from(secret, context.tenant), secret.key, { hidden: false, if_version: secret.version });
+    await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
+      hidden: false,
+      if_version: secret.version,
+    });
     say(`The value of ${secret.key} is not hidden any more`);
   });
 }
 
 function actions(secret, context, after) {
   const { rights, tenant } = context;
-  const act = (name, words, onclick) => iconButton(name, `${words} ${secret.key}`, onclick, { "data-focus": `${name} ${secret.id}` });
+  const act = (name, words, onclick) =>
+    iconButton(name, `${words} ${secret.key}`, onclick, { "data-focus": `${name} ${secret.id}` });
   return [
     rights.shows(secret, tenant) ? act("eye", "Show the value of", () => showValue(context, secret)) : null,
     rights.changes(secret) ? act("edit", "Edit", () => after(editSecret(context, secret))) : null,
     act("history", "History of", () => after(showHistory(context, secret))),
-    rights.may("audit:read", tenant) ? el("a", { class: "quiet-button", href: context.link("uses", secret.key), "aria-label": `Uses of ${secret.key}`, title: `Uses of ${secret.key}` }, icon("uses")) : null,
-    rights.may("secret:set_owner", secret.tenant) ? act("owner", "Change the owner of", () => after(giveAway(context, secret))) : null,
+    rights.may("audit:read", tenant)
+      ? el(
+          "a",
+          {
+            class: "quiet-button",
+            href: context.link("uses", secret.key),
+            "aria-label": `Uses of ${secret.key}`,
+            title: `Uses of ${secret.key}`,
+          },
+          icon("uses"),
+        )
+      : null,
+    rights.may("secret:set_owner", secret.tenant)
+      ? act("owner", "Change the owner of", () => after(giveAway(context, secret)))
+      : null,
     rights.removes(secret) ? act("trash", "Delete", () => after(remove(context, secret))) : null,
   ];
 }

@@ -4,11 +4,28 @@ import { session } from "./api.js";
 import { dialog, el, field, problem } from "./dom.js";
 
 function credentials(username = "") {
-  const name = el("input", { type: "text", name: "username", autocomplete: "username", autocapitalize: "none", spellcheck: "false", required: true, value: username });
-  const password = el("input", { type: "password", name: "password", autocomplete: "current-password", required: true });
+  const name = el("input", {
+    type: "text",
+    name: "username",
+    autocomplete: "username",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+    value: username,
+  });
+  const password = el("input", {
+    type: "password",
+    name: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
   const token = el("input", { type: "password", name: "token", autocomplete: "off", required: true });
   const byPassword = el("div", {}, field("User name", name), field("Password", password));
-  const byToken = el("div", { hidden: true }, field("Access token", token, "One that is not narrowed. It is used once, to open the session."));
+  const byToken = el(
+    "div",
+    { hidden: true },
+    field("Access token", token, "One that is not narrowed. It is used once, to open the session."),
+  );
   const way = el("input", {
     type: "checkbox",
     onchange: () => {
@@ -23,7 +40,9 @@ function credentials(username = "") {
     nodes: [byPassword, byToken, field("Sign in with an access token", way)],
     first: username ? password : name,
     async open() {
-      const asked = way.checked ? { token: token.value.trim() } : { username: name.value.trim(), password: password.value };
+      const asked = way.checked
+        ? { token: token.value.trim() }
+        : { username: name.value.trim(), password: password.value };
       const opened = await session.open(asked);
       password.value = token.value = "";
       return opened;
@@ -50,7 +69,13 @@ export async function signIn(done) {
       send.disabled = false;
     }
   });
-  return el("div", { class: "signin" }, el("h1", {}, "Blueprint resolver"), el("p", { class: "quiet" }, "Sign in to manage secrets."), form);
+  return el(
+    "div",
+    { class: "signin" },
+    el("h1", {}, "Blueprint resolver"),
+    el("p", { class: "quiet" }, "Sign in to manage secrets."),
+    form,
+  );
 }
 
 let asking = null;

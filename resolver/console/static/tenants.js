@@ -12,8 +12,15 @@ export async function page(context) {
     if (await createTenant()) await context.refresh();
   };
   return [
-    el("div", { class: "bar" }, el("h1", {}, "Tenants"), rights.isAdmin ? button("Create tenant", create, "main") : null),
-    ...(items.length > 0 ? items.map((tenant) => card(context, tenant)) : [empty("No tenants", "You belong to none yet. A sys_admin can make you a member of one.")]),
+    el(
+      "div",
+      { class: "bar" },
+      el("h1", {}, "Tenants"),
+      rights.isAdmin ? button("Create tenant", create, "main") : null,
+    ),
+    ...(items.length > 0
+      ? items.map((tenant) => card(context, tenant))
+      : [empty("No tenants", "You belong to none yet. A sys_admin can make you a member of one.")]),
   ];
 }
 
@@ -32,7 +39,15 @@ function card(context, tenant) {
       "div",
       { class: "bar middle" },
       el("h2", { class: "grow" }, tenant.name),
-      el("span", { class: "quiet" }, rights.me.roles[tenant.name] ? `You are ${rights.me.roles[tenant.name]} here` : rights.isAdmin ? "You are sys_admin" : ""),
+      el(
+        "span",
+        { class: "quiet" },
+        rights.me.roles[tenant.name]
+          ? `You are ${rights.me.roles[tenant.name]} here`
+          : rights.isAdmin
+            ? "You are sys_admin"
+            : "",
+      ),
       rights.isAdmin ? button("Add member", () => after(addMember(tenant.name))) : null,
       rights.isAdmin ? button("Delete tenant", () => after(remove(tenant.name)), "danger") : null,
     ),
@@ -41,8 +56,22 @@ function card(context, tenant) {
           "table",
           { class: "cards" },
           el("caption", { class: "unseen" }, `Members of ${tenant.name}`),
-          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Member"), el("th", { scope: "col" }, "Role"), rights.isAdmin ? el("th", { scope: "col" }, el("span", { class: "unseen" }, "Actions")) : null)),
-          el("tbody", {}, ...names.map((name) => memberRow(context, tenant.name, name, members[name], after))),
+          el(
+            "thead",
+            {},
+            el(
+              "tr",
+              {},
+              el("th", { scope: "col" }, "Member"),
+              el("th", { scope: "col" }, "Role"),
+              rights.isAdmin ? el("th", { scope: "col" }, el("span", { class: "unseen" }, "Actions")) : null,
+            ),
+          ),
+          el(
+            "tbody",
+            {},
+            ...names.map((name) => memberRow(context, tenant.name, name, members[name], after)),
+          ),
         )
       : el("p", { class: "quiet" }, told ? "No members." : `${count} ${count === 1 ? "member" : "members"}.`),
   );
@@ -60,18 +89,40 @@ function memberRow(context, tenant, username, role, after) {
           "td",
           { class: "actions" },
           button("Change role", () => after(changeRole(tenant, username, role)), "small"),
-          button("Remove", () => after(confirm(`Remove ${username} from ${tenant}?`, "What they own there stays. They lose all access to it at once.", "Remove", () => tenants.drop({ username, tenant_name: tenant }))), "small"),
+          button(
+            "Remove",
+            () =>
+              after(
+                confirm(
+                  `Remove ${username} from ${tenant}?`,
+                  "What they own there stays. They lose all access to it at once.",
+                  "Remove",
+                  () => tenants.drop({ username, tenant_name: tenant }),
+                ),
+              ),
+            "small",
+          ),
         )
       : null,
   );
 }
 
 function roleChoice(chosen) {
-  return el("select", {}, ...ROLES.map((role) => el("option", { value: role, selected: role === chosen }, role)));
+  return el(
+    "select",
+    {},
+    ...ROLES.map((role) => el("option", { value: role, selected: role === chosen }, role)),
+  );
 }
 
 function addMember(tenant) {
-  const name = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true });
+  const name = el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+  });
   const role = roleChoice("user");
   return dialog(`Add a member to ${tenant}`, {
     fields: [field("User name", name), field("Role", role)],
@@ -95,7 +146,13 @@ function changeRole(tenant, username, now) {
 }
 
 function createTenant() {
-  const name = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true });
+  const name = el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+  });
   return dialog("Create tenant", {
     fields: [field("Name", name, "Begins with a letter; letters, digits, - . _ ~")],
     action: "Create",
@@ -107,8 +164,13 @@ function createTenant() {
 }
 
 function remove(name) {
-  return confirm(`Delete tenant ${name}?`, "Only a tenant that holds no secrets is deleted here. Its data key is destroyed; its audit trail stays.", "Delete", async () => {
-    await tenants.remove(name);
-    say(`Tenant ${name} deleted`);
-  });
+  return confirm(
+    `Delete tenant ${name}?`,
+    "Only a tenant that holds no secrets is deleted here. Its data key is destroyed; its audit trail stays.",
+    "Delete",
+    async () => {
+      await tenants.remove(name);
+      say(`Tenant ${name} deleted`);
+    },
+  );
 }

@@ -41,7 +41,16 @@ export async function page(context) {
     },
   });
   await listing.reload();
-  return [el("div", { class: "bar" }, el("h1", {}, "Users"), el("div", { class: "grow" }, field("Search", search)), button("Create user", () => after(createUser()), "main")), listing.root];
+  return [
+    el(
+      "div",
+      { class: "bar" },
+      el("h1", {}, "Users"),
+      el("div", { class: "grow" }, field("Search", search)),
+      button("Create user", () => after(createUser()), "main"),
+    ),
+    listing.root,
+  ];
 }
 
 function state(user) {
@@ -51,7 +60,9 @@ function state(user) {
 
 function tenantsOf(user) {
   const roles = user.tenant_roles?.direct ?? {};
-  const words = Object.keys(roles).sort().map((tenant) => `${tenant}: ${roles[tenant]}`);
+  const words = Object.keys(roles)
+    .sort()
+    .map((tenant) => `${tenant}: ${roles[tenant]}`);
   return words.length > 0 ? words.join(", ") : "–";
 }
 
@@ -63,8 +74,28 @@ function actions(context, user, after) {
     act("Password", () => setPassword(name)),
     act("Role", () => setRole(user)),
     user.is_locked ? act("Unlock", () => done(users.unlock(name), `${name} may log in again`)) : null,
-    isSelf ? null : user.active ? act("Deactivate", () => confirm(`Deactivate ${name}?`, "Passwords, sessions and tokens stop working at once. It can be undone.", "Deactivate", () => users.activate(name, "deactivate"))) : act("Activate", () => done(users.activate(name, "activate"), `${name} is let in again`)),
-    isSelf ? null : act("Delete", () => confirm(`Delete user ${name}?`, "With memberships and tokens. Refused while the user owns secrets.", "Delete", () => users.remove(name))),
+    isSelf
+      ? null
+      : user.active
+        ? act("Deactivate", () =>
+            confirm(
+              `Deactivate ${name}?`,
+              "Passwords, sessions and tokens stop working at once. It can be undone.",
+              "Deactivate",
+              () => users.activate(name, "deactivate"),
+            ),
+          )
+        : act("Activate", () => done(users.activate(name, "activate"), `${name} is let in again`)),
+    isSelf
+      ? null
+      : act("Delete", () =>
+          confirm(
+            `Delete user ${name}?`,
+            "With memberships and tokens. Refused while the user owns secrets.",
+            "Delete",
+            () => users.remove(name),
+          ),
+        ),
   ];
 }
 
@@ -75,7 +106,13 @@ async function done(asked, words) {
 }
 
 function passwords() {
-  const password = el("input", { type: "password", autocomplete: "new-password", required: true, minlength: 5, maxlength: 256 });
+  const password = el("input", {
+    type: "password",
+    autocomplete: "new-password",
+    required: true,
+    minlength: 5,
+    maxlength: 256,
+  });
   const again = el("input", { type: "password", autocomplete: "new-password", required: true });
   return {
     nodes: [field("Password", password, PASSWORD_RULE), field("Password again", again)],
@@ -87,11 +124,21 @@ function passwords() {
 }
 
 function createUser() {
-  const name = el("input", { type: "text", autocomplete: "off", autocapitalize: "none", spellcheck: "false", required: true });
+  const name = el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    required: true,
+  });
   const password = passwords();
   const role = el("select", {}, ...["default", "sys_admin"].map((value) => el("option", { value }, value)));
   return dialog("Create user", {
-    fields: [field("User name", name), ...password.nodes, field("System role", role, "A sys_admin may do everything in every tenant.")],
+    fields: [
+      field("User name", name),
+      ...password.nodes,
+      field("System role", role, "A sys_admin may do everything in every tenant."),
+    ],
     action: "Create",
     submit: async () => {
       await users.create({ username: name.value.trim(), password: password.read(), role: role.value });
@@ -113,7 +160,11 @@ function setPassword(name) {
 }
 
 function setRole(user) {
-  const role = el("select", {}, ...["default", "sys_admin"].map((value) => el("option", { value, selected: value === user.role }, value)));
+  const role = el(
+    "select",
+    {},
+    ...["default", "sys_admin"].map((value) => el("option", { value, selected: value === user.role }, value)),
+  );
   return dialog(`System role of ${user.username}`, {
     fields: [field("System role", role, "A sys_admin may do everything in every tenant.")],
     submit: async () => {

@@ -10,8 +10,17 @@ export async function page(context) {
 
 async function ofSecret(context, key) {
   const { since, uses, more } = await secrets.uses(context.tenant, key);
-  const bar = el("div", { class: "bar" }, el("h1", {}, "Uses of ", el("code", {}, key)), el("a", { href: context.link("uses") }, `All uses in ${context.tenant}`));
-  if (uses.length === 0) return [bar, empty("Not used", `No blueprint asked for it in tenant ${context.tenant} since ${since.slice(0, 10)}.`)];
+  const bar = el(
+    "div",
+    { class: "bar" },
+    el("h1", {}, "Uses of ", el("code", {}, key)),
+    el("a", { href: context.link("uses") }, `All uses in ${context.tenant}`),
+  );
+  if (uses.length === 0)
+    return [
+      bar,
+      empty("Not used", `No blueprint asked for it in tenant ${context.tenant} since ${since.slice(0, 10)}.`),
+    ];
   const titles = ["Blueprint", "Digest", "Version", "By", "Tenant", "Uses", "First", "Last", "Decision"];
   const cells = (use) => [
     use.blueprint || el("span", { class: "quiet" }, "no blueprint named"),
@@ -22,11 +31,17 @@ async function ofSecret(context, key) {
     use.count.toLocaleString(),
     time(use.first),
     time(use.last),
-    use.decision === "allowed" ? el("span", { class: "good" }, use.claimed ? "allowed, as a client told" : "allowed") : el("span", { class: "bad" }, use.decision),
+    use.decision === "allowed"
+      ? el("span", { class: "good" }, use.claimed ? "allowed, as a client told" : "allowed")
+      : el("span", { class: "bad" }, use.decision),
   ];
   return [
     bar,
-    el("p", { class: "quiet" }, `Since ${since.slice(0, 10)}. “As a client told”: name and digest are the word of whoever resolved it with the values.`),
+    el(
+      "p",
+      { class: "quiet" },
+      `Since ${since.slice(0, 10)}. “As a client told”: name and digest are the word of whoever resolved it with the values.`,
+    ),
     table(`Uses of ${key}`, titles, uses.map(cells)),
     more ? el("p", { class: "quiet" }, `These are the ${uses.length} latest; the audit page has all.`) : null,
   ];
@@ -35,21 +50,66 @@ async function ofSecret(context, key) {
 async function ofTenant(context) {
   const { since, until, days, pairs, keys, blueprints } = await trail.uses(context.tenant);
   const bar = el("div", { class: "bar" }, el("h1", {}, "Uses"));
-  if (days.length === 0) return [bar, empty("No uses yet", `No blueprint asked for a secret in tenant ${context.tenant} since ${since}.`)];
+  if (days.length === 0)
+    return [
+      bar,
+      empty("No uses yet", `No blueprint asked for a secret in tenant ${context.tenant} since ${since}.`),
+    ];
   const sum = (kind) => days.reduce((total, day) => total + day[kind], 0);
   const shown = new Set(pairs.map((pair) => pair.key)).size;
-  const cells = (pair) => [el("a", { href: context.link("uses", pair.key) }, el("code", {}, pair.key)), pair.blueprint || "–", pair.count.toLocaleString()];
+  const cells = (pair) => [
+    el("a", { href: context.link("uses", pair.key) }, el("code", {}, pair.key)),
+    pair.blueprint || "–",
+    pair.count.toLocaleString(),
+  ];
   return [
     bar,
-    el("section", { class: "card" }, el("h2", {}, "Over time"), bars(since, until, days), el("p", { class: "quiet" }, el("span", { class: "key-of" }), `${sum("allowed").toLocaleString()} allowed, `, el("span", { class: "key-of refused" }), `${sum("refused").toLocaleString()} refused, since ${since}.`)),
+    el(
+      "section",
+      { class: "card" },
+      el("h2", {}, "Over time"),
+      bars(since, until, days),
+      el(
+        "p",
+        { class: "quiet" },
+        el("span", { class: "key-of" }),
+        `${sum("allowed").toLocaleString()} allowed, `,
+        el("span", { class: "key-of refused" }),
+        `${sum("refused").toLocaleString()} refused, since ${since}.`,
+      ),
+    ),
     pairs.length > 0
       ? el(
           "section",
           { class: "card" },
           el("h2", {}, "Secrets and blueprints"),
-          el("div", { class: "sideways", tabindex: 0, role: "group", "aria-label": "Picture of secrets and blueprints" }, dots(pairs)),
-          el("p", { class: "quiet" }, shown < keys ? `The ${shown} most used of ${keys} secrets, and ${blueprints} blueprints.` : `${keys} secrets, ${blueprints} blueprints.`),
-          el("details", {}, el("summary", {}, "The numbers"), table("Uses by secret and blueprint", ["Secret", "Blueprint", "Uses"], [...pairs].sort((a, b) => b.count - a.count).map(cells))),
+          el(
+            "div",
+            {
+              class: "sideways",
+              tabindex: 0,
+              role: "group",
+              "aria-label": "Picture of secrets and blueprints",
+            },
+            dots(pairs),
+          ),
+          el(
+            "p",
+            { class: "quiet" },
+            shown < keys
+              ? `The ${shown} most used of ${keys} secrets, and ${blueprints} blueprints.`
+              : `${keys} secrets, ${blueprints} blueprints.`,
+          ),
+          el(
+            "details",
+            {},
+            el("summary", {}, "The numbers"),
+            table(
+              "Uses by secret and blueprint",
+              ["Secret", "Blueprint", "Uses"],
+              [...pairs].sort((a, b) => b.count - a.count).map(cells),
+            ),
+          ),
         )
       : null,
   ];
@@ -64,7 +124,19 @@ function table(caption, titles, rows) {
       { class: "cards" },
       el("caption", { class: "unseen" }, caption),
       el("thead", {}, el("tr", {}, ...titles.map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, ...rows.map((cells) => el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": titles[index], class: index === 0 ? "key" : null }, cell))))),
+      el(
+        "tbody",
+        {},
+        ...rows.map((cells) =>
+          el(
+            "tr",
+            {},
+            ...cells.map((cell, index) =>
+              el("td", { "data-label": titles[index], class: index === 0 ? "key" : null }, cell),
+            ),
+          ),
+        ),
+      ),
     ),
   );
 }

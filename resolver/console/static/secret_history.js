@@ -1,0 +1,72 @@
+// A secret's versions, and the way back to an earlier one. No values are in here.
+
+import { secrets } from "./api.js";
+import { button, dialog, el, problem, say, time } from "./dom.js";
+
+const TITLES = ["Version", "Made", "By", "State"];
+
+export async function showHistory(context, secret) {
+  const from = context.rights.from(secret, context.tenant);
+  const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
+  let changed = false;
+  const load = async () => {
+    try {
+      const { versions } = await secrets.history(from, secret.key);
+      place.replaceChildren(versionTable([...versions].reverse()));
+    } catch (error) {
+      place.replaceChildren(problem(error), button("Try again", load));
+    }
+  };
+  const versionTable = (versions) =>
+    el(
+      "table",
+      { class: "cards" },
+      el("caption", { class: "unseen" }, `Versions of ${secret.key}`),
+      el("thead", {}, el("tr", {}, ...TITLES.map((title) => el("th", { scope: "col" }, title)))),
+      el("tbody", {}, ...versions.map((version) => versionRow(version, versions[0].number))),
+    );
+  const versionRow = (version, current) => {
+    const cells = [
+      String(version.number),
+      time(version.created_at),
+      version.created_by,
+      act(version, current),
+    ];
+    return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
+  };
+  const act = (version, current) => {
+    if (version.current) return el("span", { class: "good" }, "current");
+    if (!context.rights.changes(secret)) return "";
+    return button(`Back to version ${version.number}`, async () => {
+      const done = await dialog(`Go back to version ${version.number}?`, {
+        fields: [
+          el(
+            "p",
+            {},
+            `${secret.key} gets the value of version ${version.number} again, as version ${current + 1}. Nothing is lost: version ${current} stays in the history.`,
+          ),
+        ],
+        action: "Go back",
+        submit: async () => {
+          const now = await secrets.rollBack(from, secret.key, {
+            version: version.number,
+            if_version: current,
+          });
+          say(
+            `Secret ${secret.key} has the value of version ${version.number} again, as version ${now.version}`,
+          );
+        },
+      });
+      if (done) {
+        changed = true;
+        await load();
+      }
+    });
+  };
+  await dialog(`History of ${secret.key}`, {
+    wide: true,
+    fields: [el("p", { class: "quiet" }, "No values are shown here."), place],
+    opened: load,
+  });
+  return changed;
+}
