@@ -139,7 +139,7 @@ export function editSecret(context, secret) {
     el(
       "p",
       {},
-      `Its value is kept with provider ${secret.provider}. What this store does not have is changed there.`,
+      `Its value is kept with provider ${secret.provider}. A new one is given there, unless that is this store.`,
     );
   return dialog(`Edit ${secret.key}`, {
     fields: [
