@@ -143,6 +143,10 @@ def test_two_pages_of_one_browser(console: Console) -> None:
     console.world.secret("made_meanwhile")
     page.get_by_label("Search").fill("made")
     page.get_by_text("made_meanwhile", exact=True).wait_for()
+    other.evaluate(sign_in_again)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("User name").wait_for()
+    assert console.world.execute("SELECT * FROM console_session") == []
 
 
 def test_the_choice_among_ones_own_tenants(console: Console) -> None:

@@ -110,6 +110,7 @@ export const session = {
     return keep(found);
   },
   async close() {
+    await session.resume(); // another page may have opened a newer one
     await own("DELETE", "/session", { quiet: true });
     proof = "";
   },
