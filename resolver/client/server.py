@@ -16,7 +16,7 @@ from resolver.core.answers import Refusal
 from resolver.core.model import check_key
 from resolver.errors import InvalidRequestError, NotFoundError, ResolverError, UnavailableError, UsageError
 from resolver.protocol.codec import MalformedError, decode
-from resolver.protocol.errors import Told, rebuild
+from resolver.protocol.errors import MAX_TEXT, Told, rebuild
 from resolver.wire import Origin, Request, UntrustedError, WireError, exchange, parse_origin, tls_context
 
 if TYPE_CHECKING:
@@ -91,16 +91,17 @@ class _Ready:
     status: str
 
 
-class RefusedKeysError(ResolverError):
-    """Keys of a batch may not be had.
+class RefusedKeysError(UnavailableError):
+    """Keys of a batch may not be had. From anything but a batch, that makes no sense.
 
     Args:
-        told: what the server said.
+        sense: the error for an answer that makes none.
+        refusals: why each key may not be had.
     """
 
-    def __init__(self, told: Told) -> None:
-        super().__init__(told.message)
-        self.refusals = {one.key: Refusal(one.reason, one.cause) for one in told.refusals}
+    def __init__(self, sense: UnavailableError, refusals: Mapping[str, Refusal]) -> None:
+        super().__init__(sense.message, hint=sense.hint)
+        self.refusals = refusals
 
 
 class Server:
@@ -244,7 +245,8 @@ class Server:
     def _rebuilt(self, answer: Answer) -> ResolverError:
         told = self.read(Told, self._parsed(answer.body))
         if told.refusals:
-            return RefusedKeysError(told)
+            refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in told.refusals}
+            return RefusedKeysError(self.nonsense(), refusals)
         return rebuild(told) or self.nonsense()
 
     def nonsense(self) -> UnavailableError:

@@ -97,15 +97,18 @@ class RemoteTrail:
             "newest_first": "true" if query.newest_first else "false",
         }
         after, left = query.after, query.size
+        onwards = -1 if query.newest_first else 1
         while left is None or left > 0:
             size = PART if left is None else min(left, PART)
             more = {"size": str(size)} | ({} if after is None else {"after": str(after)})
             found = self._server.ask(caller, _Records, "GET", "/audit", query=asked | more)
-            for fields in found.records:
-                yield self._record(fields)
+            for record in map(self._record, found.records):
+                if after is not None and (record.number - after) * onwards <= 0:
+                    raise self._server.nonsense()  # or it might never come to an end
+                after = record.number
+                yield record
             if not found.more or not found.records:
                 return
-            after = self._record(found.records[-1]).number
             left = None if left is None else left - len(found.records)
 
     def _record(self, fields: dict[str, Any]) -> AuditRecord:

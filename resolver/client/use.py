@@ -10,7 +10,7 @@ from resolver.client.server import RefusedKeysError
 from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.core.audit import MAX_CALL_SITES
 from resolver.core.model import Secret  # noqa: TC001 - as above
-from resolver.core.policy import Verdict  # noqa: TC001 - as above
+from resolver.core.policy import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,6 +72,9 @@ class RemoteUse:
         try:
             found = self._server.ask(caller, _Used, "POST", "/use", body)
         except RefusedKeysError as error:
+            verdicts = {refusal.verdict for refusal in error.refusals.values()}
+            if Verdict.ALLOWED in verdicts or not error.refusals.keys() <= {use.key for use in uses}:
+                raise self._server.nonsense() from None
             return UseAnswer(refusals=error.refusals)
         if found.secrets.keys() != {use.key for use in uses if use.placed}:
             raise self._server.nonsense()
@@ -86,7 +89,9 @@ class RemoteUse:
         """
         wanted = list(keys)
         found = self._server.ask(caller, _Checked, "POST", "/check", {"tenant": tenant, "keys": wanted})
-        if found.keys.keys() != set(wanted):
+        if found.keys.keys() != set(wanted) or any(
+            status.refusal is Verdict.ALLOWED for status in found.keys.values()
+        ):
             raise self._server.nonsense()
         return {
             key: KeyStatus(

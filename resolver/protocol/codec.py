@@ -144,9 +144,14 @@ def _decode_plain(kind: Any, data: Any) -> Any:  # noqa: ANN401 - JSON data
 
 
 def _expect(kind: type[T], data: object) -> T:
-    """The same data, when it is of exactly this type: True is no number."""
+    """The same data, when it is of exactly this type: True is no number, and half a character no text."""
     if type(data) is not kind:
         raise MalformedError
+    if isinstance(data, str):
+        try:
+            data.encode()
+        except UnicodeEncodeError:
+            raise MalformedError from None
     return data
 
 

@@ -6,12 +6,9 @@ Cloudify's `error_code` is coarser than our errors, so `kind` names the class as
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from resolver import errors
-from resolver.core.document import Position, format_path
 from resolver.core.policy import Verdict  # noqa: TC001 - read with the fields' types
-from resolver.core.problems import Problem, Reason
 from resolver.errors import (
     AuthenticationError,
     BlueprintError,
@@ -27,9 +24,14 @@ MAX_TEXT = 2000
 KINDS: dict[str, type[ResolverError]] = {
     kind.__name__.removesuffix("Error"): kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, ResolverError) and kind is not ResolverError
+    if isinstance(kind, type)
+    and issubclass(kind, ResolverError)
+    and kind not in (ResolverError, BlueprintError)
 }
-"""All errors by the names that they travel under; not their base, which says nothing."""
+"""All errors by the names that they travel under; not their base, which says nothing.
+
+Blueprints are read where the client is, so their problems are never a server's to tell.
+"""
 
 REFUSAL_KINDS: dict[str, type[ResolverError]] = {
     "bad_parameters_error": InvalidRequestError,
@@ -54,45 +56,6 @@ def kind_of(error: ResolverError) -> str:
     return next((names[base] for base in type(error).__mro__ if base in names), "")
 
 
-def problem_fields(problem: Problem) -> dict[str, Any]:
-    """A problem as JSON."""
-    at = problem.position
-    return {
-        "reason": problem.reason.value,
-        "message": problem.message,
-        "hint": problem.hint,
-        "source": problem.source,
-        "line": at.line if at else None,
-        "column": at.column if at else None,
-        "path": list(problem.path),
-        "place": format_path(problem.path),
-        "key": problem.key,
-        "line_text": problem.line_text,
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _ToldProblem:
-    """A problem as it comes."""
-
-    reason: Reason
-    message: str
-    hint: str
-    source: str
-    line: int | None
-    column: int | None
-    path: tuple[int | str, ...]
-    key: str
-    line_text: str
-
-    def problem(self) -> Problem:
-        """The problem."""
-        at = None if self.line is None else Position(self.line, self.column or 0)
-        return Problem(
-            self.reason, self.message, self.source, at, self.path, self.key, self.hint, self.line_text
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Refused:
     """One key of a batch that may not be had."""
@@ -111,7 +74,6 @@ class Told:
         error_code: Cloudify's code.
         kind: our name for it; empty when the request was refused before it got to the service.
         hint: what to do about it.
-        problems: what is wrong with a blueprint.
         refusals: the keys of a batch that may not be had.
     """
 
@@ -119,7 +81,6 @@ class Told:
     error_code: str
     kind: str = ""
     hint: str = ""
-    problems: tuple[_ToldProblem, ...] = ()
     refusals: tuple[Refused, ...] = ()
 
 
@@ -128,6 +89,4 @@ def rebuild(told: Told) -> ResolverError | None:
     kind = KINDS.get(told.kind) or REFUSAL_KINDS.get(told.error_code)
     if kind is None:
         return None
-    if issubclass(kind, BlueprintError):
-        return BlueprintError([one.problem() for one in told.problems])
     return kind(told.message[:MAX_TEXT], hint=told.hint[:MAX_TEXT])

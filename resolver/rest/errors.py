@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from resolver.core.document import format_path
 from resolver.core.problems import Reason
 from resolver.errors import (
     AuthenticationError,
@@ -32,7 +33,7 @@ from resolver.errors import (
     UnavailableError,
     UsageError,
 )
-from resolver.protocol.errors import kind_of, problem_fields
+from resolver.protocol.errors import kind_of
 from resolver.rest.answers import Answer
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
     from starlette.requests import Request
+
+    from resolver.core.problems import Problem
 
 LOG = logging.getLogger("resolver.server")
 
@@ -167,6 +170,23 @@ def error_body(
 def refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
     """The answer to a request that is refused before it reaches the service."""
     return Answer(error_body(message, HTTP_CODES[status]), status, dict(headers or {}))
+
+
+def problem_fields(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON."""
+    at = problem.position
+    return {
+        "reason": problem.reason.value,
+        "message": problem.message,
+        "hint": problem.hint,
+        "source": problem.source,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "path": list(problem.path),
+        "place": format_path(problem.path),
+        "key": problem.key,
+        "line_text": problem.line_text,
+    }
 
 
 def _status_of(error: ResolverError) -> tuple[int, str]:

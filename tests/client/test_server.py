@@ -17,7 +17,6 @@ from resolver.core.permissions import SystemRole
 from resolver.core.resolve import KeyUse
 from resolver.errors import (
     AuthenticationError,
-    BlueprintError,
     ConflictError,
     NotFoundError,
     NotPermittedError,
@@ -112,6 +111,7 @@ NONSENSE = {
     "another shape": body([VALUE]),
     "a number": body(7),
     "null": body(None),
+    "half a character": body({**IDENTITY, "username": "\ud800"}),
     "too little": body({"username": VALUE}),
     "another type": body({**IDENTITY, "username": [VALUE]}),
     "an unknown word": body({**IDENTITY, "system_role": VALUE}),
@@ -181,8 +181,33 @@ def test_errors_are_those_of_the_server() -> None:
             error = error_of(lambda peer=peer: create(client_of(peer)))  # type: ignore[misc]
         assert isinstance(error, kind), sent
         assert error.message == "no"
-    with serving(lambda _: refusal(400, "Blueprint", problems=[])) as peer:
-        assert isinstance(error_of(lambda: create(client_of(peer))), BlueprintError)
+
+
+def refused(**keys: str) -> bytes:
+    """Keys that may not be had."""
+    told = [{"key": key, "reason": reason} for key, reason in keys.items()]
+    return refusal(403, code="forbidden_error", refusals=told)
+
+
+def test_refused_keys() -> None:
+    """They are those that were asked for; anything else makes no sense, nor do they as another answer."""
+    with serving(lambda _: refused(key="value_is_hidden")) as peer:
+        found: Any = use(client_of(peer))
+        assert {key: str(one.verdict) for key, one in found.refusals.items()} == {"key": "value_is_hidden"}
+        error = error_of(lambda: create(client_of(peer)))
+        assert error.message.endswith(" does not answer as a resolver's server of this version does")
+    for sent in (refused(other="value_is_hidden"), refused(key="allowed"), refused(key="nonsense")):
+        with serving(lambda _, sent=sent: sent) as peer:  # type: ignore[misc]
+            assert type(error_of(lambda peer=peer: use(client_of(peer)))) is UnavailableError  # type: ignore[misc]
+
+
+def test_a_trail_that_never_ends() -> None:
+    """Each record comes after the one before it, or nothing more is asked for."""
+    record = {"number": 7, "hash": "x", "at": "x", "action": "x"}
+    with serving(lambda _: body({"records": [record], "more": True})) as peer:
+        client = client_of(peer)
+        error = error_of(lambda: list(client.trail.stream(client.gate.present_token(TOKEN))))
+        assert (type(error), len(peer.seen)) == (UnavailableError, 2)
 
 
 def test_a_message_is_bounded() -> None:
