@@ -6,6 +6,7 @@ All but the environment lives in the state directory; nothing is ever read from 
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,12 @@ class Settings:
         """
         if self._url is not None or self._variable("RESOLVER_DATABASE_URL") is not None:
             return self._url
-        profile = read_profile(self.profile_path)
-        return profile.url or None if profile is not None else None
+        return self._profile.url or None if self._profile is not None else None
+
+    @cached_property
+    def _profile(self) -> Profile | None:
+        """The profile, read once: else a login meanwhile could send its token to the server before it."""
+        return read_profile(self.profile_path)
 
     @property
     def named_ca_file(self) -> str | None:
@@ -266,8 +271,7 @@ class Settings:
         Raises:
             AuthenticationError: it can be read by others, or is malformed.
         """
-        profile = read_profile(self.profile_path)
-        url = self.server_url or ""
+        profile, url = self._profile, self.server_url or ""
         return profile if profile is not None and profile.url.rstrip("/") == url.rstrip("/") else None
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from resolver.core.access_token import token_id
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.errors import AuthenticationError, UsageError
+from resolver.protocol import TOKEN_HEADER
+
+if TYPE_CHECKING:
+    from resolver.wire import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,26 +21,28 @@ class RemoteCaller(Caller):
     """A caller whose rights only the server knows, and reads at every request.
 
     Args:
+        origin: the server that the credentials are for.
         header: the header that says who asks.
         credentials: its value.
     """
 
+    origin: Origin | None = None
     header: str = ""
     credentials: str = field(default="", repr=False)
 
 
-def credentials_of(caller: Caller) -> dict[str, str]:
-    """The header that says who asks.
+def credentials_of(caller: Caller, origin: Origin) -> dict[str, str]:
+    """The header that says who asks; for no other server than the one that the caller is of.
 
     Raises:
         UsageError: the caller was identified by another store.
     """
-    if not isinstance(caller, RemoteCaller):
+    if not isinstance(caller, RemoteCaller) or caller.origin != origin:
         raise UsageError("the caller was identified by another store", hint="authenticate with this one")
     return {caller.header: caller.credentials}
 
 
-def by_token(token: str) -> RemoteCaller:
+def by_token(origin: Origin, token: str) -> RemoteCaller:
     """A caller with an access token.
 
     Raises:
@@ -46,12 +53,13 @@ def by_token(token: str) -> RemoteCaller:
         "",
         SystemRole.DEFAULT,
         token_id=token_id(token),
-        header="Authentication-Token",
+        origin=origin,
+        header=TOKEN_HEADER,
         credentials=token,
     )
 
 
-def by_password(username: str, password: str) -> RemoteCaller:
+def by_password(origin: Origin, username: str, password: str) -> RemoteCaller:
     """A caller with user name and password.
 
     Raises:
@@ -60,4 +68,11 @@ def by_password(username: str, password: str) -> RemoteCaller:
     if not username or ":" in username:  # which HTTP has no way to say
         raise AuthenticationError("the user name or the password is wrong")
     pair = base64.b64encode(f"{username}:{password}".encode("utf-8", "replace")).decode()
-    return RemoteCaller("", username, SystemRole.DEFAULT, header="Authorization", credentials=f"Basic {pair}")
+    return RemoteCaller(
+        "",
+        username,
+        SystemRole.DEFAULT,
+        origin=origin,
+        header="Authorization",
+        credentials=f"Basic {pair}",
+    )

@@ -29,7 +29,7 @@ class RemoteGate:
         Raises:
             AuthenticationError: it is malformed.
         """
-        return by_token(token)
+        return by_token(self._server.origin, token)
 
     def confirm(self, caller: Caller) -> None:
         """See that the server knows the caller, for a run that asks it nothing else.
@@ -45,7 +45,7 @@ class RemoteGate:
         Raises:
             AuthenticationError: it is not valid.
         """
-        return self._identified(by_token(token))
+        return self._identified(by_token(self._server.origin, token))
 
     def authenticate_password(self, username: str, password: str) -> Caller:
         """Identify a caller by user name and password.
@@ -53,7 +53,7 @@ class RemoteGate:
         Raises:
             AuthenticationError: they are not valid.
         """
-        return self._identified(by_password(username, password))
+        return self._identified(by_password(self._server.origin, username, password))
 
     def _identified(self, caller: Caller) -> Caller:
         found = whoami(self._server, caller)

@@ -15,6 +15,7 @@ from resolver.client.caller import credentials_of
 from resolver.core.answers import Refusal
 from resolver.core.model import check_key
 from resolver.errors import InvalidRequestError, NotFoundError, ResolverError, UnavailableError, UsageError
+from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode
 from resolver.protocol.errors import MAX_TEXT, Told, rebuild
 from resolver.wire import Origin, Request, UntrustedError, WireError, exchange, parse_origin, tls_context
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Query: TypeAlias = "Mapping[str, str | Sequence[str]]"
 
-BASE = "/api/v1/resolver"
 UNIX = "unix:"
 LOCALHOST = "localhost"
 LOOPBACK = ("127.0.0.1", "::1")
@@ -62,10 +62,10 @@ def parse_server(text: str, what: str = "RESOLVER_URL") -> Origin:
         return Origin("http", LOCALHOST, 80, unix_socket=path)
     try:
         origin = parse_origin(text, what)
-    except InvalidRequestError as error:
+    except InvalidRequestError:
         raise UsageError(
             f"{what} is malformed", hint="write it like https://host.example:8200, or unix:/path/of/a/socket"
-        ) from error
+        ) from None
     if (
         origin.scheme == "http"
         and origin.host not in (LOCALHOST, *LOOPBACK)
@@ -201,15 +201,15 @@ class Server:
         tenant: str,
         query: Query | None,
     ) -> Answer:
-        headers = credentials_of(caller)
+        headers = credentials_of(caller, self.origin)
         if tenant:
-            headers["Tenant"] = _header(tenant)
+            headers[TENANT_HEADER] = _header(tenant)
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body, allow_nan=False).encode("ascii")
         suffix = f"?{urlencode(query, doseq=True)}" if query else ""
-        answer = self._exchange(Request(method, f"{BASE}{path}{suffix}", headers, data))
+        answer = self._exchange(Request(method, f"{OWN_ROUTES}{path}{suffix}", headers, data))
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
             raise self._rebuilt(answer)
         return answer

@@ -17,6 +17,7 @@ from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 
 from resolver.errors import AuthenticationError
+from resolver.protocol import TOKEN_HEADER
 from resolver.rest.cookies import demand_proof, read_session
 from resolver.rest.sites import refuse_other_sites
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.service import Service
-
-TOKEN_HEADER = "Authentication-Token"  # noqa: S105 - a header's name
 
 _PASSWORDS_AT_ONCE = 2
 """Password hashes are made slow and large on purpose: so many are computed at once."""

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from resolver.core.model import Caller
 from resolver.core.providers import HOPS_HEADER
 from resolver.errors import AuthenticationError, NotPermittedError
+from resolver.protocol import OWN_ROUTES, TENANT_HEADER, TOKEN_HEADER
 from resolver.rest.answers import read_json
-from resolver.rest.auth import TOKEN_HEADER, Authenticator
+from resolver.rest.auth import Authenticator
 from resolver.rest.errors import RequestError
 from resolver.rest.limits import Buckets
 from resolver.rest.metrics import Metrics
@@ -24,12 +25,9 @@ from resolver.service import Service
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-TENANT_HEADER = "Tenant"
-
 V31 = "/api/v3.1"
 V3 = "/api/v3"
-OWN = "/api/v1/resolver"
-"""Where the routes are that Cloudify has nothing like."""
+OWN = OWN_ROUTES
 
 _SEALED_AT_ONCE = 2
 """Making a key of a passphrase is slow and large on purpose, and a file holds many values."""

@@ -54,7 +54,10 @@ class Prefork:
 
 def serve(requests: socket.socket) -> None:
     """Answer requests until there are no more."""
-    import resolver.cli.secrets  # noqa: PLC0415 - only in the process that forks
+    import resolver.cli.audit  # noqa: PLC0415 - only in the process that forks
+    import resolver.cli.resolve  # noqa: PLC0415 - as above
+    import resolver.cli.secrets  # noqa: PLC0415 - as above
+    import resolver.client  # noqa: PLC0415 - as above
     import resolver.compose  # noqa: F401, PLC0415 - as above
 
     while True:

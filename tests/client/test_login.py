@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.config import Settings
 from resolver.profile import Profile
 from tests.client.conftest import Cli, token_of
 from tests.peer import answer, serving
@@ -77,6 +78,16 @@ def test_the_token_of_a_profile_goes_to_its_server_only(desk: Cli, url: str) -> 
     done = desk("resolver", "whoami", RESOLVER_DATABASE_URL="sqlite:////nonexistent/x.db")
     assert done.returncode in {4, 6}
     assert "embedded" not in done.stdout
+
+
+def test_a_login_meanwhile(desk: Cli, url: str, tmp_path: Path) -> None:
+    """A run that has begun keeps both server and token of the profile that it found."""
+    assert login(desk, url).returncode == 0
+    profile, settings = tmp_path / "desk" / "profile", Settings({}, tmp_path / "desk")
+    first = (settings.server_url, token_of(tmp_path / "desk"))
+    profile.write_text(Profile("ctok-other", "default_tenant", "https://other.example").encode())
+    assert (settings.server_url, settings.token()) == first
+    assert Settings({}, tmp_path / "desk").token() == "ctok-other"
 
 
 def test_a_second_login_replaces_the_first(desk: Cli, url: str, tmp_path: Path) -> None:

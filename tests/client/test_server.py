@@ -290,6 +290,10 @@ def test_a_caller_of_another_store_is_refused() -> None:
         error = error_of(lambda: client_of(peer).users.whoami(stranger))
         assert (type(error), peer.seen) == (UsageError, [])
     assert error.message == "the caller was identified by another store"
+    with serving(lambda _: body(IDENTITY)) as peer, serving(lambda _: body(IDENTITY)) as other:
+        of_other = client_of(other).gate.present_token(TOKEN)
+        error = error_of(lambda: client_of(peer).users.whoami(of_other))
+        assert (type(error), peer.seen) == (UsageError, [])
 
 
 def test_a_password_that_http_can_not_say() -> None:
