@@ -28,6 +28,7 @@ from resolver.core.input_types import undeclared
 from resolver.core.near import Suggestions
 from resolver.core.policy import Verdict
 from resolver.core.problems import Problem, Reason
+from resolver.core.providers import ASK_PROVIDER
 from resolver.core.resolve import Plan
 from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError, UsageError
 from resolver.patterns import match_all
@@ -483,7 +484,7 @@ def _refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal],
                 # Where a computed key leads is as secret as the key.
                 cause = "its provider failed" if use.origin.secrets else refusal.cause
                 message = f"secret {use.shown} of tenant {keys.tenant!r} is kept elsewhere: {cause}"
-                plan.refuse(use, Reason.UNAVAILABLE, message, "try again once the provider answers")
+                plan.refuse(use, Reason.UNAVAILABLE, message, ASK_PROVIDER)
             case _:
                 plan.refuse(
                     use,

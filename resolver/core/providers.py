@@ -17,6 +17,9 @@ LOCAL = "local"
 HOPS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
 
+ASK_PROVIDER = "`resolver secrets providers test` tells whether the provider answers"
+"""The hint where a provider did not give a secret."""
+
 MAX_HOPS = 3
 """How many managers a request may go through, so that two that name each other come to an end."""
 

@@ -12,7 +12,7 @@ from resolver.core.listing import EVERYTHING, Listing, Page
 from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.providers import Missed
+from resolver.core.providers import ASK_PROVIDER, Missed
 from resolver.core.times import check_days, is_stored_time
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.changes import Change, days_after, demand, demand_global, demand_here, demand_version
@@ -244,7 +244,7 @@ class Secrets(Versions):
         if isinstance(got, Missed):
             raise ProviderError(
                 f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
-                hint="`resolver secrets providers test` tells whether the provider answers",
+                hint=ASK_PROVIDER,
             )
         return got
 
