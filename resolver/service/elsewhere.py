@@ -36,7 +36,7 @@ class Kept:
 
 
 def look_elsewhere(session: Session, secrets: Iterable[Secret]) -> Mapping[str, Kept]:
-    """Those of the secrets that are kept with providers, by key; in the transaction that found them."""
+    """Those of a tenant's secrets that are with providers, by key; in the transaction that found them."""
     named = {secret.id: secret for secret in secrets if secret.provider is not None}
     if not named:
         return {}

@@ -11,7 +11,6 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.core.transfer import Export, Exported, MovedVersion
 from resolver.service.arriving import Arrivals
-from resolver.service.elsewhere import look_elsewhere
 from resolver.service.gate import MemberRefusedError
 from resolver.service.listing import narrowed, reach_of_all
 
@@ -58,8 +57,9 @@ class Moving(Arrivals):
                 )
                 page = session.page(reach, narrowed(current, listing))
                 may_leave = [one for one in page.items if _may_leave(current, one)]
-                away = look_elsewhere(session, may_leave)
-                secrets = [one for one in may_leave if one.key not in away]
+                provided = [one.id for one in may_leave if one.provider is not None]
+                away = {row.secret_id for row in session.elsewhere(provided)}
+                secrets = [one for one in may_leave if one.id not in away]
                 stored = session.versions([one.id for one in secrets], current_only=not all_versions)
                 data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))
                 homes = {one.id: one for one in session.tenants()}

@@ -250,4 +250,11 @@ def test_an_export_leaves_them_out(world: World, vault: Peer) -> None:
     found = world.service.moving.export(world.admin, "home")
     assert [one.secret.key for one in found.secrets] == ["here"]
     assert (found.left_out, found.elsewhere) == (0, 3)
+    world.secret("db", tenant="away")  # of the same name, and here
+    found = world.service.moving.export(world.admin, "", all_tenants=True)
+    assert sorted((one.secret.tenant.name, one.secret.key) for one in found.secrets) == [
+        ("away", "db"),
+        ("home", "here"),
+    ]
+    assert found.elsewhere == 3
     assert vault.seen == []
