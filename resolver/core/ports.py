@@ -320,6 +320,9 @@ class Session(Protocol):
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
 
+    def hold_admins(self) -> None:
+        """Wait for others who change users, and keep them waiting until the transaction ends."""
+
     def set_system_role(self, user_id: str, role: SystemRole) -> None:
         """Give a system role; ConflictError when no active sys_admin would remain."""
 

@@ -206,7 +206,9 @@ class Users:
     @contextlib.contextmanager
     def _changing(self, caller: Caller, username: str) -> Iterator[tuple[Session, Caller, User]]:
         with self._store.write() as session:
-            current = self._enter(session, caller)
+            self._enter(session, caller)
+            session.hold_admins()
+            current = self._enter(session, caller)  # who had to wait may have lost the role meanwhile
             yield session, current, find_user(session, username)
 
     def _enter(self, session: Session, caller: Caller) -> Caller:

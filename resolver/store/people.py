@@ -123,28 +123,29 @@ class PeopleRows(Rows):
         self._connection.execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
         self._connection.execute(delete(t.user_account).where(t.user_account.c.id == user_id))
 
+    def hold_admins(self) -> None:
+        """Wait for others who change users, and keep them waiting until the transaction ends.
+
+        One row that all of them lock first, before any user's: those who lock users in an order of their own
+        would wait for each other in a circle.
+        """
+        self._connection.execute(select(t.standing_admin.c.number).with_for_update())
+
     def _keep_an_admin(self, user_id: str, becomes: str) -> None:
+        # Under the lock of `hold_admins` this reads what is left, and tells it in words; without it, the
+        # database still refuses to let the standing one go.
         admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN.value, t.user_account.c.active)
-        # The database refuses to let the standing one go. All are locked, so that of two who end each other
-        # the second waits, reads what is left and is told in words. Those who only refer to a user go on.
-        locked = set(
-            self._connection.execute(
-                select(t.user_account.c.id)
-                .where(admins)
-                .order_by(t.user_account.c.id)
-                .with_for_update(key_share=True),
-            ).scalars()
-        )
-        if locked == {user_id}:
+        standing = set(self._connection.execute(select(t.user_account.c.id).where(admins)).scalars())
+        others = standing - {user_id}
+        if not others and standing:
             raise ConflictError(
                 f"the last active sys_admin can't be {becomes}", hint="make another user a sys_admin first"
             )
-        others = sorted(locked - {user_id})
         if others:
             self._connection.execute(
                 update(t.standing_admin)
                 .where(t.standing_admin.c.user_id == user_id)
-                .values(user_id=others[0]),
+                .values(user_id=min(others)),
             )
 
     def tenant(self, name: str) -> Tenant | None:
