@@ -105,9 +105,11 @@ def run(data: bytes) -> str:
         _look_at(error.problems)
     evaluate = len(data) % 2 == 0
     plan = Plan([blueprint], INPUTS, partial=len(data) % 3 == 0, evaluate=evaluate)
-    while not plan.problems and (uses := plan.advance()):
+    uses = plan.advance()
+    plan.survey()  # as a check has it, before any value is there
+    while uses and not plan.problems:
         plan.supply({use.key: SecretValue(VALUES[len(use.key) % len(VALUES)]) for use in uses})
-    plan.survey()
+        uses = plan.advance()
     if plan.problems:
         _look_at(plan.problems)
         return "not resolved"
