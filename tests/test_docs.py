@@ -16,7 +16,7 @@ import click
 import pytest
 import yaml
 
-from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
+from resolver.blueprint.limits import DEFAULT_LIMITS, MAX_WRITTEN, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
 from resolver.cli import run as cli_run
 from resolver.cli.diagnostics import MAX_REPORTED
@@ -31,6 +31,7 @@ from resolver.core.permissions import (
     TenantRole,
 )
 from resolver.core.problems import Reason
+from resolver.core.resolve import MAX_PLACED
 from resolver.schema import findings, schema_text
 
 if TYPE_CHECKING:
@@ -270,7 +271,8 @@ def test_limits_are_documented() -> None:
         MAX_NUMBER,
         limits.imports,
     ]
-    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, MAX_REPORTED]
+    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, MAX_PLACED // MIB, MAX_REPORTED]
+    assert MAX_PLACED == MAX_WRITTEN
     assert [int(number) for number in numbers] == expected
 
 

@@ -8,6 +8,7 @@ import json
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
+from resolver.blueprint.limits import MAX_WRITTEN
 from resolver.core.document import Tagged
 from resolver.core.problems import Problem, Reason
 from resolver.errors import BlueprintError
@@ -44,6 +45,7 @@ class _Converter:
         self.problems: list[Problem] = []
         self._without_place: set[Problem] = set()
         self._source = source
+        self._room = MAX_WRITTEN
 
     def convert(self, node: object, path: Path) -> Json:
         match node:
@@ -78,7 +80,13 @@ class _Converter:
                 # Without its path: that may lead through a secret's content.
                 self._refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", ())
                 return None
-            case str() | bool() | float() | None:
+            case str():
+                self._room -= len(node)
+                if self._room < 0:
+                    message = f"the texts of the document have more than {MAX_WRITTEN} characters in all"
+                    raise BlueprintError([self._problem(Reason.TOO_LARGE, message, ())])
+                return node
+            case bool() | float() | None:
                 return node
             case dt.date():  # a datetime is one too
                 return node.isoformat()
@@ -91,9 +99,12 @@ class _Converter:
         raise TypeError(f"{type(node).__name__} is not YAML data")
 
     def _refuse(self, reason: Reason, message: str, path: Path) -> None:
-        problem = Problem(reason, message, source=self._source, path=path, hint="use YAML output")
+        problem = self._problem(reason, message, path)
         if not path:
             if problem in self._without_place:  # once says it all
                 return
             self._without_place.add(problem)
         self.problems.append(problem)
+
+    def _problem(self, reason: Reason, message: str, path: Path) -> Problem:
+        return Problem(reason, message, source=self._source, path=path, hint="use YAML output")

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 
 
+MAX_WRITTEN = 64 * MIB
+"""Most characters that values may add to a text, and that JSON's strings may have in all: what a text shares
+between many places stands there once for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds on what is read. Each has a message of its own that names it.

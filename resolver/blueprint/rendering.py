@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from resolver.blueprint.emit import EmitError, emit, quote
+from resolver.blueprint.limits import MAX_WRITTEN
 from resolver.blueprint.text import BLANKS, BOM
 from resolver.core.problems import Reason
 from resolver.errors import BlueprintError
@@ -75,6 +76,7 @@ class _Renderer:
         self._source = blueprint.text.content
         self._results = results
         self._written_out: list[Position] = []
+        self._room = MAX_WRITTEN
 
     def render(self) -> Rendered:
         sites = [self._tree.sites[mark] for mark in self._results if mark in self._tree.sites]
@@ -166,6 +168,10 @@ class _Renderer:
     def _pad(self, start: int, end: int, text: str) -> _Edit:
         """An edit whose text can't grow together with what stands before and after it."""
         source = self._source
+        self._room -= len(text)
+        if self._room < 0:
+            message = f"values add more than {MAX_WRITTEN} characters to the text"
+            raise self._refusal(EmitError(Reason.TOO_LARGE, message), start)
         if start and source[start - 1] not in _BEFORE:
             text = " " + text
         if text[-1] not in '"]}' and end < len(source) and source[end] not in _AFTER:

@@ -37,7 +37,9 @@ HELP: dict[Reason, Help] = {
     Reason.RECURSIVE_ALIAS: Help(
         "an alias stands inside what it stands for", "Write out what the alias was meant to repeat."
     ),
-    Reason.TOO_LARGE: Help("the text is over the limit on size", "Split the blueprint into several."),
+    Reason.TOO_LARGE: Help(
+        "the text, or what is placed in it, is over the limit on size", "Split the blueprint into several."
+    ),
     Reason.TOO_DEEP: Help("the text is over the limit on nesting", "Nest less deeply."),
     Reason.TOO_MANY_NODES: Help(
         "the text is over the limit on nodes, aliases expanded", "Use fewer aliases of large parts."

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from resolver.core.values import GivenInput
 
 
+MAX_PLACED = 64 * 1024 * 1024
+"""Most characters that one run puts into blueprints: a short text may ask for a long value very often."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallSite:
     """Where a call stands: what a plan, a report and an audit record say of it."""
@@ -188,6 +192,8 @@ class Plan:
         self._values = Values()
         self._sites: list[_Site] = []
         self._named: list[KeyUse] = []
+        self._room = MAX_PLACED
+        self._extents: dict[int, int] = {}
         self.problems: list[Problem] = []
         self.kept = 0
         given = inputs or {}
@@ -284,12 +290,26 @@ class Plan:
         if origin is not WRITTEN or asked.steps_origin is not WRITTEN or taken.label != key:
             used = taken.used | origin.used | asked.steps_origin.used
             taken = Placement(taken.value, origin.label(key), used)
-        site.placement = taken
-        site.done = True
+        value = taken.value
+        extent = len(value) if isinstance(value, str) else self._extents.get(id(value))
+        if extent is None:  # a part of a secret's JSON, which is held as long as this plan
+            extent = self._extents[id(value)] = _extent(value)
+        self._place(site, taken, extent)
         return ()
 
-    @staticmethod
-    def _advance_other(site: _Site) -> Sequence[Need]:
+    def _place(self, site: _Site, placement: Placement, extent: int) -> None:
+        """Put a value in the place of a call, if there is room for so many characters."""
+        self._room -= extent
+        if self._room < 0:
+            raise Fault(
+                Reason.TOO_LARGE,
+                f"with this value, those that the run places have more than {MAX_PLACED} characters in all",
+                "resolve fewer blueprints at once, or use long values less often",
+            )
+        site.placement = placement
+        site.done = True
+
+    def _advance_other(self, site: _Site) -> Sequence[Need]:
         """The same for a call of another function."""
         outcome = site.evaluator.evaluate(site.node, site.here)
         if isinstance(outcome, Needed):
@@ -301,8 +321,7 @@ class Plan:
                 "what inputs, context and secrets hold is data: rename the key there",
             )
         label = ", ".join(sorted(outcome.origin.secrets))
-        site.placement = Placement(outcome.value, label, outcome.origin.used)
-        site.done = True
+        self._place(site, Placement(outcome.value, label, outcome.origin.used), _extent(outcome.value))
         return ()
 
     @staticmethod
@@ -413,6 +432,20 @@ def _is_relative(node: Mapping[Any, Any]) -> bool:
         elif isinstance(item, list):
             pending.extend(item)
     return False
+
+
+def _extent(value: object) -> int:
+    """How many characters a value takes, about."""
+    extent = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            pending += [*item.keys(), *item.values()]
+        elif isinstance(item, (list, tuple)):
+            pending += item
+        extent += len(item) if isinstance(item, str) else 1
+    return extent
 
 
 def _are_equal(one: Placement, other: Placement) -> bool:

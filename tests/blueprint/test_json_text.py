@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resolver.blueprint import read, to_json
+from resolver.blueprint import json_text, read, to_json
 from resolver.core.problems import Reason
 from resolver.errors import BlueprintError
 
@@ -71,3 +71,14 @@ def test_all_problems_are_reported() -> None:
     with pytest.raises(BlueprintError) as caught:
         to_json(document("[.inf, !foo x, .nan, !bar y]"))
     assert [problem.path for problem in caught.value.problems] == [(), (1,), (3,)]
+
+
+def test_shared_texts_count_at_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON has no aliases, so a document of shared texts may become endless; it is refused before that."""
+    monkeypatch.setattr(json_text, "MAX_WRITTEN", 30)
+    assert len(json.loads(to_json(["x" * 10] * 3))) == 3
+    with pytest.raises(BlueprintError) as caught:
+        to_json(["x" * 10] * 4, "my.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.reason, problem.source, problem.hint) == (Reason.TOO_LARGE, "my.yaml", "use YAML output")
+    assert problem.message == "the texts of the document have more than 30 characters in all"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from resolver.blueprint import Blueprint, Masked, Rendered, read, render
+from resolver.blueprint import Blueprint, Masked, Rendered, read, render, rendering
 from resolver.core.document import Position
 from resolver.core.intrinsic import call_name
 from resolver.core.problems import Problem, Reason
@@ -319,6 +319,20 @@ def test_values_that_yaml_can_not_hold_are_refused_without_being_shown() -> None
     problem = refused("a: {get_secret: k}", deep)
     assert problem.reason is Reason.TOO_DEEP
     assert "hunter2" not in repr(problem)
+
+
+def test_what_values_add_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an alias is written out as counts once for each alias."""
+    monkeypatch.setattr(rendering, "MAX_WRITTEN", 110)
+    text = "a: {get_secret: &n [{get_input: i}]}\nb: ["
+    assert rendered(text + "*n, " * 2 + "]", "V", "x" * 30).text.count("x" * 30) == 2
+    blueprint = read((text + "*n, " * 3 + "]").encode(), "text")
+    values = dict(zip(map(id, calls(blueprint)), ["V", "x" * 30], strict=True))
+    with pytest.raises(BlueprintError) as caught:
+        render(blueprint, values)
+    (problem,) = caught.value.problems
+    assert (problem.reason, problem.position) == (Reason.TOO_LARGE, Position(2, 13))
+    assert problem.message.endswith(": values add more than 110 characters to the text")
 
 
 def test_masked_values() -> None:

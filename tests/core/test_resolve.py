@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from resolver.core import resolve
 from resolver.core.context import Context
 from resolver.core.document import Position, format_path
 from resolver.core.model import SecretValue
@@ -217,6 +218,23 @@ def test_a_call_below_keys_that_are_no_text_is_replaced() -> None:
     plan, _, _ = run(document, {})
     shown = [format_path(problem.path) for problem in plan.problems]
     assert shown == ["[1]", "['1']", "[False]", "None", "['1.5']", "['2001-01-01']"]
+
+
+def test_what_is_placed_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short text that asks for a long value very often is refused where there is no more room."""
+    monkeypatch.setattr(resolve, "MAX_PLACED", 250)
+    secrets = {"k": "hunter2" * 10, "j": json.dumps({"part": ["x" * 70]})}
+    for call in ({"get_secret": "k"}, {"get_secret": ["j", "part"]}, {"concat": [{"get_secret": "k"}, "x"]}):
+        plan, new, _ = run([dict(call) for _ in range(3)], secrets, evaluate=True)
+        assert (plan.problems, len(new)) == ([], 3)
+        plan, _, _ = run([dict(call) for _ in range(5)], secrets, evaluate=True)
+        assert [(problem.reason, problem.path) for problem in plan.problems] == [
+            (Reason.TOO_LARGE, (3,)),
+            (Reason.TOO_LARGE, (4,)),
+        ]
+        assert plan.problems[0].message == (
+            "with this value, those that the run places have more than 250 characters in all"
+        )
 
 
 def test_get_secret_beside_other_keys_is_an_error() -> None:
