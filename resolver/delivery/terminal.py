@@ -21,6 +21,8 @@ STREAMS = range(3)
 _STDIN, _STDOUT, _ = STREAMS
 _CHUNK = 4096
 _CLOSED = -1
+_ANY_TERMINAL = 5 << 8
+"""The device number of `/dev/tty`, 5:0."""
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _LOOKING = 0.25
 """Seconds between two looks at who is in the foreground: `fg` tells nothing to a job that runs already."""
@@ -90,7 +92,7 @@ class OwnTerminal(relay.Attendant):
         self._is_over = False
         self._is_alike = False
         """Whether the command's terminal has our settings, which are someone else's in the background."""
-        self._started_in_front = _is_in_front()
+        self._started_in_front = _is_in_front() and _claim()
         if self._started_in_front:
             self._make_alike()
         self._give_order(in_front=self._started_in_front)
@@ -130,6 +132,7 @@ class OwnTerminal(relay.Attendant):
                 with suppress(termios.error):
                     termios.tcsetattr(_STDIN, termios.TCSANOW, self._original)
             self._original = None
+            _claim(release=True)
 
     @property
     def patience(self) -> float | None:
@@ -137,9 +140,10 @@ class OwnTerminal(relay.Attendant):
         return None if self._is_held else _LOOKING
 
     def idle(self, pid: int) -> None:
-        """Take the keys once we are in the foreground."""
-        if _is_in_front():
-            self._resume(pid)
+        """Take the keys once they can be had."""
+        self._take()
+        if self._is_held:
+            self._go_on(pid)
 
     def has_dealt_with(self, pid: int, received: signal.struct_siginfo) -> bool:
         """What our terminal says is said to the foreground of the command's, as that one would say it."""
@@ -156,15 +160,14 @@ class OwnTerminal(relay.Attendant):
             self._tell_front(number)
         return True
 
-    def stopped(self, pid: int) -> None:
+    def stopped(self, pid: int) -> None:  # noqa: ARG002 - `idle` has it
         """Give the terminal back and stop, and with us the rest of our job, as the terminal does it.
 
         Where nobody could continue us we do not stop, and at a terminal the command would not have: `idle`
         finds us in the foreground and goes on.
         """
         if not self._is_held and _is_in_front():
-            self._resume(pid)  # it asked for keys in the background, where we no longer are
-            return
+            return  # it asked for keys, and goes on once we have them: `idle`
         self.give_back()
         relay.stop(os.getpgrp())
 
@@ -189,7 +192,8 @@ class OwnTerminal(relay.Attendant):
         with self._lock:
             if not _is_in_front():
                 self._original = None
-            else:
+                _claim(release=True)
+            elif _claim():
                 with suppress(termios.error):
                     if self._original is None:
                         self._make_alike()
@@ -200,6 +204,9 @@ class OwnTerminal(relay.Attendant):
 
     def _resume(self, pid: int) -> None:
         self._take()
+        self._go_on(pid)
+
+    def _go_on(self, pid: int) -> None:
         self._give_order(in_front=self._is_held)
         relay.pass_on(pid, signal.SIGCONT)
 
@@ -270,6 +277,24 @@ def _is_in_front() -> bool:
         return os.tcgetpgrp(_STDIN) == os.getpgrp()
     except OSError:
         return False
+
+
+def _claim(*, release: bool = False) -> bool:
+    """Keep others like us, in the same job, from taking the keys, too; False when one of them has them.
+
+    A lock of the kernel's (fcntl(2), F_SETLK), which ends with us, however we end.
+    """
+    import fcntl  # noqa: PLC0415 - does not exist on Windows
+
+    if os.fstat(_STDOUT).st_rdev == _ANY_TERMINAL:
+        return True  # this name stands for as many terminals as there are
+    try:
+        fcntl.lockf(_STDOUT, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # no locks here
+        pass
+    return True
 
 
 def _is_gone() -> bool:

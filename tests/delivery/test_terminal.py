@@ -27,7 +27,7 @@ VALUE = "open-sesame"
 # As the other one, but the job starts in the background, while the terminal is set as at a shell's prompt.
 # A line typed puts it into the foreground, in which a job that was not stopped is told nothing.
 BACKGROUND = """
-import fcntl, os, signal, subprocess, sys, termios, tty
+import fcntl, os, signal, subprocess, sys, termios, time, tty
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 before = termios.tcgetattr(0)
 tty.setraw(0)
@@ -35,6 +35,7 @@ signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 default = lambda: signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 job = subprocess.Popen(sys.argv[1:], process_group=0, preexec_fn=default)
 sys.stdin.readline()
+time.sleep(0.2)  # a process is stopped once all of its threads are
 _, status = os.waitpid(job.pid, os.WUNTRACED | os.WNOHANG)
 termios.tcsetattr(0, termios.TCSANOW, before)
 print("job is stopped" if os.WIFSTOPPED(status) else "job runs", flush=True)
@@ -297,6 +298,23 @@ def test_running_job_comes_to_the_front(job: Callable[..., Supervised], terminal
     terminal.expect("^C")
     terminal.expect("1\r\n")
     terminal.expect("job ended")
+
+
+def test_two_at_once(job: Callable[..., Supervised], terminal: Terminal) -> None:
+    """Of two in one job one has the keys, and the other one's command waits for them."""
+    both = (
+        "import subprocess, sys, time\nfirst = subprocess.Popen([*sys.argv[1:], 'sleep 1.5'])\n"
+        "time.sleep(0.7)\nsecond = subprocess.Popen([*sys.argv[1:], 'read word; echo got $word'])\n"
+        "first.wait()\nprint('first ended', flush=True)\nsecond.wait()"
+    )
+    shell = SHELL.replace("sys.argv[1:]", f"[sys.executable, '-c', {both!r}, *sys.argv[1:]]")
+    before = settings(terminal)
+    job(["sh", "-c"], shell)
+    terminal.expect("first ended")
+    terminal.type("word\n")
+    terminal.expect("got word")
+    terminal.expect("job ended")
+    assert settings(terminal) == before
 
 
 def test_hangup(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
