@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from resolver.delivery import relay
 from resolver.delivery.masking import Masker
-from resolver.delivery.terminal import OwnTerminal, copy_size, is_ours, open_plain
+from resolver.delivery.terminal import OwnTerminal
+from resolver.delivery.ttys import copy_size, is_ours, open_plain
 from resolver.errors import UnavailableError
 
 if TYPE_CHECKING:

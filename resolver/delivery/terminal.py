@@ -15,58 +15,12 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from resolver.delivery import relay, session
+from resolver.delivery import relay, session, ttys
 
-STREAMS = range(3)
-_STDIN, _STDOUT, _ = STREAMS
 _CHUNK = 4096
 _CLOSED = -1
-_ANY_TERMINAL = 5 << 8
-"""The device number of `/dev/tty`, 5:0."""
-_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _LOOKING = 0.25
 """Seconds between two looks at who is in the foreground: `fg` tells nothing to a job that runs already."""
-
-
-def is_ours(stream: int) -> bool:
-    """Whether a stream is the terminal that we were started at."""
-    try:
-        os.tcgetpgrp(stream)
-    except OSError:
-        return False
-    return True
-
-
-def open_plain(stream: int) -> tuple[int, int]:
-    """A terminal like another one, but that it passes on bytes as they are: the other one does what is to do.
-
-    Returns:
-        Our end of it, and the command's.
-    """
-    outer, inner = os.openpty()
-    _copy_settings(stream, inner, plain=True)
-    copy_size(stream, outer)
-    return outer, inner
-
-
-def _copy_settings(source: int, target: int, *, plain: bool = False) -> None:
-    import termios  # noqa: PLC0415 - does not exist on Windows
-
-    with suppress(termios.error):
-        attributes = termios.tcgetattr(source)
-        if plain:
-            attributes[1] &= ~termios.OPOST
-            attributes[3] &= ~termios.ECHO
-        termios.tcsetattr(target, termios.TCSANOW, attributes)
-
-
-def copy_size(source: int, target: int) -> None:
-    """Give a terminal the window size of another one; its foreground is told of a new one."""
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-    import termios  # noqa: PLC0415 - as above
-
-    with suppress(OSError):
-        fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8)))
 
 
 class OwnTerminal(relay.Attendant):
@@ -92,7 +46,7 @@ class OwnTerminal(relay.Attendant):
         self._is_over = False
         self._is_alike = False
         """Whether the command's terminal has our settings, which are someone else's in the background."""
-        self._started_in_front = _is_in_front() and _claim()
+        self._started_in_front = ttys.is_in_front() and ttys.claim()
         if self._started_in_front:
             self._make_alike()
         self._give_order(in_front=self._started_in_front)
@@ -128,11 +82,11 @@ class OwnTerminal(relay.Attendant):
         import termios  # noqa: PLC0415 - does not exist on Windows
 
         with self._lock:
-            if self._original is not None and _is_in_front():
+            if self._original is not None and ttys.is_in_front():
                 with suppress(termios.error):
-                    termios.tcsetattr(_STDIN, termios.TCSANOW, self._original)
+                    termios.tcsetattr(ttys.STDIN, termios.TCSANOW, self._original)
             self._original = None
-            _claim(release=True)
+            ttys.claim(release=True)
 
     @property
     def patience(self) -> float | None:
@@ -150,7 +104,7 @@ class OwnTerminal(relay.Attendant):
         number = received.si_signo
         if number == signal.SIGCONT:
             self._resume(pid)
-        elif number == signal.SIGHUP and _is_gone():
+        elif number == signal.SIGHUP and ttys.is_gone():
             pass  # the thread tells it, once, whoever told us
         elif not relay.is_from_kernel(received):
             return received.si_pid == pid
@@ -166,7 +120,7 @@ class OwnTerminal(relay.Attendant):
         Where nobody could continue us we do not stop, and at a terminal the command would not have: `idle`
         finds us in the foreground and goes on.
         """
-        if not self._is_held and _is_in_front():
+        if not self._is_held and ttys.is_in_front():
             return  # it asked for keys, and goes on once we have them: `idle`
         self.give_back()
         relay.stop(os.getpgrp())
@@ -178,7 +132,7 @@ class OwnTerminal(relay.Attendant):
         self._tell_thread()
         os.close(self._order)
         os.close(self._waken)
-        if _is_in_front() and -status in (signal.SIGINT, signal.SIGQUIT):
+        if ttys.is_in_front() and -status in (signal.SIGINT, signal.SIGQUIT):
             os.killpg(os.getpgrp(), -status)
 
     @property
@@ -190,15 +144,15 @@ class OwnTerminal(relay.Attendant):
         import termios  # noqa: PLC0415 - does not exist on Windows
 
         with self._lock:
-            if not _is_in_front():
+            if not ttys.is_in_front():
                 self._original = None
-                _claim(release=True)
-            elif _claim():
+                ttys.claim(release=True)
+            elif ttys.claim():
                 with suppress(termios.error):
                     if self._original is None:
                         self._make_alike()
-                        self._original = termios.tcgetattr(_STDIN)
-                    termios.tcsetattr(_STDIN, termios.TCSANOW, _raw(self._original))
+                        self._original = termios.tcgetattr(ttys.STDIN)
+                    termios.tcsetattr(ttys.STDIN, termios.TCSANOW, ttys.raw(self._original))
         self._copy_size()
         self._tell_thread()
 
@@ -216,13 +170,13 @@ class OwnTerminal(relay.Attendant):
 
     def _make_alike(self) -> None:
         if not self._is_alike and self._keyboard != _CLOSED:
-            _copy_settings(_STDIN, self._keyboard)
+            ttys.copy_settings(ttys.STDIN, self._keyboard)
             self._is_alike = True
 
     def _copy_size(self) -> None:
         with self._lock:
             if self._keyboard != _CLOSED:
-                copy_size(_STDIN, self._keyboard)
+                ttys.copy_size(ttys.STDIN, self._keyboard)
 
     def _tell_front(self, number: int) -> None:
         with self._lock, suppress(OSError):
@@ -240,7 +194,7 @@ class OwnTerminal(relay.Attendant):
         while True:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
-            poll.register(_STDIN, select.POLLIN if self._is_held and not keys else 0)
+            poll.register(ttys.STDIN, select.POLLIN if self._is_held and not keys else 0)
             if keys:
                 poll.register(self._keyboard, select.POLLOUT)
             ready = dict(poll.poll())
@@ -248,7 +202,7 @@ class OwnTerminal(relay.Attendant):
                 os.read(self._wake, _CHUNK)
             if self._is_over:
                 break
-            if ready.get(_STDIN, 0) & _GONE:
+            if ready.get(ttys.STDIN, 0) & ttys.GONE:
                 self._tell_front(signal.SIGHUP)
                 break
             if self._keyboard in ready:
@@ -258,7 +212,7 @@ class OwnTerminal(relay.Attendant):
                     continue
                 except OSError:  # nobody has the command's terminal open any more
                     keys = b""
-            elif _STDIN in ready:
+            elif ttys.STDIN in ready:
                 keys = self._read_keys()
         os.close(self._wake)
         with self._lock:
@@ -267,55 +221,6 @@ class OwnTerminal(relay.Attendant):
 
     def _read_keys(self) -> bytes:
         with self._lock, suppress(OSError):
-            if self._is_held and _found(_STDIN, select.POLLIN):  # waiting would hold the lock
-                return os.read(_STDIN, _CHUNK)
+            if self._is_held and ttys.found(ttys.STDIN, select.POLLIN):  # waiting would hold the lock
+                return os.read(ttys.STDIN, _CHUNK)
         return b""
-
-
-def _is_in_front() -> bool:
-    try:
-        return os.tcgetpgrp(_STDIN) == os.getpgrp()
-    except OSError:
-        return False
-
-
-def _claim(*, release: bool = False) -> bool:
-    """Keep others like us, in the same job, from taking the keys, too; False when one of them has them.
-
-    A lock of the kernel's (fcntl(2), F_SETLK), which ends with us, however we end.
-    """
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-
-    if os.fstat(_STDOUT).st_rdev == _ANY_TERMINAL:
-        return True  # this name stands for as many terminals as there are
-    try:
-        fcntl.lockf(_STDOUT, fcntl.LOCK_UN if release else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError:  # no locks here
-        pass
-    return True
-
-
-def _is_gone() -> bool:
-    return bool(_found(_STDIN, 0) & _GONE)
-
-
-def _found(descriptor: int, wanted: int) -> int:
-    poll = select.poll()
-    poll.register(descriptor, wanted)
-    return sum(found for _, found in poll.poll(0))
-
-
-def _raw(attributes: list[Any]) -> list[Any]:
-    """Settings with which bytes pass as they are (cfmakeraw in termios(3))."""
-    import termios  # noqa: PLC0415 - does not exist on Windows
-
-    incoming, outgoing, control, local, in_speed, out_speed, characters = attributes
-    incoming &= ~(termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP)
-    incoming &= ~(termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON)
-    outgoing &= ~termios.OPOST
-    local &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
-    characters = list(characters)
-    characters[termios.VMIN], characters[termios.VTIME] = 1, 0
-    return [incoming, outgoing, control, local, in_speed, out_speed, characters]
