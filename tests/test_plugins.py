@@ -348,8 +348,9 @@ def resolver_provider_types(): return {{"box": Box()}}
 
 def test_provider_types_that_answer_wrongly(site: Path) -> None:
     """What is no answer is told with the plugin's name, and a reason that tells a value is withheld."""
-    plant(site, "wrong", WRONG)
-    plant(site, "lists", f"{HEAD}@hookimpl\ndef resolver_provider_types(): return [1]\n")
+    plant(site, "wrong", WRONG, package="wrong-types")
+    source = f"{HEAD}@hookimpl\ndef resolver_provider_types(): return [1]\n"
+    plant(site, "lists", source, package="lists-types")
     box = Plugins(["wrong"]).provider_types({})["box"]
     for ask, said in (
         (lambda: box.check({}), "plugin 'wrong': it gave something else than texts by name"),
