@@ -69,4 +69,4 @@ def checked_key(key: str, origin: Origin) -> str:
     try:
         return check_key(key, f"key {origin.show(key)}" if key else "key")
     except InvalidRequestError as error:
-        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.show(key)) from None
+        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.bare(key)) from None

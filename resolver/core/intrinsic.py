@@ -115,6 +115,10 @@ class Origin:
             return "<from the context>"
         return repr(word)
 
+    def bare(self, word: str) -> str:
+        """The same for a field of its own, where a word that stands in the blueprint needs no quotes."""
+        return self.show(word) if self.secrets or self.inputs or self.context else word
+
 
 WRITTEN = Origin()
 """The origin of words that stand in the blueprint itself."""

@@ -339,7 +339,8 @@ class Plan:
 
     def refuse(self, use: KeyUse, reason: Reason, message: str, hint: str = "") -> None:
         """Report a key that may not be had, once at each call that needs it."""
-        self.problems += [_problem(call, reason, message, key=use.shown, hint=hint) for call in use.calls]
+        key = use.origin.bare(use.key)
+        self.problems += [_problem(call, reason, message, key=key, hint=hint) for call in use.calls]
 
     def survey(self) -> list[Survey]:
         """What is known of each `get_secret` call, refused and kept ones included, those in arguments too."""

@@ -108,7 +108,7 @@ class Values:
         text = self._texts[call.key].reveal()
         if not call.steps:
             return text
-        shown = call.key_origin.show(call.key)
+        shown, key = call.key_origin.show(call.key), call.key_origin.bare(call.key)
         if call.key in self._parsed:
             data = self._parsed[call.key]
         else:
@@ -119,7 +119,7 @@ class Values:
                     Reason.NOT_JSON,
                     f"the value of secret {shown} is not JSON, so nothing can be taken out of it",
                     "leave out the path, or store a JSON document under this key",
-                    shown,
+                    key,
                 ) from None
             self._parsed[call.key] = data
         for number, step in enumerate(call.steps, 1):
@@ -129,7 +129,7 @@ class Values:
                     f"step {number} of the path, {call.steps_origin.show(step)}, "
                     f"leads nowhere in the JSON value of secret {shown}",
                     "compare the path with what is stored; a list takes whole numbers, a mapping names",
-                    shown,
+                    key,
                 )
             data = data[step]
         if isinstance(data, (dict, list)) and holds_call(data):
@@ -137,6 +137,6 @@ class Values:
                 Reason.VALUE_HOLDS_CALL,
                 f"what the path takes out of secret {shown} would put a function call into the blueprint",
                 "a secret's content is data: rename the key in the stored document",
-                shown,
+                key,
             )
         return data

@@ -139,7 +139,7 @@ def test_json(admin: Cli, folder: Path) -> None:
         "line": 2,
         "column": 4,
         "path": ["a"],
-        "key": "'db_pasword'",
+        "key": "db_pasword",
     }
     assert (document["failures"], document["notes"]) == ([], [])
 

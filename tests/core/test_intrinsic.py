@@ -76,3 +76,4 @@ def test_a_word_shows_only_when_it_is_written(origin: Origin, shown: str, label:
     """Words out of secrets, inputs or context are told by where they came from; secrets go before inputs."""
     assert origin.show("word") == shown
     assert origin.label("word") == label
+    assert origin.bare("word") == shown.strip("'")
