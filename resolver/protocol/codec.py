@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import json
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
@@ -165,7 +166,17 @@ def _decode_record(kind: type, arguments: tuple[Any, ...], data: Any) -> Any:  #
             values[field.name] = _decode(field_kind, given[field.name])
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise MalformedError
+    if kind is Secret and values.get("schema") is not None:
+        _demand_json(values["schema"])
     return kind(**values)
+
+
+def _demand_json(text: str) -> None:
+    """Refuse a schema that whoever shows the secret could not read."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedError from None
 
 
 @functools.cache

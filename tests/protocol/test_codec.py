@@ -99,6 +99,8 @@ def test_unknown_fields_are_passed_over() -> None:
         (Secret, {**encode(SECRET), "tenant": {"name": "home"}}),
         (Secret, {**encode(SECRET), "key": "\ud800"}),
         (Secret, {**encode(SECRET), "schema": 5}),
+        (Secret, {**encode(SECRET), "schema": "{"}),
+        (Secret, {**encode(SECRET), "schema": "[" * 100_000}),
         (SecretValue, None),
         (SecretValue, {"value": "x"}),
         (Page, {"items": {"0": encode(SECRET)}, "total": 1}),
