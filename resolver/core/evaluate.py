@@ -13,7 +13,15 @@ from resolver.core.arguments import checked_key, from_words, is_word, literal
 from resolver.core.context import Context, Unanswered, leads
 from resolver.core.definitions import is_text
 from resolver.core.functions import PLAIN_FUNCTIONS, kind
-from resolver.core.intrinsic import GET_SECRET, WRITTEN, GetSecret, Origin, call_name, is_malformed
+from resolver.core.intrinsic import (
+    GET_SECRET,
+    WRITTEN,
+    GetSecret,
+    Origin,
+    call_name,
+    is_malformed,
+    joint_origin,
+)
 from resolver.core.problems import Fault, Reason
 from resolver.core.values import Known, Need, Needed, Values
 
@@ -29,6 +37,9 @@ MAX_NESTING = 50
 
 MAX_STEPS = 200_000
 """Most nodes that the evaluation of one call visits: inputs that refer to inputs can grow without bound."""
+
+MAX_NAMES = 5
+"""Most names that a message lists of what stands beside a call."""
 
 MAX_TEXT = 16 * 1024 * 1024
 """Longest text that a function may make, in characters."""
@@ -117,10 +128,11 @@ class _Evaluation:
         if written is not None:
             return written
         if is_malformed(node):
-            others = [str(name) for name in node if name != GET_SECRET]
+            others = [repr(str(name)) for name in node if name != GET_SECRET]
+            shown = others[:MAX_NAMES] + [f"{len(others) - MAX_NAMES} more"] * (len(others) > MAX_NAMES)
             raise Fault(
                 Reason.NOT_A_CALL,
-                f"get_secret stands beside {', '.join(map(repr, others))}, so it is not a call",
+                f"get_secret stands beside {', '.join(shown)}, so it is not a call",
                 "give the call a mapping of its own",
             )
         items: Any = node[GET_SECRET]
@@ -211,11 +223,9 @@ class _Evaluation:
         known = _gathered([item for _, item in items])
         if isinstance(known, Needed):
             return known
-        origin = WRITTEN
         for (key, _), item in zip(items, known, strict=True):
             new[key] = item.value
-            origin |= item.origin
-        return Known(new, origin)
+        return Known(new, joint_origin(item.origin for item in known))
 
     def _get_input(self, argument: object, depth: int, *, names: bool = False) -> Known | Needed:
         evaluated = self.evaluate(argument, depth + 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 GET_SECRET = "get_secret"  # noqa: S105 - a function's name
 
@@ -122,6 +122,19 @@ class Origin:
 
 WRITTEN = Origin()
 """The origin of words that stand in the blueprint itself."""
+
+
+def joint_origin(origins: Iterable[Origin]) -> Origin:
+    """The origin of what was put together from many parts, at the cost of looking at each once."""
+    marked = [origin for origin in origins if origin is not WRITTEN]
+    if not marked:
+        return WRITTEN
+    return Origin(
+        frozenset[str]().union(*(origin.secrets for origin in marked)),
+        frozenset[str]().union(*(origin.inputs for origin in marked)),
+        frozenset[str]().union(*(origin.used for origin in marked)),
+        any(origin.context for origin in marked),
+    )
 
 
 @dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resolver.core.intrinsic import WRITTEN, Origin, call_name, holds_call, is_malformed
+from resolver.core.intrinsic import WRITTEN, Origin, call_name, holds_call, is_malformed, joint_origin
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,13 @@ def test_a_word_shows_only_when_it_is_written(origin: Origin, shown: str, label:
     assert origin.show("word") == shown
     assert origin.label("word") == label
     assert origin.bare("word") == shown.strip("'")
+
+
+def test_what_is_put_together_comes_from_all_its_parts() -> None:
+    """In one step what joining two by two gives; of written parts alone it is written."""
+    parts = [WRITTEN, SECRET, INPUT, CONTEXT, SECRET, Origin(secrets=frozenset({"a"}))]
+    expected = WRITTEN
+    for part in parts:
+        expected |= part
+    assert joint_origin(parts) == expected
+    assert joint_origin([WRITTEN, WRITTEN]) is WRITTEN

@@ -243,6 +243,11 @@ def test_get_secret_beside_other_keys_is_an_error() -> None:
     (problem,) = plan.problems
     assert problem.reason is Reason.NOT_A_CALL
     assert problem.message == "get_secret stands beside 'default', so it is not a call"
+    plan, _, _ = run({"a": {"get_secret": "k", **{f"k{number}": 1 for number in range(7)}}}, {})
+    (problem,) = plan.problems
+    assert problem.message == (
+        "get_secret stands beside 'k0', 'k1', 'k2', 'k3', 'k4', 2 more, so it is not a call"
+    )
 
 
 def test_rounds_ask_for_each_key_once() -> None:
