@@ -75,6 +75,8 @@ class Origin:
     unix_socket: str = ""
 
     def __str__(self) -> str:
+        if self.unix_socket:
+            return f"unix:{self.unix_socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.prefix}"
 

@@ -313,10 +313,11 @@ def test_a_password_that_http_can_not_say() -> None:
         ("http://127.0.0.1:8200", "http://127.0.0.1:8200"),
         ("http://[::1]:8200", "http://[::1]:8200"),
         ("http://localhost", "http://localhost:80"),
+        ("unix:/run/resolver/socket", "unix:/run/resolver/socket"),
     ],
 )
 def test_urls(text: str, shown: str) -> None:
-    """HTTPS anywhere, plain HTTP to this machine."""
+    """HTTPS anywhere, plain HTTP to this machine; shown as they are taken."""
     assert str(parse_server(text)) == shown
 
 
