@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socketserver
 import threading
 from dataclasses import dataclass, field
@@ -61,6 +62,9 @@ def serving(
                 if not line:
                     return
                 head += line
+            # What is left unread would reset the connection, and take the answer with it.
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            self.rfile.read(int(length.group(1)) if length else 0)
             peer.seen.append(head.decode("latin-1"))
             sent = reply(head.decode("latin-1"))
             with contextlib.suppress(OSError):
