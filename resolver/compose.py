@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
 from resolver.crypto.sources import from_command, from_file, from_text, read_guarded
 from resolver.errors import ConflictError, InvalidRequestError, RootKeyError, StoreError, UsageError
-from resolver.private import make_directory, make_private, write_private
+from resolver.private import is_there, make_directory, make_private, write_private
 from resolver.profile import Profile
 from resolver.service import Service
 from resolver.service.rules import Rules
@@ -116,7 +116,7 @@ def open_service(
         StoreError: there is no store, or it can't be opened.
     """
     settings.demand_embedded()
-    if settings.uses_embedded_database and not (settings.data_directory / "resolver.db").exists():
+    if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
         raise StoreError(
             f"there is no store in {str(settings.home)!r}",
             hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another",
@@ -241,7 +241,11 @@ def _locked(home: Path) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 - not on every platform
 
     make_directory(home)
-    descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = home / ".lock"
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"the file {str(lock)!r} can't be made: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.errors import AuthenticationError, UsageError
+from resolver.errors import AuthenticationError, RootKeyError, UsageError
+from resolver.private import why_unreadable
 from resolver.profile import read_profile
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Settings:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{str(path)!r} can't be read: {type(error).__name__}") from None
+            raise UsageError(f"{str(path)!r} can't be read: {why_unreadable(error)}") from None
         return _check_config(text, path)
 
     @property
@@ -157,7 +158,11 @@ class Settings:
 
     @property
     def key_files(self) -> list[Path]:
-        """Files with root keys: those that are named, else all in the state directory."""
+        """Files with root keys: those that are named, else all in the state directory.
+
+        Raises:
+            RootKeyError: the folder of those can't be read.
+        """
         named = self._variable("RESOLVER_KEY_FILE")
         if named:
             return [Path(name) for name in named.split(os.pathsep) if name]
@@ -166,7 +171,14 @@ class Settings:
             return [Path(name) for name in ([listed] if isinstance(listed, str) else listed)]
         if self.names_key:
             return []
-        return sorted(self.key_directory.glob("*.key"))
+        try:
+            return sorted(path for path in self.key_directory.iterdir() if path.name.endswith(".key"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RootKeyError(
+                f"the folder {str(self.key_directory)!r} can't be read: {why_unreadable(error)}"
+            ) from None
 
     @property
     def strict_key_file(self) -> bool:
@@ -223,7 +235,7 @@ class Settings:
                 text = token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise AuthenticationError(
-                    f"the token file {str(token_file)!r} can't be read: {type(error).__name__}",
+                    f"the token file {str(token_file)!r} can't be read: {why_unreadable(error)}",
                 ) from None
             if not text:
                 raise AuthenticationError(f"the token file {str(token_file)!r} is empty")

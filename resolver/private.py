@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may read."""
+"""Files and folders: those that only their owner may read, and why one can't be read."""
 
 from __future__ import annotations
 
@@ -25,9 +25,38 @@ def make_directory(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file, unless it is there."""
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    """Make an empty file, unless it is there.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file.
+
+    Raises:
+        StoreError: its folder does not let one see.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"{str(path)!r} can't be looked at: {error.strerror}") from None
+    return True
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Why a file can't be read, in words; never with what is in it."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "the name is malformed"
 
 
 def write_private(path: Path, text: str, *, replace: bool = False) -> None:

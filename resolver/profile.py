@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolver.errors import AuthenticationError
+from resolver.private import why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def read_profile(path: Path) -> Profile | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise AuthenticationError(
-            f"the profile {str(path)!r} can't be read: {type(error).__name__}",
+            f"the profile {str(path)!r} can't be read: {why_unreadable(error)}",
         ) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise AuthenticationError(

@@ -32,6 +32,7 @@ from resolver.core.providers import ASK_PROVIDER
 from resolver.core.resolve import Plan
 from resolver.errors import BlueprintError, NotPermittedError, ResolverError, UnavailableError, UsageError
 from resolver.patterns import match_all
+from resolver.private import why_unreadable
 from resolver.resolved import ResolvedBlueprint, Use
 from resolver.variables import VARIABLES, Variables
 
@@ -74,8 +75,7 @@ class BlueprintText:
                     raise IsADirectoryError(0, "Is a directory")
                 return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent)
         except (OSError, ValueError) as error:
-            cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
-            raise UsageError(f"blueprint {name!r} can't be read: {cause}") from None
+            raise UsageError(f"blueprint {name!r} can't be read: {why_unreadable(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def test_the_profile_is_used_when_nothing_else_is_given(store: Store, blueprint:
         (NEVER_KNOWN, INVALID),
         ("ctok", MALFORMED),
         ("\n", "error: the token file '{path}' is empty\n"),
-        (None, "error: the token file '{path}' can't be read: FileNotFoundError\n"),
+        (None, "error: the token file '{path}' can't be read: No such file or directory\n"),
     ],
     ids=["unknown", "malformed", "empty", "absent"],
 )

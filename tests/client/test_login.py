@@ -161,7 +161,7 @@ REFUSED = [
         ("URL", "--token-file", "/nowhere"),
         "",
         4,
-        "error: the token file '/nowhere' can't be read: FileNotFoundError\n",
+        "error: the token file '/nowhere' can't be read: No such file or directory\n",
     ),
     (
         (f"https://una:{PASSWORD}@secrets.example",),

@@ -14,6 +14,7 @@ from resolver.clock import utc_now
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
 from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, UsageError
+from resolver.private import why_unreadable
 
 if TYPE_CHECKING:
     from resolver.core.answers import MaybeDays, MaybeTime
@@ -146,8 +147,7 @@ def read_file(name: str, most: int) -> bytes:
         with Path(name).open("rb") as file:
             return file.read(most)
     except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
-        raise UsageError(f"the file {name!r} can't be read: {cause}") from None
+        raise UsageError(f"the file {name!r} can't be read: {why_unreadable(error)}") from None
 
 
 def read_expiry(text: str | None) -> str | None:
