@@ -11,6 +11,7 @@ several, so that others may share the machine. Nothing is asserted: a time is no
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import sys
 import tempfile
@@ -39,6 +40,8 @@ FLOOR, SILENT, AUDITED = "floor", "without audit", "with audit"
 def main(arguments: list[str] | None = None) -> None:
     """Measure what was asked for and print it."""
     options = _parse(arguments)
+    if options.no_collector:
+        gc.disable()
     _say(f"processor time, the least of {options.repeats}; waiting for the disk is not in it")
     with tempfile.TemporaryDirectory(prefix="resolver-benchmark-") as name:
         directory = Path(name)
@@ -66,6 +69,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="calls in a blueprint")
     parser.add_argument("--repeats", type=int, default=9, help="how often each job is timed")
+    parser.add_argument(
+        "--no-collector", action="store_true", help="switch Python's collector off, as `resolve` itself does"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--cloudify-python", type=Path, help="the Python of an environment with cloudify-common"

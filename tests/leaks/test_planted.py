@@ -74,7 +74,7 @@ def in_a_frame(run: _Run, value: str) -> None:
         (in_a_message, errors.test_no_message_holds_a_value),
         (in_a_message, errors.test_no_exception_holds_a_value),
         (in_a_context, errors.test_no_earlier_exception_holds_a_value),
-        (in_a_frame, errors.test_no_frame_of_the_interface_holds_a_value),
+        (in_a_frame, errors.test_no_earlier_exception_holds_a_value),
         (in_a_log, errors.test_nothing_that_is_kept_holds_a_value),
         (in_a_record, errors.test_nothing_that_is_kept_holds_a_value),
         (in_the_store, errors.test_nothing_that_is_kept_holds_a_value),
