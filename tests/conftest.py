@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
 
 SCRIPTS = Path(sys.executable).parent
 TENANT = "default_tenant"
+
+
+def pytest_configure() -> None:
+    """Heed signals that a run behind `nohup` or `&` ignores: every command would ignore them, too."""
+    defaults = {
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGQUIT: signal.SIG_DFL,
+    }
+    for number, default in defaults.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 class Run(Protocol):
