@@ -172,9 +172,12 @@ class RewoundStore(SqlStore):
     @contextlib.contextmanager
     def rewinding(self) -> Iterator[None]:
         """Take back what happens within."""
-        point = self.connection.begin_nested()
+        point = "rewound"
+        self.connection.exec_driver_sql(f"SAVEPOINT {point}")
         yield
-        point.rollback()
+        self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {point}")
+        # Rolling back alone keeps it, and the next one would lie within: PostgreSQL bears some thousands.
+        self.connection.exec_driver_sql(f"RELEASE SAVEPOINT {point}")
 
     def close(self) -> None:
         """Throw everything away."""
