@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests import openbao
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +31,11 @@ def pytest_configure() -> None:
     for number, default in defaults.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, default)
+
+
+def pytest_unconfigure() -> None:
+    """End what was started for all tests of this process."""
+    openbao.stop()
 
 
 class Run(Protocol):

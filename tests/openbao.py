@@ -56,6 +56,20 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def stop() -> None:
+    """End the server of this process, if there is one.
+
+    Tests do so at their end: a worker of theirs that takes long for its own is killed.
+    """
+    for process in _started:
+        process.kill()
+        process.wait()
+    _started.clear()
+
+
 @functools.cache
 def _start() -> OpenBao | str:
     try:
@@ -77,8 +91,8 @@ def _start() -> OpenBao | str:
         stderr=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
     )
-    atexit.register(process.wait)
-    atexit.register(process.kill)
+    _started.append(process)
+    atexit.register(stop)
     for _ in range(300):
         try:
             if server.ask("GET", "sys/health")[0] == 200:
