@@ -139,8 +139,8 @@ def is_waiting(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, at most 10 s."""
-    deadline = time.monotonic() + 10
+    """Wait for a condition, at most 30 s."""
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -193,8 +193,8 @@ class Terminal:
         os.write(self.leader, text.encode())
 
     def expect(self, text: str) -> str:
-        """Read until a text appears, at most 10 s; give what was before it."""
-        deadline = time.monotonic() + 10
+        """Read until a text appears, at most 30 s; give what was before it."""
+        deadline = time.monotonic() + 30
         while text not in self.seen:
             ready, _, _ = select.select([self.leader], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"no {text!r} in {self.seen!r}"
