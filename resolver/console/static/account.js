@@ -2,7 +2,20 @@
 
 import { tokens, users } from "./api.js";
 import { copyForAWhile } from "./clipboard.js";
-import { button, confirm, dialog, el, empty, field, iconButton, problem, say, time } from "./dom.js";
+import {
+  button,
+  confirm,
+  dialog,
+  el,
+  empty,
+  field,
+  iconButton,
+  newPassword,
+  problem,
+  say,
+  time,
+  wordInput,
+} from "./dom.js";
 import { Listing } from "./listing.js";
 
 export async function page(context) {
@@ -101,14 +114,7 @@ function revoke(token) {
 
 function createToken(context) {
   const { rights } = context;
-  const text = (help) =>
-    el("input", {
-      type: "text",
-      autocomplete: "off",
-      autocapitalize: "none",
-      spellcheck: "false",
-      placeholder: help,
-    });
+  const text = (help) => wordInput({ placeholder: help });
   const [description, keys] = [text(""), text("shop_*, db_password")];
   const username = text(rights.me.username);
   const expires = el("input", { type: "datetime-local" });
@@ -172,24 +178,15 @@ function showToken(made) {
 }
 
 function changePassword(name) {
-  const password = el("input", {
-    type: "password",
-    autocomplete: "new-password",
-    required: true,
-    minlength: 5,
-    maxlength: 256,
-  });
-  const again = el("input", { type: "password", autocomplete: "new-password", required: true });
+  const password = newPassword("New password");
   return dialog("Change your password", {
     fields: [
       el("p", {}, "All your sessions end, this one, too: sign in with the new password after that."),
-      field("New password", password, "5 to 256 characters."),
-      field("New password again", again),
+      ...password.nodes,
     ],
     action: "Change password",
     submit: async () => {
-      if (password.value !== again.value) throw new Error("the two passwords differ");
-      await users.change(name, { password: password.value });
+      await users.change(name, { password: password.read() });
       location.reload(); // to the sign-in: the session has ended
     },
   });

@@ -1,7 +1,7 @@
 // The audit trail of a tenant or of the system: filters, and the state of the chain.
 
 import { trail } from "./api.js";
-import { button, dialog, el, empty, field, problem, time } from "./dom.js";
+import { button, dialog, el, empty, field, problem, time, wordInput } from "./dom.js";
 
 const SIZE = 50;
 
@@ -12,14 +12,7 @@ export async function page(context) {
     ...(rights.isAdmin ? [["", "the system"]] : []),
   ];
   const chain = el("select", {}, ...choices.map(([value, words]) => el("option", { value }, words)));
-  const text = (help) =>
-    el("input", {
-      type: "text",
-      autocomplete: "off",
-      autocapitalize: "none",
-      spellcheck: "false",
-      placeholder: help,
-    });
+  const text = (help) => wordInput({ placeholder: help });
   const [by, key, action] = [text("a user"), text("db_*"), text("secret:*")];
   const decision = el(
     "select",

@@ -54,6 +54,36 @@ export function button(label, onclick, kind = "") {
   return el("button", { type: "button", class: kind, onclick }, label);
 }
 
+/** The fields for a new password, typed twice; `read` gives it. */
+export function newPassword(label) {
+  const password = el("input", {
+    type: "password",
+    autocomplete: "new-password",
+    required: true,
+    minlength: 5,
+    maxlength: 256,
+  });
+  const again = el("input", { type: "password", autocomplete: "new-password", required: true });
+  return {
+    nodes: [field(label, password, "5 to 256 characters."), field(`${label} again`, again)],
+    read() {
+      if (password.value !== again.value) throw new Error("the two passwords differ");
+      return password.value;
+    },
+  };
+}
+
+/** An input for one name or pattern, which browsers neither complete nor correct. */
+export function wordInput(attributes = {}) {
+  return el("input", {
+    type: "text",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    ...attributes,
+  });
+}
+
 let counter = 0;
 
 /** A label with its control, and words that belong to it. */

@@ -1,7 +1,7 @@
 // Dialogs that make and change secrets. What is typed into one is gone when it closes.
 
 import { secrets } from "./api.js";
-import { dialog, el, field, say, wallClock } from "./dom.js";
+import { dialog, el, field, say, wallClock, wordInput } from "./dom.js";
 import { readText } from "./files.js";
 import { KNOWN_TO } from "./rules.js";
 
@@ -52,15 +52,7 @@ function expiryInput(at) {
 
 export function createSecret(context, key = "") {
   const { rights, tenant } = context;
-  const name = el("input", {
-    type: "text",
-    autocomplete: "off",
-    autocapitalize: "none",
-    spellcheck: "false",
-    required: true,
-    maxlength: 256,
-    value: key,
-  });
+  const name = wordInput({ required: true, maxlength: 256, value: key });
   const value = valueInput("Value", { required: true });
   const visibility = el(
     "select",
@@ -202,13 +194,7 @@ export function widen(context, secret, wider) {
 }
 
 export function giveAway(context, secret) {
-  const owner = el("input", {
-    type: "text",
-    autocomplete: "off",
-    autocapitalize: "none",
-    spellcheck: "false",
-    required: true,
-  });
+  const owner = wordInput({ required: true });
   return dialog(`Change the owner of ${secret.key}`, {
     fields: [el("p", {}, `It belongs to ${secret.owner}.`), field("New owner", owner, "A user's name.")],
     action: "Change owner",

@@ -1,7 +1,7 @@
 // One's tenants, their members, and for sys_admins what can be changed about both.
 
 import { tenants } from "./api.js";
-import { button, confirm, dialog, el, empty, field, say } from "./dom.js";
+import { button, confirm, dialog, el, empty, field, say, wordInput } from "./dom.js";
 
 const ROLES = ["manager", "user", "operations", "viewer"];
 
@@ -116,13 +116,7 @@ function roleChoice(chosen) {
 }
 
 function addMember(tenant) {
-  const name = el("input", {
-    type: "text",
-    autocomplete: "off",
-    autocapitalize: "none",
-    spellcheck: "false",
-    required: true,
-  });
+  const name = wordInput({ required: true });
   const role = roleChoice("user");
   return dialog(`Add a member to ${tenant}`, {
     fields: [field("User name", name), field("Role", role)],
@@ -146,13 +140,7 @@ function changeRole(tenant, username, now) {
 }
 
 function createTenant() {
-  const name = el("input", {
-    type: "text",
-    autocomplete: "off",
-    autocapitalize: "none",
-    spellcheck: "false",
-    required: true,
-  });
+  const name = wordInput({ required: true });
   return dialog("Create tenant", {
     fields: [field("Name", name, "Begins with a letter; letters, digits, - . _ ~")],
     action: "Create",

@@ -1,10 +1,9 @@
 // All users, for sys_admins.
 
 import { users } from "./api.js";
-import { button, confirm, dialog, el, field, say, time } from "./dom.js";
+import { button, confirm, dialog, el, field, newPassword, say, time, wordInput } from "./dom.js";
 import { Listing, nothingFound, settled } from "./listing.js";
 
-const PASSWORD_RULE = "5 to 256 characters.";
 
 export async function page(context) {
   let wanted = "";
@@ -105,33 +104,9 @@ async function done(asked, words) {
   return true;
 }
 
-function passwords() {
-  const password = el("input", {
-    type: "password",
-    autocomplete: "new-password",
-    required: true,
-    minlength: 5,
-    maxlength: 256,
-  });
-  const again = el("input", { type: "password", autocomplete: "new-password", required: true });
-  return {
-    nodes: [field("Password", password, PASSWORD_RULE), field("Password again", again)],
-    read() {
-      if (password.value !== again.value) throw new Error("the two passwords differ");
-      return password.value;
-    },
-  };
-}
-
 function createUser() {
-  const name = el("input", {
-    type: "text",
-    autocomplete: "off",
-    autocapitalize: "none",
-    spellcheck: "false",
-    required: true,
-  });
-  const password = passwords();
+  const name = wordInput({ required: true });
+  const password = newPassword("Password");
   const role = el("select", {}, ...["default", "sys_admin"].map((value) => el("option", { value }, value)));
   return dialog("Create user", {
     fields: [
@@ -148,7 +123,7 @@ function createUser() {
 }
 
 function setPassword(name) {
-  const password = passwords();
+  const password = newPassword("Password");
   return dialog(`New password for ${name}`, {
     fields: [el("p", {}, "All sessions that were opened with the old one end."), ...password.nodes],
     action: "Set password",

@@ -7,11 +7,10 @@ from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from resolver.core.model import Narrowing
-from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.permissions import SystemRole, TenantRole
 from resolver.protocol.codec import encode
 from resolver.rest.answers import Answer, nothing
-from resolver.rest.routes.shapes import HoldingFacts, NarrowingFacts
+from resolver.rest.routes.shapes import HoldingFacts, Narrowed, NarrowingFacts
 from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServiceDep
 
 GROUP = Group("people in full", OWN)
@@ -142,15 +141,12 @@ class Membership(Body):
     role: _TenantRole
 
 
-class NewToken(Body):
+class NewToken(Narrowed):
     """A token to be made; an empty list narrows to nothing at all."""
 
     username: str = ""
     description: str = ""
     expires_at: str | None = None
-    permissions: list[Permission] | None = None
-    tenants: list[str] | None = None
-    keys: list[str] | None = None
 
 
 @GROUP.route("GET", "/tenants", TenantPart)
@@ -265,17 +261,12 @@ def drop_user(
 @GROUP.route("POST", "/tokens", MadeFacts)
 def make_token(body: NewToken, caller: CallerDep, service: ServiceDep) -> Response:
     """Make a token; this answer alone shows it."""
-    narrowing = Narrowing(
-        None if body.permissions is None else frozenset(body.permissions),
-        None if body.tenants is None else frozenset(body.tenants),
-        None if body.keys is None else tuple(body.keys),
-    )
     made = service.tokens.create(
         caller,
         body.username,
         description=body.description,
         expires_at=body.expires_at,
-        narrowing=narrowing,
+        narrowing=body.narrowing(),
     )
     return Answer(encode(made))
 

@@ -7,10 +7,28 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from resolver.core.model import Secret
+from resolver.core.model import Narrowing, Secret
+from resolver.core.permissions import Permission
+from resolver.rest.routing import Body
 
 VisibilityName = Literal["private", "tenant", "global"]
 VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class Narrowed(Body):
+    """What a new token is narrowed to: null leaves everything, an empty list nothing at all."""
+
+    permissions: list[Permission] | None = None
+    tenants: list[str] | None = None
+    keys: list[str] | None = None
+
+    def narrowing(self) -> Narrowing:
+        """The same, for the service."""
+        return Narrowing(
+            None if self.permissions is None else frozenset(self.permissions),
+            None if self.tenants is None else frozenset(self.tenants),
+            None if self.keys is None else tuple(self.keys),
+        )
 
 
 class SecretItem(TypedDict):

@@ -6,11 +6,10 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.core.answers import TokenInfo
-from resolver.core.model import Narrowing
-from resolver.core.permissions import Permission
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
-from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
+from resolver.rest.routes.shapes import Narrowed
+from resolver.rest.routing import V31, CallerDep, Group, ServiceDep
 
 GROUP = Group("tokens", V31)
 
@@ -39,15 +38,12 @@ class TokenPage(TypedDict):
     metadata: dict[str, Any]
 
 
-class NewToken(Body):
+class NewToken(Narrowed):
     """A token to be made."""
 
     description: str | None = None
     expiration_date: str | None = None
     username: str = ""
-    permissions: list[Permission] | None = None
-    tenants: list[str] | None = None
-    keys: list[str] | None = None
 
 
 def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
@@ -79,11 +75,7 @@ def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None =
         given.username,
         description=given.description or "",
         expires_at=given.expiration_date or None,
-        narrowing=Narrowing(
-            None if given.permissions is None else frozenset(given.permissions),
-            None if given.tenants is None else frozenset(given.tenants),
-            None if given.keys is None else tuple(given.keys),
-        ),
+        narrowing=given.narrowing(),
     )
     return Answer(_token_object(made.info, made.token))
 
