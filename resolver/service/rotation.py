@@ -225,7 +225,11 @@ class Rotation:
         return found
 
     def rewrap(self, root_key_id: str) -> None:
-        """Have one root key wrap all data keys."""
+        """Have one root key wrap all data keys.
+
+        Raises:
+            ConflictError: another root key began to wrap meanwhile.
+        """
         after = ""
         while True:
             with self._store.read() as session:
@@ -239,6 +243,7 @@ class Rotation:
                 except TokenError as error:
                     self._note_key(key, error)
             with self._store.write() as session:
+                _demand_wrapping(session.wrapping_root_key(lock=True), root_key_id)
                 for key, made in changes:
                     session.rewrap_data_key(key, made)
             after = batch[-1].id
@@ -246,10 +251,16 @@ class Rotation:
             self._progress("data keys wrapped anew", len(changes))
 
     def prove(self, root_key_id: str) -> None:
-        """Decrypt everything, with one root key alone; what does not decrypt is noted."""
+        """Decrypt everything, with one root key alone; what does not decrypt is noted.
+
+        Raises:
+            ConflictError: another root key began to wrap meanwhile.
+        """
         cipher = self._cipher.alone(root_key_id)
         with self._store.read() as session:
-            states = session.data_key_states()
+            _demand_wrapping(session.wrapping_root_key(), root_key_id)
+            # One that could not be wrapped anew is noted already.
+            states = [one for one in session.data_key_states() if (_KEY, one.key.id) not in self._known]
         for state in states:
             try:
                 key = cipher.open_data_key(state.key)
@@ -291,6 +302,15 @@ class Rotation:
                 return
             yield batch
             after = batch[-1].row
+
+
+def _demand_wrapping(found: str | None, root_key_id: str) -> None:
+    """See that a root key is still the one that wraps: two that rotate to different ones undo one another."""
+    if found != root_key_id:
+        raise ConflictError(
+            f"root key {root_key_id} does not wrap any more: another rotation began meanwhile",
+            hint="nothing is lost; `resolver keys status` shows which root key wraps",
+        )
 
 
 def _unreadable(token: SealedToken, reason: str) -> Unreadable:

@@ -13,7 +13,14 @@ from sqlalchemy import String, Text
 from resolver.core.model import Narrowing, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.errors import NotFoundError, NotPermittedError, ResolverError, RootKeyError, StoreError
+from resolver.errors import (
+    ConflictError,
+    NotFoundError,
+    NotPermittedError,
+    ResolverError,
+    RootKeyError,
+    StoreError,
+)
 from resolver.service import Service, rotation
 from resolver.service.keys import unreadable_error
 from resolver.store import tables as t
@@ -399,6 +406,48 @@ def test_a_damaged_data_key_keeps_nothing_else_from_being_rotated(world: World) 
     assert (tenant, what.split()[:2], reason) == ("away", ["data", "key"], "DecryptionError")
     assert (done.keys, done.resealed) == (2, 5)
     assert [key[1:] for key in data_keys(world)["away"]] == [("active", 0), ("retired", 4)]
+
+
+def test_a_damaged_data_key_is_named_by_the_proof_of_a_root_key(world: World) -> None:
+    """It stays wrapped as it was found, which no other root key opens; all else is wrapped anew."""
+    fill(world)
+    world.execute(
+        "UPDATE data_key SET wrapped = 'gAAAAnonsense'"
+        " WHERE tenant_id = (SELECT id FROM tenant WHERE name = 'away')"
+    )
+    done = service_with(world, ROOT_KEY, OTHER).keys.rotate_root(world.admin, OTHER_ID, quiet)
+    ((tenant, what, reason),) = done.unreadable
+    assert (tenant, what.split()[:2], reason) == ("away", ["data", "key"], "DecryptionError")
+    assert (done.keys, done.proved) == (2, 5)
+
+
+@pytest.mark.parametrize("batch", [1, 500], ids=["between two keys", "before the proof"])
+def test_a_rotation_of_the_root_key_is_overtaken(
+    world: World, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Of two that rotate to different keys, the later goes on; the other stops, and wraps nothing more."""
+    fill(world)
+    monkeypatch.setattr(rotation, "BATCH", batch)
+    service = service_with(world, ROOT_KEY, OTHER)
+    back: list[Rotated] = []
+
+    def overtake(_doing: str, _more: int) -> None:
+        if not back:
+            back.append(service.keys.rotate_root(world.admin, RootKey(ROOT_KEY, "").id, quiet))
+
+    with pytest.raises(ConflictError) as raised:
+        service.keys.rotate_root(world.admin, OTHER_ID, overtake)
+    assert raised.value.message == (
+        f"root key {OTHER_ID} does not wrap any more: another rotation began meanwhile"
+    )
+    assert [(rotated.keys, rotated.proved, rotated.unreadable) for rotated in back] == [
+        (min(batch, 3), 9, [])
+    ]
+    found = service.keys.status(world.admin).root_keys
+    assert {key.id: (key.wraps, key.data_keys) for key in found if key.id == OTHER_ID} == {
+        OTHER_ID: (False, 0)
+    }
+    intact(world, world.reopened())
 
 
 def test_a_row_that_names_a_foreign_key_is_named(world: World) -> None:
