@@ -148,11 +148,14 @@ def _constraint(error: IntegrityError) -> str:
     return getattr(diagnostic, "constraint_name", None) or ""
 
 
+LOCKED_ADVICE = "another writer holds the database; try again when it is done"
+
+
 def _advice(cause: str) -> str:
     if "unable to open" in cause:
         return "`resolver init` makes a store; or check RESOLVER_HOME and the permissions of its folder"
     if "locked" in cause:
-        return "another process holds the database; try again when it is done"
+        return LOCKED_ADVICE
     if "readonly" in cause or "read-only" in cause:
         return "a use is recorded before anything is decrypted, so the database must be writable"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -10,7 +11,15 @@ from sqlalchemy import text
 from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.audit import AuditRows
-from resolver.store.engine import BUSY_TIMEOUT_MS, WRITES, make_engine, parse_url, show_url, translated
+from resolver.store.engine import (
+    BUSY_TIMEOUT_MS,
+    LOCKED_ADVICE,
+    WRITES,
+    make_engine,
+    parse_url,
+    show_url,
+    translated,
+)
 from resolver.store.holdings import HoldingRows
 from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
@@ -66,6 +75,9 @@ class SqlStore:
 
     def __init__(self, url: str, pool: Mapping[str, int] | None = None) -> None:
         self._engine = make_engine(parse_url(url), pool or {})
+        # SQLite has its writers look again after ever longer pauses, so that of many threads one may wait for
+        # seconds while others come and go. Within a process they queue here instead.
+        self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else None
 
     def __repr__(self) -> str:
         return f"SqlStore({show_url(self._engine.url)!r})"
@@ -89,8 +101,21 @@ class SqlStore:
     @contextlib.contextmanager
     def write(self) -> Iterator[SqlSession]:
         """A transaction that writes; committed at the end of the block, rolled back by an exception."""
-        with translated(self._engine), self._begin(writes=True) as connection:
+        with self._queued(), translated(self._engine), self._begin(writes=True) as connection:
             yield SqlSession(connection)
+
+    @contextlib.contextmanager
+    def _queued(self) -> Iterator[None]:
+        """This thread's turn to write, where writers of one process queue."""
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StoreError(f"the database {self.place} is locked", hint=LOCKED_ADVICE)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextlib.contextmanager
     def _begin(self, *, writes: bool) -> Iterator[Connection]:
