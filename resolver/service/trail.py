@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, Holding, Session, Store
+    from resolver.core.ports import Cipher, Holding, Session, Store, StoredDataKey
     from resolver.service.gate import Gate
 
 EVERYTHING = AuditQuery()
@@ -147,11 +147,27 @@ class Trail:
             else:
                 after = part[-1].number
 
-    def _genuine(self, session: Session, head: AuditHead, mac: str, mac_key_id: str) -> bool:
-        """Whether a head has the MAC that this program gave it, with the system key of that time."""
+    def _genuine(
+        self,
+        session: Session,
+        head: AuditHead,
+        mac: str,
+        mac_key_id: str,
+        active: StoredDataKey | None = None,
+    ) -> bool:
+        """Whether a head has the MAC that this program gave it, with the system key of that time.
+
+        Args:
+            session: where that key is looked up, unless it is the active one.
+            head: the head.
+            mac: the MAC that it has.
+            mac_key_id: the key that the MAC is said to be of.
+            active: the system key of today, where it was read already.
+        """
+        keys = [active] if active and active.id == mac_key_id else session.data_keys([mac_key_id])
         return head.number >= 0 and any(
             not key.tenant_id and hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
-            for key in session.data_keys([mac_key_id])
+            for key in keys
         )
 
     def _chain(self, session: Session, caller: Caller, tenant: str) -> str:
@@ -206,7 +222,7 @@ class Trail:
         if stored is None:
             raise StoreError("the store has no system key", hint="`resolver init` gives it one")
         mac_key = self._cipher.open_data_key(stored)
-        if head.number and not self._genuine(session, head, mac, mac_key_id):
+        if head.number and not self._genuine(session, head, mac, mac_key_id, stored):
             raise _forged()
         head, records = extend(head, entries)
         session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
@@ -219,7 +235,7 @@ class Trail:
         """Give a chain's head a MAC of the active system key; False when it is not genuine."""
         head, mac, mac_key_id = session.audit_head(chain)
         stored = session.active_data_key("")
-        if stored is None or not self._genuine(session, head, mac, mac_key_id):
+        if stored is None or not self._genuine(session, head, mac, mac_key_id, stored):
             return False
         mac_key = self._cipher.open_data_key(stored)
         session.set_audit_mac(head, mac_key.mac(head.encode()), mac_key.id)

@@ -35,15 +35,22 @@ _APPEND_POSTGRESQL = insert(t.audit_record).from_select(
 _APPEND_SQLITE = str(insert(t.audit_record).compile(dialect=sqlite.dialect()))
 
 
+_CHAIN = select(t.audit_chain).where(t.audit_chain.c.id == bindparam("chain"))
+_CHAIN_LOCKED = _CHAIN.with_for_update()
+_SET_HEAD = (
+    update(t.audit_chain)
+    .where(t.audit_chain.c.id == bindparam("chain"))
+    .values({name: bindparam(f"new_{name}") for name in ("number", "hash", "mac", "mac_key_id")})
+)
+
+
 class AuditRows(Rows):
     """Audit chains: their records and heads."""
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
-        query = select(t.audit_chain).where(t.audit_chain.c.id == chain)
-        if lock:
-            query = query.with_for_update()
-        row = self._connection.execute(query).one_or_none()
+        query, which = _CHAIN_LOCKED if lock else _CHAIN, {"chain": chain}
+        row = self._connection.execute(query, which).one_or_none()
         if row is None:
             start = AuditHead(chain)
             if not lock:
@@ -53,7 +60,7 @@ class AuditRows(Rows):
                 .values(id=chain, number=start.number, hash=start.hash, mac="")
                 .on_conflict_do_nothing(index_elements=["id"]),
             )
-            row = self._connection.execute(query).one()
+            row = self._connection.execute(query, which).one()
         return _head(row), row.mac, row.mac_key_id or ""
 
     def append_audit(
@@ -69,10 +76,9 @@ class AuditRows(Rows):
             self._connection.execute(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
         else:
             self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
+        changes = {"number": head.number, "hash": head.hash, "mac": mac, "mac_key_id": mac_key_id}
         self._connection.execute(
-            update(t.audit_chain)
-            .where(t.audit_chain.c.id == head.chain)
-            .values(number=head.number, hash=head.hash, mac=mac, mac_key_id=mac_key_id),
+            _SET_HEAD, {"chain": head.chain} | {f"new_{name}": value for name, value in changes.items()}
         )
 
     def audit_chains(self, mac_key_id: str) -> Sequence[str]:
@@ -92,7 +98,7 @@ class AuditRows(Rows):
 
     def audit_end(self, chain: str) -> AuditEnd:
         """A chain's head as it is stored, without waiting for writers; an empty chain's for one not there."""
-        row = self._connection.execute(select(t.audit_chain).where(t.audit_chain.c.id == chain)).one_or_none()
+        row = self._connection.execute(_CHAIN, {"chain": chain}).one_or_none()
         last = self._connection.execute(
             select(func.max(t.audit_record.c.number)).where(t.audit_record.c.chain_id == chain)
         ).scalar()

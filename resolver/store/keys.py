@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from resolver.core.ports import DataKeyState, RootKeyState, StoredDataKey
 from resolver.store import tables as t
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy import Row
+
+
+_BY_IDS = select(t.data_key).where(t.data_key.c.id.in_(bindparam("ids", expanding=True)))
+_ACTIVE = select(t.data_key).where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
 
 
 class KeyRows(Rows):
@@ -49,7 +53,7 @@ class KeyRows(Rows):
 
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
         """Data keys by id."""
-        rows = self._connection.execute(select(t.data_key).where(t.data_key.c.id.in_(list(ids))))
+        rows = self._connection.execute(_BY_IDS, {"ids": list(ids)})
         return [_data_key(row) for row in rows]
 
     def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
@@ -79,10 +83,8 @@ class KeyRows(Rows):
             tenant_id: the tenant.
             lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
         """
-        query = select(t.data_key).where(t.data_key.c.tenant_id == tenant_id, t.data_key.c.active)
-        if lock:
-            query = query.with_for_update(read=True, key_share=True)
-        row = self._connection.execute(query).one_or_none()
+        query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
+        row = self._connection.execute(query, {"tenant": tenant_id}).one_or_none()
         return None if row is None else _data_key(row)
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:

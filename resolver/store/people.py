@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from resolver.core.model import Tenant, User
 from resolver.core.permissions import SystemRole, TenantRole
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 
+# Read at each request, so not built anew for each.
+_WITH_ROLES = select(t.user_account, t.membership.c.tenant_id, t.membership.c.role).outerjoin_from(
+    t.user_account, t.membership, t.membership.c.user_id == t.user_account.c.id
+)
+_USER_BY_ID = _WITH_ROLES.where(t.user_account.c.id == bindparam("user"))
+_USER_BY_NAME = _WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))
+_TENANT_BY_NAME = select(t.tenant.c.id, t.tenant.c.name).where(t.tenant.c.name == bindparam("tenant"))
+
+
 class PeopleRows(Rows):
     """Users, tenants, and who belongs where."""
 
@@ -26,19 +35,12 @@ class PeopleRows(Rows):
         """A user by name (whatever its case) or id, with roles."""
         if not is_storable(name):
             return None
-        where = t.user_account.c.id == user_id if user_id else t.user_account.c.folded_name == name.casefold()
-        row = self._connection.execute(select(t.user_account).where(where)).one_or_none()
-        return None if row is None else self._stored_user(row)
-
-    def _stored_user(self, row: Row[*tuple[Any, ...]]) -> StoredUser:
-        roles = self._connection.execute(
-            select(t.membership.c.tenant_id, t.membership.c.role).where(t.membership.c.user_id == row.id),
-        )
-        return StoredUser(
-            _user(row),
-            {tenant_id: TenantRole(role) for tenant_id, role in roles},
-            row.password_hash,
-        )
+        query, user = (_USER_BY_ID, user_id) if user_id else (_USER_BY_NAME, name.casefold())
+        rows = self._connection.execute(query, {"user": user}).all()
+        if not rows:
+            return None
+        roles = {row.tenant_id: TenantRole(row.role) for row in rows if row.role is not None}
+        return StoredUser(_user(rows[0]), roles, rows[0].password_hash)
 
     def users(self, size: int | None = None, offset: int = 0) -> Sequence[StoredUser]:
         """A part of all users, by name, with their roles and without their password hashes."""
@@ -152,9 +154,7 @@ class PeopleRows(Rows):
         """A tenant by name."""
         if not is_storable(name):
             return None
-        row = self._connection.execute(
-            select(t.tenant.c.id, t.tenant.c.name).where(t.tenant.c.name == name),
-        ).one_or_none()
+        row = self._connection.execute(_TENANT_BY_NAME, {"tenant": name}).one_or_none()
         return None if row is None else Tenant(row.id, row.name)
 
     def tenants(self) -> Sequence[Tenant]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from resolver.core.model import Narrowing
 from resolver.core.permissions import Permission
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from resolver.core.ports import StoredUser
 
 
+_TOKEN_BY_ID = select(t.access_token).where(t.access_token.c.id == bindparam("token"))
+
+
 class TokenRows(PeopleRows):
     """Access tokens, and the users they belong to."""
 
@@ -29,9 +32,7 @@ class TokenRows(PeopleRows):
         """A token that was not revoked, with its user."""
         if not is_storable(token_id):
             return None
-        row = self._connection.execute(
-            select(t.access_token).where(t.access_token.c.id == token_id),
-        ).one_or_none()
+        row = self._connection.execute(_TOKEN_BY_ID, {"token": token_id}).one_or_none()
         user = None if row is None else self.user(user_id=row.user_id)
         return None if row is None or user is None else (_token(row), user)
 
