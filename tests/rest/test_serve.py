@@ -48,12 +48,22 @@ WHEN(tell)
 """What a process is made to say of itself, through the module that Python imports at its start."""
 
 
-def probed(folder: Path, when: str) -> dict[str, str]:
-    """An environment in which processes say of themselves how they are hardened."""
-    probe = folder / "probe"
-    probe.mkdir()
-    (probe / "sitecustomize.py").write_text(PROBE.replace("WHEN", when))
-    return {"PYTHONPATH": str(probe)}
+COLLECTOR_PROBE = """
+import atexit, gc, os
+
+def tell():
+    os.write(2, f"PROBE {gc.isenabled()} {gc.get_freeze_count() > len(gc.get_objects())}{chr(10)}".encode())
+
+WHEN(tell)
+"""
+
+
+def probed(folder: Path, when: str, probe: str = PROBE) -> dict[str, str]:
+    """An environment in which processes say something of themselves, by default how they are hardened."""
+    module = folder / "probe"
+    module.mkdir()
+    (module / "sitecustomize.py").write_text(probe.replace("WHEN", when))
+    return {"PYTHONPATH": str(module)}
 
 
 class Served:
@@ -183,6 +193,13 @@ def test_the_process_is_hardened(home: Path, tmp_path: Path) -> None:
     with served(home, "--port", "0", env=probed(tmp_path, "atexit.register")) as server:
         assert server.stop(signal.SIGINT) == 0
         assert server.log.read_text().splitlines()[-1] == HARDENED
+
+
+def test_garbage_is_collected_but_not_among_what_was_loaded(home: Path, tmp_path: Path) -> None:
+    """A server, unlike a command, collects; most objects are older than the first request, and left alone."""
+    with served(home, "--port", "0", env=probed(tmp_path, "atexit.register", COLLECTOR_PROBE)) as server:
+        assert server.stop() == 0
+        assert server.log.read_text().splitlines()[-1] == "PROBE True True"
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
