@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, LargeBinary, String, Text, bindparam, cast, column, func, insert, select, update
+from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from resolver.core.audit import AuditHead, AuditRecord
@@ -19,18 +19,16 @@ if TYPE_CHECKING:
 
 
 _COLUMNS = tuple(t.audit_record.c.keys())
-_TYPES = [Text() if isinstance(one.type, String) else one.type for one in t.audit_record.c]
-"""A cast to a shorter text would cut it silently."""
+_POSTGRESQL_TYPES = {str: "text", int: "integer", bytes: "bytea"}
+"""Without a length: a cast to a shorter text would cut it silently."""
 
-# Hundreds of rows at once: in one array for each column, or past what SQLAlchemy does for each value.
-_APPEND_POSTGRESQL = insert(t.audit_record).from_select(
-    _COLUMNS,
-    select(
-        *func.unnest(*(bindparam(name, type_=ARRAY(of)) for name, of in zip(_COLUMNS, _TYPES, strict=True)))
-        .table_valued(*(column(name, of) for name, of in zip(_COLUMNS, _TYPES, strict=True)))
-        .render_derived()
-        .c
-    ),
+# Hundreds of rows at once, past what SQLAlchemy does for each value: on PostgreSQL one array for each column,
+# in the driver's binary format, since records as hexadecimal text would cost several times as much.
+_ARRAYS = ", ".join(
+    f"%({column.name})b::{_POSTGRESQL_TYPES[column.type.python_type]}[]" for column in t.audit_record.c
+)
+_APPEND_POSTGRESQL = (
+    f"INSERT INTO {t.audit_record.name} ({', '.join(_COLUMNS)}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - names of columns
 )
 _APPEND_SQLITE = str(insert(t.audit_record).compile(dialect=sqlite.dialect()))
 
@@ -73,7 +71,7 @@ class AuditRows(Rows):
         ]
         if self._postgresql:
             columns = map(list, zip(*rows, strict=True))
-            self._connection.execute(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
+            self._connection.exec_driver_sql(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
         else:
             self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
         changes = {"number": head.number, "hash": head.hash, "mac": mac, "mac_key_id": mac_key_id}
