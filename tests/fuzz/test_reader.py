@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,23 @@ def test_pieces(data: bytes) -> None:
 def test_mutated_texts(random: Random) -> None:
     """Blueprints with pieces put in, cut out and moved."""
     Fuzzed().take(mutated(random, seeds(), PIECES))
+
+
+@pytest.mark.parametrize(
+    "text", ["[!, {get_secret: k}]", "{x: !, y: {get_secret: k}}", "{!, '': {get_secret: k}}"]
+)
+def test_texts_that_only_libyaml_reads(text: str) -> None:
+    """What they give is compared with libyaml's loader; another value in its place would be noticed."""
+    assert target.load(text, yaml.SafeLoader) is None
+    assert target.run(text.encode()) in ("resolved", "not read")
+
+
+def test_a_wrong_value_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a text that only libyaml reads, too."""
+    loaded = target.load
+    monkeypatch.setattr(target, "load", lambda text, loader: loaded(text.replace("plain", "another"), loader))
+    with pytest.raises(AssertionError, match="another"):
+        target.run(b"[!, {get_secret: a}]")
 
 
 def test_the_fuzzers_reach_what_they_are_for() -> None:
