@@ -61,11 +61,13 @@ def make_log(
                 "rules": [
                     {
                         "id": str(reason),
-                        "shortDescription": {"text": f"{explained.means[:1].upper()}{explained.means[1:]}."},
+                        "shortDescription": means,
+                        "fullDescription": means,  # without one, GitHub's code scanning takes none of it
                         "help": {"text": explained.remedy},
                         "defaultConfiguration": {"level": "error"},
                     }
                     for reason, explained in HELP.items()
+                    for means in ({"text": f"{explained.means[:1].upper()}{explained.means[1:]}."},)
                 ],
             },
         },

@@ -273,6 +273,7 @@ RULE = only(
     {
         "id": TEXT,
         "shortDescription": MESSAGE,
+        "fullDescription": MESSAGE,
         "help": MESSAGE,
         "defaultConfiguration": only({"level": LEVEL}),
     },
@@ -323,7 +324,8 @@ def test_sarif(run: Run, folder: Path) -> None:
     (only_run,) = log["runs"]
     rules = only_run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == [str(reason) for reason in HELP]
-    assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in rules)
+    assert all(rule["help"]["text"] and rule["fullDescription"]["text"] for rule in rules)
+    assert all(rule["shortDescription"] == rule["fullDescription"] for rule in rules)
     assert only_run["invocations"] == [{"executionSuccessful": True, "toolExecutionNotifications": []}]
     for result, (reason, message, hint) in zip(results(log), TWO_MESSAGES, strict=True):
         assert (result["ruleId"], rules[result["ruleIndex"]]["id"]) == (reason, reason)
