@@ -1,0 +1,240 @@
+"""The blueprints of one run: what they are read from, what they import, and the problems found in them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolver.blueprint import (
+    DEFAULT_LIMITS,
+    Blueprint,
+    Tree,
+    copied_calls,
+    definitions_of,
+    held_calls,
+    merge,
+    read,
+    read_tree,
+)
+from resolver.blueprint.places import with_places
+from resolver.blueprint.strict import strict_problems
+from resolver.checking import Named
+from resolver.core.context import Context
+from resolver.core.definitions import Definitions
+from resolver.core.input_types import undeclared
+from resolver.core.problems import Problem, Reason
+from resolver.core.resolve import Plan
+from resolver.errors import BlueprintError, UsageError
+from resolver.patterns import match_all
+from resolver.private import why_unreadable
+from resolver.resolved import ResolvedBlueprint, Use
+from resolver.variables import Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+    from resolver.core.document import Source
+    from resolver.core.resolve import CallSite
+    from resolver.core.values import GivenInput, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class BlueprintText:
+    """A blueprint to be read.
+
+    Args:
+        name: what to call it in messages.
+        data: its bytes.
+        base: the folder that its local imports are looked up in; None when it came without one.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    base: Path | None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> BlueprintText:
+        """Read a file, no further than a blueprint may be long.
+
+        Raises:
+            UsageError: it can't be read.
+        """
+        name = os.fspath(path)
+        try:
+            with Path(name).open("rb") as file:
+                if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                    raise IsADirectoryError(0, "Is a directory")
+                return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"blueprint {name!r} can't be read: {why_unreadable(error)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How blueprints are resolved.
+
+    Args:
+        inputs: values given for inputs, by name.
+        context: facts about the deployment.
+        partial: keep calls whose argument is not known before deployment, rather than refuse them.
+        evaluate: evaluate the other functions too, where all their arguments are known.
+        merge_imports: make one document of each blueprint and the files that it imports.
+        strict: also check the blueprints against the schema of the DSL.
+        environment: keys of secrets that are wanted as they are, by the name of a variable.
+    """
+
+    inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
+    context: Context = field(default_factory=Context, repr=False)
+    partial: bool = False
+    evaluate: bool = False
+    merge_imports: bool = False
+    strict: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Run:
+    """The blueprints of one run, read, with all problems found so far."""
+
+    def __init__(self, texts: Sequence[BlueprintText], options: Options) -> None:
+        self.blueprints: list[Blueprint] = []
+        self.notes: list[str] = []
+        self.imports: list[Named] = []
+        self._problems: list[Problem] = []
+        self._trees: dict[Blueprint, Tree] = {}
+        self._merging = options.merge_imports
+        self._open: list[str] = []
+        self.definitions: dict[int, Sequence[Any]] = {}
+        sources: list[Blueprint] = []
+        for text in texts:
+            try:
+                blueprint = read(text.data, text.name)
+            except BlueprintError as error:
+                self._problems += error.problems
+                continue
+            self.notes += [warning.message for warning in blueprint.warnings]
+            if options.strict:
+                self._problems += strict_problems(blueprint)
+            sources += self._follow(blueprint, text.base)
+            self.blueprints.append(blueprint)
+        self.variables = Variables(options.environment)
+        asking: list[Source] = [*sources, self.variables]
+        self.plan = Plan(
+            asking,
+            options.inputs,
+            options.context,
+            partial=options.partial,
+            evaluate=options.evaluate,
+            definitions=self.definitions,
+            match_all=match_all,
+        )
+        self._sources = sources
+        self._check_names(options.inputs)
+        self._order = {source.name: number for number, source in enumerate(sources)}
+        self.digests = {source.name: source.digest for source in asking}
+
+    def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
+        """Read what a blueprint imports; which blueprints are to be resolved for it."""
+        tree = read_tree(blueprint, base)
+        self._problems += (*tree.problems, *held_calls(tree, merging=self._merging))
+        if tree.kept:
+            self.imports += [Named(blueprint.name, name) for name in tree.kept]
+            self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.kept)}")
+            self._open += [name for name in tree.kept if _may_declare_inputs(name)]
+        sources = tree.merged if self._merging else (blueprint,)
+        if tree.imported:
+            defining = definitions_of(tree)
+            self.definitions |= {id(root): defining for source in sources for root in source.documents}
+        if len(sources) > 1:
+            merged = merge(tree)
+            self._problems += merged.problems
+            self.notes += merged.notes
+            self._trees[blueprint] = tree
+        return sources
+
+    def _check_names(self, given: Mapping[str, GivenInput]) -> None:
+        """Refuse given inputs that nothing declares, where all that may declare inputs was read."""
+        roots = [root for blueprint in self.blueprints for root in blueprint.documents]
+        are_whole = all(isinstance(root, dict) and "tosca_definitions_version" in root for root in roots)
+        if roots and are_whole and not self._open and not self._problems:
+            defining = [Definitions(self.definitions.get(id(root), [root])) for root in roots]
+            self._problems += undeclared(defining, given)
+
+    def resolved(
+        self, blueprint: Blueprint, showable: frozenset[str], uses: Sequence[Use]
+    ) -> ResolvedBlueprint:
+        """A blueprint with its results, once all is known and there is no problem."""
+        placements, document = self._placed(blueprint)
+        used = frozenset[str]().union(*(placement.used for placement in placements.values()))
+        own = tuple(use for use in uses if use.key in used)
+        return ResolvedBlueprint(blueprint, placements, showable, document, own)
+
+    def _placed(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
+        """What is placed in a blueprint, and the document that is written anew, if one is."""
+        tree = self._trees.get(blueprint)
+        if tree is None:
+            return self._placed_alone(blueprint)
+        placements: dict[int, Placement] = {}
+        replaced: dict[Blueprint, Any] = {}
+        for source in tree.merged:
+            results = self.plan.results(source)
+            placements |= results.by_node
+            if results.by_path:
+                replaced[source], copies = copied_calls(source, results.by_node, results.by_path)
+                placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
+        return placements, merge(tree, replaced).document
+
+    def _placed_alone(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
+        results = self.plan.results(blueprint)
+        if not results.by_path:
+            return results.by_node, None
+        if len(blueprint.documents) > 1:
+            self.add(
+                Reason.NOT_KNOWN_YET,
+                f"{blueprint.name}: a call that several nodes share has another result in each of them",
+                "write it out in each node, or give the documents one by one",
+            )
+            self.raise_problems()
+        document, copies = copied_calls(blueprint, results.by_node, results.by_path)
+        placements = results.by_node | {id(copies[path]): item for path, item in results.by_path.items()}
+        self.notes.append(
+            f"{blueprint.name}: a call that several nodes share has another result in each of them, "
+            "so the document is written anew and its comments are gone",
+        )
+        return placements, document
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All problems so far, in the order of the texts and of the places in each."""
+        found = with_places([*self._problems, *self.plan.problems], self._sources)
+        return sorted(found, key=self.place)
+
+    def place(self, item: Problem | CallSite) -> tuple[int, int, int]:
+        """Where something stands, for sorting."""
+        at = item.position
+        return self._order.get(item.source, -1), at.line if at else 0, at.column if at else 0
+
+    def inputs_without_value(self, given: Container[str]) -> Iterator[Named]:
+        """The required inputs that have no default and were not given."""
+        for blueprint in self.blueprints:
+            for root in blueprint.documents:
+                for name, declared in Definitions(self.definitions.get(id(root), [root])).inputs():
+                    required = declared.get("default") is None and declared.get("required") is not False
+                    if required and name not in given:
+                        yield Named(blueprint.name, name)
+
+    def raise_problems(self) -> None:
+        """Raise BlueprintError with all problems, if there are any."""
+        if problems := self.problems:
+            raise BlueprintError(problems)
+
+    def add(self, reason: Reason, message: str, hint: str) -> None:
+        """Add a problem that is not about one place."""
+        self._problems.append(Problem(reason, message, hint=hint))
+
+
+def _may_declare_inputs(name: str) -> bool:
+    """Whether an import that is left to the manager may declare inputs; plugins and base types don't."""
+    return not name.startswith("plugin:") and not name.endswith("types.yaml")
