@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.rows import tuple_row
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 
@@ -267,6 +268,30 @@ class World:
             yield seen
         finally:
             event.remove(engine, "before_cursor_execute", note)
+
+    @contextlib.contextmanager
+    def rows_read(self) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows that are read from the database within, by whatever reads them."""
+        seen: list[tuple[Any, ...]] = []
+
+        def note(row: tuple[Any, ...]) -> tuple[Any, ...]:
+            seen.append(row)
+            return row
+
+        def listen(connection: Any, *_rest: object) -> None:  # noqa: ANN401 - a DBAPI connection
+            if "sqlite" in self.url:
+                connection.row_factory = lambda _cursor, row: note(row)
+            else:
+                connection.row_factory = lambda cursor: lambda values: note(tuple_row(cursor)(values))
+
+        engine = self.store._engine  # noqa: SLF001 - the one place to listen at
+        engine.dispose()  # what is open reads as before
+        event.listen(engine, "connect", listen)
+        try:
+            yield seen
+        finally:
+            event.remove(engine, "connect", listen)
+            engine.dispose()
 
 
 @contextlib.contextmanager

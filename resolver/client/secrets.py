@@ -86,7 +86,7 @@ class RemoteSecrets:
         self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
     ) -> Page:
         """The secrets of a tenant that the caller may see, and the global ones; no values."""
-        if listing.matches is not None or not listing.equal.keys() <= {Field.VISIBILITY}:
+        if listing.matches or listing.conditions or not listing.equal.keys() <= {Field.VISIBILITY}:
             raise InvalidRequestError("a server lists secrets by nothing but key and visibility")
         query: dict[str, str | Sequence[str]] = {
             "_search": listing.search,
@@ -169,7 +169,7 @@ class RemoteMoving:
     ) -> Export:
         """Secrets with their values; hidden ones whose values the caller may not see are counted."""
         visible = listing.equal.get(Field.VISIBILITY, ())
-        if listing.size is not None or listing.matches is not None or len(visible) > 1:
+        if listing.size is not None or listing.matches or listing.conditions or len(visible) > 1:
             raise InvalidRequestError("a server exports secrets by nothing but key and visibility")
         body = {
             "tenant": tenant,

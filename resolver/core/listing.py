@@ -60,6 +60,34 @@ class Order:
             ) from None
 
 
+class Likeness(enum.StrEnum):
+    """How a text may be like another one."""
+
+    EQUAL = "equal"
+    CONTAINS = "contains"
+    STARTS = "starts"
+    ENDS = "ends"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a field that holds text is like. What is not there is like no text.
+
+    Args:
+        field: the field.
+        likeness: how it is like a text; None for whether it is there at all, whatever the texts.
+        texts: what it is like, one of them.
+        any_case: whether upper and lower case are the same.
+        negated: whether it is like none of the texts instead.
+    """
+
+    field: Field
+    likeness: Likeness | None
+    texts: Sequence[str] = ()
+    any_case: bool = False
+    negated: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What is asked for. Who may see what is not part of it.
@@ -71,8 +99,8 @@ class Listing:
         offset: how many to leave out at the beginning.
         size: how many to return at most; None for all.
         equal: values that fields must have, one of several for each field.
-        matches: a further test of the key, for which all keys are read.
-        matches_provider: a further test of the name of the provider that it is kept with, likewise.
+        conditions: what fields are like; all of them hold.
+        matches: a further test of the key, for which all keys are read, one after the other.
         patterns: what the key must be like, one of several: `*` stands for any characters, `?` for any one;
             None for any key.
     """
@@ -82,8 +110,8 @@ class Listing:
     offset: int = 0
     size: int | None = DEFAULT_SIZE
     equal: Mapping[Field, Sequence[str | int | bool]] = field(default_factory=dict)
+    conditions: Sequence[Condition] = ()
     matches: Callable[[str], bool] | None = None
-    matches_provider: Callable[[str | None], bool] | None = None
     patterns: Sequence[str] | None = None
 
     def __post_init__(self) -> None:

@@ -59,9 +59,9 @@ class BadFilterRuleError(InvalidRequestError):
         reason: what is wrong with it.
     """
 
-    def __init__(self, rule: Mapping[str, Any], reason: str) -> None:
+    def __init__(self, rule: Any, reason: str) -> None:  # noqa: ANN401 - JSON data
         super().__init__(f"a filter rule is malformed: {reason}")
-        self.rule = dict(rule)
+        self.rule = rule
         self.reason = reason
 
 

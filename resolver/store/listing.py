@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import false, func, or_, select
+from sqlalchemy import false, func, not_, or_, select
 
-from resolver.core.listing import Field, Page
+from resolver.core.listing import Condition, Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.columns import GLOBAL, OWNER, SECRET_COLUMNS, SECRETS, make_secret
 from resolver.store.rows import Rows, is_storable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import ColumnElement, Select
 
@@ -44,8 +44,12 @@ class ListingRows(Rows):
 
     def page(self, reach: Reach, listing: Listing) -> Page:
         """The part of a list that is asked for, with the number of all that the caller may see."""
-        conditions = [*_conditions(reach, listing), *self._like(listing)]
-        if listing.matches is None and listing.matches_provider is None:
+        conditions = [
+            *_reached(reach),
+            *self._asked(listing),
+            *self._like(listing),
+        ]
+        if listing.matches is None:
             total = self._connection.execute(
                 select(func.count()).select_from(SECRETS).where(*conditions),
             ).scalar_one()
@@ -60,18 +64,75 @@ class ListingRows(Rows):
                     listing.offset
                 )
             return Page([make_secret(row) for row in self._connection.execute(ordered)], total)
-        named = select(t.secret.c.id, t.secret.c.key, t.secrets_provider.c.name)
+        return self._page_of_matching(listing, conditions, listing.matches)
+
+    def _page_of_matching(
+        self, listing: Listing, conditions: Sequence[ColumnElement[bool]], matches: Callable[[str], bool]
+    ) -> Page:
+        """A page of those whose keys pass a test that SQL has no words for.
+
+        All keys are read for the total, but no more than the page is held: rows come in batches, and what
+        lies outside of it is only counted.
+        """
         rows = self._connection.execute(
-            named.select_from(SECRETS).where(*conditions).order_by(*self._order(listing))
+            select(t.secret.c.id, t.secret.c.key)
+            .select_from(SECRETS)
+            .where(*conditions)
+            .order_by(*self._order(listing)),
+            execution_options={"yield_per": _BATCH},
         )
-        key_fits, provider_fits = listing.matches, listing.matches_provider
-        ids = [
-            secret_id
-            for secret_id, key, provider in rows
-            if (key_fits is None or key_fits(key)) and (provider_fits is None or provider_fits(provider))
-        ]
-        end = None if listing.size is None else listing.offset + listing.size
-        return Page(self._by_ids(ids[listing.offset : end]), len(ids))
+        ids: list[str] = []
+        total = 0
+        for secret_id, key in rows:
+            if not matches(key):
+                continue
+            if total >= listing.offset and (listing.size is None or len(ids) < listing.size):
+                ids.append(secret_id)
+            total += 1
+        return Page(self._by_ids(ids), total)
+
+    def _asked(self, listing: Listing) -> list[ColumnElement[bool]]:
+        conditions = [self._holds(condition) for condition in listing.conditions]
+        for name, values in listing.equal.items():
+            storable = [value for value in values if not isinstance(value, str) or is_storable(value)]
+            conditions.append(_COLUMNS[name].in_(storable))
+        if listing.search:
+            conditions.append(
+                self._holds(
+                    Condition(Field.KEY, Likeness.CONTAINS, [listing.folded_search], any_case=True),
+                )
+            )
+        return conditions
+
+    def _holds(self, condition: Condition) -> ColumnElement[bool]:
+        """A condition in words that both databases take the same way: neither has wildcards in them."""
+        column = _COLUMNS[condition.field]
+        if condition.likeness is None:
+            return column.is_(None) if condition.negated else column.is_not(None)
+        texts = [text for text in condition.texts if is_storable(text)]
+        compared = self._lower(column) if condition.any_case else column
+        if condition.any_case:
+            texts = [text.lower() for text in texts]
+        if condition.likeness is Likeness.EQUAL:
+            like: ColumnElement[bool] = compared.in_(texts)
+        else:
+            like = or_(false(), *(self._is_like(compared, condition.likeness, text) for text in texts))
+        return or_(column.is_(None), not_(like)) if condition.negated else like
+
+    def _is_like(self, column: ColumnElement[Any], likeness: Likeness, text: str) -> ColumnElement[bool]:
+        match likeness:
+            case Likeness.STARTS:
+                return func.substr(column, 1, len(text)) == text
+            case Likeness.ENDS:
+                # Of a shorter one this is at most the whole, so never as long as the text.
+                return func.substr(column, func.length(column) - len(text) + 1) == text
+            case _:
+                find = func.strpos if self._postgresql else func.instr
+                return find(column, text) > 0
+
+    def _lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        # By the rules of no language: a Turkish database has another small I.
+        return func.lower(column.collate("C") if self._postgresql else column)
 
     def _like(self, listing: Listing) -> list[ColumnElement[bool]]:
         """What the patterns ask of the key, in its very case."""
@@ -110,7 +171,7 @@ def _whole() -> Select[Any]:
     return select(*SECRET_COLUMNS).select_from(SECRETS)
 
 
-def _conditions(reach: Reach, listing: Listing) -> list[ColumnElement[bool]]:
+def _reached(reach: Reach) -> list[ColumnElement[bool]]:
     own, administered = t.secret.c.owner_id == reach.user_id, reach.administered
     conditions: list[ColumnElement[bool]] = []
     if reach.tenants is not None:
@@ -118,18 +179,7 @@ def _conditions(reach: Reach, listing: Listing) -> list[ColumnElement[bool]]:
     if administered is not None:
         theirs = t.secret.c.tenant_id.in_(sorted(administered))
         conditions.append(or_(t.secret.c.visibility != "private", own, theirs))
-    for name, values in listing.equal.items():
-        storable = [value for value in values if not isinstance(value, str) or is_storable(value)]
-        conditions.append(_COLUMNS[name].in_(storable))
-    if listing.search:
-        conditions.append(_contains(listing.folded_search))
     return conditions
-
-
-def _contains(search: str) -> ColumnElement[bool]:
-    if not is_storable(search):
-        return false()
-    return func.lower(t.secret.c.key).like(f"%{_escaped(search)}%", escape="\\")
 
 
 def _escaped(text: str) -> str:

@@ -185,6 +185,8 @@ def test_all_tenants_are_judged_one_by_one(live: Live) -> None:
     assert sorted(entry["key"] for entry in exported) == ["mine_home", "shared_away"]
 
 
+BAD = (400, "bad_parameters_error")
+
 RULE = {"key": "key", "values": ["b_1"], "operator": "any_of", "type": "attribute"}
 
 
@@ -223,15 +225,39 @@ def test_searches(live: Live, body: dict[str, Any] | None, found: list[str]) -> 
         RULE | {"operator": "contains", "values": ["_1"]},
         RULE | {"operator": "is_not_empty"},
         RULE | {"values": []},
+        RULE | {"values": "b_1"},
+        RULE | {"values": [1]},
+        RULE | {"key": None},
+        RULE | {"more": 1},
+        {name: RULE[name] for name in ("key", "values", "operator")},
+        {},
+        [],
+        "key",
+        None,
     ],
 )
-def test_malformed_rules_are_told(shared: Live, rule: dict[str, Any]) -> None:
+def test_malformed_rules_are_told(shared: Live, rule: Any) -> None:  # noqa: ANN401 - JSON data
     """With the rule as it came, and the reason."""
     answer = shared.client()("POST", SEARCH, {"filter_rules": [rule]})
     told = answer.json()
     assert (answer.status_code, told["error_code"]) == (400, "invalid_filter_rule")
     assert told["err_filter_rule"] == rule
     assert told["err_reason"]
+
+
+def test_searches_are_bounded(each: Live) -> None:
+    """As many values as databases take are searched for; more are a bad parameter, and no error of theirs."""
+    each.world.secret("b_1")
+    admin = each.client()
+    many = [f"b_{number}" for number in range(70_000)]
+    for operator in ("any_of", "starts_with", "contains"):
+        rules = [RULE | {"operator": operator, "values": many[:500]}]
+        assert keys(admin.does("POST", SEARCH, {"filter_rules": rules})) == ["b_1"]
+        assert admin.refused("POST", SEARCH, {"filter_rules": [*rules, RULE]})[:2] == BAD
+    assert admin.refused("POST", SEARCH, {"filter_rules": [RULE] * 501})[:2] == BAD
+    assert keys(admin.does("POST", SEARCH, {"constraints": {"valid_values": many[:10_000]}})) == ["b_1"]
+    for name in ("valid_values", "tenants"):
+        assert admin.refused("POST", SEARCH, {"constraints": {name: many}})[:2] == BAD
 
 
 def test_export_and_import(live: Live) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core import policy
-from resolver.core.listing import EVERYTHING, Field, Listing, Order
+from resolver.core.listing import EVERYTHING, Condition, Field, Likeness, Listing, Order
 from resolver.core.model import Narrowing, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.errors import InvalidRequestError, NotPermittedError
@@ -179,6 +179,85 @@ def test_filtering_by_fields(world: World) -> None:
     assert keys(world.service.secrets.list(world.admin, "home", by_key).items) == ["h_tenant_u_0"]
     with pytest.raises(InvalidRequestError, match=r"are whole numbers from 0$"):
         Listing(offset=-1)
+
+
+CONDITIONS = {
+    Likeness.EQUAL: lambda text, other: text == other,
+    Likeness.CONTAINS: lambda text, other: other in text,
+    Likeness.STARTS: lambda text, other: text.startswith(other),
+    Likeness.ENDS: lambda text, other: text.endswith(other),
+}
+"""What each likeness means, in Python."""
+
+TEXTS = [
+    "",
+    "k",
+    "K",
+    "_",
+    "%",
+    "*",
+    "[k]",
+    "k_b",
+    "K_B",
+    "k_b.long",
+    ".",
+    "b",
+    "\\",
+    "'",
+    "é",
+    "\0",
+    "\ud800",
+]
+
+
+def holds(condition: Condition, text: str | None) -> bool:
+    """What a condition means of a text, in Python."""
+    if text is None:
+        return condition.negated
+    likeness = CONDITIONS[condition.likeness or Likeness.EQUAL]
+    texts = [other.lower() for other in condition.texts] if condition.any_case else condition.texts
+    compared = text.lower() if condition.any_case else text
+    return condition.negated != any(likeness(compared, other) for other in texts)
+
+
+def test_conditions_are_the_same_in_every_database(world: World) -> None:
+    """Each likeness with each text, alone and in twos, in any case or not, negated or not, as in Python."""
+    providers = {}
+    world.service.providers.create(world.admin, "home", "k_b", "local", {})
+    for number, key in enumerate(sorted(["k", "K", "k_b", "K_b", "kxb", "k.b", "ab", "k-a", "a.b.c"])):
+        providers[key] = None if number % 2 else "k_b"
+        world.service.secrets.create(world.admin, "home", key, "value", provider=providers[key])
+    found = 0
+    for likeness, text, more, any_case, negated in itertools.product(
+        Likeness, TEXTS, ([], ["K"]), (False, True), (False, True)
+    ):
+        for field in (Field.KEY, Field.PROVIDER):
+            condition = Condition(field, likeness, [text, *more], any_case, negated)
+            page = world.service.secrets.list(world.admin, "home", Listing(conditions=[condition], size=3))
+            asked = {key: key if field is Field.KEY else provider for key, provider in providers.items()}
+            want = [key for key, compared in asked.items() if holds(condition, compared)]
+            assert (keys(page.items), page.total) == (want[:3], len(want)), condition
+            found += len(want)
+    assert found > 1000
+    for negated in (False, True):
+        there = Listing(conditions=[Condition(Field.PROVIDER, None, negated=negated)])
+        want = [key for key, provider in providers.items() if (provider is None) is negated]
+        assert keys(world.service.secrets.list(world.admin, "home", there).items) == want
+
+
+def test_a_page_of_many_reads_no_more_than_itself(world: World) -> None:
+    """Whatever the conditions. Where a token's patterns have sets, all keys are read for the total."""
+    for number in range(60):
+        world.secret(f"k_{number:02}")
+    starts = Condition(Field.KEY, Likeness.STARTS, ["K"], any_case=True)
+    listing = Listing(size=5, offset=10, conditions=[starts])
+    globs, sets = (world.caller("admin", Narrowing(keys=(one,))) for one in ("k_*", "k_[0-5]*"))
+    for caller, most in ((world.admin, 5), (globs, 5), (sets, 65)):
+        with world.rows_read() as rows:
+            page = world.service.secrets.list(caller, "home", listing)
+        assert (page.total, keys(page.items)) == (60, [f"k_{number}" for number in range(10, 15)])
+        about = [row for row in rows if any(str(cell).startswith("k_") for cell in row)]
+        assert len(about) == most
 
 
 PATTERNS = [

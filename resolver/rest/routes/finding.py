@@ -1,8 +1,11 @@
 """Which secrets a list or a search is about: Cloudify's fields, filter rules and constraints."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
-from resolver.core.listing import Field, Order
+from pydantic import ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from resolver.core.listing import Condition, Field, Likeness, Order
 from resolver.core.model import check_key
 from resolver.errors import InvalidRequestError
 from resolver.rest.errors import BadFilterRuleError
@@ -24,14 +27,37 @@ FIELDS = {
 
 _BOOLEANS = {"true": True, "false": False}
 
+_MAX_VALUES = 500
+"""SQLite takes an expression of no more than 1000 levels, and each alternative is one."""
+
+_MAX_EQUAL = 10_000
+"""Each is a parameter of the statement, of which SQLite takes 32,766 and PostgreSQL 65,535."""
+
 
 class FilterRule(Body):
     """One rule of a search: all rules have to hold."""
+
+    model_config = ConfigDict(extra="forbid")
 
     key: str
     values: list[str]
     operator: str
     type: str
+
+
+def _read_rule(given: Any, read: ValidatorFunctionWrapHandler) -> FilterRule:  # noqa: ANN401 - JSON data
+    """A rule; BadFilterRuleError, with the rule as it came, when it is not even one by its shape."""
+    try:
+        rule: FilterRule = read(given)
+    except ValidationError:
+        raise BadFilterRuleError(given, _SHAPE) from None
+    return rule
+
+
+_SHAPE = "a rule has `key`, `values` (a list of texts), `operator` and `type`, and nothing else"
+
+AnyRule = Annotated[FilterRule, WrapValidator(_read_rule)]
+"""A rule of the right shape."""
 
 
 class NamePattern(Body):
@@ -52,8 +78,6 @@ class Constraints(Body):
 
 
 Equal = Mapping[Field, Sequence[str | int | bool]]
-Matches = Callable[[str], bool]
-ProviderMatches = Callable[[str | None], bool]
 
 
 def order_of(text: str) -> Order:
@@ -92,87 +116,81 @@ def wanted_fields(parameters: Iterable[tuple[str, str]]) -> Equal:
     return equal
 
 
-_TESTS: Mapping[str, Callable[[str, str], bool]] = {
-    "any_of": lambda text, value: text == value,
-    "not_any_of": lambda text, value: text != value,
-    "contains": lambda text, value: value in text,
-    "not_contains": lambda text, value: value not in text,
-    "starts_with": lambda text, value: text.lower().startswith(value.lower()),
-    "ends_with": lambda text, value: text.lower().endswith(value.lower()),
+_OPERATORS: Mapping[str, tuple[Likeness, bool]] = {
+    "any_of": (Likeness.EQUAL, False),
+    "contains": (Likeness.CONTAINS, False),
+    "starts_with": (Likeness.STARTS, True),
+    "ends_with": (Likeness.ENDS, True),
 }
+"""What each operator asks, and whether upper and lower case are the same to it; `not_` before one negates."""
+
+_NEGATED = ("not_any_of", "not_contains")
+
+_RULE_FIELDS = {"key": Field.KEY, "provider_name": Field.PROVIDER}
 
 
 def rules_match(
     rules: Sequence[FilterRule] | None, constraints: Constraints | None
-) -> tuple[Equal, Matches | None, ProviderMatches | None]:
-    """What rules or constraints ask of fields, of keys, and of providers' names.
+) -> tuple[Equal, Sequence[Condition]]:
+    """What rules or constraints ask of fields.
 
     Raises:
         BadFilterRuleError: a rule is malformed.
-        InvalidRequestError: a constraint is malformed.
+        InvalidRequestError: a constraint is malformed, or there are too many values.
     """
     if constraints is not None:
-        return (*_constrained(constraints), None)
-    tests: dict[str, list[ProviderMatches]] = {"key": [], "provider_name": []}
-    for rule in rules or ():
-        test = _test_of(rule)
-        tests[rule.key].append(test)
-    of_key, of_provider = tests["key"], tests["provider_name"]
-    return (
-        {},
-        (lambda key: all(test(key) for test in of_key)) if of_key else None,
-        (lambda name: all(test(name) for test in of_provider)) if of_provider else None,
-    )
+        return _constrained(constraints)
+    conditions = [_condition_of(rule) for rule in rules or ()]
+    if sum(max(1, len(condition.texts)) for condition in conditions) > _MAX_VALUES:
+        raise InvalidRequestError(f"filter rules have at most {_MAX_VALUES} values together")
+    return {}, conditions
 
 
-def _test_of(rule: FilterRule) -> ProviderMatches:
-    """The test that a rule makes of a word; what is not there is empty, and like no value."""
+def _condition_of(rule: FilterRule) -> Condition:
     if rule.type != "attribute":
-        raise BadFilterRuleError(rule.model_dump(), "secrets have no labels: the type is `attribute`")
-    if rule.key not in ("key", "provider_name"):
-        raise BadFilterRuleError(rule.model_dump(), "the key is `key` or `provider_name`")
+        raise _bad(rule, "secrets have no labels: the type is `attribute`")
+    field = _RULE_FIELDS.get(rule.key)
+    if field is None:
+        raise _bad(rule, "the key is `key` or `provider_name`")
     if rule.operator == "is_not_empty":
         if rule.values:
-            raise BadFilterRuleError(rule.model_dump(), "`is_not_empty` takes no values")
-        return bool
-    test = _TESTS.get(rule.operator)
-    if test is None:
-        known = ", ".join(_TESTS)
-        raise BadFilterRuleError(rule.model_dump(), f"the operator is one of {known}, is_not_empty")
+            raise _bad(rule, "`is_not_empty` takes no values")
+        return Condition(field, None)
+    if rule.operator not in (*_OPERATORS, *_NEGATED):
+        raise _bad(rule, f"the operator is one of {', '.join((*_OPERATORS, *_NEGATED))}, is_not_empty")
     if not rule.values:
-        raise BadFilterRuleError(rule.model_dump(), "the rule has no values")
+        raise _bad(rule, "the rule has no values")
     for value in rule.values:
         try:
             check_key(value, "value")
         except InvalidRequestError as error:
-            raise BadFilterRuleError(rule.model_dump(), error.message) from None
-    combine = all if rule.operator.startswith("not_") else any
-    return lambda text: combine(test(text or "", value) for value in rule.values)
+            raise _bad(rule, error.message) from None
+    likeness, any_case = _OPERATORS[rule.operator.removeprefix("not_")]
+    return Condition(field, likeness, rule.values, any_case, negated=rule.operator in _NEGATED)
 
 
-def _constrained(constraints: Constraints) -> tuple[Equal, Matches | None]:
+def _bad(rule: FilterRule, reason: str) -> BadFilterRuleError:
+    return BadFilterRuleError(rule.model_dump(), reason)
+
+
+def _constrained(constraints: Constraints) -> tuple[Equal, Sequence[Condition]]:
     equal: dict[Field, list[str | int | bool]] = {}
     if constraints.tenants is not None:
         equal[Field.TENANT] = list(constraints.tenants)
     if constraints.valid_values is not None:
         equal[Field.KEY] = list(constraints.valid_values)
+    if any(len(values) > _MAX_EQUAL for values in equal.values()):
+        raise InvalidRequestError(f"a constraint has at most {_MAX_EQUAL} values")
     pattern = constraints.name_pattern
     if pattern is None:
-        return equal, None
-    starts, ends, contains, equals = (
-        pattern.starts_with,
-        pattern.ends_with,
-        pattern.contains,
-        pattern.equals_to,
-    )
-    if all(text is None for text in (starts, ends, contains, equals)):
+        return equal, ()
+    likenesses = {
+        Likeness.STARTS: pattern.starts_with,
+        Likeness.ENDS: pattern.ends_with,
+        Likeness.CONTAINS: pattern.contains,
+        Likeness.EQUAL: pattern.equals_to,
+    }
+    given = {likeness: text for likeness, text in likenesses.items() if text is not None}
+    if not given:
         raise InvalidRequestError("`name_pattern` has none of starts_with, ends_with, contains, equals_to")
-    return (
-        equal,
-        lambda key: (
-            key.startswith(starts or "")
-            and key.endswith(ends or "")
-            and (contains or "") in key
-            and equals in (None, key)
-        ),
-    )
+    return equal, [Condition(Field.KEY, likeness, [text]) for likeness, text in given.items()]

@@ -14,7 +14,7 @@ from resolver.core.model import Secret, Visibility
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.rest.answers import Answer, nothing, page, read_json
 from resolver.rest.errors import IllegalActionError
-from resolver.rest.routes.finding import Constraints, FilterRule, order_of, rules_match, wanted_fields
+from resolver.rest.routes.finding import AnyRule, Constraints, order_of, rules_match, wanted_fields
 from resolver.rest.routes.queries import ListQueryDep, texts
 from resolver.rest.routes.shapes import SecretItem, SecretObject, VisibilityName, secret_item, secret_object
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
@@ -59,7 +59,7 @@ class NewVisibility(Body):
 class Search(Body):
     """What is searched for: one of the two, or nothing for everything."""
 
-    filter_rules: list[FilterRule] | None = None
+    filter_rules: list[AnyRule] | None = None
     constraints: Constraints | None = None
 
 
@@ -241,15 +241,14 @@ def search_secrets(
     asked = body or Search()
     if asked.filter_rules is not None and asked.constraints is not None:
         raise InvalidRequestError("filter rules and constraints were given", hint="give one of them")
-    equal, matches, matches_provider = rules_match(asked.filter_rules, asked.constraints)
+    equal, conditions = rules_match(asked.filter_rules, asked.constraints)
     listing = Listing(
         query.search,
         [order_of(text) for text in query.sort],
         query.offset,
         None if query.everything else query.size,
         equal,
-        matches,
-        matches_provider,
+        conditions,
     )
     found = service.secrets.list(caller, tenant, listing)
     filtered = None
