@@ -1,0 +1,31 @@
+"""What the service needs of the edges: a store, a cipher, password hashes. Protocols and records only."""
+
+from resolver.core.ports.audit import AuditEnd
+from resolver.core.ports.ciphers import Cipher, DataKey, PasswordHasher, WrappingKey
+from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
+from resolver.core.ports.people import Holding, StoredConsoleSession, StoredToken, StoredUser, count_holdings
+from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
+from resolver.core.ports.store import Session, Store
+
+__all__ = [
+    "AuditEnd",
+    "Cipher",
+    "DataKey",
+    "DataKeyState",
+    "Holding",
+    "PasswordHasher",
+    "RootKeyState",
+    "SealedToken",
+    "Session",
+    "Store",
+    "StoredConsoleSession",
+    "StoredDataKey",
+    "StoredElsewhere",
+    "StoredProvider",
+    "StoredSecret",
+    "StoredToken",
+    "StoredUser",
+    "StoredVersion",
+    "WrappingKey",
+    "count_holdings",
+]

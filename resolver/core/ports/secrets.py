@@ -1,0 +1,132 @@
+"""Secrets, their versions and their providers, as a store keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from resolver.core.listing import Listing, Page, Reach
+    from resolver.core.model import Secret
+    from resolver.core.providers import Provider
+
+
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
+class StoredSecret:
+    """A secret with the token of its current version."""
+
+    secret: Secret
+    data_key_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of a secret, with its token.
+
+    Args:
+        secret_id: whose version it is.
+        version: its number.
+        data_key_id: the key that encrypts the token.
+        token: the encrypted value.
+        created_at: UTC time.
+        created_by: the name of the user who made it, or the id of one who was deleted.
+    """
+
+    secret_id: str
+    version: int
+    data_key_id: str
+    token: str = field(repr=False)
+    created_at: str
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A secrets provider as stored.
+
+    Args:
+        provider: what may be known of it.
+        data_key_id: the data key that sealed its connection parameters; None when it has none.
+        token: its sealed connection parameters; None when it has none.
+    """
+
+    provider: Provider
+    data_key_id: str | None
+    token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredElsewhere:
+    """A secret whose value is kept with a provider, and what its provider is asked with.
+
+    Args:
+        secret_id: the secret's id.
+        stored: the provider, which is not of the type `local`.
+        options_key_id: the data key that sealed its provider options; None when it has none.
+        options: its sealed provider options; None when it has none.
+    """
+
+    secret_id: str
+    stored: StoredProvider
+    options_key_id: str | None
+    options: str | None = field(repr=False)
+
+
+class SecretSession(Protocol):
+    """The part of a transaction about secrets and providers."""
+
+    def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
+        """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
+
+    def page(self, reach: Reach, listing: Listing) -> Page:
+        """The part of a list that is asked for, with the number of all that the caller may see."""
+
+    def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
+        """The versions of secrets, in the order of their numbers."""
+
+    def drop_versions(self, secret_id: str, up_to: int) -> None:
+        """Delete a secret's versions up to a number."""
+
+    def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
+        """Store a secret with its first version; ConflictError when its key is taken."""
+
+    def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
+        """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
+
+    def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
+        """Store a later version that was made elsewhere; numbers in between may be missing."""
+
+    def change_secret(self, secret: Secret, newer: Secret) -> None:
+        """Change everything but key, tenant and value, from what `secret` has.
+
+        ConflictError when a global key would collide, or another writer was quicker.
+        """
+
+    def delete_secret(self, secret: Secret) -> None:
+        """Delete a secret with all its versions; ConflictError when another writer was quicker."""
+
+    def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
+        """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+
+    def add_provider(self, stored: StoredProvider) -> None:
+        """Store a provider; ConflictError when its tenant has one of this name."""
+
+    def change_provider(self, stored: StoredProvider, since: str) -> None:
+        """Change a provider that was last changed at `since`; ConflictError when another was quicker."""
+
+    def delete_provider(self, provider_id: str) -> None:
+        """Delete a provider that no secret is kept with; the database refuses one that still has any."""
+
+    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+        """Those of the secrets whose values are kept with providers."""
+
+    def set_provider(
+        self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None
+    ) -> None:
+        """Say which provider a secret is kept with, and its sealed options for that."""
+
+    def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Tenant and key of some of the secrets that are kept with a provider."""
