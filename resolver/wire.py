@@ -35,6 +35,11 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:.]+\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 _CHUNK = 64 * 1024
 
+_NAME_CODES = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH, whose messages repeat the name."""
+
+_OTHER_NAME = "the certificate is for another name"
+
 
 class WireError(UnavailableError):
     """A server can't be reached, is not who it should be, or gives no proper answer.
@@ -202,7 +207,7 @@ def exchange(
     except ssl.SSLCertVerificationError as error:
         raise UntrustedError(
             origin,
-            f"is not trusted: {error.verify_message}",
+            f"is not trusted: {_OTHER_NAME if error.verify_code in _NAME_CODES else error.verify_message}",
             "give the authority that signed its certificate",
             sent=False,
         ) from None

@@ -300,7 +300,13 @@ class Providers:
             return known.check(given)
         credentials = known.credentials & given.keys()
         base = {name: text for name, text in kept.items() if not credentials or name not in known.credentials}
-        checked = known.check({**base, **given})
+        try:
+            checked = known.check({**base, **given})
+        except NotPermittedError as error:  # which says where the stored destination is
+            raise NotPermittedError(
+                f"the destination of secrets provider {stored.provider.name!r} is not allowed",
+                hint=error.hint,
+            ) from None
         moved = [
             name
             for name in sorted(kept.keys() | checked.keys())

@@ -259,7 +259,12 @@ def test_a_server_that_is_not_trusted_gets_no_credentials(tmp_path: Path) -> Non
             (
                 "named.example",
                 {"ca_cert": authority},
-                Missed("it is not trusted: Hostname mismatch, certificate is not valid for 'named.example'."),
+                Missed("it is not trusted: the certificate is for another name"),  # which is not told
+            ),
+            (
+                "127.0.0.2",
+                {"ca_cert": authority},
+                Missed("it is not trusted: the certificate is for another name"),
             ),
             ("127.0.0.1", {"ca_cert": authority}, SecretValue("1")),
         ):

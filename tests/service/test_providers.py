@@ -16,6 +16,8 @@ from resolver.errors import (
     NotFoundError,
     NotPermittedError,
 )
+from resolver.providers import make_types, parse_allow_list
+from resolver.service import Service
 from tests.peer import Peer, answer, serving
 from tests.rest.test_serve import make_certificate
 
@@ -221,6 +223,28 @@ def test_a_destination_that_is_not_allowed_is_refused(embedded: World) -> None:
             attempt()
     with pytest.raises(InvalidRequestError, match="there is no such type of secrets provider"):
         service.create(embedded.admin, "home", "v", "ldap", {})
+
+
+def test_a_stored_destination_is_not_told(embedded: World, vault: Peer) -> None:
+    """Once it is not allowed any more, changes and tests are refused in words that do not say where it is."""
+    _create(embedded, vault)
+    strict = Service(
+        embedded.store,
+        embedded.ring,
+        lambda: embedded.passwords,
+        embedded.clock,
+        provider_types=lambda: make_types(parse_allow_list(["vault.example"])),
+    )
+    user = embedded.user("u", home=TenantRole.USER)
+    told = r"^the destination of secrets provider 'v' is not allowed$"
+    for attempt in (
+        lambda: strict.providers.update(user, "home", "v", visibility=Visibility.TENANT),
+        lambda: strict.providers.update(user, "home", "v", parameters={"path": "x"}),
+        lambda: strict.providers.test(user, "home", name="v"),
+        lambda: strict.providers.test(user, "home", name="v", parameters={"token": "mine"}),
+    ):
+        with pytest.raises(NotPermittedError, match=told):
+            attempt()
 
 
 def test_visibility_of_providers(world: World, vault: Peer) -> None:
