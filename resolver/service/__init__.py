@@ -17,6 +17,7 @@ from resolver.service.gate import Gate
 from resolver.service.keys import Keys
 from resolver.service.manage import Secrets
 from resolver.service.moving import Moving
+from resolver.service.part import Shared
 from resolver.service.providers import Providers
 from resolver.service.rows import Opener
 from resolver.service.rules import DEFAULT_RULES, Rules
@@ -80,20 +81,28 @@ class Service:
         self._clock = clock
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
-        opener = Opener(cipher, self.trail)
-        elsewhere = Elsewhere(cipher, self.trail, provider_types)
-        self.use = Use(store, self.gate, self.trail, opener, elsewhere, clock, rules)
-        self.secrets = Secrets(store, cipher, self.gate, self.trail, opener, elsewhere, clock, rules)
-        self.moving = Moving(store, cipher, self.gate, self.trail, opener, elsewhere, clock, rules)
-        self.providers = Providers(store, cipher, self.gate, self.trail, clock, elsewhere)
-        self.tenants = Tenants(store, cipher, self.gate, self.trail, clock)
-        self.users = Users(store, self.gate, self.trail, clock)
-        self.tokens = Tokens(store, self.gate, self.trail, clock)
-        self.sessions = Sessions(store, self.gate, self.trail, clock)
-        self.usage = UsageReport(store, self.gate, self.trail, clock)
-        self.where_used = WhereUsed(store, self.gate, self.trail, clock)
-        self.setup = Setup(store, cipher, self.gate, self.tenants, self.secrets, self.tokens, clock)
-        self.keys = Keys(store, cipher, self.gate, self.trail, clock)
+        shared = Shared(
+            store,
+            cipher,
+            self.gate,
+            self.trail,
+            Opener(cipher, self.trail),
+            Elsewhere(cipher, self.trail, provider_types),
+            clock,
+            rules,
+        )
+        self.use = Use(shared)
+        self.secrets = Secrets(shared)
+        self.moving = Moving(shared)
+        self.providers = Providers(shared)
+        self.tenants = Tenants(shared)
+        self.users = Users(shared)
+        self.tokens = Tokens(shared)
+        self.sessions = Sessions(shared)
+        self.usage = UsageReport(shared)
+        self.where_used = WhereUsed(shared)
+        self.setup = Setup(shared, self.tenants, self.secrets, self.tokens)
+        self.keys = Keys(shared)
 
     def check_ready(self) -> None:
         """Check that the store can be read, and that the root key that wraps its keys is at hand.

@@ -15,18 +15,15 @@ from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.changes import Changes, days_after
 from resolver.service.gate import MemberRefusedError
 from resolver.service.incoming import Entry, EntryError, Judge, Run, refused, tenant_not_found
+from resolver.service.part import ServicePart
 from resolver.service.rows import active_data_key, value_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, Session, Store
-    from resolver.service.elsewhere import Elsewhere
-    from resolver.service.gate import Gate
-    from resolver.service.rows import Opener
-    from resolver.service.rules import Rules
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
+    from resolver.service.part import Shared
 
 _KEPT_ELSEWHERE = MovedVersion(1, SecretValue(""))
 """What is sealed in this store for a value that a provider has."""
@@ -35,41 +32,17 @@ BATCH = 200
 """How many entries go into one transaction."""
 
 
-class Arrivals:
+class Arrivals(ServicePart):
     """Imports secrets.
 
     Args:
-        store: where they are kept.
-        cipher: encrypts.
-        gate: lets callers in.
-        trail: records every change, and every value that leaves.
-        opener: decrypts.
-        elsewhere: keeps secrets with providers.
-        clock: gives the time as it is stored.
-        rules: what holds for the whole store.
+        shared: what all parts share.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        opener: Opener,
-        elsewhere: Elsewhere,
-        clock: Callable[[], str],
-        rules: Rules,
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._opener = opener
-        self._clock = clock
-        self._rules = rules
-        self._elsewhere = elsewhere
-        self._judge = Judge(gate, elsewhere)
-        self._changes = Changes(store, cipher, gate, trail, clock, rules)
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self._judge = Judge(shared.gate, shared.elsewhere)
+        self._changes = Changes(shared)
 
     def import_(
         self,

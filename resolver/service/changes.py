@@ -20,16 +20,14 @@ from resolver.errors import (
     NotPermittedError,
 )
 from resolver.service.gate import MemberRefusedError, demand_key, not_found, not_permitted
+from resolver.service.part import ServicePart
 from resolver.service.rows import active_data_key, look_up, value_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
-    from resolver.core.ports import Cipher, Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.rules import Rules
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +40,8 @@ class Change:
     permission: Permission
 
 
-class Changes:
-    """Makes changes of secrets.
-
-    Args:
-        store: where they are kept.
-        cipher: encrypts.
-        gate: lets callers in.
-        trail: records every change.
-        clock: gives the time as it is stored.
-        rules: what holds for the whole store.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        clock: Callable[[], str],
-        rules: Rules,
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._rules = rules
-        self.clock = clock
+class Changes(ServicePart):
+    """Makes changes of secrets."""
 
     @contextlib.contextmanager
     def changing(self, caller: Caller, permission: Permission, tenant: str, key: str) -> Iterator[Change]:
@@ -110,7 +83,7 @@ class Changes:
 
     def add_version(self, session: Session, secret: Secret, value: SecretValue, caller: Caller) -> Secret:
         """Give a secret a new value; the secret as it is then. Versions beyond those to keep are dropped."""
-        at = self.clock()
+        at = self._clock()
         newer = replace(
             secret,
             version=secret.version + 1,

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.permissions import Permission
 from resolver.errors import NotFoundError, RootKeyError, StoreError
+from resolver.service.part import ServicePart
 from resolver.service.rotation import Rotation, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, DataKeyState, Session, Store
-    from resolver.service.gate import Gate
+    from resolver.core.ports import DataKeyState, Session
     from resolver.service.rotation import Progress
-    from resolver.service.trail import Trail
 
 _MAX_RECORDED = 100
 """Most unreadable things of one run that get an audit record each."""
@@ -91,25 +90,8 @@ class Rotated:
     unreadable: Sequence[tuple[str, str, str]]
 
 
-class Keys:
-    """What sys_admins do with keys.
-
-    Args:
-        store: where they are kept.
-        cipher: the key ring.
-        gate: lets callers in.
-        trail: records what is done.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(
-        self, store: Store, cipher: Cipher, gate: Gate, trail: Trail, clock: Callable[[], str]
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class Keys(ServicePart):
+    """What sys_admins do with keys."""
 
     def status(self, caller: Caller) -> KeysStatus:
         """All root keys and data keys, and what depends on each.

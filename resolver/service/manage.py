@@ -159,7 +159,7 @@ class Secrets(Versions):
         rotate_after: int | None = None,
     ) -> Secret:
         """A secret that is the caller's, before it is stored."""
-        at = self._changes.clock()
+        at = self._clock()
         return Secret(
             id=str(uuid.uuid4()),
             key=key,
@@ -339,7 +339,7 @@ class Secrets(Versions):
                     demand_here(change.session, newer)
                     _demand_checked(secret.schema, checked_for)
                 if checked is None or newer != secret:
-                    newer = replace(newer, updated_at=self._changes.clock())
+                    newer = replace(newer, updated_at=self._clock())
                     change.session.change_secret(secret, newer)
                 if checked is not None:
                     return self._store_version(change, newer, checked)

@@ -16,16 +16,14 @@ from resolver.core.providers import Provider, ProviderInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.elsewhere import look_elsewhere
 from resolver.service.gate import not_permitted
+from resolver.service.part import ServicePart
 from resolver.service.rows import active_data_key, look_up, open_mapping, provider_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller, Tenant
-    from resolver.core.ports import Cipher, Session, Store
-    from resolver.service.elsewhere import Elsewhere
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Cipher, Session
 
 _MAX_LISTED = 10
 
@@ -53,33 +51,8 @@ def open_parameters(session: Session, cipher: Cipher, stored: StoredProvider) ->
     return open_mapping(cipher, session.data_keys([stored.data_key_id]), place, stored.token)
 
 
-class Providers:
-    """The secrets providers of all tenants.
-
-    Args:
-        store: where they are kept.
-        cipher: encrypts their connection parameters.
-        gate: lets callers in.
-        trail: records every change and every test.
-        clock: gives the time as it is stored.
-        elsewhere: knows the types of providers.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        clock: Callable[[], str],
-        elsewhere: Elsewhere,
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
-        self._elsewhere = elsewhere
+class Providers(ServicePart):
+    """The secrets providers of all tenants."""
 
     def create(
         self,

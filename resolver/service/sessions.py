@@ -11,7 +11,6 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
@@ -19,13 +18,7 @@ from resolver.core.ports import StoredConsoleSession
 from resolver.core.times import later
 from resolver.errors import AuthenticationError
 from resolver.service.gate import demand_unnarrowed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from resolver.core.ports import Store
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+from resolver.service.part import ServicePart
 
 IDLE = timedelta(minutes=30)
 """How long a session lasts without a request."""
@@ -63,21 +56,8 @@ def csrf_token(secret: str) -> str:
     return hmac.new(secret.encode(), b"blueprint-resolver console", hashlib.sha256).hexdigest()
 
 
-class Sessions:
-    """The sessions of all users.
-
-    Args:
-        store: where they are kept.
-        gate: identifies who logs in.
-        trail: records logins and logouts.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(self, store: Store, gate: Gate, trail: Trail, clock: Callable[[], str]) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class Sessions(ServicePart):
+    """The sessions of all users."""
 
     def open(self, *, username: str = "", password: str = "", token: str = "") -> OpenedSession:
         """Log in, with user name and password or with a token that is not narrowed.

@@ -7,48 +7,33 @@ from typing import TYPE_CHECKING
 
 from resolver.core.model import UNNARROWED, Caller, User, check_key
 from resolver.core.permissions import SystemRole
+from resolver.service.part import ServicePart
 from resolver.service.users import check_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from resolver.core.ports import Cipher, Store
-    from resolver.service.gate import Gate
     from resolver.service.manage import Secrets
+    from resolver.service.part import Shared
     from resolver.service.tenants import Tenants
     from resolver.service.tokens import Tokens
 
 
-class Setup:
+class Setup(ServicePart):
     """The first request of a store.
 
     Args:
-        store: what to fill.
-        cipher: makes the system key.
-        gate: hashes the password.
+        shared: what all parts share.
         tenants: makes the first tenant.
         secrets: stores the first secrets.
         tokens: makes the first token.
-        clock: gives the time as it is stored.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        tenants: Tenants,
-        secrets: Secrets,
-        tokens: Tokens,
-        clock: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
+    def __init__(self, shared: Shared, tenants: Tenants, secrets: Secrets, tokens: Tokens) -> None:
+        super().__init__(shared)
         self._tenants = tenants
         self._secrets = secrets
         self._tokens = tokens
-        self._clock = clock
 
     def initialise(
         self,

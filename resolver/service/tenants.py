@@ -14,41 +14,16 @@ from resolver.core.ports import count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
 from resolver.service.gate import demand_unnarrowed
 from resolver.service.lookup import find_tenant, find_user, tell
+from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from resolver.core.model import Caller
     from resolver.core.permissions import TenantRole
-    from resolver.core.ports import Cipher, Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
 
 
-class Tenants:
-    """The tenants, and who belongs to them.
-
-    Args:
-        store: where they are kept.
-        cipher: makes the data keys of new tenants.
-        gate: lets callers in.
-        trail: records every change.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        clock: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._cipher = cipher
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class Tenants(ServicePart):
+    """The tenants, and who belongs to them."""
 
     def create(self, caller: Caller, name: str) -> Tenant:
         """Make a tenant with a data key of its own; ConflictError when the name is taken."""

@@ -19,40 +19,18 @@ from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.service.gate import demand_unnarrowed, not_permitted
 from resolver.service.lookup import find_user
+from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from resolver.core.ports import Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256
 _MAX_NARROWING = 100
 
 
-class Tokens:
-    """The access tokens of all users.
-
-    Args:
-        store: where they are kept.
-        gate: lets callers in.
-        trail: records every change.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        gate: Gate,
-        trail: Trail,
-        clock: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class Tokens(ServicePart):
+    """The access tokens of all users."""
 
     def create(
         self,

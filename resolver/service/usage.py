@@ -11,15 +11,12 @@ from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Caller
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
 from resolver.core.times import parse_time
+from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from resolver.core.audit import AuditRecord
     from resolver.core.model import Tenant
-    from resolver.core.ports import Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
 
 DEFAULT_DAYS = 90
 """How far back one looks when nothing else is said."""
@@ -57,21 +54,8 @@ _PERMISSIONS = frozenset(Permission)
 _MAX_KEYS = 10
 
 
-class UsageReport:
-    """Compares what is permitted with what was done.
-
-    Args:
-        store: where tenants, users and tokens are kept.
-        gate: lets callers in.
-        trail: tells what was done.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(self, store: Store, gate: Gate, trail: Trail, clock: Callable[[], str]) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class UsageReport(ServicePart):
+    """Compares what is permitted with what was done."""
 
     def unused(self, caller: Caller, tenant: str, since: str = "") -> Usage:
         """What was not used in a tenant since a time, by default 90 days ago.

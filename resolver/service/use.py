@@ -14,21 +14,20 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
 from resolver.errors import NotPermittedError
-from resolver.service.elsewhere import Elsewhere, Kept, look_elsewhere
-from resolver.service.gate import Gate, MemberRefusedError
-from resolver.service.rows import Opener, look_up
+from resolver.service.elsewhere import Kept, look_elsewhere
+from resolver.service.gate import MemberRefusedError
+from resolver.service.part import ServicePart
+from resolver.service.rows import look_up
 from resolver.service.trail import decided, named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.answers import Wanted
     from resolver.core.intrinsic import Origin
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Store, StoredSecret
+    from resolver.core.ports import StoredSecret
     from resolver.core.resolve import CallSite
-    from resolver.service.rules import Rules
-    from resolver.service.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +74,8 @@ class Claim:
     may_use_hidden: bool = True
 
 
-class Use:
-    """Obtains values for blueprints.
-
-    Args:
-        store: where secrets are kept.
-        gate: lets callers in.
-        trail: records each use before it happens.
-        opener: decrypts.
-        elsewhere: fetches what is kept with providers.
-        clock: gives the time as it is stored.
-        rules: what holds for the whole store.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        gate: Gate,
-        trail: Trail,
-        opener: Opener,
-        elsewhere: Elsewhere,
-        clock: Callable[[], str],
-        rules: Rules,
-    ) -> None:
-        self._clock = clock
-        self._rules = rules
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._opener = opener
-        self._elsewhere = elsewhere
+class Use(ServicePart):
+    """Obtains values for blueprints."""
 
     def use(
         self,

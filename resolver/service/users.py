@@ -16,13 +16,12 @@ from resolver.core.ports import count_holdings
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.service.gate import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed, not_permitted
 from resolver.service.lookup import find_user, tell
+from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from resolver.core.ports import Holding, Session, Store, StoredUser
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Holding, Session, StoredUser
 
 
 def check_password(password: str) -> str:
@@ -32,27 +31,8 @@ def check_password(password: str) -> str:
     return password
 
 
-class Users:
-    """The users.
-
-    Args:
-        store: where they are kept.
-        gate: lets callers in, and hashes passwords.
-        trail: records every change.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        gate: Gate,
-        trail: Trail,
-        clock: Callable[[], str],
-    ) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class Users(ServicePart):
+    """The users."""
 
     def create(
         self,

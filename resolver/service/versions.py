@@ -12,53 +12,29 @@ from resolver.core.ports import StoredSecret
 from resolver.errors import ConflictError, NotFoundError
 from resolver.service.changes import Changes, demand_here, demand_version
 from resolver.service.gate import demand_key, not_found
+from resolver.service.part import ServicePart
 from resolver.service.rows import LOOKS, look_up
 from resolver.value_schema import check_against
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from resolver.core.model import Caller, Secret, SecretValue
-    from resolver.core.ports import Cipher, Store, StoredDataKey, StoredVersion
+    from resolver.core.ports import StoredDataKey, StoredVersion
     from resolver.service.changes import Change
-    from resolver.service.elsewhere import Elsewhere
-    from resolver.service.gate import Gate
-    from resolver.service.rows import Opener
-    from resolver.service.rules import Rules
-    from resolver.service.trail import Trail
+    from resolver.service.part import Shared
 
 
-class Versions:
+class Versions(ServicePart):
     """The versions of secrets.
 
     Args:
-        store: where they are kept.
-        cipher: encrypts.
-        gate: lets callers in.
-        trail: records every change, and every value that is shown.
-        opener: decrypts.
-        elsewhere: fetches what is kept with providers.
-        clock: gives the time as it is stored.
-        rules: what holds for the whole store.
+        shared: what all parts share.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        cipher: Cipher,
-        gate: Gate,
-        trail: Trail,
-        opener: Opener,
-        elsewhere: Elsewhere,
-        clock: Callable[[], str],
-        rules: Rules,
-    ) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._opener = opener
-        self._elsewhere = elsewhere
-        self._changes = Changes(store, cipher, gate, trail, clock, rules)
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self._changes = Changes(shared)
 
     def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
         """Who gave a secret which version, and when; no values. Oldest first.

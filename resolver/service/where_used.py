@@ -12,16 +12,15 @@ from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.times import later
+from resolver.service.part import ServicePart
 from resolver.service.rows import look_up
 from resolver.service.usage import DEFAULT_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret
-    from resolver.core.ports import Session, Store
-    from resolver.service.gate import Gate
-    from resolver.service.trail import Trail
+    from resolver.core.ports import Session
 
 MAX_USES = 500
 """Most lines of a list of uses; the latest ones."""
@@ -98,21 +97,8 @@ class TenantUses:
     blueprints: int
 
 
-class WhereUsed:
-    """Reads uses out of the audit trail.
-
-    Args:
-        store: finds the secrets.
-        gate: lets callers in.
-        trail: tells what was done.
-        clock: gives the time as it is stored.
-    """
-
-    def __init__(self, store: Store, gate: Gate, trail: Trail, clock: Callable[[], str]) -> None:
-        self._store = store
-        self._gate = gate
-        self._trail = trail
-        self._clock = clock
+class WhereUsed(ServicePart):
+    """Reads uses out of the audit trail."""
 
     def secret(self, caller: Caller, tenant: str, key: str) -> SecretUses:
         """Where a secret of a tenant was used in the last 90 days.
