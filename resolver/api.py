@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from resolver.bare import bare_errors
 from resolver.blueprint.context_file import make_context
 from resolver.config import Settings
+from resolver.core.closing import Closing
 from resolver.core.context import Context
 from resolver.core.values import GivenInput
 from resolver.errors import UsageError
@@ -18,14 +19,13 @@ from resolver.run_secrets import RunSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from resolver.core.model import Caller
     from resolver.opening import AnyService
     from resolver.resolved import ResolvedBlueprint
 
 
-class Resolver:
+class Resolver(Closing):
     """An open store, to resolve blueprints with.
 
     Several threads may use one at the same time, each with callers of its own: a caller is an argument, never
@@ -42,17 +42,6 @@ class Resolver:
 
     def __repr__(self) -> str:
         return "Resolver(closed)" if self._opened is None else "Resolver(open)"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give back the database's connections, and drop the keys. Closing twice does nothing.

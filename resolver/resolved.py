@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from resolver.bare import bare_errors
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
+from resolver.core.closing import Closing
 from resolver.core.walk import rebuild
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from resolver.core.document import Position
     from resolver.core.values import Placement
@@ -26,7 +26,7 @@ class Use:
     version: int
 
 
-class ResolvedBlueprint:
+class ResolvedBlueprint(Closing):
     """A blueprint with the values in their places, in memory. Its repr shows no value.
 
     In a `with` statement it drops the values at the end of the block; what was taken out of it by then is the
@@ -58,17 +58,6 @@ class ResolvedBlueprint:
         self.uses = uses
         """The secrets that this blueprint used, by key, with their versions. Keys that came out of another
         secret's value are left out."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
         raise TypeError("a resolved blueprint can't be pickled: it holds secret values")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from resolver.bare import bare_errors
+from resolver.core.closing import Closing
 from resolver.core.intrinsic import GET_SECRET, WRITTEN, Origin
 from resolver.core.policy import Verdict
 from resolver.core.resolve import Call, KeyUse
@@ -16,7 +17,6 @@ from resolver.errors import NotFoundError, NotPermittedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from resolver.core.document import Path, Position
     from resolver.core.model import Caller, SecretValue
@@ -47,7 +47,7 @@ class PlanSource:
         return ""
 
 
-class RunSecrets:
+class RunSecrets(Closing):
     """Secrets by key, for one caller in one tenant, in memory until they are closed.
 
     Keys that stand in the documents it was told to expect are obtained together, once the first value is
@@ -75,17 +75,6 @@ class RunSecrets:
 
     def __repr__(self) -> str:
         return f"RunSecrets({self._name!r}, tenant={self._tenant!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Drop the values. Closing twice does nothing."""

@@ -9,14 +9,14 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from resolver.core.closing import Closing
 from resolver.delivery import watcher
 from resolver.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 _F_SETPIPE_SZ = 1031  # <linux/fcntl.h>
 _LARGEST_PIPE = 1 << 20  # pipe(7), /proc/sys/fs/pipe-max-size
@@ -34,7 +34,7 @@ def folders(environ: Mapping[str, str]) -> list[str]:
     return [*found, *(path for path in (tempfile.gettempdir(),) if path not in found)]
 
 
-class PrivateFolder:
+class PrivateFolder(Closing):
     """A folder with FIFOs, which a process of its own removes when this one is gone.
 
     To be made before anything is decrypted: a forked process inherits what there is.
@@ -83,17 +83,6 @@ class PrivateFolder:
         except OSError as error:
             self._end()
             raise UnavailableError(f"the folder for a FIFO can't be opened: {error.strerror}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def feed(self, name: str, text: bytes) -> None:
         """Give a text to whoever opens a FIFO next, from a thread of its own.

@@ -10,20 +10,19 @@ Needs `cloudify-common`, tried with 7.0.5: `pip install 'blueprint-resolver[clou
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from dsl_parser import exceptions, tasks
 from dsl_parser.utils import get_function
 
 from resolver.bare import bare_errors
+from resolver.core.closing import Closing
 from resolver.core.intrinsic import GET_SECRET, call_name
 from resolver.core.telling import tells
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.orchestrators.cloudify_local import FileStorage, InMemoryStorage
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from resolver.api import Resolver
     from resolver.core.model import Caller
 
@@ -68,7 +67,7 @@ class CloudifySecret:
         return self._secrets.reveal(self.key)
 
 
-class CloudifySecrets:
+class CloudifySecrets(Closing):
     """The secrets of one Cloudify deployment, in memory until they are closed.
 
     Args:
@@ -80,17 +79,6 @@ class CloudifySecrets:
 
     def __init__(self, resolver: Resolver, *, tenant: str, caller: Caller, name: str = "cloudify") -> None:
         self._run = resolver.run_secrets(name, tenant=tenant, caller=caller)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Drop the values."""
