@@ -13,17 +13,20 @@ from resolver.core.model import SecretValue, check_value
 from resolver.core.providers import LOCAL, Missed, Wanted
 from resolver.errors import InvalidRequestError, TokenError
 from resolver.service.rows import active_data_key, open_mapping, options_place, provider_place
+from resolver.service.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import Cipher, Session, StoredDataKey, StoredElsewhere, StoredProvider
-    from resolver.core.providers import ProviderType
+    from resolver.core.providers import Provider, ProviderType
     from resolver.service.trail import Trail
 
 _AT_ONCE = 8
 """How many providers are asked at a time."""
+
+_TURNED_AWAY = "it takes long to answer, and others wait for it already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class Elsewhere:
         cipher: opens connection parameters and options.
         trail: where a token that does not open is recorded.
         make_types: makes the types of providers, by name, once one is needed.
+
+    Attributes:
+        turns: who asks which provider now.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Elsewhere:
         self._cipher = cipher
         self._trail = trail
         self._make_types = make_types
+        self.turns = Turns()
 
     @functools.cached_property
     def types(self) -> Mapping[str, ProviderType]:
@@ -110,8 +117,8 @@ class Elsewhere:
             TokenError: connection parameters or options do not open.
         """
         asks = [
-            functools.partial(self._ask, parameters, wanted, kind, hops)
-            for kind, parameters, wanted in self._grouped(caller, home, kept)
+            functools.partial(self._ask, provider, parameters, wanted, hops)
+            for provider, parameters, wanted in self._grouped(caller, home, kept)
         ]
         return _together(asks)
 
@@ -125,21 +132,21 @@ class Elsewhere:
     ) -> Mapping[str, SecretValue | Missed]:
         """What providers would not give, found out without asking for any secret: only those that fail."""
         asks = [
-            functools.partial(self._probe, parameters, wanted, kind)
-            for kind, parameters, wanted in self._grouped(caller, home, kept)
+            functools.partial(self._probe, provider, parameters, wanted)
+            for provider, parameters, wanted in self._grouped(caller, home, kept)
         ]
         return _together(asks)
 
     def _grouped(
         self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
-    ) -> Iterable[tuple[str, Mapping[str, str], Mapping[str, Wanted]]]:
-        """For each provider its type, its parameters, and what is wanted of it."""
-        groups: dict[str, tuple[str, Mapping[str, str], dict[str, Wanted]]] = {}
+    ) -> Iterable[tuple[Provider, Mapping[str, str], Mapping[str, Wanted]]]:
+        """Each provider, with its parameters and what is wanted of it."""
+        groups: dict[str, tuple[Provider, Mapping[str, str], dict[str, Wanted]]] = {}
         for key, one in kept.items():
             provider = one.row.stored.provider
             with self._noting_unreadable(caller, home, one):
                 if provider.id not in groups:
-                    groups[provider.id] = (provider.kind, self._parameters(one), {})
+                    groups[provider.id] = (provider, self._parameters(one), {})
                 groups[provider.id][2][key] = Wanted(one.secret.key, self._options(one))
         return groups.values()
 
@@ -170,18 +177,26 @@ class Elsewhere:
         place = options_place(kept.secret, row.options_key_id)
         return open_mapping(self._cipher, kept.data_keys, place, row.options)
 
+    def test(self, kind: str, parameters: Mapping[str, str], provider_id: str = "") -> bool:
+        """Whether a provider answers, a stored one when its id is given; not when too many wait for it."""
+        with self.turns.take(provider_id) as taken:
+            return taken and self.type(kind).test(parameters)
+
     def _ask(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], kind: str, hops: int
+        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
     ) -> Mapping[str, SecretValue | Missed]:
-        if kind not in self.types:
+        if provider.kind not in self.types:
             return dict.fromkeys(wanted, Missed("its type is not known here"))
-        got = self.types[kind].fetch(parameters, wanted, hops)
+        with self.turns.take(provider.id) as taken:
+            if not taken:
+                return dict.fromkeys(wanted, Missed(_TURNED_AWAY))
+            got = self.types[provider.kind].fetch(parameters, wanted, hops)
         return {key: _checked(got.get(key, Missed("it gave no answer about this secret"))) for key in wanted}
 
     def _probe(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], kind: str
+        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted]
     ) -> Mapping[str, SecretValue | Missed]:
-        answers = kind in self.types and self.types[kind].test(parameters)
+        answers = provider.kind in self.types and self.test(provider.kind, parameters, provider.id)
         return (
             {} if answers else dict.fromkeys(wanted, Missed("it does not answer, or refuses its credentials"))
         )

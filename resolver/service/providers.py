@@ -261,7 +261,7 @@ class Providers(ServicePart):
             tested = kind or stored.provider.kind
             with self._store.read() as session:
                 checked = self._combined(session, stored, tested, parameters or {})
-        return self._elsewhere.type(tested).test(checked)
+        return self._elsewhere.test(tested, checked, "" if stored is None else stored.provider.id)
 
     def _combined(
         self, session: Session, stored: StoredProvider, kind: str, given: Mapping[str, str]
