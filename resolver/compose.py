@@ -119,7 +119,8 @@ def open_service(
     if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
         raise StoreError(
             f"there is no store in {str(settings.home)!r}",
-            hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another",
+            hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
+            "RESOLVER_URL or `resolver login` a server",
         )
     keys = root_keys(settings, warn)
     if not keys:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 import ssl
@@ -42,6 +42,9 @@ UNIX = "unix"
 _GC_YOUNG = 10_000
 """How many objects may be made before the collector looks through them."""
 
+_CERTIFICATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+
 _STOP_SECONDS = 30
 """How long requests in work may take to end once the server is told to stop."""
 
@@ -71,8 +74,14 @@ class Listener:
         """Check that nothing here sends values over a network in plain.
 
         Raises:
-            UsageError: it does, or the files for TLS are not whole.
+            UsageError: it does, the files for TLS are not whole, or a proxy is not an address.
         """
+        for proxy in self.trusted_proxies:
+            if not _is_proxy(proxy):
+                raise UsageError(
+                    f"the trusted proxy {proxy!r} is neither an address nor a network",
+                    hint="give one like 10.0.0.1 or 10.0.0.0/24; `unix` stands for who comes by the socket",
+                )
         if UNIX in self.trusted_proxies and self.unix_socket is None:
             raise UsageError("there is no unix socket that a proxy could come by", hint="give --unix-socket")
         if (self.certificate is None) != (self.private_key is None):
@@ -89,15 +98,47 @@ class Listener:
 
 
 def _check_tls(certificate: Path, private_key: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # A password would be asked for on the terminal, where nobody may be.
-        context.load_cert_chain(certificate, private_key, password=lambda: "")
-    except (OSError, ssl.SSLError) as error:
-        reason = (
-            error.strerror if error.errno == errno.ENOENT else getattr(error, "reason", "") or error.strerror
+    """Check that the two can be used together; what is wrong is told by the file that it is wrong with."""
+    if not _CERTIFICATE.search(_content(certificate)):
+        raise UsageError(f"there is no certificate in {str(certificate)!r}", hint="give one in PEM")
+    key = _content(private_key)
+    if not _PRIVATE_KEY.search(key):
+        raise UsageError(f"there is no private key in {str(private_key)!r}", hint="give one in PEM")
+    if b"ENCRYPTED" in key:
+        raise UsageError(
+            f"the private key in {str(private_key)!r} is encrypted",
+            hint="nobody is asked for its passphrase; `openssl pkey -in FILE -out OTHER` writes one "
+            "that has none",
         )
-        raise UsageError(f"the certificate and its key can't be used: {reason}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+    except (OSError, ssl.SSLError) as error:
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            raise UsageError(
+                f"the private key in {str(private_key)!r} is not that of the certificate in "
+                f"{str(certificate)!r}",
+                hint="a chain begins with the server's own certificate",
+            ) from None
+        raise UsageError(
+            f"the certificate in {str(certificate)!r} and the key in {str(private_key)!r} can't be used: "
+            f"{getattr(error, 'reason', None) or error.strerror}"
+        ) from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} can't be read: {error.strerror}") from None
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether a trusted proxy is an address or a network, and so can be recognised."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return text == UNIX
+    return True
 
 
 def _is_loopback(host: str, port: int) -> bool:

@@ -308,7 +308,8 @@ def test_without_a_store(tmp_path: Path, blueprint: Path) -> None:
         6,
         (
             f"error: there is no store in '{home}'\n"
-            "  hint: `resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another\n"
+            "  hint: `resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
+            "RESOLVER_URL or `resolver login` a server\n"
         ),
     )
     assert not home.exists()

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from resolver.errors import UsageError
 from resolver.rest.serving import Listener, _bound
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
@@ -287,7 +288,7 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
         (
             ["--tls-cert", "absent.pem", "--tls-key", "absent.pem"],
             2,
-            "error: the certificate and its key can't be used: No such file or directory\n",
+            "error: 'absent.pem' can't be read: No such file or directory\n",
         ),
         (
             ["--workers", "2"],
@@ -302,6 +303,22 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
             2,
             ("error: there is no unix socket that a proxy could come by\n  hint: give --unix-socket\n"),
         ),
+        (
+            ["--trusted-proxy", "proxy"],
+            2,
+            (
+                "error: the trusted proxy 'proxy' is neither an address nor a network\n"
+                "  hint: give one like 10.0.0.1 or 10.0.0.0/24; `unix` stands for who comes by the socket\n"
+            ),
+        ),
+        (
+            ["--trusted-proxy", "10.0.0.1/8"],
+            2,
+            (
+                "error: the trusted proxy '10.0.0.1/8' is neither an address nor a network\n"
+                "  hint: give one like 10.0.0.1 or 10.0.0.0/24; `unix` stands for who comes by the socket\n"
+            ),
+        ),
         (["--host", "no.such.host.invalid"], 2, "error: the host 'no.such.host.invalid' is not known\n"),
     ],
 )
@@ -309,6 +326,52 @@ def test_what_would_be_unsafe_is_refused(run: Run, options: list[str], code: int
     """Before anything listens, in words, with a hint."""
     done = run("resolver", "serve", "--port", "0", *options)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
+def test_files_for_tls_are_told_apart(tmp_path: Path) -> None:
+    """What is wrong with a certificate or its key is said of that file, without a word of what is in it."""
+    certificate, key = make_certificate(tmp_path)
+    (tmp_path / "other").mkdir()
+    _, other = make_certificate(tmp_path / "other")
+    loaded = serialization.load_pem_private_key(key.read_bytes(), None)
+    encrypted = tmp_path / "encrypted.pem"
+    encrypted.write_bytes(
+        loaded.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        )
+    )
+    cut = tmp_path / "cut.pem"
+    cut.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+    def said(certificate: Path, key: Path) -> tuple[str, str]:
+        with pytest.raises(UsageError) as refused:
+            Listener(certificate=certificate, private_key=key).check()
+        return refused.value.message, refused.value.hint
+
+    assert said(key, certificate) == (f"there is no certificate in '{key}'", "give one in PEM")
+    assert said(certificate, certificate) == (
+        f"there is no private key in '{certificate}'",
+        "give one in PEM",
+    )
+    assert said(certificate, tmp_path) == (f"'{tmp_path}' can't be read: Is a directory", "")
+    assert said(certificate, encrypted) == (
+        f"the private key in '{encrypted}' is encrypted",
+        "nobody is asked for its passphrase; `openssl pkey -in FILE -out OTHER` writes one that has none",
+    )
+    assert said(certificate, other) == (
+        f"the private key in '{other}' is not that of the certificate in '{certificate}'",
+        "a chain begins with the server's own certificate",
+    )
+    message, _ = said(cut, key)
+    assert message.startswith(f"the certificate in '{cut}' and the key in '{key}' can't be used: ")
+    Listener(certificate=certificate, private_key=key).check()
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    """Of either version."""
+    Listener(trusted_proxies=("10.0.0.1", "10.0.0.0/8", "::1", "fd00::/8")).check()
 
 
 def test_an_address_in_use_is_said(run: Run) -> None:
