@@ -31,7 +31,7 @@ ANSWER_TIMEOUT = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 _PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[A-Za-z0-9._-]+\Z|[0-9A-Fa-f:.]+\Z")
+_NETLOC = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 _CHUNK = 64 * 1024
 
@@ -39,6 +39,12 @@ _NAME_CODES = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH, whose messages repeat the name."""
 
 _OTHER_NAME = "the certificate is for another name"
+
+_MAX_HOST, _MAX_LABEL = 253, 63
+"""How long a host's name and each part of it may be (RFC 1035)."""
+
+_UNKNOWN_AUTHORITIES = frozenset({2, 18, 19, 20, 21})
+"""The numbers that OpenSSL gives to certificates that no known authority has signed (`x509_vfy.h`)."""
 
 
 class WireError(UnavailableError):
@@ -122,18 +128,22 @@ def parse_origin(text: str, what: str = "URL") -> Origin:
     prefix = parts.path.rstrip("/")
     if (
         scheme not in _PORTS
-        or not _HOST.match(host)
+        or not _NETLOC.match(parts.netloc)
+        or not _is_host(host)
         or port == 0
-        or parts.username is not None
-        or parts.password is not None
         or parts.query
         or parts.fragment
-        or "@" in parts.netloc
         or not _PREFIX.match(prefix)
         or any(step in (".", "..") for step in prefix.split("/"))
     ):
         raise malformed
     return Origin(scheme, host, port or _PORTS[scheme], prefix)
+
+
+def _is_host(text: str) -> bool:
+    """Whether a name is short enough to be looked up, and so is each of its parts."""
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= _MAX_HOST and all(0 < len(label) <= _MAX_LABEL for label in labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +168,9 @@ class Answer:
 def tls_context(authorities: str | None = None, authority_file: str | None = None) -> ssl.SSLContext:
     """A context that verifies servers: against the given authorities, or else the system's.
 
+    Not the one of `ssl.create_default_context`, which writes the keys of each connection to the file that
+    SSLKEYLOGFILE names.
+
     Args:
         authorities: certificates as PEM text.
         authority_file: a file with certificates.
@@ -165,13 +178,20 @@ def tls_context(authorities: str | None = None, authority_file: str | None = Non
     Raises:
         InvalidRequestError: there is no certificate in what was given.
     """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the host's name in it
     try:
-        return ssl.create_default_context(cafile=authority_file, cadata=authorities)
-    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        if authorities is None and authority_file is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(authority_file, cadata=authorities)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        where = "" if authority_file is None else f" in {authority_file!r}"
+        why = "" if isinstance(error, (ssl.SSLError, ValueError)) else f": {error.strerror}"
         raise InvalidRequestError(
-            "the certificate authorities can't be read",
+            f"the certificate authorities{where} can't be read{why}",
             hint="give PEM certificates: -----BEGIN CERTIFICATE-----",
         ) from None
+    return context
 
 
 def exchange(
@@ -208,15 +228,40 @@ def exchange(
         raise UntrustedError(
             origin,
             f"is not trusted: {_OTHER_NAME if error.verify_code in _NAME_CODES else error.verify_message}",
-            "give the authority that signed its certificate",
+            "give the authority that signed its certificate"
+            if error.verify_code in _UNKNOWN_AUTHORITIES
+            else "",
             sent=False,
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        late = time.monotonic() >= ends
-        cause = "no answer in time" if late or isinstance(error, TimeoutError) else type(error).__name__
+        cause = _LATE if time.monotonic() >= ends else _why_no_answer(error)
         raise WireError(origin, f"gave no proper answer: {cause}", sent=sent) from None
     finally:
         end.close()
+
+
+_LATE = "no answer in time"
+
+
+class _TooLargeError(ValueError):
+    """An answer is over the bound."""
+
+
+def _why_no_answer(error: Exception) -> str:
+    """What is wrong with an answer, in words; with nothing of it."""
+    match error:
+        case TimeoutError():
+            return _LATE
+        case ConnectionError() | http.client.IncompleteRead() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return "the connection ended too early"
+        case _TooLargeError():
+            return "it is too large"
+        case ssl.SSLError(reason=str() as reason):
+            return f"no TLS: {reason.replace('_', ' ').lower()}"
+        case OSError():
+            return error.strerror or type(error).__name__
+        case _:
+            return "it is not HTTP"
 
 
 class _End:
@@ -238,12 +283,15 @@ class _End:
         secured.do_handshake()
 
     def _shut(self) -> None:
+        # Not with the method of a secured socket: that one first takes the encryption away, and what is being
+        # sent in another thread meanwhile would go on in the clear.
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection, and the thread that waits for that: none may be left when the process forks."""
         self._timer.cancel()
+        self._timer.join()
         self.sock.close()
 
 
@@ -253,16 +301,13 @@ def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> so
     for address in addresses if addresses is not None else (origin.host,):
         left = min(CONNECT_TIMEOUT, ends - time.monotonic())
         if left <= 0:
-            cause = "no answer in time"
+            cause = _LATE
             break
         try:
             connected = _connect_to(origin, address, left)
         except OSError as error:
-            cause = (
-                "no answer in time"
-                if isinstance(error, TimeoutError)
-                else (error.strerror or type(error).__name__)
-            )
+            # Without a number it is Python's own, like that a socket's path is too long.
+            cause = _LATE if isinstance(error, TimeoutError) else error.strerror or str(error)
             continue
         connected.settimeout(max(ends - time.monotonic(), 0.001))
         return connected
@@ -298,13 +343,19 @@ def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: 
         headers["Content-Length"] = str(len(request.body or b""))
     for name, value in headers.items():
         connection.putheader(name, value)
-    connection.endheaders(request.body)
+    refused: OSError | None = None
+    try:
+        connection.endheaders(request.body)
+    except (ConnectionError, ssl.SSLError) as error:
+        refused = error  # who refuses a body may say so, and hang up, before it has all of it
     with connection.getresponse() as response:
+        if refused is not None and response.status < 400:  # noqa: PLR2004 - the first status of a refusal
+            raise refused
         body = bytearray()
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > max_bytes:
-                raise ValueError
+                raise _TooLargeError
         if response.length:  # the peer went away before the end it had announced
             raise http.client.IncompleteRead(b"")
         return Answer(

@@ -83,7 +83,7 @@ def test_several_keys_of_one_vault_entry_are_read_once() -> None:
         (answer(200, b"SECRET"), "its answer is no entry of a KV version 2 engine"),
         (answer(200, b'{"data": {"data": ["SECRET"]}}'), "its answer is no entry of a KV version 2 engine"),
         (answer(200, b"[" * 100_000), "its answer is no entry of a KV version 2 engine"),
-        (b"SECRET\r\n\r\n", "it gave no proper answer: BadStatusLine"),
+        (b"SECRET\r\n\r\n", "it gave no proper answer: it is not HTTP"),
     ],
 )
 def test_a_vault_that_fails(sent: bytes, cause: str) -> None:
