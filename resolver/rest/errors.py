@@ -262,6 +262,9 @@ _EXPECTED = {
 }
 """What each kind of validation error says, by the first word of its name."""
 
+_BROKEN_RULES = frozenset({"string_too_short", "string_pattern_mismatch"})
+"""Kinds for what is of the right type."""
+
 
 def on_validation_error(_request: Request, error: Exception) -> Answer:
     """The answer for a body or parameter of the wrong shape. Only names that we declared are repeated."""
@@ -279,8 +282,10 @@ def on_validation_error(_request: Request, error: Exception) -> Answer:
         message = f"the `{name}` argument {first['ctx']['error']}"  # ours: see `routing.Flag`
     elif kind == "literal_error":
         message = f"the `{name}` argument is not one of {first['ctx']['expected']}"
+    elif kind in ("string_too_long", "too_long"):
+        message = f"the `{name}` argument is too long: {first['ctx']['max_length']} at most"
     else:
-        expected = _EXPECTED.get(kind.partition("_")[0])
+        expected = None if kind in _BROKEN_RULES else _EXPECTED.get(kind.partition("_")[0])
         what = f"the `{name}` argument" if name else f"the {place}"
         message = f"{what} is not {expected}" if expected else f"{what} is malformed"
     return refusal(400, message)

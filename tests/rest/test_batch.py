@@ -52,6 +52,17 @@ def test_all_values_come_in_one_answer(each: Live) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_too_many_keys_are_refused_in_words(live: Live) -> None:
+    """It is said how many there may be, and a digest that is none is no lack of text."""
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    for request, message in (
+        (wanted(*["one"] * 10_001), "the `keys` argument is too long: 10000 at most"),
+        (wanted() | {"digests": {"a": "ab"}}, "the `digests.a` argument is malformed"),
+        (wanted() | {"digests": {"a": 1}}, "the `digests.a` argument is not text"),
+    ):
+        assert pipeline.refused("POST", USE, request) == (400, "bad_parameters_error", message)
+
+
 def test_one_refused_key_refuses_all(live: Live) -> None:
     """A key that may not be had keeps all others back, and the answer says which and why."""
     live.world.secret("one", "value one")

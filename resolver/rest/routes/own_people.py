@@ -249,7 +249,7 @@ def drop_user(
     username: str,
     caller: CallerDep,
     service: ServiceDep,
-    reassign_to: Annotated[str, Query(max_length=256)] = "",
+    reassign_to: str = "",
     *,
     purge: Annotated[Flag, Query()] = False,
 ) -> Response:
