@@ -84,6 +84,11 @@ class Settings:
             return self._url
         return self._profile.url or None if self._profile is not None else None
 
+    @property
+    def names_server(self) -> bool:
+        """Whether RESOLVER_URL names a server, rather than a profile."""
+        return self._url is not None
+
     @cached_property
     def _profile(self) -> Profile | None:
         """The profile, read once: else a login meanwhile could send its token to the server before it."""

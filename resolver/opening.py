@@ -31,7 +31,8 @@ def open_any(settings: Settings, warn: Callable[[str], None] | None = None) -> A
     if url is not None:
         from resolver.client import open_client  # noqa: PLC0415 - not for a store in this process
 
-        return open_client(url, settings.ca_file)
+        what = "RESOLVER_URL" if settings.names_server else "the profile's URL"
+        return open_client(url, settings.ca_file, what)
     from resolver.compose import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
 
     return open_service(settings) if warn is None else open_service(settings, warn=warn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
@@ -12,11 +13,11 @@ import click
 from resolver.cli.app import App, common_options, pass_app
 from resolver.cli.init import read_password
 from resolver.cli.output import put, say
-from resolver.errors import ConflictError, UsageError
+from resolver.errors import ConflictError, ResolverError, UsageError
 
 if TYPE_CHECKING:
     from resolver.client import Client
-    from resolver.core.answers import Identity
+    from resolver.core.answers import Identity, MadeToken
     from resolver.core.model import Caller
 
 
@@ -54,24 +55,31 @@ def login(
             hint="remove it if its token is of no use any more, or set RESOLVER_HOME to another folder",
         )
     client = open_client(url, settings.named_ca_file, "the URL")
+    token = ""
     if app.token_file is None:
         caller = _log_in(client, username, password_file)
     elif username is None and password_file is None and expires is None:
-        caller = client.gate.authenticate_token(settings.token(app.token_file))
+        token = settings.token(app.token_file)  # once: it may be a pipe
+        caller = client.gate.authenticate_token(token)
     else:
         raise UsageError("--token-file goes without user name, password and expiry")
     identity = client.users.whoami(caller)
     chosen = _choose(identity, tenant)
     make_directory(settings.home)
-    if app.token_file is None:  # last, so that no token is made for a login that fails
+    made: MadeToken | None = None
+    if not token:  # last, so that no token is made for a login that fails
         made = client.tokens.create(
             caller, description=f"resolver login on {platform.node()}"[:256], expires_at=expires
         )
         token = made.token
-    else:
-        token = settings.token(app.token_file)
     profile = Profile(token, chosen, url, settings.named_ca_file or "")
-    write_private(settings.profile_path, profile.encode(), replace=True)
+    try:
+        write_private(settings.profile_path, profile.encode(), replace=True)
+    except ResolverError:
+        if made is not None:  # nobody knows it
+            with contextlib.suppress(ResolverError):
+                client.tokens.revoke(caller, made.info.id)
+        raise
     put(f"user {identity.username} on {client.place}")
     put(f"profile in {settings.profile_path}: the following commands use this server")
     if not chosen:
@@ -90,7 +98,7 @@ def _log_in(client: Client, username: str | None, password_file: str | None) -> 
     if password_file is None and sys.stdin.isatty():
         password = str(click.prompt("Password", hide_input=True, err=True))
     else:
-        password = read_password(password_file or "-")
+        password = read_password("-" if password_file is None else password_file)
     return client.gate.authenticate_password(username, password)
 
 

@@ -146,6 +146,12 @@ REFUSED = [
         "error: no user name was given\n  hint: give -u NAME, or a token with --token-file\n",
     ),
     (
+        ("URL", "-u", "una", "--password-file", ""),
+        PASSWORD,
+        2,
+        "error: the password file '' can't be read: Is a directory\n",
+    ),
+    (
         ("URL", "-u", "una", "--expires", "2001-01-01"),
         PASSWORD,
         2,
@@ -200,6 +206,36 @@ def test_a_profile_of_a_store_is_kept(desk: Cli, url: str, tmp_path: Path) -> No
     assert done.returncode == 8
     assert done.stderr.startswith(f"error: the profile '{profile}' is of a store on this machine\n")
     assert token_of(folder) == "ctok-x"
+
+
+def test_a_profile_that_can_not_be_written(desk: Cli, url: str, remote: Cli) -> None:
+    """The token that was made for it is revoked: nobody knows it."""
+    before = tokens_of_una(remote)
+    done = login(desk.having(RESOLVER_HOME="/proc"), url)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr == "error: the file '/proc/profile' can't be made: No such file or directory\n"
+    assert tokens_of_una(remote) == before
+
+
+def test_a_token_out_of_a_pipe(desk: Cli, url: str, served: Path, tmp_path: Path) -> None:
+    """It is read once, since there it is but once."""
+    done = desk("resolver", "login", url, "--token-file", "/dev/stdin", stdin=token_of(served))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert token_of(tmp_path / "desk") == token_of(served)
+
+
+def test_the_url_of_a_profile_is_named_as_such(desk: Cli, tmp_path: Path) -> None:
+    """No variable is set that one could mend."""
+    folder = tmp_path / "desk"
+    folder.mkdir(mode=0o700)
+    profile = folder / "profile"
+    profile.write_text(
+        Profile(f"ctok-{'a' * 10}-{'b' * 40}", "default_tenant", "http://secrets.example").encode()
+    )
+    profile.chmod(0o600)
+    done = desk("resolver", "whoami")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the profile's URL is plain HTTP to another machine\n")
 
 
 def test_a_home_that_can_not_be_written(desk: Cli, url: str, remote: Cli) -> None:
