@@ -15,6 +15,9 @@ from resolver.protocol import TOKEN_HEADER
 if TYPE_CHECKING:
     from resolver.wire import Origin
 
+MAX_PAIR = 2000
+"""Longest user name and password together, in characters: far more than any has, and fit for a header."""
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteCaller(Caller):
@@ -65,7 +68,8 @@ def by_password(origin: Origin, username: str, password: str) -> RemoteCaller:
     Raises:
         AuthenticationError: no user has such a name.
     """
-    if not username or ":" in username:  # which HTTP has no way to say
+    # HTTP has no way to say a colon, nor what is longer than servers read.
+    if not username or ":" in username or len(username) + len(password) > MAX_PAIR:
         raise AuthenticationError("the user name or the password is wrong")
     pair = base64.b64encode(f"{username}:{password}".encode("utf-8", "replace")).decode()
     return RemoteCaller(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resolver.client.caller import by_password, by_token
+from resolver.client.server import Remote
 from resolver.core.answers import Identity
 
 if TYPE_CHECKING:
@@ -13,15 +14,8 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
 
 
-class RemoteGate:
-    """Identifies callers.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteGate(Remote):
+    """Identifies callers."""
 
     def present_token(self, token: str) -> Caller:
         """A caller with an access token, which the server judges with the first request.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.client.gate import whoami
-from resolver.client.server import step
+from resolver.client.names import step
+from resolver.client.server import Remote
 from resolver.core.answers import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.core.audit import cap
 from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
@@ -20,7 +21,6 @@ from resolver.protocol.codec import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.client.server import Server
     from resolver.core.model import Caller
 
 
@@ -45,23 +45,12 @@ class _Holdings:
     holdings: Sequence[Holding]
 
 
-class _Part:
-    """What the parts have in common.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-
 def _paging(size: int | None, offset: int) -> Mapping[str, str]:
     check_part(size, offset)
     return {"offset": str(offset)} | ({} if size is None else {"size": str(size)})
 
 
-class RemoteTenants(_Part):
+class RemoteTenants(Remote):
     """The tenants and their members."""
 
     def create(self, caller: Caller, name: str) -> Tenant:
@@ -91,7 +80,7 @@ class RemoteTenants(_Part):
         self._server.do(caller, "DELETE", _member(tenant, username))
 
 
-class RemoteUsers(_Part):
+class RemoteUsers(Remote):
     """The users."""
 
     def whoami(self, caller: Caller) -> Identity:
@@ -141,7 +130,7 @@ class RemoteUsers(_Part):
         return self._server.ask(caller, _Holdings, "DELETE", _user(username), query=query).holdings
 
 
-class RemoteTokens(_Part):
+class RemoteTokens(Remote):
     """The access tokens."""
 
     def create(

@@ -6,14 +6,14 @@ from collections.abc import Sequence  # noqa: TC003 - read with the fields' type
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.client.server import step
+from resolver.client.names import step
+from resolver.client.server import Remote
 from resolver.core.model import Visibility, check_key
 from resolver.core.providers import Provider, ProviderInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.client.server import Server
     from resolver.core.model import Caller
 
 
@@ -31,15 +31,8 @@ class _Tested:
     answers: bool
 
 
-class RemoteProviders:
-    """The secrets providers of all tenants.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteProviders(Remote):
+    """The secrets providers of all tenants."""
 
     def create(
         self,
@@ -97,7 +90,7 @@ class RemoteProviders:
         """Whether a provider answers to the server: a stored one, or one that could be set up."""
         body = {"name": name, "type": kind, "parameters": dict(parameters or {})}
         path = "/providers-test"
-        return self._server.ask(caller, _Tested, "POST", path, body, tenant=tenant).answers
+        return self._server.ask(caller, _Tested, "POST", path, body, tenant=tenant, asks=True).answers
 
 
 def _path(tenant: str, name: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence  # noqa: TC003 - read with the fields' type
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.client.server import step
+from resolver.client.names import step
+from resolver.client.server import Remote
 from resolver.core.answers import KEEP, Version
 from resolver.core.listing import EVERYTHING, Field, Listing, Page
 from resolver.core.model import Secret, SecretValue, Visibility, check_key
@@ -17,7 +18,6 @@ from resolver.protocol.codec import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.client.server import Server
     from resolver.core.answers import MaybeDays, MaybeTime
     from resolver.core.model import Caller
 
@@ -36,15 +36,8 @@ class _History:
     versions: Sequence[Version]
 
 
-class RemoteSecrets:
-    """The secrets of all tenants.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteSecrets(Remote):
+    """The secrets of all tenants."""
 
     def create(  # noqa: PLR0913 - one for each thing that a secret has
         self,
@@ -75,12 +68,12 @@ class RemoteSecrets:
             "provider_options": _options(provider_options),
         }
         path = f"/secrets/{check_key(key)}"
-        return self._server.ask(caller, Secret, "PUT", path, body, tenant=tenant)
+        return self._of(key, self._server.ask(caller, Secret, "PUT", path, body, tenant=tenant))
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see."""
         found = self._server.ask(caller, dict, "GET", _path(tenant, key), tenant=tenant)
-        return self._server.read(Secret, found), self._server.read(_Shown, found).value
+        return self._of(key, self._server.read(Secret, found)), self._server.read(_Shown, found).value
 
     def list(
         self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
@@ -127,7 +120,9 @@ class RemoteSecrets:
         # Null would end them.
         body |= {} if expires_at is KEEP else {"expires_at": expires_at}
         body |= {} if rotate_after is KEEP else {"rotate_after": rotate_after}
-        return self._server.ask(caller, Secret, "PATCH", _path(tenant, key), body, tenant=tenant)
+        return self._of(
+            key, self._server.ask(caller, Secret, "PATCH", _path(tenant, key), body, tenant=tenant)
+        )
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions."""
@@ -137,7 +132,10 @@ class RemoteSecrets:
     def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
         """All versions of a secret, oldest first; no values."""
         path = f"{_path(tenant, key)}/history"
-        return self._server.ask(caller, _History, "GET", path, tenant=tenant).versions
+        versions = self._server.ask(caller, _History, "GET", path, tenant=tenant).versions
+        if not versions:  # each secret has one
+            raise self._server.nonsense()
+        return versions
 
     def rollback(
         self, caller: Caller, tenant: str, key: str, version: int, *, if_version: int | None = None
@@ -145,18 +143,17 @@ class RemoteSecrets:
         """Give a secret the value of an earlier version, as a new version."""
         body = {"version": version, "if_version": if_version}
         path = f"{_path(tenant, key)}/rollback"
-        return self._server.ask(caller, Secret, "POST", path, body, tenant=tenant)
+        return self._of(key, self._server.ask(caller, Secret, "POST", path, body, tenant=tenant))
+
+    def _of(self, key: str, secret: Secret) -> Secret:
+        """The secret, which has to be the one that was named."""
+        if secret.key != key:
+            raise self._server.nonsense()
+        return secret
 
 
-class RemoteMoving:
-    """Secrets between stores.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteMoving(Remote):
+    """Secrets between stores."""
 
     def export(
         self,
@@ -178,7 +175,7 @@ class RemoteMoving:
             "all_tenants": all_tenants,
             "all_versions": all_versions,
         }
-        return self._server.ask(caller, Export, "POST", "/export", body)
+        return self._server.ask(caller, Export, "POST", "/export", body, asks=True)
 
     def import_(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import time
 from dataclasses import dataclass
@@ -11,27 +10,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+from resolver.client.address import LOCALHOST, LOOPBACK
 from resolver.client.caller import credentials_of
+from resolver.client.names import header
 from resolver.core.answers import Refusal
-from resolver.core.model import check_key
-from resolver.errors import InvalidRequestError, NotFoundError, ResolverError, UnavailableError, UsageError
+from resolver.errors import InvalidRequestError, ResolverError, UnavailableError, UsageError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode
 from resolver.protocol.errors import MAX_TEXT, Told, rebuild
-from resolver.wire import Origin, Request, UntrustedError, WireError, exchange, parse_origin, tls_context
+from resolver.wire import Request, UntrustedError, WireError, exchange, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from ssl import SSLContext
 
     from resolver.core.model import Caller
-    from resolver.wire import Answer
+    from resolver.wire import Answer, Origin
 
 T = TypeVar("T")
 Query: TypeAlias = "Mapping[str, str | Sequence[str]]"
-
-UNIX = "unix:"
-LOCALHOST = "localhost"
-LOOPBACK = ("127.0.0.1", "::1")
 
 PAUSES = (0.2, 0.8)
 """Seconds to wait before each further attempt."""
@@ -42,46 +39,11 @@ LAST_ATTEMPT = 10.0
 LONGEST_WAIT = 3
 """Seconds to wait at most when the server says that it was asked too often."""
 
+NO_CONTENT = 204
 TOO_MANY = 429
 
-
-def parse_server(text: str, what: str = "RESOLVER_URL") -> Origin:
-    """Read a server's URL: `https://HOST`, `http://` to this machine, or `unix:/PATH` of a socket.
-
-    Args:
-        text: the URL.
-        what: what it is called in messages.
-
-    Raises:
-        UsageError: it is malformed, or would send credentials over a network in the clear.
-    """
-    if text.startswith(UNIX):
-        path = text.removeprefix(UNIX)
-        if not path.startswith("/") or not path.isprintable():
-            raise UsageError(f"{what} names no socket", hint="write it like unix:/run/resolver/socket")
-        return Origin("http", LOCALHOST, 80, unix_socket=path)
-    try:
-        origin = parse_origin(text, what)
-    except InvalidRequestError:
-        raise UsageError(
-            f"{what} is malformed", hint="write it like https://host.example:8200, or unix:/path/of/a/socket"
-        ) from None
-    if (
-        origin.scheme == "http"
-        and origin.host not in (LOCALHOST, *LOOPBACK)
-        and not _is_loopback(origin.host)
-    ):
-        raise UsageError(
-            f"{what} is plain HTTP to another machine", hint="use https: tokens and values would be readable"
-        )
-    return origin
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+MAX_PARTS = 8_000_000
+"""Most lists, objects, items and lines in one answer: each is much larger in memory than it is as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +51,17 @@ class _Ready:
     """Whether a server can do its work."""
 
     status: str
+
+
+class Remote:
+    """A part of the service that is on a server.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
 
 class RefusedKeysError(UnavailableError):
@@ -126,11 +99,12 @@ class Server:
         return f"Server({self.origin.place!r})"
 
     @cached_property
-    def _tls(self) -> Any:  # noqa: ANN401 - ssl is slow to load, and plain HTTP does without
+    def _tls(self) -> SSLContext:
         try:
             return tls_context(authority_file=self._ca_file)
         except InvalidRequestError as error:
-            raise UsageError(f"RESOLVER_CA_FILE: {error.message}", hint=error.hint) from None
+            hint = f"RESOLVER_CA_FILE or the profile names the file; {error.hint}"
+            raise UsageError(error.message, hint=hint) from None
 
     def ask(
         self,
@@ -142,13 +116,25 @@ class Server:
         *,
         tenant: str = "",
         query: Query | None = None,
+        asks: bool = False,
     ) -> T:
         """Ask, and read the answer as a record.
+
+        Args:
+            caller: who asks.
+            kind: what the answer is.
+            method: the HTTP method.
+            path: where to, below our routes.
+            body: JSON data.
+            tenant: the tenant to work in, for the header.
+            query: what stands behind the path.
+            asks: whether nothing is changed by it, although it is no GET.
 
         Raises:
             ResolverError: whatever the server raised; UnavailableError when it gives no proper answer.
         """
-        return self.read(kind, self._parsed(self._asked(caller, method, path, body, tenant, query).body))
+        answer = self._asked(caller, method, path, body, tenant, query, changes=not asks)
+        return self.read(kind, self._parsed(answer.body))
 
     def do(
         self,
@@ -160,8 +146,14 @@ class Server:
         tenant: str = "",
         query: Query | None = None,
     ) -> None:
-        """Ask for something that is answered with nothing but that it is done."""
-        self._asked(caller, method, path, body, tenant, query)
+        """Ask for a change that is answered with nothing but that it is made.
+
+        Raises:
+            ResolverError: as above. Another answer than that is none: a login page says 200 to everything.
+        """
+        answer = self._asked(caller, method, path, body, tenant, query)
+        if answer.status != NO_CONTENT or answer.body:
+            raise self.nonsense()
 
     def lines(self, caller: Caller, path: str, query: Query) -> Sequence[Any]:
         """Ask for lines of JSON."""
@@ -200,22 +192,31 @@ class Server:
         body: Mapping[str, Any] | None,
         tenant: str,
         query: Query | None,
+        *,
+        changes: bool = True,
     ) -> Answer:
         headers = credentials_of(caller, self.origin)
         if tenant:
-            headers[TENANT_HEADER] = _header(tenant)
+            headers[TENANT_HEADER] = header(tenant)
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body, allow_nan=False).encode("ascii")
-        suffix = f"?{urlencode(query, doseq=True)}" if query else ""
-        answer = self._exchange(Request(method, f"{OWN_ROUTES}{path}{suffix}", headers, data))
+        # Half a character is in no name; it is sent as bytes that are no UTF-8.
+        suffix = f"?{urlencode(query, doseq=True, errors='surrogatepass')}" if query else ""
+        request = Request(method, f"{OWN_ROUTES}{path}{suffix}", headers, data)
+        answer = self._exchange(request, changes=changes and method != "GET")
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
             raise self._rebuilt(answer)
         return answer
 
-    def _exchange(self, request: Request) -> Answer:
-        """One request, and what it takes to get it through."""
+    def _exchange(self, request: Request, *, changes: bool = False) -> Answer:
+        """One request, and what it takes to get it through.
+
+        Args:
+            request: the request.
+            changes: whether what it asks for is a change.
+        """
         began = time.monotonic()
         pauses = iter(PAUSES)
         while True:
@@ -228,64 +229,55 @@ class Server:
                     tls=self._tls if self.origin.scheme == "https" else None,
                 )
             except UntrustedError as error:
-                raise UnavailableError(
-                    f"server {error.message}",
-                    hint="RESOLVER_CA_FILE names the authority that signed its certificate",
-                ) from None
+                hint = _UNKNOWN_AUTHORITY if error.hint else _ANOTHER_CERTIFICATE
+                raise UnavailableError(f"server {error.message}", hint=hint) from None
             except WireError as error:
                 # What was sent may have been done; only a question can be asked twice.
                 if pause is None or (error.sent and request.method != "GET"):
-                    raise UnavailableError(f"server {error.message}", hint=error.hint or _HINT) from None
+                    hint = _MAYBE_MADE if error.sent and changes else error.hint or _UNREACHABLE
+                    raise UnavailableError(f"server {error.message}", hint=hint) from None
                 self._sleep(pause)
                 continue
             if answer.status != TOO_MANY or pause is None:
-                return answer
+                break
             self._sleep(_wait(answer, pause))  # refused before anything was done
+        if sum(map(answer.body.count, (b"[", b"{", b",", b"\n"))) > MAX_PARTS:
+            raise self.nonsense()
+        return answer
 
     def _rebuilt(self, answer: Answer) -> ResolverError:
-        told = self.read(Told, self._parsed(answer.body))
+        told: Told | None = None
+        if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
+            with contextlib.suppress(ValueError, RecursionError):
+                told = decode(Told, json.loads(answer.body))
+        if told is None:
+            return self.nonsense(answer.status)
         if told.refusals:
             refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in told.refusals}
             return RefusedKeysError(self.nonsense(), refusals)
-        return rebuild(told) or self.nonsense()
+        return rebuild(told) or self.nonsense(answer.status)
 
-    def nonsense(self) -> UnavailableError:
-        """The error for an answer that makes no sense. Nothing of the answer is in it."""
+    def nonsense(self, status: int = 0) -> UnavailableError:
+        """The error for an answer that makes no sense. Nothing of the answer is in it.
+
+        Args:
+            status: its status, where that tells something.
+        """
+        told = f" (status {status})" if status else ""
         return UnavailableError(
-            f"server {self.origin.place} does not answer as a resolver's server of this version does",
+            f"server {self.origin.place} does not answer as a resolver's server of this version does{told}",
             hint="RESOLVER_URL or the profile names the server; `resolver login URL` makes a profile",
         )
 
 
-_HINT = "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
+_UNREACHABLE = "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
+_MAYBE_MADE = "the change may have been made all the same: look before you ask for it again"
+_UNKNOWN_AUTHORITY = "RESOLVER_CA_FILE names the authority that signed its certificate"
+_ANOTHER_CERTIFICATE = (
+    "the certificate has to be in date, and to name the server as RESOLVER_URL or the profile does"
+)
 
 
 def _wait(answer: Answer, pause: float) -> float:
     told = answer.headers.get("retry-after", "")
     return min(int(told), LONGEST_WAIT) if told.isascii() and told.isdecimal() and len(told) < 5 else pause  # noqa: PLR2004
-
-
-def _header(text: str) -> str:
-    """A text that can stand in a header."""
-    if not text.isascii() or not text.isprintable():
-        raise InvalidRequestError(
-            "the tenant name has characters that are not allowed",
-            hint="use letters, digits, '-', '.' and '_'",
-        )
-    return text
-
-
-def step(name: str, missing: str, hint: str = "") -> str:
-    """A name as one step of a path. What can't be a name names nothing; and `..` would lead elsewhere.
-
-    Args:
-        name: the name.
-        missing: what is said of one that does not exist.
-        hint: what to do about it.
-
-    Raises:
-        NotFoundError: nothing can have such a name.
-    """
-    with contextlib.suppress(InvalidRequestError):
-        return check_key(name)
-    raise NotFoundError(missing, hint=hint)

@@ -7,6 +7,7 @@ from collections.abc import Sequence  # noqa: TC003 - read with the fields' type
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resolver.client.server import Remote
 from resolver.core.answers import Usage
 from resolver.core.audit import AuditHead, AuditRecord, canonical
 from resolver.core.audit_query import AuditQuery, Verification
@@ -14,7 +15,6 @@ from resolver.core.audit_query import AuditQuery, Verification
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.client.server import Server
     from resolver.core.model import Caller
 
 EVERYTHING = AuditQuery()
@@ -72,15 +72,8 @@ class _Last:
     head: _Head
 
 
-class RemoteTrail:
-    """The audit trails of all tenants.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteTrail(Remote):
+    """The audit trails of all tenants."""
 
     def stream(
         self, caller: Caller, tenant: str = "", query: AuditQuery = EVERYTHING
@@ -149,15 +142,8 @@ class RemoteTrail:
         return AuditRecord(line.number, at, action, line.body.encode("utf-8", "backslashreplace"), line.hash)
 
 
-class RemoteUsage:
-    """Compares what is permitted with what was done.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteUsage(Remote):
+    """Compares what is permitted with what was done."""
 
     def unused(self, caller: Caller, tenant: str, since: str = "") -> Usage:
         """What was not used in a tenant since some time."""

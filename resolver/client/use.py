@@ -6,7 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - read with the fields' types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.client.server import RefusedKeysError
+from resolver.client.server import RefusedKeysError, Remote
 from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.core.audit import MAX_CALL_SITES
 from resolver.core.model import Secret  # noqa: TC001 - as above
@@ -15,7 +15,6 @@ from resolver.core.policy import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resolver.client.server import Server
     from resolver.core.answers import Wanted
     from resolver.core.model import Caller
     from resolver.core.resolve import CallSite
@@ -45,15 +44,8 @@ class _Checked:
     keys: Mapping[str, _Status]
 
 
-class RemoteUse:
-    """Obtains values for blueprints.
-
-    Args:
-        server: the server.
-    """
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class RemoteUse(Remote):
+    """Obtains values for blueprints."""
 
     def use(
         self, caller: Caller, tenant: str, uses: Sequence[Wanted], digests: Mapping[str, str]
@@ -70,7 +62,7 @@ class RemoteUse:
             "digests": {_text(name): digest for name, digest in digests.items()},
         }
         try:
-            found = self._server.ask(caller, _Used, "POST", "/use", body)
+            found = self._server.ask(caller, _Used, "POST", "/use", body, asks=True)
         except RefusedKeysError as error:
             verdicts = {refusal.verdict for refusal in error.refusals.values()}
             if Verdict.ALLOWED in verdicts or not error.refusals.keys() <= {use.key for use in uses}:
@@ -88,7 +80,8 @@ class RemoteUse:
             UnavailableError: the server can't be reached, or can't do it.
         """
         wanted = list(keys)
-        found = self._server.ask(caller, _Checked, "POST", "/check", {"tenant": tenant, "keys": wanted})
+        body = {"tenant": tenant, "keys": wanted}
+        found = self._server.ask(caller, _Checked, "POST", "/check", body, asks=True)
         if found.keys.keys() != set(wanted) or any(
             status.refusal is Verdict.ALLOWED for status in found.keys.values()
         ):

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.client import Client, open_client
-from resolver.client.server import Server, parse_server
+from resolver.client.address import parse_server
+from resolver.client.server import Server
 from resolver.core.intrinsic import Origin
+from resolver.core.listing import Listing
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.resolve import KeyUse
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
+    NoSuchTenantError,
     NotFoundError,
     NotPermittedError,
     ResolverError,
@@ -43,6 +46,9 @@ IDENTITY = {
     "permissions": {},
     "system_permissions": [],
 }
+
+
+NO_SENSE = "does not answer as a resolver's server of this version does"
 
 
 def body(data: object, status: int = 200) -> bytes:
@@ -73,6 +79,16 @@ def create(client: Client) -> object:
     return client.secrets.create(client.gate.present_token(TOKEN), "home", "key", VALUE)
 
 
+def show(client: Client) -> object:
+    """Ask for a value."""
+    return client.secrets.show(client.gate.present_token(TOKEN), "home", "key")
+
+
+def delete(client: Client) -> None:
+    """Change something that is answered with nothing."""
+    client.secrets.delete(client.gate.present_token(TOKEN), "home", "key")
+
+
 def use(client: Client) -> object:
     """Obtain a value."""
     return client.use.use(client.gate.present_token(TOKEN), "home", [KeyUse("key", Origin())], {})
@@ -98,9 +114,7 @@ def test_redirects_are_not_followed(status: int, ask: Callable[[Client], object]
         with serving(lambda _: answer(status, Location=f"{other.url}/api/v1/resolver/whoami")) as peer:
             error = error_of(lambda: ask(client_of(peer)))
         assert (type(error), other.seen) == (UnavailableError, [])
-    assert error.message == (
-        f"server 127.0.0.1:{peer.port} does not answer as a resolver's server of this version does"
-    )
+    assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE} (status {status})"
 
 
 NONSENSE = {
@@ -121,17 +135,64 @@ NONSENSE = {
     "an error that is none": body({"error": VALUE}, 500),
     "a message of another type": body({"message": [VALUE], "error_code": "x", "kind": "NotFound"}, 404),
     "no such status": answer(199, b"{}"),
+    "an error that is a success": body({"message": VALUE, "error_code": "x", "kind": "NotFound"}, 302),
+    "another secret": body(
+        {
+            "id": "i",
+            "key": "other",
+            "tenant": "home",
+            "visibility": "tenant",
+            "hidden": False,
+            "owner": "una",
+            "version": 1,
+            "created_at": "x",
+            "updated_at": "x",
+            "value": VALUE,
+        }
+    ),
 }
 
 
 @pytest.mark.parametrize("what", NONSENSE)
-@pytest.mark.parametrize("ask", [whoami, create, use])
+@pytest.mark.parametrize("ask", [whoami, create, use, show, delete])
 def test_an_answer_that_makes_no_sense(what: str, ask: Callable[[Client], object]) -> None:
     """It is told as such, with nothing of it."""
     with serving(lambda _: NONSENSE[what]) as peer:
         error = error_of(lambda: ask(client_of(peer)))
     assert isinstance(error, UnavailableError)
     assert error.message.startswith(f"server 127.0.0.1:{peer.port} ")
+
+
+def test_a_change_that_is_made() -> None:
+    """It is answered with 204 and nothing else."""
+    with serving(lambda _: b"HTTP/1.1 204 No Content\r\n\r\n") as peer:
+        delete(client_of(peer))
+        assert peer.seen[0].startswith("DELETE /api/v1/resolver/secrets/key HTTP/1.1\r\n")
+
+
+def test_a_status_is_told() -> None:
+    """A proxy that can't reach the server is another trouble than a wrong URL."""
+    with serving(lambda _: answer(502, b"<h1>Bad Gateway</h1>")) as peer:
+        error = error_of(lambda: create(client_of(peer)))
+    assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE} (status 502)"
+
+
+def test_a_secret_without_versions() -> None:
+    """There is none."""
+    with serving(lambda _: body({"versions": []})) as peer:
+        client = client_of(peer)
+        error = error_of(lambda: client.secrets.history(client.gate.present_token(TOKEN), "home", "key"))
+    assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE}"
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_answer_of_very_many_parts_is_not_read(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory a list is some thirty times as large as its two brackets."""
+    read: list[int] = []
+    monkeypatch.setattr("resolver.client.server.json.loads", lambda data: read.append(len(data)))
+    with serving(lambda _: answer(status, b"[" + b"[]," * 4_000_000 + b"1]")) as peer:
+        error = error_of(lambda: whoami(client_of(peer)))
+    assert (error.message, read) == (f"server 127.0.0.1:{peer.port} {NO_SENSE}", [])
 
 
 USED = {"value": VALUE, "version": 1, "may_show": True, "expired_at": None}
@@ -195,7 +256,7 @@ def test_refused_keys() -> None:
         found: Any = use(client_of(peer))
         assert {key: str(one.verdict) for key, one in found.refusals.items()} == {"key": "value_is_hidden"}
         error = error_of(lambda: create(client_of(peer)))
-        assert error.message.endswith(" does not answer as a resolver's server of this version does")
+        assert error.message.endswith(NO_SENSE)
     for sent in (refused(other="value_is_hidden"), refused(key="allowed"), refused(key="nonsense")):
         with serving(lambda _, sent=sent: sent) as peer:  # type: ignore[misc]
             assert type(error_of(lambda peer=peer: use(client_of(peer)))) is UnavailableError  # type: ignore[misc]
@@ -227,21 +288,32 @@ def test_an_endless_answer_is_left() -> None:
     """After 64 MiB nothing more is read."""
     with serving(_endless) as peer:
         error = error_of(lambda: create(client_of(peer)))
-    assert error.message == f"server 127.0.0.1:{peer.port} gave no proper answer: ValueError"
+    assert error.message == f"server 127.0.0.1:{peer.port} gave no proper answer: it is too large"
 
 
 def _dropped(_head: str) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize(("ask", "sent"), [(whoami, 3), (create, 1), (use, 1)])
-def test_only_a_question_is_asked_again(ask: Callable[[Client], object], sent: int) -> None:
-    """What may have been done is never sent twice; a question is asked three times at most."""
+SEE_IT = "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
+LOOK = "the change may have been made all the same: look before you ask for it again"
+
+
+@pytest.mark.parametrize(
+    ("ask", "sent", "hint"),
+    [(whoami, 3, SEE_IT), (create, 1, LOOK), (delete, 1, LOOK), (use, 1, SEE_IT), (show, 3, SEE_IT)],
+)
+def test_only_a_question_is_asked_again(ask: Callable[[Client], object], sent: int, hint: str) -> None:
+    """What may have been done is told so, and never sent twice; a question is asked three times at most."""
     pauses: list[float] = []
     with serving(_dropped) as peer:
         error = error_of(lambda: ask(client_of(peer, pauses)))
         assert len(peer.seen) == sent
     assert isinstance(error, UnavailableError)
+    assert (error.message, error.hint) == (
+        f"server 127.0.0.1:{peer.port} gave no proper answer: the connection ended too early",
+        hint,
+    )
     assert pauses == [0.2, 0.8][: sent - 1]
 
 
@@ -252,10 +324,7 @@ def test_what_was_not_sent_is_tried_again() -> None:
     pauses: list[float] = []
     error = error_of(lambda: create(client_of(peer, pauses)))
     assert error.message == f"server 127.0.0.1:{peer.port} can't be reached: Connection refused"
-    assert (
-        error.hint
-        == "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
-    )
+    assert error.hint == SEE_IT
     assert pauses == [0.2, 0.8]
 
 
@@ -297,12 +366,31 @@ def test_a_caller_of_another_store_is_refused() -> None:
 
 
 def test_a_password_that_http_can_not_say() -> None:
-    """A colon ends a user name in HTTP, so there is no such user."""
+    """A colon ends a user name in HTTP, and a header has an end, so there is no such user."""
     with serving(lambda _: body(IDENTITY)) as peer:
-        for name in ("", "a:b"):
-            error = error_of(lambda name=name: client_of(peer).gate.authenticate_password(name, VALUE))  # type: ignore[misc]
+        for name, password in (("", VALUE), ("a:b", VALUE), ("una", VALUE * 100), ("una" * 1000, VALUE)):
+            gate = client_of(peer).gate
+            error = error_of(lambda a=name, b=password, gate=gate: gate.authenticate_password(a, b))  # type: ignore[misc]
             assert isinstance(error, AuthenticationError)
         assert peer.seen == []
+
+
+def test_half_a_character_is_asked_for() -> None:
+    """A file's name may have one; no secret has, so it is asked for as bytes that are no UTF-8."""
+    with serving(lambda _: body({"items": [], "total": 0})) as peer:
+        client = client_of(peer)
+        found = client.secrets.list(client.gate.present_token(TOKEN), "home", Listing(search="a\udcff"))
+        assert (found.total, "_search=a%ED%B3%BF&" in peer.seen[0]) == (0, True)
+
+
+@pytest.mark.parametrize("name", [" home", "home ", "hömé", "a\r\nX: y", "\udcff"])
+def test_a_tenant_that_no_header_can_name(name: str) -> None:
+    """There is none of that name; without its spaces it would be another."""
+    with serving(lambda _: body({"items": [], "total": 0})) as peer:
+        client = client_of(peer)
+        error = error_of(lambda: client.secrets.list(client.gate.present_token(TOKEN), name))
+        assert (type(error), peer.seen) == (NoSuchTenantError, [])
+    assert error.message == f"tenant {name!r} does not exist"
 
 
 @pytest.mark.parametrize(
@@ -421,16 +509,28 @@ def test_tls_is_verified(certified: tuple[TlsServer, Path], tmp_path: Path) -> N
     client = open_client(f"https://127.0.0.1:{server.port}", str(certificate))
     assert client.users.whoami(client.gate.present_token(TOKEN)).username == "una"
     assert len(server.heard) == 1
-    for url, ca_file in (
-        (f"https://127.0.0.1:{server.port}", None),
-        (f"https://localhost:{server.port}", str(certificate)),
+    for url, ca_file, hint in (
+        (
+            f"https://127.0.0.1:{server.port}",
+            None,
+            "RESOLVER_CA_FILE names the authority that signed its certificate",
+        ),
+        (
+            f"https://localhost:{server.port}",
+            str(certificate),
+            "the certificate has to be in date, and to name the server as RESOLVER_URL or the profile does",
+        ),
     ):
         error = error_of(lambda url=url, ca_file=ca_file: whoami(open_client(url, ca_file)))  # type: ignore[misc]
         assert isinstance(error, UnavailableError)
         assert error.message.startswith(f"server {url.removeprefix('https://')} is not trusted: ")
-        assert error.hint == "RESOLVER_CA_FILE names the authority that signed its certificate"
+        assert error.hint == hint
     assert len(server.heard) == 1
-    for name, text in (("absent.pem", None), ("empty.pem", ""), ("key.pem", "-----BEGIN KEY-----")):
+    for name, text, why in (
+        ("absent.pem", None, ": No such file or directory"),
+        ("empty.pem", "", ""),
+        ("key.pem", "-----BEGIN KEY-----", ""),
+    ):
         path = tmp_path / name
         if text is not None:
             path.write_text(text)
@@ -438,6 +538,7 @@ def test_tls_is_verified(certified: tuple[TlsServer, Path], tmp_path: Path) -> N
         error = error_of(lambda path=path, url=url: whoami(open_client(url, str(path))))  # type: ignore[misc]
         assert (type(error), error.message) == (
             UsageError,
-            "RESOLVER_CA_FILE: the certificate authorities can't be read",
+            f"the certificate authorities in {str(path)!r} can't be read{why}",
         )
+        assert error.hint.startswith("RESOLVER_CA_FILE or the profile names the file; ")
     assert len(server.heard) == 1
