@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,12 +141,14 @@ class Initialised:
     """What `initialise` did.
 
     Args:
+        place: where the store is.
         made: whether a store was made; False when there was one, and nothing was changed.
         key_path: where the new root key lies; None when none was made.
         has_profile: whether a profile was written.
     """
 
-    def __init__(self, *, made: bool, key_path: Path | None, has_profile: bool) -> None:
+    def __init__(self, place: str, *, made: bool, key_path: Path | None, has_profile: bool) -> None:
+        self.place = place
         self.made = made
         self.key_path = key_path
         self.has_profile = has_profile
@@ -171,6 +174,7 @@ def initialise(
     Raises:
         ConflictError: the database has keys that a root key wraps, and that one is not at hand.
         StoreError: a folder or the database can't be made.
+        UsageError: there is neither a profile nor a password to enter with.
     """
     settings.demand_embedded()
     with _locked(settings.home):
@@ -182,12 +186,20 @@ def initialise(
             store.initialise()
             keys, key_path = root_keys(settings), None
             if _is_initialised(store, keys):
-                return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
+                return Initialised(
+                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
+                )
             if profile and settings.profile_path.exists():
                 raise ConflictError(
                     f"there is a profile {str(settings.profile_path)!r} already, of another store "
                     "or of an `init` that was cut off",
                     hint="remove it, or give --no-profile",
+                )
+            given = password()
+            if given is None and not profile:
+                raise UsageError(
+                    "without a profile and without a password nobody could enter the store",
+                    hint="give --password-file, or leave out --no-profile",
                 )
             if not keys:
                 key_path = settings.key_directory / "root.key"
@@ -197,14 +209,16 @@ def initialise(
             service = Service(store, KeyRing(keys), _make_hasher)
             profile_path = settings.profile_path if profile else None
             if not _fill_empty(
-                service, password(), profile_path, secrets or {}
+                service, given, profile_path, secrets or {}
             ):  # with the same database, another state directory was quicker
                 if key_path is not None:
                     key_path.unlink()  # it wraps nothing
                     keys = []
                 _is_initialised(store, keys)
-                return Initialised(made=False, key_path=None, has_profile=settings.profile_path.exists())
-            return Initialised(made=True, key_path=key_path, has_profile=profile)
+                return Initialised(
+                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
+                )
+            return Initialised(store.place, made=True, key_path=key_path, has_profile=profile)
         finally:
             store.close()
 
@@ -214,12 +228,12 @@ def _fill_empty(
 ) -> bool:
     """Give an empty store its administrator and first tenant; False when another was quicker."""
 
-    def keep(token: str) -> None:
-        if profile_path is not None:
-            write_private(profile_path, Profile(token, FIRST_TENANT).encode())
+    def keep(path: Path, token: str) -> None:
+        write_private(path, Profile(token, FIRST_TENANT).encode())
 
+    kept = None if profile_path is None else partial(keep, profile_path)
     try:
-        return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
+        return service.setup.initialise(ADMIN, password, FIRST_TENANT, kept, secrets) is not None
     except ConflictError:
         return False
 

@@ -38,7 +38,7 @@ def read_password(path: str) -> str:
 @click.option(
     "--sample", is_flag=True, help="Add the secrets that sample_blueprints/ need, to a new store only."
 )
-@click.option("--no-profile", is_flag=True, help="Write no profile: later commands need RESOLVER_TOKEN.")
+@click.option("--no-profile", is_flag=True, help="Write no profile: admin comes in by the password.")
 @click.option("--password-file", metavar="FILE|-", help="The password of user admin.")
 @common_options
 @pass_app
@@ -68,7 +68,7 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
         secrets=SAMPLE_SECRETS if sample else None,
     )
     _tell(done, app.settings, sample=sample)
-    if generated:
+    if generated and done.made:
         say(f"password of {ADMIN}, shown this once: {generated}")
     elif done.made and password_file is None:
         say(f"note: {ADMIN} has no password; `resolver users set-password {ADMIN}` gives one")
@@ -78,12 +78,13 @@ def _tell(done: Initialised, settings: Settings, *, sample: bool) -> None:
     from resolver.compose import ADMIN, FIRST_TENANT  # noqa: PLC0415
     from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
+    place = settings.home if settings.uses_embedded_database else done.place
     if not done.made:
-        put(f"a store is there already in {settings.home}; nothing was changed")
+        put(f"a store is there already in {place}; nothing was changed")
         if sample:
             say("note: --sample adds secrets to a new store only")
         return
-    put(f"store made in {settings.home}")
+    put(f"store made in {place}")
     if done.key_path is not None:
         put(f"root key in {done.key_path}: keep a copy, apart from the database's backup")
     put(f"tenant {FIRST_TENANT}, user {ADMIN}")

@@ -40,7 +40,7 @@ class Setup(ServicePart):
         admin: str,
         password: str | None,
         tenant: str,
-        keep: Callable[[str], None],
+        keep: Callable[[str], None] | None,
         secrets: Mapping[str, str] | None = None,
     ) -> str | None:
         """Fill an empty store, all or nothing: root key, system key, tenant, and a sys_admin with a token.
@@ -50,11 +50,12 @@ class Setup(ServicePart):
             password: the sys_admin's password; None for no password login.
             tenant: the first tenant's name.
             keep: called with the token before anything is committed: a token that could not be kept anywhere
-                would leave a store that nobody can enter.
+                would leave a store that nobody can enter. None for no token: the password is enough.
             secrets: values to store in the first tenant, by key.
 
         Returns:
-            The sys_admin's token; None when the store is initialised already, and nothing was changed.
+            The sys_admin's token, empty when there is none; None when the store is initialised already, and
+            nothing was changed.
 
         Raises:
             StoreError: the store was initialised with a root key that is not at hand.
@@ -73,6 +74,8 @@ class Setup(ServicePart):
             home = self._tenants.add(session, caller, tenant)
             for key, value in (secrets or {}).items():
                 self._secrets.add(session, caller, home, key, value)
+            if keep is None:
+                return ""
             token = self._tokens.add(session, caller, user, "made by init", None, UNNARROWED).token
             keep(token)
             return token

@@ -103,7 +103,8 @@ def show_url(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-_NOT_INITIALISED = ("no such table", "does not exist", "UndefinedTable")
+_UNDEFINED_TABLE = "42P01"
+"""PostgreSQL's code. Its words are those for a database or a role that does not exist, too."""
 
 
 @contextlib.contextmanager
@@ -133,7 +134,7 @@ def translated(engine: Engine) -> Iterator[None]:
             if error.orig is not None and str(error.orig)
             else "no reason given"
         )
-        if any(words in cause for words in _NOT_INITIALISED):
+        if "no such table" in cause or getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
             raise StoreError(f"there is no store in {shown}", hint="`resolver init` makes one") from None
         raise StoreError(
             f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
@@ -156,6 +157,10 @@ def _advice(cause: str) -> str:
         return "`resolver init` makes a store; or check RESOLVER_HOME and the permissions of its folder"
     if "locked" in cause:
         return LOCKED_ADVICE
+    if "does not exist" in cause:
+        return (
+            "databases and roles are made by the server's administrator; `resolver init` fills an empty one"
+        )
     if "readonly" in cause or "read-only" in cause:
         return "a use is recorded before anything is decrypted, so the database must be writable"
     return ""

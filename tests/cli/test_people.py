@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,40 @@ def test_init_without_a_password(admin: Cli, tmp_path: Path) -> None:
     note = "note: admin has no password; `resolver users set-password admin` gives one\n"
     assert "tenant default_tenant, user admin\n" in new.prints("init", note=note)
     assert new.prints("whoami").startswith("user:        admin\n")
+
+
+def test_init_tells_where_the_store_is(admin: Cli, tmp_path: Path) -> None:
+    """With a database of its own, the store is there and not in the state directory."""
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    new = admin.at(tmp_path / "new")
+    new = replace(new, env={"RESOLVER_DATABASE_URL": url})
+    made = new.prints("init", "--password-file", "-", stdin="a password")
+    assert made.splitlines()[0] == f"store made in {url}"
+    assert new.prints("init") == f"a store is there already in {url}; nothing was changed\n"
+
+
+def test_init_without_a_profile(admin: Cli, tmp_path: Path) -> None:
+    """The password is all that there is then: no token is made that nobody has."""
+    new = admin.at(tmp_path / "new")
+    new.prints("init", "--no-profile", "--password-file", "-", stdin="a password")
+    assert not (tmp_path / "new" / "profile").exists()
+    database = sqlite3.connect(tmp_path / "new" / "data" / "resolver.db")
+    assert database.execute("SELECT count(*) FROM access_token").fetchone() == (0,)
+    database.close()
+
+
+def test_a_store_that_nobody_could_enter_is_not_made(admin: Cli, tmp_path: Path) -> None:
+    """Neither a profile nor a password: refused, with nothing left behind."""
+    new = admin.at(tmp_path / "new")
+    assert new.refuses("init", "--no-profile") == (
+        2,
+        (
+            "error: without a profile and without a password nobody could enter the store\n"
+            "  hint: give --password-file, or leave out --no-profile\n"
+        ),
+    )
+    assert not (tmp_path / "new" / "keys").exists()
+    assert new.prints("init", "--password-file", "-", stdin="abcde").startswith("store made in ")
 
 
 def test_init_refused(admin: Cli, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from resolver.errors import StoreError, UsageError
@@ -293,6 +293,23 @@ def test_another_schema_and_none_are_refused(url: str, tmp_path: Path) -> None:
         empty.check_schema()
     assert caught.value.hint == "`resolver init` makes one"
     empty.close()
+
+
+NO_DATABASE = "databases and roles are made by the server's administrator; `resolver init` fills an empty one"
+
+
+@pytest.mark.parametrize("missing", ["database", "role"])
+def test_a_database_that_is_not_there_is_not_an_empty_one(tmp_path: Path, missing: str) -> None:
+    """`resolver init` fills a database and makes none, so it is not what helps here."""
+    url = make_url(database("postgresql", tmp_path, empty=True))
+    url = url.set(database="absent") if missing == "database" else url.set(username="absent")
+    store = SqlStore(url.render_as_string(hide_password=False))
+    for use in (store.check_schema, store.initialise):
+        with pytest.raises(StoreError) as caught:
+            use()
+        assert caught.value.message.endswith(f'FATAL:  {missing} "absent" does not exist')
+        assert caught.value.hint == NO_DATABASE
+    store.close()
 
 
 @pytest.mark.parametrize(
