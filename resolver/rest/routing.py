@@ -306,7 +306,10 @@ async def _service(request: Request) -> Service:
 
 
 async def _tenant(request: Request) -> str:
-    name = request.headers.get(TENANT_HEADER)
+    names = request.headers.getlist(TENANT_HEADER)
+    if len(names) > 1:  # a proxy may have judged by the other one
+        raise RequestError(400, f"the header {TENANT_HEADER} was given more than once")
+    name = names[0] if names else ""
     if not name:
         raise NotPermittedError("no tenant was named", hint=f"name it in the header {TENANT_HEADER}")
     request.state.tenant_by_header = True

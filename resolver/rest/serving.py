@@ -19,6 +19,7 @@ import uvicorn
 
 from resolver.compose import open_service
 from resolver.errors import UnavailableError, UsageError
+from resolver.rest.connections import TimedConnection
 from resolver.rest.log import log_to_stderr
 from resolver.rest.workers import run_workers
 
@@ -220,7 +221,7 @@ def _config(listener: Listener, app: FastAPI) -> uvicorn.Config:
         ssl_certfile=listener.certificate,
         ssl_keyfile=listener.private_key,
         loop="asyncio",
-        http="h11",
+        http=TimedConnection,
         ws="none",
         lifespan="on",
         log_config=None,  # ours

@@ -112,6 +112,12 @@ class Watching:
             busy = refusal(503, "the server is busy", {"Retry-After": "1"})
             await busy(scope, receive, send)
             return
+        named = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= named:
+            # Two ends of one body: a proxy that takes the other one lets requests be smuggled past it.
+            unclear = refusal(400, "the length of the body is given in two ways", {"Connection": "close"})
+            await unclear(scope, receive, send)
+            return
         client = scope.get("client")
         wait = server.addresses.take(network_of(client[0] if client else ""))
         if wait:

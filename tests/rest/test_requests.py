@@ -366,3 +366,24 @@ def test_the_document_describes_every_route(shared: Live) -> None:
     assert not [path for path in paths if path.startswith("/api/v3/")]
     assert paths[SECRETS]["get"]["security"] == [{"token": []}, {"basic": []}]
     assert json.dumps(document["components"]["securitySchemes"]).count("Authentication-Token") == 1
+
+
+def test_a_tenant_is_named_once(shared: Live) -> None:
+    """Of two, a proxy in front could have meant the other."""
+    headers = [("Authentication-Token", shared.client().token), ("Tenant", "home"), ("Tenant", "away")]
+    answer = shared.http.get(SECRETS, headers=headers)
+    assert refusal(answer) == (400, "bad_parameters_error", "the header Tenant was given more than once")
+
+
+def test_a_body_with_two_lengths_is_refused(shared: Live) -> None:
+    """What follows it on the connection is nothing that anyone asked: the connection is closed."""
+    port = int(shared.url.rpartition(":")[2])
+    smuggled = b"0\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\n\r\n"
+    lengths = f"Content-Length: {len(smuggled)}\r\nTransfer-Encoding: chunked\r\n"
+    head = f"POST /ok HTTP/1.1\r\nHost: x\r\n{lengths}\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as peer:
+        peer.sendall(head.encode() + smuggled)
+        answer = b"".join(iter(lambda: peer.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"given in two ways" in answer

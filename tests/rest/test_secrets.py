@@ -170,8 +170,22 @@ def test_lists_are_sorted_searched_filtered_and_cut(each: Live) -> None:
     wrong = ("_size=-1", "_size=x", "_offset=-1", "_sort=value", "_sort=id", "nonsense=1", "_all_tenants=2")
     for query in wrong:
         assert admin.refused("GET", f"{SECRETS}?{query}")[:2] == (400, "bad_parameters_error"), query
-    for query in ("_include=value", "_include=nonsense"):
-        assert admin.refused("GET", f"{SECRETS}?{query}")[:2] == (400, "no_such_include_field_error")
+
+
+def test_fields_that_are_not_there_are_not_included(shared: Live) -> None:
+    """Whether or not there is anything to include them of; no value is decrypted, and no export recorded."""
+    admin = shared.client()
+    refused = (400, "no_such_include_field_error")
+    before = admin.gets("/api/v1/resolver/audit?tenant=home")
+    for query in ("_include=value&key=none", "_include=nonsense&key=none"):
+        assert admin.refused("GET", f"{SECRETS}?{query}")[:2] == refused
+    assert admin.refused("GET", f"{SECRETS}/none?_include=x")[:2] == refused
+    assert admin.refused("POST", f"{SEARCH}?_include=x&_size=0", {})[:2] == refused
+    assert admin.refused("GET", f"{SECRETS}/share/export?_include=creator&key=none")[:2] == refused
+    for group in ("users", "tenants", "tokens", "secrets-providers"):
+        for query in ("_size=0", "_search=none-of-them"):
+            assert admin.refused("GET", f"/api/v3.1/{group}?{query}&_include=x")[:2] == refused
+    assert admin.gets("/api/v1/resolver/audit?tenant=home") == before
 
 
 def test_all_tenants_are_judged_one_by_one(live: Live) -> None:

@@ -70,10 +70,11 @@ class ListQuery:
         Raises:
             InvalidRequestError: it can't be sorted by one of the fields.
         """
+        self.demand_included(fields)
         if self.search or self.sort:
             return self.cut([{**shape(item)} for item in fetch(None, 0).items], name, fields)
         part = fetch(None, 0) if self.everything else fetch(self.size, self.offset)
-        items = [self.chosen({**shape(item)}, fields) for item in part.items]
+        items = [self.chosen({**shape(item)}) for item in part.items]
         return page(items, part.total, self.size, self.offset)
 
     def cut(self, items: Sequence[dict[str, Any]], name: str, fields: Sequence[str]) -> dict[str, Any]:
@@ -87,6 +88,7 @@ class ListQuery:
         Raises:
             InvalidRequestError: it can't be sorted by one of the fields.
         """
+        self.demand_included(fields)
         found = [item for item in items if self.search.lower() in str(item[name]).lower()]
         for text in reversed(self.sort):
             field = text.lstrip("+-")
@@ -94,19 +96,20 @@ class ListQuery:
                 raise InvalidRequestError("the list can't be sorted by this field")
             found.sort(key=lambda item: str(item[field]), reverse=text.startswith("-"))
         part = found if self.everything else found[self.offset : self.offset + self.size]
-        return page([self.chosen(item, fields) for item in part], len(found), self.size, self.offset)
+        return page([self.chosen(item) for item in part], len(found), self.size, self.offset)
 
-    def chosen(self, item: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-        """An item with the fields that are asked for.
+    def demand_included(self, fields: Sequence[str]) -> None:
+        """Refuse to include what items don't have, also when there are none.
 
         Raises:
             NoSuchFieldError: there is no such field.
         """
-        if not self.include:
-            return item
         if not set(self.include) <= set(fields):
             raise NoSuchFieldError("there is no such field to include")
-        return {name: item[name] for name in self.include}
+
+    def chosen(self, item: dict[str, Any]) -> dict[str, Any]:
+        """An item with the fields that are asked for, which it has."""
+        return {name: item[name] for name in self.include} if self.include else item
 
 
 ListQueryDep = Annotated[ListQuery, Depends()]

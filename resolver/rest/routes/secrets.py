@@ -131,6 +131,7 @@ def get_secret(
     skip_value: Annotated[Flag, Query(alias="_skip_value")] = False,
 ) -> Response:
     """A secret with its value; an empty one in place of a hidden value that the caller may not see."""
+    query.demand_included(OBJECT_FIELDS)
     value = None
     if skip_value:
         secret = _known(caller, tenant, service, key)
@@ -141,7 +142,7 @@ def get_secret(
         with contextlib.suppress(ValueError, RecursionError):  # as text, when JSON can't say it to everyone
             shown = read_json(shown)
     options = None if secret.provider is None else service.providers.options_of(caller, tenant, key)
-    return Answer(query.chosen({**secret_object(secret, shown, options)}, OBJECT_FIELDS))
+    return Answer(query.chosen({**secret_object(secret, shown, options)}))
 
 
 @GROUP.route("PATCH", "/secrets/{key}", SecretObject)
@@ -217,6 +218,7 @@ def list_secrets(
 
     Other parameters are names of fields with a value that they must have.
     """
+    query.demand_included(ITEM_FIELDS)
     listing = Listing(
         query.search,
         [order_of(text) for text in query.sort],
@@ -225,7 +227,7 @@ def list_secrets(
         wanted_fields(request.query_params.multi_items()),
     )
     found = service.secrets.list(caller, tenant, listing, all_tenants=all_tenants)
-    items = [query.chosen({**secret_item(secret)}, ITEM_FIELDS) for secret in found.items]
+    items = [query.chosen({**secret_item(secret)}) for secret in found.items]
     return Answer(page(items, found.total, query.size, query.offset))
 
 
@@ -238,6 +240,7 @@ def search_secrets(
     body: Search | None = None,
 ) -> Response:
     """The secrets that rules or constraints select, without values; what may not be seen does not count."""
+    query.demand_included(OBJECT_FIELDS)
     asked = body or Search()
     if asked.filter_rules is not None and asked.constraints is not None:
         raise InvalidRequestError("filter rules and constraints were given", hint="give one of them")
@@ -254,5 +257,5 @@ def search_secrets(
     filtered = None
     if asked.filter_rules is not None:
         filtered = service.secrets.list(caller, tenant, Listing(size=0)).total - found.total
-    items = [query.chosen({**secret_object(secret)}, OBJECT_FIELDS) for secret in found.items]
+    items = [query.chosen({**secret_object(secret)}) for secret in found.items]
     return Answer(page(items, found.total, query.size, query.offset, filtered))

@@ -85,11 +85,11 @@ def export_secrets(
     """
     if passphrase is not None:
         demand_long(passphrase)
+    query.demand_included(FIELDS if metadata else FIELDS[:-3])
     listing = Listing(query.search, size=None, equal=wanted_fields(request.query_params.multi_items()))
     found = service.moving.export(caller, tenant, listing, all_tenants=all_tenants)
     entries = cloudify.write(found.secrets, passphrase, metadata=bool(metadata))
-    there = FIELDS if metadata else FIELDS[:-3]
-    return Answer([query.chosen(entry, there) for entry in entries])
+    return Answer([query.chosen(entry) for entry in entries])
 
 
 @GROUP.route("POST", "/secrets/share/import", ImportResult)
