@@ -21,8 +21,8 @@ class AuditQuery:
     """Which records of a chain are wanted.
 
     Args:
-        since: UTC time from which on, as stored; empty for the beginning.
-        until: UTC time before which; empty for the end.
+        since: UTC time from which on, in any form of `parse_time`; empty for the beginning.
+        until: UTC time before which, likewise; empty for the end.
         caller: the name of who asked, whatever its case.
         key: the key that was asked for, or the name of what was changed; globs like `prod_*` are understood.
         action: the permission used, or the event; globs are understood.

@@ -276,6 +276,8 @@ def on_validation_error(_request: Request, error: Exception) -> Answer:
     name = ".".join(str(name) for name in names[:2] if isinstance(name, (str, int)))
     kind = str(first["type"])
     if kind == "missing":
+        if names[2:]:  # the last one is the field that we declared
+            name += f"{'..' if names[3:] else ''}.{names[-1]}"
         where = "json request body" if place == "body" else str(place)
         message = f"Missing {name} in {where}" if name else "the request has no JSON body"
     elif kind == "value_error":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 import itertools
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord, extend, find_break
 from resolver.core.audit_query import AuditQuery, KeptHead, Verification
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.times import parse_time
 from resolver.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -100,16 +102,29 @@ class Trail:
         """The records of a tenant's chain, or of the system's, that are asked for.
 
         The permission is decided now, the records are read as they are taken, in parts.
+
+        Raises:
+            InvalidRequestError: a time is none that `parse_time` reads.
         """
         with self._store.read() as session:
             chain = self._chain(session, caller, tenant)
             end = session.audit_end(chain).last
+        query = self._timed(query)
         after, before = 0, end + 1
         if query.after is not None:
             asked = min(query.after, _LAST)
             after, before = (after, asked) if query.newest_first else (asked, before)
         wanted = (record for record in self.read(chain, query, after, before) if query.wants(record))
         return itertools.islice(wanted, query.size)
+
+    def _timed(self, query: AuditQuery) -> AuditQuery:
+        """A query with its times as they are stored; others would be compared with them as text."""
+        now = self._clock()
+        return replace(
+            query,
+            since=query.since and parse_time(query.since, now, "the start", ago=True),
+            until=query.until and parse_time(query.until, now, "the end", ago=True),
+        )
 
     def records(self, caller: Caller, tenant: str = "") -> Sequence[AuditRecord]:
         """All records of a chain at once, oldest first: for chains that are known to be short."""

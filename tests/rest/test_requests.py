@@ -197,6 +197,24 @@ def test_a_malformed_body_is_a_json_error(shared: Live, body: bytes, message: st
     assert "most secret" not in told
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ({"ky": "secret text"}, "Missing keys.0.key in json request body"),
+        ({"key": "one", "calls": [{"line": 1}]}, "Missing keys.0...source in json request body"),
+        ("secret text", "the `keys.0` argument is not an object"),
+    ],
+)
+def test_a_field_that_is_missing_further_down_is_named(shared: Live, key: object, message: str) -> None:
+    """What stands between it and the first two names may be the caller's, and is left out."""
+    admin = shared.client()
+    assert admin.refused("POST", USE, {"tenant": "home", "keys": [key]}) == (
+        400,
+        "bad_parameters_error",
+        message,
+    )
+
+
 def test_unknown_addresses_and_methods_are_json_errors(shared: Live) -> None:
     """With and without credentials; older versions have no secrets."""
     for path in ("/", "/nope", "/api/v2.1/secrets", f"{SECRETS}/a/b", f"{SECRETS}/a%2Fb", f"{SECRETS}/"):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.audit_query import AuditQuery
 from resolver.core.permissions import TenantRole
-from resolver.errors import NotPermittedError, StoreError
+from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
@@ -23,6 +24,24 @@ def busy(world: World) -> World:
         world.service.secrets.show(world.admin, "home", f"k{number}")
     assert world.service.trail.verify(world.admin, "home").broken is None
     return world
+
+
+def test_records_of_a_time(busy: World) -> None:
+    """Times are read in every form that commands take; what is no time is refused, rather than find nothing."""
+
+    def found(**times: str) -> int:
+        return len(list(busy.service.trail.stream(busy.admin, "home", AuditQuery(**times))))
+
+    busy.clock.now = "2030-01-02T12:00:00.000Z"
+    busy.secret("later")
+    assert found(since="2030-01-01", until="2030-01-02T12:00") == 6
+    assert found(since="12h") == found(since="2030-01-02T14:00:00+02:00") == 1
+    assert found(until="12h") == 6
+    for times in ({"since": "yesterday"}, {"until": "2030-13-01"}):
+        with pytest.raises(InvalidRequestError, match=r"^the (start|end) is malformed$"):
+            found(**times)
+    with pytest.raises(NotPermittedError):
+        busy.service.trail.stream(busy.user("eve"), "home", AuditQuery(since="yesterday"))
 
 
 CHAIN = "chain_id = (SELECT id FROM tenant WHERE name = 'home')"
