@@ -27,7 +27,7 @@ def busy(world: World) -> World:
 
 
 def test_records_of_a_time(busy: World) -> None:
-    """Times are read in every form that commands take; what is no time is refused, rather than find nothing."""
+    """Times are read in every form that commands take; what is no time is refused, not found empty."""
 
     def found(**times: str) -> int:
         return len(list(busy.service.trail.stream(busy.admin, "home", AuditQuery(**times))))
