@@ -64,6 +64,12 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
                 cause = "its provider failed" if use.origin.secrets else refusal.cause
                 message = f"secret {use.shown} of tenant {keys.tenant!r} is kept elsewhere: {cause}"
                 plan.refuse(use, Reason.UNAVAILABLE, message, ASK_PROVIDER)
+            case Verdict.HIDDEN:
+                message = (
+                    f"secret {use.shown} of tenant {keys.tenant!r} has a hidden value, "
+                    "which this server gives to uploaded blueprints only"
+                )
+                plan.refuse(use, Reason.NOT_PERMITTED, message, "have the server resolve the blueprint")
             case _:
                 plan.refuse(
                     use,

@@ -63,6 +63,10 @@ class ClaimedUse:
         return self.calls[:most]
 
 
+_SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
+"""What is decided about secrets that are known to the caller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Marks a request whose digests and call sites are a client's word.
@@ -157,8 +161,16 @@ class Use(ServicePart):
         }
         return UseAnswer(secrets=values)
 
-    def check(self, caller: Caller, tenant: str, keys: Iterable[str]) -> Mapping[str, KeyStatus]:
+    def check(
+        self, caller: Caller, tenant: str, keys: Iterable[str], claim: Claim | None = None
+    ) -> Mapping[str, KeyStatus]:
         """Say of each key whether it could be used, without decrypting or using anything.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in.
+            keys: the keys.
+            claim: given when a use of them would be on a client's word.
 
         Raises:
             NotPermittedError: the caller may neither list nor use secrets in this tenant.
@@ -175,8 +187,8 @@ class Use(ServicePart):
         answer: dict[str, KeyStatus] = {}
         for key in wanted:
             row = rows.get(key)
-            verdict = self._judge(current, home, key, row)
-            seen = row.secret if row is not None and verdict in (Verdict.ALLOWED, Verdict.EXPIRED) else None
+            verdict = self._judge(current, home, key, row, claim)
+            seen = row.secret if row is not None and verdict in _SEEN else None
             if seen is not None and not may_use.allowed:
                 verdict = may_use.reason
             answer[key] = KeyStatus(

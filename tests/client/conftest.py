@@ -52,9 +52,9 @@ def token_of(home: Path) -> str:
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[str]:
+def serving(home: Path, *, hidden_for_uploads_only: bool = False) -> Iterator[str]:
     """A server on the store in a state directory; its URL."""
-    options = ServerOptions(address_rate=0, user_rate=0)
+    options = ServerOptions(address_rate=0, user_rate=0, hidden_for_uploads_only=hidden_for_uploads_only)
     with contextlib.closing(open_service(Settings({}, home), server=True)) as service:
         app = create_app(service, options)
         with running(app) as url:

@@ -12,6 +12,7 @@ import pytest
 from resolver import open_resolver
 from resolver.errors import AuthenticationError, NotFoundError
 from tests.client.conftest import Cli, token_of
+from tests.client.conftest import serving as client_serving
 from tests.conftest import clean_environment
 from tests.peer import answer, serving
 
@@ -157,6 +158,32 @@ def test_what_a_server_sends_does_not_reach_the_terminal(remote: Cli) -> None:
     assert done.returncode == 0
     assert escaped in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_hidden_values_for_uploads_only(remote: Cli, served: Path) -> None:
+    """A check says what a run would say: where the value is refused to a client, and to whom it is not."""
+    done = remote("resolver", "secrets", "create", "hid", "-u", "--hidden-value", stdin="value")
+    assert done.returncode in {0, 8}
+    assert remote("resolver", "users", "create", "hal").returncode == 0
+    add = ("tenants", "add-user", "hal", "-t", "default_tenant", "-r", "operations")
+    assert remote("resolver", *add).returncode == 0
+    token = remote("resolver", "tokens", "create", "--user", "hal", "--quiet").stdout.strip()
+    words, blueprint = ("resolve", "-"), "a: {get_secret: hid}"
+    with client_serving(served, hidden_for_uploads_only=True) as url:
+        admin = remote.having(RESOLVER_URL=url)
+        pipeline = admin.having(RESOLVER_TOKEN=token)
+        for more in ((), ("--check",)):
+            done = pipeline(*words, *more, stdin=blueprint)
+            assert done.returncode == 4
+            assert (
+                "error: secret 'hid' of tenant 'default_tenant' has a hidden value, "
+                "which this server gives to uploaded blueprints only [not_permitted]\n"
+            ) in done.stdout + done.stderr  # a check reports on stdout
+            assert admin(*words, *more, stdin=blueprint).returncode == 0
+        assert (
+            " yes " in pipeline(*words, "--check", stdin=blueprint).stdout
+        )  # that it is hidden, it may know
+    assert remote.having(RESOLVER_TOKEN=token)(*words, stdin=blueprint).returncode == 0
 
 
 def test_a_narrowed_token_sees_what_it_may(remote: Cli) -> None:

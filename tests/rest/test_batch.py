@@ -155,10 +155,14 @@ def test_hidden_values_for_uploads_only(world: World) -> None:
         answer = pipeline("POST", USE, wanted("two"))
         assert answer.status_code == 403
         assert answer.json()["refusals"] == [{"key": "two", "reason": "value_is_hidden"}]
+        checked = pipeline.does("POST", CHECK, {"tenant": "home", "keys": ["two"]})["keys"]["two"]
+        assert (checked["refusal"], checked["secret"]["hidden"]) == ("value_is_hidden", True)
         upload = {"tenant": "home", "blueprints": [{"text": "db: { get_secret: two }"}]}
         assert pipeline.does("POST", RESOLVE, upload)["text"] == 'db: "value two"'
         manager = live.user("boss", TenantRole.MANAGER)
         assert manager.does("POST", USE, wanted("two"))["secrets"]["two"]["value"] == "value two"
+        checked = manager.does("POST", CHECK, {"tenant": "home", "keys": ["two"]})["keys"]["two"]
+        assert checked["refusal"] is None
 
 
 def test_no_other_endpoint_gives_a_hidden_value(live: Live) -> None:

@@ -28,7 +28,7 @@ from resolver.resolved import ResolvedBlueprint, joined_text
 from resolver.rest.answers import Answer
 from resolver.rest.errors import STATUSES, RefusedUseError
 from resolver.rest.routes.shapes import SecretFacts, secret_facts
-from resolver.rest.routing import OWN, Body, CallerDep, Group, HopsDep, ServerDep, ServiceDep
+from resolver.rest.routing import OWN, Body, CallerDep, Group, HopsDep, Server, ServerDep
 from resolver.service.use import Claim, ClaimedUse
 
 GROUP = Group("use", OWN)
@@ -107,8 +107,8 @@ def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep, hops: Ho
 
     The digests and call sites are recorded as the client's word.
     """
-    claim = Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
     uses = [_claimed(wanted) for wanted in body.keys]
+    claim = _claim(server)
     answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim, hops=hops)
     if answer.refusals:
         raise _refused(answer.refusals)
@@ -126,6 +126,11 @@ def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep, hops: Ho
             }
         }
     )
+
+
+def _claim(server: Server) -> Claim:
+    """What a client's word is good for on this server."""
+    return Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
 
 
 def _claimed(wanted: KeyWanted) -> ClaimedUse:
@@ -181,9 +186,9 @@ class CheckResult(TypedDict):
 
 
 @GROUP.route("POST", "/check", CheckResult)
-def check_keys(body: CheckRequest, caller: CallerDep, service: ServiceDep) -> Response:
-    """Say of each key whether it could be used, without decrypting or using anything."""
-    statuses = service.use.check(caller, body.tenant, body.keys)
+def check_keys(body: CheckRequest, caller: CallerDep, server: ServerDep) -> Response:
+    """Say of each key whether a batch could use it, without decrypting or using anything."""
+    statuses = server.service.use.check(caller, body.tenant, body.keys, _claim(server))
     return Answer(
         {
             "keys": {
