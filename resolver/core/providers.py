@@ -17,7 +17,10 @@ LOCAL = "local"
 HOPS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
 
-ASK_PROVIDER = "`resolver secrets providers test` tells whether the provider answers"
+ASK_PROVIDER = (
+    "`resolver secrets providers test` tells whether the provider answers; "
+    "`resolver secrets update -o` changes what is looked for there"
+)
 """The hint where a provider did not give a secret."""
 
 MAX_HOPS = 3

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, ResolverError
-from resolver.providers.parameters import check_header_text, check_names
-from resolver.wire import Origin, Request, parse_origin, tls_context
+from resolver.providers.parameters import check_certificates, check_header_text, check_names
+from resolver.wire import Origin, Request, parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _LOGIN = {"username", "password"}
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")
+_LAST_PORT = 65535
+
+_NOT_A_HOST = "parameter 'host' must be a host alone"
+_HOST_HINT = "a name or an address; 'protocol' and 'port' are parameters of their own"
 
 
 class Cloudify:
@@ -52,7 +56,7 @@ class Cloudify:
         if checked["protocol"] not in ("http", "https"):
             raise InvalidRequestError("parameter 'protocol' must be http or https")
         checked.setdefault("port", "443" if checked["protocol"] == "https" else "80")
-        if not _PORT.match(checked["port"]):
+        if not _PORT.match(checked["port"]) or int(checked["port"]) > _LAST_PORT:
             raise InvalidRequestError("parameter 'port' must be a number up to 65535")
         if "token" in checked:
             check_header_text("parameter 'token'", checked["token"])
@@ -62,7 +66,7 @@ class Cloudify:
         origin = _origin(checked)
         checked["host"] = origin.host
         if "cert" in checked:
-            tls_context(checked["cert"])
+            check_certificates("parameter 'cert'", checked["cert"])
         self._calls.demand_allowed(origin)
         return checked
 
@@ -101,9 +105,12 @@ class Cloudify:
 def _origin(parameters: Mapping[str, str]) -> Origin:
     host = parameters["host"]
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    origin = parse_origin(f"{parameters['protocol']}://{shown}:{parameters['port']}", "parameter 'host'")
+    try:
+        origin = parse_origin(f"{parameters['protocol']}://{shown}:{parameters['port']}")
+    except InvalidRequestError:
+        raise InvalidRequestError(_NOT_A_HOST, hint=_HOST_HINT) from None
     if origin.prefix or origin.port != int(parameters["port"]):
-        raise InvalidRequestError("parameter 'host' must be a host alone")
+        raise InvalidRequestError(_NOT_A_HOST, hint=_HOST_HINT)
     return origin
 
 

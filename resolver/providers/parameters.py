@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resolver.errors import InvalidRequestError
+from resolver.wire import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,4 +73,20 @@ def check_header_text(what: str, text: str) -> str:
     """
     if not _HEADER_TEXT.match(text):
         raise InvalidRequestError(f"{what} must be printable ASCII without spaces")
+    return text
+
+
+def check_certificates(what: str, text: str) -> str:
+    """Certificates as PEM text.
+
+    Raises:
+        InvalidRequestError: there are none in it. The text is not repeated.
+    """
+    try:
+        tls_context(text)
+    except InvalidRequestError:
+        raise InvalidRequestError(
+            f"{what} must be certificates in PEM",
+            hint="give their text, -----BEGIN CERTIFICATE----- and so on, not the path of a file",
+        ) from None
     return text

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import ResolverError
-from resolver.providers.parameters import check_header_text, check_names, check_path
-from resolver.wire import Request, parse_origin, tls_context
+from resolver.providers.parameters import check_certificates, check_header_text, check_names, check_path
+from resolver.wire import Request, parse_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Vault:
         if "namespace" in checked:
             checked["namespace"] = check_path("parameter 'namespace'", checked["namespace"])
         if "ca_cert" in checked:
-            tls_context(checked["ca_cert"])
+            check_certificates("parameter 'ca_cert'", checked["ca_cert"])
         self._calls.demand_allowed(parse_origin(checked["url"]))
         return checked
 

@@ -63,7 +63,10 @@ def test_a_providers_life(run: Run, vault: Peer, tmp_path: Path) -> None:
     done = run("resolve", "-", "-t", TENANT, stdin="a: { get_secret: db }\nb: { get_secret: none }\n")
     assert (done.returncode, done.stdout) == (5, "")
     assert "provider 'v': it does not answer, or refuses its credentials [" in done.stderr
-    assert "hint: `resolver secrets providers test` tells whether the provider answers\n" in done.stderr
+    assert (
+        "hint: `resolver secrets providers test` tells whether the provider answers; "
+        "`resolver secrets update -o` changes what is looked for there\n"
+    ) in done.stderr
     assert "secret 'none' was not found" in done.stderr
     run("resolver", "secrets", "delete", "db", "--yes")
     assert run(*PROVIDERS, "delete", "v", "--yes").stdout == "Secrets provider `v` deleted\n"
