@@ -81,6 +81,8 @@ class Trail:
         broken = find_break(end.head, comparison.watch(records) if comparison else records)
         if broken is None and not genuine and number:
             broken = number
+        if broken is None and end.last > number:  # beyond all numbers that were looked at
+            broken = number + 1
         found = Verification(end.head, broken)
         return comparison.judge(found) if comparison else found
 
@@ -110,7 +112,7 @@ class Trail:
             chain = self._chain(session, caller, tenant)
             end = session.audit_end(chain).last
         query = self._timed(query)
-        after, before = 0, end + 1
+        after, before = 0, min(end, _LAST - 1) + 1
         if query.after is not None:
             asked = min(query.after, _LAST)
             after, before = (after, asked) if query.newest_first else (asked, before)
@@ -181,7 +183,8 @@ class Trail:
         """
         keys = [active] if active and active.id == mac_key_id else session.data_keys([mac_key_id])
         return head.number >= 0 and any(
-            not key.tenant_id and hmac.compare_digest(mac, self._cipher.open_data_key(key).mac(head.encode()))
+            not key.tenant_id
+            and hmac.compare_digest(mac.encode(), self._cipher.open_data_key(key).mac(head.encode()).encode())
             for key in keys
         )
 

@@ -59,7 +59,7 @@ class AuditRows(Rows):
                 .on_conflict_do_nothing(index_elements=["id"]),
             )
             row = self._connection.execute(query, which).one()
-        return _head(row), row.mac, row.mac_key_id or ""
+        return _head(row), _text(row.mac), row.mac_key_id or ""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
@@ -102,7 +102,7 @@ class AuditRows(Rows):
         ).scalar()
         if row is None:
             return AuditEnd(AuditHead(chain), "", "", last or 0)
-        return AuditEnd(_head(row), row.mac, row.mac_key_id or "", _number(last or 0))
+        return AuditEnd(_head(row), _text(row.mac), row.mac_key_id or "", _number(last or 0))
 
     def all_audit_chains(self) -> Sequence[str]:
         """The ids of all chains, those of deleted tenants too."""
@@ -137,9 +137,14 @@ class AuditRows(Rows):
 
 
 def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:
-    return AuditHead(row.id, _number(row.number), row.hash)
+    return AuditHead(row.id, _number(row.number), _text(row.hash))
 
 
 def _number(stored: object) -> int:
     """A number as stored; one that is none, which SQLite allows, is one that fits nothing."""
     return stored if isinstance(stored, int) else -1
+
+
+def _text(stored: object) -> str:
+    """A text as stored; one that is none, which SQLite allows, is one that fits nothing."""
+    return stored if isinstance(stored, str) else ""

@@ -61,6 +61,7 @@ DEEDS = {
     "the head's number": f"UPDATE audit_chain SET number = 7 WHERE {HEAD}",
     "the head's hash": f"UPDATE audit_chain SET hash = 'x' WHERE {HEAD}",
     "the head's mac": f"UPDATE audit_chain SET mac = 'x' WHERE {HEAD}",
+    "the head's mac, by no hexadecimal number": f"UPDATE audit_chain SET mac = 'ü' WHERE {HEAD}",
     "the head's key": f"UPDATE audit_chain SET mac_key_id = NULL WHERE {HEAD}",
 }
 
@@ -82,6 +83,27 @@ def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> N
     assert found.broken is not None
     assert 3 <= found.broken <= found.head.number + 1
     assert busy.service.trail.verify(busy.admin).broken is None
+
+
+@pytest.mark.parametrize("column", ["number", "hash", "mac"])
+def test_a_head_that_holds_bytes_is_found(embedded: World, column: str) -> None:
+    """SQLite keeps what it is given, whatever a column is for: it is no number and no text, so it fits none."""
+    embedded.secret("k")
+    embedded.execute(f"UPDATE audit_chain SET {column} = CAST('x' AS BLOB) WHERE {HEAD}")
+    assert embedded.service.trail.verify(embedded.admin, "home").broken is not None
+    with pytest.raises(StoreError, match=r"^the audit trail's head was changed by hand"):
+        embedded.secret("more")
+
+
+def test_a_record_beyond_all_numbers_is_found(embedded: World) -> None:
+    """SQLite keeps larger ones than any record has; the others are listed as ever."""
+    embedded.secret("k")
+    embedded.execute(
+        "INSERT INTO audit_record SELECT chain_id, 9223372036854775807, at, action, body, hash"
+        f" FROM audit_record WHERE {CHAIN}"
+    )
+    assert embedded.service.trail.verify(embedded.admin, "home").broken == 2
+    assert [record.number for record in embedded.service.trail.records(embedded.admin, "home")] == [1]
 
 
 def cut_back(world: World, **head: str) -> None:
