@@ -261,18 +261,20 @@ class Rotation:
             _demand_wrapping(session.wrapping_root_key(), root_key_id)
             # One that could not be wrapped anew is noted already.
             states = [one for one in session.data_key_states() if (_KEY, one.key.id) not in self._known]
+        opened = []
         for state in states:
             try:
                 key = cipher.open_data_key(state.key)
             except TokenError as error:
                 self._note_key(state.key, error)
             else:
-                self._prove(state.key.id, key)
+                self._prove(key.id, key)
+                opened.append(key.id)
         with self._store.read() as session:
             tampered = [
                 chain
-                for state in states
-                for chain in session.audit_chains(state.key.id)
+                for key_id in opened
+                for chain in session.audit_chains(key_id)
                 if not self._trail.is_genuine(session, chain)
             ]
         for chain in tampered:

@@ -421,6 +421,17 @@ def test_a_damaged_data_key_is_named_by_the_proof_of_a_root_key(world: World) ->
     assert (done.keys, done.proved) == (2, 5)
 
 
+def test_a_damaged_system_key_keeps_no_other_from_being_proved(world: World) -> None:
+    """A replaced one that heads of trails still have their MACs from, and that the right root key wraps."""
+    fill(world)
+    world.execute("UPDATE data_key SET outdated = :yes WHERE tenant_id = ''", yes=True)
+    rotation.Rotation(world.store, world.ring, world.service.trail, world.clock, quiet)._make_key("")  # noqa: SLF001 - as far as a killed run
+    world.caller("admin")  # recorded at the end of the system's trail, which so has its MAC from the new key
+    world.execute("UPDATE data_key SET wrapped = 'gAAAAnonsense' WHERE tenant_id = '' AND NOT active")
+    done = world.service.keys.rotate_root(world.admin, RootKey(ROOT_KEY, "").id, quiet)
+    assert [(tenant, reason) for tenant, _, reason in done.unreadable] == [("", "DecryptionError")]
+
+
 @pytest.mark.parametrize("batch", [1, 500], ids=["between two keys", "before the proof"])
 def test_a_rotation_of_the_root_key_is_overtaken(
     world: World, monkeypatch: pytest.MonkeyPatch, batch: int
