@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from resolver.errors import ResolverError
-from resolver.wire import Request, exchange, parse_origin
+from resolver.origin import parse_origin
+from resolver.wire import Request, exchange
 
 ROOT_TOKEN = "root-token-of-the-tests"
 

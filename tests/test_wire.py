@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.errors import InvalidRequestError
-from resolver.wire import (
-    Origin,
-    Request,
-    UntrustedError,
-    WireError,
-    _End,
-    exchange,
-    parse_origin,
-    tls_context,
-)
+from resolver.origin import Origin
+from resolver.wire import Request, UntrustedError, WireError, _End, exchange, tls_context
 from tests.peer import answer, serving
 from tests.rest.test_serve import make_certificate
 
@@ -252,54 +244,6 @@ def test_a_socket_whose_path_is_too_long() -> None:
     """What Python itself refuses is told in its words."""
     with pytest.raises(WireError, match=r"can't be reached: AF_UNIX path too long$"):
         exchange(Origin("http", "localhost", 80, unix_socket=f"/{'x' * 200}"), REQUEST)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://Vault.Example", "https://vault.example:443"),
-        ("http://[::1]:8200/", "http://[::1]:8200"),
-        ("https://h:1/a/b/", "https://h:1/a/b"),
-        (f"https://{'a' * 63}.example.", f"https://{'a' * 63}.example.:443"),
-    ],
-)
-def test_a_url_is_read(text: str, shown: str) -> None:
-    """Scheme, host, port and prefix, in one way of writing."""
-    assert str(parse_origin(text)) == shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "vault.example",
-        "ftp://h",
-        "file:///etc/passwd",
-        "https://",
-        "https://user:hunter2@h",
-        "https://h@evil",
-        "https://h/a/../b",
-        "https://h/%2e%2e/b",
-        "https://h/a?x=1",
-        "https://h/#x",
-        "https://h:0",
-        "https://h:99999",
-        "https://h\r\nX: y",
-        "https://h/a//b",
-        "https://hö",
-        "https://a..b",
-        "https://.a",
-        f"https://{'a' * 64}.example",
-        f"https://{'a.' * 130}example",
-        "https://[::1]x",
-        "https://[::1",
-        "https://h:",
-    ],
-)
-def test_a_malformed_url_is_refused(text: str) -> None:
-    """The text is not repeated: it may hold a password."""
-    with pytest.raises(InvalidRequestError, match=r"^the URL is malformed$"):
-        parse_origin(text)
 
 
 def test_authorities_must_be_certificates() -> None:

@@ -13,7 +13,7 @@ from resolver.errors import AuthenticationError, UsageError
 from resolver.protocol import TOKEN_HEADER
 
 if TYPE_CHECKING:
-    from resolver.wire import Origin
+    from resolver.origin import Origin
 
 MAX_PAIR = 2000
 """Longest user name and password together, in characters: far more than any has, and fit for a header."""

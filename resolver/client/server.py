@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from resolver.core.model import Caller
-    from resolver.wire import Answer, Origin
+    from resolver.origin import Origin
+    from resolver.wire import Answer
 
 T = TypeVar("T")
 Query: TypeAlias = "Mapping[str, str | Sequence[str]]"

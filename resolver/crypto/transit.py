@@ -13,7 +13,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resolver.errors import DecryptionError, InvalidRequestError, RootKeyError
-from resolver.wire import Request, WireError, exchange, parse_origin, tls_context
+from resolver.origin import parse_origin
+from resolver.wire import Request, WireError, exchange, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,13 @@ from resolver.core.providers import Missed
 from resolver.errors import NotPermittedError
 from resolver.providers.destination import AllowList, look_up
 from resolver.providers.lookups import Lookups
-from resolver.wire import Origin, WireError, exchange, tls_context
+from resolver.wire import WireError, exchange, tls_context
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
+    from resolver.origin import Origin
     from resolver.wire import Answer, Request
 
 TIMEOUT = 10.0

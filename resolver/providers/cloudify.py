@@ -11,8 +11,9 @@ from urllib.parse import quote
 from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, ResolverError
+from resolver.origin import Origin, parse_origin
 from resolver.providers.parameters import check_certificates, check_header_text, check_names
-from resolver.wire import Origin, Request, parse_origin
+from resolver.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from resolver.errors import InvalidRequestError, NotPermittedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.wire import Origin
+    from resolver.origin import Origin
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import ResolverError
+from resolver.origin import parse_origin
 from resolver.providers.parameters import check_certificates, check_header_text, check_names, check_path
-from resolver.wire import Request, parse_origin
+from resolver.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

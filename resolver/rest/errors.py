@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from resolver.core.document import format_path
+from resolver.core.policy import Verdict
 from resolver.core.problems import Reason
 from resolver.errors import (
     AuthenticationError,
@@ -37,11 +38,12 @@ from resolver.protocol.errors import kind_of
 from resolver.rest.answers import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from fastapi import FastAPI
     from starlette.requests import Request
 
+    from resolver.core.answers import Refusal
     from resolver.core.problems import Problem
 
 LOG = logging.getLogger("resolver.server")
@@ -100,6 +102,12 @@ REASON_STATUSES: dict[Reason, tuple[int, str]] = {
 }
 """The same for the problems that are not about the blueprint itself; those come before these."""
 
+VERDICT_STATUSES: dict[Verdict, tuple[int, str]] = {
+    Verdict.ABSENT: STATUSES[NotFoundError],
+    Verdict.UNAVAILABLE: STATUSES[UnavailableError],
+}
+"""The same for the keys of a batch that are refused; any other reason is that they are not permitted."""
+
 HTTP_CODES = {
     400: "bad_parameters_error",
     401: "unauthorized_error",
@@ -138,14 +146,12 @@ class RefusedUseError(ResolverError):
     """Keys of a batch may not be had, so none was given out.
 
     Args:
-        message: one sentence.
-        status: the status and code of the first kind of refusal.
-        refusals: what each refused key is told.
+        refusals: why each of them may not.
     """
 
-    def __init__(self, message: str, status: tuple[int, str], refusals: Sequence[Mapping[str, str]]) -> None:
-        super().__init__(message)
-        self.status = status
+    def __init__(self, refusals: Mapping[str, Refusal]) -> None:
+        count = len(refusals)
+        super().__init__(f"{count} key{'s' if count != 1 else ''} may not be had, so no value was given out")
         self.refusals = refusals
 
 
@@ -189,7 +195,17 @@ def problem_fields(problem: Problem) -> dict[str, Any]:
     }
 
 
+def _refusal_fields(key: str, refusal: Refusal) -> dict[str, str]:
+    """Why one key of a batch may not be had, as JSON."""
+    cause = {"cause": refusal.cause} if refusal.cause else {}
+    return {"key": key, "reason": refusal.verdict.value} | cause
+
+
 def _status_of(error: ResolverError) -> tuple[int, str]:
+    """The status and code of an error; of several refusals or problems, the lowest that fits."""
+    if isinstance(error, RefusedUseError):
+        verdicts = {refusal.verdict for refusal in error.refusals.values()}
+        return min(VERDICT_STATUSES.get(verdict, STATUSES[NotPermittedError]) for verdict in verdicts)
     if isinstance(error, BlueprintError):
         found = {REASON_STATUSES.get(problem.reason) for problem in error.problems}
         if None not in found and found:
@@ -201,10 +217,10 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
     """The answer for what the service raises."""
     if not isinstance(error, ResolverError):
         raise error
-    if isinstance(error, RefusedUseError):
-        status, code = error.status
-        return Answer(error_body(error.message, code, refusals=list(error.refusals)), status)
     status, code = _status_of(error)
+    if isinstance(error, RefusedUseError):
+        refusals = [_refusal_fields(key, refusal) for key, refusal in error.refusals.items()]
+        return Answer(error_body(error.message, code, refusals=refusals), status)
     kind = kind_of(error)
     if isinstance(error, NoSuchTenantError) and hasattr(request.state, "tenant_by_header"):
         # As Cloudify's client expects it: with 404 it would say that the secret was not found.

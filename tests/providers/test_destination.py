@@ -7,8 +7,8 @@ import ipaddress
 import pytest
 
 from resolver.errors import InvalidRequestError, NotPermittedError
+from resolver.origin import Origin
 from resolver.providers.destination import AllowList, is_special, parse_allow_list
-from resolver.wire import Origin
 
 VAULT = Origin("https", "vault.example", 8200)
 

@@ -9,11 +9,12 @@ import pytest
 
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import UnavailableError
+from resolver.origin import parse_origin
 from resolver.providers.calls import Calls
 from resolver.providers.destination import parse_allow_list
 from resolver.providers.lookups import Lookups
 from resolver.providers.vault import Vault
-from resolver.wire import Request, parse_origin
+from resolver.wire import Request
 from tests.peer import answer, serving
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,24 +9,16 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
-from resolver.core.answers import Refusal
 from resolver.core.context import Context
 from resolver.core.document import Position
 from resolver.core.intrinsic import Origin
-from resolver.core.policy import Verdict
 from resolver.core.resolve import CallSite
 from resolver.core.values import GivenInput
-from resolver.errors import (
-    InvalidRequestError,
-    NotFoundError,
-    NotPermittedError,
-    ResolverError,
-    UnavailableError,
-)
+from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolved import ResolvedBlueprint, joined_text
 from resolver.rest.answers import Answer
-from resolver.rest.errors import STATUSES, RefusedUseError
+from resolver.rest.errors import RefusedUseError
 from resolver.rest.routes.shapes import SecretFacts, secret_facts
 from resolver.rest.routing import OWN, Body, CallerDep, Group, HopsDep, Server, ServerDep
 from resolver.service.use import Claim, ClaimedUse
@@ -38,12 +30,6 @@ MAX_KEYS = 10_000
 
 MAX_BLUEPRINTS = 100
 """Most blueprints that one request may bring."""
-
-_KINDS: Mapping[Verdict, type[ResolverError]] = {
-    Verdict.ABSENT: NotFoundError,
-    Verdict.UNAVAILABLE: UnavailableError,
-}
-"""The kind of error that a refusal is; any other is not permitted. The status is that of the first kind."""
 
 MAX_NAME = 1000
 """Longest name of a blueprint, in characters."""
@@ -111,7 +97,7 @@ def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep, hops: Ho
     claim = _claim(server)
     answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim, hops=hops)
     if answer.refusals:
-        raise _refused(answer.refusals)
+        raise RefusedUseError(answer.refusals)
     server.metrics.values.labels("batch").inc(len(answer.secrets))
     return Answer(
         {
@@ -145,21 +131,6 @@ def _claimed(wanted: KeyWanted) -> ClaimedUse:
         sites,
         max(wanted.calls_total, len(sites)),
         placed=wanted.placed,
-    )
-
-
-def _refused(refusals: Mapping[str, Refusal]) -> RefusedUseError:
-    kinds = {_KINDS.get(refusal.verdict, NotPermittedError) for refusal in refusals.values()}
-    kind = next(kind for kind in (NotPermittedError, NotFoundError, UnavailableError) if kind in kinds)
-    count = len(refusals)
-    return RefusedUseError(
-        f"{count} key{'s' if count != 1 else ''} may not be had, so no value was given out",
-        STATUSES[kind],
-        [
-            {"key": key, "reason": refusal.verdict.value}
-            | ({"cause": refusal.cause} if refusal.cause else {})
-            for key, refusal in refusals.items()
-        ],
     )
 
 
