@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from resolver.core.paging import fold
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Listing:
     @property
     def folded_search(self) -> str:
         """The search in the form in which keys are compared with it."""
-        return unicodedata.normalize("NFKC", self.search).lower()
+        return fold(self.search)
 
 
 EVERYTHING = Listing(size=None)

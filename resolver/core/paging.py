@@ -1,7 +1,9 @@
-"""Parts of lists."""
+"""Parts of lists: which one is wanted, in which order, and of what."""
 
 from __future__ import annotations
 
+import enum
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 T = TypeVar("T")
+F = TypeVar("F", bound=enum.StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,76 @@ class Part(Generic[T]):
 
     items: Sequence[T]
     total: int
+
+
+class TenantField(enum.StrEnum):
+    """What tenants are sorted by."""
+
+    NAME = "name"
+    MEMBERS = "members"
+
+
+class UserField(enum.StrEnum):
+    """What users are sorted by."""
+
+    NAME = "name"
+    SYSTEM_ROLE = "system_role"
+    ACTIVE = "active"
+    TENANTS = "tenants"
+    CREATED_AT = "created_at"
+    FIRST_LOGIN_AT = "first_login_at"
+    LAST_LOGIN_AT = "last_login_at"
+
+
+class TokenField(enum.StrEnum):
+    """What access tokens are sorted by."""
+
+    ID = "id"
+    USERNAME = "username"
+    DESCRIPTION = "description"
+    EXPIRES_AT = "expires_at"
+    LAST_USED_AT = "last_used_at"
+
+
+class ProviderField(enum.StrEnum):
+    """What secrets providers are sorted by."""
+
+    NAME = "name"
+    KIND = "kind"
+    VISIBILITY = "visibility"
+    PRIVATE = "private"
+    TENANT = "tenant"
+    OWNER = "owner"
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[F]):
+    """Which part of a list is wanted.
+
+    Args:
+        size: how many items at most; None for all.
+        offset: how many to leave out first.
+        search: a part of the name, in any case and any compatible form of its letters.
+        order: fields to sort by, each with whether downwards; ties are in the list's own order.
+
+    Raises:
+        InvalidRequestError: a size or an offset is below zero or beyond what a database counts.
+    """
+
+    size: int | None = None
+    offset: int = 0
+    search: str = ""
+    order: Sequence[tuple[F, bool]] = ()
+
+    def __post_init__(self) -> None:
+        check_part(self.size, self.offset)
+
+
+def fold(search: str) -> str:
+    """A part of a name in the form in which names, in lower case, are compared with it."""
+    return unicodedata.normalize("NFKC", search).lower()
 
 
 def check_part(size: int | None, offset: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import SecretValue, Visibility, check_key
+from resolver.core.paging import Choice, Part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider, ProviderInfo
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller, Tenant
+    from resolver.core.paging import ProviderField
     from resolver.core.ports import Cipher, Session
 
 _MAX_LISTED = 10
@@ -117,13 +119,29 @@ class Providers(ServicePart):
         Raises:
             NotPermittedError: the caller may not list providers here.
         """
+        return self.part(caller, tenant).items
+
+    def part(
+        self,
+        caller: Caller,
+        tenant: str,
+        *,
+        size: int | None = None,
+        offset: int = 0,
+        search: str = "",
+        order: Sequence[tuple[ProviderField, bool]] = (),
+    ) -> Part[Provider]:
+        """A part of the providers that the caller may name in a tenant: its own, then global ones of others.
+
+        Raises:
+            NotPermittedError: the caller may not list providers here.
+        """
+        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_LIST, tenant)
-            return [
-                stored.provider
-                for stored in session.providers(home.id)
-                if policy.is_visible(current, stored.provider, home)
-            ]
+            private_of = None if policy.administers(current, home) else current.user_id
+            found = session.provider_part(home.id, private_of, choice)
+            return Part(found, session.count_providers(home.id, private_of, search))
 
     def options_of(self, caller: Caller, tenant: str, key: str) -> Mapping[str, str] | None:
         """How a secret is found with its provider, recorded; None for one of here, and for who may not know.

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.answers import DeletedTenant, TenantInfo
 from resolver.core.model import Tenant, check_key
-from resolver.core.paging import Part, check_part
+from resolver.core.paging import Choice, Part
 from resolver.core.permissions import Permission, SystemRole
-from resolver.core.ports import count_holdings
+from resolver.core.ports import KnownTenants, count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
 from resolver.service.gate import demand_unnarrowed
 from resolver.service.lookup import find_tenant, find_user, tell
 from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resolver.core.model import Caller
+    from resolver.core.paging import TenantField
     from resolver.core.permissions import TenantRole
     from resolver.core.ports import Session
 
@@ -44,21 +47,24 @@ class Tenants(ServicePart):
         self._trail.append_system(session, caller, "tenant:create", object=name)
         return tenant
 
-    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[TenantInfo]:
+    def list(
+        self,
+        caller: Caller,
+        *,
+        size: int | None = None,
+        offset: int = 0,
+        search: str = "",
+        order: Sequence[tuple[TenantField, bool]] = (),
+    ) -> Part[TenantInfo]:
         """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
-        check_part(size, offset)
+        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             current = self._gate.current(session, caller)
-            found = [tenant for tenant in session.tenants() if _may_know(current, tenant)]
-            counts = session.member_counts()
-        end = None if size is None else offset + size
-        return Part(
-            [
-                TenantInfo(tenant, current.roles.get(tenant.id), counts.get(tenant.id, 0))
-                for tenant in found[offset:end]
-            ],
-            len(found),
-        )
+            known = _known(current)
+            found = session.tenant_part(known, choice)
+            total = session.count_tenants(known, search)
+        items = [TenantInfo(tenant, current.roles.get(tenant.id), members) for tenant, members in found]
+        return Part(items, total)
 
     def get(self, caller: Caller, name: str) -> TenantInfo:
         """One tenant; who its members are is told to those who manage memberships, and to its managers.
@@ -130,8 +136,7 @@ class Tenants(ServicePart):
         return current
 
 
-def _may_know(caller: Caller, tenant: Tenant) -> bool:
-    """Whether a tenant is one of a caller's own, or the caller a sys_admin; as far as the token reaches."""
-    narrowed = caller.narrowing.tenants
-    mine = tenant.id in caller.roles or caller.system_role is SystemRole.SYS_ADMIN
-    return mine and (narrowed is None or tenant.name in narrowed)
+def _known(caller: Caller) -> KnownTenants:
+    """The tenants that are a caller's own, or all for a sys_admin; as far as the token reaches."""
+    mine = None if caller.system_role is SystemRole.SYS_ADMIN else frozenset(caller.roles)
+    return KnownTenants(mine, caller.narrowing.tenants)

@@ -10,7 +10,7 @@ from resolver.core import policy
 from resolver.core.answers import Identity, UserInfo
 from resolver.core.backoff import Failures
 from resolver.core.model import Caller, User, check_key
-from resolver.core.paging import Part, check_part
+from resolver.core.paging import Choice, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -21,6 +21,7 @@ from resolver.service.part import ServicePart
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from resolver.core.paging import UserField
     from resolver.core.ports import Holding, Session, StoredUser
 
 
@@ -53,12 +54,20 @@ class Users(ServicePart):
             self._trail.append_system(session, current, "user:create", object=name, role=system_role)
             return user
 
-    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[UserInfo]:
-        """A part of all users, by name."""
-        check_part(size, offset)
+    def list(
+        self,
+        caller: Caller,
+        *,
+        size: int | None = None,
+        offset: int = 0,
+        search: str = "",
+        order: Sequence[tuple[UserField, bool]] = (),
+    ) -> Part[UserInfo]:
+        """A part of all users, by name, or of those whose names have a text in them."""
+        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             self._gate.enter_system(session, caller, Permission.USER_MANAGE)
-            return Part(self._infos(session, session.users(size, offset)), session.count_users())
+            return Part(self._infos(session, session.users(choice)), session.count_users(search))
 
     def get(self, caller: Caller, username: str = "") -> UserInfo:
         """One user: oneself, when no other is named. NotFoundError when there is none."""
@@ -72,7 +81,8 @@ class Users(ServicePart):
             return self._infos(session, [found])[0]
 
     def _infos(self, session: Session, found: Sequence[StoredUser]) -> Sequence[UserInfo]:
-        tenants = {tenant.id: tenant.name for tenant in session.tenants()}
+        homes = {tenant_id for stored in found for tenant_id in stored.roles}
+        tenants = {tenant.id: tenant.name for tenant in session.tenants(homes)}
         refused = session.refused_logins(self._clock())
         return [
             UserInfo(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import false, func, not_, or_, select
 
-from resolver.core.listing import Condition, Field, Likeness, Page
+from resolver.core.listing import Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.columns import GLOBAL, OWNER, SECRET_COLUMNS, SECRETS, make_secret
 from resolver.store.rows import Rows, is_storable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from resolver.core.listing import Listing, Reach
+    from resolver.core.listing import Condition, Listing, Reach
     from resolver.core.model import Secret
 
 _BATCH = 500
@@ -35,8 +35,6 @@ _COLUMNS: dict[Field, ColumnElement[Any]] = {
     Field.ROTATE_AT: t.secret.c.rotate_at,
     Field.PROVIDER: t.secrets_provider.c.name,
 }
-_TEXTS = frozenset({Field.KEY, Field.TENANT, Field.OWNER, Field.PROVIDER})
-"""Fields whose order a database's collation could change."""
 
 
 class ListingRows(Rows):
@@ -96,13 +94,7 @@ class ListingRows(Rows):
         for name, values in listing.equal.items():
             storable = [value for value in values if not isinstance(value, str) or is_storable(value)]
             conditions.append(_COLUMNS[name].in_(storable))
-        if listing.search:
-            conditions.append(
-                self._holds(
-                    Condition(Field.KEY, Likeness.CONTAINS, [listing.folded_search], any_case=True),
-                )
-            )
-        return conditions
+        return [*conditions, *self._named(t.secret.c.key, listing.search)]
 
     def _holds(self, condition: Condition) -> ColumnElement[bool]:
         """A condition in words that both databases take the same way: neither has wildcards in them."""
@@ -127,12 +119,7 @@ class ListingRows(Rows):
                 # Of a shorter one this is at most the whole, so never as long as the text.
                 return func.substr(column, func.length(column) - len(text) + 1) == text
             case _:
-                find = func.strpos if self._postgresql else func.instr
-                return find(column, text) > 0
-
-    def _lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        # By the rules of no language: a Turkish database has another small I.
-        return func.lower(column.collate("C") if self._postgresql else column)
+                return self._contains(column, text)
 
     def _like(self, listing: Listing) -> list[ColumnElement[bool]]:
         """What the patterns ask of the key, in its very case."""
@@ -156,15 +143,7 @@ class ListingRows(Rows):
         fields = {order.field: order.descending for order in reversed(listing.order)}
         ordered = {order.field: fields[order.field] for order in listing.order}
         ordered |= {name: ordered.get(name, False) for name in (Field.CREATED_AT, Field.KEY, Field.TENANT)}
-        return [self._ordered(name, descending=descending) for name, descending in ordered.items()]
-
-    def _ordered(self, name: Field, *, descending: bool) -> ColumnElement[Any]:
-        column = _COLUMNS[name]
-        if self._postgresql and name in _TEXTS:
-            # By code point, as in SQLite and in Cloudify, whatever the database's own collation is.
-            column = column.collate("C")
-        # What has no time comes last upwards, first downwards, the same in both databases.
-        return column.desc().nulls_first() if descending else column.asc().nulls_last()
+        return [self._ordered(_COLUMNS[name], descending=down) for name, down in ordered.items()]
 
 
 def _whole() -> Select[Any]:

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from resolver.core.model import Tenant, User
+from resolver.core.paging import TenantField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import StoredUser
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.rows import Rows, count_of, is_storable, part_of
+from resolver.store.rows import Rows, batches, count_of, is_storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
+
+    from resolver.core.paging import Choice
+    from resolver.core.ports.people import KnownTenants
 
 
 # Read at each request, so not built anew for each.
@@ -26,6 +30,35 @@ _WITH_ROLES = select(t.user_account, t.membership.c.tenant_id, t.membership.c.ro
 _USER_BY_ID = _WITH_ROLES.where(t.user_account.c.id == bindparam("user"))
 _USER_BY_NAME = _WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))
 _TENANT_BY_NAME = select(t.tenant.c.id, t.tenant.c.name).where(t.tenant.c.name == bindparam("tenant"))
+
+_MEMBERS = (
+    select(func.count())
+    .select_from(t.membership)
+    .where(t.membership.c.tenant_id == t.tenant.c.id)
+    .correlate(t.tenant)
+    .scalar_subquery()
+)
+_TENANTS = (
+    select(func.count())
+    .select_from(t.membership)
+    .where(t.membership.c.user_id == t.user_account.c.id)
+    .correlate(t.user_account)
+    .scalar_subquery()
+)
+
+_TENANT_FIELDS: dict[TenantField, ColumnElement[Any]] = {
+    TenantField.NAME: t.tenant.c.name,
+    TenantField.MEMBERS: _MEMBERS,
+}
+_USER_FIELDS: dict[UserField, ColumnElement[Any]] = {
+    UserField.NAME: t.user_account.c.name,
+    UserField.SYSTEM_ROLE: t.user_account.c.system_role,
+    UserField.ACTIVE: t.user_account.c.active,
+    UserField.TENANTS: _TENANTS,
+    UserField.CREATED_AT: t.user_account.c.created_at,
+    UserField.FIRST_LOGIN_AT: t.user_account.c.first_login_at,
+    UserField.LAST_LOGIN_AT: t.user_account.c.last_login_at,
+}
 
 
 class PeopleRows(Rows):
@@ -42,22 +75,21 @@ class PeopleRows(Rows):
         roles = {row.tenant_id: TenantRole(row.role) for row in rows if row.role is not None}
         return StoredUser(_user(rows[0]), roles, rows[0].password_hash)
 
-    def users(self, size: int | None = None, offset: int = 0) -> Sequence[StoredUser]:
+    def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:
         """A part of all users, by name, with their roles and without their password hashes."""
-        query = select(t.user_account).order_by(t.user_account.c.folded_name)
-        users = [_user(row) for row in self._connection.execute(part_of(query, size, offset))]
+        query = select(t.user_account).where(*self._named(t.user_account.c.name, choice.search))
+        query = self._part(query, choice, _USER_FIELDS, [t.user_account.c.folded_name])
+        users = [_user(row) for row in self._connection.execute(query)]
         roles: dict[str, dict[str, TenantRole]] = {user.id: {} for user in users}
-        members = select(t.membership)
-        if size is not None:
-            members = members.where(t.membership.c.user_id.in_(list(roles)))
-        for row in self._connection.execute(members):
-            if row.user_id in roles:
+        for ids in batches(list(roles)):
+            members = select(t.membership).where(t.membership.c.user_id.in_(ids))
+            for row in self._connection.execute(members):
                 roles[row.user_id][row.tenant_id] = TenantRole(row.role)
         return [StoredUser(user, roles[user.id]) for user in users]
 
-    def count_users(self) -> int:
+    def count_users(self, search: str = "") -> int:
         """How many users there are."""
-        return count_of(self._connection, t.user_account)
+        return count_of(self._connection, t.user_account, *self._named(t.user_account.c.name, search))
 
     def add_user(self, user: User, password_hash: str | None) -> None:
         """Store a user; ConflictError when the name is taken."""
@@ -157,10 +189,32 @@ class PeopleRows(Rows):
         row = self._connection.execute(_TENANT_BY_NAME, {"tenant": name}).one_or_none()
         return None if row is None else Tenant(row.id, row.name)
 
-    def tenants(self) -> Sequence[Tenant]:
-        """All tenants, by name."""
-        rows = self._connection.execute(select(t.tenant.c.id, t.tenant.c.name).order_by(t.tenant.c.name))
-        return [Tenant(row.id, row.name) for row in rows]
+    def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
+        """All tenants, or those with these ids, by name."""
+        query = select(t.tenant.c.id, t.tenant.c.name)
+        parts = (
+            [query] if ids is None else [query.where(t.tenant.c.id.in_(some)) for some in batches(list(ids))]
+        )
+        rows = [row for part in parts for row in self._connection.execute(part)]
+        return sorted((Tenant(row.id, row.name) for row in rows), key=lambda tenant: tenant.name)
+
+    def tenant_part(self, known: KnownTenants, choice: Choice[TenantField]) -> Sequence[tuple[Tenant, int]]:
+        """A part of some tenants, by name, each with how many members it has."""
+        query = select(t.tenant.c.id, t.tenant.c.name, _MEMBERS).where(*self._known(known, choice.search))
+        rows = self._connection.execute(self._part(query, choice, _TENANT_FIELDS, [t.tenant.c.name]))
+        return [(Tenant(row[0], row[1]), row[2]) for row in rows]
+
+    def count_tenants(self, known: KnownTenants, search: str = "") -> int:
+        """How many of some tenants there are."""
+        return count_of(self._connection, t.tenant, *self._known(known, search))
+
+    def _known(self, known: KnownTenants, search: str) -> list[ColumnElement[bool]]:
+        conditions = self._named(t.tenant.c.name, search)
+        if known.ids is not None:
+            conditions.append(t.tenant.c.id.in_(sorted(known.ids)))
+        if known.names is not None:
+            conditions.append(t.tenant.c.name.in_(sorted(filter(is_storable, known.names))))
+        return conditions
 
     def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
         """A tenant's members with their roles, by name."""
@@ -171,13 +225,6 @@ class PeopleRows(Rows):
             .order_by(t.user_account.c.folded_name),
         )
         return [(_user(row), TenantRole(row.role)) for row in rows]
-
-    def member_counts(self) -> Mapping[str, int]:
-        """How many members each tenant has, by its id; none for one that is not there."""
-        rows = self._connection.execute(
-            select(t.membership.c.tenant_id, func.count()).group_by(t.membership.c.tenant_id)
-        )
-        return dict(iter(rows))
 
     def delete_tenant(self, tenant_id: str) -> None:
         """Delete a tenant with its memberships; ConflictError while it holds anything."""

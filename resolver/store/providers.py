@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, or_, select, update
 
 from resolver.core.model import Tenant, Visibility
+from resolver.core.paging import ProviderField
 from resolver.core.ports import StoredElsewhere, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.rows import Rows, is_storable
+from resolver.store.rows import Rows, count_of, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
+
+    from resolver.core.paging import Choice
 
 _TABLE = t.secrets_provider
 
@@ -34,6 +37,18 @@ _PROVIDERS = select(
 )
 
 
+_FIELDS: dict[ProviderField, ColumnElement[Any]] = {
+    ProviderField.NAME: _TABLE.c.name,
+    ProviderField.KIND: _TABLE.c.type,
+    ProviderField.VISIBILITY: _TABLE.c.visibility,
+    ProviderField.PRIVATE: case((_TABLE.c.visibility == Visibility.PRIVATE.value, 1), else_=0),
+    ProviderField.TENANT: t.tenant.c.name,
+    ProviderField.OWNER: _OWNER.c.name,
+    ProviderField.CREATED_AT: _TABLE.c.created_at,
+    ProviderField.UPDATED_AT: _TABLE.c.updated_at,
+}
+
+
 class ProviderRows(Rows):
     """Secrets providers, and the secrets that are kept with them."""
 
@@ -49,6 +64,33 @@ class ProviderRows(Rows):
             query.order_by(case((own, 0), else_=1), _TABLE.c.name, _TABLE.c.created_at, _TABLE.c.id)
         )
         return [_provider(row) for row in rows]
+
+    def provider_part(
+        self, tenant_id: str, private_of: str | None, choice: Choice[ProviderField]
+    ) -> Sequence[Provider]:
+        """A part of the tenant's providers, then of global ones of others, each by name.
+
+        Args:
+            tenant_id: the tenant.
+            private_of: of its private ones only this user's; None for all.
+            choice: which part.
+        """
+        own = case((_TABLE.c.tenant_id == tenant_id, 0), else_=1)
+        query = _PROVIDERS.where(*self._seen(tenant_id, private_of, choice.search))
+        ties = [own, _TABLE.c.name, _TABLE.c.created_at, _TABLE.c.id]
+        rows = self._connection.execute(self._part(query, choice, _FIELDS, ties))
+        return [_provider(row).provider for row in rows]
+
+    def count_providers(self, tenant_id: str, private_of: str | None, search: str = "") -> int:
+        """How many providers a tenant has, with global ones of others."""
+        return count_of(self._connection, _TABLE, *self._seen(tenant_id, private_of, search))
+
+    def _seen(self, tenant_id: str, private_of: str | None, search: str) -> list[ColumnElement[bool]]:
+        own = _TABLE.c.tenant_id == tenant_id
+        if private_of is not None:
+            own &= or_(_TABLE.c.visibility != Visibility.PRIVATE.value, _TABLE.c.owner_id == private_of)
+        seen = or_(own, _TABLE.c.visibility == Visibility.GLOBAL.value)
+        return [seen, *self._named(_TABLE.c.name, search)]
 
     def add_provider(self, stored: StoredProvider) -> None:
         """Store a provider; ConflictError when its tenant has one of this name."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import String, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from resolver.core.paging import fold
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
+
+    from resolver.core.paging import Choice, F
+
+_BATCH = 500
+"""How many rows are named in one query: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -28,6 +37,47 @@ class Rows:
     def _insert(self, table: Any) -> Any:  # noqa: ANN401 - each dialect has an insert class of its own
         return postgresql.insert(table) if self._postgresql else sqlite.insert(table)
 
+    def _ordered(self, column: ColumnElement[Any], *, descending: bool = False) -> ColumnElement[Any]:
+        """A column to sort by, the same in both databases."""
+        if self._postgresql and isinstance(column.type, String):
+            # By code point, as in SQLite and in Cloudify, whatever the database's own collation is.
+            column = column.collate("C")
+        # What is not there comes last upwards, first downwards.
+        return column.desc().nulls_first() if descending else column.asc().nulls_last()
+
+    def _lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        # By the rules of no language: a Turkish database has another small I.
+        return func.lower(column.collate("C") if self._postgresql else column)
+
+    def _contains(self, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+        """Whether a column has a text in it; nothing in that is a wildcard."""
+        find = func.strpos if self._postgresql else func.instr
+        return find(column, text) > 0
+
+    def _named(self, column: ColumnElement[Any], search: str) -> list[ColumnElement[bool]]:
+        """What a search asks of a name."""
+        if not search:
+            return []
+        folded = fold(search)
+        return [self._contains(self._lower(column), folded) if is_storable(folded) else false()]
+
+    def _part(
+        self,
+        query: Select[Any],
+        choice: Choice[F],
+        fields: Mapping[F, ColumnElement[Any]],
+        ties: Sequence[ColumnElement[Any]],
+    ) -> Select[Any]:
+        """A query for the part of its rows that is wanted; ties are in the order of these columns."""
+        order: dict[F, bool] = {}
+        for field, descending in choice.order:
+            order.setdefault(field, descending)  # a field a second time changes nothing
+        ordered = query.order_by(
+            *(self._ordered(fields[field], descending=down) for field, down in order.items()),
+            *(self._ordered(column) for column in ties),
+        )
+        return part_of(ordered, choice.size, choice.offset)
+
 
 def is_storable(text: str) -> bool:
     """Whether a text can be in the database: PostgreSQL takes no NUL, and neither takes lone surrogates.
@@ -35,6 +85,11 @@ def is_storable(text: str) -> bool:
     One that can't is looked up like one that is not there, rather than be an error of the driver.
     """
     return _UNSTORABLE.search(text) is None
+
+
+def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Ids in parts that one query can name."""
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
 def part_of(query: Select[Any], size: int | None, offset: int) -> Select[Any]:

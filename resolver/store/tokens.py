@@ -8,21 +8,31 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from resolver.core.model import Narrowing
+from resolver.core.paging import TokenField
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.store import tables as t
 from resolver.store.people import PeopleRows
-from resolver.store.rows import count_of, is_storable, part_of
+from resolver.store.rows import count_of, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Row
+    from sqlalchemy import ColumnElement, Row
 
+    from resolver.core.paging import Choice
     from resolver.core.ports import StoredUser
 
 
 _TOKEN_BY_ID = select(t.access_token).where(t.access_token.c.id == bindparam("token"))
+
+_FIELDS: dict[TokenField, ColumnElement[Any]] = {
+    TokenField.ID: t.access_token.c.id,
+    TokenField.USERNAME: t.user_account.c.name,
+    TokenField.DESCRIPTION: t.access_token.c.description,
+    TokenField.EXPIRES_AT: t.access_token.c.expires_at,
+    TokenField.LAST_USED_AT: t.access_token.c.last_used_at,
+}
 
 
 class TokenRows(PeopleRows):
@@ -36,24 +46,24 @@ class TokenRows(PeopleRows):
         user = None if row is None else self.user(user_id=row.user_id)
         return None if row is None or user is None else (_token(row), user)
 
-    def tokens(
-        self, user_id: str | None, size: int | None = None, offset: int = 0
-    ) -> Sequence[tuple[StoredToken, str]]:
+    def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""
         query = (
             select(t.access_token, t.user_account.c.name.label("user_name"))
             .join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
-            .order_by(t.access_token.c.created_at, t.access_token.c.id)
+            .where(*self._of(user_id, choice.search))
         )
-        if user_id is not None:
-            query = query.where(t.access_token.c.user_id == user_id)
-        rows = self._connection.execute(part_of(query, size, offset))
+        ties = [t.access_token.c.created_at, t.access_token.c.id]
+        rows = self._connection.execute(self._part(query, choice, _FIELDS, ties))
         return [(_token(row), row.user_name) for row in rows]
 
-    def count_tokens(self, user_id: str | None) -> int:
+    def count_tokens(self, user_id: str | None, search: str = "") -> int:
         """How many tokens one user has, or all have."""
-        mine = [] if user_id is None else [t.access_token.c.user_id == user_id]
-        return count_of(self._connection, t.access_token, *mine)
+        return count_of(self._connection, t.access_token, *self._of(user_id, search))
+
+    def _of(self, user_id: str | None, search: str) -> list[ColumnElement[bool]]:
+        theirs = [] if user_id is None else [t.access_token.c.user_id == user_id]
+        return [*theirs, *self._named(t.access_token.c.id, search)]
 
     def note_token_use(self, token_id: str, at: str) -> None:
         """Record that a token was used."""

@@ -3,7 +3,14 @@
 from resolver.core.ports.audit import AuditEnd
 from resolver.core.ports.ciphers import Cipher, DataKey, PasswordHasher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
-from resolver.core.ports.people import Holding, StoredConsoleSession, StoredToken, StoredUser, count_holdings
+from resolver.core.ports.people import (
+    Holding,
+    KnownTenants,
+    StoredConsoleSession,
+    StoredToken,
+    StoredUser,
+    count_holdings,
+)
 from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
 from resolver.core.ports.store import Session, Store
 
@@ -13,6 +20,7 @@ __all__ = [
     "DataKey",
     "DataKeyState",
     "Holding",
+    "KnownTenants",
     "PasswordHasher",
     "RootKeyState",
     "SealedToken",

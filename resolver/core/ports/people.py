@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from resolver.core.backoff import Failures
     from resolver.core.model import Narrowing, Tenant, User
+    from resolver.core.paging import Choice, TenantField, TokenField, UserField
     from resolver.core.permissions import SystemRole, TenantRole
 
 
@@ -79,17 +80,30 @@ def count_holdings(holdings: Iterable[Holding]) -> str:
     return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
 
 
+@dataclass(frozen=True, slots=True)
+class KnownTenants:
+    """Tenants that a caller knows of.
+
+    Args:
+        ids: their ids; None for all.
+        names: the only names that the caller's token may know; None for all.
+    """
+
+    ids: frozenset[str] | None
+    names: frozenset[str] | None
+
+
 class PeopleSession(Protocol):
     """The part of a transaction about users, tenants, tokens and sessions."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
 
-    def users(self, size: int | None = None, offset: int = 0) -> Sequence[StoredUser]:
+    def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:
         """A part of all users, by name, with their roles and without their password hashes."""
 
-    def count_users(self) -> int:
-        """How many users there are."""
+    def count_users(self, search: str = "") -> int:
+        """How many users there are, of those that are searched for."""
 
     def add_user(self, user: User, password_hash: str | None) -> None:
         """Store a user; ConflictError when the name is taken."""
@@ -136,17 +150,20 @@ class PeopleSession(Protocol):
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
 
-    def tenants(self) -> Sequence[Tenant]:
-        """All tenants, by name."""
+    def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
+        """All tenants, or those with these ids, by name."""
+
+    def tenant_part(self, known: KnownTenants, choice: Choice[TenantField]) -> Sequence[tuple[Tenant, int]]:
+        """A part of some tenants, by name, each with how many members it has."""
+
+    def count_tenants(self, known: KnownTenants, search: str = "") -> int:
+        """How many of some tenants there are, of those that are searched for."""
 
     def add_tenant(self, tenant: Tenant, at: str) -> None:
         """Store a tenant; ConflictError when the name is taken."""
 
     def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
         """A tenant's members with their roles, by name."""
-
-    def member_counts(self) -> Mapping[str, int]:
-        """How many members each tenant has, by its id; none for one that is not there."""
 
     def delete_tenant(self, tenant_id: str) -> None:
         """Delete a tenant with its memberships; ConflictError while it holds anything."""
@@ -160,13 +177,11 @@ class PeopleSession(Protocol):
     def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
         """A token that was not revoked, with its user."""
 
-    def tokens(
-        self, user_id: str | None, size: int | None = None, offset: int = 0
-    ) -> Sequence[tuple[StoredToken, str]]:
+    def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""
 
-    def count_tokens(self, user_id: str | None) -> int:
-        """How many tokens one user has, or all have."""
+    def count_tokens(self, user_id: str | None, search: str = "") -> int:
+        """How many tokens one user has, or all have, of those whose ids are searched for."""
 
     def note_token_use(self, token_id: str, at: str) -> None:
         """Record that a token was used."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from resolver.core.listing import Listing, Page, Reach
     from resolver.core.model import Secret
+    from resolver.core.paging import Choice, ProviderField
     from resolver.core.providers import Provider
 
 
@@ -110,6 +111,20 @@ class SecretSession(Protocol):
 
     def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
         """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+
+    def provider_part(
+        self, tenant_id: str, private_of: str | None, choice: Choice[ProviderField]
+    ) -> Sequence[Provider]:
+        """A part of the tenant's providers, then of global ones of others, each by name.
+
+        Args:
+            tenant_id: the tenant.
+            private_of: of its private ones only this user's; None for all.
+            choice: which part.
+        """
+
+    def count_providers(self, tenant_id: str, private_of: str | None, search: str = "") -> int:
+        """How many providers a tenant has, with global ones of others, of those that are searched for."""
 
     def add_provider(self, stored: StoredProvider) -> None:
         """Store a provider; ConflictError when its tenant has one of this name."""

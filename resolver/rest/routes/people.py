@@ -1,11 +1,13 @@
 """`/tenants`, `/users` and `/user`, as Cloudify has them. There are no groups."""
 
+import functools
 from typing import Any, Literal
 
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.core.answers import TenantInfo, UserInfo
+from resolver.core.paging import TenantField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.answers import Answer, nothing
@@ -46,6 +48,29 @@ class UserObject(TypedDict):
     is_locked: bool
     show_getting_started: bool
     password_hash: None
+
+
+_TENANT_SORTS: dict[str, TenantField | None] = {
+    **dict.fromkeys(TenantObject.__annotations__),
+    "name": TenantField.NAME,
+    "users": TenantField.MEMBERS,
+}
+"""What a list of tenants can be sorted by; nothing else differs in it."""
+
+_USER_SORTS: dict[str, UserField | None] = {
+    "username": UserField.NAME,
+    "tenants": UserField.TENANTS,
+    "groups": None,
+    "role": UserField.SYSTEM_ROLE,
+    "group_system_roles": None,
+    "active": UserField.ACTIVE,
+    "created_at": UserField.CREATED_AT,
+    "first_login_at": UserField.FIRST_LOGIN_AT,
+    "last_login_at": UserField.LAST_LOGIN_AT,
+    "show_getting_started": None,
+    "password_hash": None,
+}
+"""What a list of users can be sorted by."""
 
 
 class TenantPage(TypedDict):
@@ -145,10 +170,10 @@ def _user_object(info: UserInfo, *, get_data: bool) -> UserObject:
 def list_tenants(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
     page = query.part_of(
-        lambda size, offset: service.tenants.list(caller, size=size, offset=offset),
+        functools.partial(service.tenants.list, caller),
         lambda info: _tenant_object(info, get_data=False),
-        "name",
         list(TenantObject.__annotations__),
+        _TENANT_SORTS,
     )
     if query.get_data and not query.include:
         page["items"] = [
@@ -219,10 +244,10 @@ def delete_tenant(name: str, caller: CallerDep, service: ServiceDep) -> Response
 def list_users(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """All users, for a sys_admin."""
     page = query.part_of(
-        lambda size, offset: service.users.list(caller, size=size, offset=offset),
+        functools.partial(service.users.list, caller),
         lambda info: _user_object(info, get_data=query.get_data),
-        "username",
         list(UserObject.__annotations__),
+        _USER_SORTS,
     )
     return Answer(page)
 

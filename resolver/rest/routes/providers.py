@@ -1,5 +1,6 @@
 """`/secrets-providers`, as Cloudify's client asks for them. Stored credentials are for sys_admins only."""
 
+import functools
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.core.model import Visibility
+from resolver.core.paging import ProviderField
 from resolver.core.providers import Provider
 from resolver.errors import ProviderError, UnavailableError
 from resolver.rest.answers import Answer, nothing
@@ -33,6 +35,22 @@ class ProviderObject(TypedDict):
     created_by: str
     resource_availability: str
     private_resource: bool
+
+
+_SORTS: dict[str, ProviderField | None] = {
+    "id": ProviderField.NAME,
+    "name": ProviderField.NAME,
+    "type": ProviderField.KIND,
+    "connection_parameters": None,
+    "visibility": ProviderField.VISIBILITY,
+    "created_at": ProviderField.CREATED_AT,
+    "updated_at": ProviderField.UPDATED_AT,
+    "tenant_name": ProviderField.TENANT,
+    "created_by": ProviderField.OWNER,
+    "resource_availability": ProviderField.VISIBILITY,
+    "private_resource": ProviderField.PRIVATE,
+}
+"""What a list of providers can be sorted by."""
 
 
 class ProviderPage(TypedDict):
@@ -100,9 +118,13 @@ def list_providers(
     query: ListQueryDep, caller: CallerDep, tenant: TenantDep, service: ServiceDep
 ) -> Response:
     """The providers that the caller may name in a tenant; no connection parameters."""
-    found = service.providers.list(caller, tenant)
-    items: list[dict[str, Any]] = [{**_provider_object(provider)} for provider in found]
-    return Answer(query.cut(items, "name", list(ProviderObject.__annotations__)))
+    page = query.part_of(
+        functools.partial(service.providers.part, caller, tenant),
+        _provider_object,
+        list(ProviderObject.__annotations__),
+        _SORTS,
+    )
+    return Answer(page)
 
 
 @GROUP.route("GET", "/secrets-providers/{name}", ProviderObject)

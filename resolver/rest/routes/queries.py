@@ -1,7 +1,8 @@
-"""Query parameters that lists share, and what they make of a list that is there as a whole."""
+"""Query parameters that lists share."""
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from fastapi import Depends, Query
 
@@ -12,12 +13,23 @@ from resolver.rest.errors import NoSuchFieldError
 from resolver.rest.routing import Flag
 
 T = TypeVar("T")
+F = TypeVar("F", bound=enum.StrEnum)
+F_contra = TypeVar("F_contra", bound=enum.StrEnum, contravariant=True)
 
 DEFAULT_SIZE = 1000
 """The size of a page when none is asked for."""
 
 _LARGEST = 2**31 - 1
 _Count = Annotated[int, Query(ge=0, le=_LARGEST)]
+
+
+class Fetch(Protocol[T, F_contra]):
+    """Gives a part of a list."""
+
+    def __call__(
+        self, *, size: int | None, offset: int, search: str, order: Sequence[tuple[F_contra, bool]]
+    ) -> Part[T]:
+        """So many items at most, after an offset, of what is searched for, in an order."""
 
 
 class ListQuery:
@@ -54,49 +66,35 @@ class ListQuery:
 
     def part_of(
         self,
-        fetch: Callable[[int | None, int], Part[T]],
+        fetch: Fetch[T, F],
         shape: Callable[[T], Mapping[str, Any]],
-        name: str,
         fields: Sequence[str],
+        sorts: Mapping[str, F | None],
     ) -> dict[str, Any]:
-        """The part of a list that is asked for, as a page; the store cuts it when its own order will do.
+        """The part of a list that is asked for, as a page.
 
         Args:
-            fetch: gives a part, by size (None for all) and offset.
+            fetch: gives a part.
             shape: what an item is shown as.
-            name: the field that is searched in.
             fields: the fields that items have.
+            sorts: those that it can be sorted by, with our names; None for what all items have the same.
 
         Raises:
             InvalidRequestError: it can't be sorted by one of the fields.
+            NoSuchFieldError: one to include is not there.
         """
         self.demand_included(fields)
-        if self.search or self.sort:
-            return self.cut([{**shape(item)} for item in fetch(None, 0).items], name, fields)
-        part = fetch(None, 0) if self.everything else fetch(self.size, self.offset)
+        order: list[tuple[F, bool]] = []
+        for text in self.sort:
+            name = text.lstrip("+-")
+            if name not in sorts:
+                raise InvalidRequestError("the list can't be sorted by this field")
+            if (field := sorts[name]) is not None:
+                order.append((field, text.startswith("-")))
+        size, offset = (None, 0) if self.everything else (self.size, self.offset)
+        part = fetch(size=size, offset=offset, search=self.search, order=order)
         items = [self.chosen({**shape(item)}) for item in part.items]
         return page(items, part.total, self.size, self.offset)
-
-    def cut(self, items: Sequence[dict[str, Any]], name: str, fields: Sequence[str]) -> dict[str, Any]:
-        """The part of a whole list that is asked for, as a page.
-
-        Args:
-            items: all items.
-            name: the field that is searched in.
-            fields: the fields that items have, and may be sorted by when they hold text.
-
-        Raises:
-            InvalidRequestError: it can't be sorted by one of the fields.
-        """
-        self.demand_included(fields)
-        found = [item for item in items if self.search.lower() in str(item[name]).lower()]
-        for text in reversed(self.sort):
-            field = text.lstrip("+-")
-            if field not in fields:
-                raise InvalidRequestError("the list can't be sorted by this field")
-            found.sort(key=lambda item: str(item[field]), reverse=text.startswith("-"))
-        part = found if self.everything else found[self.offset : self.offset + self.size]
-        return page([self.chosen(item) for item in part], len(found), self.size, self.offset)
 
     def demand_included(self, fields: Sequence[str]) -> None:
         """Refuse to include what items don't have, also when there are none.

@@ -1,11 +1,13 @@
 """`/tokens`, as Cloudify has it; a token may also be made for another user, and narrowed."""
 
+import functools
 from typing import Any
 
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.core.answers import TokenInfo
+from resolver.core.paging import TokenField
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routes.shapes import Narrowed
@@ -29,6 +31,18 @@ class TokenObject(TypedDict):
     permissions: list[str] | None
     tenants: list[str] | None
     keys: list[str] | None
+
+
+_SORTS: dict[str, TokenField | None] = {
+    "id": TokenField.ID,
+    "username": TokenField.USERNAME,
+    "value": TokenField.ID,
+    "role": None,
+    "expiration_date": TokenField.EXPIRES_AT,
+    "last_used": TokenField.LAST_USED_AT,
+    "description": TokenField.DESCRIPTION,
+}
+"""What a list of tokens can be sorted by."""
 
 
 class TokenPage(TypedDict):
@@ -84,10 +98,10 @@ def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None =
 def list_tokens(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
     page = query.part_of(
-        lambda size, offset: service.tokens.list(caller, size=size, offset=offset),
+        functools.partial(service.tokens.list, caller),
         _token_object,
-        "id",
         list(TokenObject.__annotations__),
+        _SORTS,
     )
     return Answer(page)
 
