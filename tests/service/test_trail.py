@@ -87,7 +87,7 @@ def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> N
 
 @pytest.mark.parametrize("column", ["number", "hash", "mac"])
 def test_a_head_that_holds_bytes_is_found(embedded: World, column: str) -> None:
-    """SQLite keeps what it is given, whatever a column is for: it is no number and no text, so it fits none."""
+    """SQLite keeps what it is given, whatever a column is for. Neither number nor text, it fits nothing."""
     embedded.secret("k")
     embedded.execute(f"UPDATE audit_chain SET {column} = CAST('x' AS BLOB) WHERE {HEAD}")
     assert embedded.service.trail.verify(embedded.admin, "home").broken is not None
