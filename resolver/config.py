@@ -35,7 +35,7 @@ class Settings:
 
     def __init__(self, environ: Mapping[str, str], home: Path | None = None) -> None:
         self._environ = environ
-        self.home = home or self._default_home()
+        self._home = home or self._default_home()
         self._config = self._read_config()
         self._url = self._variable("RESOLVER_URL")
         self._ca_file = self._variable("RESOLVER_CA_FILE")
@@ -46,7 +46,21 @@ class Settings:
             )
 
     def __repr__(self) -> str:
-        return f"Settings(home={str(self.home)!r})"
+        return f"Settings(home={str(self._home)!r})"
+
+    @property
+    def home(self) -> Path:
+        """The state directory.
+
+        Raises:
+            UsageError: RESOLVER_HOME names none, and the user has no home folder that it could be in.
+        """
+        if self._home is None:
+            raise UsageError(
+                "this user has no home folder, and RESOLVER_HOME names none",
+                hint="set RESOLVER_HOME; with a server, RESOLVER_URL and RESOLVER_TOKEN are enough",
+            )
+        return self._home
 
     def _variable(self, name: str) -> str | None:
         """An environment variable; one that is set and empty is a mistake, and never passed over."""
@@ -55,22 +69,32 @@ class Settings:
             raise UsageError(f"{name} is set and empty", hint=f"give it a value or unset {name}")
         return value
 
-    def _default_home(self) -> Path:
+    def _default_home(self) -> Path | None:
+        """RESOLVER_HOME or the user's; None for a user without a home, as those of many containers are."""
         named = self._variable("RESOLVER_HOME")
         if named is not None:
             return Path(named).absolute()
         import platformdirs  # noqa: PLC0415 - not needed when the variable is set
 
-        return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+        try:
+            home = Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+        except RuntimeError:  # there is neither HOME nor an entry in the system's list of users
+            return None
+        return home if home.is_absolute() else None  # never in the working tree
 
     def _read_config(self) -> Mapping[str, Any]:
+        if self._home is None:
+            return {}
         path = self.home / "config.yaml"
         try:
             text = path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{str(path)!r} can't be read: {why_unreadable(error)}") from None
+            raise UsageError(
+                f"{str(path)!r} can't be read: {why_unreadable(error)}",
+                hint="RESOLVER_HOME names another state directory",
+            ) from None
         return _check_config(text, path)
 
     @property
@@ -92,7 +116,7 @@ class Settings:
     @cached_property
     def _profile(self) -> Profile | None:
         """The profile, read once: else a login meanwhile could send its token to the server before it."""
-        return read_profile(self.profile_path)
+        return None if self._home is None else read_profile(self.profile_path)
 
     @property
     def named_ca_file(self) -> str | None:

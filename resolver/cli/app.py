@@ -127,7 +127,7 @@ def common_options(command: Callable[P, R]) -> Callable[P, R]:
         ),
         click.option(
             "--token-file",
-            type=click.Path(path_type=Path),
+            type=click.Path(path_type=Path, readable=False),
             expose_value=False,
             callback=_keep_token_file,
             help="File with the access token, instead of RESOLVER_TOKEN or the profile.",

@@ -9,7 +9,7 @@ import click
 from resolver.cli.app import App, common_options, pass_app
 from resolver.errors import UsageError
 
-_FILE = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, readable=False)
 
 
 @click.command

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from resolver.cli.entry import resolver_group
+from resolver.config import Settings
+from resolver.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Cli
@@ -54,7 +59,46 @@ def test_what_is_unreadable_is_named(
     """A command says which file or folder can't be read and why, and nothing of Python."""
     spoil(admin.home / part)
     found, said = admin.refuses("secrets", "list", "-t", "default_tenant")
-    assert (found, said) == (code, f"error: {message.format(home=admin.home)}\n")
+    hint = "  hint: RESOLVER_HOME names another state directory\n" if part == "config.yaml" else ""
+    assert (found, said) == (code, f"error: {message.format(home=admin.home)}\n{hint}")
+
+
+@pytest.mark.parametrize("raising", [True, False], ids=["raised", "relative"])
+def test_a_user_without_a_home_can_use_a_server(monkeypatch: pytest.MonkeyPatch, *, raising: bool) -> None:
+    """As in containers that run with any number: no state directory is looked for or made up."""
+
+    def user_data_dir(*_: object, **_more: object) -> str:
+        if raising:
+            raise RuntimeError
+        return "~/.local/share/blueprint-resolver"
+
+    monkeypatch.setattr("platformdirs.user_data_dir", user_data_dir)
+    settings = Settings(
+        {"RESOLVER_URL": "https://host.example", "RESOLVER_TOKEN": "t", "RESOLVER_TENANT": "x"}
+    )
+    assert (settings.server_url, settings.token(), settings.tenant(None)) == (
+        "https://host.example",
+        "t",
+        "x",
+    )
+    assert (settings.ca_file, settings.profile(), settings.plugins) == (None, None, [])
+    with pytest.raises(UsageError) as refused:
+        Settings({}).data_directory  # noqa: B018 - to be refused is what it is asked for
+    assert refused.value.message == "this user has no home folder, and RESOLVER_HOME names none"
+    assert "RESOLVER_URL" in refused.value.hint
+
+
+def test_files_that_options_name_are_opened_by_us() -> None:
+    """Click would say of a file without the right to read that the option's value is invalid, and not why."""
+    context = click.Context(resolver_group)
+
+    def paths(command: click.Command | None) -> Iterator[click.Path]:
+        assert command is not None
+        yield from (parameter.type for parameter in command.params if isinstance(parameter.type, click.Path))
+        for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+            yield from paths(command.get_command(context, name))
+
+    assert {path.readable for path in paths(resolver_group)} == {False}
 
 
 @pytest.mark.parametrize(
