@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from resolver.core.finite_json import read_json
 from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, ResolverError
@@ -136,7 +137,7 @@ def _value(answer: Answer | Missed) -> SecretValue | Missed:
         case status:
             return Missed(f"it answered with status {status}")
     try:
-        return _stored(json.loads(answer.body))
+        return _stored(read_json(answer.body))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Missed("its answer is no secret")
 

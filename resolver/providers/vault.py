@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.finite_json import read_json
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import ResolverError
@@ -111,7 +112,7 @@ def _entry(answer: Answer | Missed) -> Mapping[str, Any] | Missed:
         case status:
             return Missed(f"it answered with status {status}")
     try:
-        fields = json.loads(answer.body)["data"]["data"]
+        fields = read_json(answer.body)["data"]["data"]
     except (ValueError, LookupError, TypeError, RecursionError):
         fields = None
     return fields if isinstance(fields, dict) else Missed("its answer is no entry of a KV version 2 engine")

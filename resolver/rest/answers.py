@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from starlette.responses import Response
@@ -31,27 +30,6 @@ class Answer(Response):
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - JSON data
         """The body."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
-
-
-def read_json(text: str) -> Any:  # noqa: ANN401 - JSON data
-    """JSON data, which an `Answer` can write again: no NaN, and no number that is as good as infinite.
-
-    Raises:
-        ValueError: it is none.
-        RecursionError: it is nested too deeply.
-    """
-    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-
-
-def _refuse_constant(_name: str) -> None:
-    raise ValueError
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
 
 
 def nothing() -> Response:

@@ -83,6 +83,8 @@ def test_several_keys_of_one_vault_entry_are_read_once() -> None:
         (answer(200, b"SECRET"), "its answer is no entry of a KV version 2 engine"),
         (answer(200, b'{"data": {"data": ["SECRET"]}}'), "its answer is no entry of a KV version 2 engine"),
         (answer(200, b"[" * 100_000), "its answer is no entry of a KV version 2 engine"),
+        (answer(200, b'{"data": {"data": {"a": NaN}}}'), "its answer is no entry of a KV version 2 engine"),
+        (answer(200, b'{"data": {"data": {"a": 1e999}}}'), "its answer is no entry of a KV version 2 engine"),
         (b"SECRET\r\n\r\n", "it gave no proper answer: it is not HTTP"),
     ],
 )
@@ -322,6 +324,8 @@ def test_a_request_that_goes_in_circles_ends() -> None:
         (answer(200, b'{"value": null}'), "its answer is no secret"),
         (answer(200, b'["SECRET"]'), "its answer is no secret"),
         (answer(200, b"{"), "its answer is no secret"),
+        (answer(200, b'{"value": -Infinity}'), "its answer is no secret"),
+        (answer(200, b'{"value": {"a": 1e999}, "schema": {"type": "object"}}'), "its answer is no secret"),
     ],
 )
 def test_a_manager_that_fails(sent: bytes, cause: str) -> None:

@@ -9,10 +9,11 @@ from pydantic import Field as PydanticField
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.core.finite_json import read_json
 from resolver.core.listing import Field, Listing
 from resolver.core.model import Secret, Visibility
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
-from resolver.rest.answers import Answer, nothing, page, read_json
+from resolver.rest.answers import Answer, nothing, page
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.routes.finding import AnyRule, Constraints, order_of, rules_match, wanted_fields
 from resolver.rest.routes.queries import ListQueryDep, texts
