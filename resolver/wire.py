@@ -213,7 +213,7 @@ class _End:
 def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> socket.socket:
     """A connection to the first address that takes one."""
     cause = "it has no address"
-    for address in addresses if addresses is not None else (origin.host,):
+    for address in _own_addresses(origin) if addresses is None else addresses:
         left = min(CONNECT_TIMEOUT, ends - time.monotonic())
         if left <= 0:
             cause = _LATE
@@ -227,6 +227,17 @@ def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> so
         connected.settimeout(max(ends - time.monotonic(), 0.001))
         return connected
     raise WireError(origin, f"can't be reached: {cause}", sent=False)
+
+
+def _own_addresses(origin: Origin) -> Sequence[str]:
+    """The addresses that the host has. Connecting to the name would take the time once for each of them."""
+    if origin.unix_socket:
+        return [origin.unix_socket]
+    try:
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise WireError(origin, f"can't be reached: {error.strerror}", sent=False) from None
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _connect_to(origin: Origin, address: str, timeout: float) -> socket.socket:

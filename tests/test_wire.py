@@ -240,6 +240,31 @@ def test_a_closed_port_can_not_be_reached() -> None:
         exchange(Origin("http", "127.0.0.1", port), REQUEST)
 
 
+def test_many_addresses_have_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a name has, and none answers, they are tried one by one until the time is up."""
+    now, tried = 1000.0, []
+
+    def never(place: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal now
+        now += timeout
+        tried.append((place[0], timeout))
+        raise TimeoutError
+
+    found = [(0, 0, 0, "", (f"192.0.2.{number}", 443)) for number in range(20)]
+    monkeypatch.setattr("resolver.wire.time.monotonic", lambda: now)
+    monkeypatch.setattr("resolver.wire.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("resolver.wire.socket.create_connection", never)
+    with pytest.raises(WireError, match=r"^many\.example:443 can't be reached: no answer in time$"):
+        exchange(Origin("https", "many.example", 443), REQUEST, timeout=12)
+    assert tried == [("192.0.2.0", 5), ("192.0.2.1", 5), ("192.0.2.2", 2)]
+
+
+def test_a_name_without_addresses() -> None:
+    """It is told as the system tells it; `.invalid` has none (RFC 2606)."""
+    with pytest.raises(WireError, match=r"^name\.invalid:443 can't be reached: [A-Z]"):
+        exchange(Origin("https", "name.invalid", 443), REQUEST, timeout=12)
+
+
 def test_a_socket_whose_path_is_too_long() -> None:
     """What Python itself refuses is told in its words."""
     with pytest.raises(WireError, match=r"can't be reached: AF_UNIX path too long$"):
