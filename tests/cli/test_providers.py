@@ -47,6 +47,10 @@ def test_a_providers_life(run: Run, vault: Peer, tmp_path: Path) -> None:
     assert run(*PROVIDERS, "test", "v").stdout == "ok\n"
     create = ("resolver", "secrets", "create", "db", "-p", "v", "-o", '{"path": "shop"}')
     assert run(*create).stdout == "Secret `db` created\n"
+    assert [line.split()[-1] for line in run("resolver", "secrets", "list").stdout.splitlines()] == [
+        "PROVIDER",
+        "v",
+    ]
     done = run("resolve", "-", "-t", TENANT, stdin="a: { get_secret: db }\n")
     assert (done.returncode, done.stdout) == (0, 'a: "value there"\n')
     assert "/v1/secret/data/team/shop " in vault.seen[-1]
@@ -69,6 +73,8 @@ def test_a_providers_life(run: Run, vault: Peer, tmp_path: Path) -> None:
     ) in done.stderr
     assert "secret 'none' was not found" in done.stderr
     run("resolver", "secrets", "delete", "db", "--yes")
+    run("resolver", "secrets", "create", "here", "-s", "value")
+    assert "PROVIDER" not in run("resolver", "secrets", "list").stdout
     assert run(*PROVIDERS, "delete", "v", "--yes").stdout == "Secrets provider `v` deleted\n"
     assert run(*PROVIDERS, "list").stderr == "no secrets providers\n"
 

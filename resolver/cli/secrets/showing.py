@@ -123,9 +123,12 @@ def _put_secrets(secrets: Sequence[Secret], now: str) -> None:
         row = {name.upper(): cell for name, cell in fields(secret).items()}
         row["EXPIRES_AT"] = f"{secret.expires_at or '-'}{' (expired)' if expired else ''}"
         row["ROTATE_AT"] = f"{secret.rotate_at or '-'}{' (due)' if due else ''}"
+        row["PROVIDER"] = secret.provider or "-"
         rows.append(row)
-    # Few secrets have times; where none has, their columns would only make lines longer.
-    unused = {name for name in ("EXPIRES_AT", "ROTATE_AT") if all(row[name] == "-" for row in rows)}
+    # Few secrets have these; where none has, their columns would only make lines longer.
+    unused = {
+        name for name in ("EXPIRES_AT", "ROTATE_AT", "PROVIDER") if all(row[name] == "-" for row in rows)
+    }
     headers = [name for name in rows[0] if name not in unused]
     put_table(headers, [[row[name] for name in headers] for row in rows])
 
