@@ -142,7 +142,7 @@ def test_github(job: Job, home: Path, marks: Marks) -> None:
     body = file["jobs"]["deploy"]
     steps = {step["name"]: step for step in body["steps"] if "run" in step}
     assert list(steps) == ["Install", "Check", "Mask", "Deploy"]
-    assert steps["Install"]["run"].startswith("pip install blueprint-resolver==")
+    assert steps["Install"]["run"].startswith("pip install --index-url https://packages.example/")
     assert [name for name, step in steps.items() if "RESOLVER_TOKEN" in step.get("env", {})] == [
         "Mask",
         "Deploy",
