@@ -171,6 +171,8 @@ def _why_no_answer(error: Exception) -> str:
             return "the connection ended too early"
         case _TooLargeError():
             return "it is too large"
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):  # what it took for a version is of another protocol
+            return "it does not speak TLS"
         case ssl.SSLError(reason=str() as reason):
             return f"no TLS: {reason.replace('_', ' ').lower()}"
         case OSError():

@@ -232,6 +232,24 @@ def test_plain_http_does_not_pass_for_https() -> None:
         assert SECRET not in "".join(peer.seen)
 
 
+def test_another_protocol_is_told_from_a_broken_one() -> None:
+    """As when the URL says https and the server speaks plain HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_in_plain() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=answer_in_plain)
+        thread.start()
+        with pytest.raises(WireError, match=r"gave no proper answer: it does not speak TLS$"):
+            exchange(Origin("https", "127.0.0.1", listening.getsockname()[1]), REQUEST)
+        thread.join()
+
+
 def test_a_closed_port_can_not_be_reached() -> None:
     """The message says where and why."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

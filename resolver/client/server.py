@@ -43,6 +43,9 @@ LONGEST_WAIT = 3
 NO_CONTENT = 204
 TOO_MANY = 429
 
+_PROXY_ALONE = frozenset({502, 503, 504})
+"""What proxies answer by themselves. A server's own 503 is read before one gets here."""
+
 MAX_PARTS = 8_000_000
 """Most lists, objects, items and lines in one answer: each is much larger in memory than it is as text."""
 
@@ -265,13 +268,21 @@ class Server:
             status: its status, where that tells something.
         """
         told = f" (status {status})" if status else ""
+        if status in _PROXY_ALONE:
+            return UnavailableError(
+                f"server {self.origin.place} does not answer the proxy before it{told}",
+                hint="see that the server runs; the proxy's log tells more",
+            )
         return UnavailableError(
             f"server {self.origin.place} does not answer as a resolver's server of this version does{told}",
             hint="RESOLVER_URL or the profile names the server; `resolver login URL` makes a profile",
         )
 
 
-_UNREACHABLE = "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
+_UNREACHABLE = (
+    "RESOLVER_URL or the profile names the server; "
+    "see that it runs, can be reached from here, and speaks http or https as its URL says"
+)
 _MAYBE_MADE = "the change may have been made all the same: look before you ask for it again"
 _UNKNOWN_AUTHORITY = "RESOLVER_CA_FILE names the authority that signed its certificate"
 _ANOTHER_CERTIFICATE = (

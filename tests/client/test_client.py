@@ -129,7 +129,7 @@ def test_a_server_that_is_gone(remote: Cli) -> None:
     said = (
         f"error: server 127.0.0.1:{peer.port} can't be reached: Connection refused\n"
         "  hint: RESOLVER_URL or the profile names the server; "
-        "see that it runs and can be reached from here\n"
+        "see that it runs, can be reached from here, and speaks http or https as its URL says\n"
     )
     done = gone("resolve", "-", stdin="a: {get_secret: key}")
     assert (done.returncode, done.stdout, done.stderr) == (6, "", said)

@@ -170,11 +170,24 @@ def test_a_change_that_is_made() -> None:
         assert peer.seen[0].startswith("DELETE /api/v1/resolver/secrets/key HTTP/1.1\r\n")
 
 
-def test_a_status_is_told() -> None:
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_without_a_server_is_told(status: int) -> None:
     """A proxy that can't reach the server is another trouble than a wrong URL."""
-    with serving(lambda _: answer(502, b"<h1>Bad Gateway</h1>")) as peer:
+    with serving(lambda _: answer(status, b"<h1>Bad Gateway</h1>")) as peer:
         error = error_of(lambda: create(client_of(peer)))
-    assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE} (status 502)"
+    assert isinstance(error, UnavailableError)
+    assert error.message == (
+        f"server 127.0.0.1:{peer.port} does not answer the proxy before it (status {status})"
+    )
+    assert error.hint == "see that the server runs; the proxy's log tells more"
+
+
+def test_another_status_is_told() -> None:
+    """What answers so is no server of this kind."""
+    with serving(lambda _: answer(418, b"<h1>Teapot</h1>")) as peer:
+        error = error_of(lambda: create(client_of(peer)))
+    assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE} (status 418)"
+    assert error.hint.startswith("RESOLVER_URL or the profile names the server")
 
 
 def test_a_secret_without_versions() -> None:
@@ -295,7 +308,10 @@ def _dropped(_head: str) -> bytes:
     return b""
 
 
-SEE_IT = "RESOLVER_URL or the profile names the server; see that it runs and can be reached from here"
+SEE_IT = (
+    "RESOLVER_URL or the profile names the server; "
+    "see that it runs, can be reached from here, and speaks http or https as its URL says"
+)
 LOOK = "the change may have been made all the same: look before you ask for it again"
 
 
