@@ -283,7 +283,7 @@ class Settings:
                 "no access token was given",
                 hint="set RESOLVER_TOKEN, or run `resolver login URL`"
                 if self.server_url
-                else "set RESOLVER_TOKEN, or run `resolver init` for a store of your own",
+                else "set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one",
             )
         return profile.token
 

@@ -208,7 +208,7 @@ def test_no_credentials_are_refused(home: Path, blueprint: Path) -> None:
         4,
         (
             "error: no access token was given\n"
-            "  hint: set RESOLVER_TOKEN, or run `resolver init` for a store of your own\n"
+            "  hint: set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one\n"
         ),
     )
 
