@@ -21,7 +21,7 @@ from resolver.protocol.errors import MAX_TEXT, Told, rebuild
 from resolver.wire import Request, UntrustedError, WireError, exchange, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from ssl import SSLContext
 
     from resolver.core.model import Caller
@@ -224,7 +224,6 @@ class Server:
         began = time.monotonic()
         pauses = iter(PAUSES)
         while True:
-            pause = next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
             try:
                 answer = exchange(
                     self.origin,
@@ -236,18 +235,25 @@ class Server:
                 hint = _UNKNOWN_AUTHORITY if error.hint else _ANOTHER_CERTIFICATE
                 raise UnavailableError(f"server {error.message}", hint=hint) from None
             except WireError as error:
+                pause = self._pause(pauses, began)
                 # What was sent may have been done; only a question can be asked twice.
                 if pause is None or (error.sent and request.method != "GET"):
                     hint = _MAYBE_MADE if error.sent and changes else error.hint or _UNREACHABLE
                     raise UnavailableError(f"server {error.message}", hint=hint) from None
                 self._sleep(pause)
                 continue
-            if answer.status != TOO_MANY or pause is None:
+            pause = self._pause(pauses, began) if answer.status == TOO_MANY else None
+            if pause is None:
                 break
             self._sleep(_wait(answer, pause))  # refused before anything was done
         if sum(map(answer.body.count, (b"[", b"{", b",", b"\n"))) > MAX_PARTS:
             raise self.nonsense()
         return answer
+
+    @staticmethod
+    def _pause(pauses: Iterator[float], began: float) -> float | None:
+        """How long to wait for the next attempt; None when there is none."""
+        return next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
 
     def _rebuilt(self, answer: Answer) -> ResolverError:
         told: Told | None = None

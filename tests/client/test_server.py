@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver import wire
 from resolver.client import Client, open_client
 from resolver.client.address import parse_server
 from resolver.client.server import Server
@@ -306,6 +308,22 @@ def test_an_endless_answer_is_left() -> None:
 
 def _dropped(_head: str) -> bytes:
     return b""
+
+
+def test_a_server_that_took_long_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waited for one answer as long as one may wait does not wait for another."""
+    now, asked = 1000.0, 0
+
+    def late(origin: wire.Origin, *_: object, **_more: object) -> wire.Answer:
+        nonlocal now, asked
+        now, asked = now + 30, asked + 1
+        raise wire.WireError(origin, "gave no proper answer: no answer in time", sent=True)
+
+    monkeypatch.setattr("resolver.client.server.exchange", late)
+    monkeypatch.setattr("resolver.client.server.time", SimpleNamespace(monotonic=lambda: now))
+    with serving(lambda _: answer(200)) as peer:
+        error = error_of(lambda: whoami(client_of(peer)))
+    assert (error.message.endswith("no answer in time"), asked) == (True, 1)
 
 
 SEE_IT = (
