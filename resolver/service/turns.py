@@ -1,7 +1,8 @@
 """Who asks providers when: one that does not answer takes no more than its share of a server's threads.
 
 As long as providers answer soon, everyone's turn comes soon. Once one has kept somebody waiting for longer
-than that, and as many ask it as may, others are turned away at once rather than wait as well.
+than that, and as many ask it as may, others are turned away at once rather than wait as well. So is who has
+waited that long for a turn: one that is slow has so many turns that its own would come much later.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ALL_AT_ONCE = 24
 """How many may ask any. A server has 40 threads, and those who ask no provider need some."""
 
 PATIENCE = 2.0
-"""Seconds after which one who asks is not waited for."""
+"""Seconds after which one who asks is not waited for, and nobody waits for a turn."""
 
 
 class Turns:
@@ -65,12 +66,13 @@ class Turns:
 
     def _wait(self, name: str) -> bool:
         """Wait for a turn; whether it came."""
+        began = self._clock()
         while True:
             everyone = [since for asking in self._asking.values() for since in asking]
             full = everyone if len(everyone) >= self._all_at_once else self._asking.get(name, [])
             if full is not everyone and len(full) < self._at_once:
                 return True
-            left = min(full) + PATIENCE - self._clock()
+            left = min(began, *full) + PATIENCE - self._clock()
             if left <= 0:
                 return False
             self._changed.wait(left)

@@ -73,8 +73,9 @@ def test_a_provider_that_hangs_is_asked_by_a_few() -> None:
         assert taken
 
 
-def test_one_who_asks_soon_after_waits_for_a_turn() -> None:
-    """As long as nobody was kept waiting for long, nobody is turned away."""
+def test_one_who_asks_soon_after_waits_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nobody was kept waiting for long, nobody is turned away; a turn comes once there is one."""
+    monkeypatch.setattr("resolver.service.turns.PATIENCE", 60.0)
     turns = Turns(lambda: 0.0, at_once=1)
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(9) as pool:
@@ -83,6 +84,37 @@ def test_one_who_asks_soon_after_waits_for_a_turn() -> None:
         assert not entered.acquire(timeout=0.05)
         go.set()
         assert all(one.result(30) for one in asking)
+
+
+def test_nobody_waits_for_a_turn_for_long() -> None:
+    """A provider that is slow has turns again and again, and others may have each of them."""
+    now, asked = [0.0], threading.Semaphore(0)
+
+    def clock() -> float:
+        asked.release()
+        return now[0]
+
+    turns = Turns(clock, at_once=1)
+    entered, go = threading.Semaphore(0), threading.Event()
+    go.set()
+    first, second = turns.take("a"), turns.take("a")
+    assert first.__enter__()
+    while asked.acquire(blocking=False):
+        pass
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(_take, turns, "a", entered, go)
+        assert asked.acquire(timeout=30)
+        with turns._changed:  # noqa: SLF001 - the other one waits by now, and does not get this turn
+            now[0] = PATIENCE - 0.1
+            first.__exit__(None, None, None)
+            assert second.__enter__()
+        now[0] = PATIENCE
+        with turns.take("b") as taken:  # whoever waits looks again
+            assert taken
+        told = entered.acquire(timeout=5)
+        second.__exit__(None, None, None)
+        assert told
+        assert not late.result(30)
 
 
 def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
