@@ -57,6 +57,10 @@ class WireError(UnavailableError):
         self.sent = sent
 
 
+class OversizeError(WireError):
+    """An answer is over the bound, and would be again."""
+
+
 class UntrustedError(WireError):
     """A server's certificate does not prove that it is the one that was named."""
 
@@ -158,10 +162,6 @@ def exchange(
 _LATE = "no answer in time"
 
 
-class _TooLargeError(ValueError):
-    """An answer is over the bound."""
-
-
 def _why_no_answer(error: Exception) -> str:
     """What is wrong with an answer, in words; with nothing of it."""
     match error:
@@ -169,8 +169,6 @@ def _why_no_answer(error: Exception) -> str:
             return _LATE
         case ConnectionError() | http.client.IncompleteRead() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return "the connection ended too early"
-        case _TooLargeError():
-            return "it is too large"
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):  # what it took for a version is of another protocol
             return "it does not speak TLS"
         case ssl.SSLError(reason=str() as reason):
@@ -283,7 +281,8 @@ def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: 
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > max_bytes:
-                raise _TooLargeError
+                cause = "gave no proper answer: it is too large"
+                raise OversizeError(origin, cause, "ask for less at once")
         if response.length:  # the peer went away before the end it had announced
             raise http.client.IncompleteRead(b"")
         return Answer(

@@ -18,7 +18,7 @@ from resolver.errors import InvalidRequestError, ResolverError, UnavailableError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode
 from resolver.protocol.errors import MAX_TEXT, Told, rebuild
-from resolver.wire import Request, UntrustedError, WireError, exchange, tls_context
+from resolver.wire import OversizeError, Request, UntrustedError, WireError, exchange, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -237,7 +237,8 @@ class Server:
             except WireError as error:
                 pause = self._pause(pauses, began)
                 # What was sent may have been done; only a question can be asked twice.
-                if pause is None or (error.sent and request.method != "GET"):
+                again = request.method == "GET" and not isinstance(error, OversizeError)
+                if pause is None or (error.sent and not again):
                     hint = _MAYBE_MADE if error.sent and changes else error.hint or _UNREACHABLE
                     raise UnavailableError(f"server {error.message}", hint=hint) from None
                 self._sleep(pause)

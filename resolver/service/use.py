@@ -13,7 +13,7 @@ from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
-from resolver.errors import NotPermittedError
+from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.service.elsewhere import Kept, look_elsewhere
 from resolver.service.gate import MemberRefusedError
 from resolver.service.part import ServicePart
@@ -63,6 +63,9 @@ class ClaimedUse:
         return self.calls[:most]
 
 
+MAX_USED = 64 * 1024 * 1024
+"""Most bytes of values that one request for keys may come to; a run places no more than that."""
+
 _SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
 """What is decided about secrets that are known to the caller."""
 
@@ -105,6 +108,7 @@ class Use(ServicePart):
 
         Raises:
             NotPermittedError: the caller may not use secrets in this tenant at all.
+            InvalidRequestError: the values are too large together.
             TokenError: a stored value does not decrypt, or belongs elsewhere.
             ResolverError: the store or a key is not available.
         """
@@ -120,6 +124,8 @@ class Use(ServicePart):
                 refusals = {
                     use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
                 }
+                if not refusals:
+                    _demand_room(row for use, row, _ in judged if use.placed)
                 # Not for what is refused: a secret that may not be seen costs what a missing one costs.
                 key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
                 data_keys = session.data_keys(key_ids) if key_ids else []
@@ -283,6 +289,19 @@ def _judge(
         shown = policy.decide(caller, Permission.SECRET_SHOW, row.secret, home)
         return Verdict.ALLOWED if shown.allowed else Verdict.HIDDEN
     return decision.reason
+
+
+def _demand_room(rows: Iterable[StoredSecret | None]) -> None:
+    """See that the values are not too large together, by the size of their tokens, which are in Base64.
+
+    Raises:
+        InvalidRequestError: they are.
+    """
+    tokens = {row.secret.id: row.token for row in rows if row is not None}
+    if sum(map(len, tokens.values())) * 3 // 4 > MAX_USED:
+        raise InvalidRequestError(
+            f"the values of these keys have more than {MAX_USED} bytes in all", hint="ask for fewer at once"
+        )
 
 
 def _to_be_opened(judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]]) -> list[Secret]:

@@ -300,9 +300,10 @@ def _endless(_head: str) -> Iterator[bytes]:
 
 
 def test_an_endless_answer_is_left() -> None:
-    """After 64 MiB nothing more is read."""
+    """After 64 MiB nothing more is read, and it is not asked for again."""
     with serving(_endless) as peer:
-        error = error_of(lambda: create(client_of(peer)))
+        error = error_of(lambda: show(client_of(peer)))
+        assert (len(peer.seen), error.hint) == (1, "ask for less at once")
     assert error.message == f"server 127.0.0.1:{peer.port} gave no proper answer: it is too large"
 
 

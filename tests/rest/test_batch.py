@@ -14,6 +14,8 @@ from tests.rest.conftest import SECRETS, USE, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from tests.databases import World
     from tests.rest.conftest import Live
 
@@ -61,6 +63,26 @@ def test_too_many_keys_are_refused_in_words(live: Live) -> None:
         (wanted() | {"digests": {"a": 1}}, "the `digests.a` argument is not text"),
     ):
         assert pipeline.refused("POST", USE, request) == (400, "bad_parameters_error", message)
+
+
+def test_values_have_an_end(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one answer may come to is known before anything is recorded or decrypted."""
+    monkeypatch.setattr("resolver.service.use.MAX_USED", 10_000)
+    for key in ("one", "two"):
+        live.world.secret(key, "x" * 6000)
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    assert pipeline.does("POST", USE, wanted("one"))["secrets"]["one"]["value"] == "x" * 6000
+    before = len(records(live))
+    assert pipeline.refused("POST", USE, wanted("one", "two")) == (
+        400,
+        "bad_parameters_error",
+        "the values of these keys have more than 10000 bytes in all",
+    )
+    upload = {"tenant": "home", "blueprints": [{"text": "a: {get_secret: one}\nb: {get_secret: two}"}]}
+    assert pipeline.refused("POST", RESOLVE, upload)[0] == 400
+    named = wanted("one") | {"keys": [{"key": "one"}, {"key": "two", "placed": False}]}
+    assert len(records(live)) == before
+    assert list(pipeline.does("POST", USE, named)["secrets"]) == ["one"]
 
 
 def test_one_refused_key_refuses_all(live: Live) -> None:
