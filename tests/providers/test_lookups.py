@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import UnavailableError
-from resolver.origin import parse_origin
+from resolver.origin import Origin, parse_origin
+from resolver.providers import calls
 from resolver.providers.calls import Calls
 from resolver.providers.destination import parse_allow_list
 from resolver.providers.lookups import Lookups
 from resolver.providers.vault import Vault
-from resolver.wire import Request
+from resolver.wire import Answer, Request, exchange
 from tests.peer import answer, serving
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def test_look_ups_that_hang_are_few(stuck: Stuck) -> None:
             lookups.addresses("name-0.example", 80, 0.01)
     assert stuck.asked == [f"name-{number}.example" for number in range(3)]
     assert len(stuck.threads) == 3
+    assert all(thread.daemon for thread in stuck.threads)  # a process ends in spite of them
     with pytest.raises(TimeoutError):
         lookups.addresses("quick.example", 80, 0.01)
     stuck.end()
@@ -123,7 +125,7 @@ def test_a_look_up_that_fails_fails_for_who_waits() -> None:
     assert len(failed) == 3
 
 
-def test_a_server_that_is_not_there_is_not_tried_for_every_key() -> None:
+def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once is enough: what is left of the keys misses them for the same reason."""
     with serving(lambda _: answer(200)) as peer:
         pass
@@ -131,9 +133,17 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key() -> None:
     vault = Vault(Calls(parse_allow_list(["127.0.0.0/8"]), lambda host, _: looked_up.append(host) or [host]))
     parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
     wanted = {str(number): Wanted("a", {"path": f"p{number}"}) for number in range(50)}
+    tried: list[Request] = []
+
+    def counted(origin: Origin, request: Request, **more: Any) -> Answer:  # noqa: ANN401 - passed on
+        tried.append(request)
+        return exchange(origin, request, **more)
+
+    monkeypatch.setattr(calls, "exchange", counted)
     got = vault.fetch(parameters, wanted, 0)
     assert set(got.values()) == {Missed("it can't be reached: Connection refused")}
     assert looked_up == ["127.0.0.1"]
+    assert 1 <= len(tried) <= 8  # all that began before the first one failed
 
 
 def test_all_requests_of_a_provider_have_an_end_together() -> None:
@@ -153,3 +163,19 @@ def test_all_requests_of_a_provider_have_an_end_together() -> None:
     assert causes[0] == "1"
     assert causes[-1] == "it did not answer everything in time"
     assert len(peer.seen) < 50
+
+
+def test_a_request_that_is_not_answered_ends_with_all_of_them() -> None:
+    """However long one alone may take."""
+    over = threading.Event()
+
+    def reply(_head: str) -> bytes:
+        over.wait(10)
+        return answer(200, b'{"data": {"data": {"a": "1"}}}')
+
+    with serving(reply) as peer:
+        vault = Vault(Calls(parse_allow_list(["127.0.0.0/8"]), timeout=30, total_timeout=0.2))
+        parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
+        got = vault.fetch(parameters, {"a": Wanted("a", {})}, 0)
+        over.set()
+    assert got == {"a": Missed("it gave no proper answer: no answer in time")}

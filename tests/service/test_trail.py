@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.audit_query import AuditQuery
 from resolver.core.permissions import TenantRole
 from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
@@ -83,6 +84,14 @@ def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> N
     assert found.broken is not None
     assert 3 <= found.broken <= found.head.number + 1
     assert busy.service.trail.verify(busy.admin).broken is None
+
+
+def test_a_record_reads_the_key_of_its_mac_once(busy: World) -> None:
+    """The one that the head has its MAC from is as a rule the one for the next."""
+    record = busy.service.trail.entry(busy.admin, None, "test")
+    with busy.statements() as seen:
+        busy.service.trail.commit(SYSTEM_CHAIN, [record])
+    assert len([statement for statement in seen if "FROM data_key" in statement]) == 1
 
 
 @pytest.mark.parametrize("column", ["number", "hash", "mac"])
