@@ -176,6 +176,7 @@ NO_RECORD = {
     "secrets.list",
     "secrets.history",
     "providers.list",
+    "providers.part",
     "tenants.list",
     "tenants.get",
     "users.list",
