@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -19,17 +19,25 @@ from starlette.concurrency import run_in_threadpool
 from resolver.errors import AuthenticationError
 from resolver.protocol import TOKEN_HEADER
 from resolver.rest.cookies import demand_proof, read_session
+from resolver.rest.errors import RequestError
 from resolver.rest.sites import refuse_other_sites
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.datastructures import Headers
     from starlette.requests import HTTPConnection
 
     from resolver.core.model import Caller
     from resolver.service import Service
 
+T = TypeVar("T")
+
 _PASSWORDS_AT_ONCE = 2
 """Password hashes are made slow and large on purpose: so many are computed at once."""
+
+_PASSWORDS_WAITING = 40
+"""How many wait for that: whoever guesses at passwords must not hold the places of all other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +101,12 @@ class Authenticator:
     Args:
         service: knows users, tokens and sessions.
 
-    Attributes:
-        passwords: keeps the hashes that are computed at once to a few.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self.passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
+        self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
+        self._checking = 0  # now, or once there is a turn
 
     async def identify(self, request: HTTPConnection) -> Caller:
         """The caller: by credentials in a header, or by a session with its proof.
@@ -119,6 +126,19 @@ class Authenticator:
         if not given.username:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)
-        return await anyio.to_thread.run_sync(
-            gate.authenticate_password, given.username, given.password, limiter=self.passwords
-        )
+        return await self.check_password(lambda: gate.authenticate_password(given.username, given.password))
+
+    async def check_password(self, check: Callable[[], T]) -> T:
+        """Run what computes a password's hash in a thread, once there is a turn for it.
+
+        Raises:
+            RequestError: too many wait for theirs.
+        """
+        # The limiter itself counts those who wait a moment late, when many come at once.
+        if self._checking >= _PASSWORDS_AT_ONCE + _PASSWORDS_WAITING:
+            raise RequestError(503, "too many passwords are being checked", {"Retry-After": "2"})
+        self._checking += 1
+        try:
+            return await anyio.to_thread.run_sync(check, limiter=self._passwords)
+        finally:
+            self._checking -= 1

@@ -1,10 +1,21 @@
-"""Token buckets: how many at once, how many a second, in how much memory."""
+"""Limits: token buckets, how many at once, how many a second, in how much memory; and who waits."""
 
 from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
 
 import pytest
 
 from resolver.rest.limits import Buckets, network_of
+from resolver.store.sql import SqlStore
+from tests.databases import PlainPasswords, World, database
+from tests.rest.conftest import SECRETS, basic, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Seconds:
@@ -65,3 +76,33 @@ def test_memory_is_bounded() -> None:
 def test_a_network_counts_as_one(address: str, counted: str) -> None:
     """Who has one IPv6 address has 2**64 of them."""
     assert network_of(address) == counted
+
+
+class SlowPasswords(PlainPasswords):
+    """Comparisons that take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether a password matches, at last."""
+        assert self.go.wait(60)
+        return super().verify(password_hash, password)
+
+
+def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
+    """So many wait for their turn; the others are told to come back, and tokens are let in all the while."""
+    url = database("sqlite", tmp_path)
+    slow = SlowPasswords()
+    with serving(World(url, SqlStore(url), passwords=slow)) as live, ThreadPoolExecutor(50) as pool:
+        admin = live.client()
+        headers = {"Authorization": basic("nobody", "a guess"), "Tenant": "home"}
+        asked = [pool.submit(live.http.get, SECRETS, headers=headers, timeout=60) for _ in range(50)]
+        refused = [one.result().status_code for one in itertools.islice(as_completed(asked), 8)]
+        assert refused == [503] * 8
+        assert admin("GET", SECRETS).status_code == 200
+        login = live.http.post("/api/v1/resolver/session", json={"username": "a", "password": "b"})
+        assert (login.status_code, login.headers["Retry-After"]) == (503, "2")
+        slow.go.set()
+        assert sorted(one.result().status_code for one in asked) == [401] * 42 + [503] * 8

@@ -1,6 +1,5 @@
 """Signing in to the console and out of it."""
 
-import anyio.to_thread
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -39,11 +38,10 @@ async def open_session(body: Login, request: Request, server: ServerDep) -> Resp
     if bool(body.token) == bool(body.username):
         raise InvalidRequestError("give either a user name and a password, or a token")
     try:
-        opened = await anyio.to_thread.run_sync(
+        opened = await server.authenticator.check_password(
             lambda: server.service.sessions.open(
                 username=body.username, password=body.password, token=body.token
-            ),
-            limiter=server.authenticator.passwords,
+            )
         )
     except AuthenticationError:
         server.metrics.refused_logins.inc()
