@@ -62,7 +62,7 @@ def make_log(
                     {
                         "id": str(reason),
                         "shortDescription": means,
-                        "fullDescription": means,  # without one, GitHub's code scanning takes none of it
+                        "fullDescription": means,  # GitHub's code scanning requires one
                         "help": {"text": explained.remedy},
                         "defaultConfiguration": {"level": "error"},
                     }
