@@ -61,7 +61,7 @@ def test_mutated_texts(random: Random) -> None:
 def test_texts_that_only_libyaml_reads(text: str) -> None:
     """What they give is compared with libyaml's loader; another value in its place would be noticed."""
     assert target.load(text, yaml.SafeLoader) is None
-    assert target.run(text.encode()) in ("resolved", "not read")
+    assert target.run(text.encode()) == "resolved"
 
 
 def test_a_wrong_value_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.audit import SYSTEM_CHAIN
+from resolver.core.audit import SYSTEM_CHAIN, canonical
 from resolver.core.audit_query import AuditQuery
 from resolver.core.permissions import TenantRole
 from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
@@ -84,6 +84,18 @@ def test_what_is_done_to_the_trail_by_hand_is_found(busy: World, deed: str) -> N
     assert found.broken is not None
     assert 3 <= found.broken <= found.head.number + 1
     assert busy.service.trail.verify(busy.admin).broken is None
+
+
+def test_any_text_is_recorded(world: World) -> None:
+    """Many records at once, of different lengths, come back as they were made."""
+    texts = ["", "{a,b}", 'NULL "\\', "%s %(body)b", "\t\x1b[31m\r\n", "é😀", "\0", "\ud800", "x" * 100_000]
+    made = [world.service.trail.entry(world.admin, None, "test", text=text) for text in texts * 50]
+    before = world.service.trail.head(world.admin).number
+    world.service.trail.commit(SYSTEM_CHAIN, made)
+    found = world.service.trail.records(world.admin)[before:]
+    assert [record.body for record in found] == [canonical(entry) for entry in made]
+    assert {(record.at, record.action) for record in found} == {(world.clock.now, "test")}
+    assert world.service.trail.verify(world.admin).broken is None
 
 
 def test_a_record_reads_the_key_of_its_mac_once(busy: World) -> None:
