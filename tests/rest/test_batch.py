@@ -153,6 +153,20 @@ def test_a_claimed_origin_does_not_hide_which_secret_was_used(live: Live) -> Non
     assert (record["secret_id"], record["version"]) == (secret.id, 1)
 
 
+def test_a_key_that_is_named_twice_is_one_use(live: Live) -> None:
+    """One record has the calls of both; a key that came out of a secret is another use, as in a run."""
+    live.world.secret("one")
+    pipeline = live.user("pipeline", TenantRole.OPERATIONS)
+    body = wanted("one", "one")
+    body["keys"][1]["calls"] = [{"source": "other.yaml", "line": 1}]
+    body["keys"].append({"key": "one", "origin": {"secrets": ["other"]}})
+    pipeline.does("POST", USE, body)
+    written, computed = (record for record in records(live) if record["action"] == "secret:use")
+    assert (written["key"], written["calls_total"]) == ("one", 2)
+    assert [call[:2] for call in written["calls"]] == [["shop.yaml", 3], ["other.yaml", 1]]
+    assert (computed["key"], computed["calls_total"]) == ("<from secret other>", 0)
+
+
 def test_words_of_a_client_are_cut_in_records(live: Live) -> None:
     """However long the names and however many the calls, a record stays small."""
     live.world.secret("one")

@@ -93,7 +93,7 @@ def use_secrets(body: UseRequest, caller: CallerDep, server: ServerDep, hops: Ho
 
     The digests and call sites are recorded as the client's word.
     """
-    uses = [_claimed(wanted) for wanted in body.keys]
+    uses = _claimed(body.keys)
     claim = _claim(server)
     answer = server.service.use.use(caller, body.tenant, uses, body.digests, claim=claim, hops=hops)
     if answer.refusals:
@@ -119,19 +119,28 @@ def _claim(server: Server) -> Claim:
     return Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
 
 
-def _claimed(wanted: KeyWanted) -> ClaimedUse:
-    origin = wanted.origin
-    sites = [
-        CallSite(site.source, Position(site.line, site.column) if site.line else None, site.path)
-        for site in wanted.calls
+def _claimed(keys: Sequence[KeyWanted]) -> list[ClaimedUse]:
+    """The uses that keys are asked for, each once, however often a key of one origin is named."""
+    named: dict[tuple[str, Origin], list[KeyWanted]] = {}
+    for wanted in keys:
+        told = wanted.origin
+        origin = Origin(told.secrets, told.inputs, context=told.context)
+        named.setdefault((wanted.key, origin), []).append(wanted)
+    return [
+        ClaimedUse(
+            key,
+            origin,
+            [_site(site) for wanted in same for site in wanted.calls],
+            sum(max(wanted.calls_total, len(wanted.calls)) for wanted in same),
+            placed=any(wanted.placed for wanted in same),
+        )
+        for (key, origin), same in named.items()
     ]
-    return ClaimedUse(
-        wanted.key,
-        Origin(origin.secrets, origin.inputs, context=origin.context),
-        sites,
-        max(wanted.calls_total, len(sites)),
-        placed=wanted.placed,
-    )
+
+
+def _site(site: Site) -> CallSite:
+    position = Position(site.line, site.column) if site.line else None
+    return CallSite(site.source, position, site.path)
 
 
 class CheckRequest(Body):
