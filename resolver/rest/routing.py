@@ -234,7 +234,7 @@ class Group:
                     responses=_documented(answer, status, guarded=self.guarded),
                     include_in_schema=number == 0,
                     operation_id=function.__name__,
-                    openapi_extra={"security": [{"token": []}, {"basic": []}]} if self.guarded else None,
+                    openapi_extra=_more_documented(function, guarded=self.guarded),
                 )
             return function
 
@@ -259,8 +259,28 @@ def _documented(answer: Any, status: int, *, guarded: bool) -> dict[int | str, d
     return found
 
 
+def _more_documented(function: Callable[..., Any], *, guarded: bool) -> dict[str, Any]:
+    """What the framework does not see of a route: who may ask, and the headers that we read ourselves."""
+    found: dict[str, Any] = {}
+    if guarded:
+        found["security"] = [{"token": []}, {"bearer": []}, {"basic": []}]
+    needed = {TenantDep: True, AnyTenantDep: False}
+    found["parameters"] = [
+        {
+            "name": TENANT_HEADER,
+            "in": "header",
+            "required": needed[annotation],
+            "schema": {"type": "string"},
+        }
+        for annotation in function.__annotations__.values()
+        if annotation in needed
+    ]
+    return found
+
+
 SECURITY_SCHEMES = {
     "token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER},
+    "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic"},
 }
 
@@ -305,11 +325,15 @@ async def _service(request: Request) -> Service:
     return server_of(request).service
 
 
-async def _tenant(request: Request) -> str:
+async def _tenant_if_named(request: Request) -> str:
     names = request.headers.getlist(TENANT_HEADER)
     if len(names) > 1:  # a proxy may have judged by the other one
         raise RequestError(400, f"the header {TENANT_HEADER} was given more than once")
-    name = names[0] if names else ""
+    return names[0] if names else ""
+
+
+async def _tenant(request: Request) -> str:
+    name = await _tenant_if_named(request)
     if not name:
         raise NotPermittedError("no tenant was named", hint=f"name it in the header {TENANT_HEADER}")
     request.state.tenant_by_header = True
@@ -334,6 +358,9 @@ ServerDep = Annotated[Server, Depends(_server)]
 
 TenantDep = Annotated[str, Depends(_tenant)]
 """The tenant that the header names."""
+
+AnyTenantDep = Annotated[str, Depends(_tenant_if_named)]
+"""The same, or empty."""
 
 HopsDep = Annotated[int, Depends(_hops)]
 """How many managers the request has come through."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -45,3 +46,26 @@ def test_no_made_up_request_breaks_the_server(live: Live) -> None:
 
         ask()
     assert asked > 50
+
+
+def test_the_document_names_the_tenant_s_header(shared: Live) -> None:
+    """Where it is needed, which is where a request without it is refused for that, and nowhere else."""
+    client = shared.client()
+    client.tenant = ""
+    document = shared.http.get("/openapi.json").json()
+    named = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if method != "get" or "security" not in operation:
+                continue
+            given = operation.get("parameters", ())
+            headers = [one for one in given if one["in"] == "header" and one["required"]]
+            answer = client("GET", re.sub(r"\{.*?\}", "x", path), params={"tenant": "home"})
+            needs = answer.status_code == 403 and answer.json()["message"] == "no tenant was named"
+            wanted = [{"name": "Tenant", "in": "header", "required": True, "schema": {"type": "string"}}]
+            assert headers == (wanted if needs else []), path
+            named += needs
+    assert named > 5
+    schemes = document["components"]["securitySchemes"]
+    secured = document["paths"]["/api/v3.1/secrets"]["get"]["security"]
+    assert {name for one in secured for name in one} == set(schemes)

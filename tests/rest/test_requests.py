@@ -382,15 +382,16 @@ def test_the_document_describes_every_route(shared: Live) -> None:
     paths = document["paths"]
     assert {"/ok", "/ready", "/metrics", SECRETS, f"{SECRETS}/{{key}}", USE} <= set(paths)
     assert not [path for path in paths if path.startswith("/api/v3/")]
-    assert paths[SECRETS]["get"]["security"] == [{"token": []}, {"basic": []}]
+    assert paths[SECRETS]["get"]["security"] == [{"token": []}, {"bearer": []}, {"basic": []}]
     assert json.dumps(document["components"]["securitySchemes"]).count("Authentication-Token") == 1
 
 
 def test_a_tenant_is_named_once(shared: Live) -> None:
     """Of two, a proxy in front could have meant the other."""
     headers = [("Authentication-Token", shared.client().token), ("Tenant", "home"), ("Tenant", "away")]
-    answer = shared.http.get(SECRETS, headers=headers)
-    assert refusal(answer) == (400, "bad_parameters_error", "the header Tenant was given more than once")
+    for path in (SECRETS, "/api/v1/resolver/secrets", "/api/v1/resolver/secrets?_all_tenants=true"):
+        answer = shared.http.get(path, headers=headers)
+        assert refusal(answer) == (400, "bad_parameters_error", "the header Tenant was given more than once")
 
 
 def test_a_body_with_two_lengths_is_refused(shared: Live) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Query
 from pydantic import Field as PydanticField
 from pydantic import StrictBool
 from starlette.responses import Response
@@ -14,7 +14,17 @@ from resolver.core.model import Visibility
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
 from resolver.rest.routes.shapes import SecretFacts, VersionNumber, VisibilityName, secret_facts
-from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
+from resolver.rest.routing import (
+    OWN,
+    AnyTenantDep,
+    Body,
+    CallerDep,
+    Flag,
+    Group,
+    HopsDep,
+    ServiceDep,
+    TenantDep,
+)
 
 GROUP = Group("secrets in full", OWN)
 
@@ -87,7 +97,7 @@ def list_facts(
     query: ListQueryDep,
     caller: CallerDep,
     service: ServiceDep,
-    tenant: Annotated[str, Header()] = "",
+    tenant: AnyTenantDep,
     visibility: Annotated[list[VisibilityName] | None, Query()] = None,
     *,
     all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
