@@ -12,8 +12,8 @@ from resolver.core.paging import ProviderField
 from resolver.core.providers import Provider
 from resolver.errors import ProviderError, UnavailableError
 from resolver.rest.answers import Answer, nothing
-from resolver.rest.routes.queries import ListQueryDep, texts
-from resolver.rest.routes.shapes import VisibilityName
+from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.shapes import VisibilityName, texts
 from resolver.rest.routing import V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
 
 GROUP = Group("secrets providers", V31)

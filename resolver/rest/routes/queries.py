@@ -112,16 +112,3 @@ class ListQuery:
 
 ListQueryDep = Annotated[ListQuery, Depends()]
 """What is asked of a list."""
-
-
-def texts(parameters: dict[str, Any] | None) -> dict[str, str]:
-    """Parameters and options of a provider as text; numbers and booleans as JSON writes them."""
-    read: dict[str, str] = {}
-    for name, value in (parameters or {}).items():
-        if isinstance(value, bool):
-            read[name] = str(value).lower()
-        elif isinstance(value, (str, int)):
-            read[name] = str(value)
-        else:
-            raise InvalidRequestError("a parameter of a provider is neither text nor a number")
-    return read

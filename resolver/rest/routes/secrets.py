@@ -16,8 +16,15 @@ from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedErro
 from resolver.rest.answers import Answer, nothing, page
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.routes.finding import AnyRule, Constraints, order_of, rules_match, wanted_fields
-from resolver.rest.routes.queries import ListQueryDep, texts
-from resolver.rest.routes.shapes import SecretItem, SecretObject, VisibilityName, secret_item, secret_object
+from resolver.rest.routes.queries import ListQueryDep
+from resolver.rest.routes.shapes import (
+    SecretItem,
+    SecretObject,
+    VisibilityName,
+    secret_item,
+    secret_object,
+    texts,
+)
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, HopsDep, ServiceDep, TenantDep
 
 GROUP = Group("secrets", V31, V3)

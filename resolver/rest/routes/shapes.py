@@ -1,4 +1,4 @@
-"""How secrets look on the wire: Cloudify's objects, and our own."""
+"""How secrets, and what belongs to them, look on the wire: Cloudify's objects, and our own."""
 
 import json
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from resolver.core.model import Narrowing, Secret
 from resolver.core.permissions import Permission
+from resolver.errors import InvalidRequestError
 from resolver.rest.routing import Body
 
 VisibilityName = Literal["private", "tenant", "global"]
@@ -138,3 +139,16 @@ class HoldingFacts(TypedDict):
     id: str
     name: str
     tenant: str
+
+
+def texts(parameters: dict[str, Any] | None) -> dict[str, str]:
+    """Parameters and options of a provider as text; numbers and booleans as JSON writes them."""
+    read: dict[str, str] = {}
+    for name, value in (parameters or {}).items():
+        if isinstance(value, bool):
+            read[name] = str(value).lower()
+        elif isinstance(value, (str, int)):
+            read[name] = str(value)
+        else:
+            raise InvalidRequestError("a parameter of a provider is neither text nor a number")
+    return read
