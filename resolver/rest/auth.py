@@ -126,9 +126,9 @@ class Authenticator:
         if not given.username:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)
-        return await self.check_password(lambda: gate.authenticate_password(given.username, given.password))
+        return await self.hash_password(lambda: gate.authenticate_password(given.username, given.password))
 
-    async def check_password(self, check: Callable[[], T]) -> T:
+    async def hash_password(self, check: Callable[[], T]) -> T:
         """Run what computes a password's hash in a thread, once there is a turn for it.
 
         Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.permissions import TenantRole
 from resolver.rest.limits import Buckets, network_of
 from resolver.store.sql import SqlStore
 from tests.databases import PlainPasswords, World, database
@@ -90,6 +91,11 @@ class SlowPasswords(PlainPasswords):
         assert self.go.wait(60)
         return super().verify(password_hash, password)
 
+    def hash(self, password: str) -> str:
+        """Something to compare with, at last for a new one."""
+        assert password != "a new password" or self.go.wait(60)
+        return super().hash(password)
+
 
 def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
     """So many wait for their turn; the others are told to come back, and tokens are let in all the while."""
@@ -106,3 +112,19 @@ def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
         assert (login.status_code, login.headers["Retry-After"]) == (503, "2")
         slow.go.set()
         assert sorted(one.result().status_code for one in asked) == [401] * 42 + [503] * 8
+
+
+def test_new_passwords_leave_room_for_others(tmp_path: Path) -> None:
+    """Anyone may change one's own, as often as one likes: no more wait than with guesses."""
+    url = database("sqlite", tmp_path)
+    slow = SlowPasswords()
+    with serving(World(url, SqlStore(url), passwords=slow)) as live, ThreadPoolExecutor(50) as pool:
+        eve = live.user("eve", TenantRole.USER)
+        change = ("POST", "/api/v1/resolver/users/eve/password", {"password": "a new password"})
+        other = ("POST", "/api/v3.1/users/eve", {"password": "a new password"})
+        asked = [pool.submit(eve, *(other if number % 2 else change), timeout=60) for number in range(50)]
+        refused = [one.result().status_code for one in itertools.islice(as_completed(asked), 8)]
+        assert refused == [503] * 8
+        assert eve("GET", SECRETS).status_code == 200
+        slow.go.set()
+        assert sorted(one.result().status_code for one in asked) == [200] * 42 + [503] * 8

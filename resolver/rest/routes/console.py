@@ -38,7 +38,7 @@ async def open_session(body: Login, request: Request, server: ServerDep) -> Resp
     if bool(body.token) == bool(body.username):
         raise InvalidRequestError("give either a user name and a password, or a token")
     try:
-        opened = await server.authenticator.check_password(
+        opened = await server.authenticator.hash_password(
             lambda: server.service.sessions.open(
                 username=body.username, password=body.password, token=body.token
             )

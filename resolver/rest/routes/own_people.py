@@ -11,7 +11,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.protocol.codec import encode
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.shapes import HoldingFacts, Narrowed, NarrowingFacts
-from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServiceDep
+from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServerDep, ServiceDep
 
 GROUP = Group("people in full", OWN)
 
@@ -214,9 +214,11 @@ def get_one_user(username: str, caller: CallerDep, service: ServiceDep) -> Respo
 
 
 @GROUP.route("PUT", "/users/{username}", UserItem)
-def make_user(username: str, body: NewUser, caller: CallerDep, service: ServiceDep) -> Response:
+async def make_user(username: str, body: NewUser, caller: CallerDep, server: ServerDep) -> Response:
     """Make a user."""
-    made = service.users.create(caller, username, body.password, SystemRole(body.system_role))
+    made = await server.authenticator.hash_password(
+        lambda: server.service.users.create(caller, username, body.password, SystemRole(body.system_role))
+    )
     return Answer(encode(made))
 
 
@@ -238,9 +240,13 @@ def unlock_one_user(username: str, caller: CallerDep, service: ServiceDep) -> Re
 
 
 @GROUP.route("POST", "/users/{username}/password", Number)
-def set_password(username: str, body: NewPassword, caller: CallerDep, service: ServiceDep) -> Response:
+async def set_password(username: str, body: NewPassword, caller: CallerDep, server: ServerDep) -> Response:
     """Give a user a new password; one's own is everyone's to change."""
-    number = service.users.set_password(caller, username, body.password, revoke_tokens=body.revoke_tokens)
+    number = await server.authenticator.hash_password(
+        lambda: server.service.users.set_password(
+            caller, username, body.password, revoke_tokens=body.revoke_tokens
+        )
+    )
     return Answer({"number": number})
 
 

@@ -3,6 +3,7 @@
 import functools
 from typing import Any, Literal
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -12,7 +13,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.answers import Answer, nothing
 from resolver.rest.routes.queries import ListQueryDep
-from resolver.rest.routing import V31, Body, CallerDep, Group, ServiceDep
+from resolver.rest.routing import V31, Body, CallerDep, Group, ServerDep, ServiceDep
 
 GROUP = Group("people", V31)
 
@@ -253,10 +254,15 @@ def list_users(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> R
 
 
 @GROUP.route("PUT", "/users", UserObject, status=201)
-def create_user(body: NewUser, caller: CallerDep, service: ServiceDep) -> Response:
+async def create_user(body: NewUser, caller: CallerDep, server: ServerDep) -> Response:
     """Make a user."""
-    service.users.create(caller, body.username, body.password, SystemRole(body.role))
-    return _told(caller, service, body.username, 201)
+
+    def create() -> Response:
+        service = server.service
+        service.users.create(caller, body.username, body.password, SystemRole(body.role))
+        return _told(caller, service, body.username, 201)
+
+    return await server.authenticator.hash_password(create)
 
 
 @GROUP.route("GET", "/user", UserObject)
@@ -286,17 +292,24 @@ def get_user(username: str, query: ListQueryDep, caller: CallerDep, service: Ser
 
 
 @GROUP.route("POST", "/users/{username}", UserObject)
-def update_user(username: str, body: UserChange, caller: CallerDep, service: ServiceDep) -> Response:
+async def update_user(username: str, body: UserChange, caller: CallerDep, server: ServerDep) -> Response:
     """Change a user's system role or password; the own password is everyone's to change."""
     if body.role is None and body.password is None and body.show_getting_started is None:
         raise InvalidRequestError("nothing to change was given", hint="give role or password")
     if body.role is not None and body.password is not None:
         raise InvalidRequestError("a role and a password were given", hint="give one of them")
-    if body.role is not None:
-        service.users.set_role(caller, username, SystemRole(body.role))
-    if body.password is not None:
-        service.users.set_password(caller, username, body.password)
-    return _told(caller, service, username)
+
+    def update() -> Response:
+        service = server.service
+        if body.role is not None:
+            service.users.set_role(caller, username, SystemRole(body.role))
+        if body.password is not None:
+            service.users.set_password(caller, username, body.password)
+        return _told(caller, service, username)
+
+    if body.password is None:
+        return await run_in_threadpool(update)
+    return await server.authenticator.hash_password(update)
 
 
 @GROUP.route("DELETE", "/users/{username}", status=204)
