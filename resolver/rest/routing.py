@@ -212,6 +212,7 @@ class Group:
         answer: Any = None,  # noqa: ANN401 - a type for the document
         *,
         status: int = 200,
+        or_nothing: bool = False,
     ) -> Callable[[F], F]:
         """Add a function as a route.
 
@@ -220,7 +221,11 @@ class Group:
             path: the path below the prefixes.
             answer: the type of its answer, for the document.
             status: the status of its success.
+            or_nothing: whether it may also succeed with nothing to tell, which is 204.
         """
+        responses = _documented(answer, status, guarded=self.guarded)
+        if or_nothing:
+            responses[204] = {"description": "Done, with nothing to tell."}
 
         def add(function: F) -> F:
             for number, router in enumerate(self.routers):
@@ -231,7 +236,7 @@ class Group:
                     status_code=status,
                     response_class=Response,
                     response_model=None,
-                    responses=_documented(answer, status, guarded=self.guarded),
+                    responses=responses,
                     include_in_schema=number == 0,
                     operation_id=function.__name__,
                     openapi_extra=_more_documented(function, guarded=self.guarded),

@@ -1,7 +1,7 @@
 """Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -121,21 +121,32 @@ def _claim(server: Server) -> Claim:
 
 def _claimed(keys: Sequence[KeyWanted]) -> list[ClaimedUse]:
     """The uses that keys are asked for, each once, however often a key of one origin is named."""
-    named: dict[tuple[str, Origin], list[KeyWanted]] = {}
+    named: dict[str, list[KeyWanted]] = {}
     for wanted in keys:
-        told = wanted.origin
-        origin = Origin(told.secrets, told.inputs, context=told.context)
-        named.setdefault((wanted.key, origin), []).append(wanted)
-    return [
-        ClaimedUse(
-            key,
-            origin,
-            [_site(site) for wanted in same for site in wanted.calls],
-            sum(max(wanted.calls_total, len(wanted.calls)) for wanted in same),
-            placed=any(wanted.placed for wanted in same),
-        )
-        for (key, origin), same in named.items()
-    ]
+        named.setdefault(wanted.key, []).append(wanted)
+    return [_use(same) for wanted in named.values() for same in _by_origin(wanted)]
+
+
+def _by_origin(wanted: list[KeyWanted]) -> Collection[list[KeyWanted]]:
+    """What is wanted of one key, apart by what it was computed from."""
+    if len(wanted) == 1:  # nearly always
+        return (wanted,)
+    found: dict[KeyOrigin, list[KeyWanted]] = {}
+    for one in wanted:
+        found.setdefault(one.origin, []).append(one)
+    return found.values()
+
+
+def _use(same: Sequence[KeyWanted]) -> ClaimedUse:
+    """The one use that is asked for by all of these."""
+    told = same[0].origin
+    return ClaimedUse(
+        same[0].key,
+        Origin(told.secrets, told.inputs, context=told.context),
+        [_site(site) for wanted in same for site in wanted.calls],
+        sum(max(wanted.calls_total, len(wanted.calls)) for wanted in same),
+        placed=any(wanted.placed for wanted in same),
+    )
 
 
 def _site(site: Site) -> CallSite:

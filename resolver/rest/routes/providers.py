@@ -94,7 +94,7 @@ def _provider_object(provider: Provider, parameters: Any = None) -> ProviderObje
     )
 
 
-@GROUP.route("PUT", "/secrets-providers", ProviderObject)
+@GROUP.route("PUT", "/secrets-providers", ProviderObject, or_nothing=True)
 def create_provider(body: NewProvider, caller: CallerDep, tenant: TenantDep, service: ServiceDep) -> Response:
     """Set up a provider. With `test`, only try whether one answers, which is 204 when it does."""
     if body.test:
