@@ -33,11 +33,7 @@ def parse_server(text: str, what: str = "RESOLVER_URL") -> Origin:
         raise UsageError(
             f"{what} is malformed", hint="write it like https://host.example:8200, or unix:/path/of/a/socket"
         ) from None
-    if (
-        origin.scheme == "http"
-        and origin.host not in (LOCALHOST, *LOOPBACK)
-        and not _is_loopback(origin.host)
-    ):
+    if origin.scheme == "http" and origin.host != LOCALHOST and not _is_loopback(origin.host):
         raise UsageError(
             f"{what} is plain HTTP to another machine", hint="use https: tokens and values would be readable"
         )

@@ -9,7 +9,7 @@ from sqlalchemy import delete, exists, select, update
 from resolver.core.model import Tenant
 from resolver.core.ports import Holding
 from resolver.store import tables as t
-from resolver.store.rows import Rows
+from resolver.store.rows import Rows, batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +58,10 @@ class HoldingRows(Rows):
         locked = list(keys)
         self._connection.execute(delete(t.secret).where(mine))
         # The last secret gives its key back to whoever wants it next, in either scope.
-        for start in range(0, len(locked), _BATCH):
+        for some in batches(locked):
             self._connection.execute(
                 delete(t.key_scope).where(
-                    t.key_scope.c.key.in_(locked[start : start + _BATCH]),
+                    t.key_scope.c.key.in_(some),
                     ~exists().where(t.secret.c.key == t.key_scope.c.key),
                 )
             )
@@ -69,9 +69,6 @@ class HoldingRows(Rows):
             delete(t.secrets_provider).where(_of(t.secrets_provider, user_id, tenant_id))
         )
 
-
-_BATCH = 500
-"""How many keys are named in one statement."""
 
 _KINDS: tuple[tuple[str, Table, ColumnElement[Any]], ...] = (
     ("secret", t.secret, t.secret.c.key),

@@ -9,7 +9,7 @@ from sqlalchemy import false, func, not_, or_, select
 from resolver.core.listing import Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.columns import GLOBAL, OWNER, SECRET_COLUMNS, SECRETS, make_secret
-from resolver.store.rows import Rows, is_storable
+from resolver.store.rows import Rows, batches, count_of, is_storable, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Secret
 
 _BATCH = 500
-"""How many rows are named in one query."""
+"""How many rows are read at once."""
 
 _COLUMNS: dict[Field, ColumnElement[Any]] = {
     Field.KEY: t.secret.c.key,
@@ -48,20 +48,10 @@ class ListingRows(Rows):
             *self._like(listing),
         ]
         if listing.matches is None:
-            total = self._connection.execute(
-                select(func.count()).select_from(SECRETS).where(*conditions),
-            ).scalar_one()
-            ordered = (
-                select(*SECRET_COLUMNS)
-                .select_from(SECRETS)
-                .where(*conditions)
-                .order_by(*self._order(listing))
-            )
-            if listing.offset or listing.size is not None:
-                ordered = ordered.limit(total if listing.size is None else listing.size).offset(
-                    listing.offset
-                )
-            return Page([make_secret(row) for row in self._connection.execute(ordered)], total)
+            total = count_of(self._connection, SECRETS, *conditions)
+            ordered = _whole().where(*conditions).order_by(*self._order(listing))
+            rows = self._connection.execute(part_of(ordered, listing.size, listing.offset))
+            return Page([make_secret(row) for row in rows], total)
         return self._page_of_matching(listing, conditions, listing.matches)
 
     def _page_of_matching(
@@ -134,8 +124,8 @@ class ListingRows(Rows):
 
     def _by_ids(self, ids: Sequence[str]) -> list[Secret]:
         found: dict[str, Secret] = {}
-        for start in range(0, len(ids), _BATCH):
-            query = _whole().where(t.secret.c.id.in_(ids[start : start + _BATCH]))
+        for some in batches(ids):
+            query = _whole().where(t.secret.c.id.in_(some))
             found |= {row[0]: make_secret(row) for row in self._connection.execute(query)}
         return [found[secret_id] for secret_id in ids]
 

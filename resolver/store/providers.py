@@ -12,7 +12,7 @@ from resolver.core.ports import StoredElsewhere, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.rows import Rows, count_of, is_storable
+from resolver.store.rows import Rows, batches, count_of, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from resolver.core.paging import Choice
 
 _TABLE = t.secrets_provider
-
-_BATCH = 500
-"""How many rows are named in one query."""
 
 _OWNER = t.user_account.alias("provider_owner")
 
@@ -52,16 +49,15 @@ _FIELDS: dict[ProviderField, ColumnElement[Any]] = {
 class ProviderRows(Rows):
     """Secrets providers, and the secrets that are kept with them."""
 
-    def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
-        """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+    def providers(self, tenant_id: str, name: str) -> Sequence[StoredProvider]:
+        """Those of a name: the tenant's own before global ones of others, oldest first."""
+        if not is_storable(name):
+            return []
         own = _TABLE.c.tenant_id == tenant_id
-        query = _PROVIDERS.where(or_(own, _TABLE.c.visibility == Visibility.GLOBAL.value))
-        if name is not None:
-            if not is_storable(name):
-                return []
-            query = query.where(_TABLE.c.name == name)
         rows = self._connection.execute(
-            query.order_by(case((own, 0), else_=1), _TABLE.c.name, _TABLE.c.created_at, _TABLE.c.id)
+            _PROVIDERS.where(
+                or_(own, _TABLE.c.visibility == Visibility.GLOBAL.value), _TABLE.c.name == name
+            ).order_by(case((own, 0), else_=1), _TABLE.c.created_at, _TABLE.c.id)
         )
         return [_provider(row) for row in rows]
 
@@ -132,11 +128,11 @@ class ProviderRows(Rows):
         """Those of the secrets whose values are kept with providers."""
         columns = (t.secret.c.id, t.secret.c.provider_options_data_key_id, t.secret.c.provider_options)
         found = []
-        for start in range(0, len(secret_ids), _BATCH):
+        for ids in batches(secret_ids):
             rows = self._connection.execute(
                 _PROVIDERS.add_columns(*(column.label(f"secret_{column.name}") for column in columns))
                 .join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
-                .where(t.secret.c.id.in_(secret_ids[start : start + _BATCH]), _TABLE.c.type != LOCAL)
+                .where(t.secret.c.id.in_(ids), _TABLE.c.type != LOCAL)
             )
             found += [StoredElsewhere(row[-3], _provider(row), row[-2], row[-1]) for row in rows]
         return found

@@ -87,9 +87,9 @@ def is_storable(text: str) -> bool:
     return _UNSTORABLE.search(text) is None
 
 
-def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Ids in parts that one query can name."""
-    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Ids or keys in parts that one query can name."""
+    return (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
 
 
 def part_of(query: Select[Any], size: int | None, offset: int) -> Select[Any]:

@@ -8,13 +8,10 @@ from sqlalchemy import and_, delete, func, select
 
 from resolver.core.ports import StoredVersion
 from resolver.store import tables as t
-from resolver.store.rows import Rows
+from resolver.store.rows import Rows, batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_BATCH = 500
-"""How many secrets are named in one query."""
 
 _IS_CURRENT = and_(
     t.secret.c.id == t.secret_version.c.secret_id,
@@ -47,8 +44,8 @@ class VersionRows(Rows):
         if current_only:
             query = query.join(t.secret, _IS_CURRENT)
         found: list[StoredVersion] = []
-        for start in range(0, len(secret_ids), _BATCH):
-            named = t.secret_version.c.secret_id.in_(secret_ids[start : start + _BATCH])
+        for ids in batches(secret_ids):
+            named = t.secret_version.c.secret_id.in_(ids)
             found += [StoredVersion(*row) for row in self._connection.execute(query.where(named))]
         return found
 

@@ -109,8 +109,8 @@ class SecretSession(Protocol):
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions; ConflictError when another writer was quicker."""
 
-    def providers(self, tenant_id: str, name: str | None = None) -> Sequence[StoredProvider]:
-        """The tenant's providers before global ones of others, each by name; all, or those of a name."""
+    def providers(self, tenant_id: str, name: str) -> Sequence[StoredProvider]:
+        """Those of a name: the tenant's own before global ones of others, oldest first."""
 
     def provider_part(
         self, tenant_id: str, private_of: str | None, choice: Choice[ProviderField]
