@@ -1,7 +1,7 @@
 """Using secrets in blueprints: all values of a run in one answer, and blueprints that the server resolves."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -121,20 +121,10 @@ def _claim(server: Server) -> Claim:
 
 def _claimed(keys: Sequence[KeyWanted]) -> list[ClaimedUse]:
     """The uses that keys are asked for, each once, however often a key of one origin is named."""
-    named: dict[str, list[KeyWanted]] = {}
+    named: dict[tuple[str, KeyOrigin], list[KeyWanted]] = {}
     for wanted in keys:
-        named.setdefault(wanted.key, []).append(wanted)
-    return [_use(same) for wanted in named.values() for same in _by_origin(wanted)]
-
-
-def _by_origin(wanted: list[KeyWanted]) -> Collection[list[KeyWanted]]:
-    """What is wanted of one key, apart by what it was computed from."""
-    if len(wanted) == 1:  # nearly always
-        return (wanted,)
-    found: dict[KeyOrigin, list[KeyWanted]] = {}
-    for one in wanted:
-        found.setdefault(one.origin, []).append(one)
-    return found.values()
+        named.setdefault((wanted.key, wanted.origin), []).append(wanted)
+    return [_use(same) for same in named.values()]
 
 
 def _use(same: Sequence[KeyWanted]) -> ClaimedUse:
