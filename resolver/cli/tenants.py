@@ -13,6 +13,7 @@ from resolver.cli.app import (
     pass_app,
 )
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
+from resolver.core.paging import Choice
 from resolver.core.permissions import TenantRole
 from resolver.core.ports import count_holdings
 
@@ -42,7 +43,7 @@ def list_(app: App, *, size: int | None, offset: int, output_format: str) -> Non
 
     A sys_admin sees all tenants.
     """
-    part = app.service.tenants.list(app.caller, size=size, offset=offset)
+    part = app.service.tenants.list(app.caller, Choice(size, offset))
     rows = [
         {
             "name": info.tenant.name,

@@ -9,6 +9,7 @@ import click
 from resolver.cli.app import App, common_options, format_option, part_options, pass_app
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.model import Narrowing
+from resolver.core.paging import Choice
 from resolver.core.permissions import Permission
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _row(token: TokenInfo) -> dict[str, str | None]:
 @pass_app
 def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
-    part = app.service.tokens.list(app.caller, size=size, offset=offset)
+    part = app.service.tokens.list(app.caller, Choice(size, offset))
     rows = [_row(token) for token in part.items]
     if output_format == "json":
         put_json(rows)

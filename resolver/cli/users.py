@@ -17,6 +17,7 @@ from resolver.cli.app import (
 )
 from resolver.cli.init import read_password
 from resolver.cli.output import count, put, put_fields, put_json, put_table, say, say_part
+from resolver.core.paging import Choice
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import count_holdings
 
@@ -75,7 +76,7 @@ def _row(info: UserInfo) -> dict[str, object]:
 @pass_app
 def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
     """List all users."""
-    part = app.service.users.list(app.caller, size=size, offset=offset)
+    part = app.service.users.list(app.caller, Choice(size, offset))
     rows = [_row(info) for info in part.items]
     if output_format == "json":
         put_json(rows)

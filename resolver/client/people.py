@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resolver.client.gate import whoami
 from resolver.client.names import step
@@ -12,10 +12,10 @@ from resolver.client.server import Remote
 from resolver.core.answers import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.core.audit import cap
 from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
-from resolver.core.paging import Part, check_part
+from resolver.core.paging import WHOLE, Choice, Part, TenantField, TokenField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import Holding  # noqa: TC001 - as above
-from resolver.errors import NotFoundError
+from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
@@ -45,9 +45,15 @@ class _Holdings:
     holdings: Sequence[Holding]
 
 
-def _paging(size: int | None, offset: int) -> Mapping[str, str]:
-    check_part(size, offset)
-    return {"offset": str(offset)} | ({} if size is None else {"size": str(size)})
+def _paging(choice: Choice[Any]) -> Mapping[str, str]:
+    """A part of a list, as its routes are asked for it.
+
+    Raises:
+        InvalidRequestError: it is searched for, or sorted.
+    """
+    if choice.search or choice.order:
+        raise InvalidRequestError("a server lists people, tenants and tokens in their own order, all of them")
+    return {"offset": str(choice.offset)} | ({} if choice.size is None else {"size": str(choice.size)})
 
 
 class RemoteTenants(Remote):
@@ -58,9 +64,9 @@ class RemoteTenants(Remote):
         check_key(name, "tenant name")
         return Tenant("", self._server.ask(caller, _Made, "PUT", _tenant(name), {}).name)
 
-    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[TenantInfo]:
+    def list(self, caller: Caller, choice: Choice[TenantField] = WHOLE) -> Part[TenantInfo]:
         """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
-        return self._server.ask(caller, Part[TenantInfo], "GET", "/tenants", query=_paging(size, offset))
+        return self._server.ask(caller, Part[TenantInfo], "GET", "/tenants", query=_paging(choice))
 
     def get(self, caller: Caller, name: str) -> TenantInfo:
         """One tenant."""
@@ -95,9 +101,9 @@ class RemoteUsers(Remote):
         body = {"password": password, "system_role": system_role.value}
         return self._server.ask(caller, User, "PUT", _user(name), body)
 
-    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[UserInfo]:
+    def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name."""
-        return self._server.ask(caller, Part[UserInfo], "GET", "/users", query=_paging(size, offset))
+        return self._server.ask(caller, Part[UserInfo], "GET", "/users", query=_paging(choice))
 
     def get(self, caller: Caller, username: str = "") -> UserInfo:
         """One user: oneself, when no other is named."""
@@ -151,9 +157,9 @@ class RemoteTokens(Remote):
         }
         return self._server.ask(caller, MadeToken, "POST", "/tokens", body)
 
-    def list(self, caller: Caller, *, size: int | None = None, offset: int = 0) -> Part[TokenInfo]:
+    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them."""
-        return self._server.ask(caller, Part[TokenInfo], "GET", "/tokens", query=_paging(size, offset))
+        return self._server.ask(caller, Part[TokenInfo], "GET", "/tokens", query=_paging(choice))
 
     def get(self, caller: Caller, token_id: str) -> TokenInfo:
         """One token."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resolver.errors import InvalidRequestError
 
@@ -91,15 +91,14 @@ class Choice(Generic[F]):
     order: Sequence[tuple[F, bool]] = ()
 
     def __post_init__(self) -> None:
-        check_part(self.size, self.offset)
+        if not (self.size is None or 0 <= self.size < 2**62) or not 0 <= self.offset < 2**62:
+            raise InvalidRequestError("the size and the offset of a list are numbers from 0")
+
+
+WHOLE: Choice[Any] = Choice()
+"""The whole of a list, in its own order."""
 
 
 def fold(search: str) -> str:
     """A part of a name in the form in which names, in lower case, are compared with it."""
     return unicodedata.normalize("NFKC", search).lower()
-
-
-def check_part(size: int | None, offset: int) -> None:
-    """InvalidRequestError when a size or an offset is below zero or beyond what a database counts."""
-    if not (size is None or 0 <= size < 2**62) or not 0 <= offset < 2**62:
-        raise InvalidRequestError("the size and the offset of a list are numbers from 0")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import SecretValue, Visibility, check_key
-from resolver.core.paging import Choice, Part
+from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider, ProviderInfo
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller, Tenant
-    from resolver.core.paging import ProviderField
+    from resolver.core.paging import Choice, ProviderField
     from resolver.core.ports import Cipher, Session
 
 _MAX_LISTED = 10
@@ -125,23 +125,18 @@ class Providers(ServicePart):
         self,
         caller: Caller,
         tenant: str,
-        *,
-        size: int | None = None,
-        offset: int = 0,
-        search: str = "",
-        order: Sequence[tuple[ProviderField, bool]] = (),
+        choice: Choice[ProviderField] = WHOLE,
     ) -> Part[Provider]:
         """A part of the providers that the caller may name in a tenant: its own, then global ones of others.
 
         Raises:
             NotPermittedError: the caller may not list providers here.
         """
-        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_LIST, tenant)
             private_of = None if policy.administers(current, home) else current.user_id
             found = session.provider_part(home.id, private_of, choice)
-            return Part(found, session.count_providers(home.id, private_of, search))
+            return Part(found, session.count_providers(home.id, private_of, choice.search))
 
     def options_of(self, caller: Caller, tenant: str, key: str) -> Mapping[str, str] | None:
         """How a secret is found with its provider, recorded; None for one of here, and for who may not know.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.answers import DeletedTenant, TenantInfo
 from resolver.core.model import Tenant, check_key
-from resolver.core.paging import Choice, Part
+from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import KnownTenants, count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
@@ -17,10 +17,8 @@ from resolver.service.lookup import find_tenant, find_user, tell
 from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from resolver.core.model import Caller
-    from resolver.core.paging import TenantField
+    from resolver.core.paging import Choice, TenantField
     from resolver.core.permissions import TenantRole
     from resolver.core.ports import Session
 
@@ -47,22 +45,13 @@ class Tenants(ServicePart):
         self._trail.append_system(session, caller, "tenant:create", object=name)
         return tenant
 
-    def list(
-        self,
-        caller: Caller,
-        *,
-        size: int | None = None,
-        offset: int = 0,
-        search: str = "",
-        order: Sequence[tuple[TenantField, bool]] = (),
-    ) -> Part[TenantInfo]:
+    def list(self, caller: Caller, choice: Choice[TenantField] = WHOLE) -> Part[TenantInfo]:
         """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
-        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             current = self._gate.current(session, caller)
             known = _known(current)
             found = session.tenant_part(known, choice)
-            total = session.count_tenants(known, search)
+            total = session.count_tenants(known, choice.search)
         items = [TenantInfo(tenant, current.roles.get(tenant.id), members) for tenant, members in found]
         return Part(items, total)
 

@@ -12,7 +12,7 @@ from resolver.core.access_token import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECR
 from resolver.core.answers import MadeToken, TokenInfo
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, User
-from resolver.core.paging import Choice, Part
+from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.core.times import parse_time_ahead
@@ -22,9 +22,7 @@ from resolver.service.lookup import find_user
 from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from resolver.core.paging import TokenField
+    from resolver.core.paging import Choice, TokenField
     from resolver.core.ports import Session
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
@@ -94,26 +92,19 @@ class Tokens(ServicePart):
         self._trail.append_system(session, caller, "token:create", object=user.name, made=token_id)
         return MadeToken(token, _info(stored, user.name))
 
-    def list(
-        self,
-        caller: Caller,
-        *,
-        size: int | None = None,
-        offset: int = 0,
-        search: str = "",
-        order: Sequence[tuple[TokenField, bool]] = (),
-    ) -> Part[TokenInfo]:
+    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them. Oldest first.
 
         A search is for a part of their ids.
         """
-        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             current = self._gate.current(session, caller)
             demand_unnarrowed(current, "list tokens")
             whose = None if _manages_others(current) else current.user_id
             found = session.tokens(whose, choice)
-            return Part([_info(token, name) for token, name in found], session.count_tokens(whose, search))
+            return Part(
+                [_info(token, name) for token, name in found], session.count_tokens(whose, choice.search)
+            )
 
     def get(self, caller: Caller, token_id: str) -> TokenInfo:
         """One token; NotFoundError when it is not one of the caller's."""

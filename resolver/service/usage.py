@@ -9,7 +9,7 @@ from resolver.core.answers import Usage, WideMember, WideToken
 from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Caller
-from resolver.core.paging import Choice
+from resolver.core.paging import WHOLE
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
 from resolver.core.times import parse_time
 from resolver.service.part import ServicePart
@@ -98,9 +98,9 @@ class UsageReport(ServicePart):
             or not policy.decide_in_tenant(caller, Permission.TOKEN_MANAGE_OTHERS, None).allowed
         ):
             return None
-        users = {stored.user.id: stored for stored in session.users(Choice())}
+        users = {stored.user.id: stored for stored in session.users(WHOLE)}
         found = []
-        for token, username in session.tokens(None, Choice()):
+        for token, username in session.tokens(None, WHOLE):
             user = users[token.user_id]
             holder = Caller(
                 token.user_id, username, user.user.system_role, user.roles, token.id, token.narrowing

@@ -10,7 +10,7 @@ from resolver.core import policy
 from resolver.core.answers import Identity, UserInfo
 from resolver.core.backoff import Failures
 from resolver.core.model import Caller, User, check_key
-from resolver.core.paging import Choice, Part
+from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -21,7 +21,7 @@ from resolver.service.part import ServicePart
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resolver.core.paging import UserField
+    from resolver.core.paging import Choice, UserField
     from resolver.core.ports import Holding, Session, StoredUser
 
 
@@ -54,20 +54,11 @@ class Users(ServicePart):
             self._trail.append_system(session, current, "user:create", object=name, role=system_role)
             return user
 
-    def list(
-        self,
-        caller: Caller,
-        *,
-        size: int | None = None,
-        offset: int = 0,
-        search: str = "",
-        order: Sequence[tuple[UserField, bool]] = (),
-    ) -> Part[UserInfo]:
+    def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name, or of those whose names have a text in them."""
-        choice = Choice(size, offset, search, order)
         with self._store.read() as session:
             self._gate.enter_system(session, caller, Permission.USER_MANAGE)
-            return Part(self._infos(session, session.users(choice)), session.count_users(search))
+            return Part(self._infos(session, session.users(choice)), session.count_users(choice.search))
 
     def get(self, caller: Caller, username: str = "") -> UserInfo:
         """One user: oneself, when no other is named. NotFoundError when there is none."""

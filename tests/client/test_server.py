@@ -17,11 +17,13 @@ from resolver.client.server import Server
 from resolver.core.intrinsic import Origin
 from resolver.core.listing import Listing
 from resolver.core.model import Caller
+from resolver.core.paging import Choice, TenantField, TokenField, UserField
 from resolver.core.permissions import SystemRole
 from resolver.core.resolve import KeyUse
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
+    InvalidRequestError,
     NoSuchTenantError,
     NotFoundError,
     NotPermittedError,
@@ -190,6 +192,21 @@ def test_another_status_is_told() -> None:
         error = error_of(lambda: create(client_of(peer)))
     assert error.message == f"server 127.0.0.1:{peer.port} {NO_SENSE} (status 418)"
     assert error.hint.startswith("RESOLVER_URL or the profile names the server")
+
+
+@pytest.mark.parametrize("part", ["tenants", "users", "tokens"])
+def test_lists_of_people_are_not_searched_or_sorted(part: str) -> None:
+    """The routes have no words for it, so it is refused rather than left out; nothing is sent."""
+    listed = {"tenants": TenantField.NAME, "users": UserField.NAME, "tokens": TokenField.ID}
+    with serving(lambda _: body({"items": [], "total": 0})) as peer:
+        client = client_of(peer)
+        caller = client.gate.present_token(TOKEN)
+        for choice in (Choice(search="a"), Choice(order=[(listed[part], True)])):
+            with pytest.raises(InvalidRequestError, match=r"in their own order, all of them$"):
+                getattr(client, part).list(caller, choice)
+        assert peer.seen == []
+        assert getattr(client, part).list(caller, Choice(2, 1)).total == 0
+        assert peer.seen[0].startswith(f"GET /api/v1/resolver/{part}?offset=1&size=2 HTTP/1.1\r\n")
 
 
 def test_a_secret_without_versions() -> None:

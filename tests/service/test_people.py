@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.model import UNNARROWED, Narrowing, Visibility
+from resolver.core.paging import Choice
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.errors import (
     AuthenticationError,
@@ -139,10 +140,10 @@ def test_who_sees_users(world: World) -> None:
     users = world.service.users
     assert users.get(eve) == users.get(eve, "EVE") == users.get(world.admin, "eve")
     assert users.get(eve).roles == {"home": TenantRole.USER}
-    part = users.list(world.admin, size=1, offset=1)
+    part = users.list(world.admin, Choice(1, 1))
     assert ([info.user.name for info in part.items], part.total) == (["eve"], 2)
-    assert users.list(world.admin, offset=1).items == part.items
-    assert users.list(world.admin, size=0).items == []
+    assert users.list(world.admin, Choice(offset=1)).items == part.items
+    assert users.list(world.admin, Choice(0)).items == []
     for attempt in (
         lambda: users.get(eve, "admin"),
         lambda: users.get(eve, "nobody"),
@@ -152,7 +153,7 @@ def test_who_sees_users(world: World) -> None:
             attempt()
     for size, offset in ((-1, 0), (None, -1), (2**63, 0), (1, 2**63)):
         with pytest.raises(InvalidRequestError):
-            users.list(world.admin, size=size, offset=offset)
+            users.list(world.admin, Choice(size, offset))
 
 
 def test_who_sees_a_tenant_s_members(world: World) -> None:
@@ -169,7 +170,7 @@ def test_who_sees_a_tenant_s_members(world: World) -> None:
             tenants.get(manager, name)
         texts.add(caught.value.message.replace(name, "T"))
     assert len(texts) == 1
-    part = tenants.list(world.admin, size=1)
+    part = tenants.list(world.admin, Choice(1))
     assert ([(info.tenant.name, info.members) for info in part.items], part.total) == ([("away", 0)], 2)
     assert [info.tenant.name for info in tenants.list(viewer).items] == ["home"]
 
@@ -211,7 +212,7 @@ def test_tokens_are_shown_to_whom_they_belong(world: World) -> None:
     assert made.info == tokens.get(eve, made.info.id) == tokens.get(world.admin, made.info.id)
     assert made.info.expires_at == "2030-01-02T00:00:00.000Z"
     assert made.token not in repr(made)
-    assert (tokens.list(eve).total, tokens.list(eve, size=1, offset=1).items) == (2, [made.info])
+    assert (tokens.list(eve).total, tokens.list(eve, Choice(1, 1)).items) == (2, [made.info])
     assert tokens.list(world.admin).total > 2
     for attempt in (tokens.get, tokens.revoke):
         with pytest.raises(NotFoundError, match=r"^token '\w{10}' does not exist$"):

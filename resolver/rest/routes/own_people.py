@@ -7,6 +7,7 @@ from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.core.paging import Choice
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.protocol.codec import encode
 from resolver.rest.answers import Answer, nothing
@@ -154,7 +155,7 @@ def list_own_tenants(
     caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
 ) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
-    return Answer(encode(service.tenants.list(caller, size=size, offset=offset)))
+    return Answer(encode(service.tenants.list(caller, Choice(size, offset))))
 
 
 @GROUP.route("GET", "/tenants/{name}", TenantFacts)
@@ -198,7 +199,7 @@ def list_all_users(
     caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
 ) -> Response:
     """All users."""
-    return Answer(encode(service.users.list(caller, size=size, offset=offset)))
+    return Answer(encode(service.users.list(caller, Choice(size, offset))))
 
 
 @GROUP.route("GET", "/user", UserFacts)
@@ -282,7 +283,7 @@ def list_own_tokens(
     caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
 ) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
-    return Answer(encode(service.tokens.list(caller, size=size, offset=offset)))
+    return Answer(encode(service.tokens.list(caller, Choice(size, offset))))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenFacts)

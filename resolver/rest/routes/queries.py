@@ -2,11 +2,11 @@
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
 
-from resolver.core.paging import Part
+from resolver.core.paging import Choice, Part
 from resolver.errors import InvalidRequestError
 from resolver.rest.answers import page
 from resolver.rest.errors import NoSuchFieldError
@@ -14,22 +14,12 @@ from resolver.rest.routing import Flag
 
 T = TypeVar("T")
 F = TypeVar("F", bound=enum.StrEnum)
-F_contra = TypeVar("F_contra", bound=enum.StrEnum, contravariant=True)
 
 DEFAULT_SIZE = 1000
 """The size of a page when none is asked for."""
 
 _LARGEST = 2**31 - 1
 _Count = Annotated[int, Query(ge=0, le=_LARGEST)]
-
-
-class Fetch(Protocol[T, F_contra]):
-    """Gives a part of a list."""
-
-    def __call__(
-        self, *, size: int | None, offset: int, search: str, order: Sequence[tuple[F_contra, bool]]
-    ) -> Part[T]:
-        """So many items at most, after an offset, of what is searched for, in an order."""
 
 
 class ListQuery:
@@ -66,7 +56,7 @@ class ListQuery:
 
     def part_of(
         self,
-        fetch: Fetch[T, F],
+        fetch: Callable[[Choice[F]], Part[T]],
         shape: Callable[[T], Mapping[str, Any]],
         fields: Sequence[str],
         sorts: Mapping[str, F | None],
@@ -92,7 +82,7 @@ class ListQuery:
             if (field := sorts[name]) is not None:
                 order.append((field, text.startswith("-")))
         size, offset = (None, 0) if self.everything else (self.size, self.offset)
-        part = fetch(size=size, offset=offset, search=self.search, order=order)
+        part = fetch(Choice(size, offset, self.search, order))
         items = [self.chosen({**shape(item)}) for item in part.items]
         return page(items, part.total, self.size, self.offset)
 
