@@ -44,8 +44,8 @@ from resolver.errors import (
 if TYPE_CHECKING:
     from resolver.api import Resolver, open_resolver
     from resolver.core.model import Caller
-    from resolver.core.problems import Problem
-    from resolver.resolved import ResolvedBlueprint, Use
+    from resolver.dsl.problems import Problem
+    from resolver.resolution.resolved import ResolvedBlueprint, Use
 
 __all__ = [
     "AccessError",
@@ -71,10 +71,10 @@ __all__ = [
 
 _LAZY = {
     "Caller": "resolver.core.model",
-    "Problem": "resolver.core.problems",
-    "ResolvedBlueprint": "resolver.resolved",
+    "Problem": "resolver.dsl.problems",
+    "ResolvedBlueprint": "resolver.resolution.resolved",
     "Resolver": "resolver.api",
-    "Use": "resolver.resolved",
+    "Use": "resolver.resolution.resolved",
     "open_resolver": "resolver.api",
 }
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.bare import bare_errors
 from resolver.blueprint.context_file import make_context
-from resolver.config import Settings
+from resolver.bootstrap.connect import open_any
+from resolver.config.settings import Settings
 from resolver.core.closing import Closing
-from resolver.core.context import Context
-from resolver.core.values import GivenInput
+from resolver.dsl.context import Context
+from resolver.dsl.values import GivenInput
 from resolver.errors import UsageError
-from resolver.opening import open_any
 from resolver.resolution import BlueprintText, Options, resolve
-from resolver.run_secrets import RunSecrets
+from resolver.resolution.run_secrets import RunSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
-    from resolver.opening import AnyService
-    from resolver.resolved import ResolvedBlueprint
+    from resolver.resolution.resolved import ResolvedBlueprint
 
 
 class Resolver(Closing):

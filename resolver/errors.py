@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resolver.core.problems import Problem
+    from resolver.dsl.problems import Problem
 
 
 class ResolverError(Exception):

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from resolver.errors import ResolverError
-from resolver.origin import parse_origin
-from resolver.wire import Request, exchange
+from resolver.http.transport import Request, exchange
+from resolver.http.url import parse_origin
 
 ROOT_TOKEN = "root-token-of-the-tests"
 

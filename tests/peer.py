@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from resolver.origin import Origin
+    from resolver.http.url import Origin
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Peer:
     @property
     def origin(self) -> Origin:
         """Its origin."""
-        from resolver.origin import parse_origin  # noqa: PLC0415
+        from resolver.http.url import parse_origin  # noqa: PLC0415
 
         return parse_origin(self.url)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from tests.client.conftest import serving, token_of
 from tests.conftest import SCRIPTS, clean_environment
 from tests.leaks.marks import Marks

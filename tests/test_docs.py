@@ -18,11 +18,10 @@ import yaml
 
 from resolver.blueprint.limits import DEFAULT_LIMITS, MAX_WRITTEN, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
-from resolver.cli import run as cli_run
-from resolver.cli.diagnostics import MAX_REPORTED
-from resolver.cli.entry import resolver_group
+from resolver.cli import exit_codes as cli_run
+from resolver.cli.main import resolver_group
+from resolver.cli.report.report import MAX_REPORTED
 from resolver.cli.resolve import resolve_command
-from resolver.core.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
 from resolver.core.permissions import (
     SYSTEM_ROLE_PERMISSIONS,
     TENANT_ROLE_PERMISSIONS,
@@ -30,9 +29,10 @@ from resolver.core.permissions import (
     SystemRole,
     TenantRole,
 )
-from resolver.core.problems import Reason
-from resolver.core.resolve import MAX_PLACED
-from resolver.schema import findings, schema_text
+from resolver.dsl.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
+from resolver.dsl.plan import MAX_PLACED
+from resolver.dsl.problems import Reason
+from resolver.validation.json_schema import findings, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

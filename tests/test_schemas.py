@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from resolver.core.intrinsic import FUNCTIONS
-from resolver.schema import findings, schema_text
+from resolver.dsl.calls import FUNCTIONS
+from resolver.validation.json_schema import findings, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -75,8 +75,8 @@ def imported_by(code: str, *arguments: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split()[1:])
 
 
-RESOLVER = "from resolver.cli.entry import resolver\nresolver()"
-RESOLVE = "from resolver.cli.entry import resolve\nresolve()"
+RESOLVER = "from resolver.cli.main import resolver\nresolver()"
+RESOLVE = "from resolver.cli.main import resolve\nresolve()"
 QUICKSTART = "sample_blueprints/quickstart.yaml"
 
 

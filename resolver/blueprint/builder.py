@@ -2,7 +2,7 @@
 
 The result is what PyYAML's safe loader makes of the same text, shared objects included. This pass is the
 program's hot loop, so it keeps no positions except those of calls, and when something is wrong it says no
-more than that: `resolver.blueprint.diagnosis` reads the text again and finds out everything that is.
+more than that: `resolver.blueprint.syntax_problems` reads the text again and finds out everything that is.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from resolver.blueprint.nodes import Site, Tree
-from resolver.blueprint.properties import (
+from resolver.blueprint.anchors import (
     Data,
     LimitError,
     Place,
@@ -28,16 +27,17 @@ from resolver.blueprint.properties import (
     UnsoundError,
     is_shaped,
 )
+from resolver.blueprint.nodes import Site, Tree
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
 from resolver.blueprint.spans import content_end, content_start
-from resolver.core.intrinsic import FUNCTIONS, GET_SECRET
-from resolver.core.problems import Reason
+from resolver.dsl.calls import FUNCTIONS, GET_SECRET
+from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
-    from resolver.blueprint.parsing import AnyEvent
 
 _NOTABLE = FUNCTIONS | {MERGE, VALUE}
 

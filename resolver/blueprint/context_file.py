@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.inputs import read_plain
 from resolver.blueprint.limits import DEFAULT_LIMITS
-from resolver.core.context import Context
-from resolver.core.problems import Problem, Reason
+from resolver.dsl.context import Context
+from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
-from resolver.schema import findings
+from resolver.validation.json_schema import findings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from resolver.core.document import Path
+    from resolver.core.location import Path
 
 
 def read_context(path: str, tenant: str) -> Context:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.imports import NAMESPACE_DELIMITER
 from resolver.blueprint.merging import OWN_PREFIX, merge
-from resolver.core.intrinsic import holds_call
+from resolver.dsl.calls import holds_call
 
 if TYPE_CHECKING:
     from resolver.blueprint.tree import Tree

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.blueprint.nodes import Tree
     from resolver.blueprint.text import Text
-    from resolver.core.document import Position
-    from resolver.core.problems import Problem
+    from resolver.core.location import Position
+    from resolver.dsl.problems import Problem
 
 
 class Blueprint:
-    """The documents of one text, and where their calls stand. Satisfies `resolver.core.document.Source`.
+    """The documents of one text, and where their calls stand. Satisfies `resolver.core.location.Source`.
 
     `text`, `tree` and `has_bom` are for this package: what rendering needs.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from resolver.core.intrinsic import call_name
+from resolver.dsl.calls import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
 from resolver.blueprint.reader import read
-from resolver.core.document import Tagged
-from resolver.core.problems import Problem, Reason
-from resolver.core.values import GivenInput
+from resolver.core.location import Tagged
+from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.values import GivenInput
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:

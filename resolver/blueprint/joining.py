@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from yaml.events import DocumentStartEvent, ScalarEvent
 
-from resolver.blueprint.emit import quote
-from resolver.blueprint.parsing import PARSER_ERRORS, all_events, fast_events, slow_events
+from resolver.blueprint.events import PARSER_ERRORS, all_events, fast_events, slow_events
+from resolver.blueprint.flow_style import quote
 from resolver.blueprint.spans import content_start
 from resolver.blueprint.text import BLANKS, BOM, BREAKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resolver.blueprint.parsing import AnyEvent
+    from resolver.blueprint.events import AnyEvent
 
 
 _HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")

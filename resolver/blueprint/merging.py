@@ -10,20 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from resolver.blueprint.findings import Finding, Place, problems_of
+from resolver.blueprint.import_problems import Finding, Place, problems_of
 from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
-from resolver.core.document import Tagged
-from resolver.core.intrinsic import GET_SECRET, call_name
-from resolver.core.problems import Reason
-from resolver.core.walk import rebuild
+from resolver.core.location import Tagged
+from resolver.dsl.calls import GET_SECRET, call_name
+from resolver.dsl.problems import Reason
+from resolver.dsl.walk import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.blueprint.document import Blueprint
     from resolver.blueprint.tree import Branch, Tree
-    from resolver.core.document import Path
-    from resolver.core.problems import Problem
+    from resolver.core.location import Path
+    from resolver.dsl.problems import Problem
 
 VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
 """The DSL versions there are, oldest first."""

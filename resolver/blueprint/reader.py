@@ -7,11 +7,10 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from resolver.blueprint.anchors import LimitError, UnsoundError
 from resolver.blueprint.builder import Builder
-from resolver.blueprint.diagnosis import Diagnosis
 from resolver.blueprint.document import Blueprint
-from resolver.blueprint.limits import DEFAULT_LIMITS
-from resolver.blueprint.parsing import (
+from resolver.blueprint.events import (
     PARSER_ERRORS,
     all_events,
     deserves_second_reading,
@@ -19,17 +18,18 @@ from resolver.blueprint.parsing import (
     slow_events,
     syntax_problem,
 )
-from resolver.blueprint.properties import LimitError, UnsoundError
+from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.syntax_problems import Diagnosis
 from resolver.blueprint.text import BOM, BREAKS, Text, in_order
-from resolver.core.problems import Problem, Reason
+from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
     from resolver.blueprint.nodes import Tree
-    from resolver.blueprint.parsing import AnyEvent
 
 
 _MARK = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")

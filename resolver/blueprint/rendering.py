@@ -7,10 +7,10 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resolver.blueprint.emit import EmitError, emit, quote
+from resolver.blueprint.flow_style import EmitError, emit, quote
 from resolver.blueprint.limits import MAX_WRITTEN
 from resolver.blueprint.text import BLANKS, BOM
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from resolver.blueprint.document import Blueprint
     from resolver.blueprint.nodes import Alias
-    from resolver.core.document import Position
+    from resolver.core.location import Position
 
 _BEFORE = frozenset(BLANKS + "[{,")
 _AFTER = frozenset(BLANKS + "]},")

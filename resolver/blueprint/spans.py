@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from resolver.blueprint.text import BLANKS, BREAKS
 
 if TYPE_CHECKING:
-    from resolver.blueprint.parsing import AnyEvent
+    from resolver.blueprint.events import AnyEvent
 
 _PROPERTY = re.compile(rf"[&!][^{BLANKS}]*")
 _GAP = re.compile(rf"(?:[{BLANKS}]|#[^{BREAKS}]*)*")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from resolver.core.document import Position
-from resolver.core.problems import Problem
+from resolver.core.location import Position
+from resolver.dsl.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resolver.core.problems import Reason
+    from resolver.dsl.problems import Reason
 
 BREAKS = "\r\n\x85\u2028\u2029"
 """The characters that end a line (YAML 1.1, section 4.1.4)."""

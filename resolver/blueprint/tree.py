@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from resolver.blueprint.findings import Finding, Place, problems_of
+from resolver.blueprint.import_problems import Finding, Place, problems_of
 from resolver.blueprint.imports import (
     IMPORTS,
     NAMESPACE_DELIMITER,
@@ -25,14 +25,14 @@ from resolver.blueprint.imports import (
 )
 from resolver.blueprint.limits import DEFAULT_LIMITS
 from resolver.blueprint.reader import read
-from resolver.core.problems import Reason
-from resolver.core.walk import find_calls
+from resolver.dsl.problems import Reason
+from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from resolver.blueprint.document import Blueprint
     from resolver.blueprint.limits import Limits
-    from resolver.core.problems import Problem
+    from resolver.dsl.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
+from resolver.cli.context import App, common_options, format_option, pass_app
 from resolver.cli.output import count, put, put_json, put_json_line, put_table, say
 from resolver.core.audit_query import AuditQuery, fields_of, parse_head
 from resolver.core.times import parse_time
 from resolver.errors import StoreError
 
 if TYPE_CHECKING:
-    from resolver.core.answers import Usage
     from resolver.core.audit import AuditRecord
+    from resolver.core.results import Usage
 
 _TENANT = click.option(
     "-t",

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from resolver.cli.app import App, not_hardened, pass_app
-from resolver.cli.diagnostics import Form, Report
+from resolver.cli.context import App, not_hardened, pass_app
+from resolver.cli.exit_codes import EXEC_FAILURE
 from resolver.cli.output import count, say
+from resolver.cli.report.report import Form, Report
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
-from resolver.cli.run import EXEC_FAILURE
 from resolver.delivery.child import Ending, run
+from resolver.delivery.child_input import WHOLE, Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
 from resolver.delivery.fifo import PrivateFolder, folders
 from resolver.delivery.memfd import why_no_memfd
-from resolver.delivery.parcels import WHOLE, Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
-from resolver.delivery.relay import die_by
-from resolver.delivery.sink import is_shown_or_kept
+from resolver.delivery.signals import die_by
+from resolver.delivery.stdout_policy import is_shown_or_kept
 from resolver.errors import UsageError
-from resolver.variables import parse_variables
+from resolver.resolution.variables import parse_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.core.values import Placement
+    from resolver.delivery.child_input import Parcel
+    from resolver.delivery.child_output import Taps
     from resolver.delivery.masking import Needles
-    from resolver.delivery.parcels import Parcel
-    from resolver.delivery.taps import Taps
+    from resolver.dsl.values import Placement
     from resolver.resolution import Resolution
 
     Packer = Callable[[Mapping[int, bytes]], Parcel]
@@ -124,7 +124,7 @@ def execute(  # noqa: PLR0913 - one for each option
             masked = is_shown_or_kept(1, 2, os.environ) if mask is None else mask
             load = _load(app, request, report, numbers, pack, masked=masked)
         if load.needles:
-            from resolver.delivery.taps import Taps  # noqa: PLC0415 - only masked runs need it
+            from resolver.delivery.child_output import Taps  # noqa: PLC0415 - only masked runs need it
 
             taps = Taps(load.needles)
         ending = run(command, load.parcel, environ=os.environ, more=load.variables, taps=taps)
@@ -193,7 +193,7 @@ def _texts(resolution: Resolution, request: Request, numbers: Sequence[int]) -> 
 
 
 def _needles(secrets: Sequence[Placement], report: Report) -> Needles:
-    from resolver.blueprint.emit import quote  # noqa: PLC0415 - only masked runs need these
+    from resolver.blueprint.flow_style import quote  # noqa: PLC0415 - only masked runs need these
     from resolver.delivery.forms import texts_of  # noqa: PLC0415
     from resolver.delivery.masking import needles_for  # noqa: PLC0415
 

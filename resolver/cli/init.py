@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app
+from resolver.cli.context import App, common_options, pass_app
 from resolver.cli.output import put, say
 from resolver.cli.streams import read_stdin
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
-    from resolver.compose import Initialised
-    from resolver.config import Settings
+    from resolver.bootstrap.embedded import Initialised
+    from resolver.config.settings import Settings
 
 
 def read_password(path: str) -> str:
@@ -47,8 +47,8 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
 
     Running it again changes nothing, but brings an older database to this program's schema.
     """
-    from resolver.compose import ADMIN, initialise  # noqa: PLC0415 - slow to load
-    from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
+    from resolver.bootstrap.embedded import ADMIN, initialise  # noqa: PLC0415 - slow to load
+    from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     generated = ""
 
@@ -75,8 +75,8 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
 
 
 def _tell(done: Initialised, settings: Settings, *, sample: bool) -> None:
-    from resolver.compose import ADMIN, FIRST_TENANT  # noqa: PLC0415
-    from resolver.samples import SAMPLE_SECRETS  # noqa: PLC0415
+    from resolver.bootstrap.embedded import ADMIN, FIRST_TENANT  # noqa: PLC0415
+    from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     place = settings.home if settings.uses_embedded_database else done.place
     if not done.made:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
+from resolver.cli.context import App, common_options, format_option, pass_app
 from resolver.cli.output import count, put, put_json, put_table, say
 from resolver.cli.progress import Bar
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app
+from resolver.cli.context import App, common_options, pass_app
 from resolver.cli.init import read_password
 from resolver.cli.output import put, say
 from resolver.errors import ConflictError, ResolverError, UsageError
 
 if TYPE_CHECKING:
     from resolver.client import Client
-    from resolver.core.answers import Identity, MadeToken
     from resolver.core.model import Caller
+    from resolver.core.results import Identity, MadeToken
 
 
 @click.command
@@ -44,8 +44,8 @@ def login(
     which only you can read. With a password that is a token of its own: `resolver tokens revoke` ends it.
     """
     from resolver.client import open_client  # noqa: PLC0415 - not loaded for a page of help
-    from resolver.private import make_directory, write_private  # noqa: PLC0415
-    from resolver.profile import Profile, read_profile  # noqa: PLC0415
+    from resolver.config.files import make_directory, write_private  # noqa: PLC0415
+    from resolver.config.profile import Profile, read_profile  # noqa: PLC0415
 
     settings = app.settings
     there = read_profile(settings.profile_path)

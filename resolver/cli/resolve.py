@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app, tenant_option
-from resolver.cli.diagnostics import Form, Report
+from resolver.cli.context import App, common_options, pass_app, tenant_option
 from resolver.cli.output import count
 from resolver.cli.progress import Counted
+from resolver.cli.report.report import Form, Report
 from resolver.cli.streams import read_stdin, write_bytes
-from resolver.delivery.sink import Sink, judge
+from resolver.delivery.stdout_policy import Sink, judge
 from resolver.errors import SinkRefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.core.context import Context
-    from resolver.orchestrators.handle import DeliveryTarget
-    from resolver.plugins import Plugins
+    from resolver.dsl.context import Context
+    from resolver.plugins.manager import Plugins
+    from resolver.plugins.payloads import DeliveryTarget
     from resolver.resolution import BlueprintText, Options, Resolution
 
 P = ParamSpec("P")
@@ -139,7 +139,7 @@ def _read_blueprint(name: str) -> BlueprintText:
 
 def _context(request: Request, tenant: str, plugins: Plugins | None) -> Context:
     """The facts of the file, and of plugins where the file has none."""
-    from resolver.core.context import Context  # noqa: PLC0415
+    from resolver.dsl.context import Context  # noqa: PLC0415
 
     context = Context(tenant)
     if request.context is not None:
@@ -190,7 +190,7 @@ def run_request(app: App, request: Request, report: Report) -> Resolution:
 
 def resolved_text(resolution: Resolution, output_format: str) -> str:
     """The text of all blueprints of a run, with the values in their places."""
-    from resolver.resolved import joined_text  # noqa: PLC0415
+    from resolver.resolution.resolved import joined_text  # noqa: PLC0415
 
     return joined_text(Counted(resolution.blueprints, "blueprints written"), output_format)
 
@@ -214,8 +214,8 @@ def _terminal_text(resolution: Resolution, output_format: str, *, show_values: b
 
 
 def _run_check(app: App, request: Request, report: Report, *, offline: bool, strict: bool) -> int:
-    from resolver.cli.check import NO_CALLS, put_check  # noqa: PLC0415
-    from resolver.cli.run import EXIT_CODES, problems_exit_code  # noqa: PLC0415
+    from resolver.cli.exit_codes import EXIT_CODES, problems_exit_code  # noqa: PLC0415
+    from resolver.cli.report.check import NO_CALLS, put_check  # noqa: PLC0415
     from resolver.resolution import check  # noqa: PLC0415
 
     if request.output_format == "json":
@@ -336,7 +336,7 @@ def _target(plugin: str | None, options: Sequence[str]) -> DeliveryTarget | None
         if options:
             raise UsageError("--deliver-option goes with --deliver")
         return None
-    from resolver.orchestrators.handle import DeliveryTarget  # noqa: PLC0415 - few runs deliver
+    from resolver.plugins.payloads import DeliveryTarget  # noqa: PLC0415 - few runs deliver
 
     pairs = [option.partition("=") for option in options]
     if not all(name and equals for name, equals, _ in pairs):
@@ -349,7 +349,7 @@ def _target(plugin: str | None, options: Sequence[str]) -> DeliveryTarget | None
 def _deliver(app: App, request: Request, report: Report, target: DeliveryTarget) -> None:
     """Hand the resolved blueprints to a plugin. The store is closed by then, and what opens it withheld."""
     from resolver.delivery.child import WITHHELD  # noqa: PLC0415
-    from resolver.orchestrators.handle import Delivery  # noqa: PLC0415
+    from resolver.plugins.payloads import Delivery  # noqa: PLC0415
 
     plugins = app.plugins  # loaded first: one that is broken stops the run before anything is decrypted
     resolution = run_request(app, request, report)

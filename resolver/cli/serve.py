@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from resolver.cli.app import App, common_options, pass_app
+from resolver.cli.context import App, common_options, pass_app
 from resolver.errors import UsageError
 
 _FILE = click.Path(path_type=Path, readable=False)
@@ -87,7 +87,7 @@ def serve(  # noqa: PLR0913 - one for each option
     """Serve the REST API until stopped by SIGTERM or Ctrl-C. Plain HTTP is served on loopback only."""
     try:
         from resolver.rest.options import ServerOptions  # noqa: PLC0415
-        from resolver.rest.serving import Listener, serve  # noqa: PLC0415
+        from resolver.rest.server import Listener, serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the server's libraries are not installed: there is no {error.name}",

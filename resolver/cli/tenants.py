@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from resolver.cli.app import (
+from resolver.cli.context import (
     App,
     common_options,
     confirm_deletion,

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, part_options, pass_app
+from resolver.cli.context import App, common_options, format_option, part_options, pass_app
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.model import Narrowing
 from resolver.core.paging import Choice
 from resolver.core.permissions import Permission
 
 if TYPE_CHECKING:
-    from resolver.core.answers import TokenInfo
+    from resolver.core.results import TokenInfo
 
 
 @click.group

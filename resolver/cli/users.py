@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.app import (
+from resolver.cli.context import (
     App,
     common_options,
     confirm_deletion,
@@ -22,7 +22,7 @@ from resolver.core.permissions import SystemRole
 from resolver.core.ports import count_holdings
 
 if TYPE_CHECKING:
-    from resolver.core.answers import UserInfo
+    from resolver.core.results import UserInfo
 
 _ROLE = click.Choice([role.value for role in SystemRole])
 _PASSWORD_FILE = click.option("--password-file", metavar="FILE|-", help="The password; - is stdin.")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.app import App, common_options, format_option, pass_app
+from resolver.cli.context import App, common_options, format_option, pass_app
 from resolver.cli.output import put, put_fields, put_json
 
 if TYPE_CHECKING:
-    from resolver.core.answers import Identity
+    from resolver.core.results import Identity
 
 
 def _about(app: App, identity: Identity) -> dict[str, Any]:

@@ -5,16 +5,16 @@ Nothing is decided here. The server reads the caller's rights at every request, 
 
 from __future__ import annotations
 
+from resolver.client.accounts import RemoteTenants, RemoteTokens, RemoteUsers
 from resolver.client.address import parse_server
-from resolver.client.gate import RemoteGate
-from resolver.client.people import RemoteTenants, RemoteTokens, RemoteUsers
+from resolver.client.audit import RemoteTrail, RemoteUsage
+from resolver.client.auth import RemoteGate
 from resolver.client.providers import RemoteProviders
 from resolver.client.secrets import RemoteMoving, RemoteSecrets
-from resolver.client.server import Server
-from resolver.client.trail import RemoteTrail, RemoteUsage
+from resolver.client.session import Server
 from resolver.client.use import RemoteUse
 from resolver.clock import utc_now
-from resolver.core.answers import Status
+from resolver.core.results import Status
 
 
 class Client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from resolver.errors import InvalidRequestError, UsageError
-from resolver.origin import Origin, parse_origin
+from resolver.http.url import Origin, parse_origin
 
 UNIX = "unix:"
 LOCALHOST = "localhost"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver.client.names import step
-from resolver.client.server import Remote
+from resolver.client.session import Remote
 from resolver.core.model import Visibility, check_key
 from resolver.core.providers import Provider, ProviderInfo
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resolver.client.names import step
-from resolver.client.server import Remote
-from resolver.core.answers import KEEP, Version
-from resolver.core.listing import EVERYTHING, Field, Listing, Page
+from resolver.client.session import Remote
 from resolver.core.model import Secret, SecretValue, Visibility, check_key
+from resolver.core.query import EVERYTHING, Field, Listing, Page
+from resolver.core.results import KEEP, Version
 from resolver.core.transfer import Export, Imported, Incoming
 from resolver.errors import InvalidRequestError
 from resolver.protocol.codec import encode
@@ -18,8 +18,8 @@ from resolver.protocol.codec import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.core.answers import MaybeDays, MaybeTime
     from resolver.core.model import Caller
+    from resolver.core.results import MaybeDays, MaybeTime
 
 
 @dataclass(frozen=True, slots=True)

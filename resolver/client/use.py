@@ -6,18 +6,18 @@ from collections.abc import Mapping  # noqa: TC003 - read with the fields' types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.client.server import RefusedKeysError, Remote
-from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
+from resolver.client.session import RefusedKeysError, Remote
 from resolver.core.audit import MAX_CALL_SITES
 from resolver.core.model import Secret  # noqa: TC001 - as above
 from resolver.core.policy import Verdict
+from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resolver.core.answers import Wanted
     from resolver.core.model import Caller
-    from resolver.core.resolve import CallSite
+    from resolver.core.results import Wanted
+    from resolver.dsl.plan import CallSite
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.core.listing import Reach
 from resolver.core.model import Visibility
 from resolver.core.permissions import (
     SYSTEM_ROLE_PERMISSIONS,
@@ -19,6 +18,7 @@ from resolver.core.permissions import (
     Permission,
     SystemRole,
 )
+from resolver.core.query import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

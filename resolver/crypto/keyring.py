@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from resolver.core.envelope import Place, Purpose, unwrap, wrap
+from resolver.core.binding import Place, Purpose, unwrap, wrap
 from resolver.core.model import SecretValue
 from resolver.core.ports import StoredDataKey
 from resolver.errors import DecryptionError, RootKeyError

@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from resolver.delivery import relay
+from resolver.delivery import signals
+from resolver.delivery.child_input import PATH_VARIABLE
 from resolver.delivery.descriptors import close_all_but
-from resolver.delivery.parcels import PATH_VARIABLE
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.delivery.parcels import Parcel
-    from resolver.delivery.taps import Taps
+    from resolver.delivery.child_input import Parcel
+    from resolver.delivery.child_output import Taps
 
 WITHHELD = frozenset(
     {
@@ -91,7 +91,7 @@ def run(
         )
     withheld = (*WITHHELD, PATH_VARIABLE)
     variables = {name: value for name, value in environ.items() if name not in withheld} | dict(more or {})
-    with relay.hold_signals():
+    with signals.hold_signals():
         try:
             pid, report, go = _start(command, parcel, variables, taps)
         except BaseException:
@@ -108,7 +108,7 @@ def run(
                 _let_go(pid, go, parcel, taps)
                 del parcel
                 failure = reader.read()
-            status = relay.wait(pid, taps or relay.Attendant())
+            status = signals.wait(pid, taps or signals.Attendant())
         finally:
             if taps is not None:
                 taps.give_back()
@@ -178,7 +178,7 @@ def _become(
             variables[PATH_VARIABLE] = path
         if os.read(word, 1) != _GO:
             os._exit(_OWN_FAILURE)
-        relay.reset_signals()
+        signals.reset_signals()
         stage = _EXECUTING
         os.execvpe(command[0], [command[0], *arguments], variables)  # noqa: S606 - the user's command, no shell
     except OSError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolver.core.closing import Closing
-from resolver.delivery import watcher
+from resolver.delivery import fifo_cleanup
 from resolver.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class PrivateFolder(Closing):
     """
 
     def __init__(self, names: Sequence[str], bases: Sequence[str]) -> None:
-        program = [sys.executable, "-I", "-S", watcher.__file__, "/".join(names), *bases]
+        program = [sys.executable, "-I", "-S", fifo_cleanup.__file__, "/".join(names), *bases]
         asleep, self._lifeline = os.pipe()
         report, tell = os.pipe()
         try:
@@ -111,7 +111,7 @@ class PrivateFolder(Closing):
         os.close(self._descriptor)
         self._end()
         # Gone already, unless someone killed the process that removes it.
-        watcher.remove_folder(str(self.path))
+        fifo_cleanup.remove_folder(str(self.path))
 
     def _end(self) -> None:
         os.close(self._lifeline)

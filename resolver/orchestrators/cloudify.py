@@ -17,8 +17,8 @@ from dsl_parser.utils import get_function
 
 from resolver.bare import bare_errors
 from resolver.core.closing import Closing
-from resolver.core.intrinsic import GET_SECRET, call_name
-from resolver.core.telling import tells
+from resolver.core.leaks import tells
+from resolver.dsl.calls import GET_SECRET, call_name
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.orchestrators.cloudify_local import FileStorage, InMemoryStorage
 

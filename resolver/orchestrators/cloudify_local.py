@@ -13,7 +13,7 @@ from cloudify_rest_client.node_instances import NodeInstance
 from cloudify_rest_client.nodes import Node
 from dsl_parser import functions, scan
 
-from resolver.core.walk import find_calls
+from resolver.dsl.walk import find_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

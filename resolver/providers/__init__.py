@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.providers.calls import Calls
+from resolver.providers.allow_list import AllowList, parse_allow_list
 from resolver.providers.cloudify import Cloudify
-from resolver.providers.destination import AllowList, parse_allow_list
 from resolver.providers.local import Local
+from resolver.providers.requests import Calls
 from resolver.providers.vault import Vault
 
 if TYPE_CHECKING:

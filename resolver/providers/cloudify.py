@@ -8,19 +8,19 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from resolver.core.finite_json import read_json
 from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
+from resolver.core.strict_json import read_json
 from resolver.errors import InvalidRequestError, ResolverError
-from resolver.origin import Origin, parse_origin
+from resolver.http.transport import Request
+from resolver.http.url import Origin, parse_origin
 from resolver.providers.parameters import check_certificates, check_header_text, check_names
-from resolver.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.providers.calls import Calls
-    from resolver.wire import Answer
+    from resolver.http.transport import Answer
+    from resolver.providers.requests import Calls
 
 _LOGIN = {"username", "password"}
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resolver.errors import InvalidRequestError
-from resolver.wire import tls_context
+from resolver.http.transport import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.finite_json import read_json
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed, Wanted
+from resolver.core.strict_json import read_json
 from resolver.errors import ResolverError
-from resolver.origin import parse_origin
+from resolver.http.transport import Request
+from resolver.http.url import parse_origin
 from resolver.providers.parameters import check_certificates, check_header_text, check_names, check_path
-from resolver.wire import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.providers.calls import Calls
-    from resolver.wire import Answer
+    from resolver.http.transport import Answer
+    from resolver.providers.requests import Calls
 
 
 class Vault:

@@ -1,6 +1,6 @@
 """One run over one or several blueprints: read, plan, obtain, place. Where text, plan and service meet."""
 
-from resolver.resolution.resolving import Resolution, check, resolve, resolve_good
+from resolver.resolution.resolve import Resolution, check, resolve, resolve_good
 from resolver.resolution.run import BlueprintText, Options
 
 __all__ = ["BlueprintText", "Options", "Resolution", "check", "resolve", "resolve_good"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.core.near import Suggestions
 from resolver.core.policy import Verdict
-from resolver.core.problems import Reason
 from resolver.core.providers import ASK_PROVIDER
+from resolver.core.suggestions import Suggestions
+from resolver.dsl.problems import Reason
 from resolver.errors import ResolverError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.core.answers import Refusal
+    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
-    from resolver.core.resolve import KeyUse, Plan
-    from resolver.opening import AnyService
+    from resolver.core.results import Refusal
+    from resolver.dsl.plan import KeyUse, Plan
 
 
 class Keys:

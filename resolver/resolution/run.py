@@ -19,26 +19,26 @@ from resolver.blueprint import (
     read,
     read_tree,
 )
-from resolver.blueprint.places import with_places
-from resolver.blueprint.strict import strict_problems
-from resolver.checking import Named
-from resolver.core.context import Context
-from resolver.core.definitions import Definitions
-from resolver.core.input_types import undeclared
-from resolver.core.problems import Problem, Reason
-from resolver.core.resolve import Plan
+from resolver.blueprint.dsl_schema import strict_problems
+from resolver.blueprint.positions import with_places
+from resolver.config.files import why_unreadable
+from resolver.dsl.context import Context
+from resolver.dsl.definitions import Definitions
+from resolver.dsl.input_types import undeclared
+from resolver.dsl.plan import Plan
+from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
-from resolver.patterns import match_all
-from resolver.private import why_unreadable
-from resolver.resolved import ResolvedBlueprint, Use
-from resolver.variables import Variables
+from resolver.resolution.check import Named
+from resolver.resolution.resolved import ResolvedBlueprint, Use
+from resolver.resolution.variables import Variables
+from resolver.validation.regex import match_all
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from resolver.core.document import Source
-    from resolver.core.resolve import CallSite
-    from resolver.core.values import GivenInput, Placement
+    from resolver.core.location import Source
+    from resolver.dsl.plan import CallSite
+    from resolver.dsl.values import GivenInput, Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,29 +10,12 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from resolver.console import routes as pages
-from resolver.rest.answers import Answer
+from resolver.rest import cloudify, system, v1
 from resolver.rest.errors import add_handlers
+from resolver.rest.middleware import Watching
 from resolver.rest.options import ServerOptions
-from resolver.rest.routes import (
-    batch,
-    blueprints,
-    console,
-    moving,
-    own,
-    own_people,
-    own_providers,
-    people,
-    providers,
-    sealed,
-    secrets,
-    sharing,
-    system,
-    tokens,
-    trail,
-    uses,
-)
+from resolver.rest.responses import Answer
 from resolver.rest.routing import SECURITY_SCHEMES, Server
-from resolver.rest.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,21 +30,21 @@ GROUPS = (
     system.METRICS,
     system.STATUS,
     system.VERSION,
-    secrets.GROUP,
-    sharing.GROUP,
-    providers.GROUP,
-    people.GROUP,
-    tokens.GROUP,
-    batch.GROUP,
-    own.GROUP,
-    own_people.GROUP,
-    own_providers.GROUP,
-    moving.GROUP,
-    trail.GROUP,
-    uses.GROUP,
-    sealed.GROUP,
-    blueprints.GROUP,
-    console.GROUP,
+    cloudify.secrets.GROUP,
+    cloudify.transfer.GROUP,
+    cloudify.providers.GROUP,
+    cloudify.accounts.GROUP,
+    cloudify.tokens.GROUP,
+    v1.use.GROUP,
+    v1.secrets.GROUP,
+    v1.accounts.GROUP,
+    v1.providers.GROUP,
+    v1.transfer.GROUP,
+    v1.audit.GROUP,
+    v1.usage.GROUP,
+    v1.sealed_transfer.GROUP,
+    v1.blueprints.GROUP,
+    v1.console_session.GROUP,
 )
 """All routes, in the order of the document."""
 

@@ -18,8 +18,8 @@ from starlette.concurrency import run_in_threadpool
 
 from resolver.errors import AuthenticationError
 from resolver.protocol import TOKEN_HEADER
-from resolver.rest.cookies import demand_proof, read_session
 from resolver.rest.errors import RequestError
+from resolver.rest.sessions import demand_proof, read_session
 from resolver.rest.sites import refuse_other_sites
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from resolver.core.document import format_path
+from resolver.core.location import format_path
 from resolver.core.policy import Verdict
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 from resolver.errors import (
     AuthenticationError,
     BlueprintError,
@@ -35,7 +35,7 @@ from resolver.errors import (
     UsageError,
 )
 from resolver.protocol.errors import kind_of
-from resolver.rest.answers import Answer
+from resolver.rest.responses import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-    from resolver.core.answers import Refusal
-    from resolver.core.problems import Problem
+    from resolver.core.results import Refusal
+    from resolver.dsl.problems import Problem
 
 LOG = logging.getLogger("resolver.server")
 

@@ -11,16 +11,16 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.responses import Response
 
-from resolver.core.finite_json import read_json
 from resolver.core.model import Caller
 from resolver.core.providers import HOPS_HEADER
+from resolver.core.strict_json import read_json
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER, TOKEN_HEADER
 from resolver.rest.auth import Authenticator
 from resolver.rest.errors import RequestError
-from resolver.rest.limits import Buckets
 from resolver.rest.metrics import Metrics
 from resolver.rest.options import ServerOptions
+from resolver.rest.rate_limit import Buckets
 from resolver.service import Service
 
 F = TypeVar("F", bound=Callable[..., Any])

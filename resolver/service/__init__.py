@@ -9,27 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.clock import utc_now
-from resolver.core.answers import Status
 from resolver.core.permissions import Permission
+from resolver.core.results import Status
 from resolver.errors import RootKeyError, StoreError
-from resolver.service.elsewhere import Elsewhere
-from resolver.service.gate import Gate
+from resolver.service.access import Gate
+from resolver.service.audit import Trail
+from resolver.service.base import Shared
+from resolver.service.console_sessions import Sessions
+from resolver.service.decryption import Opener
+from resolver.service.exporting import Moving
+from resolver.service.first_setup import Setup
 from resolver.service.keys import Keys
-from resolver.service.manage import Secrets
-from resolver.service.moving import Moving
-from resolver.service.part import Shared
+from resolver.service.provider_values import Elsewhere
 from resolver.service.providers import Providers
-from resolver.service.rows import Opener
 from resolver.service.rules import DEFAULT_RULES, Rules
-from resolver.service.sessions import Sessions
-from resolver.service.setup import Setup
+from resolver.service.secrets import Secrets
 from resolver.service.tenants import Tenants
 from resolver.service.tokens import Tokens
-from resolver.service.trail import Trail
 from resolver.service.usage import UsageReport
+from resolver.service.usage_reports import WhereUsed
 from resolver.service.use import Use
 from resolver.service.users import Users
-from resolver.service.where_used import WhereUsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.permissions import Permission
 from resolver.errors import NotFoundError, RootKeyError, StoreError
-from resolver.service.part import ServicePart
-from resolver.service.rotation import Rotation, Work
+from resolver.service.base import ServicePart
+from resolver.service.key_rotation import Rotation, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolver.core.model import Caller
     from resolver.core.ports import DataKeyState, Session
-    from resolver.service.rotation import Progress
+    from resolver.service.key_rotation import Progress
 
 _MAX_RECORDED = 100
 """Most unreadable things of one run that get an audit record each."""

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
-from resolver.service.gate import not_permitted
+from resolver.service.access import not_permitted
 
 if TYPE_CHECKING:
-    from resolver.core.listing import Listing, Reach
     from resolver.core.model import Caller
     from resolver.core.permissions import Permission
     from resolver.core.ports import Session
-    from resolver.service.gate import Gate
+    from resolver.core.query import Listing, Reach
+    from resolver.service.access import Gate
 
 
 def reach_of_all(

@@ -15,10 +15,10 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider, ProviderInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
-from resolver.service.elsewhere import look_elsewhere
-from resolver.service.gate import not_permitted
-from resolver.service.part import ServicePart
-from resolver.service.rows import active_data_key, look_up, open_mapping, provider_place
+from resolver.service.access import not_permitted
+from resolver.service.base import ServicePart
+from resolver.service.decryption import active_data_key, look_up, open_mapping, provider_place
+from resolver.service.provider_values import look_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
-from resolver.core.answers import Usage, WideMember, WideToken
 from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.audit_query import AuditQuery, fields_of
 from resolver.core.model import Caller
 from resolver.core.paging import WHOLE
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
+from resolver.core.results import Usage, WideMember, WideToken
 from resolver.core.times import parse_time
-from resolver.service.part import ServicePart
+from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
     from resolver.core.audit import AuditRecord

@@ -6,28 +6,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
-from resolver.core.answers import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.core.audit import MAX_CALL_SITES, cap
-from resolver.core.document import format_path
+from resolver.core.location import format_path
 from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
+from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.errors import InvalidRequestError, NotPermittedError
-from resolver.service.elsewhere import Kept, look_elsewhere
-from resolver.service.gate import MemberRefusedError
-from resolver.service.part import ServicePart
-from resolver.service.rows import look_up
-from resolver.service.trail import decided, named
+from resolver.service.access import MemberRefusedError
+from resolver.service.audit import decided, named
+from resolver.service.base import ServicePart
+from resolver.service.decryption import look_up
+from resolver.service.provider_values import Kept, look_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from resolver.core.answers import Wanted
-    from resolver.core.intrinsic import Origin
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
-    from resolver.core.resolve import CallSite
+    from resolver.core.results import Wanted
+    from resolver.dsl.calls import Origin
+    from resolver.dsl.plan import CallSite
 
 
 @dataclass(frozen=True, slots=True)

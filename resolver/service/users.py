@@ -7,16 +7,16 @@ import uuid
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
-from resolver.core.answers import Identity, UserInfo
-from resolver.core.backoff import Failures
+from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, User, check_key
 from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
+from resolver.core.results import Identity, UserInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
-from resolver.service.gate import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed, not_permitted
+from resolver.service.access import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed, not_permitted
+from resolver.service.base import ServicePart
 from resolver.service.lookup import find_user, tell
-from resolver.service.part import ServicePart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

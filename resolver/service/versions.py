@@ -6,23 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resolver.core import policy
-from resolver.core.answers import Version
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
+from resolver.core.results import Version
 from resolver.errors import ConflictError, NotFoundError
-from resolver.service.changes import Changes, demand_here, demand_version
-from resolver.service.gate import demand_key, not_found
-from resolver.service.part import ServicePart
-from resolver.service.rows import LOOKS, look_up
-from resolver.value_schema import check_against
+from resolver.service.access import demand_key, not_found
+from resolver.service.base import ServicePart
+from resolver.service.decryption import LOOKS, look_up
+from resolver.service.secret_change import Changes, demand_here, demand_version
+from resolver.validation.value_schema import check_against
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolver.core.model import Caller, Secret, SecretValue
     from resolver.core.ports import StoredDataKey, StoredVersion
-    from resolver.service.changes import Change
-    from resolver.service.part import Shared
+    from resolver.service.base import Shared
+    from resolver.service.secret_change import Change
 
 
 class Versions(ServicePart):

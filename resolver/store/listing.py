@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import false, func, not_, or_, select
 
-from resolver.core.listing import Field, Likeness, Page
+from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.columns import GLOBAL, OWNER, SECRET_COLUMNS, SECRETS, make_secret
 from resolver.store.rows import Rows, batches, count_of, is_storable, part_of
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from resolver.core.listing import Condition, Listing, Reach
     from resolver.core.model import Secret
+    from resolver.core.query import Condition, Listing, Reach
 
 _BATCH = 500
 """How many rows are read at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from resolver.core.backoff import Failures
+from resolver.core.login_backoff import Failures
 from resolver.store import tables as t
 from resolver.store.rows import Rows
 

@@ -25,7 +25,7 @@ from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
 from resolver.store.logins import LoginRows
 from resolver.store.providers import ProviderRows
-from resolver.store.sealed import SealedRows
+from resolver.store.sealed_columns import SealedRows
 from resolver.store.secrets import SecretRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows

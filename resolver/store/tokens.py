@@ -12,7 +12,7 @@ from resolver.core.paging import TokenField
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.store import tables as t
-from resolver.store.people import PeopleRows
+from resolver.store.accounts import PeopleRows
 from resolver.store.rows import count_of, is_storable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import SecretValue, Visibility, check_value
 from resolver.core.times import MAX_DAYS, is_stored_time
 from resolver.core.transfer import Incoming, MovedVersion
-from resolver.crypto.sealing import DEFAULT_COST, MOST, Cost, seal, unseal
+from resolver.crypto.passphrase import DEFAULT_COST, MOST, Cost, seal, unseal
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ sys.path.insert(
 )  # the package that lies here, whether or not it is installed
 
 from resolver.api import Resolver
-from resolver.compose import FIRST_TENANT, initialise, open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import FIRST_TENANT, initialise, open_service
+from resolver.config.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

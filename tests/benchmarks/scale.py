@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the package and the tests 
 from measure import alternate
 from sqlalchemy import insert
 
-from resolver.core.envelope import Place, Purpose
-from resolver.core.listing import Listing, Order
+from resolver.core.binding import Place, Purpose
 from resolver.core.model import Narrowing, SecretValue
+from resolver.core.query import Listing, Order
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.store import tables as t
 from resolver.store.sql import SqlStore

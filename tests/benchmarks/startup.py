@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 # What the console scripts of the package do, without needing it installed.
-_RESOLVER = (sys.executable, "-c", "from resolver.cli.entry import resolver; resolver()")
-_RESOLVE = (sys.executable, "-c", "from resolver.cli.entry import resolve; resolve()")
+_RESOLVER = (sys.executable, "-c", "from resolver.cli.main import resolver; resolver()")
+_RESOLVE = (sys.executable, "-c", "from resolver.cli.main import resolve; resolve()")
 
 
 def time_processes(home: Path, repeats: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from resolver.blueprint.context_file import read_context
 from resolver.blueprint.inputs import parse_inputs
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:

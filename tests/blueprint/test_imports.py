@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from resolver.blueprint import Limits, held_calls, read, read_tree
-from resolver.core.document import Position
-from resolver.core.problems import Reason
+from resolver.core.location import Position
+from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resolver.core.problems import Problem
+    from resolver.dsl.problems import Problem
 
 CALL = "a:\n  b: {get_secret: k}\n"
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from resolver.blueprint import Merge, Tree, copied_calls, dump, merge, read, read_tree
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 

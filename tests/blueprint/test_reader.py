@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from resolver.blueprint import Limits, read
-from resolver.core.document import Position, Tagged
-from resolver.core.problems import Problem, Reason
+from resolver.core.location import Position, Tagged
+from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
 

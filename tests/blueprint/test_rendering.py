@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from resolver.blueprint import Blueprint, Masked, Rendered, read, render, rendering
-from resolver.core.document import Position
-from resolver.core.intrinsic import call_name
-from resolver.core.problems import Problem, Reason
-from resolver.core.walk import rebuild
+from resolver.core.location import Position
+from resolver.dsl.calls import call_name
+from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.walk import rebuild
 from resolver.errors import BlueprintError
 from tests.effort import lines_run
 

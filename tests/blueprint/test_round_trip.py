@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resolver.blueprint import Limits, join, read, render
-from resolver.core.document import Tagged
-from resolver.core.intrinsic import FUNCTIONS, call_name
-from resolver.core.problems import Reason
-from resolver.core.walk import rebuild
+from resolver.core.location import Tagged
+from resolver.dsl.calls import FUNCTIONS, call_name
+from resolver.dsl.problems import Reason
+from resolver.dsl.walk import rebuild
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from resolver.core.problems import Problem
+    from resolver.dsl.problems import Problem
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.blueprint import Limits, Tree, held_calls, read, read_tree
-from resolver.core.document import Position
-from resolver.core.problems import Reason
+from resolver.core.location import Position
+from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
     from pathlib import Path

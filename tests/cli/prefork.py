@@ -54,12 +54,6 @@ class Prefork:
 
 def serve(requests: socket.socket) -> None:
     """Answer requests until there are no more."""
-    import resolver.cli.audit  # noqa: PLC0415 - only in the process that forks
-    import resolver.cli.resolve  # noqa: PLC0415 - as above
-    import resolver.cli.secrets  # noqa: PLC0415 - as above
-    import resolver.client  # noqa: PLC0415 - as above
-    import resolver.compose  # noqa: F401, PLC0415 - as above
-
     while True:
         request, descriptors, _, _ = socket.recv_fds(requests, LONGEST_REQUEST, 3)
         if not request:
@@ -76,7 +70,7 @@ def serve(requests: socket.socket) -> None:
 
 def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, str]) -> NoReturn:
     """Be a console script."""
-    from resolver.cli import entry  # noqa: PLC0415 - as above
+    from resolver.cli import main  # noqa: PLC0415 - as above
 
     code = 1
     try:
@@ -86,7 +80,7 @@ def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, 
         os.environ.clear()
         os.environ.update(environ)
         sys.argv = arguments
-        getattr(entry, arguments[0])()
+        getattr(main, arguments[0])()
     except SystemExit as stop:
         code = int(stop.code or 0)
     finally:

@@ -17,7 +17,7 @@ import pytest
 from tests import denied
 from tests.cli.conftest import Cli
 from tests.conftest import SCRIPTS, TENANT, clean_environment
-from tests.delivery.test_terminal import FULL_SCREEN
+from tests.delivery.test_pty_proxy import FULL_SCREEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

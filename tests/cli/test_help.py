@@ -8,9 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from resolver.cli.entry import COMMANDS, resolver_group
+from resolver.cli.exit_codes import run
+from resolver.cli.main import COMMANDS, resolver_group
 from resolver.cli.resolve import resolve_command
-from resolver.cli.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.resolution import BlueprintText, Options, Resolution, resolve
 from tests.cli.conftest import Cli
 from tests.conftest import TENANT

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.cli.check import cut
-from resolver.cli.diagnostics import problem_lines
 from resolver.cli.output import pad, put_table, width
-from resolver.core.document import Position
-from resolver.core.problems import Problem, Reason
+from resolver.cli.report.check import cut
+from resolver.cli.report.report import problem_lines
+from resolver.core.location import Position
+from resolver.dsl.problems import Problem, Reason
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.core.model import UNNARROWED, Narrowing, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.errors import BlueprintError
 from resolver.resolution import BlueprintText, resolve, resolve_good
-from resolver.schema import findings
+from resolver.validation.json_schema import findings
 from tests.cli.conftest import Cli
 from tests.conftest import TENANT
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import yaml
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.core.permissions import TenantRole
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
 

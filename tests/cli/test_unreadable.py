@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from resolver.cli.entry import resolver_group
-from resolver.config import Settings
+from resolver.cli.main import resolver_group
+from resolver.config.settings import Settings
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
 from tests.cli.prefork import Prefork

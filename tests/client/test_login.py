@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.config import Settings
-from resolver.profile import Profile
+from resolver.config.profile import Profile
+from resolver.config.settings import Settings
 from tests.client.conftest import Cli, token_of
 from tests.peer import answer, serving
 

@@ -17,8 +17,8 @@ import yaml
 
 from resolver.blueprint import read, render
 from resolver.core.model import SecretValue
-from resolver.core.resolve import Plan
-from resolver.core.walk import rebuild
+from resolver.dsl.plan import Plan
+from resolver.dsl.walk import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable

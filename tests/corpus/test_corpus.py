@@ -17,19 +17,19 @@ import yaml
 
 from resolver.api import Resolver
 from resolver.blueprint import read
-from resolver.blueprint.strict import strict_problems
-from resolver.compose import FIRST_TENANT, initialise, open_service
-from resolver.config import Settings
-from resolver.core.problems import Reason
+from resolver.blueprint.dsl_schema import strict_problems
+from resolver.bootstrap.embedded import FIRST_TENANT, initialise, open_service
+from resolver.cli.samples import SAMPLE_SECRETS
+from resolver.config.settings import Settings
+from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
-from resolver.samples import SAMPLE_SECRETS
 from tests.real_blueprints import BLUEPRINTS, CORPUS, ROOT, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller
-    from resolver.resolved import ResolvedBlueprint
+    from resolver.resolution.resolved import ResolvedBlueprint
 
 SAMPLES = sorted(ROOT.glob("sample_blueprints/*.yaml"))
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
@@ -170,7 +170,7 @@ def test_json(corpus: Store) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("RESOLVER_")}
     done = subprocess.run(
         [
-            *(sys.executable, "-c", "from resolver.cli.entry import resolve; resolve()"),
+            *(sys.executable, "-c", "from resolver.cli.main import resolve; resolve()"),
             *map(str, BLUEPRINTS),
             *("--tenant", FIRST_TENANT, "--format", "json"),
         ],

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver.core.envelope import Place, Purpose
+from resolver.core.binding import Place, Purpose
 from resolver.core.model import SecretValue
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.errors import DecryptionError, MisplacedTokenError, RootKeyError, TokenError

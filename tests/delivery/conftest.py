@@ -27,8 +27,8 @@ from resolver.delivery.child import run
 from resolver.delivery.fifo import PrivateFolder, folders
 from resolver.delivery.hardening import harden
 from resolver.delivery.masking import needles_for
-from resolver.delivery.parcels import Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
-from resolver.delivery.taps import Taps
+from resolver.delivery.child_input import Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
+from resolver.delivery.child_output import Taps
 from resolver.errors import ResolverError
 folder, mode, hardened, masked, *command = sys.argv[1:]
 if hardened:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.delivery import child
+from resolver.delivery.child_input import MemoryFiles
+from resolver.delivery.child_output import Taps
 from resolver.delivery.masking import Needles
-from resolver.delivery.parcels import MemoryFiles
-from resolver.delivery.taps import Taps
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -236,8 +236,8 @@ def test_without_threads_nothing_starts(package_environ: dict[str, str], tmp_pat
 import threading
 from resolver.delivery import child
 from resolver.delivery.masking import Needles
-from resolver.delivery.parcels import MemoryFiles
-from resolver.delivery.taps import Taps
+from resolver.delivery.child_input import MemoryFiles
+from resolver.delivery.child_output import Taps
 from resolver.errors import UnavailableError
 def fail(*_):
     raise RuntimeError("can't start new thread")
@@ -260,7 +260,7 @@ def test_failure_before_the_command_is_our_own(package_environ: dict[str, str]) 
     script = """
 import sys
 from resolver.delivery import child
-from resolver.delivery.parcels import MemoryFiles
+from resolver.delivery.child_input import MemoryFiles
 from resolver.errors import UnavailableError
 def fail(*kept):
     raise OSError(24, "x")
@@ -281,7 +281,7 @@ def test_null_character_is_told_as_126(package_environ: dict[str, str]) -> None:
     """A word that the system can't pass on is told without a traceback and without the word."""
     script = """
 from resolver.delivery import child
-from resolver.delivery.parcels import MemoryFiles
+from resolver.delivery.child_input import MemoryFiles
 print(child.run(["true", "a\\0b"], MemoryFiles({0: b"t"}), environ={}))
 """
     done = subprocess.run(

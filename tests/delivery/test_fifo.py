@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.delivery import fifo, watcher
+from resolver.delivery import fifo, fifo_cleanup
 from resolver.delivery.fifo import PrivateFolder, folders
 from resolver.errors import UnavailableError
 
@@ -176,16 +176,16 @@ def test_a_place_that_others_can_change(base: Path, monkeypatch: pytest.MonkeyPa
     """One in which someone else could exchange the folder is passed over; a sticky bit keeps them from it."""
     for mode, is_safe in ((0o700, True), (0o755, True), (0o1777, True), (0o777, False), (0o775, False)):
         base.chmod(mode)
-        assert watcher.is_safe(str(base)) is is_safe
+        assert fifo_cleanup.is_safe(str(base)) is is_safe
     with pytest.raises(UnavailableError) as caught:
         PrivateFolder(["a"], [str(base)])
     assert caught.value.hint == "let XDG_RUNTIME_DIR or TMPDIR name a folder that only you can write to"
     base.chmod(0o1777)
-    assert watcher.is_safe(str(base))
+    assert fifo_cleanup.is_safe(str(base))
     if os.geteuid() == 0:
         os.chown(base, 12345, -1)
     monkeypatch.setattr(os, "geteuid", lambda: base.stat().st_uid + 1)
-    assert not watcher.is_safe(str(base))
+    assert not fifo_cleanup.is_safe(str(base))
 
 
 def test_what_is_put_in_the_place_of_a_fifo(base: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_folder_that_takes_no_fifo_is_passed_over(base: Path, monkeypatch: pyt
         raise PermissionError(1, "x")
 
     monkeypatch.setattr(os, "mkfifo", refuse)
-    assert watcher.make_folder([str(base)], ["a"]) == ""
+    assert fifo_cleanup.make_folder([str(base)], ["a"]) == ""
     assert list(base.iterdir()) == []
 
 
@@ -244,7 +244,7 @@ def test_no_process_can_be_started(base: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_program_alone(base: Path) -> None:
     """Run by hand with its stdin at an end, it makes the folder, tells it, and removes it."""
     done = subprocess.run(
-        [sys.executable, watcher.__file__, "a/b", str(base)],
+        [sys.executable, fifo_cleanup.__file__, "a/b", str(base)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from resolver.blueprint import Limits, read, render, to_json
-from resolver.blueprint.strict import strict_problems
-from resolver.cli.diagnostics import as_json, problem_lines
+from resolver.blueprint.dsl_schema import strict_problems
+from resolver.cli.report.report import as_json, problem_lines
 from resolver.core.model import SecretValue
-from resolver.core.resolve import Plan
-from resolver.core.values import GivenInput
-from resolver.core.walk import rebuild
+from resolver.dsl.plan import Plan
+from resolver.dsl.values import GivenInput
+from resolver.dsl.walk import rebuild
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from resolver.blueprint import Blueprint
-    from resolver.core.problems import Problem
+    from resolver.dsl.problems import Problem
 
 SECONDS = 1.0
 """How long one input may compute."""

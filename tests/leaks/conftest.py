@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.api import Resolver, open_resolver
-from resolver.cli.app import App
-from resolver.cli.entry import resolver_group
+from resolver.bootstrap.embedded import open_service
+from resolver.cli.context import App
+from resolver.cli.exit_codes import run
+from resolver.cli.main import resolver_group
 from resolver.cli.resolve import resolve_command
-from resolver.cli.run import run
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.config.settings import Settings
 from tests.conftest import TENANT
 from tests.leaks.marks import Marks
 

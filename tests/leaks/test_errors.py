@@ -18,7 +18,7 @@ import resolver.errors
 from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
 from resolver.core.model import Visibility
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError, ResolverError
 from tests.conftest import TENANT
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.api import Resolver
-from resolver.core.problems import Reason
+from resolver.dsl.problems import Reason
 from resolver.resolution.run import Run
 from tests.leaks import test_errors as errors
 

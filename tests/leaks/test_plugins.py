@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.leaks import tells
 from resolver.core.model import SecretValue
-from resolver.core.telling import tells
 from tests.conftest import TENANT
 from tests.plugged import HEAD, TAKES, TELLS, plant
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.blueprint import read, render
-from resolver.cli.app import App
+from resolver.cli.context import App
 from resolver.cli.resolve import Request
-from resolver.core.intrinsic import Origin
+from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
-from resolver.core.resolve import Plan
-from resolver.core.values import GivenInput, Known, Need, Placement, Values
-from resolver.profile import Profile
+from resolver.dsl.calls import Origin
+from resolver.dsl.plan import Plan
+from resolver.dsl.values import GivenInput, Known, Need, Placement, Values
 from resolver.resolution import BlueprintText, Resolution, resolve
 from tests.conftest import TENANT
 

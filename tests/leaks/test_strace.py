@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from resolver.cli.entry import resolver_group
+from resolver.cli.main import resolver_group
 from resolver.crypto.keyring import RootKey
 from tests.conftest import SCRIPTS, TENANT, run_script
 from tests.leaks.marks import Marks

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import resolver
-from resolver.compose import open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.core.model import Narrowing, Visibility
 from resolver.core.permissions import TenantRole
 from tests.conftest import TENANT, clean_environment

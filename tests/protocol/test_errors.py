@@ -8,7 +8,7 @@ from resolver import errors
 from resolver.errors import BlueprintError, MisplacedTokenError, NotPermittedError, ResolverError, TokenError
 from resolver.protocol.errors import KINDS, REFUSAL_KINDS, Told, kind_of, rebuild
 from resolver.rest.errors import HTTP_CODES, STATUSES
-from resolver.service.gate import MemberRefusedError
+from resolver.service.access import MemberRefusedError
 
 CLASSES = [
     kind

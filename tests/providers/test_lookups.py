@@ -9,13 +9,13 @@ import pytest
 
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import UnavailableError
-from resolver.origin import Origin, parse_origin
-from resolver.providers import calls
-from resolver.providers.calls import Calls
-from resolver.providers.destination import parse_allow_list
+from resolver.http.transport import Answer, Request, exchange
+from resolver.http.url import Origin, parse_origin
+from resolver.providers import requests
+from resolver.providers.allow_list import parse_allow_list
 from resolver.providers.lookups import Lookups
+from resolver.providers.requests import Calls
 from resolver.providers.vault import Vault
-from resolver.wire import Answer, Request, exchange
 from tests.peer import answer, serving
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pyte
         tried.append(request)
         return exchange(origin, request, **more)
 
-    monkeypatch.setattr(calls, "exchange", counted)
+    monkeypatch.setattr(requests, "exchange", counted)
     got = vault.fetch(parameters, wanted, 0)
     assert set(got.values()) == {Missed("it can't be reached: Connection refused")}
     assert looked_up == ["127.0.0.1"]

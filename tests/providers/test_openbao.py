@@ -6,7 +6,7 @@ import pytest
 
 from resolver.core.providers import Missed, Wanted
 from resolver.providers import make_types
-from resolver.providers.destination import parse_allow_list
+from resolver.providers.allow_list import parse_allow_list
 from tests.openbao import OpenBao, openbao
 
 

@@ -13,9 +13,9 @@ from resolver.core.model import SecretValue
 from resolver.core.providers import MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.providers import make_types
-from resolver.providers.calls import Calls
+from resolver.providers.allow_list import parse_allow_list
 from resolver.providers.cloudify import Cloudify
-from resolver.providers.destination import parse_allow_list
+from resolver.providers.requests import Calls
 from resolver.providers.vault import Vault
 from tests.peer import Peer, answer, serving
 from tests.rest.test_serve import make_certificate

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from resolver.core.permissions import TenantRole
-from resolver.rest.cookies import PROOF_HEADER
+from resolver.rest.sessions import PROOF_HEADER
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Live

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.permissions import TenantRole
-from resolver.rest.log import JsonLines
+from resolver.rest.access_log import JsonLines
 from resolver.rest.routing import JsonRequest
 from tests.rest.conftest import SECRETS, USE, basic
 
@@ -116,6 +116,6 @@ def test_an_internal_error_says_where_and_not_what(
 
 def test_bodies_show_nothing_of_themselves() -> None:
     """The repr of a request's body, as a traceback or an assertion would show it, is empty."""
-    from resolver.rest.routes.secrets import NewSecret  # noqa: PLC0415 - for this test alone
+    from resolver.rest.cloudify.secrets import NewSecret  # noqa: PLC0415 - for this test alone
 
     assert MARK not in repr(NewSecret(value=MARK)) + str(NewSecret(value=MARK))

@@ -81,7 +81,7 @@ def test_a_file_that_would_cost_much_is_not_opened(live: Live, monkeypatch: pyte
     admin = live.client()
     data: dict[str, Any] = json.loads(admin.does("POST", SEAL, {"passphrase": PASSPHRASE})["text"])
     data["kdf"]["memory"] *= 2
-    monkeypatch.setattr("resolver.crypto.sealing.hash_secret_raw", None)
+    monkeypatch.setattr("resolver.crypto.passphrase.hash_secret_raw", None)
     refused = admin.refused("POST", OPEN, {"text": json.dumps(data), "passphrase": PASSPHRASE})
     assert refused[2] == "the file is not one that this program seals, or was damaged"
 
@@ -112,7 +112,7 @@ def test_nobody_who_logs_in_waits_for_files(live: Live, monkeypatch: pytest.Monk
 def test_no_key_is_computed_for_who_may_not(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """The permission is decided first."""
     viewer = live.user("vic", TenantRole.VIEWER)
-    monkeypatch.setattr("resolver.crypto.sealing.hash_secret_raw", None)
+    monkeypatch.setattr("resolver.crypto.passphrase.hash_secret_raw", None)
     monkeypatch.setattr(Fernet256, "__init__", None)
     assert viewer.refused("POST", SEAL, {"passphrase": PASSPHRASE})[0] == 403
     text = '{"format": "blueprint-resolver secrets/1"}'

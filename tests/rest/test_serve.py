@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from resolver.errors import UsageError
-from resolver.rest.serving import Listener, _bound
+from resolver.rest.server import Listener, _bound
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from resolver import InvalidRequestError, PluginError
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed
-from resolver.hookspecs import hookimpl
+from resolver.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resolver.core.providers import ProviderType, Wanted
-    from resolver.orchestrators.handle import Delivery, FactsRequest
+    from resolver.plugins.payloads import Delivery, FactsRequest
 
 
 @hookimpl

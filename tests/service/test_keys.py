@@ -21,10 +21,10 @@ from resolver.errors import (
     RootKeyError,
     StoreError,
 )
-from resolver.service import Service, rotation
+from resolver.service import Service, key_rotation
 from resolver.service.keys import unreadable_error
 from resolver.store import tables as t
-from resolver.store.sealed import SEALED
+from resolver.store.sealed_columns import SEALED
 from tests.databases import ROOT_KEY
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def interrupted(world: World, monkeypatch: pytest.MonkeyPatch, after: int, run: 
 def test_an_interrupted_rotation_is_taken_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ended at any of its transactions, all is readable; the next run finishes it with no key made twice."""
     fill(world)
-    monkeypatch.setattr(rotation, "BATCH", 2)
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
     after, step = 1, 2 if world.url.startswith("sqlite") else 7
     while interrupted(
         world, monkeypatch, after, lambda: world.service.keys.rotate_data(world.admin, "", quiet)
@@ -244,7 +244,7 @@ def test_an_interrupted_change_of_the_root_key_is_taken_up(
 ) -> None:
     """Ended at any of its transactions, all opens with both keys; the next run finishes it."""
     fill(world)
-    monkeypatch.setattr(rotation, "BATCH", 1)
+    monkeypatch.setattr(key_rotation, "BATCH", 1)
     service = service_with(world, ROOT_KEY, OTHER)
     targets = [RootKey(ROOT_KEY, "").id, OTHER_ID]
     after, to = 1, targets[1]
@@ -265,7 +265,7 @@ def test_a_writer_that_has_the_old_key_is_caught(world: World, monkeypatch: pyte
         old = session.active_data_key(home.id)
     late = world.reopened()
     passes: list[str] = []
-    first = rotation.Rotation._reseal  # noqa: SLF001 - the step that a writer comes behind
+    first = key_rotation.Rotation._reseal  # noqa: SLF001 - the step that a writer comes behind
 
     def then_a_late_writer(self: Any, *keys: Any) -> int:  # noqa: ANN401 - the same signature
         found = first(self, *keys)
@@ -283,7 +283,7 @@ def test_a_writer_that_has_the_old_key_is_caught(world: World, monkeypatch: pyte
     from resolver.store.sql import SqlSession  # noqa: PLC0415
 
     real = SqlSession.active_data_key
-    monkeypatch.setattr(rotation.Rotation, "_reseal", then_a_late_writer)
+    monkeypatch.setattr(key_rotation.Rotation, "_reseal", then_a_late_writer)
     done = world.service.keys.rotate_data(world.admin, "home", quiet)
     assert passes == ["late.0", "late.1", "late.2"]
     assert (done.resealed, done.proved) == (8, 8)
@@ -425,7 +425,7 @@ def test_a_damaged_system_key_keeps_no_other_from_being_proved(world: World) -> 
     """A replaced one that heads of trails still have their MACs from, and that the right root key wraps."""
     fill(world)
     world.execute("UPDATE data_key SET outdated = :yes WHERE tenant_id = ''", yes=True)
-    rotation.Rotation(world.store, world.ring, world.service.trail, world.clock, quiet)._make_key("")  # noqa: SLF001 - as far as a killed run
+    key_rotation.Rotation(world.store, world.ring, world.service.trail, world.clock, quiet)._make_key("")  # noqa: SLF001 - as far as a killed run
     world.caller("admin")  # recorded at the end of the system's trail, which so has its MAC from the new key
     world.execute("UPDATE data_key SET wrapped = 'gAAAAnonsense' WHERE tenant_id = '' AND NOT active")
     done = world.service.keys.rotate_root(world.admin, RootKey(ROOT_KEY, "").id, quiet)
@@ -438,7 +438,7 @@ def test_a_rotation_of_the_root_key_is_overtaken(
 ) -> None:
     """Of two that rotate to different keys, the later goes on; the other stops, and wraps nothing more."""
     fill(world)
-    monkeypatch.setattr(rotation, "BATCH", batch)
+    monkeypatch.setattr(key_rotation, "BATCH", batch)
     service = service_with(world, ROOT_KEY, OTHER)
     back: list[Rotated] = []
 

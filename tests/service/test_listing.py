@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core import policy
-from resolver.core.listing import EVERYTHING, Condition, Field, Likeness, Listing, Order
 from resolver.core.model import Narrowing, Visibility
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.query import EVERYTHING, Condition, Field, Likeness, Listing, Order
 from resolver.errors import InvalidRequestError, NotPermittedError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.backoff import FREE
+from resolver.core.login_backoff import FREE
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.times import later
 from resolver.errors import AuthenticationError, NotPermittedError
-from resolver.service.strangers import BURST, Strangers
+from resolver.service.access_log import BURST, Strangers
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.envelope import Place, Purpose
+from resolver.core.binding import Place, Purpose
 from resolver.core.model import SecretValue
 from resolver.errors import DecryptionError, MisplacedTokenError, TokenError
 

@@ -11,10 +11,10 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
-from resolver.core.intrinsic import Origin
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.dsl.calls import Origin
 from resolver.errors import (
     DecryptionError,
     MisplacedTokenError,
@@ -24,14 +24,14 @@ from resolver.errors import (
     StoreError,
     TokenError,
 )
-from resolver.service.rows import value_place
+from resolver.service.decryption import value_place
 from resolver.store import tables as t
 from resolver.store.sql import SqlSession
 from tests.databases import raw_connection
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
-    from resolver.core.answers import UseAnswer
+    from resolver.core.results import UseAnswer
     from tests.databases import World
 
 

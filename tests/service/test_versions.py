@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.answers import KEEP
 from resolver.core.model import Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.results import KEEP
 from resolver.errors import (
     ConflictError,
     InvalidRequestError,

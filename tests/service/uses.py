@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.document import Position
-from resolver.core.intrinsic import WRITTEN, Origin
-from resolver.core.resolve import Call, KeyUse
+from resolver.core.location import Position
+from resolver.dsl.calls import WRITTEN, Origin
+from resolver.dsl.plan import Call, KeyUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

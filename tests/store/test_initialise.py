@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect
 
-from resolver.compose import initialise, open_service
-from resolver.config import Settings
+from resolver.bootstrap.embedded import initialise, open_service
+from resolver.config.settings import Settings
 from resolver.errors import ConflictError, RootKeyError, StoreError
 from tests.databases import DIALECTS, database, raw_connection
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from resolver.compose import Initialised
+    from resolver.bootstrap.embedded import Initialised
 
 _RUN = """
 import json, os, signal, sys
 from pathlib import Path
 import resolver.store.migrate
-from resolver.compose import initialise
-from resolver.config import Settings
+from resolver.bootstrap.embedded import initialise
+from resolver.config.settings import Settings
 from resolver.errors import ResolverError
 home, url, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
 WATCHED = {"link", "open", "close", "mkdir", "unlink", "fsync", "execute", "commit", "executescript"}

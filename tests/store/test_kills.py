@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.listing import EVERYTHING
+from resolver.core.query import EVERYTHING
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service
 from resolver.store.sql import SqlStore

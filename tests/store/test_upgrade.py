@@ -9,8 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from resolver.compose import initialise
-from resolver.config import Settings
+from resolver.bootstrap.embedded import initialise
+from resolver.config.settings import Settings
 from resolver.core.model import UNNARROWED, Caller
 from resolver.core.permissions import SystemRole
 from resolver.crypto.keyring import KeyRing, RootKey

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.service import Service, rotation
+from resolver.service import Service, key_rotation
 from resolver.store.sql import SqlStore
 from tests.databases import PlainPasswords
 
@@ -96,7 +96,7 @@ def _be_victim(url: str, root_keys: Sequence[str], token: str, job: str, name: s
         ring = KeyRing([RootKey(text, "the tests") for text in root_keys])
         service = Service(SqlStore(url), ring, PlainPasswords)
         caller = service.gate.authenticate_token(token)
-        rotation.BATCH = 5  # many transactions to be killed in
+        key_rotation.BATCH = 5  # many transactions to be killed in
         _work(service, caller, job, name, note)
     except BaseException as error:
         os.write(2, f"the victim failed: {type(error).__name__}: {error}\n".encode())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from resolver.cli.secrets.changing import create, delete, rollback, set_owner, set_visibility, update
-from resolver.cli.secrets.moving import export, import_
 from resolver.cli.secrets.providers import providers
-from resolver.cli.secrets.showing import get, history, list_
+from resolver.cli.secrets.read import get, history, list_
+from resolver.cli.secrets.transfer import export, import_
+from resolver.cli.secrets.write import create, delete, rollback, set_owner, set_visibility, update
 
 
 @click.group

@@ -11,14 +11,14 @@ import click
 
 from resolver.cli.streams import read_stdin
 from resolver.clock import utc_now
+from resolver.config.files import why_unreadable
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
 from resolver.core.times import parse_time_ahead
 from resolver.errors import InvalidRequestError, UsageError
-from resolver.private import why_unreadable
 
 if TYPE_CHECKING:
-    from resolver.core.answers import MaybeDays, MaybeTime
     from resolver.core.model import Secret
+    from resolver.core.results import MaybeDays, MaybeTime
 
 NEVER = "never"
 
@@ -172,7 +172,7 @@ def read_days(text: str | None) -> int | None:
 
 def read_new_times(expires: str | None, rotate_after: str | None) -> tuple[MaybeTime, MaybeDays]:
     """New times for a secret that is there: `never` takes one away, and what was not given stays."""
-    from resolver.core.answers import KEEP  # noqa: PLC0415 - not loaded for a page of help
+    from resolver.core.results import KEEP  # noqa: PLC0415 - not loaded for a page of help
 
     new_expiry = KEEP if expires is None else None if expires == NEVER else read_expiry(expires)
     new_days = KEEP if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.app import App, common_options, confirm_deletion, format_option, pass_app, tenant_option
+from resolver.cli.context import App, common_options, confirm_deletion, format_option, pass_app, tenant_option
 from resolver.cli.output import put, put_fields, put_json, put_table, say
 from resolver.cli.secrets.options import read_file, read_mapping, visibility_choice
 from resolver.core.model import Visibility
@@ -133,7 +133,7 @@ def get(
     tenant: str | None,
 ) -> None:
     """Show a provider; with its connection parameters for sys_admins."""
-    from resolver.delivery.sink import judge  # noqa: PLC0415
+    from resolver.delivery.stdout_policy import judge  # noqa: PLC0415
 
     judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     info = app.service.providers.get(app.caller, app.settings.tenant(tenant), name)

@@ -1,9 +1,6 @@
 """What the service needs of the edges: a store, a cipher, password hashes. Protocols and records only."""
 
-from resolver.core.ports.audit import AuditEnd
-from resolver.core.ports.ciphers import Cipher, DataKey, PasswordHasher, WrappingKey
-from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
-from resolver.core.ports.people import (
+from resolver.core.ports.accounts import (
     Holding,
     KnownTenants,
     StoredConsoleSession,
@@ -11,6 +8,9 @@ from resolver.core.ports.people import (
     StoredUser,
     count_holdings,
 )
+from resolver.core.ports.audit import AuditEnd
+from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, WrappingKey
+from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
 from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
 from resolver.core.ports.store import Session, Store
 

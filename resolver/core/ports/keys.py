@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from resolver.core.envelope import Place
+    from resolver.core.binding import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from resolver.core.ports.accounts import PeopleSession
 from resolver.core.ports.audit import AuditSession
 from resolver.core.ports.keys import KeySession
-from resolver.core.ports.people import PeopleSession
 from resolver.core.ports.secrets import SecretSession
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from resolver.core.envelope import Place
+    from resolver.core.binding import Place
     from resolver.core.model import SecretValue
     from resolver.crypto.keyring import FernetDataKey
 

@@ -1,0 +1,239 @@
+"""Anchors, aliases and tags: what YAML calls a node's properties, and what they make of it.
+
+Most nodes have none, so all this is off the builder's hot path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from yaml.events import MappingStartEvent
+
+from resolver.blueprint.nodes import Alias, Definition
+from resolver.blueprint.scalars import (
+    COLLECTION_TAGS,
+    KEY_TAGS,
+    MERGE,
+    SCALAR_TAGS,
+    STANDARD,
+    KeyMark,
+    PlainScalars,
+    ScalarError,
+    tagged_scalar,
+)
+from resolver.core.location import Tagged
+
+if TYPE_CHECKING:
+    from resolver.blueprint.events import AnyEvent
+    from resolver.blueprint.text import Mark
+    from resolver.dsl.problems import Reason
+
+Data: TypeAlias = Any
+"""What YAML can hold."""
+
+Place: TypeAlias = "tuple[list[tuple[AnyEvent, list[Data]]], AnyEvent, list[Data]]"
+"""Where the next node will go: the open collections around, the innermost one's start and its children."""
+
+PAIR_LISTS: Final = (STANDARD + "omap", STANDARD + "pairs")
+
+WEIGHT_OF_TEXT: Final = 64
+"""Characters of an aliased node's text that count as one node more."""
+
+_PLAIN_MAPPING = (None, "!", STANDARD + "map")
+_PLAIN_SEQUENCE = (None, "!", STANDARD + "seq")
+
+
+class UnsoundError(Exception):
+    """Something in the text has no meaning; a second pass will find out what."""
+
+
+class LimitError(Exception):
+    """The text is deeper, or expands to more, than it may."""
+
+    def __init__(self, reason: Reason, message: str, mark: Mark) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.mark = mark
+
+
+class Properties:
+    """The anchors and tags of one text.
+
+    Args:
+        plain: the text's plain scalars.
+    """
+
+    def __init__(self, plain: PlainScalars) -> None:
+        self.aliases: list[Alias] = []
+        self.opaque = 0
+        """How many open nodes have a custom tag."""
+        self._pair_lists = 0  # how many open nodes are `!!omap` or `!!pairs`
+        self._plain = plain
+        self._anchors: dict[str, Definition] = {}
+        # One entry for each open collection with an anchor or a tag: the definition, if any, and the depth
+        # peak and node count from before it.
+        self._opened: list[tuple[Definition | None, int, int]] = []
+        # What was read as something else than dict or list keeps its parts here, for merge keys. The first
+        # of the two keeps the object alive, so that its id stays its own.
+        self._parts: dict[int, tuple[Data, Data]] = {}
+
+    def end_document(self) -> None:
+        """Forget the anchors: each document has its own."""
+        self._anchors = {}
+
+    def scalar(self, event: AnyEvent, place: Place) -> Data:
+        """The value of a scalar with an anchor or a tag."""
+        tag = event.tag
+        data: Data
+        try:
+            if tag == "!":
+                data = self._plain[event.value]  # quoted or not, as PyYAML has it
+            elif tag is None:
+                data = self._plain[event.value] if event.implicit[0] else event.value
+            elif tag in SCALAR_TAGS or tag in KEY_TAGS:
+                data = tagged_scalar(tag, event.value)
+                if isinstance(data, KeyMark):
+                    self._plain.marks += 1
+            elif tag in COLLECTION_TAGS or is_key(place):
+                raise UnsoundError
+            else:
+                data = Tagged(tag)
+        except ScalarError:
+            raise UnsoundError from None
+        if event.anchor is not None:
+            _finish(self._define(event, place), data, data, event.end_mark.index)
+        return data
+
+    def begin(self, event: AnyEvent, place: Place, peak: int, nodes: int) -> None:
+        """A collection with an anchor or a tag begins.
+
+        Args:
+            event: the event that begins it.
+            place: where it stands.
+            peak: the greatest depth so far.
+            nodes: the number of nodes so far.
+        """
+        self._opened.append((None if event.anchor is None else self._define(event, place), peak, nodes))
+        if is_custom(event.tag):
+            self.opaque += 1
+        elif event.tag in PAIR_LISTS:
+            self._pair_lists += 1
+
+    def end(self, data: Data, begun: AnyEvent, place: Place, end: int, nodes: int, height: int) -> Data:
+        """A collection with an anchor or a tag ends.
+
+        Args:
+            data: its content, a dict or list.
+            begun: the event that began it.
+            place: where it stands.
+            end: index after its last character.
+            nodes: the number of nodes so far.
+            height: levels below it, its own included.
+
+        Returns:
+            Its value by its tag, and the greatest depth from before it.
+        """
+        definition, peak, nodes_before = self._opened.pop()
+        if is_custom(begun.tag):
+            self.opaque -= 1
+            if is_key(place):
+                raise UnsoundError
+        elif begun.tag in PAIR_LISTS:
+            self._pair_lists -= 1
+        value = self._convert(data, begun.tag)
+        if definition is not None:
+            definition.weight += nodes - nodes_before
+            definition.height = height
+            _finish(definition, value, data, end)
+        return value, peak
+
+    def follow(self, event: AnyEvent, place: Place) -> Definition:
+        """The node that an alias stands for."""
+        target = self._anchors.get(event.anchor)
+        if target is None or target.open:
+            raise UnsoundError  # an unknown anchor, or one of a node that is still being read
+        if isinstance(target.data, KeyMark):
+            self._plain.marks += 1
+        elif isinstance(target.data, Tagged) and is_key(place):
+            raise UnsoundError
+        self.aliases.append(Alias(event.start_mark.index, event.end_mark.index, target, is_shaped(place)))
+        return target
+
+    def is_pair(self, place: Place) -> bool:
+        """Whether the next node is a pair of a list that is `!!omap` or `!!pairs`."""
+        # Such a tag on a mapping is wrong, which comes out at the end of it: the mapping itself is no pair.
+        return self._pair_lists > 0 and place[1] is not None and place[1].tag in PAIR_LISTS
+
+    def merged(self, value: Data) -> list[dict[Data, Data]]:
+        """The mappings that a merge key's value gives, the one that wins last."""
+        if id(value) in self._parts:
+            value = self._parts[id(value)][1]
+        if isinstance(value, list):
+            return [self._mapping(item) for item in reversed(value)]
+        return [self._mapping(value)]
+
+    def _mapping(self, value: Data) -> dict[Data, Data]:
+        if id(value) in self._parts:
+            value = self._parts[id(value)][1]
+        if not isinstance(value, dict):
+            raise UnsoundError
+        return value
+
+    def _define(self, event: AnyEvent, place: Place) -> Definition:
+        if event.anchor in self._anchors:
+            raise UnsoundError
+        definition = Definition(
+            event.start_mark.index, is_shaped(place), self.opaque > 0 or is_custom(event.tag)
+        )
+        self._anchors[event.anchor] = definition
+        return definition
+
+    def _convert(self, data: Data, tag: str | None) -> Data:
+        if tag in (_PLAIN_MAPPING if isinstance(data, dict) else _PLAIN_SEQUENCE):
+            return data
+        value: Data
+        if is_custom(tag):
+            value = Tagged(str(tag))
+        elif isinstance(data, dict) and tag == STANDARD + "set":
+            value = set(data)
+        elif isinstance(data, list) and tag in PAIR_LISTS:
+            data = [self._mapping(item) for item in data]
+            if any(len(item) != 1 for item in data):
+                raise UnsoundError
+            value = [pair for item in data for pair in item.items()]
+        else:
+            raise UnsoundError
+        self._parts[id(value)] = (value, data)
+        return value
+
+
+def is_custom(tag: str | None) -> bool:
+    """Whether a tag is none of YAML's own, so that its node is opaque."""
+    return not (tag is None or tag == "!" or tag in SCALAR_TAGS or tag in COLLECTION_TAGS or tag in KEY_TAGS)
+
+
+def is_key(place: Place) -> bool:
+    """Whether the next node is a mapping's key."""
+    _, start, items = place
+    return start.__class__ is MappingStartEvent and len(items) % 2 == 0
+
+
+def is_shaped(place: Place) -> bool:
+    """Whether the next node's parts are taken: by a merge key, alone or in a list, or by `!!omap`."""
+    stack, start, items = place
+    if start is None:
+        return False
+    if start.__class__ is MappingStartEvent:
+        return len(items) % 2 == 1 and items[-1] is MERGE
+    if start.tag in PAIR_LISTS:
+        return True
+    _, siblings = stack[-1]
+    return bool(siblings) and siblings[-1] is MERGE
+
+
+def _finish(definition: Definition, data: Data, parts: Data, end: int) -> None:
+    definition.data = data
+    definition.parts = parts
+    definition.weight += (end - definition.start) // WEIGHT_OF_TEXT
+    definition.open = False

@@ -1,0 +1,79 @@
+"""PyYAML's two parsers: libyaml's, and the Python one for texts that libyaml refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from yaml import BaseLoader, CBaseLoader
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.reader import ReaderError
+
+from resolver.dsl.problems import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from resolver.blueprint.text import Mark, Text
+    from resolver.core.location import Position
+    from resolver.dsl.problems import Problem
+
+AnyEvent: TypeAlias = Any
+"""An event of either parser. Which fields it has depends on its class, and PyYAML's types don't say."""
+
+PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
+"""What the parsers raise; the Python one lets errors of `chr` through for escapes beyond Unicode."""
+
+_SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
+
+
+def fast_events(text: str) -> Callable[[], AnyEvent | None]:
+    """A function that gives libyaml's next event at each call, None after the last one."""
+    get_event: Callable[[], AnyEvent | None] = CBaseLoader(text).get_event
+    return get_event
+
+
+def slow_events(text: str) -> Callable[[], AnyEvent | None]:
+    """The same by PyYAML's Python scanner, which takes 50 times as long and accepts a little more."""
+    return BaseLoader(text).get_event
+
+
+def all_events(get_event: Callable[[], AnyEvent | None]) -> Iterator[AnyEvent]:
+    """The events as an iterator."""
+    return iter(get_event, None)
+
+
+def deserves_second_reading(error: Exception, text: str) -> bool:
+    """Whether the Python scanner may accept what libyaml refused, and should.
+
+    Half of a character (a lone surrogate, written as an escape) is what it must not accept: such text can't
+    be encoded.
+    """
+    return not isinstance(error, ReaderError) and _SURROGATE.search(text) is None
+
+
+def _advice(character: str) -> str:
+    """What to do about a character that may not stand where it does."""
+    if character == "\t":
+        return "indent with spaces: YAML takes no tabs there"
+    if character and character in "@`%":
+        return f"put a text that begins with {character} in quotes"
+    return ""
+
+
+def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
+    """The problem that a parser's error stands for."""
+    place: Mark | Position = text.position_at(0)
+    message = "the text is not valid YAML"
+    if isinstance(error, MarkedYAMLError):
+        message = ", ".join(part for part in (error.context, error.problem) if part)
+        mark = error.problem_mark or error.context_mark
+        if mark is not None:
+            place = mark
+            hint = hint or _advice(text.content[mark.index : mark.index + 1])
+    elif isinstance(error, ReaderError):
+        character = error.character if isinstance(error.character, str) else chr(error.character)
+        # The error counts bytes; this is the first character of its kind.
+        place = text.position_at(text.content.find(character))
+        message = f"the character U+{ord(character):04X} is not allowed in YAML"
+    return text.problem(Reason.SYNTAX, message, place, hint=hint)

@@ -1,0 +1,38 @@
+"""Opens what the settings name: a store in this process, or a server. Each loads only what it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.client import Client
+    from resolver.config.settings import Settings
+    from resolver.service import Service
+
+AnyService: TypeAlias = "Service | Client"
+"""The service, in this process or on a server: what uses it has to do with both."""
+
+
+def open_any(settings: Settings, warn: Callable[[str], None] | None = None) -> AnyService:
+    """Open the store or the server that the settings name.
+
+    Args:
+        settings: what to open.
+        warn: told what is not as it should be, without being an error; by default the log.
+
+    Raises:
+        UsageError: a setting is wrong.
+        RootKeyError: there is no root key.
+        StoreError: there is no store, or it can't be opened.
+    """
+    url = settings.server_url
+    if url is not None:
+        from resolver.client import open_client  # noqa: PLC0415 - not for a store in this process
+
+        what = "RESOLVER_URL" if settings.names_server else "the profile's URL"
+        return open_client(url, settings.ca_file, what)
+    from resolver.bootstrap.embedded import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
+
+    return open_service(settings) if warn is None else open_service(settings, warn=warn)

@@ -1,0 +1,180 @@
+"""Runs a command and turns what it raises into words and an exit code."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.output import say
+from resolver.cli.report.report import ToldError, say_problems
+from resolver.cli.streams import OutputError, flush_stdout, forget_stdout, lost
+from resolver.dsl.problems import Reason
+from resolver.errors import (
+    AccessError,
+    BlueprintError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    ResolverError,
+    SinkRefusedError,
+    UnavailableError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import ModuleType
+
+    from resolver.dsl.problems import Problem
+
+EXIT_CODES: dict[type[ResolverError], int] = {
+    UsageError: 2,
+    InvalidRequestError: 2,
+    BlueprintError: 3,
+    AccessError: 4,
+    NotFoundError: 5,
+    UnavailableError: 6,
+    SinkRefusedError: 7,
+    ConflictError: 8,
+}
+"""The exit code of each branch of the errors."""
+
+REASON_EXIT_CODES: dict[Reason, int] = {
+    Reason.NOT_PERMITTED: 4,
+    Reason.EXPIRED: 4,
+    Reason.NOT_FOUND: 5,
+    Reason.UNREADABLE: 6,
+    Reason.UNAVAILABLE: 6,
+}
+"""The exit code of the problems that are not about the blueprint itself; all others are 3."""
+
+INTERNAL_ERROR = 1
+INTERRUPTED = 130
+EXEC_FAILURE = 125
+"""What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
+
+
+def exit_code(error: ResolverError) -> int:
+    """The exit code of an error; of several problems, the lowest."""
+    if isinstance(error, BlueprintError):
+        return problems_exit_code(error.problems)
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def problems_exit_code(problems: Iterable[Problem]) -> int:
+    """The exit code of problems: the lowest of theirs, 0 without any."""
+    return min((REASON_EXIT_CODES.get(problem.reason, 3) for problem in problems), default=0)
+
+
+def run(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
+    """Run a command; everything that goes wrong becomes a sentence on stderr and an exit code.
+
+    Args:
+        command: the command.
+        arguments: its arguments.
+        failure: the one exit code for all failures; None for the code of each error.
+
+    Returns:
+        The exit code: the command's own result when that is a number.
+    """
+    code, failed = _run(command, list(arguments))
+    return failure if failed and failure is not None else code
+
+
+def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
+    """The exit code, and whether something went wrong."""
+    own = given[: given.index("--")] if "--" in given else given
+    debug = "--debug" in own
+    try:
+        result = command.main(given, prog_name=command.name, standalone_mode=False)
+        flush_stdout()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code, False
+    except click.ClickException as error:
+        _say_usage(error)
+        return EXIT_CODES[UsageError], True
+    except (click.Abort, KeyboardInterrupt):
+        say("error: interrupted")
+        return INTERRUPTED, True
+    except (ResolverError, ToldError) as raised:
+        cause = raised.error if isinstance(raised, ToldError) else raised
+        if cause is raised:
+            _say_error(cause)
+        if debug:
+            _say_frames(cause)
+        return exit_code(cause), True
+    except OutputError as error:
+        return _say_lost(error), True
+    except Exception as error:  # noqa: BLE001 - the outermost layer
+        return _say_internal(error, debug=debug), True
+    return (result if isinstance(result, int) else 0), False
+
+
+def _say_lost(error: OutputError) -> int:
+    say(f"error: {error}")
+    forget_stdout()
+    return INTERNAL_ERROR
+
+
+def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
+    """Whether an error was raised in a package's own code, or by what that called in the interpreter."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith(f"{package.__name__}.")
+
+
+def _say_internal(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, OSError) and _is_raised_by(click, error):
+        return _say_lost(lost(error))  # it writes pages of help, and reads or writes nothing else
+    # Never the message: it is not ours, so it may hold anything.
+    say(f"error: internal error: {type(error).__name__}")
+    say("  hint: run again with --debug to see where, and report it")
+    if debug:
+        _say_frames(error)
+    return INTERNAL_ERROR
+
+
+def _say_error(error: ResolverError) -> None:
+    if isinstance(error, BlueprintError):
+        say_problems(error.problems)
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+def _say_usage(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # A page of ours, with line breaks that are meant: nothing in it comes from the command line.
+        click.echo(error.message, err=True)
+        return
+    message = _usage_message(error)
+    say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        say(f"  hint: `{context.command_path} --help` shows what it takes")
+
+
+def _usage_message(error: click.ClickException) -> str:
+    """What is wrong with a command line, without repeating it: people type values in wrong places."""
+    match error:
+        case click.BadParameter(param=click.Parameter() as parameter) if not isinstance(
+            error, click.MissingParameter
+        ):
+            choices = ", ".join(map(str, getattr(parameter.type, "choices", ())))
+            name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
+            return f"invalid value for {name}" + (f", choose from {choices}" if choices else "")
+        case click.NoSuchOption(possibilities=possible):
+            return "no such option" + (f", did you mean {', '.join(sorted(possible))}" if possible else "")
+        case click.MissingParameter(param=click.Parameter(type=click.Choice() as choice) as parameter):
+            name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
+            return f"missing {name}, choose from {', '.join(map(str, choice.choices))}"
+    message = error.format_message()
+    return "too many arguments were given" if "extra argument" in message else message
+
+
+def _say_frames(error: BaseException) -> None:
+    """Where an error came from: places only, never messages or variables."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        say(f"  at {frame.filename}:{frame.lineno} in {frame.name}")
+    say(f"  {type(error).__name__}")

@@ -1,0 +1,96 @@
+"""The console scripts. They harden the process first, and import what a command needs only when it runs."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from resolver.cli.context import App
+from resolver.cli.exit_codes import EXEC_FAILURE, run
+from resolver.cli.output import say
+from resolver.cli.streams import fill_missing
+from resolver.delivery.hardening import harden
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LEAVE_DUMPABLE = "RESOLVER_TEST_LEAVE_DUMPABLE"
+"""For tests that trace the process: leaves it dumpable."""
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
+    "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
+    "init": ("resolver.cli.init:init", "Make a store on this machine."),
+    "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
+    "login": ("resolver.cli.login:login", "Use a server from now on."),
+    "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
+    "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
+    "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),
+    "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
+    "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
+    "users": ("resolver.cli.users:users", "Manage users."),
+    "whoami": ("resolver.cli.whoami:whoami", "Show who you are and what you may do."),
+}
+"""Each command's place and one-line help, so that --help imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    name="resolver",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`resolve` resolves a blueprint into a pipe; see `resolve --help`.",
+)
+@click.version_option(package_name="blueprint-resolver", message="%(prog)s %(version)s")
+def resolver_group() -> None:
+    """Keep secrets per tenant, and put them into blueprints in memory."""
+
+
+def _start(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
+    # One command builds one document, whose size is limited, and ends: collecting cycles only costs time.
+    gc.disable()
+    fill_missing()
+    lacks = harden(leave_dumpable=LEAVE_DUMPABLE in os.environ)
+    if LEAVE_DUMPABLE in os.environ:
+        say(f"warning: {LEAVE_DUMPABLE} is set, so other processes of this user can read values from memory")
+    for lack in lacks:
+        say(f"warning: {lack}")
+    command.context_settings["obj"] = App(lacks=lacks, arguments=arguments)
+    return run(command, arguments, failure)
+
+
+def resolver() -> None:
+    """The `resolver` command."""
+    arguments = sys.argv[1:]
+    sys.exit(_start(resolver_group, arguments, EXEC_FAILURE if arguments[:1] == ["exec"] else None))
+
+
+def resolve() -> None:
+    """The `resolve` command."""
+    from resolver.cli.resolve import resolve_command  # noqa: PLC0415
+
+    sys.exit(_start(resolve_command, sys.argv[1:]))

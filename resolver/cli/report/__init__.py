@@ -1,0 +1,1 @@
+"""Reports of problems: text, JSON, SARIF and CI annotations."""

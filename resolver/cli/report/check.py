@@ -1,0 +1,163 @@
+"""The report of `resolve --check`: each call with what it would use, what is missing, what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from resolver.cli.output import count, pad, printable, put, put_table, width
+from resolver.cli.report.report import Form, cut_short, place_of, problem_lines
+from resolver.core.location import format_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolver.cli.report.report import Report
+    from resolver.resolution.check import Check, CheckedCall
+
+NO_CALLS: dict[str, Any] = {"calls": [], "imports": [], "inputs": [], "kept": 0}
+"""What the JSON report has besides the problems, when a check ends before it knows any call."""
+
+DEPENDS = "(depends on a value)"
+
+SHORTEST_PATH = 16
+"""Fewest columns of a terminal that a path is shown in."""
+
+
+def put_check(check: Check, report: Report, *, offline: bool) -> None:
+    """Report what a check found.
+
+    Args:
+        check: what it found.
+        report: takes it, in the form that the reader asked for; text is written at once.
+        offline: whether no store was asked.
+    """
+    if report.form is Form.TEXT:
+        _put_text(check, offline=offline)
+    report.add(() if report.form is Form.TEXT else check.problems)
+    report.extra = {
+        "calls": [_call_as_json(call) for call in check.calls],
+        "imports": [{"source": source, "import": name} for source, name in check.imports],
+        "inputs": [{"source": source, "input": name} for source, name in check.inputs],
+        "kept": check.kept,
+    }
+    for note in check.notes:
+        report.note(note)
+    for source, name in check.inputs:
+        report.note(f"{source}: input {name!r} has no value yet")
+    if check.kept:
+        report.note(f"{count(check.kept, 'call')} would be kept for the orchestrator")
+
+
+def _call_as_json(call: CheckedCall) -> dict[str, Any]:
+    at, secret = call.site.position, call.secret
+    return {
+        "source": call.site.source,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "path": list(call.site.path),
+        "key": call.key or None,
+        "steps": call.steps,
+        "depends_on_value": call.depends,
+        "kept": call.kept,
+        "exists": call.exists,
+        "usable": call.usable,
+        "version": secret.version if secret else None,
+        "hidden": secret.hidden if secret else None,
+        "expires_at": secret.expires_at if secret else None,
+        "expired": call.expired,
+        "rotate_at": secret.rotate_at if secret else None,
+        "due": call.due,
+        "reasons": [str(problem.reason) for problem in call.problems],
+    }
+
+
+def _put_text(check: Check, *, offline: bool) -> None:
+    if check.calls:
+        _put_calls(check.calls, offline=offline)
+    shown, others = cut_short(check.problems)
+    for problem in shown:
+        for line in problem_lines(problem):
+            put(line)
+    if others:
+        put(f"note: {others}")
+    put(_summary(check, offline=offline))
+
+
+def _summary(check: Check, *, offline: bool) -> str:
+    calls, bad = len(check.calls), len(check.problems)
+    asked = "no store was asked" if offline else "nothing was decrypted"
+    if bad:
+        return f"{count(bad, 'problem')} found in {count(calls, 'call')}; {asked}"
+    return (
+        f"{count(calls, 'call')}; {asked}" if offline else f"{count(calls, 'call')} can be resolved; {asked}"
+    )
+
+
+def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
+    """One line for each call. For a person's eyes, files become headings, and long words are cut to fit."""
+    headers = ["KEY", "STEPS", *([] if offline else ["VERSION", "HIDDEN"]), "STATE", "PATH"]
+    rows = [_row(call, offline=offline) for call in calls]
+    if not sys.stdout.isatty():
+        put_table(
+            ["CALL", *headers], [[place_of(call.site), *row] for call, row in zip(calls, rows, strict=True)]
+        )
+        return
+    columns = shutil.get_terminal_size().columns
+    lines = [place_of(call.site).removeprefix(f"{call.site.source}:") for call in calls]
+    table = [["  LINE", *headers]]
+    for line, (key, steps, *others) in zip(lines, rows, strict=True):
+        table.append([f"  {line}", cut(key, columns // 3), cut(steps, columns // 8), *others])
+    widths = [max(map(width, column)) for column in zip(*table, strict=True)]
+    widths[-1] = min(widths[-1], columns - sum(widths[:-1]) - 2 * len(widths[1:]))
+    if widths[-1] < SHORTEST_PATH:
+        # No path is easier to read than wrapped lines: each problem below the table has its own.
+        widths.pop()
+    header, *printed = [
+        "  ".join([pad(cut(cell, most), most) for cell, most in zip(row, widths, strict=False)]).rstrip()
+        for row in table
+    ]
+    put(header)
+    source = ""
+    for call, line in zip(calls, printed, strict=True):
+        if call.site.source != source:
+            source = call.site.source
+            put(source)
+        put(line)
+
+
+def _row(call: CheckedCall, *, offline: bool) -> list[str]:
+    """What the table says of a call, but for its place."""
+    key = call.key or (DEPENDS if call.depends else "-")
+    secret = call.secret
+    stored = [str(secret.version), "yes" if secret.hidden else "no"] if secret else ["-", "-"]
+    cells = [key, call.steps or "-", *([] if offline else stored), _state(call), format_path(call.site.path)]
+    return [printable(cell) for cell in cells]
+
+
+def _state(call: CheckedCall) -> str:
+    if call.problems:
+        return ", ".join(dict.fromkeys(str(problem.reason) for problem in call.problems))
+    if call.kept:
+        return "kept"
+    if not call.usable:
+        return "-"
+    times = [word for word, is_so in (("expired", call.expired), ("due", call.due)) if is_so]
+    return ", ".join(times) or "ok"
+
+
+def cut(text: str, columns: int) -> str:
+    """A text of at most so many columns; what is left out is left out in the middle."""
+    if width(text) <= columns:
+        return text
+    end = (columns - 1) * 2 // 3
+    return f"{_first(text, columns - 1 - end)}…{_first(text[::-1], end)[::-1]}"
+
+
+def _first(text: str, columns: int) -> str:
+    """As much of the beginning of a text as so many columns hold."""
+    taken = text[:columns]
+    while width(taken) > columns:
+        taken = taken[:-1]
+    return taken

@@ -1,0 +1,112 @@
+"""What each reason code means and what helps, for reports that explain their codes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from resolver.dsl.problems import Reason
+
+
+class Help(NamedTuple):
+    """The explanation of a reason.
+
+    Args:
+        means: what is wrong, in a few words.
+        remedy: what to do about it, in a sentence.
+    """
+
+    means: str
+    remedy: str
+
+
+HELP: dict[Reason, Help] = {
+    Reason.NOT_UTF8: Help("the text is not UTF-8", "Save the file as UTF-8."),
+    Reason.SYNTAX: Help("the text is not valid YAML", "Correct the text at the place shown."),
+    Reason.EMPTY: Help(
+        "there is no document in the text",
+        "If the text came through a pipe, look at the command before it.",
+    ),
+    Reason.DUPLICATE_KEY: Help(
+        "a key stands twice in one mapping, or two keys become one in JSON",
+        "Remove or rename one of the two.",
+    ),
+    Reason.BAD_MAPPING_KEY: Help(
+        "a list, a mapping or a call is used as a mapping key", "Use a text or a number as the key."
+    ),
+    Reason.BAD_SCALAR: Help("a value is not what its form or tag says", "Correct the value, or quote it."),
+    Reason.RECURSIVE_ALIAS: Help(
+        "an alias stands inside what it stands for", "Write out what the alias was meant to repeat."
+    ),
+    Reason.TOO_LARGE: Help(
+        "the text, or what is placed in it, is over the limit on size", "Split the blueprint into several."
+    ),
+    Reason.TOO_DEEP: Help("the text is over the limit on nesting", "Nest less deeply."),
+    Reason.TOO_MANY_NODES: Help(
+        "the text is over the limit on nodes, aliases expanded", "Use fewer aliases of large parts."
+    ),
+    Reason.CUSTOM_TAG: Help(
+        "a node with a custom tag can't be written as JSON, and calls in it are not resolved",
+        "Ask for YAML, or remove the tag.",
+    ),
+    Reason.SCHEMA: Help(
+        "the blueprint breaks the schema of the DSL",
+        "schemas/blueprint.schema.json says what may stand at the place shown.",
+    ),
+    Reason.IMPORT_REFUSED: Help(
+        "an import leads out of the blueprint's folder, or can't be read",
+        "Keep imported files inside the folder and name them by relative paths.",
+    ),
+    Reason.IMPORT_HOLDS_CALLS: Help(
+        "an imported file holds calls, which would not be resolved",
+        "Give --merge-imports, or move what holds the calls into the blueprint.",
+    ),
+    Reason.NOT_A_CALL: Help(
+        "get_secret stands beside another key, so it is not a call", "Give the call a mapping of its own."
+    ),
+    Reason.BAD_ARGUMENT: Help(
+        "a function's argument has the wrong form", "Compare the argument with what the message asks for."
+    ),
+    Reason.BAD_INPUT: Help(
+        "an input has no value, is not declared, or is malformed",
+        "Give the input with --inputs, or declare it with a default.",
+    ),
+    Reason.BAD_CONTEXT: Help(
+        "the context file is not valid YAML, or breaks its schema",
+        "schemas/context.schema.json says what the file may have.",
+    ),
+    Reason.NOT_KNOWN_YET: Help(
+        "the argument needs what is known at run time only",
+        "--context supplies it; --partial keeps such calls for the orchestrator.",
+    ),
+    Reason.EXPIRED: Help(
+        "the secret has expired, and this store refuses those",
+        "Give it a new value and a new time: `resolver secrets update KEY --expires TIME`.",
+    ),
+    Reason.NOT_PERMITTED: Help(
+        "the user or the token may not use this secret, or none in this tenant",
+        "`resolver whoami` shows what they may do; a manager of the tenant can give a role.",
+    ),
+    Reason.NOT_FOUND: Help(
+        "there is no secret with this key that the user may know of",
+        "Correct the key, or create the secret with `resolver secrets create`.",
+    ),
+    Reason.UNAVAILABLE: Help(
+        "the database or a key can't be reached", "Check the settings, and try again when it is back."
+    ),
+    Reason.UNREADABLE: Help(
+        "the stored value does not decrypt, or can't be written into the text",
+        "Store the value again with `resolver secrets update`.",
+    ),
+    Reason.NOT_JSON: Help(
+        "steps were given, and the secret's value is not JSON",
+        "Leave out the steps, or store a JSON document under the key.",
+    ),
+    Reason.NO_SUCH_STEP: Help(
+        "a step leads nowhere in the value", "Compare the steps with the document that is stored."
+    ),
+    Reason.VALUE_HOLDS_CALL: Help(
+        "a part of the value would put a function call into the blueprint",
+        "A secret's content is data: rename the key in the stored document.",
+    ),
+}
+"""The explanation of each reason."""

@@ -1,0 +1,279 @@
+"""Commands that move secrets between stores."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from resolver.cli.context import App, common_options, format_option, pass_app, tenant_option
+from resolver.cli.output import count, put, put_json, say
+from resolver.cli.secrets.options import read_file, visibility_choice
+from resolver.cli.streams import write_bytes
+from resolver.core.query import Field, Listing
+from resolver.errors import InvalidRequestError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.core.transfer import Export, Imported, Incoming
+
+SHORTEST_PASSPHRASE = 8
+"""Fewest characters of a passphrase (Cloudify's rule)."""
+
+MAX_FILE = 1024 * 1024 * 1024
+"""Largest file that is read, in bytes."""
+
+_ASK_HINT = "give --passphrase-file FILE, or run it on a terminal to be asked"
+
+_SOME_WRONG = 3
+_SOME_TAKEN = 8
+
+_PASSPHRASE_FILE = click.option(
+    "--passphrase-file",
+    metavar="FILE|-",
+    help="The passphrase; - is stdin. Without it, asks on a terminal.",
+)
+
+
+def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
+    """The passphrase from a file, stdin, or a prompt; None when there is nobody to ask."""
+    if name is None:
+        if not sys.stdin.isatty():
+            return None
+        text = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
+    else:
+        try:
+            text = read_file(name, 64 * 1024).decode()
+        except UnicodeDecodeError:
+            raise UsageError("the passphrase is not UTF-8 text") from None
+        text = text.removesuffix("\n").removesuffix("\r")
+    if len(text) < SHORTEST_PASSPHRASE:
+        raise UsageError(f"the passphrase is too short: it needs {SHORTEST_PASSPHRASE} characters at least")
+    return text
+
+
+@click.command(name="export")
+@_PASSPHRASE_FILE
+@click.option(
+    "-o", "--output-path", "output", default="-", metavar="FILE|-", help="Where to; - is stdout, the default."
+)
+@click.option("--cloudify", is_flag=True, help="Write for `cfy secrets import`: no schemas, no versions.")
+@click.option("--non-encrypted", is_flag=True, help="With --cloudify: write plain values.")
+@click.option("--include-metadata", is_flag=True, help="With --cloudify: owners and times, too.")
+@click.option("-a", "--all-tenants", is_flag=True, help="Those of all tenants in which you may export.")
+@click.option("--filter-by", "search", default="", metavar="TEXT", help="Only keys with this text in them.")
+@click.option("-l", "--visibility", type=visibility_choice, help="Only those with this visibility.")
+@click.option(
+    "--allow-plaintext-file",
+    is_flag=True,
+    help="Write plain values even to a regular file.",
+)
+@click.option("--allow-log", is_flag=True, help="Write plain values even though stdout is a log.")
+@tenant_option
+@common_options
+@pass_app
+def export(  # noqa: PLR0913 - one for each option
+    app: App,
+    *,
+    passphrase_file: str | None,
+    output: str,
+    cloudify: bool,
+    non_encrypted: bool,
+    include_metadata: bool,
+    all_tenants: bool,
+    search: str,
+    visibility: str | None,
+    allow_plaintext_file: bool,
+    allow_log: bool,
+    tenant: str | None,
+) -> None:
+    """Write secrets to a file, sealed with a passphrase.
+
+    Hidden ones whose values you may not see are left out, and counted.
+    """
+    if (non_encrypted or include_metadata) and not cloudify:
+        raise UsageError(f"--{'non-encrypted' if non_encrypted else 'include-metadata'} goes with --cloudify")
+    if non_encrypted and passphrase_file is not None:
+        raise UsageError("--non-encrypted and --passphrase-file were given", hint="give one of them")
+    if non_encrypted:
+        _judge(output, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    where = tenant or "" if all_tenants else app.settings.tenant(tenant)
+    passphrase = None if non_encrypted else _read_passphrase(passphrase_file, twice=True)
+    if passphrase is None and not non_encrypted:
+        raise UsageError("no passphrase was given", hint=_ASK_HINT)
+    equal = {} if visibility is None else {Field.VISIBILITY: [visibility]}
+    found = app.service.moving.export(
+        app.caller,
+        where,
+        Listing(search, size=None, equal=equal),
+        all_tenants=all_tenants,
+        all_versions=not cloudify,
+    )
+    _write(output, _encode(found, passphrase, cloudify=cloudify, metadata=include_metadata))
+    say(f"{count(len(found.secrets), 'secret')} exported")
+    if found.left_out:
+        say(f"note: {count(found.left_out, 'hidden secret')} left out, whose values you may not see")
+    if found.elsewhere:
+        say(f"note: {count(found.elsewhere, 'secret')} left out, whose values are kept with providers")
+    if lost := sum(one.secret.schema is not None for one in found.secrets) if cloudify else 0:
+        say(f"note: the schemas of {count(lost, 'secret')} do not fit into Cloudify's format")
+
+
+def _encode(found: Export, passphrase: str | None, *, cloudify: bool, metadata: bool) -> bytes:
+    from resolver.transfer import cloudify as theirs  # noqa: PLC0415 - cryptography is slow to load
+    from resolver.transfer import sealed  # noqa: PLC0415
+
+    if cloudify:
+        data: Any = theirs.write(found.secrets, passphrase, metadata=metadata)
+        return json.dumps(data, indent=1).encode() + b"\n"
+    return json.dumps(sealed.write(found.secrets, passphrase or ""), indent=1).encode() + b"\n"
+
+
+def _judge(output: str, *, allow_plaintext_file: bool, allow_log: bool) -> None:
+    """Refuse to write plain values where they would stay, before any is decrypted."""
+    from resolver.delivery.stdout_policy import judge  # noqa: PLC0415
+    from resolver.errors import SinkRefusedError  # noqa: PLC0415
+
+    if output == "-":
+        judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+        return
+    try:
+        is_pipe = stat.S_ISFIFO(Path(output).stat().st_mode)
+    except OSError:
+        is_pipe = False
+    if not is_pipe and not allow_plaintext_file:
+        raise SinkRefusedError(
+            "the values would lie in a regular file, readable by whoever gets it",
+            hint="leave out --non-encrypted; --allow-plaintext-file writes them to disk all the same",
+        )
+
+
+def _write(output: str, data: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all; or stdout, or a pipe."""
+    if output == "-":
+        write_bytes(data)
+        return
+    path = Path(output)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+        raise UsageError(f"the file {output!r} can't be written: {cause}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@click.command(name="import")
+@click.option(
+    "-i", "--input-path", "source", required=True, metavar="FILE|-", help="The file to read; - is stdin."
+)
+@_PASSPHRASE_FILE
+@click.option(
+    "-m",
+    "--tenant-map",
+    "tenant_map",
+    metavar="FILE",
+    help='JSON file {"tenant in the file": "tenant here"}; others keep their names.',
+)
+@click.option("--override-collisions", is_flag=True, help="Give secrets that are there the imported values.")
+@click.option("--non-encrypted", is_flag=True, help="The values are plain: ask for no passphrase.")
+@format_option
+@tenant_option
+@common_options
+@pass_app
+def import_(
+    app: App,
+    *,
+    source: str,
+    passphrase_file: str | None,
+    tenant_map: str | None,
+    override_collisions: bool,
+    non_encrypted: bool,
+    output_format: str,
+    tenant: str | None,
+) -> int:
+    """Read secrets from an export of resolver or cfy.
+
+    Good entries are stored although others are not. Exits with 3 when an entry was wrong, else with 8 when a
+    key was taken and not overridden.
+    """
+    if source == passphrase_file == "-":
+        raise UsageError("stdin ('-') can be named only once")
+    where = app.settings.tenant(tenant)
+    targets = _read_tenant_map(tenant_map)
+    entries = _read_entries(source, passphrase_file, ask=not non_encrypted)
+    done = app.service.moving.import_(
+        app.caller, where, entries, tenant_map=targets, override=override_collisions
+    )
+    if output_format == "json":
+        put_json(
+            {
+                "imported": done.stored,
+                "colliding_secrets": done.colliding,
+                "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
+            }
+        )
+    else:
+        _put_imported(done, overridden=override_collisions)
+    if done.errors:
+        return _SOME_WRONG
+    return _SOME_TAKEN if done.colliding and not override_collisions else 0
+
+
+def _put_imported(done: Imported, *, overridden: bool) -> None:
+    put(f"{count(done.stored, 'secret')} imported")
+    for name, keys in done.colliding.items():
+        what = "there already" if overridden else "there already, left as they are"
+        say(f"note: tenant {name!r}: {what}: {', '.join(keys)}")
+    for position, problems in done.errors.items():
+        for field, problem in problems.items():
+            text = ", ".join(problem) if isinstance(problem, list) else problem
+            say(f"error: entry {position}: {field}: {text}")
+
+
+def _read_tenant_map(name: str | None) -> Mapping[str, str]:
+    if name is None:
+        return {}
+    try:
+        data = json.loads(read_file(name, 1024 * 1024))
+    except (ValueError, RecursionError):
+        raise UsageError(f"the tenant map {name!r} is not JSON") from None
+    if not isinstance(data, dict) or not all(isinstance(target, str) for target in data.values()):
+        raise UsageError(f"the tenant map {name!r} must be a JSON object with names of tenants")
+    return data
+
+
+def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> list[Incoming]:
+    from resolver.transfer import cloudify, sealed  # noqa: PLC0415 - cryptography is slow to load
+
+    data = cloudify.parse(read_file(source, MAX_FILE))
+    if sealed.is_sealed(data):
+        passphrase = _read_passphrase(passphrase_file, twice=False)
+        if passphrase is None:
+            raise UsageError("the file is sealed, and no passphrase was given", hint=_ASK_HINT)
+        return list(sealed.read(data, passphrase))
+    if not isinstance(data, list):
+        raise InvalidRequestError(
+            "the file is no export of secrets", hint="it must be from `resolver` or `cfy secrets export`"
+        )
+    needed = ask and cloudify.is_any_encrypted(data)
+    given = needed or passphrase_file is not None
+    passphrase = _read_passphrase(passphrase_file, twice=False) if given else None
+    if needed and passphrase is None:
+        raise UsageError("the values are encrypted, and no passphrase was given", hint=_ASK_HINT)
+    return list(cloudify.read(data, passphrase))

@@ -1,0 +1,245 @@
+"""Commands that change secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.context import App, common_options, confirm_deletion, pass_app, tenant_option
+from resolver.cli.output import put
+from resolver.cli.secrets.options import (
+    if_version_option,
+    key_argument,
+    provider_options,
+    read_days,
+    read_expiry,
+    read_file,
+    read_mapping,
+    read_new_times,
+    read_value,
+    time_options,
+    value_options,
+    visibility_choice,
+)
+from resolver.core.model import Visibility, check_key
+from resolver.errors import UsageError
+
+if TYPE_CHECKING:
+    from resolver.core.model import Secret
+
+_MAX_SCHEMA_FILE = 1024 * 1024
+
+
+@click.command
+@key_argument
+@value_options
+@click.option("-u", "--update-if-exists", is_flag=True, help="Give an existing secret this value.")
+@click.option(
+    "-l",
+    "--visibility",
+    type=visibility_choice,
+    default=Visibility.TENANT.value,
+    show_default=True,
+    help="Who knows of it.",
+)
+@click.option("--hidden-value", is_flag=True, help="Others may use the value in blueprints, but not see it.")
+@click.option(
+    "--schema",
+    metavar="JSON|@FILE",
+    help="A JSON Schema that this value and later ones must keep to; the value is JSON then.",
+)
+@click.option("--dict", "is_dict", is_flag=True, help='The same as --schema \'{"type": "object"}\'.')
+@click.option("--list", "is_list", is_flag=True, help='The same as --schema \'{"type": "array"}\'.')
+@provider_options
+@time_options
+@tenant_option
+@common_options
+@pass_app
+def create(  # noqa: PLR0913 - one for each option
+    app: App,
+    *,
+    key: str,
+    value: str | None,
+    value_file: str | None,
+    update_if_exists: bool,
+    visibility: str,
+    hidden_value: bool,
+    schema: str | None,
+    is_dict: bool,
+    is_list: bool,
+    provider: str | None,
+    provider_options: str | None,
+    expires: str | None,
+    rotate_after: str | None,
+    tenant: str | None,
+) -> None:
+    """Create a secret. Without -s, -f or -p, asks for the value, or reads stdin."""
+    check_key(key)
+    schema = _read_schema(schema, is_dict=is_dict, is_list=is_list)
+    expires_at, days = read_expiry(expires), read_days(rotate_after)
+    wants_value = provider is None or value is not None or value_file is not None
+    secret = app.service.secrets.create(
+        app.caller,
+        app.settings.tenant(tenant),
+        key,
+        read_value(value, value_file) if wants_value else "",
+        visibility=Visibility(visibility),
+        hidden=hidden_value,
+        schema=schema,
+        expires_at=expires_at,
+        rotate_after=days,
+        update_if_exists=update_if_exists,
+        provider=provider,
+        provider_options=read_mapping(provider_options, "provider options"),
+    )
+    if secret.version == 1:
+        put(f"Secret `{key}` created")
+    else:
+        _put_updated(secret)
+
+
+def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | None:
+    if sum((text is not None, is_dict, is_list)) > 1:
+        raise UsageError("more than one schema was given", hint="give one of --schema, --dict and --list")
+    if is_dict:
+        return '{"type": "object"}'
+    if is_list:
+        return '{"type": "array"}'
+    if text is None or not text.startswith("@"):
+        return text
+    try:
+        return read_file(str(Path(text[1:])), _MAX_SCHEMA_FILE).decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"the file {text[1:]!r} is not UTF-8 text") from None
+
+
+@click.command
+@key_argument
+@value_options
+@click.option("-l", "--visibility", type=visibility_choice, help="Widen who knows of it.")
+@click.option(
+    "--hidden-value/--not-hidden-value", "hidden", default=None, help="Hide the value, or stop hiding."
+)
+@provider_options
+@time_options
+@if_version_option
+@tenant_option
+@common_options
+@pass_app
+def update(  # noqa: PLR0913 - one for each option
+    app: App,
+    *,
+    key: str,
+    value: str | None,
+    value_file: str | None,
+    visibility: str | None,
+    hidden: bool | None,
+    provider: str | None,
+    provider_options: str | None,
+    expires: str | None,
+    rotate_after: str | None,
+    if_version: int | None,
+    tenant: str | None,
+) -> None:
+    """Change a secret's value, visibility, times or provider.
+
+    With none of these options, asks for a value or reads stdin. --expires never and --rotate-after never take
+    a time away.
+    """
+    others = (visibility, hidden, expires, rotate_after, provider, provider_options)
+    wants_value = value is not None or value_file is not None or all(one is None for one in others)
+    expires_at, days = read_new_times(expires, rotate_after)
+    secret = app.service.secrets.update(
+        app.caller,
+        app.settings.tenant(tenant),
+        key,
+        value=read_value(value, value_file) if wants_value else None,
+        visibility=None if visibility is None else Visibility(visibility),
+        hidden=hidden,
+        expires_at=expires_at,
+        rotate_after=days,
+        if_version=if_version,
+        provider=provider,
+        provider_options=read_mapping(provider_options, "provider options"),
+    )
+    _put_updated(secret)
+
+
+def _put_updated(secret: Secret) -> None:
+    put(f"Secret `{secret.key}` updated, version {secret.version}")
+
+
+@click.command
+@key_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@if_version_option
+@tenant_option
+@common_options
+@pass_app
+def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str | None) -> None:
+    """Delete a secret with all its versions.
+
+    Asks on a terminal. Without one, --yes is needed.
+    """
+    confirm_deletion(f"Delete secret {key!r} with all its versions?", yes=yes)
+    app.service.secrets.delete(app.caller, app.settings.tenant(tenant), key, if_version=if_version)
+    put(f"Secret `{key}` deleted")
+
+
+@click.command(name="set-visibility")
+@key_argument
+@click.option(
+    "-l",
+    "--visibility",
+    type=click.Choice([Visibility.TENANT.value, Visibility.GLOBAL.value]),
+    required=True,
+    help="Who is to know of it; never fewer than now.",
+)
+@tenant_option
+@common_options
+@pass_app
+def set_visibility(app: App, *, key: str, visibility: str, tenant: str | None) -> None:
+    """Widen who knows of a secret."""
+    app.service.secrets.update(
+        app.caller, app.settings.tenant(tenant), key, visibility=Visibility(visibility)
+    )
+    put(f"Secret `{key}` was set to {visibility}")
+
+
+@click.command(name="set-owner")
+@key_argument
+@click.option("-s", "--username", required=True, metavar="NAME", help="The user it is to belong to.")
+@tenant_option
+@common_options
+@pass_app
+def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
+    """Give a secret to another user; for sys_admins.
+
+    The owner sees it when it is private, and its value when that is hidden.
+    """
+    secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, owner=username)
+    put(f"Secret `{key}` is now owned by user `{secret.owner}`")
+
+
+@click.command
+@key_argument
+@click.option(
+    "--to",
+    "version",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="The version to go back to, as `history` shows it.",
+)
+@if_version_option
+@tenant_option
+@common_options
+@pass_app
+def rollback(app: App, *, key: str, version: int, if_version: int | None, tenant: str | None) -> None:
+    """Give a secret an earlier value, as a new version."""
+    secret = app.service.secrets.rollback(
+        app.caller, app.settings.tenant(tenant), key, version, if_version=if_version
+    )
+    put(f"Secret `{key}` has the value of version {version} again, as version {secret.version}")

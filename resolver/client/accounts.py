@@ -1,0 +1,188 @@
+"""Tenants, users and tokens that are on a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resolver.client.auth import whoami
+from resolver.client.names import step
+from resolver.client.session import Remote
+from resolver.core.audit import cap
+from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
+from resolver.core.paging import WHOLE, Choice, Part, TenantField, TokenField, UserField
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.ports import Holding  # noqa: TC001 - as above
+from resolver.core.results import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
+from resolver.errors import InvalidRequestError, NotFoundError
+from resolver.protocol.codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from resolver.core.model import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The name of what was made."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """How many there are."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Holdings:
+    """What a user owned."""
+
+    holdings: Sequence[Holding]
+
+
+def _paging(choice: Choice[Any]) -> Mapping[str, str]:
+    """A part of a list, as its routes are asked for it.
+
+    Raises:
+        InvalidRequestError: it is searched for, or sorted.
+    """
+    if choice.search or choice.order:
+        raise InvalidRequestError("a server lists people, tenants and tokens in their own order, all of them")
+    return {"offset": str(choice.offset)} | ({} if choice.size is None else {"size": str(choice.size)})
+
+
+class RemoteTenants(Remote):
+    """The tenants and their members."""
+
+    def create(self, caller: Caller, name: str) -> Tenant:
+        """Make a tenant, with a data key of its own."""
+        check_key(name, "tenant name")
+        return Tenant("", self._server.ask(caller, _Made, "PUT", _tenant(name), {}).name)
+
+    def list(self, caller: Caller, choice: Choice[TenantField] = WHOLE) -> Part[TenantInfo]:
+        """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
+        return self._server.ask(caller, Part[TenantInfo], "GET", "/tenants", query=_paging(choice))
+
+    def get(self, caller: Caller, name: str) -> TenantInfo:
+        """One tenant."""
+        return self._server.ask(caller, TenantInfo, "GET", _tenant(name))
+
+    def delete(self, caller: Caller, name: str, *, purge: bool = False) -> DeletedTenant:
+        """Delete a tenant, and destroy its data keys. Its audit trail stays."""
+        query = {"purge": "true"} if purge else None
+        return self._server.ask(caller, DeletedTenant, "DELETE", _tenant(name), query=query)
+
+    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
+        """Make a user a member of a tenant, or change the role there."""
+        self._server.do(caller, "PUT", _member(tenant, username), {"role": role.value})
+
+    def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
+        """End a user's membership in a tenant."""
+        self._server.do(caller, "DELETE", _member(tenant, username))
+
+
+class RemoteUsers(Remote):
+    """The users."""
+
+    def whoami(self, caller: Caller) -> Identity:
+        """Who the caller is, and what may be done where."""
+        return whoami(self._server, caller)
+
+    def create(
+        self, caller: Caller, name: str, password: str | None, system_role: SystemRole = SystemRole.DEFAULT
+    ) -> User:
+        """Make a user; one without a password can only use tokens."""
+        check_key(name, "user name")
+        body = {"password": password, "system_role": system_role.value}
+        return self._server.ask(caller, User, "PUT", _user(name), body)
+
+    def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
+        """A part of all users, by name."""
+        return self._server.ask(caller, Part[UserInfo], "GET", "/users", query=_paging(choice))
+
+    def get(self, caller: Caller, username: str = "") -> UserInfo:
+        """One user: oneself, when no other is named."""
+        return self._server.ask(caller, UserInfo, "GET", _user(username) if username else "/user")
+
+    def set_role(self, caller: Caller, username: str, role: SystemRole) -> None:
+        """Give a user another system role."""
+        self._server.do(caller, "PATCH", _user(username), {"system_role": role.value})
+
+    def set_active(self, caller: Caller, username: str, *, active: bool) -> None:
+        """Let a user in again, or not any more."""
+        self._server.do(caller, "PATCH", _user(username), {"active": active})
+
+    def unlock(self, caller: Caller, username: str) -> None:
+        """Forget the wrong passwords that were given for a user."""
+        self._server.do(caller, "POST", f"{_user(username)}/unlock", {})
+
+    def set_password(
+        self, caller: Caller, username: str, password: str, *, revoke_tokens: bool = False
+    ) -> int:
+        """Give a user a new password; how many access tokens were revoked, or else are still there."""
+        body = {"password": password, "revoke_tokens": revoke_tokens}
+        return self._server.ask(caller, _Number, "POST", f"{_user(username)}/password", body).number
+
+    def delete(
+        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+    ) -> Sequence[Holding]:
+        """Delete a user; what was given to the other user, or deleted."""
+        query = {"reassign_to": reassign_to} | ({"purge": "true"} if purge else {})
+        return self._server.ask(caller, _Holdings, "DELETE", _user(username), query=query).holdings
+
+
+class RemoteTokens(Remote):
+    """The access tokens."""
+
+    def create(
+        self,
+        caller: Caller,
+        username: str = "",
+        *,
+        description: str = "",
+        expires_at: str | None = None,
+        narrowing: Narrowing = UNNARROWED,
+    ) -> MadeToken:
+        """Make an access token, shown this once."""
+        body = {
+            "username": username,
+            "description": description,
+            "expires_at": expires_at,
+            **encode(narrowing),
+        }
+        return self._server.ask(caller, MadeToken, "POST", "/tokens", body)
+
+    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
+        """A part of the caller's own tokens; of everyone's for those who manage them."""
+        return self._server.ask(caller, Part[TokenInfo], "GET", "/tokens", query=_paging(choice))
+
+    def get(self, caller: Caller, token_id: str) -> TokenInfo:
+        """One token."""
+        return self._server.ask(caller, TokenInfo, "GET", _token(token_id))
+
+    def revoke(self, caller: Caller, token_id: str) -> None:
+        """Revoke a token, at once."""
+        self._server.do(caller, "DELETE", _token(token_id))
+
+
+def _tenant(name: str) -> str:
+    return f"/tenants/{step(name, f'tenant {name!r} does not exist')}"
+
+
+def _member(tenant: str, username: str) -> str:
+    return f"{_tenant(tenant)}/members/{step(username, f'user {username!r} does not exist')}"
+
+
+def _user(name: str) -> str:
+    return f"/users/{step(name, f'user {name!r} does not exist')}"
+
+
+def _token(public: str) -> str:
+    if not public.isascii() or not public.isalnum():
+        raise NotFoundError(f"token {cap(public)!r} does not exist")
+    return f"/tokens/{public}"

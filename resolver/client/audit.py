@@ -1,0 +1,151 @@
+"""The audit trail of a server, and what it tells of what is not used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resolver.client.session import Remote
+from resolver.core.audit import AuditHead, AuditRecord, canonical
+from resolver.core.audit_query import AuditQuery, Verification
+from resolver.core.results import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resolver.core.model import Caller
+
+EVERYTHING = AuditQuery()
+
+PART = 1000
+"""Most records that one answer lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """A part of a chain."""
+
+    records: Sequence[dict[str, Any]]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The end of a chain."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a check found."""
+
+    number: int
+    hash: str
+    broken: int | None
+    kept_differs: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A record in an export."""
+
+    number: int
+    hash: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first line of an export."""
+
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last line of an export."""
+
+    head: _Head
+
+
+class RemoteTrail(Remote):
+    """The audit trails of all tenants."""
+
+    def stream(
+        self, caller: Caller, tenant: str = "", query: AuditQuery = EVERYTHING
+    ) -> Iterator[AuditRecord]:
+        """The records that are asked for, one part after the other."""
+        asked = {
+            "tenant": tenant,
+            "since": query.since,
+            "until": query.until,
+            "by": query.caller,
+            "key": query.key,
+            "action": query.action,
+            "decision": query.decision,
+            "newest_first": "true" if query.newest_first else "false",
+        }
+        after, left = query.after, query.size
+        onwards = -1 if query.newest_first else 1
+        while left is None or left > 0:
+            size = PART if left is None else min(left, PART)
+            more = {"size": str(size)} | ({} if after is None else {"after": str(after)})
+            found = self._server.ask(caller, _Records, "GET", "/audit", query=asked | more)
+            for record in map(self._record, found.records):
+                if after is not None and (record.number - after) * onwards <= 0:
+                    raise self._server.nonsense()  # or it might never come to an end
+                after = record.number
+                yield record
+            if not found.more or not found.records:
+                return
+            left = None if left is None else left - len(found.records)
+
+    def _record(self, fields: dict[str, Any]) -> AuditRecord:
+        found = self._server.read(_Head, fields)
+        told = {name: value for name, value in fields.items() if name not in ("number", "hash")}
+        at, action = str(told.get("at", "")), str(told.get("action", ""))
+        return AuditRecord(found.number, at, action, canonical(told), found.hash)
+
+    def head(self, caller: Caller, tenant: str = "") -> AuditHead:
+        """The end of a trail, to be kept elsewhere."""
+        found = self._server.ask(caller, _Head, "GET", "/audit/head", query={"tenant": tenant})
+        return AuditHead("", found.number, found.hash)
+
+    def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
+        """Have the server check a trail, from its first record to its end, and against a kept head."""
+        query = {"tenant": tenant} | ({} if kept is None else {"head": f"{kept.number}:{kept.hash}"})
+        found = self._server.ask(caller, _Verified, "GET", "/audit/verify", query=query)
+        return Verification(AuditHead("", found.number, found.hash), found.broken, kept, found.kept_differs)
+
+    def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
+        """A whole trail with its head."""
+        lines = self._server.lines(caller, "/audit/export", {"tenant": tenant})
+        if len(lines) < len(("first", "last")):
+            raise self._server.nonsense()
+        chain = self._server.read(_First, lines[0]).chain
+        head = self._server.read(_Last, lines[-1]).head
+        records = [self._exported(self._server.read(_Line, line)) for line in lines[1:-1]]
+        return AuditHead(chain, head.number, head.hash), iter(records)
+
+    @staticmethod
+    def _exported(line: _Line) -> AuditRecord:
+        try:
+            fields = json.loads(line.body)
+        except ValueError:
+            fields = None
+        told = fields if isinstance(fields, dict) else {}
+        at, action = str(told.get("at", "")), str(told.get("action", ""))
+        return AuditRecord(line.number, at, action, line.body.encode("utf-8", "backslashreplace"), line.hash)
+
+
+class RemoteUsage(Remote):
+    """Compares what is permitted with what was done."""
+
+    def unused(self, caller: Caller, tenant: str, since: str = "") -> Usage:
+        """What was not used in a tenant since some time."""
+        query = {"tenant": tenant, "since": since}
+        return self._server.ask(caller, Usage, "GET", "/audit/unused", query=query)

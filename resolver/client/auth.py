@@ -1,0 +1,65 @@
+"""Identifying callers, and who they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.client.credentials import by_password, by_token
+from resolver.client.session import Remote
+from resolver.core.results import Identity
+
+if TYPE_CHECKING:
+    from resolver.client.session import Server
+    from resolver.core.model import Caller
+
+
+class RemoteGate(Remote):
+    """Identifies callers."""
+
+    def present_token(self, token: str) -> Caller:
+        """A caller with an access token, which the server judges with the first request.
+
+        Raises:
+            AuthenticationError: it is malformed.
+        """
+        return by_token(self._server.origin, token)
+
+    def confirm(self, caller: Caller) -> None:
+        """See that the server knows the caller, for a run that asks it nothing else.
+
+        Raises:
+            AuthenticationError: it does not.
+        """
+        whoami(self._server, caller)
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Identify a caller by an access token.
+
+        Raises:
+            AuthenticationError: it is not valid.
+        """
+        return self._identified(by_token(self._server.origin, token))
+
+    def authenticate_password(self, username: str, password: str) -> Caller:
+        """Identify a caller by user name and password.
+
+        Raises:
+            AuthenticationError: they are not valid.
+        """
+        return self._identified(by_password(self._server.origin, username, password))
+
+    def _identified(self, caller: Caller) -> Caller:
+        found = whoami(self._server, caller)
+        return replace(
+            caller,
+            username=found.username,
+            system_role=found.system_role,
+            token_id=found.token_id,
+            narrowing=found.narrowing,
+        )
+
+
+def whoami(server: Server, caller: Caller) -> Identity:
+    """Who a caller is, and what may be done where."""
+    return server.ask(caller, Identity, "GET", "/whoami")

@@ -1,0 +1,302 @@
+"""Requests to one server: what is sent with each, which are tried again, and what a bad answer means."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+from resolver.client.address import LOCALHOST, LOOPBACK
+from resolver.client.credentials import credentials_of
+from resolver.client.names import header
+from resolver.core.results import Refusal
+from resolver.errors import InvalidRequestError, ResolverError, UnavailableError, UsageError
+from resolver.http.transport import OversizeError, Request, UntrustedError, WireError, exchange, tls_context
+from resolver.protocol import OWN_ROUTES, TENANT_HEADER
+from resolver.protocol.codec import MalformedError, decode
+from resolver.protocol.errors import MAX_TEXT, Told, rebuild
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from ssl import SSLContext
+
+    from resolver.core.model import Caller
+    from resolver.http.transport import Answer
+    from resolver.http.url import Origin
+
+T = TypeVar("T")
+Query: TypeAlias = "Mapping[str, str | Sequence[str]]"
+
+PAUSES = (0.2, 0.8)
+"""Seconds to wait before each further attempt."""
+
+LAST_ATTEMPT = 10.0
+"""Seconds after which nothing is tried again."""
+
+LONGEST_WAIT = 3
+"""Seconds to wait at most when the server says that it was asked too often."""
+
+NO_CONTENT = 204
+TOO_MANY = 429
+
+_PROXY_ALONE = frozenset({502, 503, 504})
+"""What proxies answer by themselves. A server's own 503 is read before one gets here."""
+
+MAX_PARTS = 8_000_000
+"""Most lists, objects, items and lines in one answer: each is much larger in memory than it is as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Whether a server can do its work."""
+
+    status: str
+
+
+class Remote:
+    """A part of the service that is on a server.
+
+    Args:
+        server: the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+
+class RefusedKeysError(UnavailableError):
+    """Keys of a batch may not be had. From anything but a batch, that makes no sense.
+
+    Args:
+        sense: the error for an answer that makes none.
+        refusals: why each key may not be had.
+    """
+
+    def __init__(self, sense: UnavailableError, refusals: Mapping[str, Refusal]) -> None:
+        super().__init__(sense.message, hint=sense.hint)
+        self.refusals = refusals
+
+
+class Server:
+    """A server, as this process talks to it.
+
+    Args:
+        origin: where it is.
+        ca_file: a file with the authorities that its certificate is verified against; else the system's.
+        sleep: waits.
+    """
+
+    def __init__(
+        self, origin: Origin, ca_file: str | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.origin = origin
+        self._ca_file = ca_file
+        self._sleep = sleep
+        # A name is what a hosts file says, so the one that means this machine is not looked up.
+        self._addresses = LOOPBACK if origin.scheme == "http" and origin.host == LOCALHOST else None
+
+    def __repr__(self) -> str:
+        return f"Server({self.origin.place!r})"
+
+    @cached_property
+    def _tls(self) -> SSLContext:
+        try:
+            return tls_context(authority_file=self._ca_file)
+        except InvalidRequestError as error:
+            hint = f"RESOLVER_CA_FILE or the profile names the file; {error.hint}"
+            raise UsageError(error.message, hint=hint) from None
+
+    def ask(
+        self,
+        caller: Caller,
+        kind: type[T],
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        tenant: str = "",
+        query: Query | None = None,
+        asks: bool = False,
+    ) -> T:
+        """Ask, and read the answer as a record.
+
+        Args:
+            caller: who asks.
+            kind: what the answer is.
+            method: the HTTP method.
+            path: where to, below our routes.
+            body: JSON data.
+            tenant: the tenant to work in, for the header.
+            query: what stands behind the path.
+            asks: whether nothing is changed by it, although it is no GET.
+
+        Raises:
+            ResolverError: whatever the server raised; UnavailableError when it gives no proper answer.
+        """
+        answer = self._asked(caller, method, path, body, tenant, query, changes=not asks)
+        return self.read(kind, self._parsed(answer.body))
+
+    def do(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        tenant: str = "",
+        query: Query | None = None,
+    ) -> None:
+        """Ask for a change that is answered with nothing but that it is made.
+
+        Raises:
+            ResolverError: as above. Another answer than that is none: a login page says 200 to everything.
+        """
+        answer = self._asked(caller, method, path, body, tenant, query)
+        if answer.status != NO_CONTENT or answer.body:
+            raise self.nonsense()
+
+    def lines(self, caller: Caller, path: str, query: Query) -> Sequence[Any]:
+        """Ask for lines of JSON."""
+        answer = self._asked(caller, "GET", path, None, "", query)
+        return [self._parsed(line) for line in answer.body.splitlines()]
+
+    def read(self, kind: type[T], data: object) -> T:
+        """JSON data as a record; UnavailableError when it is none."""
+        with contextlib.suppress(MalformedError):
+            return decode(kind, data)
+        raise self.nonsense()  # out of the handler: the data is nobody's to see
+
+    def demand_ready(self) -> None:
+        """See that the server can do its work.
+
+        Raises:
+            UnavailableError: it can't be reached, or its store or root key is not at hand.
+        """
+        answer = self._exchange(Request("GET", "/ready"))
+        if self.read(_Ready, self._parsed(answer.body)).status != "ready":
+            raise UnavailableError(
+                f"server {self.origin.place} is there, and its store or root key is not available",
+                hint="its log tells more",
+            )
+
+    def _parsed(self, data: bytes) -> Any:  # noqa: ANN401 - JSON data
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(data)
+        raise self.nonsense()
+
+    def _asked(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        tenant: str,
+        query: Query | None,
+        *,
+        changes: bool = True,
+    ) -> Answer:
+        headers = credentials_of(caller, self.origin)
+        if tenant:
+            headers[TENANT_HEADER] = header(tenant)
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body, allow_nan=False).encode("ascii")
+        # Half a character is in no name; it is sent as bytes that are no UTF-8.
+        suffix = f"?{urlencode(query, doseq=True, errors='surrogatepass')}" if query else ""
+        request = Request(method, f"{OWN_ROUTES}{path}{suffix}", headers, data)
+        answer = self._exchange(request, changes=changes and method != "GET")
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
+            raise self._rebuilt(answer)
+        return answer
+
+    def _exchange(self, request: Request, *, changes: bool = False) -> Answer:
+        """One request, and what it takes to get it through.
+
+        Args:
+            request: the request.
+            changes: whether what it asks for is a change.
+        """
+        began = time.monotonic()
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                answer = exchange(
+                    self.origin,
+                    request,
+                    addresses=self._addresses,
+                    tls=self._tls if self.origin.scheme == "https" else None,
+                )
+            except UntrustedError as error:
+                hint = _UNKNOWN_AUTHORITY if error.hint else _ANOTHER_CERTIFICATE
+                raise UnavailableError(f"server {error.message}", hint=hint) from None
+            except WireError as error:
+                pause = self._pause(pauses, began)
+                # What was sent may have been done; only a question can be asked twice.
+                again = request.method == "GET" and not isinstance(error, OversizeError)
+                if pause is None or (error.sent and not again):
+                    hint = _MAYBE_MADE if error.sent and changes else error.hint or _UNREACHABLE
+                    raise UnavailableError(f"server {error.message}", hint=hint) from None
+                self._sleep(pause)
+                continue
+            pause = self._pause(pauses, began) if answer.status == TOO_MANY else None
+            if pause is None:
+                break
+            self._sleep(_wait(answer, pause))  # refused before anything was done
+        if sum(map(answer.body.count, (b"[", b"{", b",", b"\n"))) > MAX_PARTS:
+            raise self.nonsense()
+        return answer
+
+    @staticmethod
+    def _pause(pauses: Iterator[float], began: float) -> float | None:
+        """How long to wait for the next attempt; None when there is none."""
+        return next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
+
+    def _rebuilt(self, answer: Answer) -> ResolverError:
+        told: Told | None = None
+        if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
+            with contextlib.suppress(ValueError, RecursionError):
+                told = decode(Told, json.loads(answer.body))
+        if told is None:
+            return self.nonsense(answer.status)
+        if told.refusals:
+            refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in told.refusals}
+            return RefusedKeysError(self.nonsense(), refusals)
+        return rebuild(told) or self.nonsense(answer.status)
+
+    def nonsense(self, status: int = 0) -> UnavailableError:
+        """The error for an answer that makes no sense. Nothing of the answer is in it.
+
+        Args:
+            status: its status, where that tells something.
+        """
+        told = f" (status {status})" if status else ""
+        if status in _PROXY_ALONE:
+            return UnavailableError(
+                f"server {self.origin.place} does not answer the proxy before it{told}",
+                hint="see that the server runs; the proxy's log tells more",
+            )
+        return UnavailableError(
+            f"server {self.origin.place} does not answer as a resolver's server of this version does{told}",
+            hint="RESOLVER_URL or the profile names the server; `resolver login URL` makes a profile",
+        )
+
+
+_UNREACHABLE = (
+    "RESOLVER_URL or the profile names the server; "
+    "see that it runs, can be reached from here, and speaks http or https as its URL says"
+)
+_MAYBE_MADE = "the change may have been made all the same: look before you ask for it again"
+_UNKNOWN_AUTHORITY = "RESOLVER_CA_FILE names the authority that signed its certificate"
+_ANOTHER_CERTIFICATE = (
+    "the certificate has to be in date, and to name the server as RESOLVER_URL or the profile does"
+)
+
+
+def _wait(answer: Answer, pause: float) -> float:
+    told = answer.headers.get("retry-after", "")
+    return min(int(told), LONGEST_WAIT) if told.isascii() and told.isdecimal() and len(told) < 5 else pause  # noqa: PLR2004

@@ -1,0 +1,336 @@
+"""Settings: read and checked once. Highest first: option, environment, profile, `config.yaml`.
+
+All but the environment lives in the state directory; nothing is ever read from the working tree.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resolver.config.files import why_unreadable
+from resolver.config.profile import read_profile
+from resolver.errors import AuthenticationError, RootKeyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.config.profile import Profile
+
+APPLICATION = "blueprint-resolver"
+
+
+class Settings:
+    """The settings of one process.
+
+    Args:
+        environ: the environment.
+        home: the state directory; by default RESOLVER_HOME, or the user's data directory by XDG.
+
+    Raises:
+        UsageError: a variable is set and empty, or `config.yaml` breaks its schema.
+    """
+
+    def __init__(self, environ: Mapping[str, str], home: Path | None = None) -> None:
+        self._environ = environ
+        self._home = home or self._default_home()
+        self._config = self._read_config()
+        self._url = self._variable("RESOLVER_URL")
+        self._ca_file = self._variable("RESOLVER_CA_FILE")
+        if self._url is not None and self._variable("RESOLVER_DATABASE_URL") is not None:
+            raise UsageError(
+                "RESOLVER_URL and RESOLVER_DATABASE_URL are set, and only one can say where the store is",
+                hint="unset RESOLVER_DATABASE_URL to use the server, or RESOLVER_URL to use the database",
+            )
+
+    def __repr__(self) -> str:
+        return f"Settings(home={str(self._home)!r})"
+
+    @property
+    def home(self) -> Path:
+        """The state directory.
+
+        Raises:
+            UsageError: RESOLVER_HOME names none, and the user has no home folder that it could be in.
+        """
+        if self._home is None:
+            raise UsageError(
+                "this user has no home folder, and RESOLVER_HOME names none",
+                hint="set RESOLVER_HOME; with a server, RESOLVER_URL and RESOLVER_TOKEN are enough",
+            )
+        return self._home
+
+    def _variable(self, name: str) -> str | None:
+        """An environment variable; one that is set and empty is a mistake, and never passed over."""
+        value = self._environ.get(name)
+        if value is not None and not value.strip():
+            raise UsageError(f"{name} is set and empty", hint=f"give it a value or unset {name}")
+        return value
+
+    def _default_home(self) -> Path | None:
+        """RESOLVER_HOME or the user's; None for a user without a home, as those of many containers are."""
+        named = self._variable("RESOLVER_HOME")
+        if named is not None:
+            return Path(named).absolute()
+        import platformdirs  # noqa: PLC0415 - not needed when the variable is set
+
+        try:
+            home = Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+        except RuntimeError:  # there is neither HOME nor an entry in the system's list of users
+            return None
+        return home if home.is_absolute() else None  # never in the working tree
+
+    def _read_config(self) -> Mapping[str, Any]:
+        if self._home is None:
+            return {}
+        path = self.home / "config.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{str(path)!r} can't be read: {why_unreadable(error)}",
+                hint="RESOLVER_HOME names another state directory",
+            ) from None
+        return _check_config(text, path)
+
+    @property
+    def server_url(self) -> str | None:
+        """The server's URL: RESOLVER_URL, or the profile's unless RESOLVER_DATABASE_URL names a store.
+
+        Raises:
+            AuthenticationError: the profile can be read by others, or is malformed.
+        """
+        if self._url is not None or self._variable("RESOLVER_DATABASE_URL") is not None:
+            return self._url
+        return self._profile.url or None if self._profile is not None else None
+
+    @property
+    def names_server(self) -> bool:
+        """Whether RESOLVER_URL names a server, rather than a profile."""
+        return self._url is not None
+
+    @cached_property
+    def _profile(self) -> Profile | None:
+        """The profile, read once: else a login meanwhile could send its token to the server before it."""
+        return None if self._home is None else read_profile(self.profile_path)
+
+    @property
+    def named_ca_file(self) -> str | None:
+        """The file that RESOLVER_CA_FILE names, whatever folder one is in."""
+        return None if self._ca_file is None else str(Path(self._ca_file).absolute())
+
+    @property
+    def ca_file(self) -> str | None:
+        """The file with the authorities that the server's certificate is verified against."""
+        if self._ca_file is not None:
+            return self._ca_file
+        profile = self.profile()
+        return profile.ca_file or None if profile is not None else None
+
+    def demand_embedded(self) -> None:
+        """Refuse to open a store in this process when the environment says that a server has it.
+
+        Raises:
+            UsageError: RESOLVER_URL is set.
+        """
+        if self._url is not None:
+            raise UsageError(
+                "this works where the store is, and RESOLVER_URL is set",
+                hint="unset RESOLVER_URL to use the store on this machine",
+            )
+
+    @property
+    def data_directory(self) -> Path:
+        """Where the embedded database is: what one backs up."""
+        return self.home / "data"
+
+    @property
+    def key_directory(self) -> Path:
+        """Where root keys are: kept apart from the backup."""
+        return self.home / "keys"
+
+    @property
+    def profile_path(self) -> Path:
+        """The file with the token that commands run with by default."""
+        return self.home / "profile"
+
+    @property
+    def uses_embedded_database(self) -> bool:
+        """Whether the database is the one in the state directory."""
+        return self._variable("RESOLVER_DATABASE_URL") is None and "database_url" not in self._config
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        named = self._variable("RESOLVER_DATABASE_URL") or self._config.get("database_url")
+        return str(named) if named else f"sqlite:///{self.data_directory / 'resolver.db'}"
+
+    @property
+    def key_text(self) -> str | None:
+        """Root keys given in the environment."""
+        return self._variable("RESOLVER_KEY")
+
+    @property
+    def key_command(self) -> str | Sequence[str] | None:
+        """A command that prints root keys: a text to be split, or a list."""
+        command: str | Sequence[str] | None = self._config.get("key_command")
+        return self._variable("RESOLVER_KEY_COMMAND") or command
+
+    @property
+    def key_transit(self) -> Mapping[str, str] | None:
+        """A root key in a transit service, as `config.yaml` describes it."""
+        return self._config.get("key_transit")
+
+    @property
+    def key_files(self) -> list[Path]:
+        """Files with root keys: those that are named, else all in the state directory.
+
+        Raises:
+            RootKeyError: the folder of those can't be read.
+        """
+        named = self._variable("RESOLVER_KEY_FILE")
+        if named:
+            return [Path(name) for name in named.split(os.pathsep) if name]
+        listed = self._config.get("key_file")
+        if listed:
+            return [Path(name) for name in ([listed] if isinstance(listed, str) else listed)]
+        if self.names_key:
+            return []
+        try:
+            return sorted(path for path in self.key_directory.iterdir() if path.name.endswith(".key"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise RootKeyError(
+                f"the folder {str(self.key_directory)!r} can't be read: {why_unreadable(error)}"
+            ) from None
+
+    @property
+    def strict_key_file(self) -> bool:
+        """Whether a key file that others can read is refused."""
+        return bool(self._config.get("strict_key_file", False))
+
+    @property
+    def pool(self) -> Mapping[str, int]:
+        """How many connections to a PostgreSQL server are kept, and how long."""
+        return dict(self._config.get("pool", {}))
+
+    @property
+    def provider_destinations(self) -> list[str] | None:
+        """Where secrets providers may be; None when nothing was said about it."""
+        listed = self._config.get("provider_destinations")
+        return None if listed is None else list(map(str, listed))
+
+    @property
+    def keep_versions(self) -> int:
+        """How many versions of each secret are kept; 0 keeps all."""
+        return int(self._config.get("keep_versions", 0))
+
+    @property
+    def refuse_expired(self) -> bool:
+        """Whether an expired secret is refused, rather than used with a warning."""
+        return bool(self._config.get("refuse_expired", False))
+
+    @property
+    def names_key(self) -> bool:
+        """Whether a root key is named by a setting, rather than found in the state directory."""
+        return bool(
+            self.key_text
+            or self.key_command
+            or self.key_transit
+            or self._variable("RESOLVER_KEY_FILE")
+            or self._config.get("key_file"),
+        )
+
+    @property
+    def plugins(self) -> Sequence[str]:
+        """The plugins that every run uses."""
+        return list(self._config.get("plugins", ()))
+
+    def token(self, token_file: Path | None = None) -> str:
+        """The access token: from the option's file, RESOLVER_TOKEN, or the profile, in this order.
+
+        A source that is there and empty or unreadable ends the search: the next one is never tried.
+
+        Raises:
+            AuthenticationError: there is no token.
+        """
+        if token_file is not None:
+            try:
+                text = token_file.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise AuthenticationError(
+                    f"the token file {str(token_file)!r} can't be read: {why_unreadable(error)}",
+                ) from None
+            if not text:
+                raise AuthenticationError(f"the token file {str(token_file)!r} is empty")
+            return text
+        token = self._environ.get("RESOLVER_TOKEN")
+        if token is not None:
+            if not token.strip():
+                raise AuthenticationError(
+                    "RESOLVER_TOKEN is set and empty",
+                    hint="give it a token, or unset it to use the profile",
+                )
+            return token.strip()
+        profile = self.profile()
+        if profile is None:
+            raise AuthenticationError(
+                "no access token was given",
+                hint="set RESOLVER_TOKEN, or run `resolver login URL`"
+                if self.server_url
+                else "set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one",
+            )
+        return profile.token
+
+    def tenant(self, named: str | None) -> str:
+        """The tenant to work in: the option, RESOLVER_TENANT, the profile's, or config.yaml's.
+
+        Raises:
+            UsageError: none is named.
+        """
+        if named is not None and not named:
+            raise UsageError("the tenant's name is empty")
+        tenant = named or self._variable("RESOLVER_TENANT")
+        if tenant is None and "RESOLVER_TOKEN" not in self._environ:
+            profile = self.profile()
+            tenant = profile.tenant or None if profile else None
+        tenant = tenant or self._config.get("tenant")
+        if tenant is None:
+            raise UsageError("no tenant was named", hint="give --tenant NAME, or set RESOLVER_TENANT")
+        return str(tenant)
+
+    def profile(self) -> Profile | None:
+        """The profile, when it is for the store that this run uses; else None.
+
+        A token goes to no other server than the one that gave it.
+
+        Raises:
+            AuthenticationError: it can be read by others, or is malformed.
+        """
+        profile, url = self._profile, self.server_url or ""
+        return profile if profile is not None and profile.url.rstrip("/") == url.rstrip("/") else None
+
+
+def _check_config(text: str, path: Path) -> Mapping[str, Any]:
+    """Check `config.yaml` against its schema. Imports wait for here: most stores have no such file."""
+    import yaml  # noqa: PLC0415
+
+    from resolver.validation.json_schema import findings  # noqa: PLC0415
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"{str(path)!r} is not valid YAML") from None
+    if data is None:
+        return {}
+    for where, rule in findings(data, "config.schema.json"):
+        place = "/".join(map(str, where)) or "the file"
+        raise UsageError(
+            f"{str(path)!r}: {place} {rule}", hint="schemas/config.schema.json lists what it may have"
+        )
+    return dict(data)

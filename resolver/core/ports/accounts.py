@@ -1,0 +1,217 @@
+"""Users, tenants and what they hold, access tokens and sessions, as a store keeps them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from resolver.core.login_backoff import Failures
+    from resolver.core.model import Narrowing, Tenant, User
+    from resolver.core.paging import Choice, TenantField, TokenField, UserField
+    from resolver.core.permissions import SystemRole, TenantRole
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A user with roles and, for a login, the password hash."""
+
+    user: User
+    roles: Mapping[str, TenantRole]
+    password_hash: str | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """An access token as stored: a digest, never the token."""
+
+    id: str
+    user_id: str
+    digest: str = field(repr=False)
+    description: str
+    created_at: str
+    expires_at: str | None
+    narrowing: Narrowing
+    last_used_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConsoleSession:
+    """A session of the web console as stored.
+
+    Args:
+        digest: SHA-256 of its secret, hexadecimal.
+        user_id: whose it is.
+        token_id: the token that it was opened with; None after a login with a password.
+        created_at: when it was opened.
+        last_used_at: when it was last used, to the minute or so.
+    """
+
+    digest: str = field(repr=False)
+    user_id: str
+    token_id: str | None
+    created_at: str
+    last_used_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Something that a user owns and a tenant holds.
+
+    Args:
+        kind: `secret` or `provider`.
+        id: the row's id.
+        name: its key or name.
+        tenant: the tenant that it is in.
+    """
+
+    kind: str
+    id: str
+    name: str
+    tenant: Tenant
+
+
+def count_holdings(holdings: Iterable[Holding]) -> str:
+    """How many there are of each kind, in words."""
+    kinds = Counter(holding.kind for holding in holdings)
+    return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTenants:
+    """Tenants that a caller knows of.
+
+    Args:
+        ids: their ids; None for all.
+        names: the only names that the caller's token may know; None for all.
+    """
+
+    ids: frozenset[str] | None
+    names: frozenset[str] | None
+
+
+class PeopleSession(Protocol):
+    """The part of a transaction about users, tenants, tokens and sessions."""
+
+    def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
+        """A user by name (whatever its case) or id, with roles."""
+
+    def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:
+        """A part of all users, by name, with their roles and without their password hashes."""
+
+    def count_users(self, search: str = "") -> int:
+        """How many users there are, of those that are searched for."""
+
+    def add_user(self, user: User, password_hash: str | None) -> None:
+        """Store a user; ConflictError when the name is taken."""
+
+    def set_password(self, user_id: str, password_hash: str) -> None:
+        """Replace a password hash."""
+
+    def hold_admins(self) -> None:
+        """Wait for others who change users, and keep them waiting until the transaction ends."""
+
+    def set_system_role(self, user_id: str, role: SystemRole) -> None:
+        """Give a system role; ConflictError when no active sys_admin would remain."""
+
+    def set_active(self, user_id: str, *, active: bool) -> None:
+        """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
+
+        ConflictError when no active sys_admin would remain, or the user owns something.
+        """
+
+    def note_login(self, user_id: str, at: str) -> None:
+        """Record a login."""
+
+    def login_failures(self, slot: str) -> Failures:
+        """The failures of a slot, locked until the transaction ends."""
+
+    def set_login_failures(self, slot: str, failures: Failures) -> None:
+        """Keep a slot's failures."""
+
+    def refused_logins(self, at: str) -> frozenset[str]:
+        """The slots whose logins are refused at a time."""
+
+    def holdings(self, *, user_id: str = "", tenant_id: str = "") -> Sequence[Holding]:
+        """What a user owns, or what a tenant holds; by kind, tenant and name."""
+
+    def give_holdings(self, user_id: str, to_user_id: str, at: str) -> None:
+        """Make another user the owner of all that a user owns."""
+
+    def delete_holdings(self, *, user_id: str = "", tenant_id: str = "") -> None:
+        """Delete what a user owns, or what a tenant holds; ConflictError when others use a provider of it."""
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by name."""
+
+    def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
+        """All tenants, or those with these ids, by name."""
+
+    def tenant_part(self, known: KnownTenants, choice: Choice[TenantField]) -> Sequence[tuple[Tenant, int]]:
+        """A part of some tenants, by name, each with how many members it has."""
+
+    def count_tenants(self, known: KnownTenants, search: str = "") -> int:
+        """How many of some tenants there are, of those that are searched for."""
+
+    def add_tenant(self, tenant: Tenant, at: str) -> None:
+        """Store a tenant; ConflictError when the name is taken."""
+
+    def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
+        """A tenant's members with their roles, by name."""
+
+    def delete_tenant(self, tenant_id: str) -> None:
+        """Delete a tenant with its memberships; ConflictError while it holds anything."""
+
+    def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
+        """Make a user a member, or change the role."""
+
+    def remove_membership(self, tenant_id: str, user_id: str) -> bool:
+        """End a membership; whether there was one."""
+
+    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
+        """A token that was not revoked, with its user."""
+
+    def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
+        """A part of the tokens of one user, or of all, with the user's name; oldest first."""
+
+    def count_tokens(self, user_id: str | None, search: str = "") -> int:
+        """How many tokens one user has, or all have, of those whose ids are searched for."""
+
+    def note_token_use(self, token_id: str, at: str) -> None:
+        """Record that a token was used."""
+
+    def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
+        """Delete a user's tokens, all or those that have expired by a time; how many there were."""
+
+    def add_token(self, token: StoredToken) -> None:
+        """Store a token."""
+
+    def revoke_token(self, token_id: str) -> None:
+        """Delete a token."""
+
+    def console_session(self, digest: str) -> StoredConsoleSession | None:
+        """A session by the digest of its secret."""
+
+    def console_sessions(self, user_id: str) -> Sequence[StoredConsoleSession]:
+        """A user's sessions, oldest first."""
+
+    def add_console_session(self, session: StoredConsoleSession) -> None:
+        """Store a session."""
+
+    def touch_console_session(self, digest: str, at: str) -> None:
+        """Note when a session was used."""
+
+    def delete_console_sessions(self, *digests: str) -> None:
+        """End sessions."""
+
+    def delete_console_sessions_of(self, user_id: str) -> None:
+        """End all sessions of a user."""
+
+    def delete_stale_console_sessions(self, created_before: str, used_before: str) -> None:
+        """Forget sessions whose time is over."""

@@ -1,0 +1,288 @@
+"""What the service is asked for and what it answers, whether it is in this process or on a server."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
+    from resolver.core.permissions import Permission, SystemRole, TenantRole
+    from resolver.core.policy import Verdict
+    from resolver.core.ports import Holding
+    from resolver.dsl.calls import Origin
+    from resolver.dsl.plan import CallSite
+
+
+class Wanted(Protocol):
+    """One key that a blueprint needs, and where: a `KeyUse` of a plan, or what a client says."""
+
+    @property
+    def key(self) -> str:
+        """The secret's key."""
+
+    @property
+    def origin(self) -> Origin:
+        """What the key was computed from."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether its value is wanted; not when an input only names it."""
+
+    @property
+    def shown(self) -> str:
+        """The key as a message or a record may show it."""
+
+    @property
+    def calls_total(self) -> int:
+        """How many calls need it."""
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the blueprints that need it."""
+
+    def sites(self, most: int) -> Sequence[CallSite]:
+        """Where its first calls stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a key may not be had.
+
+    Args:
+        verdict: the reason; `does_not_exist` also for what the caller may not see.
+        cause: what a provider did wrong, in words that may be shown; empty for other reasons.
+    """
+
+    verdict: Verdict
+    cause: str = ""
+
+
+@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
+class UsedSecret:
+    """A secret's value for use in a blueprint, and whether its caller may also see it.
+
+    Args:
+        value: the value.
+        version: its version.
+        may_show: whether the caller may see it.
+        expired_at: since when it has expired; None when it has not.
+    """
+
+    value: SecretValue
+    version: int
+    may_show: bool
+    expired_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseAnswer:
+    """The answer to one request for keys: all values, or none and the reasons.
+
+    Args:
+        secrets: what was obtained, by key; empty when anything was refused.
+        refusals: what was refused, by key.
+    """
+
+    secrets: Mapping[str, UsedSecret] = field(default_factory=dict)
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """What a check tells of a key: whether it could be used, without using it.
+
+    Args:
+        secret: the secret as it is known to the caller; None when it is not found.
+        refusal: why it could not be used; None when it could.
+        expired: whether it has expired.
+        due: whether its value is older than it should get.
+    """
+
+    secret: Secret | None
+    refusal: Refusal | None
+    expired: bool = False
+    due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a caller is and what may be done where, for `whoami`."""
+
+    username: str
+    system_role: SystemRole
+    roles: Mapping[str, TenantRole]
+    token_id: str
+    narrowing: Narrowing
+    permissions: Mapping[str, frozenset[Permission]]
+    system_permissions: frozenset[Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """A user as those see it who manage users, and as everyone sees oneself.
+
+    Args:
+        user: name, system role and times.
+        roles: the role in each tenant, by its name.
+        locked: whether logins with a password are refused for now, after too many wrong ones.
+    """
+
+    user: User
+    roles: Mapping[str, TenantRole]
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInfo:
+    """A tenant as its members see it.
+
+    Args:
+        tenant: the tenant.
+        role: the caller's role there; None for a sys_admin without one.
+        members: how many members it has.
+        roles: each member's role by user name, for those who may know; else None.
+    """
+
+    tenant: Tenant
+    role: TenantRole | None
+    members: int
+    roles: Mapping[str, TenantRole] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedTenant:
+    """What a deletion took away.
+
+    Args:
+        tenant: the tenant that was.
+        held: what it held.
+        wiped: whether what the rows left in the database's files was overwritten, too.
+    """
+
+    tenant: Tenant
+    held: Sequence[Holding]
+    wiped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token as a list shows it: never the token."""
+
+    id: str
+    username: str
+    description: str
+    created_at: str
+    expires_at: str | None
+    narrowing: Narrowing
+    last_used_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeToken:
+    """A token at the one moment when it can be shown, and what a list will show of it."""
+
+    token: str = field(repr=False)
+    info: TokenInfo
+
+
+@dataclass(frozen=True, slots=True)
+class WideMember:
+    """A member whose role permits more than was done.
+
+    Args:
+        username: who.
+        role: the role in the tenant.
+        enough: the narrowest role that would have done; None when nothing was done at all.
+    """
+
+    username: str
+    role: TenantRole
+    enough: TenantRole | None
+
+
+@dataclass(frozen=True, slots=True)
+class WideToken:
+    """A token that permits more in the tenant than was done with it.
+
+    Args:
+        id: its public part.
+        username: whose it is.
+        narrowing: how narrow it is.
+        last_used_at: when it was used last, for whatever.
+        used: the permissions that were used in the tenant.
+        unused: those that it has there, too.
+        keys: the keys that were asked for, sorted; the first few of many.
+    """
+
+    id: str
+    username: str
+    narrowing: Narrowing
+    last_used_at: str | None
+    used: frozenset[Permission]
+    unused: frozenset[Permission]
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was not used in a tenant since some time.
+
+    Args:
+        since: that time.
+        secrets: the secrets that nobody used, showed or exported.
+        members: the members whose role permits more than they did.
+        tokens: the tokens that permit more than was done with them; None for those who manage none.
+    """
+
+    since: str
+    secrets: Sequence[Holding]
+    members: Sequence[WideMember]
+    tokens: Sequence[WideToken] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A store that works.
+
+    Args:
+        place: where it is, without any password.
+        wrapping_root_key: the id of the root key that wraps its data keys.
+        root_keys: the ids of the root keys at hand.
+    """
+
+    place: str
+    wrapping_root_key: str
+    root_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What is known of one version without its value.
+
+    Args:
+        number: its number, from 1.
+        created_at: UTC time.
+        created_by: the name of the user who made it, or the id of one who was deleted.
+        current: whether it is the one that is used.
+    """
+
+    number: int
+    created_at: str
+    created_by: str
+    current: bool
+
+
+class Keep(enum.Enum):
+    """Stands for: leave it as it is."""
+
+    KEEP = enum.auto()
+
+
+KEEP = Keep.KEEP
+
+MaybeTime: TypeAlias = "str | Keep | None"
+MaybeDays: TypeAlias = "int | Keep | None"

@@ -1,0 +1,72 @@
+"""The reader of `get_secret`'s argument: a key, or a list of a key and steps, written out or evaluated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolver.core.model import check_key, is_key
+from resolver.dsl.calls import GET_SECRET, WRITTEN, GetSecret, Origin, is_malformed
+from resolver.dsl.functions import kind
+from resolver.dsl.problems import Fault, Reason
+from resolver.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from resolver.dsl.values import Known
+
+
+def literal(node: Mapping[Any, Any]) -> GetSecret | None:
+    """A call whose argument is written out: a bare key, or a list of words. None for any other."""
+    if len(node) > 1 and is_malformed(node):
+        return None
+    argument = node.get(GET_SECRET)
+    if type(argument) is str:
+        return GetSecret(checked_key(argument, WRITTEN))
+    if type(argument) is list and len(argument) > 1 and all(map(is_word, argument)):
+        key, *steps = argument
+        if type(key) is str:
+            return GetSecret(checked_key(key, WRITTEN), tuple(steps))
+    return None
+
+
+def is_word(item: object) -> bool:
+    """Whether a node may be a key or a step: text, or a whole number."""
+    return type(item) is str or type(item) is int
+
+
+def from_words(words: list[Known], whole: Origin) -> GetSecret:
+    """Read a key and its steps, all evaluated; `whole` is the origin of the list they stand in."""
+    key, *steps = words
+    if not isinstance(key.value, str):
+        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind(key.value)}, not text")
+    key_origin, steps_origin = key.origin | whole, whole
+    for number, step in enumerate(steps, 1):
+        if not is_word(step.value):
+            raise Fault(
+                Reason.BAD_ARGUMENT,
+                f"step {number} of the path given to get_secret is {kind(step.value)}, "
+                "not text or a whole number",
+            )
+        steps_origin |= step.origin
+    return GetSecret(
+        checked_key(key.value, key_origin),
+        tuple(step.value for step in steps),
+        key_origin,
+        steps_origin,
+    )
+
+
+def checked_key(key: str, origin: Origin) -> str:
+    """A key, after checking that a secret may have it.
+
+    Raises:
+        Fault: it may not.
+    """
+    if is_key(key):  # the rule, before any words for it are made
+        return key
+    try:
+        return check_key(key, f"key {origin.show(key)}" if key else "key")
+    except InvalidRequestError as error:
+        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.bare(key)) from None

@@ -1,0 +1,189 @@
+"""What a blueprint defines: inputs, node templates and their properties, over all documents of its tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resolver.core.suggestions import Suggestions
+from resolver.dsl.calls import call_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_ANCESTRY = 50
+"""Longest chain of `derived_from` that is followed before it is taken for a cycle."""
+
+TEXT_TYPES = frozenset(
+    {
+        "blueprint_id",
+        "deployment_id",
+        "node_id",
+        "node_instance",
+        "node_type",
+        "operation_name",
+        "regex",
+        "scaling_group",
+        "secret_key",
+        "string",
+        "textarea",
+    }
+)
+"""The input types of Cloudify's DSL whose values are text."""
+
+BUILT_IN_TYPES = TEXT_TYPES | {"boolean", "capability_value", "dict", "float", "integer", "list"}
+"""The types of Cloudify's DSL that are no data types."""
+
+
+def is_text(declared: Mapping[Any, Any]) -> bool:
+    """Whether a declaration is one of a text."""
+    type_name = declared.get("type")
+    return isinstance(type_name, str) and type_name in TEXT_TYPES
+
+
+class Property(NamedTuple):
+    """The value of a property.
+
+    Args:
+        value: its value, with what its data type adds.
+        is_whole: whether no type that is not in the tree may add to it.
+    """
+
+    value: Any
+    is_whole: bool = True
+
+    def __repr__(self) -> str:
+        return f"Property(is_whole={self.is_whole})"  # a given input may be secret
+
+
+class Definitions:
+    """The definitions of one blueprint.
+
+    Args:
+        documents: the blueprint's own document first, then those of its imports. The first definition of
+            a name counts.
+    """
+
+    def __init__(self, documents: Sequence[object]) -> None:
+        self._documents = [document for document in documents if isinstance(document, dict)]
+        self._inputs_near = Suggestions(lambda: [name for name, _ in self.inputs()])
+
+    def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
+        for document in self._documents:
+            entries = document.get(section)
+            if isinstance(entries, dict) and isinstance(name, str) and name in entries:
+                entry = entries[name]
+                return entry if isinstance(entry, dict) else {}
+        return None
+
+    def input(self, name: str) -> Mapping[Any, Any] | None:
+        """The declaration of an input; empty when it declares nothing, None when there is no such input."""
+        return self._find("inputs", name)
+
+    def inputs(self) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+        """All inputs with their declarations."""
+        seen: set[str] = set()
+        for document in self._documents:
+            entries = document.get("inputs")
+            for name, entry in entries.items() if isinstance(entries, dict) else ():
+                if isinstance(name, str) and name not in seen:
+                    seen.add(name)
+                    yield name, entry if isinstance(entry, dict) else {}
+
+    def inputs_like(self, name: str) -> str:
+        """A question that offers inputs whose names are close to one that is not declared, or nothing."""
+        return self._inputs_near.question(name)
+
+    def node(self, name: str) -> Mapping[Any, Any] | None:
+        """A node template."""
+        return self._find("node_templates", name)
+
+    def property(self, node: Mapping[Any, Any], name: object) -> Property | None:
+        """A property of a node template: its own, or the default of its type or of one that it derives from.
+
+        What a data type adds to a mapping is in it, as Cloudify's parser has it.
+
+        Returns:
+            None when there is no such property.
+
+        Raises:
+            LookupError: it was not found, and a type that may declare it is not in the tree.
+        """
+        declared, is_known = self._declared(node.get("type"), name)
+        own = node.get("properties")
+        if isinstance(own, dict) and name in own:
+            default = None if declared is None else declared.get("default")
+            found = self.completed(own[name], None if declared is None else declared.get("type"), default)
+            return found if is_known else Property(found.value, is_whole=False)
+        if declared is None and not is_known:
+            raise LookupError(name)
+        if declared is None or "default" not in declared:
+            return None
+        return self.completed(declared["default"], declared.get("type"))
+
+    def _declared(self, type_name: object, name: object) -> tuple[Mapping[Any, Any] | None, bool]:
+        """The declaration of a property by a type or an ancestor, and whether these are all known."""
+        for _ in range(MAX_ANCESTRY):
+            if type_name is None:
+                return None, True
+            node_type = self._find("node_types", type_name)
+            if node_type is None:
+                return None, False
+            declared = node_type.get("properties")
+            if isinstance(declared, dict) and name in declared:
+                declaration = declared[name]
+                return declaration if isinstance(declaration, dict) else {}, True
+            type_name = node_type.get("derived_from")
+        return None, True
+
+    def completed(
+        self,
+        value: Any,  # noqa: ANN401 - plain data
+        type_name: object,
+        default: object = None,
+        depth: int = 0,
+    ) -> Property:
+        """A value with what its data type adds: the defaults of properties that it does not have.
+
+        Args:
+            value: the value.
+            type_name: what it is declared as; None when it is not.
+            default: what is declared as its default, of which its own properties are taken over.
+            depth: levels of data types around it.
+        """
+        is_plain = type_name is None or (isinstance(type_name, str) and type_name in BUILT_IN_TYPES)
+        if is_plain or not isinstance(value, dict) or call_name(value) is not None or depth > MAX_ANCESTRY:
+            return Property(value)
+        properties = self.data_type_properties(str(type_name))
+        if properties is None:
+            return Property(value, is_whole=False)
+        known = {key: declared["default"] for key, declared in properties.items() if "default" in declared}
+        if isinstance(default, dict) and call_name(default) is None:
+            known |= default
+        parts = {
+            key: self.completed(part, properties.get(key, {}).get("type"), known.get(key), depth + 1)
+            for key, part in {**known, **value}.items()
+        }
+        return Property(
+            {key: part.value for key, part in parts.items()},
+            is_whole=all(part.is_whole for part in parts.values()),
+        )
+
+    def data_type_properties(self, name: str) -> Mapping[Any, Mapping[Any, Any]] | None:
+        """The properties that a data type declares or derives, with their declarations.
+
+        Returns:
+            None when the type, or one that it derives from, is not in the tree: nothing can be said then.
+        """
+        properties: dict[Any, Mapping[Any, Any]] = {}
+        type_name: object = name
+        for _ in range(MAX_ANCESTRY):
+            data_type = self._find("data_types", type_name)
+            if data_type is None:
+                return None
+            declared = data_type.get("properties")
+            for key, declaration in declared.items() if isinstance(declared, dict) else ():
+                properties.setdefault(key, declaration if isinstance(declaration, dict) else {})
+            type_name = data_type.get("derived_from")
+            if type_name is None:
+                return properties
+        return None

@@ -1,0 +1,407 @@
+"""Whether values fit what a blueprint declares of its inputs: types, item types, constraints, data types.
+
+The rules are those of Cloudify's `dsl_parser.constraints` and `dsl_parser.utils.parse_value`, with one more:
+an input whose type is a text of some kind is not given a list or a mapping. What only a manager can answer
+(which nodes and deployments there are, what filters and labels let through) is left to it, and what holds an
+intrinsic function is not looked into, since its value comes later. No message repeats any part of a value.
+"""
+
+from __future__ import annotations
+
+import enum
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from resolver.core.model import check_key
+from resolver.dsl.calls import GET_SECRET, WRITTEN, Origin, call_name
+from resolver.dsl.definitions import TEXT_TYPES, is_text
+from resolver.dsl.functions import kind
+from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.walk import find_calls
+from resolver.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from resolver.dsl.definitions import Definitions
+    from resolver.dsl.values import GivenInput
+
+SECRET_KEY = "secret_key"  # noqa: S105 - a type's name
+
+MAX_NESTING = 50
+"""Levels of data types within one another that a value is followed through."""
+
+MAX_NAMES = 20
+"""Most names or values that a message lists."""
+
+MAX_SHOWN = 80
+"""The longest name or argument of a constraint that a message repeats, in characters."""
+
+_WANTED = {
+    "integer": "a whole number",
+    "float": "a number",
+    "boolean": "a boolean",
+    "list": "a list",
+    "dict": "a mapping",
+    "regex": "a regular expression",
+    "capability_value": "the value of a capability",
+} | {name: "text" for name in TEXT_TYPES if name != "regex"}
+"""What the built-in types want, in words."""
+
+
+class Match(enum.StrEnum):
+    """What came of matching a regular expression with the beginning of a text."""
+
+    MATCHES = "matches"
+    DIFFERS = "differs"
+    INVALID = "invalid"
+    """It is not a regular expression."""
+    UNKNOWN = "unknown"
+    """It takes too long to tell."""
+
+
+MatchAll: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[Match]]
+"""Matches patterns with texts in bounded time; all at once, because each start costs."""
+
+
+def match_none(pairs: Sequence[tuple[str, str]]) -> Sequence[Match]:
+    """Match nothing: for callers who have no way to do so in bounded time."""
+    return [Match.UNKNOWN] * len(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """A secret that an input of type `secret_key` names.
+
+    Args:
+        name: the input's name.
+        key: the secret's key.
+        origin: whether the caller gave it or the blueprint's default did.
+    """
+
+    name: str
+    key: str = field(repr=False)
+    origin: Origin
+
+
+def check_inputs(
+    definitions: Definitions, given: Mapping[str, GivenInput], match_all: MatchAll
+) -> list[Problem]:
+    """Check the values of all inputs that a blueprint declares: what is given, or the default.
+
+    Args:
+        definitions: what the blueprint and its imports define.
+        given: values given for inputs, by name.
+        match_all: matches regular expressions, which come from blueprints and inputs.
+
+    Returns:
+        What does not fit, with its path and without a source.
+    """
+    questions = _Answers()
+    problems = _problems(definitions, given, questions)
+    if not questions.asked:
+        return problems
+    # Now that all questions are known, they are asked, and everything is looked at with the answers.
+    pairs = list(questions.asked)
+    return _problems(definitions, given, _Answers(dict(zip(pairs, match_all(pairs), strict=True))))
+
+
+def _problems(definitions: Definitions, given: Mapping[str, GivenInput], answers: _Answers) -> list[Problem]:
+    checker = _Checker(definitions, answers)
+    return [
+        Problem(
+            Reason.BAD_INPUT, f"{misfit.subject} {misfit.message}", path=("inputs", name), hint=misfit.hint
+        )
+        for name, declared in definitions.inputs()
+        for misfit in _misfits(checker, name, declared, given)
+    ]
+
+
+def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> Iterator[NamedSecret]:
+    """The secrets that inputs of type `secret_key` name, also as items of a list.
+
+    Args:
+        definitions: what the blueprint and its imports define.
+        given: values given for inputs, by name.
+    """
+    for name, declared in definitions.inputs():
+        has_items = declared.get("type") == "list" and declared.get("item_type") == SECRET_KEY
+        if declared.get("type") != SECRET_KEY and not has_items:
+            continue
+        if name in given:
+            value, origin = _typed(given[name], declared), Origin(inputs=frozenset((name,)))
+        else:
+            value, origin = declared.get("default"), WRITTEN
+        for key in value if has_items and isinstance(value, list) else [value]:
+            if isinstance(key, str) and _is_key(key):
+                yield NamedSecret(name, key, origin)
+
+
+def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list[Problem]:
+    """Refuse given inputs that no blueprint of a run declares.
+
+    Args:
+        definitions: what each of the blueprints and its imports define.
+        given: the names.
+    """
+    declared = {name for each in definitions for name, _ in each.inputs()}
+    known = f"declared are: {_listed(sorted(declared))}" if declared else "no input is declared"
+    return [
+        Problem(Reason.BAD_INPUT, f"input {_cut(name)} is not declared", hint=known)
+        for name in given
+        if name not in declared
+    ]
+
+
+class _Answers:
+    """Answers about regular expressions; what there is no answer for yet is taken down, and taken to match.
+
+    Args:
+        known: the answers, by pattern and text.
+    """
+
+    def __init__(self, known: Mapping[tuple[str, str], Match] | None = None) -> None:
+        self._known = known or {}
+        self.asked: dict[tuple[str, str], None] = {}
+
+    def match(self, pattern: str, text: str) -> Match:
+        answer = self._known.get((pattern, text))
+        if answer is None:
+            self.asked[pattern, text] = None
+        return answer or Match.MATCHES
+
+
+class _Misfit(NamedTuple):
+    """What is wrong with a value: what is meant, in which way it does not fit, and what helps."""
+
+    subject: str
+    message: str
+    hint: str = ""
+
+
+def _misfits(
+    checker: _Checker, name: str, declared: Mapping[Any, Any], given: Mapping[str, GivenInput]
+) -> Iterator[_Misfit]:
+    if name in given:
+        value = _typed(given[name], declared)
+        yield from checker.check(f"the value given for input {_cut(name)}", value, declared, is_given=True)
+    elif declared.get("default") is not None:
+        yield from checker.check(f"the default of input {_cut(name)}", declared["default"], declared)
+
+
+def _typed(given: GivenInput, declared: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - inputs are plain data
+    """A given value as the input takes it: what was typed for a text is that text."""
+    return given.text if given.text is not None and is_text(declared) else given.value
+
+
+class _Checker:
+    """Checks values of one blueprint's inputs.
+
+    Args:
+        definitions: what the blueprint and its imports define.
+        answers: what matching regular expressions comes to.
+    """
+
+    def __init__(self, definitions: Definitions, answers: _Answers) -> None:
+        self._definitions = definitions
+        self._answers = answers
+
+    def check(
+        self,
+        subject: str,
+        value: Any,  # noqa: ANN401 - inputs are plain data
+        declared: Mapping[Any, Any],
+        *,
+        is_given: bool = False,
+    ) -> Iterator[_Misfit]:
+        """Check one value against the declaration of its input."""
+        if _is_call(value):
+            return
+        wrong = list(self._type(subject, value, declared.get("type"), 0, is_given=is_given))
+        yield from wrong
+        if wrong:
+            return  # a constraint would only say again that the type is wrong
+        item_type = declared.get("item_type")
+        if declared.get("type") == "list" and item_type and isinstance(value, list):
+            for number, item in enumerate(value, 1):
+                if not _is_call(item):
+                    inner = f"item {number} of {subject}"
+                    wrong = list(self._type(inner, item, item_type, 0, is_given=is_given))
+                    yield from wrong or self._constraints(inner, item, declared)
+        else:
+            yield from self._constraints(subject, value, declared)
+
+    def _type(
+        self,
+        subject: str,
+        value: Any,  # noqa: ANN401 - inputs are plain data
+        name: object,
+        depth: int,
+        *,
+        is_given: bool,
+    ) -> Iterator[_Misfit]:
+        if not isinstance(name, str) or _is_call(value) or depth > MAX_NESTING:
+            return
+        wanted = _WANTED.get(name)
+        if wanted is None:
+            yield from self._data_type(subject, value, name, depth, is_given=is_given)
+        elif not _is_of_kind(value, name, is_given=is_given):
+            yield _Misfit(subject, f"is {kind(value)}, not {wanted}")
+        elif name == "regex" and self._answers.match(value, "") is Match.INVALID:
+            yield _Misfit(subject, "is not a regular expression")
+        elif name == SECRET_KEY and not _is_key(str(value)):
+            yield _Misfit(subject, "can't be the key of a secret")
+
+    def _data_type(
+        self,
+        subject: str,
+        value: Any,  # noqa: ANN401 - inputs are plain data
+        name: str,
+        depth: int,
+        *,
+        is_given: bool,
+    ) -> Iterator[_Misfit]:
+        """Check a value of a type that the blueprint defines; one that is not in the tree is not known."""
+        properties = self._definitions.data_type_properties(name)
+        if properties is None:
+            return
+        if not isinstance(value, dict):
+            yield _Misfit(subject, f"is {kind(value)}, not a mapping as data type {_cut(name)} wants it")
+            return
+        if any(key not in properties for key in value):
+            hint = f"its properties are: {_listed(properties)}"
+            yield _Misfit(subject, f"has a property that data type {_cut(name)} does not have", hint)
+        for key, declared in properties.items():
+            if key in value:
+                inner = f"property {_cut(key)} of {subject}"
+                yield from self._type(inner, value[key], declared.get("type"), depth + 1, is_given=is_given)
+            elif (
+                is_given
+                and "default" not in declared
+                and declared.get("required", True)
+                and not value.get("use_external_resource")
+            ):
+                yield _Misfit(subject, f"lacks property {_cut(key)} of data type {_cut(name)}")
+
+    def _constraints(
+        self,
+        subject: str,
+        value: Any,  # noqa: ANN401 - inputs are plain data
+        declared: Mapping[Any, Any],
+    ) -> Iterator[_Misfit]:
+        constraints = declared.get("constraints")
+        if not isinstance(constraints, list) or any(find_calls(value, every=True)):
+            return
+        for constraint in constraints:
+            for name, argument in constraint.items() if isinstance(constraint, dict) else ():
+                broken = "" if _is_call(argument) else self._broken(name, argument, value)
+                if broken:
+                    said = constraint.get("error_message")
+                    yield _Misfit(subject, broken, said if isinstance(said, str) else "")
+
+    def _broken(self, name: object, argument: Any, value: Any) -> str:  # noqa: ANN401 - plain data
+        """How a value breaks a constraint; empty when it does not, and for what the manager decides on."""
+        rule = _RULES.get(name) if isinstance(name, str) else None
+        if rule is None:
+            return self._unmatched(argument, value) if name == "pattern" else ""
+        fits = isinstance(argument, list) == (name in _LISTS)
+        try:
+            holds = fits and rule.holds(value, argument)
+        except (TypeError, LookupError):
+            fits = False
+        if not fits:
+            return f"is {kind(value)}, to which the constraint {name} as it is written does not apply"
+        if holds:
+            return ""
+        return rule.words.format(
+            " and ".join(map(_cut, argument)) if name == "in_range" else _shown(argument)
+        )
+
+    def _unmatched(self, pattern: Any, value: Any) -> str:  # noqa: ANN401 - plain data
+        if not isinstance(value, str):
+            return f"is {kind(value)}, to which the constraint pattern does not apply"
+        found = self._answers.match(pattern, value) if isinstance(pattern, str) else Match.INVALID
+        match found:
+            case Match.DIFFERS:
+                return f"must match the pattern {_cut(pattern)}"
+            case Match.INVALID:
+                return "can't be checked, because the constraint's pattern is not a regular expression"
+            case Match.UNKNOWN:
+                return "can't be checked, because matching it with the constraint's pattern takes too long"
+        return ""
+
+
+class _Rule(NamedTuple):
+    """A constraint: whether a value holds to its argument, and what it asks for in words."""
+
+    holds: Callable[[Any, Any], bool]
+    words: str
+
+
+_RULES = {
+    "equal": _Rule(operator.eq, "must be {}"),
+    "greater_than": _Rule(operator.gt, "must be greater than {}"),
+    "greater_or_equal": _Rule(operator.ge, "must be {} or more"),
+    "less_than": _Rule(operator.lt, "must be less than {}"),
+    "less_or_equal": _Rule(operator.le, "must be {} or less"),
+    "in_range": _Rule(lambda value, ends: bool(ends[0] <= value <= ends[1]), "must be between {}"),
+    "valid_values": _Rule(lambda value, values: value in values, "must be one of {}"),
+    "length": _Rule(lambda value, size: len(value) == size, "must have {} characters or items"),
+    "min_length": _Rule(lambda value, size: len(value) >= size, "must have at least {} characters or items"),
+    "max_length": _Rule(lambda value, size: len(value) <= size, "must have at most {} characters or items"),
+}
+"""The constraints that a value alone decides on, by operator; but for `pattern`."""
+
+_LISTS = frozenset({"in_range", "valid_values"})
+"""The constraints whose argument is a list."""
+
+
+def _is_of_kind(value: object, name: str, *, is_given: bool) -> bool:
+    """Whether a value is of the kind that a built-in type wants; for a regular expression, text."""
+    match name:
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "float":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+        case "list":
+            return isinstance(value, list)
+        case "dict":
+            return isinstance(value, dict)
+        case "regex" | "secret_key":
+            return isinstance(value, str)
+        case "capability_value":
+            return True
+    # Cloudify takes anything for a text. Numbers are common, since YAML reads 0012 as one.
+    return not (is_given and isinstance(value, (list, dict)))
+
+
+def _is_call(value: object) -> bool:
+    """Whether a value is a call, or a malformed one, which is reported where calls are."""
+    return isinstance(value, dict) and (call_name(value) is not None or GET_SECRET in value)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        check_key(text)
+    except InvalidRequestError:
+        return False
+    return True
+
+
+def _listed(names: Iterable[object]) -> str:
+    shown = [_cut(name) for name in names]
+    return ", ".join(shown[:MAX_NAMES]) + (", ..." if len(shown) > MAX_NAMES else "")
+
+
+def _shown(argument: object) -> str:
+    return _listed(argument) if isinstance(argument, list) else _cut(argument)
+
+
+def _cut(word: object) -> str:
+    """A word of the blueprint as a message repeats it."""
+    text = repr(word)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -1,0 +1,94 @@
+"""What can be wrong with a blueprint: one record for each finding, with its place and reason."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resolver.core.location import Path, Position
+
+
+class Reason(enum.StrEnum):
+    """Why a call or a text was refused. The values are stable: scripts match on them."""
+
+    # the text
+    NOT_UTF8 = "not_utf8"
+    SYNTAX = "syntax"
+    EMPTY = "empty"
+    DUPLICATE_KEY = "duplicate_key"
+    BAD_MAPPING_KEY = "bad_mapping_key"
+    BAD_SCALAR = "bad_scalar"
+    RECURSIVE_ALIAS = "recursive_alias"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_MANY_NODES = "too_many_nodes"
+    CUSTOM_TAG = "custom_tag"
+    SCHEMA = "schema"
+    # imports
+    IMPORT_REFUSED = "import_refused"
+    IMPORT_HOLDS_CALLS = "import_holds_calls"
+    # calls and their arguments
+    NOT_A_CALL = "not_a_call"
+    BAD_ARGUMENT = "bad_argument"
+    BAD_INPUT = "bad_input"
+    BAD_CONTEXT = "bad_context"
+    NOT_KNOWN_YET = "not_known_yet"
+    # access
+    NOT_PERMITTED = "not_permitted"
+    EXPIRED = "secret_expired"
+    NOT_FOUND = "secret_not_found"
+    UNAVAILABLE = "store_unavailable"
+    # values
+    UNREADABLE = "secret_unreadable"
+    NOT_JSON = "not_json"
+    NO_SUCH_STEP = "no_such_step"
+    VALUE_HOLDS_CALL = "value_holds_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding.
+
+    Args:
+        reason: the stable code.
+        message: one sentence without any secret value.
+        source: the blueprint's name as the user gave it; empty when no blueprint is at fault.
+        position: where in the text, or None when it is not about one place.
+        path: the place in the document.
+        key: the secret's key as it may be shown; empty when there is none.
+        hint: what to do about it.
+        line_text: the source line at `position`, for the caret.
+    """
+
+    reason: Reason
+    message: str
+    source: str = ""
+    position: Position | None = None
+    path: Path = ()
+    key: str = ""
+    hint: str = ""
+    line_text: str = ""
+
+
+class Fault(Exception):  # noqa: N818 - not an error of the package: the plan turns it into a Problem
+    """A call that can't be evaluated.
+
+    Args:
+        reason: the stable code.
+        message: one sentence without any value.
+        hint: what to do about it.
+        key: the key as it may be shown.
+        later: whether the orchestrator will be able to; where nothing here needs the result, the call stays.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, hint: str = "", key: str = "", *, later: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+        self.key = key
+        self.later = later or reason is Reason.NOT_KNOWN_YET

@@ -1,0 +1,1 @@
+"""HTTP as this program speaks it as a client: URLs, connections, TLS."""

@@ -1,0 +1,1 @@
+"""Plugins: what they may implement, and how they are found and called."""

@@ -1,0 +1,204 @@
+"""Where a provider may be: the allow-list, and the addresses that are never a provider's.
+
+A name is looked up once; every address it has must be permitted, and only these addresses are connected to,
+so that a second look-up can't lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.errors import InvalidRequestError, NotPermittedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resolver.http.url import Origin
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",  # most clouds
+            "169.254.170.2",  # containers of AWS, and pods
+            "169.254.170.23",
+            "100.100.100.200",  # Alibaba
+            "168.63.129.16",  # Azure
+            "192.0.0.192",  # Oracle
+            "fd00:ec2::254",  # AWS, and its pods
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google
+        ),
+    )
+)
+"""Where clouds answer any process of a machine with that machine's credentials."""
+
+_EMBEDDED_IPV4 = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "64:ff9b::/96",  # NAT64, RFC 6052
+            "64:ff9b:1::/48",  # NAT64 of a site, RFC 8215
+            "::/96",  # IPv4-compatible, RFC 4291
+            "::ffff:0:0:0/96",  # IPv4-translated, RFC 2765
+        ),
+    )
+)
+"""IPv6 networks whose addresses end with the IPv4 address that they lead to."""
+
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
+"""Addresses that stand for one's own machine and network, RFC 1122."""
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """All addresses of a host, as the system gives them; none when it has none."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@dataclass(frozen=True, slots=True)
+class AllowList:
+    """The destinations that are allowed.
+
+    Args:
+        names: host names, each with its port, or None for any port.
+        networks: networks, each with its port, or None for any port; an address in one is allowed even when
+            it is special (loopback and the like).
+        everything: allow all destinations that are not special; for a store used by nobody else.
+    """
+
+    names: frozenset[tuple[str, int | None]] = frozenset()
+    networks: tuple[tuple[Network, int | None], ...] = ()
+    everything: bool = False
+
+    def demand(self, origin: Origin) -> None:
+        """Refuse a destination that is not named, before anything is looked up.
+
+        Raises:
+            NotPermittedError: it is not named.
+        """
+        named = not self.names.isdisjoint(((origin.host, None), (origin.host, origin.port)))
+        literal = _parse(origin.host)
+        if not (self.everything or named or (literal is not None and self._has(literal, origin.port))):
+            raise NotPermittedError(
+                f"the destination {origin.host}:{origin.port} is not allowed",
+                hint="`provider_destinations` in config.yaml lists the allowed ones",
+            )
+
+    def addresses(
+        self, origin: Origin, resolve: Callable[[str, int], Sequence[str]] = look_up
+    ) -> Sequence[str]:
+        """The addresses to connect to.
+
+        Raises:
+            NotPermittedError: the destination, or one of its addresses, is not allowed.
+        """
+        self.demand(origin)
+        found = resolve(origin.host, origin.port)
+        for text in found:
+            address = _parse(text)
+            if address is None or (is_special(address) and not self._has(address, origin.port)):
+                # One text whatever the address: it would tell who asks what the names within mean.
+                raise NotPermittedError(
+                    f"the destination {origin.host}:{origin.port} leads to an address that is not allowed",
+                    hint="loopback, link-local and the like need a network in `provider_destinations`",
+                )
+        return found
+
+    def _has(self, address: Address, port: int) -> bool:
+        return _innermost(address) not in _METADATA and any(
+            network.version == address.version and address in network and only in (None, port)
+            for network, only in self.networks
+        )
+
+
+def parse_allow_list(entries: Sequence[str]) -> AllowList:
+    """Read an allow-list.
+
+    Args:
+        entries: `host`, `host:port`, `[IPv6]:port`, an address, or a network such as `127.0.0.0/8`.
+
+    Raises:
+        InvalidRequestError: an entry is malformed.
+    """
+    names: set[tuple[str, int | None]] = set()
+    networks: list[tuple[Network, int | None]] = []
+    for entry in entries:
+        text = entry.strip().lower()
+        if "/" in text:
+            try:
+                networks.append((ipaddress.ip_network(text), None))
+            except ValueError:
+                raise _bad_entry(entry) from None
+            continue
+        host, port = _split(text, entry)
+        address = _parse(host)
+        if address is not None:
+            networks.append((ipaddress.ip_network(address), port))
+        else:
+            names.add((host, port))
+    return AllowList(frozenset(names), tuple(networks))
+
+
+def _split(text: str, entry: str) -> tuple[str, int | None]:
+    if _parse(text) is not None:
+        return text, None
+    host, colon, port = text.rpartition(":") if ":" in text and not text.endswith("]") else (text, "", "")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or (colon and not (port.isdecimal() and 0 < int(port) < 65536)) or " " in host:  # noqa: PLR2004 - ports
+        raise _bad_entry(entry)
+    return host, int(port) if colon else None
+
+
+def _bad_entry(entry: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{entry!r} is not a destination", hint="write host:port, an address, or a network like 10.1.0.0/16"
+    )
+
+
+def _parse(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _innermost(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one leads to, or the address itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
+        if address.teredo is not None:
+            return address.teredo[1]
+        if any(address in network for network in _EMBEDDED_IPV4) and int(address) > 1:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def is_special(address: Address) -> bool:
+    """Whether an address is never a provider's unless its network is allowed in so many words.
+
+    Loopback, link-local, unspecified, multicast and reserved ones, and where clouds keep credentials. Private
+    networks are not among them: that is where a Vault usually is.
+    """
+    inner = _innermost(address)
+    return (
+        inner in _METADATA
+        or inner.is_loopback
+        or inner.is_link_local
+        or inner.is_unspecified
+        or inner.is_multicast
+        or inner.is_reserved
+        or inner in _THIS_NETWORK
+    )

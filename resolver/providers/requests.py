@@ -1,0 +1,135 @@
+"""Requests to providers: only to allowed destinations, several at a time, each failure by itself."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from resolver.core.providers import Missed
+from resolver.errors import NotPermittedError
+from resolver.http.transport import WireError, exchange, tls_context
+from resolver.providers.allow_list import AllowList, look_up
+from resolver.providers.lookups import Lookups
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
+
+    from resolver.http.transport import Answer, Request
+    from resolver.http.url import Origin
+
+TIMEOUT = 10.0
+"""Seconds for one request, the look-up of the name included."""
+
+TOTAL_TIMEOUT = 25.0
+"""Seconds for all requests that one provider is asked at once: before those who ask for them give up."""
+
+_AT_ONCE = 8
+_MAX_ANSWER_BYTES = 8 * 1024 * 1024
+
+
+class Calls:
+    """Sends requests.
+
+    Args:
+        allowed: where to.
+        resolve: looks up a host's addresses.
+        timeout: seconds for one request.
+        total_timeout: seconds for all that are sent at once.
+    """
+
+    def __init__(
+        self,
+        allowed: AllowList,
+        resolve: Callable[[str, int], Sequence[str]] = look_up,
+        timeout: float = TIMEOUT,
+        total_timeout: float = TOTAL_TIMEOUT,
+    ) -> None:
+        self._allowed = allowed
+        self._lookups = Lookups(resolve)
+        self._timeout = timeout
+        self._total_timeout = total_timeout
+
+    def demand_allowed(self, origin: Origin) -> None:
+        """Refuse a destination that the allow-list does not name, without looking up its addresses."""
+        self._allowed.demand(origin)
+
+    def one(self, origin: Origin, request: Request, authorities: str | None = None) -> Answer:
+        """Send one request.
+
+        Raises:
+            NotPermittedError: the destination is not allowed.
+            WireError: there is no proper answer.
+        """
+        ends = time.monotonic() + self._timeout
+        return self._send(origin, self._addresses(origin, ends), request, _tls(origin, authorities), ends)
+
+    def all(
+        self, origin: Origin, requests: Mapping[str, Request], authorities: str | None = None
+    ) -> Mapping[str, Answer | Missed]:
+        """Send several requests to one server, whose addresses are looked up once.
+
+        Once it can't be reached, it is not tried again for those that are left.
+        """
+        began = time.monotonic()
+        last = began + self._total_timeout
+        try:
+            addresses = self._addresses(origin, began + self._timeout)
+            tls = _tls(origin, authorities)
+        except NotPermittedError:
+            return dict.fromkeys(requests, Missed("its destination is not allowed"))
+        except WireError as error:
+            return dict.fromkeys(requests, _missed(error))
+        unreachable: list[Missed] = []
+
+        def send(request: Request) -> Answer | Missed:
+            now = time.monotonic()
+            if unreachable:
+                return unreachable[0]
+            if now >= last:
+                return Missed("it did not answer everything in time")
+            try:
+                return self._send(origin, addresses, request, tls, min(now + self._timeout, last))
+            except WireError as error:
+                missed = _missed(error)
+                if not error.sent:
+                    unreachable.append(missed)
+                return missed
+
+        with ThreadPoolExecutor(min(_AT_ONCE, len(requests))) as pool:
+            return dict(zip(requests, pool.map(send, requests.values()), strict=True))
+
+    def _addresses(self, origin: Origin, ends: float) -> Sequence[str]:
+        """The addresses to connect to; WireError when they are not known in time."""
+
+        def resolve(host: str, port: int) -> Sequence[str]:
+            try:
+                return self._lookups.addresses(host, port, ends - time.monotonic())
+            except TimeoutError:
+                raise WireError(
+                    origin, "can't be reached: its name was not looked up in time", sent=False
+                ) from None
+
+        return self._allowed.addresses(origin, resolve)
+
+    def _send(
+        self,
+        origin: Origin,
+        addresses: Sequence[str],
+        request: Request,
+        tls: ssl.SSLContext | None,
+        ends: float,
+    ) -> Answer:
+        left = max(ends - time.monotonic(), 0.0)
+        return exchange(
+            origin, request, addresses=addresses, tls=tls, timeout=left, max_bytes=_MAX_ANSWER_BYTES
+        )
+
+
+def _missed(error: WireError) -> Missed:
+    return Missed(f"it {error.cause}")  # its message would tell where the provider is
+
+
+def _tls(origin: Origin, authorities: str | None) -> ssl.SSLContext | None:
+    return tls_context(authorities) if origin.scheme == "https" else None

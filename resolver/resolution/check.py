@@ -1,0 +1,131 @@
+"""What a check tells: each call with what it would use, and what a deployment would still need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from resolver.core.policy import Verdict
+from resolver.dsl.plan import CallSite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from resolver.blueprint import Blueprint
+    from resolver.core.model import Secret
+    from resolver.core.results import KeyStatus
+    from resolver.dsl.plan import Survey
+    from resolver.dsl.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCall:
+    """What a check tells of one call.
+
+    Args:
+        site: where it stands.
+        key: the key as it may be shown; empty when it can't be told.
+        steps: the path as it may be shown; empty when there is none.
+        depends: whether the key depends on the value of a secret, which a check does not decrypt.
+        kept: whether the call would be kept for the orchestrator.
+        exists: whether there is such a secret for the caller; None when that is not known.
+        usable: whether the caller may use it; None when that is not known.
+        secret: the secret that would be used, without its value; None when it is not known or not found.
+        expired: whether it has expired.
+        due: whether its value is older than it should get.
+        problems: what is wrong with this call.
+    """
+
+    site: CallSite
+    key: str
+    steps: str
+    depends: bool
+    kept: bool
+    exists: bool | None
+    usable: bool | None
+    secret: Secret | None
+    expired: bool
+    due: bool
+    problems: tuple[Problem, ...]
+
+
+class Named(NamedTuple):
+    """Something that a blueprint names: an import that it keeps, or an input that has no value.
+
+    Args:
+        source: the blueprint's name as the user gave it.
+        name: what it names.
+    """
+
+    source: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What `--check` finds.
+
+    Args:
+        calls: every call, in the order of the texts.
+        problems: what keeps calls from being resolved, the calls' own problems included.
+        imports: imports that are left to the manager.
+        inputs: required inputs without a default and without a given value.
+        kept: how many calls would be kept, because their argument is not known before deployment.
+        notes: what the reader should know, without any value.
+        blueprints: what was read, to find where calls end.
+    """
+
+    calls: tuple[CheckedCall, ...]
+    problems: tuple[Problem, ...]
+    imports: tuple[Named, ...]
+    inputs: tuple[Named, ...]
+    kept: int
+    notes: tuple[str, ...]
+    blueprints: tuple[Blueprint, ...]
+
+
+def check_calls(
+    surveys: Iterable[Survey],
+    statuses: Mapping[str, KeyStatus],
+    problems: Iterable[Problem],
+) -> tuple[CheckedCall, ...]:
+    """Put together what the text, the store and the problems say of each call.
+
+    Args:
+        surveys: the calls, in the order they are reported in.
+        statuses: what the store says, by key; empty when none was asked.
+        problems: all problems of the run.
+    """
+    by_place: dict[CallSite, list[Problem]] = {}
+    for problem in problems:
+        # A place is compared as a whole: calls within one another share a path, but not a position.
+        by_place.setdefault(CallSite(problem.source, problem.position, problem.path), []).append(problem)
+    return tuple(_checked(survey, statuses, tuple(by_place.get(survey.site, ()))) for survey in surveys)
+
+
+def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[Problem, ...]) -> CheckedCall:
+    status = None if survey.key is None else statuses.get(survey.key)
+    secret = None if status is None else status.secret
+    absent = status is not None and status.refusal is not None and status.refusal.verdict is Verdict.ABSENT
+    return CheckedCall(
+        survey.site,
+        _shown_key(survey, found=secret is not None),
+        survey.steps,
+        survey.depends,
+        survey.kept,
+        exists=True if secret is not None else False if absent else None,
+        usable=None if status is None else status.refusal is None,
+        secret=secret,
+        expired=status is not None and status.expired,
+        due=status is not None and status.due,
+        problems=problems,
+    )
+
+
+def _shown_key(survey: Survey, *, found: bool) -> str:
+    """A key as a report may show it: words of an input or the context that name no secret may be anything."""
+    key, origin = survey.key, survey.origin
+    if key is None:
+        return ""
+    given = bool(origin.inputs) or origin.context
+    return origin.show(key) if origin.secrets or (given and not found) else key

@@ -1,0 +1,225 @@
+"""Resolving and checking: plan, ask the service, place; all of the blueprints or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from resolver.dsl.problems import Problem, Reason
+from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
+from resolver.resolution.check import Check, check_calls
+from resolver.resolution.refusals import Keys, refuse
+from resolver.resolution.resolved import ResolvedBlueprint, Use
+from resolver.resolution.run import BlueprintText, Options, Run
+from resolver.resolution.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.bootstrap.connect import AnyService
+    from resolver.core.model import Caller, SecretValue
+    from resolver.core.results import KeyStatus, UsedSecret
+    from resolver.dsl.plan import KeyUse
+    from resolver.dsl.values import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What one run yields.
+
+    Args:
+        blueprints: the resolved blueprints, in the order given.
+        uses: the secrets used, by key; a key that came out of a secret is left out.
+        kept: how many calls were kept because their argument is not known before deployment.
+        notes: what the reader should know, without any value.
+        secrets: the values used, by key; those under keys that came out of a secret, too.
+        placed: what was taken out of secrets, and what was made of it, each with its key as it may be shown.
+        environment: the values for the variables that were asked for, by name.
+    """
+
+    blueprints: tuple[ResolvedBlueprint, ...]
+    uses: tuple[Use, ...]
+    kept: int
+    notes: tuple[str, ...]
+    secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    placed: tuple[Placement, ...] = field(default=(), repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def resolve(
+    service: AnyService,
+    caller: Caller,
+    tenant: str,
+    texts: Sequence[BlueprintText],
+    options: Options | None = None,
+) -> Resolution:
+    """Resolve blueprints, all of them or none.
+
+    Args:
+        service: where the secrets are.
+        caller: who asks.
+        tenant: the name of the tenant to ask in.
+        texts: the blueprints.
+        options: how.
+
+    Raises:
+        BlueprintError: anything kept a call from being resolved; all problems together.
+        NotPermittedError: the caller may not use secrets in this tenant, and nothing else is wrong.
+        UnavailableError: the store or a key is not available, and nothing else is wrong.
+    """
+    run = Run(texts, options or Options())
+    used: dict[str, UsedSecret] = {}
+    told: dict[str, Use] = {}
+    wanted = run.plan.advance()
+    if not wanted:
+        service.gate.confirm(caller)
+    while wanted:
+        if run.problems:
+            _learn_the_rest(service, caller, tenant, run, wanted)
+            break
+        answer = service.use.use(caller, tenant, wanted, run.digests)
+        if answer.refusals:
+            refuse(run.plan, wanted, answer.refusals, Keys(service, caller, tenant))
+            break
+        used |= answer.secrets
+        told |= {
+            use.key: Use(use.key, used[use.key].version)
+            for use in wanted
+            if use.placed and not use.origin.secrets
+        }
+        for use in wanted:
+            if use.placed and (at := used[use.key].expired_at) is not None:
+                run.notes.append(f"secret {use.shown} has expired, at {at}")
+        run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
+        wanted = run.plan.advance()
+    run.raise_problems()
+    showable = frozenset(key for key, secret in used.items() if secret.may_show)
+    uses = tuple(told[key] for key in sorted(told))
+    return Resolution(
+        tuple(run.resolved(blueprint, showable, uses) for blueprint in run.blueprints),
+        uses,
+        run.plan.kept,
+        tuple(run.notes),
+        {key: secret.value for key, secret in used.items()},
+        tuple(run.plan.placed()),
+        run.variables.values(run.plan),
+    )
+
+
+def resolve_good(
+    service: AnyService,
+    caller: Caller,
+    tenant: str,
+    texts: Sequence[BlueprintText],
+    options: Options | None = None,
+) -> tuple[Resolution, tuple[Problem, ...]]:
+    """Resolve those blueprints that can be resolved, and leave out the others.
+
+    Each attempt is a run of its own: all of its blueprints or none, with its own audit records.
+
+    Args:
+        service: where the secrets are.
+        caller: who asks.
+        tenant: the name of the tenant to ask in.
+        texts: the blueprints.
+        options: how.
+
+    Returns:
+        What the good ones came to, and the problems of the others.
+
+    Raises:
+        BlueprintError: none can be resolved, it can't be told which of them is at fault, or a variable can't
+            be had.
+        NotPermittedError: the caller may not use secrets in this tenant.
+        UnavailableError: the store or a key is not available.
+    """
+    left = texts
+    problems: list[Problem] = []
+    while True:
+        try:
+            return resolve(service, caller, tenant, left, options), tuple(problems)
+        except BlueprintError as error:
+            problems += error.problems
+            at_fault = {problem.source for problem in error.problems}
+            if VARIABLES in at_fault:
+                raise BlueprintError(problems) from None
+            named = {text.name for text in left}
+            # A problem of an imported file names that file; whose import it is shows when each is looked at.
+            if not at_fault <= named:
+                at_fault |= {
+                    text.name
+                    for text in left
+                    if text.name not in at_fault and check(service, caller, tenant, [text], options).problems
+                }
+            good = [text for text in left if text.name not in at_fault]
+            if not good or len(good) == len(left):
+                raise BlueprintError(problems) from None
+            left = good
+
+
+def check(
+    service: AnyService | None,
+    caller: Caller | None,
+    tenant: str,
+    texts: Sequence[BlueprintText],
+    options: Options | None = None,
+) -> Check:
+    """Say what resolving would use, and what is wrong, without decrypting or using anything.
+
+    Args:
+        service: where the secrets are; None checks the texts alone.
+        caller: who asks; None with no service.
+        tenant: the name of the tenant to ask in.
+        texts: the blueprints.
+        options: how.
+
+    Raises:
+        NotPermittedError: the caller may neither list nor use secrets in this tenant, and nothing else is
+            wrong.
+        UnavailableError: the store is not available, and nothing else is wrong.
+    """
+    options = options or Options()
+    run = Run(texts, options)
+    uses = run.plan.advance()
+    statuses: Mapping[str, KeyStatus] = {}
+    if service is not None and caller is not None:
+        if uses:
+            statuses = _learn_the_rest(service, caller, tenant, run, uses)
+        else:
+            service.gate.confirm(caller)
+    problems = run.problems
+    surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.site))
+    return Check(
+        check_calls(surveys, statuses, problems),
+        tuple(problems),
+        tuple(run.imports),
+        tuple(run.inputs_without_value(options.inputs)),
+        run.plan.kept,
+        tuple(run.notes),
+        tuple(run.blueprints),
+    )
+
+
+def _learn_the_rest(
+    service: AnyService,
+    caller: Caller,
+    tenant: str,
+    run: Run,
+    uses: Sequence[KeyUse],
+) -> Mapping[str, KeyStatus]:
+    """Add the problems that the store would have raised; nothing is used or decrypted for it."""
+    try:
+        statuses = service.use.check(caller, tenant, [use.key for use in uses])
+    except NotPermittedError as error:
+        if not run.problems:
+            raise
+        run.add(Reason.NOT_PERMITTED, error.message, error.hint)
+        return {}
+    except UnavailableError as error:
+        if not run.problems:
+            raise
+        run.add(Reason.UNAVAILABLE, error.message, error.hint)
+        return {}
+    refusals = {key: status.refusal for key, status in statuses.items() if status.refusal}
+    refuse(run.plan, uses, refusals, Keys(service, caller, tenant))
+    return statuses

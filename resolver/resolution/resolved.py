@@ -1,0 +1,176 @@
+"""A resolved blueprint: what a run yields for one blueprint, in memory, until it is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from resolver.bare import bare_errors
+from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
+from resolver.core.closing import Closing
+from resolver.dsl.walk import rebuild
+from resolver.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.location import Position
+    from resolver.dsl.values import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A secret that a run used."""
+
+    key: str
+    version: int
+
+
+class ResolvedBlueprint(Closing):
+    """A blueprint with the values in their places, in memory. Its repr shows no value.
+
+    In a `with` statement it drops the values at the end of the block; what was taken out of it by then is the
+    taker's. It may be read by several threads at once.
+
+    Args:
+        blueprint: the blueprint as it was read.
+        placements: what was put in the place of each call.
+        showable: the keys whose values the caller may also see.
+        merged: the one document that the blueprint and its imports make; None when they are not merged.
+        uses: the secrets that this blueprint used.
+    """
+
+    __slots__ = ("_blueprint", "_merged", "_placements", "_rendered", "_showable", "uses")
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        placements: Mapping[int, Placement],
+        showable: frozenset[str],
+        merged: Any = None,  # noqa: ANN401 - documents are plain data
+        uses: tuple[Use, ...] = (),
+    ) -> None:
+        self._blueprint = blueprint
+        self._merged = merged
+        self._placements: Mapping[int, Placement] | None = placements
+        self._showable = showable
+        self._rendered: Rendered | None = None
+        self.uses = uses
+        """The secrets that this blueprint used, by key, with their versions. Keys that came out of another
+        secret's value are left out."""
+
+    def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
+        raise TypeError("a resolved blueprint can't be pickled: it holds secret values")
+
+    def __repr__(self) -> str:
+        placements = self._placements
+        held = "closed" if placements is None else f"calls={len(placements)}"
+        return f"ResolvedBlueprint({self.name!r}, {held})"
+
+    def close(self) -> None:
+        """Drop the values. Asking for them afterwards is an error; closing twice is not."""
+        self._placements = None
+        self._rendered = None
+        self._merged = None
+
+    def _parts(self) -> tuple[Any, Mapping[int, Placement]]:
+        """The merged document and the placements, as long as they are held."""
+        merged = self._merged  # read first: `close` drops it last
+        placements = self._placements
+        if placements is None:
+            raise UsageError(f"the resolved blueprint {self.name!r} was closed, and holds no values any more")
+        return merged, placements
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name as it was given."""
+        return self._blueprint.name
+
+    @property
+    @bare_errors
+    def documents(self) -> list[Any]:
+        """The documents of the text as plain data, with the values placed."""
+        merged, placements = self._parts()
+        documents = self._blueprint.documents if merged is None else [merged]
+        values = _values(placements)
+        return [rebuild(document, values) for document in documents]
+
+    @property
+    @bare_errors
+    def data(self) -> Any:  # noqa: ANN401 - documents are plain data
+        """The document as plain data, with the values placed; a list of them when the text has several.
+
+        It is made anew each time, so that changing it changes nothing here.
+        """
+        documents = self.documents
+        return documents[0] if len(documents) == 1 else documents
+
+    @bare_errors
+    def text(self) -> str:
+        """The blueprint's own text, or the merged document's, with the values in the place of the calls."""
+        return self._render().text
+
+    def _render(self) -> Rendered:
+        rendered = self._rendered
+        if rendered is None:
+            merged, placements = self._parts()
+            rendered = self._write(merged, _values(placements))
+            if self._placements is not None:  # another thread may have closed it by now
+                self._rendered = rendered
+        return rendered
+
+    def _write(self, merged: object, results: Mapping[int, Any]) -> Rendered:
+        if merged is None:
+            return render(self._blueprint, results)
+        return Rendered(dump(merged, results, self.name), ())
+
+    @bare_errors
+    def redacted(self, *, show: bool = False) -> str:
+        """The text with each placed value as `!masked KEY`.
+
+        Args:
+            show: write out those values that the caller may see.
+        """
+        merged, placements = self._parts()
+        results = {
+            node: placement.value if self._may_show(placement, show=show) else Masked(placement.label)
+            for node, placement in placements.items()
+        }
+        return self._write(merged, results).text
+
+    def _may_show(self, placement: Placement, *, show: bool) -> bool:
+        """Whether a value may stand before a person's eyes: no secret went into it, or they may see those."""
+        return not placement.used or (show and placement.used <= self._showable)
+
+    @property
+    @bare_errors
+    def written_out(self) -> tuple[Position, ...]:
+        """Where the text had to be changed outside a call, because an alias lost its anchor."""
+        return self._render().written_out
+
+    @property
+    def hidden_labels(self) -> list[str]:
+        """The keys, as they may be shown, of placed values that the caller may not see."""
+        labels = {p.label for p in self._parts()[1].values() if not p.used <= self._showable}
+        return sorted(labels)
+
+
+def _values(placements: Mapping[int, Placement]) -> dict[int, Any]:
+    return {node: placement.value for node, placement in placements.items()}
+
+
+def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: str) -> str:
+    """The text of all blueprints of a run, with the values in their places.
+
+    Args:
+        blueprints: the blueprints, one or more.
+        output_format: `yaml` or `json`.
+    """
+    if output_format == "yaml":
+        if len(blueprints) == 1:
+            return blueprints[0].text()
+        return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
+    documents = [(blueprint.name, document) for blueprint in blueprints for document in blueprint.documents]
+    if len(documents) == 1:
+        return to_json(documents[0][1]) + "\n"
+    return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"

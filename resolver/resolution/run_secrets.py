@@ -1,0 +1,202 @@
+"""The secrets of one run of an orchestrator that evaluates blueprints itself, and asks for them by key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from resolver.bare import bare_errors
+from resolver.core.closing import Closing
+from resolver.core.policy import Verdict
+from resolver.dsl.calls import GET_SECRET, WRITTEN, Origin
+from resolver.dsl.plan import Call, KeyUse
+from resolver.dsl.walk import find_calls
+from resolver.errors import NotFoundError, NotPermittedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from resolver.bootstrap.connect import AnyService
+    from resolver.core.location import Path, Position
+    from resolver.core.model import Caller, SecretValue
+
+
+class PlanSource:
+    """A document that is not text: what an audit record says of where a key was asked for.
+
+    Args:
+        name: what it is called.
+        document: plain data.
+    """
+
+    documents: Sequence[Any] = ()
+
+    def __init__(self, name: str, document: object) -> None:
+        self.name = name
+        text = json.dumps(document, sort_keys=True, default=str, skipkeys=True)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
+
+    def position_of(self, node: Mapping[Any, Any]) -> Position | None:  # noqa: ARG002 - the port's signature
+        """Data has no lines."""
+        return None
+
+    def line_at(self, position: Position) -> str:  # noqa: ARG002 - the port's signature
+        """Data has no lines."""
+        return ""
+
+
+class RunSecrets(Closing):
+    """Secrets by key, for one caller in one tenant, in memory until they are closed.
+
+    Keys that stand in the documents it was told to expect are obtained together, once the first value is
+    asked for: one request, one decision for each key, recorded before anything is decrypted. A key that was
+    computed is obtained when it is asked for. Answers stay the same for the whole run. Several threads may
+    ask.
+
+    Args:
+        service: where the secrets are.
+        caller: who asks.
+        tenant: the name of the tenant to ask in.
+        name: what the audit trail calls the run's document.
+    """
+
+    def __init__(self, service: AnyService, caller: Caller, tenant: str, name: str) -> None:
+        self._service: AnyService | None = service
+        self._caller = caller
+        self._tenant = tenant
+        self._name = name
+        self._source = PlanSource(name, None)
+        self._lock = threading.RLock()
+        self._expected: dict[str, list[Call]] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._values: dict[str, SecretValue] = {}
+
+    def __repr__(self) -> str:
+        return f"RunSecrets({self._name!r}, tenant={self._tenant!r})"
+
+    def close(self) -> None:
+        """Drop the values. Closing twice does nothing."""
+        with self._lock:
+            self._service = None
+            self._values.clear()
+
+    @property
+    def values(self) -> Collection[SecretValue]:
+        """The values obtained so far."""
+        with self._lock:
+            return list(self._values.values())
+
+    def expect(self, document: object) -> None:
+        """Note the keys that are written in a document; nothing is looked up yet."""
+        with self._lock:
+            self._source = PlanSource(self._name, document)
+            for key, path, node in written_keys(document):
+                self._expected.setdefault(key, []).append(Call(self._source, path, node))
+
+    @bare_errors
+    def demand(self, key: str) -> None:
+        """Say whether a secret may be used, without decrypting or using it.
+
+        Raises:
+            NotFoundError: it does not exist, or the caller may not see it.
+            NotPermittedError: the caller may not use it.
+        """
+        with self._lock:
+            if key not in self._values:
+                self._learn(key)
+                self._raise(key, self._verdicts[key])
+
+    @bare_errors
+    def value(self, key: str) -> SecretValue:
+        """The value of a secret.
+
+        Raises:
+            NotFoundError: it does not exist, or the caller may not see it.
+            NotPermittedError: the caller may not use it.
+            UsageError: the run is over.
+            UnavailableError: the store or a key is not available.
+        """
+        with self._lock:
+            if key not in self._values:
+                self._obtain(key)
+            return self._values[key]
+
+    def shown(self, key: str) -> str:
+        """A key as a message may show it."""
+        with self._lock:
+            return self._origin(key).show(key)
+
+    @property
+    def _opened(self) -> AnyService:
+        if self._service is None:
+            raise UsageError(f"the run {self._name!r} is over, and holds no secrets any more")
+        return self._service
+
+    def _learn(self, key: str) -> None:
+        """Learn of all keys that are known by now whether they may be used, in one request."""
+        wanted = [each for each in {**self._expected, key: []} if each not in self._verdicts]
+        if wanted:
+            for each, status in self._opened.use.check(self._caller, self._tenant, wanted).items():
+                self._verdicts[each] = status.refusal.verdict if status.refusal else Verdict.ALLOWED
+
+    def _obtain(self, key: str) -> None:
+        """Obtain a key, and with it all that are expected and may be used."""
+        service = self._opened
+        self._learn(key)
+        while True:
+            wanted = [key]
+            if self._verdicts[key] is Verdict.ALLOWED:
+                wanted += [
+                    each
+                    for each in self._expected
+                    if each != key and each not in self._values and self._verdicts[each] is Verdict.ALLOWED
+                ]
+            # Also a key that is known to be refused is asked for: the refusal is to be on record.
+            uses = [KeyUse(each, self._origin(each), self._calls(each)) for each in wanted]
+            digests = {call.source.name: call.source.digest for use in uses for call in use.calls}
+            answer = service.use.use(self._caller, self._tenant, uses, digests)
+            if key in answer.refusals:
+                self._raise(key, answer.refusals[key].verdict)
+            if not answer.refusals:
+                self._values |= {each: secret.value for each, secret in answer.secrets.items()}
+                return
+            # Rights have changed since they were learnt; what is still allowed is obtained without the rest.
+            self._verdicts |= {each: refusal.verdict for each, refusal in answer.refusals.items()}
+
+    def _calls(self, key: str) -> list[Call]:
+        return self._expected.get(key) or [Call(self._source, (), {GET_SECRET: None})]
+
+    def _origin(self, key: str) -> Origin:
+        """What a key came out of. One that is not written anywhere may hold any value of this run."""
+        if key in self._expected:
+            return WRITTEN
+        told = frozenset(each for each in self._values if each in self._expected)
+        return Origin(secrets=told) if told else Origin(context=True)
+
+    def _raise(self, key: str, verdict: Verdict) -> None:
+        if verdict is Verdict.ALLOWED:
+            return
+        shown = self._origin(key).show(key)
+        if verdict in (Verdict.ABSENT, Verdict.INVISIBLE):
+            raise NotFoundError(
+                f"secret {shown} was not found in tenant {self._tenant!r}",
+                hint=f"`resolver secrets list -t {self._tenant}` shows what there is",
+            )
+        raise NotPermittedError(
+            f"secret {shown} may not be used in tenant {self._tenant!r} by this user and token",
+            hint="`resolver whoami` shows what they may do",
+        )
+
+
+def written_keys(document: object) -> Iterator[tuple[str, Path, Mapping[Any, Any]]]:
+    """The keys that stand in a document's calls, those in arguments of other calls included."""
+    pending = list(find_calls(document))
+    while pending:
+        path, node = pending.pop()
+        argument = node[GET_SECRET]
+        key = argument[0] if isinstance(argument, (list, tuple)) and argument else argument
+        if isinstance(key, str):
+            yield key, path, node
+        pending += find_calls(argument, (*path, GET_SECRET))

@@ -1,0 +1,297 @@
+"""Listens and serves: sockets, TLS, worker processes, and a stop that lets requests end."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import ipaddress
+import logging
+import os
+import re
+import signal
+import socket
+import ssl
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from resolver.bootstrap.embedded import open_service
+from resolver.errors import UnavailableError, UsageError
+from resolver.rest.access_log import log_to_stderr
+from resolver.rest.connections import TimedConnection
+from resolver.rest.workers import run_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+    from resolver.config.settings import Settings
+    from resolver.rest.options import ServerOptions
+    from resolver.service import Service
+
+LOG = logging.getLogger("resolver.server")
+
+_BACKLOG = 2048
+
+UNIX = "unix"
+"""Stands for all who come by the unix socket, among trusted proxies."""
+
+_GC_YOUNG = 10_000
+"""How many objects may be made before the collector looks through them."""
+
+_CERTIFICATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----")
+_PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+
+_STOP_SECONDS = 30
+"""How long requests in work may take to end once the server is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where a server listens.
+
+    Args:
+        host: a name or address.
+        port: the port; 0 for a free one.
+        unix_socket: the path of a socket, in place of host and port.
+        certificate: file with the certificate chain, for TLS.
+        private_key: file with its key.
+        trusted_proxies: addresses of proxies whose `X-Forwarded-For` is believed; `unix` for who comes by the
+            unix socket.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8200
+    unix_socket: Path | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Check that nothing here sends values over a network in plain.
+
+        Raises:
+            UsageError: it does, the files for TLS are not whole, or a proxy is not an address.
+        """
+        for proxy in self.trusted_proxies:
+            if not _is_proxy(proxy):
+                raise UsageError(
+                    f"the trusted proxy {proxy!r} is neither an address nor a network",
+                    hint="give one like 10.0.0.1 or 10.0.0.0/24; `unix` stands for who comes by the socket",
+                )
+        if UNIX in self.trusted_proxies and self.unix_socket is None:
+            raise UsageError("there is no unix socket that a proxy could come by", hint="give --unix-socket")
+        if (self.certificate is None) != (self.private_key is None):
+            raise UsageError("TLS needs a certificate and its key", hint="give --tls-cert and --tls-key")
+        if self.certificate is not None and self.private_key is not None:
+            if self.unix_socket is not None:
+                raise UsageError("a unix socket takes no TLS", hint="leave out --tls-cert and --tls-key")
+            _check_tls(self.certificate, self.private_key)
+        elif self.unix_socket is None and not _is_loopback(self.host, self.port):
+            raise UsageError(
+                f"plain HTTP on {self.host!r} would send values over the network unencrypted",
+                hint="give --tls-cert and --tls-key; or listen on 127.0.0.1 or a --unix-socket",
+            )
+
+
+def _check_tls(certificate: Path, private_key: Path) -> None:
+    """Check that the two can be used together; what is wrong is told by the file that it is wrong with."""
+    if not _CERTIFICATE.search(_content(certificate)):
+        raise UsageError(f"there is no certificate in {str(certificate)!r}", hint="give one in PEM")
+    key = _content(private_key)
+    if not _PRIVATE_KEY.search(key):
+        raise UsageError(f"there is no private key in {str(private_key)!r}", hint="give one in PEM")
+    if b"ENCRYPTED" in key:
+        raise UsageError(
+            f"the private key in {str(private_key)!r} is encrypted",
+            hint="nobody is asked for its passphrase; `openssl pkey -in FILE -out OTHER` writes one "
+            "that has none",
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, private_key)
+    except (OSError, ssl.SSLError) as error:
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            raise UsageError(
+                f"the private key in {str(private_key)!r} is not that of the certificate in "
+                f"{str(certificate)!r}",
+                hint="a chain begins with the server's own certificate",
+            ) from None
+        raise UsageError(
+            f"the certificate in {str(certificate)!r} and the key in {str(private_key)!r} can't be used: "
+            f"{getattr(error, 'reason', None) or error.strerror}"
+        ) from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{str(path)!r} can't be read: {error.strerror}") from None
+
+
+def _is_proxy(text: str) -> bool:
+    """Whether a trusted proxy is an address or a network, and so can be recognised."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return text == UNIX
+    return True
+
+
+def _is_loopback(host: str, port: int) -> bool:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise UsageError(f"the host {host!r} is not known") from None
+    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
+
+
+def serve(settings: Settings, listener: Listener, options: ServerOptions) -> None:
+    """Serve until told to stop by SIGTERM or SIGINT.
+
+    Args:
+        settings: where the store and the root key are.
+        listener: where to listen.
+        options: limits and rules.
+
+    Raises:
+        UsageError: it would send values in plain, or several workers would share a SQLite file.
+        UnavailableError: the store, the root key or the address is not available.
+    """
+    listener.check()
+    if options.workers > 1 and settings.database_url.startswith("sqlite"):
+        raise UsageError(
+            "several workers can't share a SQLite database",
+            hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",
+        )
+    service = open_service(
+        settings, server=True
+    )  # also with several workers: to fail here, once, and in words
+    log_to_stderr()
+    try:
+        service.check_ready()
+        with _listening(listener) as sock:
+            if options.workers == 1:
+                _serve(service, listener, options, sock)
+                return
+            service.close()  # no connection may be shared with another process
+            run_workers(
+                options.workers,
+                lambda: _serve(open_service(settings, server=True), listener, options, sock),
+                _STOP_SECONDS,
+            )
+    finally:
+        service.close()
+
+
+def _serve(service: Service, listener: Listener, options: ServerOptions, sock: socket.socket) -> None:
+    """Serve in this process until told to stop."""
+    # Only now: what counts requests looks at its import whether other processes count with it.
+    from resolver.rest.app import create_app  # noqa: PLC0415
+
+    server = uvicorn.Server(_config(listener, create_app(service, options)))
+    _collect_garbage()
+    with _signals_end_it():
+        server.run(sockets=[sock])
+
+
+def _collect_garbage() -> None:
+    """Turn the collector on, which a command does without, for what is made from now on.
+
+    All that was loaded stays as long as the process: to look through it again and again would have every
+    fiftieth request or so wait for 50 ms. A request for hundreds of keys makes thousands of objects and keeps
+    none, so young ones are looked through less often than by default, too.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_YOUNG)
+    gc.enable()
+
+
+def _config(listener: Listener, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=listener.host,
+        port=listener.port,
+        uds=str(listener.unix_socket) if listener.unix_socket else None,
+        ssl_certfile=listener.certificate,
+        ssl_keyfile=listener.private_key,
+        loop="asyncio",
+        http=TimedConnection,
+        ws="none",
+        lifespan="on",
+        log_config=None,  # ours
+        access_log=False,  # it would hold queries
+        server_header=False,
+        proxy_headers=bool(listener.trusted_proxies),
+        forwarded_allow_ips=["*"] if UNIX in listener.trusted_proxies else list(listener.trusted_proxies),
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+
+
+@contextlib.contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Let a stop by signal be a good end: the server raises the signal again once it has stopped."""
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _listening(listener: Listener) -> Iterator[socket.socket]:
+    """A socket that listens; a unix socket is removed at the end."""
+    path = listener.unix_socket
+    try:
+        sock = _bound(listener) if path is None else _bound_unix(path)
+    except OSError as error:
+        where = f"{listener.host}:{listener.port}" if path is None else str(path)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(f"can't listen on {where!r}: {reason}") from None
+    with sock:
+        sock.set_inheritable(True)
+        scheme = "http" if listener.certificate is None else "https"
+        where = str(path) if path is not None else f"{scheme}://{listener.host}:{sock.getsockname()[1]}"
+        LOG.info("listening on %s", where)
+        try:
+            yield sock
+        finally:
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+
+def _bound(listener: Listener) -> socket.socket:
+    *_, address = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0]
+    family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+    sock = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    # Inherited by connections; asyncio does it itself only for sockets that were made with the protocol's
+    # number. Without it each answer waits 40 ms, for the client to acknowledge its first part.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _bound_unix(path: Path) -> socket.socket:
+    if path.exists() and stat.S_ISSOCK(path.lstat().st_mode) and not _answers(path):
+        path.unlink()  # left behind by a server that was killed
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)  # for its owner and group: before there is anything to connect to
+    try:
+        sock.bind(str(path))
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0

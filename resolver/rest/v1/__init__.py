@@ -1,0 +1,27 @@
+"""Our own API: one module for each kind of thing."""
+
+from resolver.rest.v1 import (
+    accounts,
+    audit,
+    blueprints,
+    console_session,
+    providers,
+    sealed_transfer,
+    secrets,
+    transfer,
+    usage,
+    use,
+)
+
+__all__ = [
+    "accounts",
+    "audit",
+    "blueprints",
+    "console_session",
+    "providers",
+    "sealed_transfer",
+    "secrets",
+    "transfer",
+    "usage",
+    "use",
+]

@@ -1,0 +1,77 @@
+"""Signing in to the console and out of it."""
+
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from resolver.errors import AuthenticationError, InvalidRequestError
+from resolver.rest.responses import Answer, nothing
+from resolver.rest.routing import OWN, Body, Group, ServerDep
+from resolver.rest.sessions import demand_proof, drop_session, read_session, set_session
+from resolver.rest.sites import refuse_other_sites
+from resolver.service.console_sessions import csrf_token
+
+GROUP = Group("console", OWN, guarded=False)
+
+
+class Login(Body):
+    """A user name with its password, or a token that is not narrowed."""
+
+    username: str = ""
+    password: str = Field("", repr=False)
+    token: str = Field("", repr=False)
+
+
+class SessionInfo(TypedDict):
+    """Who is signed in, and the proof that the console's pages send along."""
+
+    username: str
+    csrf_token: str
+
+
+@GROUP.route("POST", "/session", SessionInfo)
+async def open_session(body: Login, request: Request, server: ServerDep) -> Response:
+    """Sign in: the answer sets the session's cookie."""
+    refuse_other_sites(request.headers)
+    if bool(body.token) == bool(body.username):
+        raise InvalidRequestError("give either a user name and a password, or a token")
+    try:
+        opened = await server.authenticator.hash_password(
+            lambda: server.service.sessions.open(
+                username=body.username, password=body.password, token=body.token
+            )
+        )
+    except AuthenticationError:
+        server.metrics.refused_logins.inc()
+        raise
+    request.state.caller = opened.caller
+    answer = Answer(SessionInfo(username=opened.caller.username, csrf_token=opened.csrf_token))
+    if old := read_session(request):
+        await run_in_threadpool(server.service.sessions.close, old)
+    set_session(request, answer, opened.secret)
+    return answer
+
+
+@GROUP.route("GET", "/session", SessionInfo)
+def get_session(request: Request, server: ServerDep) -> Response:
+    """Say who is signed in, to a page of one's own that was loaded again."""
+    refuse_other_sites(request.headers)
+    secret = read_session(request)
+    if not secret:
+        raise AuthenticationError("nobody is signed in")
+    caller = server.service.sessions.authenticate(secret)
+    request.state.caller = caller
+    return Answer(SessionInfo(username=caller.username, csrf_token=csrf_token(secret)))
+
+
+@GROUP.route("DELETE", "/session", status=204)
+def close_session(request: Request, server: ServerDep) -> Response:
+    """Sign out: the session ends on the server, and the browser forgets it."""
+    answer = nothing()
+    if secret := read_session(request):
+        demand_proof(request, secret)
+        server.service.sessions.close(secret)
+        drop_session(request, answer)
+    return answer

@@ -1,0 +1,290 @@
+"""Who is asking, and what may they do: authentication, and the decisions that come before any look-up."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.core import policy
+from resolver.core.login_backoff import Failures, slot_of
+from resolver.core.model import Caller, Tenant
+from resolver.core.permissions import Permission
+from resolver.core.policy import Verdict
+from resolver.core.times import later
+from resolver.core.tokens import token_id
+from resolver.errors import (
+    AuthenticationError,
+    NoSuchTenantError,
+    NotFoundError,
+    NotPermittedError,
+    StoreError,
+)
+from resolver.service.access_log import Strangers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.core.ports import PasswordHasher, Session, Store, StoredToken, StoredUser
+
+MIN_PASSWORD, MAX_PASSWORD = 5, 256
+"""How long passwords are, in characters (Cloudify's rule)."""
+
+_USE_NOTED_EVERY = 60
+"""Seconds between two records of a token's last use."""
+
+_DOING = {
+    Permission.SECRET_LIST: "list secrets",
+    Permission.SECRET_SHOW: "see secrets",
+    Permission.SECRET_USE: "use secrets",
+    Permission.SECRET_CREATE: "create secrets",
+    Permission.SECRET_UPDATE: "change secrets",
+    Permission.SECRET_DELETE: "delete secrets",
+    Permission.SECRET_EXPORT: "export secrets",
+    Permission.SECRET_IMPORT: "import secrets",
+    Permission.SECRET_CREATE_GLOBAL: "make a secret global",
+    Permission.PROVIDER_LIST: "list secrets providers",
+    Permission.PROVIDER_CREATE: "create or test secrets providers",
+    Permission.PROVIDER_UPDATE: "change secrets providers",
+    Permission.PROVIDER_DELETE: "delete secrets providers",
+    Permission.SECRET_SET_OWNER: "give a secret to another user",
+    Permission.AUDIT_READ: "read the audit trail",
+    Permission.TENANT_MANAGE: "manage tenants",
+    Permission.USER_MANAGE: "manage users",
+    Permission.MEMBERSHIP_MANAGE: "manage memberships",
+    Permission.KEY_ROTATE: "see or rotate keys",
+    Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
+}
+
+
+class MemberRefusedError(NotPermittedError):
+    """A member's role or token does not permit what was asked: recorded in the tenant's audit trail.
+
+    To the caller it is a `NotPermittedError` like any other, with the same words.
+    """
+
+    def __init__(self, caller: Caller, tenant: Tenant, permission: Permission, reason: Verdict) -> None:
+        error = not_permitted(caller, permission, tenant.name)
+        super().__init__(error.message, hint=error.hint)
+        self.caller = caller
+        self.tenant = tenant
+        self.permission = permission
+        self.reason = reason
+
+
+def not_permitted(
+    caller: Caller, permission: Permission, tenant: str, *, where: str = ""
+) -> NotPermittedError:
+    """The refusal, in the same words whether or not the tenant or what was asked for exists."""
+    where = f" in tenant {tenant!r}" if tenant else where
+    hint = "`resolver whoami` shows what this user and token may do"
+    return NotPermittedError(
+        f"user {caller.username!r} is not permitted to {_DOING[permission]}{where}", hint=hint
+    )
+
+
+def not_found(key: str, tenant: str) -> NotFoundError:
+    """The answer for a secret that does not exist, and for one that the caller may not see."""
+    return NotFoundError(
+        f"secret {key!r} was not found in tenant {tenant!r}",
+        hint=f"`resolver secrets list -t {tenant}` shows what there is",
+    )
+
+
+def demand_key(caller: Caller, permission: Permission, key: str, tenant: str) -> None:
+    """Refuse a key that a narrowed token may not name, before it is looked up."""
+    if not policy.decide_key(caller, key).allowed:
+        refused = not_permitted(caller, permission, tenant)
+        raise NotPermittedError(f"{refused.message} under this key", hint=refused.hint)
+
+
+def demand_unnarrowed(caller: Caller, doing: str) -> None:
+    """Refuse what no narrowed token may do, whatever it was narrowed to."""
+    if caller.narrowing.narrows:
+        raise NotPermittedError(
+            f"a narrowed token can't {doing}",
+            hint="use a token of this user that is not narrowed",
+        )
+
+
+def _refused_token() -> AuthenticationError:
+    return AuthenticationError(
+        "the access token is not valid",
+        hint="it may be mistyped, revoked or expired; `resolver tokens create` makes one",
+    )
+
+
+def _login_of(stored: StoredUser) -> str:
+    """What a password login is bound to: another password has another hash, since hashes are salted."""
+    return hashlib.sha256((stored.password_hash or "").encode()).hexdigest()[:32]
+
+
+class Gate:
+    """Identifies callers and lets them into tenants.
+
+    Args:
+        store: where users and tokens are kept.
+        passwords: makes the password hasher, once one is needed.
+        clock: gives the time as it is stored.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Callable[[], PasswordHasher],
+        clock: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._make_hasher = passwords
+        self._clock = clock
+        self._strangers = Strangers()
+
+    def present_token(self, token: str) -> Caller:
+        """The same as `authenticate_token`: here, that takes no request."""
+        return self.authenticate_token(token)
+
+    def confirm(self, caller: Caller) -> None:
+        """Nothing: whoever became a caller here was identified."""
+
+    def authenticate_token(self, token: str) -> Caller:
+        """Identify a caller by an access token.
+
+        Raises:
+            AuthenticationError: the token is malformed, or unknown, revoked, expired or of a user who is not
+                active: one text for these.
+        """
+        public = token_id(token)
+        with self._store.read() as session:
+            found = session.token(public)
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
+        if not hmac.compare_digest(digest, expected) or found is None:
+            self._strangers.note("an access token was refused", token=public if found else "unknown")
+            raise _refused_token()
+        try:
+            caller = self._caller(*found)
+        except AuthenticationError:
+            self._strangers.note("an access token was refused", token=public, user=found[1].user.name)
+            raise
+        self._note_use(found[0])
+        return caller
+
+    def _note_use(self, token: StoredToken) -> None:
+        """Record a token's use, at most once a minute: a request is not a write for that."""
+        now = self._clock()
+        if token.last_used_at is not None and now < later(token.last_used_at, _USE_NOTED_EVERY):
+            return
+        # A database that can't be written refuses what needs a record of its own, and not the rest.
+        with contextlib.suppress(StoreError), self._store.write() as session:
+            session.note_token_use(token.id, now)
+
+    def _caller(self, token: StoredToken, stored: StoredUser) -> Caller:
+        expired = token.expires_at is not None and token.expires_at <= self._clock()
+        if expired or not stored.user.active:
+            raise _refused_token()
+        user = stored.user
+        return Caller(user.id, user.name, user.system_role, stored.roles, token.id, token.narrowing)
+
+    def authenticate_password(self, username: str, password: str) -> Caller:
+        """Identify a caller by user name and password.
+
+        After some wrong passwords a user name is refused for a while, with the right one too. That is kept in
+        the database, so that all servers share it, and does not touch tokens.
+
+        Raises:
+            AuthenticationError: unknown user, wrong password, not active or refused for now; one text and
+                cost for all.
+            UnavailableError: too many passwords are being checked.
+        """
+        with self._store.read() as session:
+            stored = session.user(name=username)
+        matches = self.passwords.verify(
+            stored.password_hash if stored else None, password[: MAX_PASSWORD + 1]
+        )
+        # Decided where the failures are locked: many who guess at once get no more guesses than one.
+        with self._store.write() as session:
+            now = self._clock()
+            slot = slot_of(stored.user.id if stored else None, username)
+            failures = session.login_failures(slot)
+            fits = stored if matches and stored is not None and stored.user.active else None
+            let_in = fits if not failures.refuses(now) else None
+            # The same writes whatever the outcome, so that the time taken tells nothing.
+            kept = Failures() if let_in else failures if fits else failures.with_another(now)
+            session.set_login_failures(slot, kept)
+            session.note_login(let_in.user.id if let_in else "", now)
+        if let_in is None:
+            self._strangers.note("a login was refused", user=stored.user.name if stored else "unknown")
+            raise AuthenticationError("the user name or the password is wrong")
+        user = let_in.user
+        return Caller(user.id, user.name, user.system_role, let_in.roles, login=_login_of(let_in))
+
+    @functools.cached_property
+    def passwords(self) -> PasswordHasher:
+        """The password hasher, made when one is needed."""
+        return self._make_hasher()
+
+    def current(self, session: Session, caller: Caller) -> Caller:
+        """The caller with the rights of this moment.
+
+        Raises:
+            AuthenticationError: the token was revoked or has expired, or the user is not active any more.
+        """
+        if caller.token_id:
+            found = session.token(caller.token_id)
+            if found is None or found[1].user.id != caller.user_id:
+                raise _refused_token()
+            return self._caller(*found)
+        stored = session.user(user_id=caller.user_id)
+        if stored is None or not stored.user.active:
+            raise AuthenticationError("the user is not active any more")
+        if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
+            raise AuthenticationError("the password was changed since this login", hint="log in again")
+        return replace(
+            caller,
+            username=stored.user.name,
+            system_role=stored.user.system_role,
+            roles=stored.roles,
+        )
+
+    def enter(
+        self,
+        session: Session,
+        caller: Caller,
+        permission: Permission,
+        tenant_name: str,
+    ) -> tuple[Caller, Tenant]:
+        """Read the rights again and decide about a permission in a tenant, before any look-up in it.
+
+        Raises:
+            MemberRefusedError: a member's role or token does not permit it.
+            NotPermittedError: not a member; the same whether or not the tenant exists.
+            NotFoundError: there is no such tenant, for those who may know.
+        """
+        caller = self.current(session, caller)
+        tenant = session.tenant(tenant_name)
+        decision = policy.decide_in_tenant(caller, permission, tenant)
+        if not decision.allowed:
+            if tenant is not None and (tenant.id in caller.roles or decision.reason is Verdict.TOKEN):
+                raise MemberRefusedError(caller, tenant, permission, decision.reason)
+            self._strangers.note(
+                "a non-member was refused", user=caller.username, asked=permission.value, tenant=tenant_name
+            )
+            raise not_permitted(caller, permission, tenant_name)
+        if tenant is None:
+            raise NoSuchTenantError(f"tenant {tenant_name!r} does not exist")
+        return caller, tenant
+
+    def enter_system(self, session: Session, caller: Caller, permission: Permission) -> Caller:
+        """The same for what concerns the whole system.
+
+        Raises:
+            NotPermittedError: the caller's system role does not permit it.
+        """
+        caller = self.current(session, caller)
+        if not policy.decide_in_tenant(caller, permission, None).allowed:
+            self._strangers.note("a user was refused", user=caller.username, asked=permission.value)
+            raise not_permitted(caller, permission, "")
+        return caller

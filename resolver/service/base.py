@@ -1,0 +1,59 @@
+"""What the parts of the service work with, all of them with the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resolver.core.ports import Cipher, Store
+    from resolver.service.access import Gate
+    from resolver.service.audit import Trail
+    from resolver.service.decryption import Opener
+    from resolver.service.provider_values import Elsewhere
+    from resolver.service.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the parts share.
+
+    Args:
+        store: where everything is kept.
+        cipher: the key ring.
+        gate: identifies callers and lets them in.
+        trail: records what is done, and every value that leaves, before it happens.
+        opener: decrypts.
+        elsewhere: fetches what is kept with providers, and knows their types.
+        clock: gives the time as it is stored.
+        rules: what holds for the whole store.
+    """
+
+    store: Store
+    cipher: Cipher
+    gate: Gate
+    trail: Trail
+    opener: Opener
+    elsewhere: Elsewhere
+    clock: Callable[[], str]
+    rules: Rules
+
+
+class ServicePart:
+    """A part of the service: requests about one kind of thing.
+
+    Args:
+        shared: what all parts share.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self._store = shared.store
+        self._cipher = shared.cipher
+        self._gate = shared.gate
+        self._trail = shared.trail
+        self._opener = shared.opener
+        self._elsewhere = shared.elsewhere
+        self._clock = shared.clock
+        self._rules = shared.rules

@@ -1,0 +1,129 @@
+"""Sessions of the web console: opened by a login, kept in the store, ended there.
+
+A session's secret is in the browser's cookie and nowhere else; the store has its digest. What proves that a
+request comes from the console's own pages is derived from the secret, so that nothing else has to be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from resolver.core.model import Caller
+from resolver.core.permissions import SystemRole
+from resolver.core.ports import StoredConsoleSession
+from resolver.core.times import later
+from resolver.errors import AuthenticationError
+from resolver.service.access import demand_unnarrowed
+from resolver.service.base import ServicePart
+
+IDLE = timedelta(minutes=30)
+"""How long a session lasts without a request."""
+
+LONGEST = timedelta(hours=12)
+"""How long a session lasts at most."""
+
+MAX_OF_A_USER = 20
+"""Sessions that one user may have; the oldest makes room for the next."""
+
+_NOTED_EVERY = timedelta(minutes=1)
+"""How exactly the last use is known: a write for each request would be too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session that was just opened.
+
+    Args:
+        secret: what the browser keeps in a cookie that scripts can't read.
+        caller: who opened it.
+    """
+
+    secret: str = field(repr=False)
+    caller: Caller
+
+    @property
+    def csrf_token(self) -> str:
+        """What the console's pages send along, to prove that a request is theirs."""
+        return csrf_token(self.secret)
+
+
+def csrf_token(secret: str) -> str:
+    """The proof that belongs to a session: who has it can't find the secret, nor make the one of another."""
+    return hmac.new(secret.encode(), b"blueprint-resolver console", hashlib.sha256).hexdigest()
+
+
+class Sessions(ServicePart):
+    """The sessions of all users."""
+
+    def open(self, *, username: str = "", password: str = "", token: str = "") -> OpenedSession:
+        """Log in, with user name and password or with a token that is not narrowed.
+
+        Raises:
+            AuthenticationError: the credentials are not valid; one text whatever the cause.
+            NotPermittedError: the token is narrowed.
+        """
+        if token:
+            caller = self._gate.authenticate_token(token)
+            demand_unnarrowed(caller, "open a console session")
+        else:
+            caller = self._gate.authenticate_password(username, password)
+        secret = secrets.token_urlsafe(32)
+        at = self._clock()
+        with self._store.write() as session:
+            session.delete_stale_console_sessions(_earlier(at, LONGEST), _earlier(at, IDLE))
+            others = session.console_sessions(caller.user_id)
+            session.delete_console_sessions(*(old.digest for old in others[: 1 - MAX_OF_A_USER or None]))
+            session.add_console_session(
+                StoredConsoleSession(_digest(secret), caller.user_id, caller.token_id or None, at, at)
+            )
+            self._trail.append_system(session, caller, "session:open", object=caller.username)
+        return OpenedSession(secret, caller)
+
+    def authenticate(self, secret: str) -> Caller:
+        """Identify a caller by a session's secret.
+
+        Raises:
+            AuthenticationError: the session ended or never was, or its user or token is not valid any more.
+        """
+        at = self._clock()
+        with self._store.read() as session:
+            stored = session.console_session(_digest(secret))
+            if (
+                stored is None
+                or stored.created_at <= _earlier(at, LONGEST)
+                or stored.last_used_at <= _earlier(at, IDLE)
+            ):
+                raise AuthenticationError("the session has ended", hint="sign in again")
+            caller = self._gate.current(session, _owner(stored))
+        if stored.last_used_at <= _earlier(at, _NOTED_EVERY):
+            with self._store.write() as session:
+                session.touch_console_session(stored.digest, at)
+        return caller
+
+    def close(self, secret: str) -> None:
+        """Log out: the secret is worth nothing from then on. Nothing happens when it ended already."""
+        with self._store.write() as session:
+            stored = session.console_session(_digest(secret))
+            if stored is None:
+                return
+            session.delete_console_sessions(stored.digest)
+            owner = session.user(user_id=stored.user_id)
+            name = owner.user.name if owner is not None else ""
+            self._trail.append_system(session, _owner(stored, name), "session:close", object=name)
+
+
+def _owner(stored: StoredConsoleSession, name: str = "") -> Caller:
+    """Whose session it is, without the rights, which are read at each request."""
+    return Caller(stored.user_id, name, SystemRole.DEFAULT, token_id=stored.token_id or "")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _earlier(at: str, by: timedelta) -> str:
+    return later(at, -by.total_seconds())

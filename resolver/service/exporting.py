@@ -1,0 +1,128 @@
+"""Secrets on their way out of the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.core import policy
+from resolver.core.permissions import Permission
+from resolver.core.ports import StoredSecret
+from resolver.core.query import EVERYTHING, Listing
+from resolver.core.transfer import Export, Exported, MovedVersion
+from resolver.service.access import MemberRefusedError
+from resolver.service.importing import Arrivals
+from resolver.service.listing import narrowed, reach_of_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.model import Caller, Secret, Tenant
+    from resolver.core.ports import DataKey, StoredDataKey, StoredVersion
+
+
+class Moving(Arrivals):
+    """Secrets moved between stores: exports and imports."""
+
+    def export(
+        self,
+        caller: Caller,
+        tenant: str,
+        listing: Listing = EVERYTHING,
+        *,
+        all_tenants: bool = False,
+        all_versions: bool = False,
+    ) -> Export:
+        """The secrets of a tenant, and the global ones, with their values.
+
+        Hidden ones whose values the caller may not see are left out and counted. Each secret is recorded
+        before any is decrypted.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in; may be empty with all tenants.
+            listing: which of them, in which order.
+            all_tenants: those of all tenants in which the caller may export, each judged by the caller's role
+                in its own tenant.
+            all_versions: whether earlier versions leave, too.
+
+        Raises:
+            NotPermittedError: the caller may not export secrets here, or in no tenant.
+            TokenError: a stored value does not decrypt, or belongs elsewhere; then nothing leaves.
+        """
+        try:
+            with self._store.read() as session:
+                current, reach = reach_of_all(
+                    session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
+                )
+                page = session.page(reach, narrowed(current, listing))
+                may_leave = [one for one in page.items if _may_leave(current, one)]
+                provided = [one.id for one in may_leave if one.provider is not None]
+                away = {row.secret_id for row in session.elsewhere(provided)}
+                secrets = [one for one in may_leave if one.id not in away]
+                stored = session.versions([one.id for one in secrets], current_only=not all_versions)
+                data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))
+                homes = {one.id: one for one in session.tenants()}
+        except MemberRefusedError as refused:
+            entry = self._trail.entry(
+                refused.caller, refused.tenant, Permission.SECRET_EXPORT, reason=refused.reason
+            )
+            self._trail.commit(refused.tenant.id, [entry])
+            raise
+        asked = {} if all_tenants else {one.id: one for one in homes.values() if one.name == tenant}
+        chains: dict[str, list[Secret]] = {}
+        for one in secrets:
+            chains.setdefault(next(iter(asked), one.tenant.id), []).append(one)
+        with self._store.write() as session:
+            for chain in sorted(chains):
+                self._trail.append(
+                    session,
+                    chain,
+                    [
+                        self._trail.entry(current, homes[chain], Permission.SECRET_EXPORT, secret=one)
+                        for one in chains[chain]
+                    ],
+                )
+        return Export(
+            self._opened(current, secrets, stored, data_keys, next(iter(asked.values()), None)),
+            len(page.items) - len(may_leave),
+            len(away),
+        )
+
+    def _opened(
+        self,
+        caller: Caller,
+        secrets: Sequence[Secret],
+        stored: Sequence[StoredVersion],
+        data_keys: Sequence[StoredDataKey],
+        asked_from: Tenant | None,
+    ) -> Sequence[Exported]:
+        if not secrets:
+            return ()
+        opened = self._opener.data_keys(caller, asked_from or secrets[0].tenant, data_keys)
+        versions: dict[str, list[StoredVersion]] = {}
+        for version in stored:
+            versions.setdefault(version.secret_id, []).append(version)
+        return [
+            Exported(
+                one,
+                [self._open(caller, one, version, opened, asked_from) for version in versions[one.id]],
+            )
+            for one in secrets
+        ]
+
+    def _open(
+        self,
+        caller: Caller,
+        secret: Secret,
+        version: StoredVersion,
+        opened: Mapping[str, DataKey],
+        asked_from: Tenant | None,
+    ) -> MovedVersion:
+        row = StoredSecret(replace(secret, version=version.version), version.data_key_id, version.token)
+        value = self._opener.open(caller, asked_from or secret.tenant, row, opened)
+        return MovedVersion(version.version, value, version.created_at, version.created_by)
+
+
+def _may_leave(caller: Caller, secret: Secret) -> bool:
+    return not secret.hidden or policy.may_open_hidden(caller, Permission.SECRET_EXPORT, secret)

@@ -1,0 +1,81 @@
+"""Filling an empty store: root key, system key, first tenant, first user."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from resolver.core.model import UNNARROWED, Caller, User, check_key
+from resolver.core.permissions import SystemRole
+from resolver.service.base import ServicePart
+from resolver.service.users import check_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resolver.service.base import Shared
+    from resolver.service.secrets import Secrets
+    from resolver.service.tenants import Tenants
+    from resolver.service.tokens import Tokens
+
+
+class Setup(ServicePart):
+    """The first request of a store.
+
+    Args:
+        shared: what all parts share.
+        tenants: makes the first tenant.
+        secrets: stores the first secrets.
+        tokens: makes the first token.
+    """
+
+    def __init__(self, shared: Shared, tenants: Tenants, secrets: Secrets, tokens: Tokens) -> None:
+        super().__init__(shared)
+        self._tenants = tenants
+        self._secrets = secrets
+        self._tokens = tokens
+
+    def initialise(
+        self,
+        admin: str,
+        password: str | None,
+        tenant: str,
+        keep: Callable[[str], None] | None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Fill an empty store, all or nothing: root key, system key, tenant, and a sys_admin with a token.
+
+        Args:
+            admin: the sys_admin's name.
+            password: the sys_admin's password; None for no password login.
+            tenant: the first tenant's name.
+            keep: called with the token before anything is committed: a token that could not be kept anywhere
+                would leave a store that nobody can enter. None for no token: the password is enough.
+            secrets: values to store in the first tenant, by key.
+
+        Returns:
+            The sys_admin's token, empty when there is none; None when the store is initialised already, and
+            nothing was changed.
+
+        Raises:
+            StoreError: the store was initialised with a root key that is not at hand.
+        """
+        at = self._clock()
+        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
+        with self._store.write() as session:
+            if session.wrapping_root_key() is not None:
+                return None
+            root_key_id = self._cipher.root_key_ids[0]
+            session.set_wrapping_root_key(root_key_id, at)
+            session.add_data_key(self._cipher.new_data_key("", root_key_id), at)
+            user = User(str(uuid.uuid4()), check_key(admin, "user name"), SystemRole.SYS_ADMIN, True, at)  # noqa: FBT003
+            session.add_user(user, hashed)
+            caller = Caller(user.id, user.name, user.system_role)
+            home = self._tenants.add(session, caller, tenant)
+            for key, value in (secrets or {}).items():
+                self._secrets.add(session, caller, home, key, value)
+            if keep is None:
+                return ""
+            token = self._tokens.add(session, caller, user, "made by init", None, UNNARROWED).token
+            keep(token)
+            return token

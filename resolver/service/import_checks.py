@@ -1,0 +1,220 @@
+"""What is wrong with entries of an import, and where the others go; nothing is stored here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from resolver.core import policy
+from resolver.core.audit import cap
+from resolver.core.model import Tenant, Visibility, check_key
+from resolver.core.permissions import Permission
+from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.service.provider_values import is_local
+from resolver.service.providers import find_provider
+from resolver.validation.value_schema import check_all, check_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.model import Caller
+    from resolver.core.ports import Session, StoredProvider
+    from resolver.core.transfer import Incoming
+    from resolver.service.access import Gate
+    from resolver.service.provider_values import Elsewhere
+
+
+class EntryError(Exception):
+    """What is wrong with one entry."""
+
+    def __init__(self, problems: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+@dataclass(slots=True)
+class Run:
+    """One import, as far as it has come."""
+
+    caller: Caller
+    override: bool
+    homes: dict[str, Tenant | str] = field(default_factory=dict)
+    owners: dict[str, tuple[str, str] | None] = field(default_factory=dict)
+    schemas: dict[str, str] = field(default_factory=dict)
+    stored: int = 0
+    colliding: dict[str, set[str]] = field(default_factory=dict)
+    errors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def collide(self, entry: Entry) -> None:
+        """Note that an entry's key was taken."""
+        self.colliding.setdefault(entry.home.name, set()).add(entry.incoming.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry without a mistake of its own, with where it goes and whose it will be."""
+
+    position: int
+    incoming: Incoming
+    home: Tenant
+    owner: tuple[str, str]
+    trusted: bool
+    provider: StoredProvider | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its value is with a provider, and not in the entry."""
+        return self.provider is not None and not is_local(self.provider)
+
+
+class Judge:
+    """Judges entries, by the rights of whoever imports them.
+
+    Args:
+        gate: lets callers in.
+        elsewhere: knows the types of providers.
+    """
+
+    def __init__(self, gate: Gate, elsewhere: Elsewhere) -> None:
+        self._gate = gate
+        self._elsewhere = elsewhere
+
+    def judge(self, session: Session, run: Run, position: int, incoming: Incoming) -> Entry | None:
+        """An entry that may be stored as far as can be told without its row; else its problems are kept."""
+        problems: dict[str, Any] = dict(incoming.problems)
+        untold = {*problems.get("missing secret fields", ()), *problems}
+        home: Tenant | str = ""
+        if "entry" not in problems:
+            if "key" not in untold and (problem := _key_problem(run.caller, incoming.key)):
+                problems["key"] = problem
+            home = "" if "tenant_name" in untold else self.home(session, run, incoming.tenant)
+        if isinstance(home, Tenant):
+            if incoming.visibility is Visibility.GLOBAL and not _may_make_global(run.caller, home):
+                problems["visibility"] = _refused_global(run.caller)
+        elif home:
+            problems["tenant_name"] = home
+        owner, trusted = self._owner(session, run, incoming, home, problems)
+        provider = None
+        if incoming.provider is not None and isinstance(home, Tenant):
+            provider = self.provider(session, run.caller, home, incoming, problems)
+        if problem := self._schema_problem(run, incoming.schema):
+            problems["schema"] = problem
+        if not incoming.versions and (provider is None or is_local(provider)):
+            problems = problems or {"value": "the value is empty"}
+        if problems or not isinstance(home, Tenant):
+            run.errors[position] = problems
+            return None
+        return Entry(position, incoming, home, owner, trusted, provider)
+
+    def provider(
+        self, session: Session, caller: Caller, home: Tenant, incoming: Incoming, problems: dict[str, Any]
+    ) -> StoredProvider | None:
+        """The provider that an entry names; what is wrong with it or for it goes to the problems."""
+        name = incoming.provider or ""
+        try:
+            stored = find_provider(session, caller, home, name)
+        except NotFoundError:
+            problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
+            return None
+        try:
+            self._elsewhere.type(stored.provider.kind).check_options(incoming.provider_options)
+        except InvalidRequestError as error:
+            problems["provider_options"] = error.message
+        if not is_local(stored) and incoming.versions:
+            problems["value"] = "The provider has the value, so none can be given"
+        if not is_local(stored) and incoming.schema is not None:
+            problems["schema"] = "A value that is kept elsewhere can't be checked against a schema"
+        return stored
+
+    @staticmethod
+    def _schema_problem(run: Run, schema: str | None) -> str:
+        """What is wrong with a schema; each is looked at once in a run."""
+        if schema is None:
+            return ""
+        if schema not in run.schemas:
+            try:
+                check_schema(schema)
+                run.schemas[schema] = ""
+            except InvalidRequestError as error:
+                run.schemas[schema] = error.message
+        return run.schemas[schema]
+
+    def home(self, session: Session, run: Run, name: str) -> Tenant | str:
+        """The tenant that entries go to, or why they can't."""
+        if name not in run.homes:
+            try:
+                _, tenant = self._gate.enter(session, run.caller, Permission.SECRET_CREATE, name)
+                run.homes[name] = tenant
+            except NotFoundError:
+                run.homes[name] = tenant_not_found(name)
+            except NotPermittedError:
+                run.homes[name] = refused(run.caller, "secret_create", name)
+        return run.homes[name]
+
+    def _owner(
+        self, session: Session, run: Run, incoming: Incoming, home: Tenant | str, problems: dict[str, Any]
+    ) -> tuple[tuple[str, str], bool]:
+        """Whose a secret will be, and whether its times are taken from the file."""
+        caller = run.caller
+        mine = caller.user_id, caller.username
+        may = (
+            isinstance(home, Tenant)
+            and policy.decide_in_tenant(caller, Permission.SECRET_SET_OWNER, home).allowed
+        )
+        claims_time = incoming.created_at is not None or incoming.updated_at is not None
+        if not may and isinstance(home, Tenant) and not incoming.whole:
+            if claims_time:
+                problems["timestamp"] = refused(caller, "set_timestamp", home.name)
+            if incoming.owner is not None:
+                problems["creator"] = refused(caller, "set_owner", home.name)
+        if not may or incoming.owner is None:
+            return mine, may
+        if incoming.owner not in run.owners:
+            stored = session.user(name=incoming.owner)
+            run.owners[incoming.owner] = None if stored is None else (stored.user.id, stored.user.name)
+        owner = run.owners[incoming.owner]
+        if owner is None and not incoming.whole:
+            problems["creator_valid"] = f"User {incoming.owner} does not exist."
+        return owner or mine, may
+
+    def without_mismatches(
+        self, run: Run, judged: Sequence[Entry], schemas: Mapping[int, str | None]
+    ) -> list[Entry]:
+        """The entries whose values keep to their schemas."""
+        to_check = [
+            (entry, schema)
+            for entry in judged
+            if (schema := schemas[entry.position]) is not None and not entry.is_elsewhere
+        ]
+        answers = check_all([(schema, entry.incoming.value) for entry, schema in to_check])
+        for (entry, _), problem in zip(to_check, answers, strict=True):
+            if problem:
+                run.errors[entry.position] = {"value": f"The value {problem}"}
+        return [entry for entry in judged if entry.position not in run.errors]
+
+
+def _key_problem(caller: Caller, key: str) -> str:
+    try:
+        check_key(key)
+    except InvalidRequestError as error:
+        return error.message
+    return "" if caller.narrowing.permits_key(key) else "This token may not name the key"
+
+
+def _may_make_global(caller: Caller, home: Tenant) -> bool:
+    return policy.decide_in_tenant(caller, Permission.SECRET_CREATE_GLOBAL, home).allowed
+
+
+def tenant_not_found(tenant: str) -> str:
+    """The answer about a tenant that does not exist, to those who may know."""
+    return f"The tenant `{cap(tenant)}` was not found"
+
+
+def refused(caller: Caller, action: str, tenant: str) -> str:
+    """The refusal, in Cloudify's words; the same whether or not the tenant exists."""
+    who = f"User `{caller.username}` is not permitted"
+    return f"{who} to perform the action {action} in the tenant `{cap(tenant)}`"
+
+
+def _refused_global(caller: Caller) -> str:
+    return f"User `{caller.username}` is not permitted to set or create a global resource"

@@ -1,0 +1,230 @@
+"""Secrets whose values are kept with providers: naming a provider for one, and fetching the values."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver.core.model import SecretValue, check_value
+from resolver.core.providers import LOCAL, Missed, Wanted
+from resolver.errors import InvalidRequestError, TokenError
+from resolver.service.decryption import active_data_key, open_mapping, options_place, provider_place
+from resolver.service.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from resolver.core.model import Caller, Secret, Tenant
+    from resolver.core.ports import Cipher, Session, StoredDataKey, StoredElsewhere, StoredProvider
+    from resolver.core.providers import Provider, ProviderType
+    from resolver.service.audit import Trail
+
+_AT_ONCE = 8
+"""How many providers are asked at a time."""
+
+_TURNED_AWAY = "it takes long to answer, and others wait for it already"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A secret that is kept elsewhere, with the data keys that open what its provider is asked with."""
+
+    secret: Secret
+    row: StoredElsewhere
+    data_keys: Sequence[StoredDataKey]
+
+
+def look_elsewhere(session: Session, secrets: Iterable[Secret]) -> Mapping[str, Kept]:
+    """Those of a tenant's secrets that are with providers, by key; in the transaction that found them."""
+    named = {secret.id: secret for secret in secrets if secret.provider is not None}
+    if not named:
+        return {}
+    rows = session.elsewhere(list(named))
+    ids = {key_id for row in rows for key_id in (row.options_key_id, row.stored.data_key_id) if key_id}
+    data_keys = session.data_keys(ids) if ids else ()
+    return {named[row.secret_id].key: Kept(named[row.secret_id], row, data_keys) for row in rows}
+
+
+class Elsewhere:
+    """Asks providers.
+
+    Args:
+        cipher: opens connection parameters and options.
+        trail: where a token that does not open is recorded.
+        make_types: makes the types of providers, by name, once one is needed.
+
+    Attributes:
+        turns: who asks which provider now.
+    """
+
+    def __init__(
+        self, cipher: Cipher, trail: Trail, make_types: Callable[[], Mapping[str, ProviderType]]
+    ) -> None:
+        self._cipher = cipher
+        self._trail = trail
+        self._make_types = make_types
+        self.turns = Turns()
+
+    @functools.cached_property
+    def types(self) -> Mapping[str, ProviderType]:
+        """The types of providers that there are, by name."""
+        return self._make_types()
+
+    def type(self, kind: str) -> ProviderType:
+        """A type of provider; InvalidRequestError when there is none of this name."""
+        found = self.types.get(kind)
+        if found is None:
+            raise InvalidRequestError(
+                "there is no such type of secrets provider", hint=f"there are {', '.join(sorted(self.types))}"
+            )
+        return found
+
+    def keep(
+        self, session: Session, secret: Secret, stored: StoredProvider, options: Mapping[str, str]
+    ) -> None:
+        """Say within a transaction which provider a stored secret is kept with, and how it is found there.
+
+        Raises:
+            InvalidRequestError: an option breaks the rules of the provider's type.
+        """
+        checked = self.type(stored.provider.kind).check_options(options)
+        if not checked:
+            session.set_provider(secret.id, stored.provider.id, None, None)
+            return
+        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+        text = SecretValue(json.dumps(dict(checked)))
+        token = data_key.seal(options_place(secret, data_key.id), text)
+        session.set_provider(secret.id, stored.provider.id, data_key.id, token)
+
+    def fetch(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept], hops: int = 0
+    ) -> Mapping[str, SecretValue | Missed]:
+        """The values of secrets by key, or why a provider did not give them.
+
+        Each provider is asked once for all secrets that are kept with it.
+
+        Args:
+            caller: who uses the secrets; the use is recorded already.
+            home: the tenant asked in.
+            kept: the secrets.
+            hops: how many managers the request has come through.
+
+        Raises:
+            TokenError: connection parameters or options do not open.
+        """
+        asks = [
+            functools.partial(self._ask, provider, parameters, wanted, hops)
+            for provider, parameters, wanted in self._grouped(caller, home, kept)
+        ]
+        return _together(asks)
+
+    def options(self, caller: Caller, home: Tenant, kept: Kept) -> Mapping[str, str]:
+        """How a secret is found with its provider; TokenError when its options do not open."""
+        with self._noting_unreadable(caller, home, kept):
+            return self._options(kept)
+
+    def probe(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
+    ) -> Mapping[str, SecretValue | Missed]:
+        """What providers would not give, found out without asking for any secret: only those that fail."""
+        asks = [
+            functools.partial(self._probe, provider, parameters, wanted)
+            for provider, parameters, wanted in self._grouped(caller, home, kept)
+        ]
+        return _together(asks)
+
+    def _grouped(
+        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
+    ) -> Iterable[tuple[Provider, Mapping[str, str], Mapping[str, Wanted]]]:
+        """Each provider, with its parameters and what is wanted of it."""
+        groups: dict[str, tuple[Provider, Mapping[str, str], dict[str, Wanted]]] = {}
+        for key, one in kept.items():
+            provider = one.row.stored.provider
+            with self._noting_unreadable(caller, home, one):
+                if provider.id not in groups:
+                    groups[provider.id] = (provider, self._parameters(one), {})
+                groups[provider.id][2][key] = Wanted(one.secret.key, self._options(one))
+        return groups.values()
+
+    @contextlib.contextmanager
+    def _noting_unreadable(self, caller: Caller, home: Tenant, kept: Kept) -> Iterator[None]:
+        """Record it when connection parameters or options do not open, or belong elsewhere."""
+        try:
+            yield
+        except TokenError as error:
+            name = kept.row.stored.provider.name
+            entry = self._trail.entry(
+                caller, home, "provider:unreadable", provider=name, reason=type(error).__name__
+            )
+            self._trail.commit(home.id, [entry])
+            raise
+
+    def _parameters(self, kept: Kept) -> Mapping[str, str]:
+        stored = kept.row.stored
+        if stored.token is None or stored.data_key_id is None:
+            return {}
+        place = provider_place(stored.provider, stored.data_key_id)
+        return open_mapping(self._cipher, kept.data_keys, place, stored.token)
+
+    def _options(self, kept: Kept) -> Mapping[str, str]:
+        row = kept.row
+        if row.options is None or row.options_key_id is None:
+            return {}
+        place = options_place(kept.secret, row.options_key_id)
+        return open_mapping(self._cipher, kept.data_keys, place, row.options)
+
+    def test(self, kind: str, parameters: Mapping[str, str], provider_id: str = "") -> bool:
+        """Whether a provider answers, a stored one when its id is given; not when too many wait for it."""
+        with self.turns.take(provider_id) as taken:
+            return taken and self.type(kind).test(parameters)
+
+    def _ask(
+        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+    ) -> Mapping[str, SecretValue | Missed]:
+        if provider.kind not in self.types:
+            return dict.fromkeys(wanted, Missed("its type is not known here"))
+        with self.turns.take(provider.id) as taken:
+            if not taken:
+                return dict.fromkeys(wanted, Missed(_TURNED_AWAY))
+            got = self.types[provider.kind].fetch(parameters, wanted, hops)
+        return {key: _checked(got.get(key, Missed("it gave no answer about this secret"))) for key in wanted}
+
+    def _probe(
+        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted]
+    ) -> Mapping[str, SecretValue | Missed]:
+        answers = provider.kind in self.types and self.test(provider.kind, parameters, provider.id)
+        return (
+            {} if answers else dict.fromkeys(wanted, Missed("it does not answer, or refuses its credentials"))
+        )
+
+
+def _together(
+    asks: Sequence[Callable[[], Mapping[str, SecretValue | Missed]]],
+) -> Mapping[str, SecretValue | Missed]:
+    """The answers of several providers, asked at the same time."""
+    if len(asks) <= 1:
+        return asks[0]() if asks else {}
+    found: dict[str, SecretValue | Missed] = {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(asks))) as pool:
+        for answer in [pool.submit(ask) for ask in asks]:
+            found |= answer.result()
+    return found
+
+
+def _checked(got: SecretValue | Missed) -> SecretValue | Missed:
+    """A value that a provider gave, if it could be one of this store's."""
+    if isinstance(got, Missed):
+        return got
+    try:
+        return check_value(got.reveal())
+    except InvalidRequestError as error:
+        return Missed(f"it gave something else than a value: {error.message}")
+
+
+def is_local(stored: StoredProvider) -> bool:
+    """Whether a provider's secrets are in this store."""
+    return stored.provider.kind == LOCAL

@@ -1,0 +1,156 @@
+"""What all changes of secrets share: one transaction each, recorded in it, or as refused after it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from resolver.core import policy
+from resolver.core.audit import cap
+from resolver.core.permissions import Permission
+from resolver.core.policy import Verdict
+from resolver.core.times import show_time
+from resolver.errors import (
+    ConflictError,
+    ElsewhereError,
+    InvalidRequestError,
+    NotFoundError,
+    NotPermittedError,
+)
+from resolver.service.access import MemberRefusedError, demand_key, not_found, not_permitted
+from resolver.service.base import ServicePart
+from resolver.service.decryption import active_data_key, look_up, value_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from resolver.core.model import Caller, Secret, SecretValue, Tenant
+    from resolver.core.ports import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction about one secret, and who makes it where."""
+
+    session: Session
+    caller: Caller
+    tenant: Tenant
+    permission: Permission
+
+
+class Changes(ServicePart):
+    """Makes changes of secrets."""
+
+    @contextlib.contextmanager
+    def changing(self, caller: Caller, permission: Permission, tenant: str, key: str) -> Iterator[Change]:
+        """One change of one secret: recorded in the transaction that makes it, or as refused after it."""
+        change: Change | None = None
+        try:
+            with self._store.write() as session:
+                current, home = self._gate.enter(session, caller, permission, tenant)
+                change = Change(session, current, home, permission)
+                demand_key(current, permission, key, tenant)
+                yield change
+        except (NotPermittedError, NotFoundError) as error:
+            refused = error if isinstance(error, MemberRefusedError) else change
+            if refused is not None:
+                reason = error.reason if isinstance(error, MemberRefusedError) else _reason(error)
+                entry = self._trail.entry(
+                    refused.caller, refused.tenant, permission, reason=reason, key=cap(key)
+                )
+                self._trail.commit(refused.tenant.id, [entry])
+            raise
+
+    def note(self, change: Change, secret: Secret, **more: Any) -> None:  # noqa: ANN401 - JSON data
+        """Record a change that was made."""
+        entry = self._trail.entry(change.caller, change.tenant, change.permission, secret=secret, **more)
+        self._trail.append(change.session, change.tenant.id, [entry])
+
+    def find(self, change: Change, key: str) -> Secret:
+        """The secret that is to be changed, if the caller may change it."""
+        row = look_up(change.session, change.caller, change.tenant, [key]).get(key)
+        if row is None:
+            raise not_found(key, change.tenant.name)
+        demand(change.caller, change.permission, row.secret, change.tenant)
+        return row.secret
+
+    def add(self, session: Session, secret: Secret, value: SecretValue) -> None:
+        """Store a secret that is new."""
+        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+        session.add_secret(secret, data_key.id, data_key.seal(value_place(secret, data_key.id), value))
+
+    def add_version(self, session: Session, secret: Secret, value: SecretValue, caller: Caller) -> Secret:
+        """Give a secret a new value; the secret as it is then. Versions beyond those to keep are dropped."""
+        at = self._clock()
+        newer = replace(
+            secret,
+            version=secret.version + 1,
+            updated_at=at,
+            rotate_at=days_after(at, secret.rotate_after),
+        )
+        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+        token = data_key.seal(value_place(newer, data_key.id), value)
+        session.add_version(newer, data_key.id, token, caller.user_id)
+        if self._rules.keep_versions:
+            session.drop_versions(secret.id, newer.version - self._rules.keep_versions)
+        return newer
+
+
+def _reason(error: NotPermittedError | NotFoundError) -> Verdict:
+    return Verdict.ABSENT if isinstance(error, NotFoundError) else Verdict.ROLE
+
+
+def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: Tenant) -> None:
+    """Refuse what a caller may not do with a secret, in words that fit what they may know of it."""
+    decision = policy.decide(caller, permission, secret, asked_from)
+    if decision.allowed:
+        return
+    match decision.reason:
+        case Verdict.INVISIBLE:
+            raise not_found(secret.key, asked_from.name)
+        case Verdict.OTHER_TENANT:
+            raise ElsewhereError(
+                f"secret {secret.key!r} is global and belongs to tenant {secret.tenant.name!r}",
+                hint="a global secret is changed and deleted from its own tenant only",
+            )
+        case _:
+            raise NotPermittedError(
+                f"user {caller.username!r} is not permitted to change the hidden secret {secret.key!r}",
+                hint="its creator, a manager of its tenant or a sys_admin can",
+            )
+
+
+def demand_global(caller: Caller, home: Tenant) -> None:
+    """Refuse whoever may not make secrets global."""
+    if not policy.decide_in_tenant(caller, Permission.SECRET_CREATE_GLOBAL, home).allowed:
+        raise not_permitted(caller, Permission.SECRET_CREATE_GLOBAL, home.name)
+
+
+def demand_version(secret: Secret, version: int | None) -> None:
+    """Refuse a change that was meant for another version."""
+    if version is not None and version != secret.version:
+        raise ConflictError(
+            f"secret {secret.key!r} has version {secret.version}, not {version}",
+            hint="look at it again, then repeat the change if it is still wanted",
+        )
+
+
+def demand_here(session: Session, secret: Secret) -> None:
+    """Refuse what concerns the value of a secret that is kept elsewhere."""
+    if secret.provider is not None and session.elsewhere([secret.id]):
+        raise InvalidRequestError(
+            f"the value of secret {secret.key!r} is kept with provider {secret.provider!r}",
+            hint="change it there, or name another provider or other options here",
+        )
+
+
+def days_after(at: str, days: int | None) -> str | None:
+    """The time so many days after another; None for no days, and for one that the calendar does not have."""
+    if days is None:
+        return None
+    try:
+        return show_time(datetime.fromisoformat(at) + timedelta(days=days))
+    except OverflowError:
+        return None

@@ -1,0 +1,455 @@
+"""Managing secrets: create, show, list, update, delete."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from resolver.core import policy
+from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
+from resolver.core.permissions import Permission
+from resolver.core.policy import Verdict
+from resolver.core.providers import ASK_PROVIDER, Missed
+from resolver.core.query import EVERYTHING, Listing, Page
+from resolver.core.results import KEEP, Keep
+from resolver.core.times import check_days, is_stored_time
+from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
+from resolver.service.access import not_found, not_permitted
+from resolver.service.decryption import look_up, look_up_to_open
+from resolver.service.listing import narrowed, reach_of_all
+from resolver.service.provider_values import is_local, look_elsewhere
+from resolver.service.providers import find_provider
+from resolver.service.secret_change import (
+    Change,
+    days_after,
+    demand,
+    demand_global,
+    demand_here,
+    demand_version,
+)
+from resolver.service.versions import Versions
+from resolver.validation.value_schema import check_against, check_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resolver.core.model import Caller, Tenant
+    from resolver.core.ports import Session
+    from resolver.core.results import MaybeDays, MaybeTime
+    from resolver.service.provider_values import Kept
+
+
+_NO_VALUE = SecretValue("")
+"""What is sealed in this store for a value that is kept elsewhere."""
+
+
+class _UncheckedError(Exception):
+    """A value meets a schema that it was not checked against: done outside of the transaction, then again."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__()
+        self.schema = schema
+
+
+class Secrets(Versions):
+    """The secrets of all tenants, as callers manage them."""
+
+    def create(  # noqa: PLR0913 - one for each thing that a secret has
+        self,
+        caller: Caller,
+        tenant: str,
+        key: str,
+        value: str,
+        *,
+        visibility: Visibility = Visibility.TENANT,
+        hidden: bool = False,
+        schema: str | None = None,
+        expires_at: str | None = None,
+        rotate_after: int | None = None,
+        update_if_exists: bool = False,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
+    ) -> Secret:
+        """Store a new secret.
+
+        Args:
+            caller: who creates it, and owns it from then on.
+            tenant: the name of the tenant it will live in.
+            key: its name.
+            value: its value; JSON text when there is a schema. Empty for one whose provider has the value.
+            visibility: who knows of it.
+            hidden: whether others may use it but not see it.
+            schema: a JSON Schema as JSON text, which this value and later ones must keep to.
+            expires_at: UTC time, as it is stored, from which it counts as expired.
+            rotate_after: how many days a value should last.
+            update_if_exists: when the key is there already, give it this value and leave all else as it is;
+                for one whose value is kept elsewhere, these provider options.
+            provider: the name of the secrets provider that it is kept with; None for this store.
+            provider_options: how it is found there, by the rules of the provider's type.
+
+        Returns:
+            The secret as stored.
+
+        Raises:
+            InvalidRequestError: the key, the value, the schema, a time or an option breaks the rules.
+            NotFoundError: there is no such provider, or the caller may not see that there is.
+            SchemaMismatchError: the value does not keep to the schema.
+            NotPermittedError: the caller may not create here, or not globally.
+            ConflictError: the key is taken; never whose it is.
+        """
+        check_key(key)
+        checked = _NO_VALUE if provider is not None and not value else check_value(value)
+        if checked is _NO_VALUE and schema is not None:
+            raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
+        if provider_options and provider is None and not update_if_exists:
+            raise InvalidRequestError("provider options were given without a provider")
+        _check_times(expires_at, rotate_after)
+        schema = None if schema is None else check_schema(schema)
+
+        def attempt(checked_for: str | None) -> Secret:
+            with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
+                existing = self._existing(change, key) if update_if_exists else None
+                if existing is not None:
+                    if provider_options:
+                        existing = self._moved(change, existing, provider, provider_options, checked)
+                    if checked is _NO_VALUE:
+                        self._changes.note(change, existing)
+                        return existing
+                    demand_here(change.session, existing)
+                    _demand_checked(existing.schema, checked_for)
+                    return self._store_version(change, existing, checked)
+                if visibility is Visibility.GLOBAL:
+                    demand_global(change.caller, change.tenant)
+                _demand_checked(schema, checked_for)
+                secret = self._made(
+                    change,
+                    key,
+                    visibility=visibility,
+                    hidden=hidden,
+                    schema=schema,
+                    expires_at=expires_at,
+                    rotate_after=rotate_after,
+                )
+                self._changes.add(change.session, secret, checked)
+                if provider is not None:
+                    local = self._place(change, secret, provider, provider_options or {})
+                    if local is (checked is _NO_VALUE):
+                        raise InvalidRequestError(
+                            "the value is empty"
+                            if local
+                            else f"provider {provider!r} has the value, so none can be given here"
+                        )
+                    secret = replace(secret, provider=provider)
+                self._changes.note(change, secret)
+                return secret
+
+        return _checking(checked, attempt)
+
+    def add(self, session: Session, caller: Caller, home: Tenant, key: str, value: str) -> Secret:
+        """Store a new secret within a transaction that has let the caller in."""
+        change = Change(session, caller, home, Permission.SECRET_CREATE)
+        secret = self._made(change, check_key(key))
+        self._changes.add(session, secret, check_value(value))
+        self._changes.note(change, secret)
+        return secret
+
+    def _made(
+        self,
+        change: Change,
+        key: str,
+        *,
+        visibility: Visibility = Visibility.TENANT,
+        hidden: bool = False,
+        schema: str | None = None,
+        expires_at: str | None = None,
+        rotate_after: int | None = None,
+    ) -> Secret:
+        """A secret that is the caller's, before it is stored."""
+        at = self._clock()
+        return Secret(
+            id=str(uuid.uuid4()),
+            key=key,
+            tenant=change.tenant,
+            visibility=visibility,
+            hidden=hidden,
+            owner_id=change.caller.user_id,
+            owner=change.caller.username,
+            version=1,
+            created_at=at,
+            updated_at=at,
+            schema=schema,
+            expires_at=expires_at,
+            rotate_after=rotate_after,
+            rotate_at=days_after(at, rotate_after),
+        )
+
+    def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
+        """Keep a stored secret with a provider; whether that is this store after all."""
+        stored = find_provider(change.session, change.caller, change.tenant, provider)
+        self._elsewhere.keep(change.session, secret, stored, options)
+        return is_local(stored)
+
+    def _existing(self, change: Change, key: str) -> Secret | None:
+        """The secret that a create with update would update; None when the store is to decide."""
+        session, current, home = change.session, change.caller, change.tenant
+        row = look_up(session, current, home, [key]).get(key)
+        if row is None:
+            return None
+        if not policy.decide_in_tenant(current, Permission.SECRET_UPDATE, home).allowed:
+            raise not_permitted(current, Permission.SECRET_UPDATE, home.name)
+        decision = policy.decide(current, Permission.SECRET_UPDATE, row.secret, home)
+        if decision.reason is Verdict.INVISIBLE:  # the store says that the key is taken
+            return None
+        demand(current, Permission.SECRET_UPDATE, row.secret, home)
+        return row.secret
+
+    def show(
+        self, caller: Caller, tenant: str, key: str, *, hops: int = 0
+    ) -> tuple[Secret, SecretValue | None]:
+        """A secret with its value; None for a hidden value that the caller may not see.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in.
+            key: its name.
+            hops: how many managers the request has come through.
+
+        Raises:
+            ProviderError: the value is kept with a provider that does not give it.
+            NotPermittedError: the caller may not see secrets here.
+            NotFoundError: there is no such secret, or the caller may not see that there is.
+        """
+        with self._changes.changing(caller, Permission.SECRET_SHOW, tenant, key) as change:
+            session, current, home = change.session, change.caller, change.tenant
+            row, data_keys = look_up_to_open(session, current, home, key)
+            if row is None:
+                raise not_found(key, tenant)
+            decision = policy.decide(current, Permission.SECRET_SHOW, row.secret, home)
+            if decision.reason is Verdict.INVISIBLE:
+                raise not_found(key, tenant)
+            entry = self._trail.entry(
+                current,
+                home,
+                Permission.SECRET_SHOW,
+                secret=row.secret,
+                reason=decision.reason,
+            )
+            self._trail.append(session, home.id, [entry])
+            kept = look_elsewhere(session, [row.secret] if decision.allowed else [])
+        if not decision.allowed:
+            return row.secret, None
+        if kept:
+            return row.secret, self._fetched(current, home, row.secret, kept, hops)
+        opened = self._opener.data_keys(current, home, data_keys)
+        return row.secret, self._opener.open(current, home, row, opened)
+
+    def _fetched(
+        self, caller: Caller, home: Tenant, secret: Secret, kept: Mapping[str, Kept], hops: int
+    ) -> SecretValue:
+        got = self._elsewhere.fetch(caller, home, kept, hops)[secret.key]
+        if isinstance(got, Missed):
+            raise ProviderError(
+                f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
+                hint=ASK_PROVIDER,
+            )
+        return got
+
+    def list(
+        self, caller: Caller, tenant: str, listing: Listing = EVERYTHING, *, all_tenants: bool = False
+    ) -> Page:
+        """The secrets of a tenant that the caller may see, and the global ones; no values.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in; may be empty with all tenants.
+            listing: which of them, in which order.
+            all_tenants: list those of all tenants in which the caller may list, each judged by the caller's
+                role in its own tenant.
+
+        Raises:
+            NotPermittedError: the caller may not list secrets here, or in no tenant.
+        """
+        with self._store.read() as session:
+            current, reach = reach_of_all(
+                session, self._gate, caller, Permission.SECRET_LIST, tenant, all_tenants=all_tenants
+            )
+            return session.page(reach, narrowed(current, listing))
+
+    def update(  # noqa: PLR0913 - one for each thing that can be changed
+        self,
+        caller: Caller,
+        tenant: str,
+        key: str,
+        *,
+        value: str | None = None,
+        visibility: Visibility | None = None,
+        hidden: bool | None = None,
+        owner: str | None = None,
+        expires_at: MaybeTime = KEEP,
+        rotate_after: MaybeDays = KEEP,
+        if_version: int | None = None,
+        provider: str | None = None,
+        provider_options: Mapping[str, str] | None = None,
+    ) -> Secret:
+        """Change a secret's value, visibility, hiding, owner, times or provider.
+
+        Args:
+            caller: who changes it.
+            tenant: the name of the tenant it lives in.
+            key: its name.
+            value: the new value; None leaves it. JSON text when the secret has a schema.
+            visibility: who is to know of it; None leaves it.
+            hidden: whether to hide the value; None leaves it.
+            owner: the name of the user it is to belong to; None leaves it.
+            expires_at: UTC time as it is stored; None for never.
+            rotate_after: a number of days; None for any time.
+            if_version: change nothing unless this is the current version.
+            provider: the name of the provider to keep it with from now on; None leaves it. It has to come
+                with a value when that is this store.
+            provider_options: how it is found with its provider; None or empty leaves them.
+
+        Raises:
+            InvalidRequestError: the value, an option or a time breaks the rules, nothing is to be changed, or
+                the visibility would be narrowed.
+            SchemaMismatchError: the value does not keep to the secret's schema.
+            NotPermittedError: the caller may not change this secret, or not make it global, or not give it
+                away.
+            NotFoundError: there is no such secret, or the caller may not see that there is; or the new owner
+                does not exist.
+            ConflictError: another writer was quicker, the version is another one, or the key can't be global.
+        """
+        asked = (value, visibility, hidden, owner, provider, provider_options or None)
+        if all(one is None for one in asked) and expires_at is KEEP and rotate_after is KEEP:
+            raise InvalidRequestError("nothing to change was given")
+        checked = None if value is None else check_value(value)
+        _check_times(
+            None if isinstance(expires_at, Keep) else expires_at,
+            None if isinstance(rotate_after, Keep) else rotate_after,
+        )
+        # Whoever only gives it away needs the permission for that, and no other.
+        gives = owner is not None and [one for one in asked if one is not None] == [owner]
+        only_gives = gives and expires_at is KEEP and rotate_after is KEEP
+        permission = Permission.SECRET_SET_OWNER if only_gives else Permission.SECRET_UPDATE
+
+        def attempt(checked_for: str | None) -> Secret:
+            with self._changes.changing(caller, permission, tenant, key) as change:
+                secret = self._changes.find(change, key)
+                demand_version(secret, if_version)
+                newer = _changed(change, secret, visibility, hidden)
+                if owner is not None:
+                    newer = _given_to(change, newer, owner)
+                newer = self._timed(change.session, newer, expires_at, rotate_after)
+                if provider is not None or provider_options:
+                    newer = self._moved(change, newer, provider, provider_options or {}, checked)
+                if checked is not None:
+                    demand_here(change.session, newer)
+                    _demand_checked(secret.schema, checked_for)
+                if checked is None or newer != secret:
+                    newer = replace(newer, updated_at=self._clock())
+                    change.session.change_secret(secret, newer)
+                if checked is not None:
+                    return self._store_version(change, newer, checked)
+                self._changes.note(change, newer)
+                return newer
+
+        return _checking(checked, attempt)
+
+    def _moved(
+        self,
+        change: Change,
+        secret: Secret,
+        provider: str | None,
+        options: Mapping[str, str],
+        value: SecretValue | None,
+    ) -> Secret:
+        """A secret that is kept with another provider, or found there by other options."""
+        named = secret.provider if provider is None else provider
+        if named is None:
+            raise InvalidRequestError("provider options were given without a provider")
+        was_here = not change.session.elsewhere([secret.id])
+        local = self._place(change, secret, named, options)
+        if local and not was_here and value is None:
+            raise InvalidRequestError(f"provider {named!r} is this store, so a value has to be given, too")
+        if not local and secret.schema is not None:
+            raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
+        return replace(secret, provider=named)
+
+    def _timed(
+        self, session: Session, secret: Secret, expires_at: MaybeTime, rotate_after: MaybeDays
+    ) -> Secret:
+        """A secret with other times; the days that a value lasts are counted from when it was given."""
+        if not isinstance(expires_at, Keep):
+            secret = replace(secret, expires_at=expires_at)
+        if isinstance(rotate_after, Keep):
+            return secret
+        (current,) = session.versions([secret.id], current_only=True)
+        due = days_after(current.created_at, rotate_after)
+        return replace(secret, rotate_after=rotate_after, rotate_at=due)
+
+    def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
+        """Delete a secret with all its versions.
+
+        Raises:
+            NotPermittedError: the caller may not delete this secret.
+            NotFoundError: there is no such secret, or the caller may not see that there is.
+            ConflictError: another writer was quicker, or the version is another one.
+        """
+        with self._changes.changing(caller, Permission.SECRET_DELETE, tenant, key) as change:
+            secret = self._changes.find(change, key)
+            demand_version(secret, if_version)
+            change.session.delete_secret(secret)
+            self._changes.note(change, secret)
+
+
+def _check_times(expires_at: str | None, rotate_after: int | None) -> None:
+    if expires_at is not None and not is_stored_time(expires_at):
+        raise InvalidRequestError("the time of expiry is malformed")
+    if rotate_after is not None:
+        check_days(rotate_after)
+
+
+def _demand_checked(schema: str | None, checked_for: str | None) -> None:
+    if schema is not None and schema != checked_for:
+        raise _UncheckedError(schema)
+
+
+def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]) -> Secret:
+    """Attempt a change; when it meets a schema, check the value against that and attempt it again."""
+    checked_for: str | None = None
+    while True:
+        try:
+            return attempt(checked_for)
+        except _UncheckedError as unchecked:
+            if value is not None:
+                check_against(unchecked.schema, value)
+            checked_for = unchecked.schema
+
+
+def _changed(change: Change, secret: Secret, visibility: Visibility | None, hidden: bool | None) -> Secret:  # noqa: FBT001
+    """A secret with another visibility and hiding, if the caller may give it these."""
+    if hidden is not None and hidden != secret.hidden:
+        # Whoever switches hiding must be one to whom the hidden value is open.
+        demand(change.caller, Permission.SECRET_UPDATE, replace(secret, hidden=True), change.tenant)
+        secret = replace(secret, hidden=hidden)
+    if visibility is None or visibility is secret.visibility:
+        return secret
+    if visibility.width < secret.visibility.width:
+        raise NarrowedVisibilityError(
+            f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
+        )
+    if visibility is Visibility.GLOBAL:
+        demand_global(change.caller, change.tenant)
+    return replace(secret, visibility=visibility)
+
+
+def _given_to(change: Change, secret: Secret, name: str) -> Secret:
+    """A secret with another owner, if the caller may give it away and there is such a user."""
+    if not policy.decide_in_tenant(change.caller, Permission.SECRET_SET_OWNER, change.tenant).allowed:
+        raise not_permitted(change.caller, Permission.SECRET_SET_OWNER, change.tenant.name)
+    stored = change.session.user(name=name)
+    if stored is None:
+        raise NoSuchUserError(
+            f"user {name!r} does not exist", hint="`resolver users list` shows who there is"
+        )
+    return replace(secret, owner_id=stored.user.id, owner=stored.user.name)

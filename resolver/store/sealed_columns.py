@@ -1,0 +1,191 @@
+"""All columns that hold sealed tokens, in one place: a rotation goes through them, and there are no others.
+
+A new column with tokens gets an entry in `SEALED`; a test compares the entries with the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, func, literal, select, tuple_, update
+
+from resolver.core.binding import Place, Purpose
+from resolver.core.ports import SealedToken
+from resolver.store import tables as t
+from resolver.store.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Column, ColumnElement, FromClause, Select, Table
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column with tokens, and the place that each is bound to.
+
+    Args:
+        purpose: what the tokens are for.
+        table: the table it is in.
+        token: the column.
+        data_key_id: the column beside it that names the data key.
+        source: the table, joined with what the place needs.
+        tenant_id: the place's tenant.
+        object_id: the place's object.
+        key: the place's key name.
+        version: the place's version.
+    """
+
+    purpose: Purpose
+    table: Table
+    token: Column[Any]
+    data_key_id: Column[Any]
+    source: FromClause
+    tenant_id: ColumnElement[Any]
+    object_id: ColumnElement[Any]
+    key: ColumnElement[Any]
+    version: ColumnElement[Any]
+
+    @property
+    def name(self) -> str:
+        """Table and column."""
+        return f"{self.table.name}.{self.token.name}"
+
+    @property
+    def row(self) -> list[Column[Any]]:
+        """The columns that tell a row."""
+        return list(self.table.primary_key.columns)
+
+    def query(self) -> Select[Any]:
+        """All tokens, with what tells place and row."""
+        place = (self.tenant_id, self.object_id, self.key, self.version, self.data_key_id)
+        return select(*place, self.token, *self.row).select_from(self.source).where(self.token.is_not(None))
+
+
+SEALED = (
+    SealedColumn(
+        purpose=Purpose.VALUE,
+        table=t.secret_version,
+        token=t.secret_version.c.token,
+        data_key_id=t.secret_version.c.data_key_id,
+        source=t.secret_version.join(t.secret, t.secret.c.id == t.secret_version.c.secret_id),
+        tenant_id=t.secret.c.tenant_id,
+        object_id=t.secret.c.id,
+        key=t.secret.c.key,
+        version=t.secret_version.c.version,
+    ),
+    SealedColumn(
+        purpose=Purpose.PROVIDER_OPTIONS,
+        table=t.secret,
+        token=t.secret.c.provider_options,
+        data_key_id=t.secret.c.provider_options_data_key_id,
+        source=t.secret,
+        tenant_id=t.secret.c.tenant_id,
+        object_id=t.secret.c.id,
+        key=t.secret.c.key,
+        version=literal(0),
+    ),
+    SealedColumn(
+        purpose=Purpose.CONNECTION_PARAMETERS,
+        table=t.secrets_provider,
+        token=t.secrets_provider.c.connection_parameters,
+        data_key_id=t.secrets_provider.c.data_key_id,
+        source=t.secrets_provider,
+        tenant_id=t.secrets_provider.c.tenant_id,
+        object_id=t.secrets_provider.c.id,
+        key=t.secrets_provider.c.name,
+        version=literal(0),
+    ),
+)
+"""Every column with tokens, but for the wrapped keys themselves."""
+
+_BY_NAME = {column.name: column for column in SEALED}
+
+
+class SealedRows(Rows):
+    """Tokens of all kinds, as rotation sees them."""
+
+    @property
+    def sealed_columns(self) -> Sequence[str]:
+        """The names of the columns that hold tokens."""
+        return list(_BY_NAME)
+
+    def sealed(
+        self, column: str, data_key_id: str, *, after: Sequence[Any] = (), limit: int
+    ) -> Sequence[SealedToken]:
+        """Some of the tokens that a data key sealed, in the order of their rows."""
+        about = _BY_NAME[column]
+        query = about.query().where(about.data_key_id == data_key_id).order_by(*about.row).limit(limit)
+        if after:
+            query = query.where(tuple_(*about.row) > tuple_(*map(literal, after)))
+        return self._tokens(about, query)
+
+    def strays(self, column: str, tenant_id: str, data_key_id: str) -> Sequence[SealedToken]:
+        """A tenant's tokens that another data key sealed than the one named."""
+        about = _BY_NAME[column]
+        stray = and_(about.tenant_id == tenant_id, about.data_key_id != data_key_id)
+        return self._tokens(about, about.query().where(stray))
+
+    def _tokens(self, about: SealedColumn, query: Select[Any]) -> Sequence[SealedToken]:
+        return [
+            SealedToken(
+                about.name,
+                tuple(row),
+                Place(about.purpose, tenant_id, object_id, key, version, key_id),
+                token,
+            )
+            for tenant_id, object_id, key, version, key_id, token, *row in self._connection.execute(query)
+        ]
+
+    def sealed_counts(self) -> Mapping[str, int]:
+        """How many tokens there are by data key id."""
+        counts: dict[str, int] = {}
+        for about in SEALED:
+            query = (
+                select(about.data_key_id, func.count())
+                .where(about.token.is_not(None))
+                .group_by(about.data_key_id)
+            )
+            for key_id, count in self._connection.execute(query):
+                counts[key_id] = counts.get(key_id, 0) + count
+        return counts
+
+    def reseal(self, column: str, changes: Sequence[tuple[SealedToken, str, str]]) -> int:
+        """Put new tokens in place of those that are still there, and not locked by a writer; how many.
+
+        Args:
+            column: the column that all of them are in.
+            changes: of each the token that was read, the new data key's id, and the new token.
+        """
+        about = _BY_NAME[column]
+        if self._postgresql:
+            # Whoever deletes these rows waits for us, so we must not wait for them.
+            listed = tuple_(*about.row).in_([old.row for old, _, _ in changes])
+            locked = select(*about.row).where(listed).with_for_update(skip_locked=True)
+            free = set(map(tuple, self._connection.execute(locked)))
+            changes = [change for change in changes if change[0].row in free]
+        if not changes:
+            return 0
+        names = [f"row_{number}" for number in range(len(about.row))]
+        statement = (
+            update(about.table)
+            .where(
+                *(part == bindparam(name) for part, name in zip(about.row, names, strict=True)),
+                about.token == bindparam("old_token"),
+            )
+            .values({about.data_key_id: bindparam("new_key_id"), about.token: bindparam("new_token")})
+        )
+        done = self._connection.execute(
+            statement,
+            [
+                {
+                    **dict(zip(names, old.row, strict=True)),
+                    "old_token": old.token,
+                    "new_key_id": key_id,
+                    "new_token": token,
+                }
+                for old, key_id, token in changes
+            ],
+        )
+        return done.rowcount

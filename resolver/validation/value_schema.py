@@ -1,0 +1,186 @@
+"""Values that must keep to a JSON Schema which a user gave.
+
+Both are checked in a short-lived process: a small schema can ask for more time than there is, by a pattern
+or by references to itself. Nothing outside of the schema is ever retrieved. What is wrong is said by the
+schema's rule and its place *in the schema*: a place in the value would tell keys of it, which are content.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from resolver.errors import InvalidRequestError, SchemaMismatchError
+from resolver.validation.sandbox import run_limited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolver.core.model import SecretValue
+
+MAX_SCHEMA = 64 * 1024
+"""Largest schema, in bytes of UTF-8."""
+
+SECONDS = 15.0
+"""How long the check of one value, or of one schema, may take on however busy a machine."""
+
+CPU_SECONDS = 2
+"""How long it may compute, the start of the process included."""
+
+MAX_WORDS = 200
+"""Most characters of a schema that a message repeats."""
+
+_TOO_LONG = "can't be checked in the time there is for it"
+
+_CODE = """\
+import json
+import sys
+import warnings
+warnings.simplefilter("ignore")
+from resolver.validation.value_schema import answer
+for one in json.load(sys.stdin):
+    print(json.dumps(answer(*one)), flush=True)
+"""
+
+
+def check_schema(text: str) -> str:
+    """Check that a text is a JSON Schema that values can be checked against without anything else.
+
+    Args:
+        text: JSON text.
+
+    Returns:
+        The schema as it is stored.
+
+    Raises:
+        InvalidRequestError: it is not JSON, no schema, too large, or refers to something outside of it.
+    """
+    if len(text.encode(errors="replace")) > MAX_SCHEMA:
+        raise InvalidRequestError(f"the JSON schema is too large: at most {MAX_SCHEMA} bytes are allowed")
+    try:
+        schema = _load(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequestError("the JSON schema is not JSON") from None
+    if not isinstance(schema, dict) or not schema:
+        raise InvalidRequestError(
+            "the JSON schema must be a JSON object that is not empty", hint='for instance {"type": "object"}'
+        )
+    try:
+        stored = json.dumps(schema, ensure_ascii=False)
+        stored.encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise InvalidRequestError("the JSON schema is not valid UTF-8 text") from None
+    (problem,) = _ask([(stored, None)])
+    if problem:
+        raise InvalidRequestError(f"the JSON schema {problem}")
+    return stored
+
+
+def check_against(schema: str, value: SecretValue) -> None:
+    """Check a value against a schema that was checked.
+
+    Raises:
+        SchemaMismatchError: it is not JSON, or does not keep to the schema; says the rule and its place in
+            the schema, never what is in the value.
+    """
+    (problem,) = check_all([(schema, value)])
+    if problem:
+        raise SchemaMismatchError(f"the value {problem}", hint="a secret with a JSON schema holds JSON text")
+
+
+def check_all(pairs: Sequence[tuple[str, SecretValue]]) -> Sequence[str]:
+    """Check values against schemas: for each what is wrong, empty when nothing is."""
+    return _ask([(schema, value.reveal()) for schema, value in pairs])
+
+
+def _ask(pairs: Sequence[tuple[str, str | None]]) -> Sequence[str]:
+    answers: list[str] = []
+    while len(answers) < len(pairs):
+        left = pairs[len(answers) :]
+        output, done = run_limited(
+            _CODE, json.dumps(left).encode(), seconds=SECONDS, cpu_seconds=CPU_SECONDS, packages=True
+        )
+        answers += [str(json.loads(line)) for line in output.splitlines()[: len(left)]]
+        if not done and len(answers) < len(pairs):
+            # The one that the process ended at is to blame; those after it are asked about again.
+            answers.append(_TOO_LONG)
+    return answers
+
+
+def answer(schema_text: str, value_text: str | None) -> str:
+    """What is wrong with a value, or with a schema when there is no value; runs in the process of its own."""
+    import jsonschema  # noqa: PLC0415 - only that process needs it
+    from jsonschema.exceptions import SchemaError  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    schema: Any = json.loads(schema_text)
+    kind: Any = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        if value_text is None:
+            if outside := _outside(schema):
+                return f"refers to something outside of it at {outside}"
+            kind.check_schema(schema)
+            # Says whether the references lead anywhere, for as much of it as null meets.
+            list(kind(schema, registry=Registry()).iter_errors(None))
+            return ""
+        value = _load(value_text)
+        error = next(iter(kind(schema, registry=Registry()).iter_errors(value)), None)
+    except SchemaError as wrong:
+        return f"is not valid: {_place(wrong.absolute_path)} breaks the rules of JSON Schema"
+    except Unresolvable:
+        return (
+            "has a reference that leads nowhere"
+            if value_text is None
+            else "meets a reference that leads nowhere"
+        )
+    except RecursionError:
+        return "is nested too deeply"
+    except ValueError:
+        return "is not JSON"
+    if error is None:
+        return ""
+    rule = _words(str(error.validator), error.validator_value)
+    return f"does not keep to the JSON schema of the secret: {_place(error.absolute_schema_path)}: {rule}"
+
+
+def _words(validator: str, wanted: object) -> str:
+    from resolver.validation.json_schema import rule_in_words  # noqa: PLC0415
+
+    text = rule_in_words(validator, wanted)
+    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+
+
+def _place(path: Any) -> str:  # noqa: ANN401 - a deque of names and numbers
+    text = "/" + "/".join(map(str, path))
+    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+
+
+def _outside(schema: object) -> str:
+    """The place of a reference that leads out of the schema; empty without any."""
+    ids: set[str] = set()
+    references: list[tuple[str, str]] = []
+    todo: list[tuple[object, str]] = [(schema, "")]
+    while todo:
+        node, place = todo.pop()
+        if isinstance(node, dict):
+            ids |= {node[name] for name in ("$id", "id") if isinstance(node.get(name), str)}
+            references += [
+                (node[name], f"{place}/{name}")
+                for name in ("$ref", "$dynamicRef", "$recursiveRef")
+                if isinstance(node.get(name), str)
+            ]
+            todo += [(child, f"{place}/{name}") for name, child in node.items()]
+        elif isinstance(node, list):
+            todo += [(child, f"{place}/{number}") for number, child in enumerate(node)]
+    for reference, place in references:
+        if not reference.startswith("#") and reference.partition("#")[0] not in ids:
+            return place if len(place) <= MAX_WORDS else place[: MAX_WORDS - 1] + "…"
+    return ""
+
+
+def _load(text: str) -> Any:  # noqa: ANN401 - JSON data
+    def refuse(_constant: str) -> None:
+        raise ValueError("not JSON")
+
+    return json.loads(text, parse_constant=refuse)

@@ -1,0 +1,97 @@
+"""What a refused text is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from resolver.blueprint import Limits, read
+from resolver.blueprint.syntax_problems import MAX_PROBLEMS
+from resolver.errors import BlueprintError
+from tests.effort import lines_run
+
+FIRST = "it was first given on line 1; only one of the two would count"
+QUOTES = "put it in quotes to have it as text"
+KEYS = "a function call, list or mapping can't be a key; {{ name }} without quotes is a mapping used as a key"
+
+
+def told(text: str, limits: Limits | None = None) -> list[tuple[str, str]]:
+    """Each problem's message and hint."""
+    with pytest.raises(BlueprintError) as caught:
+        read(text.encode(), "text", limits or Limits())
+    return [(problem.message, problem.hint) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "the key 'a' is there twice in one mapping", FIRST),
+        ("{1: a, true: b}", "the key True is there twice in one mapping", FIRST),
+        ("[a]: 1", "a mapping key must be a plain value", KEYS),
+        ("a: 2001-99-99", "'2001-99-99' is not a valid timestamp", QUOTES),
+        ("a: !!int " + "9" * 81 + "x", "the text is not a valid int", QUOTES),
+        ("a: !!map x", "'x' is not a valid map", QUOTES),
+        ("a: !!omap {b: c}", "a mapping can't be !!omap", ""),
+        ("a: !!set [b]", "a sequence can't be !!set", ""),
+        ("a: !!omap [b]", "expected a mapping of one key", ""),
+        ("a: !!omap [{<<: {b: 1}}]", "'<<' means nothing in a list of pairs", ""),
+        ("a: =", "'=' means something only as a mapping key", QUOTES),
+        ("<<: a", "a merge key takes a mapping or a list of mappings", ""),
+        (
+            "a: *b",
+            "no anchor 'b' is defined before this alias",
+            "define it with &b earlier in the same document",
+        ),
+        ("a: &b [*b]", "the alias 'b' stands inside the node that it names", ""),
+        (
+            "[&b 1, &b 2]",
+            "the anchor 'b' is defined twice in one document",
+            "give one of the two another name",
+        ),
+    ],
+)
+def test_messages(text: str, message: str, hint: str) -> None:
+    """Each kind of problem says what is wrong and what can be done."""
+    assert told(text) == [(message, hint)]
+
+
+def test_a_hopeless_text_is_not_read_to_its_end() -> None:
+    """There is a greatest number of problems, so that a text of another kind does not give thousands."""
+    text = "".join(f"- 2001-99-{n % 90 + 10}\n" for n in range(5000))
+    assert len(told(text)) == MAX_PROBLEMS
+
+
+def test_one_collection_does_not_give_thousands_either() -> None:
+    """The greatest number holds within one mapping, whose keys are looked at when it ends."""
+    assert len(told("a: 1\n" * 1000)) == MAX_PROBLEMS
+
+
+def test_a_merged_list_is_looked_through_once() -> None:
+    """Ten times the members and the places that merge them take about ten times the work, not a hundred."""
+
+    def work(count: int) -> int:
+        members, places = "{}, " * count, "<<: *l, " * count
+        text = f"x: {{a: 1, a: 1}}\nl: &l [{members}]\nm: {{{places}}}\n"
+        with lines_run() as run:
+            assert len(told(text)) == 1
+        return run.lines
+
+    assert work(1000) < 15 * work(100)
+
+
+def test_an_unknown_alias_is_one_problem() -> None:
+    """Nothing follows from an alias that names nothing: neither as a key nor where it is merged."""
+    assert len(told("*a : 1")) == 1
+    assert len(told("<<: *a")) == 1
+    assert len(told("<<: [*a]")) == 1
+
+
+def test_problems_of_several_documents() -> None:
+    """Each document has its own anchors; problems of all documents are found."""
+    assert told("&a x: 1\n--- {b: *a, b: 1}\n--- 2001-99-99\n") == [
+        ("no anchor 'a' is defined before this alias", "define it with &a earlier in the same document"),
+        (
+            "the key 'b' is there twice in one mapping",
+            "it was first given on line 2; only one of the two would count",
+        ),
+        ("'2001-99-99' is not a valid timestamp", QUOTES),
+    ]

@@ -1,0 +1,300 @@
+"""One HTTP request: what is refused, and that a hostile server gains nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.errors import InvalidRequestError
+from resolver.http.transport import Request, UntrustedError, WireError, _End, exchange, tls_context
+from resolver.http.url import Origin
+from tests.peer import answer, serving
+from tests.rest.test_serve import make_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECRET = "the-token-of-the-test"
+REQUEST = Request("GET", "/v1/thing", {"X-Token": SECRET})
+
+
+def test_an_answer_comes_back_whatever_its_status() -> None:
+    """Status, headers and body are handed over; the request went where it should."""
+    with serving(lambda _: answer(418, b"body", X_Thing="yes")) as peer:
+        got = exchange(peer.origin, REQUEST)
+    assert (got.status, got.body, got.headers["x-thing"]) == (418, b"body", "yes")
+    assert peer.seen[0].startswith("GET /v1/thing HTTP/1.1\r\n")
+    assert f"Host: 127.0.0.1:{peer.port}\r\n" in peer.seen[0]
+
+
+def test_no_redirect_is_followed() -> None:
+    """A redirect is an answer like any other, so what went to one server goes to no second one."""
+    with serving(lambda _: answer(200)) as second:
+        with serving(lambda _: answer(307, Location=second.url)) as first:
+            assert exchange(first.origin, REQUEST).status == 307
+        assert second.seen == []
+
+
+def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that name a proxy are passed over."""
+    with serving(lambda _: answer(502)) as proxy, serving(lambda _: answer(200)) as peer:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert exchange(peer.origin, REQUEST).status == 200
+        assert proxy.seen == []
+
+
+def test_only_the_given_addresses_are_connected_to() -> None:
+    """The name is not looked up again: it may mean something else by then."""
+    with serving(lambda _: answer(200)) as peer:
+        origin = Origin("http", "vault.invalid", peer.port)
+        assert exchange(origin, REQUEST, addresses=["127.0.0.1"]).status == 200
+        assert f"Host: vault.invalid:{peer.port}" in peer.seen[0]
+        with pytest.raises(WireError, match="can't be reached: it has no address"):
+            exchange(origin, REQUEST, addresses=[])
+
+
+def _drip(head: str) -> Iterator[bytes]:
+    del head
+    yield b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+    for _ in range(200):
+        time.sleep(0.05)
+        yield b"x"
+
+
+@pytest.mark.parametrize("where", ["body", "head"])
+def test_a_peer_that_drips_is_cut_off(where: str) -> None:
+    """The time is that of the whole answer, not of one read."""
+
+    def drip_head(_: str) -> Iterator[bytes]:
+        for _ in range(200):
+            time.sleep(0.05)
+            yield b"H"
+
+    with serving(_drip if where == "body" else drip_head) as peer:
+        began = time.monotonic()
+        with pytest.raises(WireError, match=r"gave no proper answer: no answer in time"):
+            exchange(peer.origin, REQUEST, timeout=0.4)
+        assert time.monotonic() - began < 5
+
+
+def test_a_peer_that_says_nothing_is_left() -> None:
+    """No answer ends with the time-out."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        origin = Origin("http", "127.0.0.1", silent.getsockname()[1])
+        with pytest.raises(WireError, match="no answer in time"):
+            exchange(origin, REQUEST, timeout=0.3)
+
+
+EARLY, NOT_HTTP = "the connection ended too early", "it is not HTTP"
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"", EARLY),
+        (b"nonsense\r\n\r\n", NOT_HTTP),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", EARLY),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"\r\n", NOT_HTTP),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", EARLY),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000, "it is too large"),
+    ],
+    ids=["nothing", "no HTTP", "cut off", "many headers", "bad chunk", "too large"],
+)
+def test_an_answer_that_is_none_is_an_error_without_a_secret(sent: bytes, why: str) -> None:
+    """Whatever comes, the error is ours, says why, and repeats neither request nor answer."""
+    with serving(lambda _: sent) as peer, pytest.raises(WireError) as raised:
+        exchange(peer.origin, REQUEST, max_bytes=1000)
+    assert raised.value.message == f"127.0.0.1:{peer.port} gave no proper answer: {why}"
+    assert SECRET not in repr(raised.value) + repr(raised.value.__context__) + repr(REQUEST)
+
+
+@contextlib.contextmanager
+def _listening(context: ssl.SSLContext | None, sent: bytes) -> Iterator[int]:
+    """The port of a server that sends something after a request's head, and hangs up without the body."""
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = server.accept()
+            # Else what is sent may wait for an acknowledgement, and be lost when the connection is reset.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with context.wrap_socket(connection, server_side=True) if context else connection as peer:
+                peer.recv(1024)
+                peer.sendall(sent)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """What a server with a certificate for 127.0.0.1 needs, and the file with that certificate."""
+    certificate, key = make_certificate(tmp_path_factory.mktemp("tls"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, str(certificate)
+
+
+LARGE = Request("PUT", "/v1/thing", body=b"x" * 32 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_refuses_before_the_body_is_there(certified: tuple[ssl.SSLContext, str], scheme: str) -> None:
+    """A refusal that comes early is the answer; nothing else that comes early is."""
+    context, authority = certified
+    used = context if scheme == "https" else None
+    with _listening(used, answer(413, b"too large", Connection="close")) as port:
+        got = exchange(Origin(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
+        assert (got.status, got.body) == (413, b"too large")
+    with (
+        _listening(used, answer(200, b"done", Connection="close")) as port,
+        pytest.raises(WireError) as caught,
+    ):
+        exchange(Origin(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
+    assert (caught.value.cause, caught.value.sent) == (f"gave no proper answer: {EARLY}", True)
+
+
+def test_nothing_goes_out_in_the_clear_when_time_is_up(
+    certified: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is still encrypted when it is shut: another thread may just be sending a value."""
+    context, authority = certified
+    kept: list[object] = []
+    monkeypatch.setattr(socket.socket, "shutdown", lambda sock, _: kept.append(sock.version()))
+    with _listening(context, answer(200)) as port:
+        end = _End(socket.create_connection(("127.0.0.1", port)), time.monotonic() + 60)
+        end.secure(tls_context(authority_file=authority), "127.0.0.1")
+        end._shut()  # noqa: SLF001 - what the timer does
+        assert kept == ["TLSv1.3"]
+        end.close()
+
+
+def test_no_thread_is_left() -> None:
+    """A process that forks next has but one."""
+    with serving(lambda _: answer(200)) as peer:
+        before = threading.active_count()
+        assert exchange(peer.origin, REQUEST).status == 200
+        assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert threading.active_count() <= before
+
+
+def test_no_file_gets_the_keys_of_a_connection(
+    certified: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """SSLKEYLOGFILE is passed over: with such a file, what was recorded on the way could be read."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    context, authority = certified
+    for tls in (tls_context(authority_file=authority), tls_context()):
+        assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    with _listening(context, answer(413, Connection="close")) as port:
+        tls = tls_context(authority_file=authority)
+        assert exchange(Origin("https", "127.0.0.1", port), LARGE, tls=tls).status == 413
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_why_a_certificate_is_not_trusted(certified: tuple[ssl.SSLContext, str]) -> None:
+    """Another authority helps against an unknown one, and against nothing else."""
+    context, authority = certified
+    for host, tls, cause, hint in (
+        (
+            "127.0.0.1",
+            tls_context(),
+            "self-signed certificate",
+            "give the authority that signed its certificate",
+        ),
+        (
+            "localhost",
+            tls_context(authority_file=authority),
+            "the certificate is for another name",
+            "",
+        ),
+    ):
+        with _listening(context, answer(200)) as port, pytest.raises(UntrustedError) as caught:
+            exchange(Origin("https", host, port), REQUEST, addresses=["127.0.0.1"], tls=tls)
+        assert (caught.value.cause, caught.value.hint) == (f"is not trusted: {cause}", hint)
+
+
+def test_plain_http_does_not_pass_for_https() -> None:
+    """A server that speaks no TLS gets no request."""
+    with serving(lambda _: answer(200)) as peer:
+        with pytest.raises(WireError, match="gave no proper answer: "):
+            exchange(Origin("https", "127.0.0.1", peer.port), REQUEST, timeout=2)
+        assert SECRET not in "".join(peer.seen)
+
+
+def test_another_protocol_is_told_from_a_broken_one() -> None:
+    """As when the URL says https and the server speaks plain HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_in_plain() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(ConnectionError):
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=answer_in_plain)
+        thread.start()
+        with pytest.raises(WireError, match=r"gave no proper answer: it does not speak TLS$"):
+            exchange(Origin("https", "127.0.0.1", listening.getsockname()[1]), REQUEST)
+        thread.join()
+
+
+def test_a_closed_port_can_not_be_reached() -> None:
+    """The message says where and why."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(WireError, match=f"^127.0.0.1:{port} can't be reached: Connection refused$"):
+        exchange(Origin("http", "127.0.0.1", port), REQUEST)
+
+
+def test_many_addresses_have_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a name has, and none answers, they are tried one by one until the time is up."""
+    now, tried = 1000.0, []
+
+    def never(place: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal now
+        now += timeout
+        tried.append((place[0], timeout))
+        raise TimeoutError
+
+    found = [(0, 0, 0, "", (f"192.0.2.{number}", 443)) for number in range(20)]
+    monkeypatch.setattr("resolver.http.transport.time.monotonic", lambda: now)
+    monkeypatch.setattr("resolver.http.transport.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("resolver.http.transport.socket.create_connection", never)
+    with pytest.raises(WireError, match=r"^many\.example:443 can't be reached: no answer in time$"):
+        exchange(Origin("https", "many.example", 443), REQUEST, timeout=12)
+    assert tried == [("192.0.2.0", 5), ("192.0.2.1", 5), ("192.0.2.2", 2)]
+
+
+def test_a_name_without_addresses() -> None:
+    """It is told as the system tells it; `.invalid` has none (RFC 2606)."""
+    with pytest.raises(WireError, match=r"^name\.invalid:443 can't be reached: [A-Z]"):
+        exchange(Origin("https", "name.invalid", 443), REQUEST, timeout=12)
+
+
+def test_a_socket_whose_path_is_too_long() -> None:
+    """What Python itself refuses is told in its words."""
+    with pytest.raises(WireError, match=r"can't be reached: AF_UNIX path too long$"):
+        exchange(Origin("http", "localhost", 80, unix_socket=f"/{'x' * 200}"), REQUEST)
+
+
+def test_authorities_must_be_certificates() -> None:
+    """Text that holds none is refused, and not taken for the system's authorities."""
+    for text in ("no certificate", ""):
+        with pytest.raises(InvalidRequestError, match=r"^the certificate authorities can't be read$"):
+            tls_context(text)
+    with pytest.raises(
+        InvalidRequestError, match=r"^the certificate authorities in '/nowhere' can't be read: No"
+    ):
+        tls_context(authority_file="/nowhere")

@@ -1,0 +1,136 @@
+"""Where secrets are used, read out of the audit trail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.core.model import Visibility
+from resolver.core.permissions import TenantRole
+from resolver.errors import InvalidRequestError, NotPermittedError
+from resolver.resolution import BlueprintText, resolve
+from resolver.service import usage_reports
+
+if TYPE_CHECKING:
+    from resolver.core.model import Caller
+    from tests.databases import World
+
+
+def use(
+    world: World, key: str, name: str = "a.yaml", caller: Caller | None = None, tenant: str = "home"
+) -> None:
+    """Resolve a blueprint that asks for one secret twice."""
+    data = f"a: {{ get_secret: {key} }}\nb: {{ get_secret: {key} }}\n".encode()
+    resolve(world.service, caller or world.admin, tenant, [BlueprintText(name, data, None)])
+
+
+def test_uses_are_grouped(world: World) -> None:
+    """One line for each blueprint, text, version, user and outcome, the latest first."""
+    world.secret("smtp")
+    una = world.user("una", TenantRole.USER)
+    use(world, "smtp")
+    world.clock.now = "2030-01-02T00:00:00.000Z"
+    use(world, "smtp")
+    world.service.secrets.update(world.admin, "home", "smtp", value="two")
+    use(world, "smtp", "b.yaml", una)
+    found = world.service.where_used.secret(world.admin, "home", "smtp")
+    assert found.since == "2029-10-04T00:00:00.000Z"
+    told = {
+        (use.blueprint, use.version, use.caller, use.count, use.first[:10], use.last[:10])
+        for use in found.uses
+    }
+    assert told == {
+        ("a.yaml", 1, "admin", 2, "2030-01-01", "2030-01-02"),
+        ("b.yaml", 2, "una", 1, "2030-01-02", "2030-01-02"),
+    }
+    assert len({use.digest for use in found.uses}) == 1
+    assert not found.more
+
+
+def test_old_uses_are_left_out(world: World) -> None:
+    """One looks 90 days back, from the beginning of the day."""
+    world.secret("smtp")
+    use(world, "smtp")
+    world.clock.now = "2030-04-01T23:59:59.000Z"
+    assert len(world.service.where_used.secret(world.admin, "home", "smtp").uses) == 1
+    world.clock.now = "2030-04-02T00:00:00.000Z"
+    assert world.service.where_used.secret(world.admin, "home", "smtp").uses == []
+    assert world.service.where_used.tenant(world.admin, "home").days == {}
+
+
+def test_a_secret_made_again_is_another_one(world: World) -> None:
+    """Uses of the one that was deleted are not its uses; once both are gone the key alone tells."""
+    world.secret("smtp")
+    use(world, "smtp", "old.yaml")
+    world.service.secrets.delete(world.admin, "home", "smtp")
+    world.secret("smtp")
+    use(world, "smtp", "new.yaml")
+    names = [use.blueprint for use in world.service.where_used.secret(world.admin, "home", "smtp").uses]
+    assert names == ["new.yaml"]
+    world.service.secrets.delete(world.admin, "home", "smtp")
+    gone = world.service.where_used.secret(world.admin, "home", "smtp").uses
+    assert {use.blueprint for use in gone} == {"old.yaml", "new.yaml"}
+
+
+def test_uses_of_a_global_secret_elsewhere(world: World) -> None:
+    """Only who may read all trails sees those of other tenants."""
+    world.secret("everywhere", visibility=Visibility.GLOBAL)
+    manager = world.user("manny", TenantRole.MANAGER)
+    use(world, "everywhere")
+    use(world, "everywhere", tenant="away")
+    where = world.service.where_used
+    assert {use.tenant for use in where.secret(world.admin, "home", "everywhere").uses} == {"home", "away"}
+    assert {use.tenant for use in where.secret(manager, "home", "everywhere").uses} == {"home"}
+
+
+@pytest.mark.parametrize("role", [TenantRole.USER, TenantRole.OPERATIONS, TenantRole.VIEWER, None])
+def test_who_may_not_read_the_trail(world: World, role: TenantRole | None) -> None:
+    """Is refused, for a key that is there as for one that is not."""
+    world.secret("smtp")
+    caller = world.user("eve", role)
+    where = world.service.where_used
+    for ask in (
+        lambda: where.tenant(caller, "home"),
+        lambda: where.secret(caller, "home", "smtp"),
+        lambda: where.secret(caller, "home", "nothing"),
+    ):
+        with pytest.raises(NotPermittedError, match="user 'eve' is not permitted to read the audit trail"):
+            ask()
+
+
+def test_a_key_that_is_none(world: World) -> None:
+    """A pattern would tell of other secrets."""
+    with pytest.raises(InvalidRequestError):
+        world.service.where_used.secret(world.admin, "home", "*")
+
+
+def test_the_picture_of_a_tenant(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days and pairs are counted; beyond a number only those that are used most."""
+    for key in ("one", "two", "three"):
+        world.secret(key)
+    viewer = world.user("vic", TenantRole.VIEWER)
+    for key, name, times in (
+        ("one", "a.yaml", 3),
+        ("two", "a.yaml", 2),
+        ("two", "b.yaml", 1),
+        ("three", "c.yaml", 1),
+    ):
+        for _ in range(times):
+            use(world, key, name)
+    with pytest.raises(NotPermittedError):
+        use(world, "one", caller=viewer)
+    found = world.service.where_used.tenant(world.admin, "home")
+    assert found.days == {"2030-01-01": (7, 1)}
+    assert found.pairs == {
+        ("one", "a.yaml"): 3,
+        ("two", "a.yaml"): 2,
+        ("two", "b.yaml"): 1,
+        ("three", "c.yaml"): 1,
+    }
+    assert (found.keys, found.blueprints) == (3, 3)
+    monkeypatch.setattr(usage_reports, "MAX_KEYS", 2)
+    monkeypatch.setattr(usage_reports, "MAX_BLUEPRINTS", 1)
+    few = world.service.where_used.tenant(world.admin, "home")
+    assert few.pairs == {("one", "a.yaml"): 3, ("two", "a.yaml"): 2}
+    assert (few.keys, few.blueprints) == (3, 3)
