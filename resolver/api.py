@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.bare import bare_errors
 from resolver.blueprint.context_file import make_context
 from resolver.bootstrap.connect import open_any
 from resolver.config.settings import Settings
 from resolver.core.closing import Closing
 from resolver.dsl.context import Context
 from resolver.dsl.values import GivenInput
-from resolver.errors import UsageError
+from resolver.errors import UsageError, bare_errors
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolution.run_secrets import RunSecrets
 

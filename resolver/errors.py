@@ -30,10 +30,11 @@ statuses belong to the edges: nothing here knows either.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from resolver.dsl.problems import Problem
 
@@ -157,3 +158,26 @@ class MisplacedTokenError(TokenError):
     def __init__(self, message: str, *, hint: str = "", moved: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.moved = tuple(moved)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def bare_errors(call: Callable[P, T]) -> Callable[P, T]:
+    """A function whose `ResolverError`s come without the frames and exceptions behind them.
+
+    Others are mistakes of ours, and keep what is needed to find them.
+    """
+
+    @functools.wraps(call)
+    def called(*given: P.args, **named: P.kwargs) -> T:
+        try:
+            return call(*given, **named)
+        except ResolverError as error:
+            raised = error.with_traceback(None)
+        raised.__cause__ = raised.__context__ = None
+        del given, named  # a token or an input may be among them
+        raise raised
+
+    return called

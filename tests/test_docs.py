@@ -20,7 +20,7 @@ from resolver.blueprint.limits import DEFAULT_LIMITS, MAX_WRITTEN, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
 from resolver.cli import exit_codes as cli_run
 from resolver.cli.main import resolver_group
-from resolver.cli.report.report import MAX_REPORTED
+from resolver.cli.report.items import MAX_REPORTED
 from resolver.cli.resolve import resolve_command
 from resolver.core.permissions import (
     SYSTEM_ROLE_PERMISSIONS,

@@ -6,15 +6,13 @@ secrets, tenants or callers.
 """
 
 from resolver.blueprint.block_style import dump
-from resolver.blueprint.defining import definitions_of
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.flow_style import Masked
-from resolver.blueprint.joining import join
 from resolver.blueprint.json_output import to_json
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
-from resolver.blueprint.merging import Merge, copied_calls, merge
+from resolver.blueprint.merging import Merge, copied_calls, definitions_of, merge
 from resolver.blueprint.reader import read
-from resolver.blueprint.rendering import Rendered, render
+from resolver.blueprint.rendering import Rendered, join, render
 from resolver.blueprint.tree import Tree, held_calls, read_tree
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from yaml.events import MappingStartEvent
 
-from resolver.blueprint.nodes import Alias, Definition
+from resolver.blueprint.document import Alias, Definition
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
     KEY_TAGS,
@@ -21,7 +21,7 @@ from resolver.blueprint.scalars import (
     ScalarError,
     tagged_scalar,
 )
-from resolver.core.location import Tagged
+from resolver.dsl.source import Tagged
 
 if TYPE_CHECKING:
     from resolver.blueprint.events import AnyEvent

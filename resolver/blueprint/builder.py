@@ -27,9 +27,9 @@ from resolver.blueprint.anchors import (
     UnsoundError,
     is_shaped,
 )
-from resolver.blueprint.nodes import Site, Tree
+from resolver.blueprint.document import Site, Tree
+from resolver.blueprint.events import content_end, content_start
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
-from resolver.blueprint.spans import content_end, content_start
 from resolver.dsl.calls import FUNCTIONS, GET_SECRET
 from resolver.dsl.problems import Reason
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
 from resolver.blueprint.reader import read
-from resolver.core.location import Tagged
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.source import Tagged
 from resolver.dsl.values import GivenInput
 from resolver.errors import BlueprintError, UsageError
 

@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.blueprint.limits import MAX_WRITTEN
-from resolver.core.location import Tagged
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.source import Tagged
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:

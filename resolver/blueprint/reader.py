@@ -27,9 +27,9 @@ from resolver.errors import BlueprintError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resolver.blueprint.document import Tree
     from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
-    from resolver.blueprint.nodes import Tree
 
 
 _MARK = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")

@@ -8,7 +8,7 @@ import click
 
 from resolver.cli.context import App, common_options, format_option, pass_app
 from resolver.cli.output import count, put, put_json, put_json_line, put_table, say
-from resolver.core.audit_query import AuditQuery, fields_of, parse_head
+from resolver.core.audit import AuditQuery, fields_of, parse_head
 from resolver.core.times import parse_time
 from resolver.errors import StoreError
 

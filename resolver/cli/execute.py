@@ -13,7 +13,8 @@ import click
 from resolver.cli.context import App, not_hardened, pass_app
 from resolver.cli.exit_codes import EXEC_FAILURE
 from resolver.cli.output import count, say
-from resolver.cli.report.report import Form, Report
+from resolver.cli.report.items import Form
+from resolver.cli.report.report import Report
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
 from resolver.delivery.child import Ending, run
 from resolver.delivery.child_input import WHOLE, Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
@@ -194,8 +195,7 @@ def _texts(resolution: Resolution, request: Request, numbers: Sequence[int]) -> 
 
 def _needles(secrets: Sequence[Placement], report: Report) -> Needles:
     from resolver.blueprint.flow_style import quote  # noqa: PLC0415 - only masked runs need these
-    from resolver.delivery.forms import texts_of  # noqa: PLC0415
-    from resolver.delivery.masking import needles_for  # noqa: PLC0415
+    from resolver.delivery.masking import needles_for, texts_of  # noqa: PLC0415 - as above
 
     # Data with half a character can't be written, so there is no such text once everything resolved.
     found = [

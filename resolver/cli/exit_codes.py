@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.output import say
-from resolver.cli.report.report import ToldError, say_problems
+from resolver.cli.report.items import ToldError
+from resolver.cli.report.text import say_problems
 from resolver.cli.streams import OutputError, flush_stdout, forget_stdout, lost
 from resolver.dsl.problems import Reason
 from resolver.errors import (

@@ -15,7 +15,7 @@ from resolver.cli.streams import read_stdin
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
-    from resolver.bootstrap.embedded import Initialised
+    from resolver.bootstrap.initialise import Initialised
     from resolver.config.settings import Settings
 
 
@@ -47,7 +47,7 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
 
     Running it again changes nothing, but brings an older database to this program's schema.
     """
-    from resolver.bootstrap.embedded import ADMIN, initialise  # noqa: PLC0415 - slow to load
+    from resolver.bootstrap.initialise import ADMIN, initialise  # noqa: PLC0415 - slow to load
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     generated = ""
@@ -75,7 +75,7 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
 
 
 def _tell(done: Initialised, settings: Settings, *, sample: bool) -> None:
-    from resolver.bootstrap.embedded import ADMIN, FIRST_TENANT  # noqa: PLC0415
+    from resolver.bootstrap.initialise import ADMIN, FIRST_TENANT  # noqa: PLC0415
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     place = settings.home if settings.uses_embedded_database else done.place

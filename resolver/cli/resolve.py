@@ -12,7 +12,8 @@ import click
 from resolver.cli.context import App, common_options, pass_app, tenant_option
 from resolver.cli.output import count
 from resolver.cli.progress import Counted
-from resolver.cli.report.report import Form, Report
+from resolver.cli.report.items import Form
+from resolver.cli.report.report import Report
 from resolver.cli.streams import read_stdin, write_bytes
 from resolver.delivery.stdout_policy import Sink, judge
 from resolver.errors import SinkRefusedError, UsageError

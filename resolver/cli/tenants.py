@@ -13,9 +13,9 @@ from resolver.cli.context import (
     pass_app,
 )
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
-from resolver.core.paging import Choice
 from resolver.core.permissions import TenantRole
 from resolver.core.ports import count_holdings
+from resolver.core.query import Choice
 
 
 @click.group

@@ -9,8 +9,8 @@ import click
 from resolver.cli.context import App, common_options, format_option, part_options, pass_app
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.model import Narrowing
-from resolver.core.paging import Choice
 from resolver.core.permissions import Permission
+from resolver.core.query import Choice
 
 if TYPE_CHECKING:
     from resolver.core.results import TokenInfo

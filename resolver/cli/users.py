@@ -17,9 +17,9 @@ from resolver.cli.context import (
 )
 from resolver.cli.init import read_password
 from resolver.cli.output import count, put, put_fields, put_json, put_table, say, say_part
-from resolver.core.paging import Choice
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import count_holdings
+from resolver.core.query import Choice
 
 if TYPE_CHECKING:
     from resolver.core.results import UserInfo

@@ -6,15 +6,15 @@ Nothing is decided here. The server reads the caller's rights at every request, 
 from __future__ import annotations
 
 from resolver.client.accounts import RemoteTenants, RemoteTokens, RemoteUsers
-from resolver.client.address import parse_server
 from resolver.client.audit import RemoteTrail, RemoteUsage
 from resolver.client.auth import RemoteGate
 from resolver.client.providers import RemoteProviders
 from resolver.client.secrets import RemoteMoving, RemoteSecrets
 from resolver.client.session import Server
 from resolver.client.use import RemoteUse
-from resolver.clock import utc_now
 from resolver.core.results import Status
+from resolver.core.times import utc_now
+from resolver.http.url import parse_server
 
 
 class Client:

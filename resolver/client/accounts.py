@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resolver.client.auth import whoami
-from resolver.client.names import step
-from resolver.client.session import Remote
+from resolver.client.session import Remote, step
 from resolver.core.audit import cap
 from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
-from resolver.core.paging import WHOLE, Choice, Part, TenantField, TokenField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import Holding  # noqa: TC001 - as above
+from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
 from resolver.core.results import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.protocol.codec import encode

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resolver.client.session import Remote
-from resolver.core.audit import AuditHead, AuditRecord, canonical
-from resolver.core.audit_query import AuditQuery, Verification
+from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification, canonical
 from resolver.core.results import Usage
 
 if TYPE_CHECKING:

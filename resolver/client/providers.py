@@ -6,8 +6,7 @@ from collections.abc import Sequence  # noqa: TC003 - read with the fields' type
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.client.names import step
-from resolver.client.session import Remote
+from resolver.client.session import Remote, step
 from resolver.core.model import Visibility, check_key
 from resolver.core.providers import Provider, ProviderInfo
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence  # noqa: TC003 - read with the fields' type
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.client.names import step
-from resolver.client.session import Remote
+from resolver.client.session import Remote, step
 from resolver.core.model import Secret, SecretValue, Visibility, check_key
 from resolver.core.query import EVERYTHING, Field, Listing, Page
 from resolver.core.results import KEEP, Version

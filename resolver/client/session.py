@@ -10,12 +10,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
-from resolver.client.address import LOCALHOST, LOOPBACK
 from resolver.client.credentials import credentials_of
-from resolver.client.names import header
+from resolver.core.audit import cap
+from resolver.core.model import check_key
 from resolver.core.results import Refusal
-from resolver.errors import InvalidRequestError, ResolverError, UnavailableError, UsageError
+from resolver.errors import (
+    InvalidRequestError,
+    NoSuchTenantError,
+    NotFoundError,
+    ResolverError,
+    UnavailableError,
+    UsageError,
+)
 from resolver.http.transport import OversizeError, Request, UntrustedError, WireError, exchange, tls_context
+from resolver.http.url import LOCALHOST, LOOPBACK
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode
 from resolver.protocol.errors import MAX_TEXT, Told, rebuild
@@ -300,3 +308,30 @@ _ANOTHER_CERTIFICATE = (
 def _wait(answer: Answer, pause: float) -> float:
     told = answer.headers.get("retry-after", "")
     return min(int(told), LONGEST_WAIT) if told.isascii() and told.isdecimal() and len(told) < 5 else pause  # noqa: PLR2004
+
+
+def header(tenant: str) -> str:
+    """A tenant's name as a header has it: without the spaces around it that HTTP would take away.
+
+    Raises:
+        NoSuchTenantError: it can't stand in a header.
+    """
+    if not tenant.isascii() or not tenant.isprintable() or tenant != tenant.strip():
+        raise NoSuchTenantError(f"tenant {cap(tenant)!r} does not exist")
+    return tenant
+
+
+def step(name: str, missing: str, hint: str = "") -> str:
+    """A name as one step of a path. What can't be a name names nothing; and `..` would lead elsewhere.
+
+    Args:
+        name: the name.
+        missing: what is said of one that does not exist.
+        hint: what to do about it.
+
+    Raises:
+        NotFoundError: nothing can have such a name.
+    """
+    with contextlib.suppress(InvalidRequestError):
+        return check_key(name)
+    raise NotFoundError(missing, hint=hint)

@@ -15,9 +15,9 @@ from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from resolver.core.location import CallSite
     from resolver.core.model import Caller
     from resolver.core.results import Wanted
-    from resolver.dsl.plan import CallSite
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from resolver.errors import InvalidRequestError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 SYSTEM_CHAIN = "system"
 """The id of the chain that belongs to no tenant."""
@@ -133,3 +136,130 @@ def find_break(head: AuditHead, records: Iterable[AuditRecord]) -> int | None:
     if number != head.number or before != head.hash:
         return number + 1
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which records of a chain are wanted.
+
+    Args:
+        since: UTC time from which on, in any form of `parse_time`; empty for the beginning.
+        until: UTC time before which, likewise; empty for the end.
+        caller: the name of who asked, whatever its case.
+        key: the key that was asked for, or the name of what was changed; globs like `prod_*` are understood.
+        action: the permission used, or the event; globs are understood.
+        decision: `allowed` or `refused`.
+        after: the number of the record that the list goes on from.
+        newest_first: whether the list goes backwards.
+        size: most records that are wanted; None for all.
+    """
+
+    since: str = ""
+    until: str = ""
+    caller: str = ""
+    key: str = ""
+    action: str = ""
+    decision: str = ""
+    after: int | None = None
+    newest_first: bool = False
+    size: int | None = None
+
+    def wants(self, record: AuditRecord) -> bool:
+        """Whether a record is one of them, as far as its fields tell."""
+        if self.action and not fnmatchcase(record.action, self.action):
+            return False
+        if not (self.caller or self.key or self.decision):
+            return True
+        fields = fields_of(record)
+        return (
+            (not self.caller or str(fields.get("caller", "")).casefold() == self.caller.casefold())
+            and (not self.key or fnmatchcase(str(fields.get("key", fields.get("object", ""))), self.key))
+            and (not self.decision or fields.get("decision") == self.decision)
+        )
+
+
+def fields_of(record: AuditRecord) -> dict[str, Any]:
+    """What a record tells; nothing when its body is not what this program writes."""
+    try:
+        fields = json.loads(record.body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def parse_head(text: str, chain: str = "") -> AuditHead:
+    """A head as `audit head` prints it, `NUMBER:HASH`.
+
+    Raises:
+        InvalidRequestError: it is not one.
+    """
+    number, _, digest = text.strip().partition(":")
+    if not (
+        number.isascii()
+        and number.isdigit()
+        and len(number) < len("1" * 19)
+        and len(digest) == len(GENESIS)
+        and set(digest) <= set("0123456789abcdef")
+    ):
+        raise InvalidRequestError(
+            "the head is malformed", hint="`resolver audit head` prints one: a number, a colon and 64 digits"
+        )
+    return AuditHead(chain, int(number), digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of a chain found.
+
+    Args:
+        head: the end of the chain as it is stored.
+        broken: the number of the first record that is missing, changed, swapped or too many; None when the
+            chain is whole in itself.
+        kept: the head it was compared with; None without one.
+        kept_differs: why the chain is not the one that the kept head was taken of; empty when it is.
+    """
+
+    head: AuditHead
+    broken: int | None = None
+    kept: AuditHead | None = None
+    kept_differs: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing was found."""
+        return self.broken is None and not self.kept_differs
+
+
+class KeptHead:
+    """Compares a chain with a head that was kept elsewhere, while its records pass by.
+
+    Args:
+        kept: that head.
+    """
+
+    def __init__(self, kept: AuditHead) -> None:
+        self._kept = kept
+        self._found = GENESIS if kept.number == 0 else ""
+
+    def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
+        """The same records."""
+        for record in records:
+            if record.number == self._kept.number:
+                self._found = record.hash
+            yield record
+
+    def judge(self, found: Verification) -> Verification:
+        """What was found, and what the kept head adds to it."""
+        kept, end = replace(self._kept, chain=found.head.chain), found.head.number
+        differs = ""
+        if kept.number > end:
+            differs = (
+                f"it ends at record {end} and the kept head at {kept.number}: "
+                "it was cut, or the database is an older copy"
+            )
+        elif self._found != kept.hash and (found.broken is None or found.broken > kept.number):
+            differs = (
+                f"its record {kept.number} is another one than the kept head's: "
+                "it was rewritten, or an older copy was restored and went on"
+            )
+        return replace(found, kept=kept, kept_differs=differs)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.core.location import CallSite
     from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
     from resolver.core.permissions import Permission, SystemRole, TenantRole
     from resolver.core.policy import Verdict
     from resolver.core.ports import Holding
-    from resolver.dsl.calls import Origin
-    from resolver.dsl.plan import CallSite
+    from resolver.core.provenance import Origin
 
 
 class Wanted(Protocol):

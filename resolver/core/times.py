@@ -121,3 +121,8 @@ def _after(start: datetime, number: int, unit: str) -> datetime:
     following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     last_day = (following - timedelta(days=1)).day
     return start.replace(year=year, month=month, day=min(start.day, last_day))
+
+
+def utc_now() -> str:
+    """The time now, UTC, as it is stored: ISO 8601 with milliseconds."""
+    return show_time(datetime.now(UTC))

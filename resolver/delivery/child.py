@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from resolver.delivery import signals
 from resolver.delivery.child_input import PATH_VARIABLE
-from resolver.delivery.descriptors import close_all_but
+from resolver.delivery.hardening import close_all_but
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:

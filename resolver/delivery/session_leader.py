@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from resolver.delivery import signals
-from resolver.delivery.descriptors import close_all_but
+from resolver.delivery.hardening import close_all_but
 
 FRONT = b"f"
 """The order to let the command have its terminal's foreground."""

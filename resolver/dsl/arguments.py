@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.core.model import check_key, is_key
-from resolver.dsl.calls import GET_SECRET, WRITTEN, GetSecret, Origin, is_malformed
+from resolver.core.provenance import WRITTEN, Origin
+from resolver.dsl.calls import GET_SECRET, GetSecret, is_malformed
 from resolver.dsl.functions import kind
 from resolver.dsl.problems import Fault, Reason
 from resolver.errors import InvalidRequestError

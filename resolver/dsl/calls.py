@@ -6,11 +6,13 @@ Cloudify's `dsl_parser.functions`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.provenance import WRITTEN, Origin
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 GET_SECRET = "get_secret"  # noqa: S105 - a function's name
 
@@ -70,71 +72,6 @@ def holds_call(value: object) -> bool:
         elif isinstance(item, list):
             pending.extend(item)
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a computed word was computed from.
-
-    Args:
-        secrets: keys of the secrets whose values went into it; such a word is itself secret.
-        inputs: names of the inputs, given by the caller, that went into it.
-        used: keys of all secrets whose values were needed on the way; never shown, since a key among them
-            may itself have come out of a secret.
-        context: whether a fact of the context that the caller supplied went into it.
-    """
-
-    secrets: frozenset[str] = frozenset()
-    inputs: frozenset[str] = frozenset()
-    used: frozenset[str] = field(default=frozenset(), repr=False)
-    context: bool = False
-
-    def __or__(self, other: Origin) -> Origin:
-        if other is WRITTEN:
-            return self
-        if self is WRITTEN:
-            return other
-        return Origin(
-            self.secrets | other.secrets,
-            self.inputs | other.inputs,
-            self.used | other.used,
-            self.context or other.context,
-        )
-
-    def label(self, key: str) -> str:
-        """What stands for a secret that was found under a key: the key, unless it came out of a secret."""
-        return self.show(key) if self.secrets else key
-
-    def show(self, word: object) -> str:
-        """The word as a message may show it: as written, or only where it came from."""
-        if self.secrets:
-            return f"<from secret {', '.join(sorted(self.secrets))}>"
-        if self.inputs:
-            return f"<from input {', '.join(sorted(self.inputs))}>"
-        if self.context:
-            return "<from the context>"
-        return repr(word)
-
-    def bare(self, word: str) -> str:
-        """The same for a field of its own, where a word that stands in the blueprint needs no quotes."""
-        return self.show(word) if self.secrets or self.inputs or self.context else word
-
-
-WRITTEN = Origin()
-"""The origin of words that stand in the blueprint itself."""
-
-
-def joint_origin(origins: Iterable[Origin]) -> Origin:
-    """The origin of what was put together from many parts, at the cost of looking at each once."""
-    marked = [origin for origin in origins if origin is not WRITTEN]
-    if not marked:
-        return WRITTEN
-    return Origin(
-        frozenset[str]().union(*(origin.secrets for origin in marked)),
-        frozenset[str]().union(*(origin.inputs for origin in marked)),
-        frozenset[str]().union(*(origin.used for origin in marked)),
-        any(origin.context for origin in marked),
-    )
 
 
 @dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much

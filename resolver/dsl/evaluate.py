@@ -9,16 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.provenance import WRITTEN, Origin, joint_origin
 from resolver.dsl.arguments import checked_key, from_words, is_word, literal
-from resolver.dsl.calls import (
-    GET_SECRET,
-    WRITTEN,
-    GetSecret,
-    Origin,
-    call_name,
-    is_malformed,
-    joint_origin,
-)
+from resolver.dsl.calls import GET_SECRET, GetSecret, call_name, is_malformed
 from resolver.dsl.context import Context, Unanswered, leads
 from resolver.dsl.definitions import is_text
 from resolver.dsl.functions import PLAIN_FUNCTIONS, kind

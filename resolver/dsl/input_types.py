@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resolver.core.model import check_key
-from resolver.dsl.calls import GET_SECRET, WRITTEN, Origin, call_name
+from resolver.core.provenance import WRITTEN, Origin
+from resolver.dsl.calls import GET_SECRET, call_name
 from resolver.dsl.definitions import TEXT_TYPES, is_text
 from resolver.dsl.functions import kind
 from resolver.dsl.problems import Problem, Reason

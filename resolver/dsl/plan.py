@@ -16,8 +16,9 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.location import format_path
-from resolver.dsl.calls import GET_SECRET, WRITTEN, GetSecret, holds_call
+from resolver.core.location import CallSite, format_path
+from resolver.core.provenance import WRITTEN
+from resolver.dsl.calls import GET_SECRET, GetSecret, holds_call
 from resolver.dsl.context import Context
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.evaluate import Evaluator
@@ -29,24 +30,16 @@ from resolver.dsl.walk import find_calls, find_occurrences
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.core.location import Path, Position, Source
+    from resolver.core.location import Path
     from resolver.core.model import SecretValue
-    from resolver.dsl.calls import Origin
+    from resolver.core.provenance import Origin
     from resolver.dsl.input_types import MatchAll
+    from resolver.dsl.source import Source
     from resolver.dsl.values import GivenInput
 
 
 MAX_PLACED = 64 * 1024 * 1024
 """Most characters that one run puts into blueprints: a short text may ask for a long value very often."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallSite:
-    """Where a call stands: what a plan, a report and an audit record say of it."""
-
-    source: str
-    position: Position | None
-    path: Path
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.dsl.calls import WRITTEN, GetSecret, Origin, holds_call
+from resolver.core.provenance import WRITTEN, Origin
+from resolver.dsl.calls import GetSecret, holds_call
 from resolver.dsl.context import leads
 from resolver.dsl.problems import Fault, Reason
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from resolver.core.providers import Missed
 from resolver.errors import NotPermittedError
 from resolver.http.transport import WireError, exchange, tls_context
-from resolver.providers.allow_list import AllowList, look_up
-from resolver.providers.lookups import Lookups
+from resolver.providers.allow_list import AllowList, Lookups, look_up
 
 if TYPE_CHECKING:
     import ssl

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from resolver.core.location import CallSite
 from resolver.core.policy import Verdict
-from resolver.dsl.plan import CallSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

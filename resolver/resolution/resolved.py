@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resolver.bare import bare_errors
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.closing import Closing
 from resolver.dsl.walk import rebuild
-from resolver.errors import UsageError
+from resolver.errors import UsageError, bare_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -36,8 +36,8 @@ from resolver.validation.regex import match_all
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from resolver.core.location import Source
-    from resolver.dsl.plan import CallSite
+    from resolver.core.location import CallSite
+    from resolver.dsl.source import Source
     from resolver.dsl.values import GivenInput, Placement
 
 

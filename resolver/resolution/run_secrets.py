@@ -7,13 +7,13 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from resolver.bare import bare_errors
 from resolver.core.closing import Closing
 from resolver.core.policy import Verdict
-from resolver.dsl.calls import GET_SECRET, WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Origin
+from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.plan import Call, KeyUse
 from resolver.dsl.walk import find_calls
-from resolver.errors import NotFoundError, NotPermittedError, UsageError
+from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -19,8 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from resolver.errors import AuthenticationError
 from resolver.protocol import TOKEN_HEADER
 from resolver.rest.errors import RequestError
-from resolver.rest.sessions import demand_proof, read_session
-from resolver.rest.sites import refuse_other_sites
+from resolver.rest.sessions import demand_proof, read_session, refuse_other_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
 
-from resolver.core.paging import Choice, Part
+from resolver.core.query import Choice, Part
 from resolver.errors import InvalidRequestError
 from resolver.rest.errors import NoSuchFieldError
 from resolver.rest.responses import page

@@ -15,15 +15,17 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from resolver.bootstrap.embedded import open_service
 from resolver.errors import UnavailableError, UsageError
 from resolver.rest.access_log import log_to_stderr
-from resolver.rest.connections import TimedConnection
 from resolver.rest.workers import run_workers
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -295,3 +297,46 @@ def _bound_unix(path: Path) -> socket.socket:
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+class TimedConnection(H11Protocol):
+    """A connection that is closed when the head of its next request takes too long.
+
+    The server's own limit begins after an answer, and ends with the first byte that comes then.
+    """
+
+    head_seconds = 10.0
+    """How long a head may take, from the connection or the last answer on."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End it."""
+        self._cease()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """Take what has come; wait for more of a head that is not whole."""
+        super().handle_events()
+        self._watch()
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:  # within a request: its body has a limit of its own
+            self._cease()
+        elif self._waiting is None and not self.transport.is_closing():
+            self._waiting = self.loop.call_later(self.head_seconds, self._end)
+
+    def _cease(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _end(self) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self.transport.close()

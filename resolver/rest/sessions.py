@@ -10,10 +10,10 @@ import hmac
 from typing import TYPE_CHECKING
 
 from resolver.rest.errors import RequestError
-from resolver.rest.sites import refuse_other_sites
 from resolver.service.console_sessions import LONGEST, csrf_token
 
 if TYPE_CHECKING:
+    from starlette.datastructures import Headers
     from starlette.requests import HTTPConnection
     from starlette.responses import Response
 
@@ -74,3 +74,16 @@ def drop_session(connection: HTTPConnection, response: Response) -> None:
         httponly=True,
         samesite="strict",
     )
+
+
+def refuse_other_sites(headers: Headers) -> None:
+    """Refuse a request that a browser sends for another site, with what it keeps for this one.
+
+    Raises:
+        RequestError: `Sec-Fetch-Site` or `Origin` tells that another site caused it.
+    """
+    origin = headers.get("Origin")
+    host = headers.get("Host", "")
+    foreign = origin is not None and origin.partition("://")[2] != host
+    if foreign or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise RequestError(403, "Basic credentials and sessions are not taken from a page of another site")

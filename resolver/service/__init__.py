@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.clock import utc_now
 from resolver.core.permissions import Permission
 from resolver.core.results import Status
+from resolver.core.times import utc_now
 from resolver.errors import RootKeyError, StoreError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
-from resolver.service.base import Shared
+from resolver.service.base import DEFAULT_RULES, Rules, Shared
 from resolver.service.console_sessions import Sessions
 from resolver.service.decryption import Opener
 from resolver.service.exporting import Moving
@@ -22,12 +22,10 @@ from resolver.service.first_setup import Setup
 from resolver.service.keys import Keys
 from resolver.service.provider_values import Elsewhere
 from resolver.service.providers import Providers
-from resolver.service.rules import DEFAULT_RULES, Rules
 from resolver.service.secrets import Secrets
 from resolver.service.tenants import Tenants
 from resolver.service.tokens import Tokens
-from resolver.service.usage import UsageReport
-from resolver.service.usage_reports import WhereUsed
+from resolver.service.usage_reports import UsageReport, WhereUsed
 from resolver.service.use import Use
 from resolver.service.users import Users
 

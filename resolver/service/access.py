@@ -26,9 +26,11 @@ from resolver.errors import (
 from resolver.service.access_log import Strangers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from resolver.core.ports import PasswordHasher, Session, Store, StoredToken, StoredUser
+    from resolver.core.model import User
+    from resolver.core.ports import Holding, PasswordHasher, Session, Store, StoredToken, StoredUser
+    from resolver.core.query import Listing, Reach
 
 MIN_PASSWORD, MAX_PASSWORD = 5, 256
 """How long passwords are, in characters (Cloudify's rule)."""
@@ -288,3 +290,72 @@ class Gate:
             self._strangers.note("a user was refused", user=caller.username, asked=permission.value)
             raise not_permitted(caller, permission, "")
         return caller
+
+
+MAX_TOLD = 20
+"""Most things that a refusal names."""
+
+
+def find_tenant(session: Session, name: str) -> Tenant:
+    """A tenant by name; NotFoundError when there is none."""
+    tenant = session.tenant(name)
+    if tenant is None:
+        raise NotFoundError(f"tenant {name!r} does not exist")
+    return tenant
+
+
+def tell(holdings: Sequence[Holding]) -> str:
+    """What is owned or held, in words; a long list is cut, and always counted."""
+    named = [f"{holding.kind} {holding.tenant.name}/{holding.name}" for holding in holdings[:MAX_TOLD]]
+    more = len(holdings) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def find_user(session: Session, name: str) -> User:
+    """A user by name, whatever its case; NotFoundError when there is none."""
+    stored = session.user(name=name)
+    if stored is None:
+        raise NotFoundError(f"user {name!r} does not exist")
+    return stored.user
+
+
+def reach_of_all(
+    session: Session, gate: Gate, caller: Caller, permission: Permission, tenant: str, *, all_tenants: bool
+) -> tuple[Caller, Reach]:
+    """Which secrets exist for a caller in a tenant, or in all tenants where the permission is given.
+
+    Args:
+        session: the transaction.
+        gate: lets callers in.
+        caller: who asks.
+        permission: what is to be done with the secrets.
+        tenant: the name of the tenant to ask in; may be empty with all tenants.
+        all_tenants: whether to ask in all tenants.
+
+    Returns:
+        The caller with the rights of this moment, and the reach.
+
+    Raises:
+        NotPermittedError: not here, or in no tenant.
+    """
+    if tenant or not all_tenants:
+        caller, home = gate.enter(session, caller, permission, tenant)
+        if not all_tenants:
+            return caller, policy.reach(caller, [home])
+    else:
+        caller = gate.current(session, caller)
+    permitted = [one for one in session.tenants() if policy.decide_in_tenant(caller, permission, one).allowed]
+    if not permitted:
+        raise not_permitted(caller, permission, "", where=" in any tenant")
+    return caller, policy.reach(caller, permitted)
+
+
+def narrowed(caller: Caller, listing: Listing) -> Listing:
+    """A list without the keys that the caller's token may not name."""
+    if caller.narrowing.keys is None:
+        return listing
+    # Sets like `[a-z]` are not the same in every database.
+    if listing.patterns is None and not any("[" in pattern for pattern in caller.narrowing.keys):
+        return replace(listing, patterns=caller.narrowing.keys)
+    permits, matches = caller.narrowing.permits_key, listing.matches
+    return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))

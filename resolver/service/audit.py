@@ -8,8 +8,16 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord, extend, find_break
-from resolver.core.audit_query import AuditQuery, KeptHead, Verification
+from resolver.core.audit import (
+    SYSTEM_CHAIN,
+    AuditHead,
+    AuditQuery,
+    AuditRecord,
+    KeptHead,
+    Verification,
+    extend,
+    find_break,
+)
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.times import parse_time

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from resolver.service.audit import Trail
     from resolver.service.decryption import Opener
     from resolver.service.provider_values import Elsewhere
-    from resolver.service.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +56,19 @@ class ServicePart:
         self._elsewhere = shared.elsewhere
         self._clock = shared.clock
         self._rules = shared.rules
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings of a store.
+
+    Args:
+        keep_versions: how many versions of each secret are kept, the current one included; 0 keeps all.
+        refuse_expired: whether an expired secret is refused, rather than used with a warning.
+    """
+
+    keep_versions: int = 0
+    refuse_expired: bool = False
+
+
+DEFAULT_RULES = Rules()

@@ -10,9 +10,8 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.core.query import EVERYTHING, Listing
 from resolver.core.transfer import Export, Exported, MovedVersion
-from resolver.service.access import MemberRefusedError
+from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
 from resolver.service.importing import Arrivals
-from resolver.service.listing import narrowed, reach_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import SecretValue, Visibility, check_key
-from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.providers import Provider, ProviderInfo
+from resolver.core.query import WHOLE, Part
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.access import not_permitted
 from resolver.service.base import ServicePart
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller, Tenant
-    from resolver.core.paging import Choice, ProviderField
     from resolver.core.ports import Cipher, Session
+    from resolver.core.query import Choice, ProviderField
 
 _MAX_LISTED = 10
 

@@ -15,9 +15,8 @@ from resolver.core.query import EVERYTHING, Listing, Page
 from resolver.core.results import KEEP, Keep
 from resolver.core.times import check_days, is_stored_time
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
-from resolver.service.access import not_found, not_permitted
+from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
 from resolver.service.decryption import look_up, look_up_to_open
-from resolver.service.listing import narrowed, reach_of_all
 from resolver.service.provider_values import is_local, look_elsewhere
 from resolver.service.providers import find_provider
 from resolver.service.secret_change import (

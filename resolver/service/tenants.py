@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.model import Tenant, check_key
-from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import KnownTenants, count_holdings
+from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedTenant, TenantInfo
 from resolver.errors import ConflictError, NotFoundError, StoreError
-from resolver.service.access import demand_unnarrowed
+from resolver.service.access import demand_unnarrowed, find_tenant, find_user, tell
 from resolver.service.base import ServicePart
-from resolver.service.lookup import find_tenant, find_user, tell
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
-    from resolver.core.paging import Choice, TenantField
     from resolver.core.permissions import TenantRole
     from resolver.core.ports import Session
+    from resolver.core.query import Choice, TenantField
 
 
 class Tenants(ServicePart):

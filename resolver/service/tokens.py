@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, User
-from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
+from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
 from resolver.core.times import parse_time_ahead
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.access import demand_unnarrowed, not_permitted
+from resolver.service.access import demand_unnarrowed, find_user, not_permitted
 from resolver.service.base import ServicePart
-from resolver.service.lookup import find_user
 
 if TYPE_CHECKING:
-    from resolver.core.paging import Choice, TokenField
     from resolver.core.ports import Session
+    from resolver.core.query import Choice, TokenField
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256

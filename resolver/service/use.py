@@ -23,11 +23,11 @@ from resolver.service.provider_values import Kept, look_elsewhere
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from resolver.core.location import CallSite
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
+    from resolver.core.provenance import Origin
     from resolver.core.results import Wanted
-    from resolver.dsl.calls import Origin
-    from resolver.dsl.plan import CallSite
 
 
 @dataclass(frozen=True, slots=True)

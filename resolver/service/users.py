@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, User, check_key
-from resolver.core.paging import WHOLE, Part
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
+from resolver.core.query import WHOLE, Part
 from resolver.core.results import Identity, UserInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
-from resolver.service.access import MAX_PASSWORD, MIN_PASSWORD, demand_unnarrowed, not_permitted
+from resolver.service.access import (
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    demand_unnarrowed,
+    find_user,
+    not_permitted,
+    tell,
+)
 from resolver.service.base import ServicePart
-from resolver.service.lookup import find_user, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resolver.core.paging import Choice, UserField
     from resolver.core.ports import Holding, Session, StoredUser
+    from resolver.core.query import Choice, UserField
 
 
 def check_password(password: str) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, select, update
 
+from resolver.core.login_backoff import Failures
 from resolver.core.model import Tenant, User
-from resolver.core.paging import TenantField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import StoredUser
+from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.rows import Rows, batches, count_of, is_storable
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
-    from resolver.core.paging import Choice
     from resolver.core.ports.accounts import KnownTenants
+    from resolver.core.query import Choice
 
 
 # Read at each request, so not built anew for each.
@@ -271,3 +272,35 @@ def _user(row: Row[*tuple[Any, ...]]) -> User:
         row.first_login_at,
         row.last_login_at,
     )
+
+
+class LoginRows(Rows):
+    """How often which user name was tried with a wrong password."""
+
+    def login_failures(self, slot: str) -> Failures:
+        """The failures of a slot, locked until the transaction ends."""
+        self._connection.execute(
+            self._insert(t.login_failure)
+            .values(slot=slot, failures=0, last_at="", refused_until="")
+            .on_conflict_do_nothing(index_elements=["slot"])
+        )
+        row = self._connection.execute(
+            select(t.login_failure).where(t.login_failure.c.slot == slot).with_for_update()
+        ).one()
+        return Failures(row.failures, row.last_at, row.refused_until)
+
+    def set_login_failures(self, slot: str, failures: Failures) -> None:
+        """Keep a slot's failures."""
+        self._connection.execute(
+            update(t.login_failure)
+            .where(t.login_failure.c.slot == slot)
+            .values(failures=failures.count, last_at=failures.last_at, refused_until=failures.refused_until)
+        )
+
+    def refused_logins(self, at: str) -> frozenset[str]:
+        """The slots whose logins are refused at a time."""
+        return frozenset(
+            self._connection.execute(
+                select(t.login_failure.c.slot).where(t.login_failure.c.refused_until > at)
+            ).scalars()
+        )

@@ -8,8 +8,18 @@ from sqlalchemy import false, func, not_, or_, select
 
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
-from resolver.store.columns import GLOBAL, OWNER, SECRET_COLUMNS, SECRETS, make_secret
-from resolver.store.rows import Rows, batches, count_of, is_storable, part_of
+from resolver.store.rows import (
+    GLOBAL,
+    OWNER,
+    SECRET_COLUMNS,
+    SECRETS,
+    Rows,
+    batches,
+    count_of,
+    is_storable,
+    make_secret,
+    part_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, or_, select, update
 
 from resolver.core.model import Tenant, Visibility
-from resolver.core.paging import ProviderField
 from resolver.core.ports import StoredElsewhere, StoredProvider
 from resolver.core.providers import LOCAL, Provider
+from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.rows import Rows, batches, count_of, is_storable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
-    from resolver.core.paging import Choice
+    from resolver.core.query import Choice
 
 _TABLE = t.secrets_provider
 

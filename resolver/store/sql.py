@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from resolver.errors import StoreError
 from resolver.store import tables as t
+from resolver.store.accounts import LoginRows
 from resolver.store.audit import AuditRows
 from resolver.store.engine import (
     BUSY_TIMEOUT_MS,
@@ -23,13 +24,11 @@ from resolver.store.engine import (
 from resolver.store.holdings import HoldingRows
 from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
-from resolver.store.logins import LoginRows
 from resolver.store.providers import ProviderRows
 from resolver.store.sealed_columns import SealedRows
-from resolver.store.secrets import SecretRows
+from resolver.store.secrets import SecretRows, VersionRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
-from resolver.store.versions import VersionRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from resolver.core.model import Narrowing
-from resolver.core.paging import TokenField
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
+from resolver.core.query import TokenField
 from resolver.store import tables as t
 from resolver.store.accounts import PeopleRows
 from resolver.store.rows import count_of, is_storable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Row
 
-    from resolver.core.paging import Choice
     from resolver.core.ports import StoredUser
+    from resolver.core.query import Choice
 
 
 _TOKEN_BY_ID = select(t.access_token).where(t.access_token.c.id == bindparam("token"))

@@ -13,7 +13,8 @@ sys.path.insert(
 )  # the package that lies here, whether or not it is installed
 
 from resolver.api import Resolver
-from resolver.bootstrap.embedded import FIRST_TENANT, initialise, open_service
+from resolver.bootstrap.embedded import open_service
+from resolver.bootstrap.initialise import FIRST_TENANT, initialise
 from resolver.config.settings import Settings
 
 if TYPE_CHECKING:

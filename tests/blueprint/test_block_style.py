@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver.blueprint import Masked, dump
-from resolver.core.location import Tagged
 from resolver.dsl.problems import Reason
+from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild
 from resolver.errors import BlueprintError
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from resolver.blueprint.flow_style import EmitError, Masked, emit, quote
-from resolver.core.location import Tagged
 from resolver.dsl.problems import Reason
+from resolver.dsl.source import Tagged
 
 ZONE = dt.timezone(-dt.timedelta(hours=5, minutes=30))
 

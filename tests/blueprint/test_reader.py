@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from resolver.blueprint import Limits, read
-from resolver.core.location import Position, Tagged
+from resolver.core.location import Position
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.source import Tagged
 from resolver.errors import BlueprintError
 
 

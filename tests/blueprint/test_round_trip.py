@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resolver.blueprint import Limits, join, read, render
-from resolver.core.location import Tagged
 from resolver.dsl.calls import FUNCTIONS, call_name
 from resolver.dsl.problems import Reason
+from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild
 from resolver.errors import BlueprintError
 

@@ -6,7 +6,7 @@ import pytest
 
 from resolver.cli.output import pad, put_table, width
 from resolver.cli.report.check import cut
-from resolver.cli.report.report import problem_lines
+from resolver.cli.report.text import problem_lines
 from resolver.core.location import Position
 from resolver.dsl.problems import Problem, Reason
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.client import Client, open_client
-from resolver.client.address import parse_server
 from resolver.client.session import Server
 from resolver.core.model import Caller
-from resolver.core.paging import Choice, TenantField, TokenField, UserField
 from resolver.core.permissions import SystemRole
-from resolver.core.query import Listing
-from resolver.dsl.calls import Origin
+from resolver.core.provenance import Origin
+from resolver.core.query import Choice, Listing, TenantField, TokenField, UserField
 from resolver.dsl.plan import KeyUse
 from resolver.errors import (
     AuthenticationError,
@@ -31,6 +29,7 @@ from resolver.errors import (
     UsageError,
 )
 from resolver.http import transport
+from resolver.http.url import parse_server
 from tests.peer import Peer, answer, serving
 from tests.rest.test_serve import make_certificate
 

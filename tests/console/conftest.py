@@ -188,7 +188,7 @@ def value_of(world: World, key: str, tenant: str = "home") -> str:
 
 def records(world: World, action: str, tenant: str = "home") -> list[Any]:
     """The audit records of one action, oldest first."""
-    from resolver.core.audit_query import AuditQuery, fields_of  # noqa: PLC0415 - used here alone
+    from resolver.core.audit import AuditQuery, fields_of  # noqa: PLC0415 - used here alone
 
     return [
         fields_of(one) for one in world.service.trail.stream(world.admin, tenant, AuditQuery(action=action))

@@ -18,7 +18,8 @@ import yaml
 from resolver.api import Resolver
 from resolver.blueprint import read
 from resolver.blueprint.dsl_schema import strict_problems
-from resolver.bootstrap.embedded import FIRST_TENANT, initialise, open_service
+from resolver.bootstrap.embedded import open_service
+from resolver.bootstrap.initialise import FIRST_TENANT, initialise
 from resolver.cli.samples import SAMPLE_SECRETS
 from resolver.config.settings import Settings
 from resolver.dsl.problems import Reason

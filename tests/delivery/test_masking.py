@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resolver.delivery.forms import MIN_LENGTH, forms_of, texts_of
-from resolver.delivery.masking import Masker, Needles, needles_for
+from resolver.delivery.masking import MIN_LENGTH, Masker, Needles, forms_of, needles_for, texts_of
 
 ALPHABET = st.sampled_from("ab*=/+é€\n ")
 """Few characters, so that values overlap each other and themselves, and what surrounds them."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from resolver.dsl.calls import WRITTEN, Origin, call_name, holds_call, is_malformed, joint_origin
+from resolver.core.provenance import WRITTEN, Origin, joint_origin
+from resolver.dsl.calls import call_name, holds_call, is_malformed
 
 
 @pytest.mark.parametrize(

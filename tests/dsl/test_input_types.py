@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.dsl.calls import WRITTEN
+from resolver.core.provenance import WRITTEN
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.input_types import Match, check_inputs, match_none, named_secrets, undeclared
 from resolver.dsl.problems import Reason

@@ -15,7 +15,8 @@ import yaml
 
 from resolver.blueprint import Limits, read, render, to_json
 from resolver.blueprint.dsl_schema import strict_problems
-from resolver.cli.report.report import as_json, problem_lines
+from resolver.cli.report.report import as_json
+from resolver.cli.report.text import problem_lines
 from resolver.core.model import SecretValue
 from resolver.dsl.plan import Plan
 from resolver.dsl.values import GivenInput

@@ -14,7 +14,7 @@ from resolver.cli.context import App
 from resolver.cli.resolve import Request
 from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
-from resolver.dsl.calls import Origin
+from resolver.core.provenance import Origin
 from resolver.dsl.plan import Plan
 from resolver.dsl.values import GivenInput, Known, Need, Placement, Values
 from resolver.resolution import BlueprintText, Resolution, resolve

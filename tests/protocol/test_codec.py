@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User, Visibility
-from resolver.core.paging import Part
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.ports import Holding
 from resolver.core.providers import Provider, ProviderInfo
-from resolver.core.query import Page
+from resolver.core.query import Page, Part
 from resolver.core.results import Identity, MadeToken, TenantInfo, TokenInfo, Usage, WideMember
 from resolver.core.transfer import Export, Exported, Imported, MovedVersion
 from resolver.protocol.codec import MalformedError, decode, encode

@@ -12,8 +12,7 @@ from resolver.errors import UnavailableError
 from resolver.http.transport import Answer, Request, exchange
 from resolver.http.url import Origin, parse_origin
 from resolver.providers import requests
-from resolver.providers.allow_list import parse_allow_list
-from resolver.providers.lookups import Lookups
+from resolver.providers.allow_list import Lookups, parse_allow_list
 from resolver.providers.requests import Calls
 from resolver.providers.vault import Vault
 from tests.peer import answer, serving

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from resolver.rest.app import create_app
-from resolver.rest.connections import TimedConnection
+from resolver.rest.server import TimedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

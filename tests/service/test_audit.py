@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.audit import SYSTEM_CHAIN, canonical
-from resolver.core.audit_query import AuditQuery
+from resolver.core.audit import SYSTEM_CHAIN, AuditQuery, canonical
 from resolver.core.permissions import TenantRole
 from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
 from tests.service.uses import DIGESTS, key_use

@@ -13,7 +13,7 @@ from resolver.core.policy import Verdict
 from resolver.errors import BlueprintError
 from resolver.resolution import BlueprintText, check, resolve
 from resolver.service import Service
-from resolver.service.rules import Rules
+from resolver.service.base import Rules
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.model import UNNARROWED, Narrowing, Visibility
-from resolver.core.paging import Choice
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.query import Choice
 from resolver.errors import (
     AuthenticationError,
     ConflictError,

@@ -12,7 +12,7 @@ from resolver.core.model import SecretValue
 from resolver.errors import ProviderError
 from resolver.providers.local import Local
 from resolver.service import Service
-from resolver.service.turns import PATIENCE, Turns
+from resolver.service.provider_values import PATIENCE, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def test_a_provider_that_hangs_is_asked_by_a_few() -> None:
 
 def test_one_who_asks_soon_after_waits_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as nobody was kept waiting for long, nobody is turned away; a turn comes once there is one."""
-    monkeypatch.setattr("resolver.service.turns.PATIENCE", 60.0)
+    monkeypatch.setattr("resolver.service.provider_values.PATIENCE", 60.0)
     turns = Turns(lambda: 0.0, at_once=1)
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(9) as pool:

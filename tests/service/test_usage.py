@@ -12,8 +12,9 @@ from resolver.errors import InvalidRequestError, NotPermittedError
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
-    from resolver.core.model import Caller
     from resolver.service.usage import Usage
+
+    from resolver.core.model import Caller
     from tests.databases import World
 
 

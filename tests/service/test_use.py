@@ -13,8 +13,8 @@ from sqlalchemy import insert
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.provenance import Origin
 from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.dsl.calls import Origin
 from resolver.errors import (
     DecryptionError,
     MisplacedTokenError,

@@ -18,7 +18,7 @@ from resolver.errors import (
     SchemaMismatchError,
 )
 from resolver.service import Service
-from resolver.service.rules import Rules
+from resolver.service.base import Rules
 from resolver.service.versions import Version
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.location import Position
-from resolver.dsl.calls import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Origin
 from resolver.dsl.plan import Call, KeyUse
 
 if TYPE_CHECKING:

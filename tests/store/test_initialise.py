@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect
 
-from resolver.bootstrap.embedded import initialise, open_service
+from resolver.bootstrap.embedded import open_service
+from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
 from resolver.errors import ConflictError, RootKeyError, StoreError
 from tests.databases import DIALECTS, database, raw_connection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from resolver.bootstrap.embedded import Initialised
+    from resolver.bootstrap.initialise import Initialised
 
 _RUN = """
 import json, os, signal, sys

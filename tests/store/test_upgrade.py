@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from resolver.bootstrap.embedded import initialise
+from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
 from resolver.core.model import UNNARROWED, Caller
 from resolver.core.permissions import SystemRole

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.output import count, pad, printable, put, put_table, width
-from resolver.cli.report.report import Form, cut_short, place_of, problem_lines
+from resolver.cli.report.items import Form, cut_short, place_of
+from resolver.cli.report.text import problem_lines
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:

@@ -7,16 +7,15 @@ because nothing but the resolved text may be on stdout, or on stdout for `--chec
 
 from __future__ import annotations
 
-import enum
 import json
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from resolver.cli.output import count, printable, put, say, width
+from resolver.cli.output import put, say
+from resolver.cli.report.github import workflow_commands
+from resolver.cli.report.items import Failure, Form, ToldError, cut_short
+from resolver.cli.report.text import say_problems
 from resolver.cli.streams import write_stderr, write_stdout
-from resolver.core.location import format_path
 from resolver.errors import BlueprintError, ResolverError
 
 if TYPE_CHECKING:
@@ -24,41 +23,6 @@ if TYPE_CHECKING:
 
     from resolver.dsl.problems import Problem
     from resolver.resolution import BlueprintText
-
-LINE_WIDTH = 100
-"""Widest piece of a source line that a problem shows, in characters."""
-
-
-MAX_REPORTED = 10_000
-"""A run with more problems than this says how many more there are; its exit code is that of them all."""
-
-
-class Form(enum.StrEnum):
-    """The forms of what a run has to say."""
-
-    TEXT = "text"
-    JSON = "json"
-    SARIF = "sarif"
-    GITHUB = "github"
-
-
-class Failure(NamedTuple):
-    """What went wrong with a run, other than problems of its blueprints."""
-
-    message: str
-    hint: str
-
-
-class ToldError(Exception):
-    """A run failed, and its report says so already.
-
-    Args:
-        error: what it failed with.
-    """
-
-    def __init__(self, error: ResolverError) -> None:
-        super().__init__("told")
-        self.error = error
 
 
 class Report:
@@ -158,50 +122,6 @@ class Report:
             write_stderr(text)
 
 
-def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
-    """The problems that a report shows, and what it says of the others; nothing when there are none."""
-    others = len(problems) - MAX_REPORTED
-    return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
-
-
-def say_problems(problems: Sequence[Problem]) -> None:
-    """Write problems to stderr, each with message, place, source line with a caret, hint."""
-    shown, others = cut_short(problems)
-    for problem in shown:
-        for line in problem_lines(problem):
-            say(line)
-    if others:
-        say(f"note: {others}")
-
-
-def problem_lines(problem: Problem) -> Iterator[str]:
-    """One problem as text: message, place, source line with a caret, hint."""
-    yield f"error: {problem.message} [{problem.reason}]"
-    if problem.source:
-        path = f"  {format_path(problem.path)}" if problem.path else ""
-        yield f"  --> {place_of(problem)}{path}"
-        if problem.position and problem.line_text:
-            yield from _source_line(problem.position.line, problem.position.column, problem.line_text)
-    if problem.hint:
-        yield f"  hint: {problem.hint}"
-
-
-def place_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a CallSite
-    """Where something stands, `FILE:LINE:COLUMN`, or as much of it as is known."""
-    at = item.position
-    return f"{item.source}:{at.line}:{at.column}" if at else str(item.source)
-
-
-def _source_line(line: int, column: int, text: str) -> Iterator[str]:
-    start = max(0, min(column - 1 - LINE_WIDTH // 2, len(text) - LINE_WIDTH))
-    piece = text[start : start + LINE_WIDTH]
-    before = printable(piece[: column - 1 - start].replace("\t", " "))
-    after = printable(piece[column - 1 - start :].replace("\t", " "))
-    margin = " " * len(str(line))
-    yield f"{line} | {before}{after}".rstrip()
-    yield f"{margin} | {' ' * width(before)}^"
-
-
 def as_json(problem: Problem) -> dict[str, Any]:
     """One problem as `schemas/diagnostics.schema.json` describes it."""
     at = problem.position
@@ -215,47 +135,3 @@ def as_json(problem: Problem) -> dict[str, Any]:
         "path": list(problem.path),
         "key": problem.key,
     }
-
-
-def workflow_commands(
-    problems: Sequence[Problem], failures: Sequence[Failure], notes: Sequence[str]
-) -> Iterator[str]:
-    """What a run has to say as workflow commands, one a line.
-
-    The format is that of GitHub Actions, which reads stdout and stderr of a step, and others have taken over.
-    """
-    is_known_file = cache(is_file)  # a run may have very many problems, in few files
-    for problem in problems:
-        fields = {"title": str(problem.reason)}
-        if is_known_file(problem.source):
-            fields["file"] = Path(problem.source).as_posix()
-            if problem.position:
-                fields |= {"line": str(problem.position.line), "col": str(problem.position.column)}
-            message = problem.message
-        else:
-            message = f"{problem.source}: {problem.message}" if problem.source else problem.message
-        yield _annotation("error", fields, message, problem.hint)
-    for failure in failures:
-        yield _annotation("error", {}, failure.message, failure.hint)
-    for note in notes:
-        yield _annotation("notice", {}, note, "")
-
-
-def _annotation(level: str, fields: dict[str, str], message: str, hint: str) -> str:
-    properties = ",".join(
-        f"{name}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for name, value in fields.items()
-    )
-    text = f"{message}\nhint: {hint}" if hint else message
-    return f"::{level}{' ' if properties else ''}{properties}::{_escaped(text)}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def is_file(source: str) -> bool:
-    """Whether a source is a file that a viewer can open, and not stdin or the name of something else."""
-    try:
-        return Path(source).is_file()
-    except (OSError, ValueError):
-        return False

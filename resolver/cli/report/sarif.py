@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from resolver.cli.report.items import is_file
 from resolver.cli.report.reasons import HELP
 from resolver.cli.report.regions import Regions
-from resolver.cli.report.report import is_file
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.cli.report.report import Failure
+    from resolver.cli.report.items import Failure
     from resolver.dsl.problems import Problem
     from resolver.resolution import BlueprintText
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.streams import read_stdin
-from resolver.clock import utc_now
 from resolver.config.files import why_unreadable
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
-from resolver.core.times import parse_time_ahead
+from resolver.core.times import parse_time_ahead, utc_now
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:

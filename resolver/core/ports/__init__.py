@@ -8,11 +8,10 @@ from resolver.core.ports.accounts import (
     StoredUser,
     count_holdings,
 )
-from resolver.core.ports.audit import AuditEnd
 from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
 from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
-from resolver.core.ports.store import Session, Store
+from resolver.core.ports.store import AuditEnd, Session, Store
 
 __all__ = [
     "AuditEnd",

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from resolver.core.login_backoff import Failures
     from resolver.core.model import Narrowing, Tenant, User
-    from resolver.core.paging import Choice, TenantField, TokenField, UserField
     from resolver.core.permissions import SystemRole, TenantRole
+    from resolver.core.query import Choice, TenantField, TokenField, UserField
 
 
 @dataclass(frozen=True, slots=True)

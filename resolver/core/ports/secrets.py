@@ -9,9 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from resolver.core.model import Secret
-    from resolver.core.paging import Choice, ProviderField
     from resolver.core.providers import Provider
-    from resolver.core.query import Listing, Page, Reach
+    from resolver.core.query import Choice, Listing, Page, ProviderField, Reach
 
 
 @dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from resolver.core.ports.accounts import PeopleSession
-from resolver.core.ports.audit import AuditSession
 from resolver.core.ports.keys import KeySession
 from resolver.core.ports.secrets import SecretSession
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+    from resolver.core.audit import AuditHead, AuditRecord
+
+
+class AuditSession(Protocol):
+    """The part of a transaction about audit chains."""
+
+    def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
+        """A chain's head with its MAC and that key's id; locked until the transaction ends."""
+
+    def append_audit(
+        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
+    ) -> None:
+        """Store records and the new head."""
+
+    def audit_chains(self, mac_key_id: str) -> Sequence[str]:
+        """The chains whose head has its MAC from a data key."""
+
+    def set_audit_mac(self, head: AuditHead, mac: str, mac_key_id: str) -> None:
+        """Give a head that is locked another MAC."""
+
+    def audit_end(self, chain: str) -> AuditEnd:
+        """A chain's head as it is stored, without waiting for writers; an empty chain's for one not there."""
+
+    def all_audit_chains(self) -> Sequence[str]:
+        """The ids of all chains, those of deleted tenants too."""
+
+    def audit_records(
+        self,
+        chain: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        newest_first: bool = False,
+        since: str = "",
+        until: str = "",
+        size: int,
+    ) -> Sequence[AuditRecord]:
+        """At most so many of a chain's records between two numbers and two times, by number."""
 
 
 class Session(PeopleSession, KeySession, SecretSession, AuditSession, Protocol):
@@ -42,3 +82,20 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEnd:
+    """A chain's end as stored.
+
+    Args:
+        head: its head.
+        mac: the head's MAC.
+        mac_key_id: the key that the MAC was made with.
+        last: the number of the last record that is there; the head's, in a whole chain.
+    """
+
+    head: AuditHead
+    mac: str
+    mac_key_id: str
+    last: int

@@ -7,8 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from resolver.core.paging import TenantField, UserField
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.query import TenantField, UserField
 from resolver.core.results import TenantInfo, UserInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.pagination import ListQueryDep

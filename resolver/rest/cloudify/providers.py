@@ -8,8 +8,8 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.core.model import Visibility
-from resolver.core.paging import ProviderField
 from resolver.core.providers import Provider
+from resolver.core.query import ProviderField
 from resolver.errors import ProviderError, UnavailableError
 from resolver.rest.pagination import ListQueryDep
 from resolver.rest.responses import Answer, nothing

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from resolver.core.paging import TokenField
+from resolver.core.query import TokenField
 from resolver.core.results import TokenInfo
 from resolver.rest.pagination import ListQueryDep
 from resolver.rest.responses import Answer, nothing

@@ -7,8 +7,8 @@ from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from resolver.core.paging import Choice
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.query import Choice
 from resolver.protocol.codec import encode
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServerDep, ServiceDep

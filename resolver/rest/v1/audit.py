@@ -8,8 +8,7 @@ from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 from typing_extensions import TypedDict
 
-from resolver.core.audit import AuditRecord
-from resolver.core.audit_query import AuditQuery, fields_of, parse_head
+from resolver.core.audit import AuditQuery, AuditRecord, fields_of, parse_head
 from resolver.protocol.codec import encode
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, CallerDep, Flag, Group, ServiceDep

@@ -9,8 +9,7 @@ from typing_extensions import TypedDict
 from resolver.errors import AuthenticationError, InvalidRequestError
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Body, Group, ServerDep
-from resolver.rest.sessions import demand_proof, drop_session, read_session, set_session
-from resolver.rest.sites import refuse_other_sites
+from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
 from resolver.service.console_sessions import csrf_token
 
 GROUP = Group("console", OWN, guarded=False)

@@ -9,10 +9,9 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
-from resolver.core.location import Position
-from resolver.dsl.calls import Origin
+from resolver.core.location import CallSite, Position
+from resolver.core.provenance import Origin
 from resolver.dsl.context import Context
-from resolver.dsl.plan import CallSite
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, resolve

@@ -10,8 +10,8 @@ import pytest
 from resolver.blueprint import read
 from resolver.blueprint.text import Text
 from resolver.cli.report import regions, report, sarif
+from resolver.cli.report.github import workflow_commands
 from resolver.cli.report.regions import MAX_SNIPPET, Regions
-from resolver.cli.report.report import workflow_commands
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
 from resolver.resolution import BlueprintText

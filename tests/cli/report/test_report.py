@@ -17,9 +17,12 @@ import pytest
 from resolver.bootstrap.embedded import open_service
 from resolver.cli.exit_codes import REASON_EXIT_CODES
 from resolver.cli.report.check import put_check
+from resolver.cli.report.github import workflow_commands
+from resolver.cli.report.items import Failure, Form
 from resolver.cli.report.reasons import HELP
-from resolver.cli.report.report import Failure, Form, Report, problem_lines, workflow_commands
+from resolver.cli.report.report import Report
 from resolver.cli.report.sarif import make_log
+from resolver.cli.report.text import problem_lines
 from resolver.config.settings import Settings
 from resolver.core.location import Position
 from resolver.dsl.problems import Problem, Reason
@@ -473,7 +476,7 @@ def test_a_report_has_an_end(
     form: Form, many: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Beyond a number of problems a report says how many more there are, in whatever form."""
-    monkeypatch.setattr("resolver.cli.report.report.MAX_REPORTED", 3)
+    monkeypatch.setattr("resolver.cli.report.items.MAX_REPORTED", 3)
     report = Report(form)
     with report.telling():
         report.add([Problem(Reason.SYNTAX, "it is wrong")] * many)
@@ -486,7 +489,7 @@ def test_a_check_s_text_has_an_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The sum below is that of all problems."""
-    monkeypatch.setattr("resolver.cli.report.report.MAX_REPORTED", 1)
+    monkeypatch.setattr("resolver.cli.report.items.MAX_REPORTED", 1)
     found = check(None, None, "", [BlueprintText("b", b"- {get_secret: 1}\n- {get_secret: 2}\n", None)])
     put_check(found, Report(Form.TEXT, on_stdout=True), offline=True)
     printed = capsys.readouterr().out

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from resolver.bootstrap.embedded import initialise, open_service
+from resolver.bootstrap.embedded import open_service
+from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.root_keys.transit import TransitKey

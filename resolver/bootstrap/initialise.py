@@ -1,0 +1,159 @@
+"""Makes a new store: state directory, root key, database, first tenant and administrator."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from resolver.bootstrap.embedded import _make_hasher, root_keys
+from resolver.config.files import make_directory, make_private, write_private
+from resolver.config.profile import Profile
+from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
+from resolver.crypto.root_keys.local import from_file
+from resolver.errors import ConflictError, StoreError, UsageError
+from resolver.service import Service
+from resolver.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from resolver.config.settings import Settings
+    from resolver.core.ports import WrappingKey
+
+
+ADMIN = "admin"
+FIRST_TENANT = "default_tenant"
+
+
+class Initialised:
+    """What `initialise` did.
+
+    Args:
+        place: where the store is.
+        made: whether a store was made; False when there was one, and nothing was changed.
+        key_path: where the new root key lies; None when none was made.
+        has_profile: whether a profile was written.
+    """
+
+    def __init__(self, place: str, *, made: bool, key_path: Path | None, has_profile: bool) -> None:
+        self.place = place
+        self.made = made
+        self.key_path = key_path
+        self.has_profile = has_profile
+
+
+def initialise(
+    settings: Settings,
+    *,
+    password: Callable[[], str | None],
+    profile: bool,
+    secrets: Mapping[str, str] | None = None,
+) -> Initialised:
+    """Make the state directory, the root key and the store, once.
+
+    Two at once: one makes everything, the other waits and finds it done.
+
+    Args:
+        settings: where everything goes.
+        password: gives the administrator's password, once a store is made; None for no password login.
+        profile: whether to write a profile with the administrator's token.
+        secrets: values to store in the first tenant, by key, when a store is made.
+
+    Raises:
+        ConflictError: the database has keys that a root key wraps, and that one is not at hand.
+        StoreError: a folder or the database can't be made.
+        UsageError: there is neither a profile nor a password to enter with.
+    """
+    settings.demand_embedded()
+    with _locked(settings.home):
+        make_directory(settings.data_directory)
+        if settings.uses_embedded_database:
+            make_private(settings.data_directory / "resolver.db")
+        store = SqlStore(settings.database_url, settings.pool)
+        try:
+            store.initialise()
+            keys, key_path = root_keys(settings), None
+            if _is_initialised(store, keys):
+                return Initialised(
+                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
+                )
+            if profile and settings.profile_path.exists():
+                raise ConflictError(
+                    f"there is a profile {str(settings.profile_path)!r} already, of another store "
+                    "or of an `init` that was cut off",
+                    hint="remove it, or give --no-profile",
+                )
+            given = password()
+            if given is None and not profile:
+                raise UsageError(
+                    "without a profile and without a password nobody could enter the store",
+                    hint="give --password-file, or leave out --no-profile",
+                )
+            if not keys:
+                key_path = settings.key_directory / "root.key"
+                make_directory(settings.key_directory)
+                write_private(key_path, RootKey.generate() + "\n")
+                keys = [from_file(key_path)]
+            service = Service(store, KeyRing(keys), _make_hasher)
+            profile_path = settings.profile_path if profile else None
+            if not _fill_empty(
+                service, given, profile_path, secrets or {}
+            ):  # with the same database, another state directory was quicker
+                if key_path is not None:
+                    key_path.unlink()  # it wraps nothing
+                    keys = []
+                _is_initialised(store, keys)
+                return Initialised(
+                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
+                )
+            return Initialised(store.place, made=True, key_path=key_path, has_profile=profile)
+        finally:
+            store.close()
+
+
+def _fill_empty(
+    service: Service, password: str | None, profile_path: Path | None, secrets: Mapping[str, str]
+) -> bool:
+    """Give an empty store its administrator and first tenant; False when another was quicker."""
+
+    def keep(path: Path, token: str) -> None:
+        write_private(path, Profile(token, FIRST_TENANT).encode())
+
+    kept = None if profile_path is None else partial(keep, profile_path)
+    try:
+        return service.setup.initialise(ADMIN, password, FIRST_TENANT, kept, secrets) is not None
+    except ConflictError:
+        return False
+
+
+def _is_initialised(store: SqlStore, keys: Sequence[WrappingKey]) -> bool:
+    """Whether a root key wraps the keys in a database; it has to be at hand then."""
+    with store.read() as session:
+        wrapping = session.wrapping_root_key()
+    if wrapping is not None and wrapping not in {key.id for key in keys}:
+        raise ConflictError(
+            f"the database has keys that root key {wrapping} wraps, and it is not at hand",
+            hint=GIVE_KEY,
+        )
+    return wrapping is not None
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Keep other `init` runs in the same state directory waiting."""
+    import fcntl  # noqa: PLC0415 - not on every platform
+
+    make_directory(home)
+    lock = home / ".lock"
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"the file {str(lock)!r} can't be made: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

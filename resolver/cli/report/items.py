@@ -1,0 +1,67 @@
+"""What a report is made of: its forms, its problems, and how many of them it shows."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resolver.cli.output import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolver.dsl.problems import Problem
+    from resolver.errors import ResolverError
+
+
+MAX_REPORTED = 10_000
+"""A run with more problems than this says how many more there are; its exit code is that of them all."""
+
+
+class Form(enum.StrEnum):
+    """The forms of what a run has to say."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+class Failure(NamedTuple):
+    """What went wrong with a run, other than problems of its blueprints."""
+
+    message: str
+    hint: str
+
+
+class ToldError(Exception):
+    """A run failed, and its report says so already.
+
+    Args:
+        error: what it failed with.
+    """
+
+    def __init__(self, error: ResolverError) -> None:
+        super().__init__("told")
+        self.error = error
+
+
+def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
+    """The problems that a report shows, and what it says of the others; nothing when there are none."""
+    others = len(problems) - MAX_REPORTED
+    return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
+
+
+def place_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a CallSite
+    """Where something stands, `FILE:LINE:COLUMN`, or as much of it as is known."""
+    at = item.position
+    return f"{item.source}:{at.line}:{at.column}" if at else str(item.source)
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is a file that a viewer can open, and not stdin or the name of something else."""
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):
+        return False

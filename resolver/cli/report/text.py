@@ -1,0 +1,50 @@
+"""Problems as text for people: message, source line and caret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolver.cli.output import printable, say, width
+from resolver.cli.report.items import cut_short, place_of
+from resolver.core.location import format_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from resolver.dsl.problems import Problem
+
+
+LINE_WIDTH = 100
+"""Widest piece of a source line that a problem shows, in characters."""
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """Write problems to stderr, each with message, place, source line with a caret, hint."""
+    shown, others = cut_short(problems)
+    for problem in shown:
+        for line in problem_lines(problem):
+            say(line)
+    if others:
+        say(f"note: {others}")
+
+
+def problem_lines(problem: Problem) -> Iterator[str]:
+    """One problem as text: message, place, source line with a caret, hint."""
+    yield f"error: {problem.message} [{problem.reason}]"
+    if problem.source:
+        path = f"  {format_path(problem.path)}" if problem.path else ""
+        yield f"  --> {place_of(problem)}{path}"
+        if problem.position and problem.line_text:
+            yield from _source_line(problem.position.line, problem.position.column, problem.line_text)
+    if problem.hint:
+        yield f"  hint: {problem.hint}"
+
+
+def _source_line(line: int, column: int, text: str) -> Iterator[str]:
+    start = max(0, min(column - 1 - LINE_WIDTH // 2, len(text) - LINE_WIDTH))
+    piece = text[start : start + LINE_WIDTH]
+    before = printable(piece[: column - 1 - start].replace("\t", " "))
+    after = printable(piece[column - 1 - start :].replace("\t", " "))
+    margin = " " * len(str(line))
+    yield f"{line} | {before}{after}".rstrip()
+    yield f"{margin} | {' ' * width(before)}^"
