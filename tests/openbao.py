@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from resolver.errors import ResolverError
-from resolver.http.transport import Request, exchange
-from resolver.http.url import parse_origin
+from resolver.http.transport import HttpRequest, send_request
+from resolver.http.url import parse_url
 
 ROOT_TOKEN = "root-token-of-the-tests"
 
@@ -36,9 +36,8 @@ class OpenBao:
     ) -> tuple[int, Any]:
         """One request: status, and what came back."""
         text = None if body is None else json.dumps(body).encode()
-        answer = exchange(
-            parse_origin(self.url), Request(method, f"/v1/{path}", {"X-Vault-Token": token}, text), timeout=10
-        )
+        request = HttpRequest(method, f"/v1/{path}", {"X-Vault-Token": token}, text)
+        answer = send_request(parse_url(self.url), request, timeout=10)
         return answer.status, json.loads(answer.body) if answer.body else None
 
     def token(self, policy: str, rules: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    from resolver.http.url import Origin
+    from resolver.http.url import Url
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Peer:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def origin(self) -> Origin:
-        """Its origin."""
-        from resolver.http.url import parse_origin  # noqa: PLC0415
+    def parsed_url(self) -> Url:
+        """Its URL, parsed."""
+        from resolver.http.url import parse_url  # noqa: PLC0415
 
-        return parse_origin(self.url)
+        return parse_url(self.url)
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:

@@ -14,7 +14,7 @@ from resolver.client.session import Server
 from resolver.client.use import RemoteUse
 from resolver.core.results import Status
 from resolver.core.times import utc_now
-from resolver.http.url import parse_server
+from resolver.http.url import parse_server_url
 
 
 class Client:
@@ -52,7 +52,7 @@ class Client:
         self.usage = RemoteUsage(server)
 
     def __repr__(self) -> str:
-        return f"Client({self._server.origin.place!r})"
+        return f"Client({self._server.origin.address!r})"
 
     @property
     def place(self) -> str:
@@ -88,4 +88,4 @@ def open_client(url: str, ca_file: str | None = None, what: str = "RESOLVER_URL"
     Raises:
         UsageError: the URL is malformed, or would send credentials over a network in the clear.
     """
-    return Client(Server(parse_server(url, what), ca_file))
+    return Client(Server(parse_server_url(url, what), ca_file))

@@ -13,7 +13,7 @@ from resolver.errors import AuthenticationError, UsageError
 from resolver.protocol import TOKEN_HEADER
 
 if TYPE_CHECKING:
-    from resolver.http.url import Origin
+    from resolver.http.url import Url
 
 MAX_PAIR = 2000
 """Longest user name and password together, in characters: far more than any has, and fit for a header."""
@@ -29,12 +29,12 @@ class RemoteCaller(Caller):
         credentials: its value.
     """
 
-    origin: Origin | None = None
+    origin: Url | None = None
     header: str = ""
     credentials: str = field(default="", repr=False)
 
 
-def credentials_of(caller: Caller, origin: Origin) -> dict[str, str]:
+def credentials_of(caller: Caller, origin: Url) -> dict[str, str]:
     """The header that says who asks; for no other server than the one that the caller is of.
 
     Raises:
@@ -45,7 +45,7 @@ def credentials_of(caller: Caller, origin: Origin) -> dict[str, str]:
     return {caller.header: caller.credentials}
 
 
-def by_token(origin: Origin, token: str) -> RemoteCaller:
+def by_token(origin: Url, token: str) -> RemoteCaller:
     """A caller with an access token.
 
     Raises:
@@ -62,7 +62,7 @@ def by_token(origin: Origin, token: str) -> RemoteCaller:
     )
 
 
-def by_password(origin: Origin, username: str, password: str) -> RemoteCaller:
+def by_password(origin: Url, username: str, password: str) -> RemoteCaller:
     """A caller with user name and password.
 
     Raises:

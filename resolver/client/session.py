@@ -22,7 +22,15 @@ from resolver.errors import (
     UnavailableError,
     UsageError,
 )
-from resolver.http.transport import OversizeError, Request, UntrustedError, WireError, exchange, tls_context
+from resolver.http.transport import (
+    CertificateError,
+    HttpRequest,
+    ResponseTooLargeError,
+    TransportError,
+    json_request,
+    send_request,
+    tls_context,
+)
 from resolver.http.url import LOCALHOST, LOOPBACK
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode
@@ -33,8 +41,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from resolver.core.model import Caller
-    from resolver.http.transport import Answer
-    from resolver.http.url import Origin
+    from resolver.http.transport import HttpResponse
+    from resolver.http.url import Url
 
 T = TypeVar("T")
 Query: TypeAlias = "Mapping[str, str | Sequence[str]]"
@@ -99,7 +107,7 @@ class Server:
     """
 
     def __init__(
-        self, origin: Origin, ca_file: str | None = None, sleep: Callable[[float], None] = time.sleep
+        self, origin: Url, ca_file: str | None = None, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self.origin = origin
         self._ca_file = ca_file
@@ -108,7 +116,7 @@ class Server:
         self._addresses = LOOPBACK if origin.scheme == "http" and origin.host == LOCALHOST else None
 
     def __repr__(self) -> str:
-        return f"Server({self.origin.place!r})"
+        return f"Server({self.origin.address!r})"
 
     @cached_property
     def _tls(self) -> SSLContext:
@@ -184,10 +192,10 @@ class Server:
         Raises:
             UnavailableError: it can't be reached, or its store or root key is not at hand.
         """
-        answer = self._exchange(Request("GET", "/ready"))
+        answer = self._exchange(HttpRequest("GET", "/ready"))
         if self.read(_Ready, self._parsed(answer.body)).status != "ready":
             raise UnavailableError(
-                f"server {self.origin.place} is there, and its store or root key is not available",
+                f"server {self.origin.address} is there, and its store or root key is not available",
                 hint="its log tells more",
             )
 
@@ -206,23 +214,24 @@ class Server:
         query: Query | None,
         *,
         changes: bool = True,
-    ) -> Answer:
+    ) -> HttpResponse:
         headers = credentials_of(caller, self.origin)
         if tenant:
             headers[TENANT_HEADER] = header(tenant)
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = json.dumps(body, allow_nan=False).encode("ascii")
         # Half a character is in no name; it is sent as bytes that are no UTF-8.
         suffix = f"?{urlencode(query, doseq=True, errors='surrogatepass')}" if query else ""
-        request = Request(method, f"{OWN_ROUTES}{path}{suffix}", headers, data)
+        target = f"{OWN_ROUTES}{path}{suffix}"
+        request = (
+            HttpRequest(method, target, headers)
+            if body is None
+            else json_request(method, target, headers, body)
+        )
         answer = self._exchange(request, changes=changes and method != "GET")
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
             raise self._rebuilt(answer)
         return answer
 
-    def _exchange(self, request: Request, *, changes: bool = False) -> Answer:
+    def _exchange(self, request: HttpRequest, *, changes: bool = False) -> HttpResponse:
         """One request, and what it takes to get it through.
 
         Args:
@@ -233,19 +242,19 @@ class Server:
         pauses = iter(PAUSES)
         while True:
             try:
-                answer = exchange(
+                answer = send_request(
                     self.origin,
                     request,
                     addresses=self._addresses,
-                    tls=self._tls if self.origin.scheme == "https" else None,
+                    tls=self._tls if self.origin.is_encrypted else None,
                 )
-            except UntrustedError as error:
+            except CertificateError as error:
                 hint = _UNKNOWN_AUTHORITY if error.hint else _ANOTHER_CERTIFICATE
                 raise UnavailableError(f"server {error.message}", hint=hint) from None
-            except WireError as error:
+            except TransportError as error:
                 pause = self._pause(pauses, began)
                 # What was sent may have been done; only a question can be asked twice.
-                again = request.method == "GET" and not isinstance(error, OversizeError)
+                again = request.method == "GET" and not isinstance(error, ResponseTooLargeError)
                 if pause is None or (error.sent and not again):
                     hint = _MAYBE_MADE if error.sent and changes else error.hint or _UNREACHABLE
                     raise UnavailableError(f"server {error.message}", hint=hint) from None
@@ -264,7 +273,7 @@ class Server:
         """How long to wait for the next attempt; None when there is none."""
         return next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
 
-    def _rebuilt(self, answer: Answer) -> ResolverError:
+    def _rebuilt(self, answer: HttpResponse) -> ResolverError:
         told: Told | None = None
         if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
             with contextlib.suppress(ValueError, RecursionError):
@@ -285,11 +294,11 @@ class Server:
         told = f" (status {status})" if status else ""
         if status in _PROXY_ALONE:
             return UnavailableError(
-                f"server {self.origin.place} does not answer the proxy before it{told}",
+                f"server {self.origin.address} does not answer the proxy before it{told}",
                 hint="see that the server runs; the proxy's log tells more",
             )
         return UnavailableError(
-            f"server {self.origin.place} does not answer as a resolver's server of this version does{told}",
+            f"server {self.origin.address} does not answer as a resolver's server of this version does{told}",
             hint="RESOLVER_URL or the profile names the server; `resolver login URL` makes a profile",
         )
 
@@ -305,7 +314,7 @@ _ANOTHER_CERTIFICATE = (
 )
 
 
-def _wait(answer: Answer, pause: float) -> float:
+def _wait(answer: HttpResponse, pause: float) -> float:
     told = answer.headers.get("retry-after", "")
     return min(int(told), LONGEST_WAIT) if told.isascii() and told.isdecimal() and len(told) < 5 else pause  # noqa: PLR2004
 

@@ -1,6 +1,6 @@
-"""One HTTP request and its answer, for everything that talks to another server.
+"""Sending one HTTP request and reading its response.
 
-No redirect is followed, no proxy is used, TLS is always verified, and an answer is bounded in size, and in
+No redirect is followed, no proxy is used, TLS is always verified, and a response is bounded in size, and in
 time from the first byte sent to the last one read. Nothing that either carries is in any message.
 """
 
@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from resolver.errors import InvalidRequestError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from resolver.http.url import Origin
+    from resolver.http.url import Url
 
 CONNECT_TIMEOUT = 5.0
 """Seconds to wait for a connection to one address."""
 
-ANSWER_TIMEOUT = 30.0
+RESPONSE_TIMEOUT = 30.0
 """Seconds for a whole request, connecting included."""
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 _CHUNK = 64 * 1024
 
@@ -41,47 +44,70 @@ _UNKNOWN_AUTHORITIES = frozenset({2, 18, 19, 20, 21})
 """The numbers that OpenSSL gives to certificates that no known authority has signed (`x509_vfy.h`)."""
 
 
-class WireError(UnavailableError):
-    """A server can't be reached, is not who it should be, or gives no proper answer.
+class TransportError(UnavailableError):
+    """A server can't be reached, can't be authenticated, or gives no proper response.
 
     Args:
-        origin: the server.
+        url: the server.
         cause: what went wrong, without saying where.
         hint: what to do about it.
         sent: whether anything of the request may have been sent.
     """
 
-    def __init__(self, origin: Origin, cause: str, hint: str = "", *, sent: bool = True) -> None:
-        super().__init__(f"{origin.place} {cause}", hint=hint)
+    def __init__(self, url: Url, cause: str, hint: str = "", *, sent: bool = True) -> None:
+        super().__init__(f"{url.address} {cause}", hint=hint)
         self.cause = cause
         self.sent = sent
 
 
-class OversizeError(WireError):
-    """An answer is over the bound, and would be again."""
+class ResponseTooLargeError(TransportError):
+    """A response is larger than is read; to ask again would not help."""
 
 
-class UntrustedError(WireError):
+class CertificateError(TransportError):
     """A server's certificate does not prove that it is the one that was named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent: a path below the origin's prefix, with its query; headers and body may hold secrets."""
+class HttpRequest(msgspec.Struct, frozen=True):
+    """A request, whose headers and body may hold secrets and are not in its repr.
+
+    Args:
+        method: the HTTP method.
+        path: path and query, below the URL's prefix.
+        headers: headers beside those that every request has.
+        body: the content.
+    """
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method!r}, {self.path!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
+class HttpResponse(msgspec.Struct, frozen=True):
+    """A response, whose headers and body may hold secrets and are not in its repr.
+
+    Args:
+        status: its status code.
+        headers: its headers, by their names in lower case.
+        body: its content.
+    """
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status})"
+
+
+def json_request(method: str, path: str, headers: Mapping[str, str], data: Mapping[str, Any]) -> HttpRequest:
+    """A request with JSON data as its body."""
+    body = json.dumps(data, allow_nan=False).encode("ascii")
+    return HttpRequest(method, path, {**headers, "Content-Type": "application/json"}, body)
 
 
 def tls_context(authorities: str | None = None, authority_file: str | None = None) -> ssl.SSLContext:
@@ -113,57 +139,53 @@ def tls_context(authorities: str | None = None, authority_file: str | None = Non
     return context
 
 
-def exchange(
-    origin: Origin,
-    request: Request,
+def send_request(
+    url: Url,
+    request: HttpRequest,
     *,
     addresses: Sequence[str] | None = None,
     tls: ssl.SSLContext | None = None,
-    timeout: float = ANSWER_TIMEOUT,
-    max_bytes: int = MAX_ANSWER_BYTES,
-) -> Answer:
-    """Send one request and read its answer, whatever its status.
+    timeout: float = RESPONSE_TIMEOUT,
+    max_bytes: int = MAX_RESPONSE_BYTES,
+) -> HttpResponse:
+    """Send one request and read its response, whatever its status.
 
     Args:
-        origin: where to.
-        request: what.
+        url: the server.
+        request: the request.
         addresses: the only addresses to connect to, tried in order; by default the host's own.
         tls: verifies the server; by default against the system's authorities.
         timeout: seconds for all of it.
         max_bytes: the largest body that is read.
 
     Raises:
-        WireError: the server can't be reached, is not who it should be, or gives no proper answer.
+        TransportError: the server can't be reached, can't be authenticated, or gives no proper response.
     """
-    ends = time.monotonic() + timeout
-    end = _End(_connect(origin, addresses, ends), ends)
+    deadline = time.monotonic() + timeout
+    connection = _Connection(_connect(url, addresses, deadline), deadline)
     sent = False
     try:
-        if origin.scheme == "https":
-            end.secure(tls or tls_context(), origin.host)
+        if url.is_encrypted:
+            connection.start_tls(tls or tls_context(), url.host)
         sent = True
-        return _converse(origin, request, end.sock, max_bytes)
+        return _exchange(url, request, connection.sock, max_bytes)
     except ssl.SSLCertVerificationError as error:
-        raise UntrustedError(
-            origin,
-            f"is not trusted: {_OTHER_NAME if error.verify_code in _NAME_CODES else error.verify_message}",
-            "give the authority that signed its certificate"
-            if error.verify_code in _UNKNOWN_AUTHORITIES
-            else "",
-            sent=False,
-        ) from None
+        cause = _OTHER_NAME if error.verify_code in _NAME_CODES else error.verify_message
+        helps = error.verify_code in _UNKNOWN_AUTHORITIES
+        hint = "give the authority that signed its certificate" if helps else ""
+        raise CertificateError(url, f"is not trusted: {cause}", hint, sent=False) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        cause = _LATE if time.monotonic() >= ends else _why_no_answer(error)
-        raise WireError(origin, f"gave no proper answer: {cause}", sent=sent) from None
+        cause = _LATE if time.monotonic() >= deadline else _why_no_response(error)
+        raise TransportError(url, f"gave no proper answer: {cause}", sent=sent) from None
     finally:
-        end.close()
+        connection.close()
 
 
 _LATE = "no answer in time"
 
 
-def _why_no_answer(error: Exception) -> str:
-    """What is wrong with an answer, in words; with nothing of it."""
+def _why_no_response(error: Exception) -> str:
+    """Why there is no proper response, without anything of what came."""
     match error:
         case TimeoutError():
             return _LATE
@@ -179,20 +201,21 @@ def _why_no_answer(error: Exception) -> str:
             return "it is not HTTP"
 
 
-class _End:
-    """A connection that is shut at a moment, whatever is going on.
+class _Connection:
+    """A connection that is shut at its deadline.
 
-    A peer that sends a byte now and then is never late for a single read, so the whole has an end of its own.
+    A peer that sends a byte now and then is never late for a single read, so the whole has a deadline of its
+    own.
     """
 
-    def __init__(self, sock: socket.socket, at: float) -> None:
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.sock = sock
-        self._timer = threading.Timer(max(at - time.monotonic(), 0.0), self._shut)
+        self._timer = threading.Timer(max(deadline - time.monotonic(), 0.0), self._shut)
         self._timer.daemon = True
         self._timer.start()
 
-    def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Speak TLS from here on, with a server that proves to be the host."""
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Speak TLS from here on, with a server that has to prove that it is the host."""
         secured = context.wrap_socket(self.sock, server_hostname=host, do_handshake_on_connect=False)
         self.sock = secured
         secured.do_handshake()
@@ -204,67 +227,73 @@ class _End:
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the connection, and the thread that waits for that: none may be left when the process forks."""
+        """End the connection and its timer: no thread may be left when the process forks."""
         self._timer.cancel()
         self._timer.join()
         self.sock.close()
 
 
-def _connect(origin: Origin, addresses: Sequence[str] | None, ends: float) -> socket.socket:
-    """A connection to the first address that takes one."""
+def _connect(url: Url, addresses: Sequence[str] | None, deadline: float) -> socket.socket:
+    """Connect to the first address that accepts."""
     cause = "it has no address"
-    for address in _own_addresses(origin) if addresses is None else addresses:
-        left = min(CONNECT_TIMEOUT, ends - time.monotonic())
+    for address in _own_addresses(url) if addresses is None else addresses:
+        left = min(CONNECT_TIMEOUT, deadline - time.monotonic())
         if left <= 0:
             cause = _LATE
             break
         try:
-            connected = _connect_to(origin, address, left)
+            connected = _connect_to(url, address, left)
         except OSError as error:
             # Without a number it is Python's own, like that a socket's path is too long.
             cause = _LATE if isinstance(error, TimeoutError) else error.strerror or str(error)
             continue
-        connected.settimeout(max(ends - time.monotonic(), 0.001))
+        connected.settimeout(max(deadline - time.monotonic(), 0.001))
         return connected
-    raise WireError(origin, f"can't be reached: {cause}", sent=False)
+    raise TransportError(url, f"can't be reached: {cause}", sent=False)
 
 
-def _own_addresses(origin: Origin) -> Sequence[str]:
-    """The addresses that the host has. Connecting to the name would take the time once for each of them."""
-    if origin.unix_socket:
-        return [origin.unix_socket]
-    try:
-        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise WireError(origin, f"can't be reached: {error.strerror}", sent=False) from None
+def look_up(host: str, port: int) -> list[str]:
+    """All addresses of a host, each once, as the system gives them.
+
+    Raises:
+        OSError: it has none, or nobody could be asked.
+        UnicodeError: nothing can have such a name.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _connect_to(origin: Origin, address: str, timeout: float) -> socket.socket:
-    if not origin.unix_socket:
-        return socket.create_connection((address, origin.port), timeout=timeout)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _own_addresses(url: Url) -> Sequence[str]:
+    """The addresses of the server. Connecting to its name would take the time once for each of them."""
+    if url.unix_socket:
+        return [url.unix_socket]
     try:
-        connection.settimeout(timeout)
-        connection.connect(origin.unix_socket)
+        return look_up(url.host, url.port)
+    except OSError as error:
+        raise TransportError(url, f"can't be reached: {error.strerror}", sent=False) from None
+
+
+def _connect_to(url: Url, address: str, timeout: float) -> socket.socket:
+    if not url.unix_socket:
+        return socket.create_connection((address, url.port), timeout=timeout)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(url.unix_socket)
     except OSError:
-        connection.close()
+        sock.close()
         raise
-    return connection
+    return sock
 
 
-def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: int) -> Answer:
-    connection = http.client.HTTPConnection(origin.host, origin.port)
+def _exchange(url: Url, request: HttpRequest, sock: socket.socket, max_bytes: int) -> HttpResponse:
+    connection = http.client.HTTPConnection(url.host, url.port)
     connection.sock = sock
     connection.putrequest(
-        request.method, origin.prefix + request.path, skip_host=True, skip_accept_encoding=True
+        request.method, url.prefix + request.path, skip_host=True, skip_accept_encoding=True
     )
-    headers = {
-        "Host": origin.authority,
-        "Connection": "close",
-        "Accept": "application/json",
-        **request.headers,
-    }
+    headers = {"Host": url.authority, "Connection": "close", "Accept": "application/json"}
+    headers |= request.headers
     if request.body is not None or request.method not in ("GET", "HEAD", "DELETE"):
         headers["Content-Length"] = str(len(request.body or b""))
     for name, value in headers.items():
@@ -281,10 +310,10 @@ def _converse(origin: Origin, request: Request, sock: socket.socket, max_bytes: 
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > max_bytes:
-                cause = "gave no proper answer: it is too large"
-                raise OversizeError(origin, cause, "ask for less at once")
+                raise ResponseTooLargeError(
+                    url, "gave no proper answer: it is too large", "ask for less at once"
+                )
         if response.length:  # the peer went away before the end it had announced
             raise http.client.IncompleteRead(b"")
-        return Answer(
-            response.status, {name.lower(): text for name, text in response.getheaders()}, bytes(body)
-        )
+        received = {name.lower(): text for name, text in response.getheaders()}
+        return HttpResponse(response.status, received, bytes(body))

@@ -1,15 +1,30 @@
-"""Where another server is: what a URL says of it, and nothing that it could hide."""
+"""URLs of other servers, without user, password, query or fragment."""
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from resolver.errors import InvalidRequestError, UsageError
 
-_PORTS = {"http": 80, "https": 443}
+
+class Scheme(enum.StrEnum):
+    """The schemes that are spoken."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
+DEFAULT_PORTS = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
+
+UNIX = "unix:"
+LOCALHOST = "localhost"
+LOOPBACK = ("127.0.0.1", "::1")
+
 _NETLOC = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?\Z")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*\Z")
 
@@ -17,9 +32,8 @@ _MAX_HOST, _MAX_LABEL = 253, 63
 """How long a host's name and each part of it may be (RFC 1035)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A server and the part of its paths that belongs to us.
+class Url(msgspec.Struct, frozen=True):
+    """A server, and the prefix of its paths below which requests are sent.
 
     Args:
         scheme: `http` or `https`.
@@ -29,33 +43,39 @@ class Origin:
         unix_socket: the path of the unix socket that it listens on, in place of host and port.
     """
 
-    scheme: str
+    scheme: Scheme
     host: str
     port: int
     prefix: str = ""
     unix_socket: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"unix:{self.unix_socket}" if self.unix_socket else f"{self.scheme}://{self.place}{self.prefix}"
-        )
+        if self.unix_socket:
+            return f"{UNIX}{self.unix_socket}"
+        return f"{self.scheme}://{self.address}{self.prefix}"
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def is_encrypted(self) -> bool:
+        """Whether TLS is spoken there."""
+        return self.scheme == Scheme.HTTPS
+
+    @property
+    def address(self) -> str:
+        """Host and port, or the socket's path, for messages."""
         return self.unix_socket or f"{self._bracketed}:{self.port}"
 
     @property
     def authority(self) -> str:
         """The value of the Host header."""
-        return self._bracketed if self.port == _PORTS[self.scheme] else f"{self._bracketed}:{self.port}"
+        is_default = self.port == DEFAULT_PORTS[self.scheme]
+        return self._bracketed if is_default else f"{self._bracketed}:{self.port}"
 
     @property
     def _bracketed(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-def parse_origin(text: str, what: str = "URL") -> Origin:
+def parse_url(text: str, what: str = "URL") -> Url:
     """Read a server's URL.
 
     Args:
@@ -73,23 +93,22 @@ def parse_origin(text: str, what: str = "URL") -> Origin:
         raise malformed
     try:
         parts = urlsplit(text)
-        port = parts.port
+        port, scheme = parts.port, Scheme(parts.scheme)  # in lower case by now
     except ValueError:
         raise malformed from None
-    host, scheme = (parts.hostname or "").lower(), parts.scheme.lower()
+    host = parts.hostname or ""
     prefix = parts.path.rstrip("/")
     if (
-        scheme not in _PORTS
-        or not _NETLOC.match(parts.netloc)
+        not _NETLOC.match(parts.netloc)
         or not _is_host(host)
         or port == 0
         or parts.query
         or parts.fragment
         or not _PREFIX.match(prefix)
-        or any(step in (".", "..") for step in prefix.split("/"))
+        or not {".", ".."}.isdisjoint(prefix.split("/"))
     ):
         raise malformed
-    return Origin(scheme, host, port or _PORTS[scheme], prefix)
+    return Url(scheme, host, port or DEFAULT_PORTS[scheme], prefix)
 
 
 def _is_host(text: str) -> bool:
@@ -98,12 +117,7 @@ def _is_host(text: str) -> bool:
     return len(text) <= _MAX_HOST and all(0 < len(label) <= _MAX_LABEL for label in labels)
 
 
-UNIX = "unix:"
-LOCALHOST = "localhost"
-LOOPBACK = ("127.0.0.1", "::1")
-
-
-def parse_server(text: str, what: str = "RESOLVER_URL") -> Origin:
+def parse_server_url(text: str, what: str = "RESOLVER_URL") -> Url:
     """Read a server's URL: `https://HOST`, `http://` to this machine, or `unix:/PATH` of a socket.
 
     Args:
@@ -117,18 +131,18 @@ def parse_server(text: str, what: str = "RESOLVER_URL") -> Origin:
         path = text.removeprefix(UNIX)
         if not path.startswith("/") or not path.isprintable():
             raise UsageError(f"{what} names no socket", hint="write it like unix:/run/resolver/socket")
-        return Origin("http", LOCALHOST, 80, unix_socket=path)
+        return Url(Scheme.HTTP, LOCALHOST, 80, unix_socket=path)
     try:
-        origin = parse_origin(text, what)
+        url = parse_url(text, what)
     except InvalidRequestError:
         raise UsageError(
             f"{what} is malformed", hint="write it like https://host.example:8200, or unix:/path/of/a/socket"
         ) from None
-    if origin.scheme == "http" and origin.host != LOCALHOST and not _is_loopback(origin.host):
+    if not url.is_encrypted and url.host != LOCALHOST and not _is_loopback(url.host):
         raise UsageError(
             f"{what} is plain HTTP to another machine", hint="use https: tokens and values would be readable"
         )
-    return origin
+    return url
 
 
 def _is_loopback(host: str) -> bool:

@@ -19,7 +19,7 @@ from resolver.errors import InvalidRequestError, NotPermittedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.http.url import Origin
+    from resolver.http.url import Url
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -83,36 +83,34 @@ class AllowList:
     networks: tuple[tuple[Network, int | None], ...] = ()
     everything: bool = False
 
-    def demand(self, origin: Origin) -> None:
+    def demand(self, url: Url) -> None:
         """Refuse a destination that is not named, before anything is looked up.
 
         Raises:
             NotPermittedError: it is not named.
         """
-        named = not self.names.isdisjoint(((origin.host, None), (origin.host, origin.port)))
-        literal = _parse(origin.host)
-        if not (self.everything or named or (literal is not None and self._has(literal, origin.port))):
+        named = not self.names.isdisjoint(((url.host, None), (url.host, url.port)))
+        literal = _parse(url.host)
+        if not (self.everything or named or (literal is not None and self._has(literal, url.port))):
             raise NotPermittedError(
-                f"the destination {origin.host}:{origin.port} is not allowed",
+                f"the destination {url.host}:{url.port} is not allowed",
                 hint="`provider_destinations` in config.yaml lists the allowed ones",
             )
 
-    def addresses(
-        self, origin: Origin, resolve: Callable[[str, int], Sequence[str]] = look_up
-    ) -> Sequence[str]:
+    def addresses(self, url: Url, resolve: Callable[[str, int], Sequence[str]] = look_up) -> Sequence[str]:
         """The addresses to connect to.
 
         Raises:
             NotPermittedError: the destination, or one of its addresses, is not allowed.
         """
-        self.demand(origin)
-        found = resolve(origin.host, origin.port)
+        self.demand(url)
+        found = resolve(url.host, url.port)
         for text in found:
             address = _parse(text)
-            if address is None or (is_special(address) and not self._has(address, origin.port)):
+            if address is None or (is_special(address) and not self._has(address, url.port)):
                 # One text whatever the address: it would tell who asks what the names within mean.
                 raise NotPermittedError(
-                    f"the destination {origin.host}:{origin.port} leads to an address that is not allowed",
+                    f"the destination {url.host}:{url.port} leads to an address that is not allowed",
                     hint="loopback, link-local and the like need a network in `provider_destinations`",
                 )
         return found

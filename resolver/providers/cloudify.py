@@ -12,14 +12,14 @@ from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.core.strict_json import read_json
 from resolver.errors import InvalidRequestError, ResolverError
-from resolver.http.transport import Request
-from resolver.http.url import Origin, parse_origin
+from resolver.http.transport import HttpRequest
+from resolver.http.url import Url, parse_url
 from resolver.providers.parameters import check_certificates, check_header_text, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.http.transport import Answer
+    from resolver.http.transport import HttpResponse
     from resolver.providers.requests import Calls
 
 _LOGIN = {"username", "password"}
@@ -65,11 +65,11 @@ class Cloudify:
         elif ":" in checked["username"]:
             raise InvalidRequestError("parameter 'username' must not have a colon")
         check_key(checked["tenant"], "tenant name")
-        origin = _origin(checked)
-        checked["host"] = origin.host
+        url = _url(checked)
+        checked["host"] = url.host
         if "cert" in checked:
             check_certificates("parameter 'cert'", checked["cert"])
-        self._calls.demand_allowed(origin)
+        self._calls.demand_allowed(url)
         return checked
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
@@ -88,32 +88,32 @@ class Cloudify:
         names = {name: one.options.get("name", one.key) for name, one in wanted.items()}
         headers = _headers(parameters) | {HOPS_HEADER: str(hops + 1)}
         requests = {
-            name: Request("GET", f"/api/v3.1/secrets/{quote(name, safe='')}", headers)
+            name: HttpRequest("GET", f"/api/v3.1/secrets/{quote(name, safe='')}", headers)
             for name in names.values()
         }
-        answers = self._calls.all(_origin(parameters), requests, parameters.get("cert"))
+        answers = self._calls.all(_url(parameters), requests, parameters.get("cert"))
         return {name: _value(answers[there]) for name, there in names.items()}
 
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the credentials are good there, for the tenant."""
-        request = Request("GET", "/api/v3.1/secrets?_size=1", _headers(parameters))
+        request = HttpRequest("GET", "/api/v3.1/secrets?_size=1", _headers(parameters))
         try:
-            answer = self._calls.one(_origin(parameters), request, parameters.get("cert"))
+            answer = self._calls.one(_url(parameters), request, parameters.get("cert"))
         except ResolverError:
             return False
         return answer.status == 200  # noqa: PLR2004 - HTTP's OK
 
 
-def _origin(parameters: Mapping[str, str]) -> Origin:
+def _url(parameters: Mapping[str, str]) -> Url:
     host = parameters["host"]
     shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
     try:
-        origin = parse_origin(f"{parameters['protocol']}://{shown}:{parameters['port']}")
+        url = parse_url(f"{parameters['protocol']}://{shown}:{parameters['port']}")
     except InvalidRequestError:
         raise InvalidRequestError(_NOT_A_HOST, hint=_HOST_HINT) from None
-    if origin.prefix or origin.port != int(parameters["port"]):
+    if url.prefix or url.port != int(parameters["port"]):
         raise InvalidRequestError(_NOT_A_HOST, hint=_HOST_HINT)
-    return origin
+    return url
 
 
 def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
     return headers | {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
 
 
-def _value(answer: Answer | Missed) -> SecretValue | Missed:
+def _value(answer: HttpResponse | Missed) -> SecretValue | Missed:
     if isinstance(answer, Missed):
         return answer
     match answer.status:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from resolver.core.providers import Missed
 from resolver.errors import NotPermittedError
-from resolver.http.transport import WireError, exchange, tls_context
+from resolver.http.transport import TransportError, send_request, tls_context
 from resolver.providers.allow_list import AllowList, Lookups, look_up
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.http.transport import Answer, Request
-    from resolver.http.url import Origin
+    from resolver.http.transport import HttpRequest, HttpResponse
+    from resolver.http.url import Url
 
 TIMEOUT = 10.0
 """Seconds for one request, the look-up of the name included."""
@@ -50,23 +50,23 @@ class Calls:
         self._timeout = timeout
         self._total_timeout = total_timeout
 
-    def demand_allowed(self, origin: Origin) -> None:
+    def demand_allowed(self, url: Url) -> None:
         """Refuse a destination that the allow-list does not name, without looking up its addresses."""
-        self._allowed.demand(origin)
+        self._allowed.demand(url)
 
-    def one(self, origin: Origin, request: Request, authorities: str | None = None) -> Answer:
+    def one(self, url: Url, request: HttpRequest, authorities: str | None = None) -> HttpResponse:
         """Send one request.
 
         Raises:
             NotPermittedError: the destination is not allowed.
-            WireError: there is no proper answer.
+            TransportError: there is no proper answer.
         """
         ends = time.monotonic() + self._timeout
-        return self._send(origin, self._addresses(origin, ends), request, _tls(origin, authorities), ends)
+        return self._send(url, self._addresses(url, ends), request, _tls(url, authorities), ends)
 
     def all(
-        self, origin: Origin, requests: Mapping[str, Request], authorities: str | None = None
-    ) -> Mapping[str, Answer | Missed]:
+        self, url: Url, requests: Mapping[str, HttpRequest], authorities: str | None = None
+    ) -> Mapping[str, HttpResponse | Missed]:
         """Send several requests to one server, whose addresses are looked up once.
 
         Once it can't be reached, it is not tried again for those that are left.
@@ -74,23 +74,23 @@ class Calls:
         began = time.monotonic()
         last = began + self._total_timeout
         try:
-            addresses = self._addresses(origin, began + self._timeout)
-            tls = _tls(origin, authorities)
+            addresses = self._addresses(url, began + self._timeout)
+            tls = _tls(url, authorities)
         except NotPermittedError:
             return dict.fromkeys(requests, Missed("its destination is not allowed"))
-        except WireError as error:
+        except TransportError as error:
             return dict.fromkeys(requests, _missed(error))
         unreachable: list[Missed] = []
 
-        def send(request: Request) -> Answer | Missed:
+        def send(request: HttpRequest) -> HttpResponse | Missed:
             now = time.monotonic()
             if unreachable:
                 return unreachable[0]
             if now >= last:
                 return Missed("it did not answer everything in time")
             try:
-                return self._send(origin, addresses, request, tls, min(now + self._timeout, last))
-            except WireError as error:
+                return self._send(url, addresses, request, tls, min(now + self._timeout, last))
+            except TransportError as error:
                 missed = _missed(error)
                 if not error.sent:
                     unreachable.append(missed)
@@ -99,36 +99,36 @@ class Calls:
         with ThreadPoolExecutor(min(_AT_ONCE, len(requests))) as pool:
             return dict(zip(requests, pool.map(send, requests.values()), strict=True))
 
-    def _addresses(self, origin: Origin, ends: float) -> Sequence[str]:
-        """The addresses to connect to; WireError when they are not known in time."""
+    def _addresses(self, url: Url, ends: float) -> Sequence[str]:
+        """The addresses to connect to; TransportError when they are not known in time."""
 
         def resolve(host: str, port: int) -> Sequence[str]:
             try:
                 return self._lookups.addresses(host, port, ends - time.monotonic())
             except TimeoutError:
-                raise WireError(
-                    origin, "can't be reached: its name was not looked up in time", sent=False
+                raise TransportError(
+                    url, "can't be reached: its name was not looked up in time", sent=False
                 ) from None
 
-        return self._allowed.addresses(origin, resolve)
+        return self._allowed.addresses(url, resolve)
 
     def _send(
         self,
-        origin: Origin,
+        url: Url,
         addresses: Sequence[str],
-        request: Request,
+        request: HttpRequest,
         tls: ssl.SSLContext | None,
         ends: float,
-    ) -> Answer:
+    ) -> HttpResponse:
         left = max(ends - time.monotonic(), 0.0)
-        return exchange(
-            origin, request, addresses=addresses, tls=tls, timeout=left, max_bytes=_MAX_ANSWER_BYTES
+        return send_request(
+            url, request, addresses=addresses, tls=tls, timeout=left, max_bytes=_MAX_ANSWER_BYTES
         )
 
 
-def _missed(error: WireError) -> Missed:
+def _missed(error: TransportError) -> Missed:
     return Missed(f"it {error.cause}")  # its message would tell where the provider is
 
 
-def _tls(origin: Origin, authorities: str | None) -> ssl.SSLContext | None:
-    return tls_context(authorities) if origin.scheme == "https" else None
+def _tls(url: Url, authorities: str | None) -> ssl.SSLContext | None:
+    return tls_context(authorities) if url.scheme == "https" else None

@@ -13,14 +13,14 @@ from resolver.core.model import SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.core.strict_json import read_json
 from resolver.errors import ResolverError
-from resolver.http.transport import Request
-from resolver.http.url import parse_origin
+from resolver.http.transport import HttpRequest
+from resolver.http.url import parse_url
 from resolver.providers.parameters import check_certificates, check_header_text, check_names, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.http.transport import Answer
+    from resolver.http.transport import HttpResponse
     from resolver.providers.requests import Calls
 
 
@@ -40,7 +40,7 @@ class Vault:
         """Complete and normalised connection parameters: url, token, path; mount, namespace, ca_cert."""
         check_names("parameter", parameters, {"url", "token", "path"}, {"mount", "namespace", "ca_cert"})
         checked = dict(parameters)
-        checked["url"] = str(parse_origin(checked["url"], "parameter 'url'"))
+        checked["url"] = str(parse_url(checked["url"], "parameter 'url'"))
         checked["token"] = check_header_text("parameter 'token'", checked["token"])
         checked["path"] = check_path("parameter 'path'", checked["path"])
         checked["mount"] = check_path("parameter 'mount'", checked.get("mount", "secret"))
@@ -48,7 +48,7 @@ class Vault:
             checked["namespace"] = check_path("parameter 'namespace'", checked["namespace"])
         if "ca_cert" in checked:
             check_certificates("parameter 'ca_cert'", checked["ca_cert"])
-        self._calls.demand_allowed(parse_origin(checked["url"]))
+        self._calls.demand_allowed(parse_url(checked["url"]))
         return checked
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
@@ -68,15 +68,15 @@ class Vault:
         """The values of all that is wanted; entries that hold several are read once."""
         paths = {name: _path(parameters, one.options) for name, one in wanted.items()}
         requests = {path: _request(parameters, path) for path in paths.values()}
-        answers = self._calls.all(parse_origin(parameters["url"]), requests, parameters.get("ca_cert"))
+        answers = self._calls.all(parse_url(parameters["url"]), requests, parameters.get("ca_cert"))
         entries = {path: _entry(answer) for path, answer in answers.items()}
         return {name: _field(entries[path], wanted[name]) for name, path in paths.items()}
 
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the token is good there."""
-        request = Request("GET", "/v1/auth/token/lookup-self", _headers(parameters))
+        request = HttpRequest("GET", "/v1/auth/token/lookup-self", _headers(parameters))
         try:
-            answer = self._calls.one(parse_origin(parameters["url"]), request, parameters.get("ca_cert"))
+            answer = self._calls.one(parse_url(parameters["url"]), request, parameters.get("ca_cert"))
         except ResolverError:
             return False
         return answer.status == 200  # noqa: PLR2004 - HTTP's OK
@@ -94,11 +94,11 @@ def _path(parameters: Mapping[str, str], options: Mapping[str, str]) -> str:
     return f"/v1/{parameters['mount']}/data/{parameters['path']}{below}"
 
 
-def _request(parameters: Mapping[str, str], path: str) -> Request:
-    return Request("GET", path, _headers(parameters))
+def _request(parameters: Mapping[str, str], path: str) -> HttpRequest:
+    return HttpRequest("GET", path, _headers(parameters))
 
 
-def _entry(answer: Answer | Missed) -> Mapping[str, Any] | Missed:
+def _entry(answer: HttpResponse | Missed) -> Mapping[str, Any] | Missed:
     """The fields of an entry, from the answer to a read of it."""
     if isinstance(answer, Missed):
         return answer

@@ -29,7 +29,7 @@ from resolver.errors import (
     UsageError,
 )
 from resolver.http import transport
-from resolver.http.url import parse_server
+from resolver.http.url import parse_server_url
 from tests.peer import Peer, answer, serving
 from tests.rest.test_serve import make_certificate
 
@@ -331,12 +331,12 @@ def test_a_server_that_took_long_is_not_asked_again(monkeypatch: pytest.MonkeyPa
     """Who waited for one answer as long as one may wait does not wait for another."""
     now, asked = 1000.0, 0
 
-    def late(origin: transport.Origin, *_: object, **_more: object) -> transport.Answer:
+    def late(origin: transport.Url, *_: object, **_more: object) -> transport.HttpResponse:
         nonlocal now, asked
         now, asked = now + 30, asked + 1
-        raise transport.WireError(origin, "gave no proper answer: no answer in time", sent=True)
+        raise transport.TransportError(origin, "gave no proper answer: no answer in time", sent=True)
 
-    monkeypatch.setattr("resolver.client.session.exchange", late)
+    monkeypatch.setattr("resolver.client.session.send_request", late)
     monkeypatch.setattr("resolver.client.session.time", SimpleNamespace(monotonic=lambda: now))
     with serving(lambda _: answer(200)) as peer:
         error = error_of(lambda: whoami(client_of(peer)))
@@ -457,7 +457,7 @@ def test_a_tenant_that_no_header_can_name(name: str) -> None:
 )
 def test_urls(text: str, shown: str) -> None:
     """HTTPS anywhere, plain HTTP to this machine; shown as they are taken."""
-    assert str(parse_server(text)) == shown
+    assert str(parse_server_url(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def test_urls(text: str, shown: str) -> None:
 )
 def test_malformed_urls(text: str) -> None:
     """They are refused in words that don't repeat them: a password may be in one."""
-    error = error_of(lambda: parse_server(text))
+    error = error_of(lambda: parse_server_url(text))
     assert (type(error), error.message) == (UsageError, "RESOLVER_URL is malformed")
 
 
@@ -485,15 +485,15 @@ def test_malformed_urls(text: str) -> None:
 )
 def test_plain_http_stays_on_this_machine(text: str) -> None:
     """Tokens and values would be readable on the way."""
-    error = error_of(lambda: parse_server(text))
+    error = error_of(lambda: parse_server_url(text))
     assert (type(error), error.message) == (UsageError, "RESOLVER_URL is plain HTTP to another machine")
 
 
 def test_a_unix_socket_needs_a_path() -> None:
     """A relative one would depend on the working directory."""
-    assert parse_server("unix:/run/resolver/socket").unix_socket == "/run/resolver/socket"
+    assert parse_server_url("unix:/run/resolver/socket").unix_socket == "/run/resolver/socket"
     for text in ("unix:", "unix:socket", "unix:/a\nb"):
-        assert error_of(lambda text=text: parse_server(text)).message == "RESOLVER_URL names no socket"  # type: ignore[misc]
+        assert error_of(lambda text=text: parse_server_url(text)).message == "RESOLVER_URL names no socket"  # type: ignore[misc]
 
 
 def test_localhost_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,9 +501,9 @@ def test_localhost_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda _: body(IDENTITY)) as peer:
         asked: list[object] = []
         monkeypatch.setattr(
-            "resolver.client.session.exchange", lambda *_, addresses, **__: asked.append(addresses)
+            "resolver.client.session.send_request", lambda *_, addresses, **__: asked.append(addresses)
         )
-        server = Server(parse_server(f"http://localhost:{peer.port}"))
+        server = Server(parse_server_url(f"http://localhost:{peer.port}"))
         with pytest.raises(AttributeError):  # what stands in for the exchange answers nothing
             server.demand_ready()
     assert asked == [("127.0.0.1", "::1")]

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.errors import InvalidRequestError
-from resolver.http.transport import Request, UntrustedError, WireError, _End, exchange, tls_context
-from resolver.http.url import Origin
+from resolver.http.transport import (
+    CertificateError,
+    HttpRequest,
+    TransportError,
+    _Connection,
+    send_request,
+    tls_context,
+)
+from resolver.http.url import Url
 from tests.peer import answer, serving
 from tests.rest.test_serve import make_certificate
 
@@ -22,14 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECRET = "the-token-of-the-test"
-REQUEST = Request("GET", "/v1/thing", {"X-Token": SECRET})
+REQUEST = HttpRequest("GET", "/v1/thing", {"X-Token": SECRET})
 
 
 def test_an_answer_comes_back_whatever_its_status() -> None:
     """Status, headers and body are handed over; the request went where it should."""
     with serving(lambda _: answer(418, b"body", X_Thing="yes")) as peer:
-        got = exchange(peer.origin, REQUEST)
+        got = send_request(peer.parsed_url, REQUEST)
     assert (got.status, got.body, got.headers["x-thing"]) == (418, b"body", "yes")
+    assert (repr(REQUEST), repr(got)) == ("HttpRequest('GET', '/v1/thing')", "HttpResponse(418)")
     assert peer.seen[0].startswith("GET /v1/thing HTTP/1.1\r\n")
     assert f"Host: 127.0.0.1:{peer.port}\r\n" in peer.seen[0]
 
@@ -38,7 +46,7 @@ def test_no_redirect_is_followed() -> None:
     """A redirect is an answer like any other, so what went to one server goes to no second one."""
     with serving(lambda _: answer(200)) as second:
         with serving(lambda _: answer(307, Location=second.url)) as first:
-            assert exchange(first.origin, REQUEST).status == 307
+            assert send_request(first.parsed_url, REQUEST).status == 307
         assert second.seen == []
 
 
@@ -47,18 +55,18 @@ def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(lambda _: answer(502)) as proxy, serving(lambda _: answer(200)) as peer:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        assert exchange(peer.origin, REQUEST).status == 200
+        assert send_request(peer.parsed_url, REQUEST).status == 200
         assert proxy.seen == []
 
 
 def test_only_the_given_addresses_are_connected_to() -> None:
     """The name is not looked up again: it may mean something else by then."""
     with serving(lambda _: answer(200)) as peer:
-        origin = Origin("http", "vault.invalid", peer.port)
-        assert exchange(origin, REQUEST, addresses=["127.0.0.1"]).status == 200
+        url = Url("http", "vault.invalid", peer.port)
+        assert send_request(url, REQUEST, addresses=["127.0.0.1"]).status == 200
         assert f"Host: vault.invalid:{peer.port}" in peer.seen[0]
-        with pytest.raises(WireError, match="can't be reached: it has no address"):
-            exchange(origin, REQUEST, addresses=[])
+        with pytest.raises(TransportError, match="can't be reached: it has no address"):
+            send_request(url, REQUEST, addresses=[])
 
 
 def _drip(head: str) -> Iterator[bytes]:
@@ -80,17 +88,17 @@ def test_a_peer_that_drips_is_cut_off(where: str) -> None:
 
     with serving(_drip if where == "body" else drip_head) as peer:
         began = time.monotonic()
-        with pytest.raises(WireError, match=r"gave no proper answer: no answer in time"):
-            exchange(peer.origin, REQUEST, timeout=0.4)
+        with pytest.raises(TransportError, match=r"gave no proper answer: no answer in time"):
+            send_request(peer.parsed_url, REQUEST, timeout=0.4)
         assert time.monotonic() - began < 5
 
 
 def test_a_peer_that_says_nothing_is_left() -> None:
     """No answer ends with the time-out."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        origin = Origin("http", "127.0.0.1", silent.getsockname()[1])
-        with pytest.raises(WireError, match="no answer in time"):
-            exchange(origin, REQUEST, timeout=0.3)
+        url = Url("http", "127.0.0.1", silent.getsockname()[1])
+        with pytest.raises(TransportError, match="no answer in time"):
+            send_request(url, REQUEST, timeout=0.3)
 
 
 EARLY, NOT_HTTP = "the connection ended too early", "it is not HTTP"
@@ -110,8 +118,8 @@ EARLY, NOT_HTTP = "the connection ended too early", "it is not HTTP"
 )
 def test_an_answer_that_is_none_is_an_error_without_a_secret(sent: bytes, why: str) -> None:
     """Whatever comes, the error is ours, says why, and repeats neither request nor answer."""
-    with serving(lambda _: sent) as peer, pytest.raises(WireError) as raised:
-        exchange(peer.origin, REQUEST, max_bytes=1000)
+    with serving(lambda _: sent) as peer, pytest.raises(TransportError) as raised:
+        send_request(peer.parsed_url, REQUEST, max_bytes=1000)
     assert raised.value.message == f"127.0.0.1:{peer.port} gave no proper answer: {why}"
     assert SECRET not in repr(raised.value) + repr(raised.value.__context__) + repr(REQUEST)
 
@@ -145,7 +153,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext,
     return context, str(certificate)
 
 
-LARGE = Request("PUT", "/v1/thing", body=b"x" * 32 * 1024 * 1024)
+LARGE = HttpRequest("PUT", "/v1/thing", body=b"x" * 32 * 1024 * 1024)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -154,13 +162,13 @@ def test_who_refuses_before_the_body_is_there(certified: tuple[ssl.SSLContext, s
     context, authority = certified
     used = context if scheme == "https" else None
     with _listening(used, answer(413, b"too large", Connection="close")) as port:
-        got = exchange(Origin(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
+        got = send_request(Url(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
         assert (got.status, got.body) == (413, b"too large")
     with (
         _listening(used, answer(200, b"done", Connection="close")) as port,
-        pytest.raises(WireError) as caught,
+        pytest.raises(TransportError) as caught,
     ):
-        exchange(Origin(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
+        send_request(Url(scheme, "127.0.0.1", port), LARGE, tls=tls_context(authority_file=authority))
     assert (caught.value.cause, caught.value.sent) == (f"gave no proper answer: {EARLY}", True)
 
 
@@ -169,21 +177,21 @@ def test_nothing_goes_out_in_the_clear_when_time_is_up(
 ) -> None:
     """The connection is still encrypted when it is shut: another thread may just be sending a value."""
     context, authority = certified
-    kept: list[object] = []
-    monkeypatch.setattr(socket.socket, "shutdown", lambda sock, _: kept.append(sock.version()))
+    versions: list[object] = []
+    monkeypatch.setattr(socket.socket, "shutdown", lambda sock, _: versions.append(sock.version()))
     with _listening(context, answer(200)) as port:
-        end = _End(socket.create_connection(("127.0.0.1", port)), time.monotonic() + 60)
-        end.secure(tls_context(authority_file=authority), "127.0.0.1")
-        end._shut()  # noqa: SLF001 - what the timer does
-        assert kept == ["TLSv1.3"]
-        end.close()
+        connection = _Connection(socket.create_connection(("127.0.0.1", port)), time.monotonic() + 60)
+        connection.start_tls(tls_context(authority_file=authority), "127.0.0.1")
+        connection._shut()  # noqa: SLF001 - what the timer does
+        assert versions == ["TLSv1.3"]
+        connection.close()
 
 
 def test_no_thread_is_left() -> None:
     """A process that forks next has but one."""
     with serving(lambda _: answer(200)) as peer:
         before = threading.active_count()
-        assert exchange(peer.origin, REQUEST).status == 200
+        assert send_request(peer.parsed_url, REQUEST).status == 200
         assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert threading.active_count() <= before
 
@@ -198,7 +206,7 @@ def test_no_file_gets_the_keys_of_a_connection(
         assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
     with _listening(context, answer(413, Connection="close")) as port:
         tls = tls_context(authority_file=authority)
-        assert exchange(Origin("https", "127.0.0.1", port), LARGE, tls=tls).status == 413
+        assert send_request(Url("https", "127.0.0.1", port), LARGE, tls=tls).status == 413
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,20 +227,20 @@ def test_why_a_certificate_is_not_trusted(certified: tuple[ssl.SSLContext, str])
             "",
         ),
     ):
-        with _listening(context, answer(200)) as port, pytest.raises(UntrustedError) as caught:
-            exchange(Origin("https", host, port), REQUEST, addresses=["127.0.0.1"], tls=tls)
+        with _listening(context, answer(200)) as port, pytest.raises(CertificateError) as caught:
+            send_request(Url("https", host, port), REQUEST, addresses=["127.0.0.1"], tls=tls)
         assert (caught.value.cause, caught.value.hint) == (f"is not trusted: {cause}", hint)
 
 
 def test_plain_http_does_not_pass_for_https() -> None:
     """A server that speaks no TLS gets no request."""
     with serving(lambda _: answer(200)) as peer:
-        with pytest.raises(WireError, match="gave no proper answer: "):
-            exchange(Origin("https", "127.0.0.1", peer.port), REQUEST, timeout=2)
+        with pytest.raises(TransportError, match="gave no proper answer: "):
+            send_request(Url("https", "127.0.0.1", peer.port), REQUEST, timeout=2)
         assert SECRET not in "".join(peer.seen)
 
 
-def test_another_protocol_is_told_from_a_broken_one() -> None:
+def test_another_protocol_is_distinguished_from_a_broken_one() -> None:
     """As when the URL says https and the server speaks plain HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -245,8 +253,8 @@ def test_another_protocol_is_told_from_a_broken_one() -> None:
 
         thread = threading.Thread(target=answer_in_plain)
         thread.start()
-        with pytest.raises(WireError, match=r"gave no proper answer: it does not speak TLS$"):
-            exchange(Origin("https", "127.0.0.1", listening.getsockname()[1]), REQUEST)
+        with pytest.raises(TransportError, match=r"gave no proper answer: it does not speak TLS$"):
+            send_request(Url("https", "127.0.0.1", listening.getsockname()[1]), REQUEST)
         thread.join()
 
 
@@ -254,39 +262,39 @@ def test_a_closed_port_can_not_be_reached() -> None:
     """The message says where and why."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(WireError, match=f"^127.0.0.1:{port} can't be reached: Connection refused$"):
-        exchange(Origin("http", "127.0.0.1", port), REQUEST)
+    with pytest.raises(TransportError, match=f"^127.0.0.1:{port} can't be reached: Connection refused$"):
+        send_request(Url("http", "127.0.0.1", port), REQUEST)
 
 
 def test_many_addresses_have_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many a name has, and none answers, they are tried one by one until the time is up."""
     now, tried = 1000.0, []
 
-    def never(place: tuple[str, int], timeout: float) -> socket.socket:
+    def never(address: tuple[str, int], timeout: float) -> socket.socket:
         nonlocal now
         now += timeout
-        tried.append((place[0], timeout))
+        tried.append((address[0], timeout))
         raise TimeoutError
 
     found = [(0, 0, 0, "", (f"192.0.2.{number}", 443)) for number in range(20)]
     monkeypatch.setattr("resolver.http.transport.time.monotonic", lambda: now)
     monkeypatch.setattr("resolver.http.transport.socket.getaddrinfo", lambda *_, **__: found)
     monkeypatch.setattr("resolver.http.transport.socket.create_connection", never)
-    with pytest.raises(WireError, match=r"^many\.example:443 can't be reached: no answer in time$"):
-        exchange(Origin("https", "many.example", 443), REQUEST, timeout=12)
+    with pytest.raises(TransportError, match=r"^many\.example:443 can't be reached: no answer in time$"):
+        send_request(Url("https", "many.example", 443), REQUEST, timeout=12)
     assert tried == [("192.0.2.0", 5), ("192.0.2.1", 5), ("192.0.2.2", 2)]
 
 
 def test_a_name_without_addresses() -> None:
-    """It is told as the system tells it; `.invalid` has none (RFC 2606)."""
-    with pytest.raises(WireError, match=r"^name\.invalid:443 can't be reached: [A-Z]"):
-        exchange(Origin("https", "name.invalid", 443), REQUEST, timeout=12)
+    """The message has the reason in the words of the system; `.invalid` has none (RFC 2606)."""
+    with pytest.raises(TransportError, match=r"^name\.invalid:443 can't be reached: [A-Z]"):
+        send_request(Url("https", "name.invalid", 443), REQUEST, timeout=12)
 
 
 def test_a_socket_whose_path_is_too_long() -> None:
-    """What Python itself refuses is told in its words."""
-    with pytest.raises(WireError, match=r"can't be reached: AF_UNIX path too long$"):
-        exchange(Origin("http", "localhost", 80, unix_socket=f"/{'x' * 200}"), REQUEST)
+    """The message has the words of Python, which refuses it itself."""
+    with pytest.raises(TransportError, match=r"can't be reached: AF_UNIX path too long$"):
+        send_request(Url("http", "localhost", 80, unix_socket=f"/{'x' * 200}"), REQUEST)
 
 
 def test_authorities_must_be_certificates() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resolver.errors import InvalidRequestError
-from resolver.http.url import Origin, parse_origin
+from resolver.http.url import Url, parse_url
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from resolver.http.url import Origin, parse_origin
 )
 def test_a_url_is_read(text: str, shown: str) -> None:
     """Scheme, host, port and prefix, in one way of writing."""
-    assert str(parse_origin(text)) == shown
+    assert str(parse_url(text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -53,17 +53,17 @@ def test_a_url_is_read(text: str, shown: str) -> None:
 def test_a_malformed_url_is_refused(text: str) -> None:
     """The text is not repeated: it may hold a password."""
     with pytest.raises(InvalidRequestError, match=r"^the URL is malformed$"):
-        parse_origin(text)
+        parse_url(text)
 
 
-def test_an_origin_is_shown() -> None:
+def test_a_url_is_shown() -> None:
     """For messages without scheme and path; an IPv6 address in brackets; a standard port is not sent."""
-    for text, place, authority in (
+    for text, address, authority in (
         ("https://Host.example/a", "host.example:443", "host.example"),
         ("https://host.example:8200", "host.example:8200", "host.example:8200"),
         ("http://[::1]", "[::1]:80", "[::1]"),
         ("http://[::1]:8200", "[::1]:8200", "[::1]:8200"),
     ):
-        origin = parse_origin(text)
-        assert (origin.place, origin.authority) == (place, authority)
-    assert Origin("http", "localhost", 80, unix_socket="/run/x").place == "/run/x"
+        url = parse_url(text)
+        assert (url.address, url.authority) == (address, authority)
+    assert Url("http", "localhost", 80, unix_socket="/run/x").address == "/run/x"

@@ -7,10 +7,10 @@ import ipaddress
 import pytest
 
 from resolver.errors import InvalidRequestError, NotPermittedError
-from resolver.http.url import Origin
+from resolver.http.url import Url
 from resolver.providers.allow_list import AllowList, is_special, parse_allow_list
 
-VAULT = Origin("https", "vault.example", 8200)
+VAULT = Url("https", "vault.example", 8200)
 
 
 def _leads_to(*addresses: str) -> object:
@@ -98,7 +98,7 @@ def test_other_addresses_are_not_special(address: str) -> None:
 
 def test_loopback_is_allowed_in_so_many_words() -> None:
     """As an address with its port, or as a network."""
-    local = Origin("http", "127.0.0.1", 8200)
+    local = Url("http", "127.0.0.1", 8200)
     for entry in ("127.0.0.1", "127.0.0.1:8200", "127.0.0.0/8"):
         assert parse_allow_list([entry]).addresses(local, _leads_to("127.0.0.1")) == ["127.0.0.1"]  # type: ignore[arg-type]
     with pytest.raises(NotPermittedError):
@@ -113,11 +113,11 @@ def test_loopback_is_allowed_in_so_many_words() -> None:
 )
 def test_the_metadata_service_is_never_allowed(entry: str, address: str) -> None:
     """Not even in so many words: its answers are a machine's credentials."""
-    metadata = Origin("http", address, 80)
+    metadata = Url("http", address, 80)
     allowed = parse_allow_list([entry if entry.startswith("0") else address + entry, "::/0", "named.example"])
     with pytest.raises(NotPermittedError):
         allowed.addresses(metadata, _leads_to(address))  # type: ignore[arg-type]
-    named = Origin("http", "named.example", 80)
+    named = Url("http", "named.example", 80)
     for found in (address, f"::ffff:{address}", f"64:ff9b::{address}"):
         with pytest.raises(NotPermittedError):
             allowed.addresses(named, _leads_to(found))  # type: ignore[arg-type]
@@ -132,6 +132,6 @@ def test_a_malformed_entry_is_refused(entry: str) -> None:
 
 def test_ipv6_entries() -> None:
     """Written with and without brackets."""
-    peer = Origin("https", "fd12::7", 8200)
+    peer = Url("https", "fd12::7", 8200)
     for entry in ("fd12::7", "[fd12::7]", "[fd12::7]:8200", "fd12::/16"):
         assert parse_allow_list([entry]).addresses(peer, _leads_to("fd12::7")) == ["fd12::7"]  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ import pytest
 
 from resolver.core.providers import Missed, Wanted
 from resolver.errors import UnavailableError
-from resolver.http.transport import Answer, Request, exchange
-from resolver.http.url import Origin, parse_origin
+from resolver.http.transport import HttpRequest, HttpResponse, send_request
+from resolver.http.url import Url, parse_url
 from resolver.providers import requests
 from resolver.providers.allow_list import Lookups, parse_allow_list
 from resolver.providers.requests import Calls
@@ -65,7 +65,7 @@ def test_a_name_is_looked_up_within_the_time_for_a_request(stuck: Stuck) -> None
     assert stuck.asked == ["vault.example"]  # who comes later waits for the same look-up
     with pytest.raises(UnavailableError, match=r"^vault\.example:8200 can't be reached: its name was not"):
         Calls(parse_allow_list(["vault.example"]), stuck, timeout=0.05).one(
-            parse_origin("http://vault.example:8200"), Request("GET", "/")
+            parse_url("http://vault.example:8200"), HttpRequest("GET", "/")
         )
 
 
@@ -132,13 +132,13 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pyte
     vault = Vault(Calls(parse_allow_list(["127.0.0.0/8"]), lambda host, _: looked_up.append(host) or [host]))
     parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
     wanted = {str(number): Wanted("a", {"path": f"p{number}"}) for number in range(50)}
-    tried: list[Request] = []
+    tried: list[HttpRequest] = []
 
-    def counted(origin: Origin, request: Request, **more: Any) -> Answer:  # noqa: ANN401 - passed on
+    def counted(url: Url, request: HttpRequest, **more: Any) -> HttpResponse:  # noqa: ANN401 - passed on
         tried.append(request)
-        return exchange(origin, request, **more)
+        return send_request(url, request, **more)
 
-    monkeypatch.setattr(requests, "exchange", counted)
+    monkeypatch.setattr(requests, "send_request", counted)
     got = vault.fetch(parameters, wanted, 0)
     assert set(got.values()) == {Missed("it can't be reached: Connection refused")}
     assert looked_up == ["127.0.0.1"]

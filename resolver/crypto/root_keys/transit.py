@@ -13,8 +13,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resolver.errors import DecryptionError, InvalidRequestError, RootKeyError
-from resolver.http.transport import Request, WireError, exchange, tls_context
-from resolver.http.url import parse_origin
+from resolver.http.transport import HttpRequest, TransportError, send_request, tls_context
+from resolver.http.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class TransitKey:
         ca_file: str | None = None,
     ) -> None:
         try:
-            self._origin = parse_origin(url, "URL of the transit service")
+            self._origin = parse_url(url, "URL of the transit service")
             self._tls = tls_context(authority_file=ca_file) if self._origin.scheme == "https" else None
         except InvalidRequestError as error:
             raise RootKeyError(f"config.yaml: key_transit: {error.message}", hint=error.hint) from None
@@ -122,14 +122,14 @@ class TransitKey:
         headers = {"X-Vault-Token": token, "X-Vault-Request": "true", "Content-Type": "application/json"}
         if self._namespace:
             headers["X-Vault-Namespace"] = self._namespace
-        request = Request(
+        request = HttpRequest(
             "POST", f"/v1/{self._mount}/{action}/{self._name}", headers, json.dumps(body).encode("ascii")
         )
         try:
-            answer = exchange(
+            answer = send_request(
                 self._origin, request, tls=self._tls, timeout=TIMEOUT_SECONDS, max_bytes=MAX_ANSWER_BYTES
             )
-        except WireError as error:
+        except TransportError as error:
             raise RootKeyError(f"{self.source}: {error.cause}", hint=error.hint) from None
         if answer.status in _REFUSED:
             raise self._failed(f"refused to {action} with status {answer.status}")
