@@ -13,6 +13,7 @@ from resolver.core.closing import Closing
 from resolver.dsl.context import Context
 from resolver.dsl.values import GivenInput
 from resolver.errors import UsageError, bare_errors
+from resolver.plugins.manager import add_provider_types
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolution.run_secrets import RunSecrets
 
@@ -174,4 +175,5 @@ def open_resolver(
     environ = {**os.environ, **{name: text for name, text in given.items() if text is not None}}
     if url is not None:
         environ.pop("RESOLVER_DATABASE_URL", None)  # an argument goes before the environment
-    return Resolver(open_any(Settings(environ, None if home is None else Path(home))), token)
+    settings = Settings(environ, None if home is None else Path(home))
+    return Resolver(open_any(settings, add_provider_types), token)

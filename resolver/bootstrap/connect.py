@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from resolver.bootstrap.embedded import PluginTypes
     from resolver.client import Client
     from resolver.config.settings import Settings
     from resolver.service import Service
@@ -15,11 +16,14 @@ AnyService: TypeAlias = "Service | Client"
 """The service, in this process or on a server: what uses it has to do with both."""
 
 
-def open_any(settings: Settings, warn: Callable[[str], None] | None = None) -> AnyService:
+def open_any(
+    settings: Settings, plugins: PluginTypes, warn: Callable[[str], None] | None = None
+) -> AnyService:
     """Open the store or the server that the settings name.
 
     Args:
         settings: what to open.
+        plugins: adds the types of secrets providers that plugins offer, for a store in this process.
         warn: told what is not as it should be, without being an error; by default the log.
 
     Raises:
@@ -35,4 +39,6 @@ def open_any(settings: Settings, warn: Callable[[str], None] | None = None) -> A
         return open_client(url, settings.ca_file, what)
     from resolver.bootstrap.embedded import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
 
-    return open_service(settings) if warn is None else open_service(settings, warn=warn)
+    if warn is None:
+        return open_service(settings, plugins=plugins)
+    return open_service(settings, warn=warn, plugins=plugins)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.config.files import is_there
 from resolver.crypto.keyring import GIVE_KEY, KeyRing
@@ -15,13 +15,16 @@ from resolver.service.base import Rules
 from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from resolver.config.settings import Settings
     from resolver.core.ports import PasswordHasher, WrappingKey
     from resolver.core.providers import ProviderType
 
 _log = logging.getLogger(__name__)
+
+PluginTypes: TypeAlias = "Callable[[Sequence[str], Mapping[str, ProviderType]], Mapping[str, ProviderType]]"
+"""Adds the types of secrets providers that the named plugins offer to those that are known."""
 
 
 def _make_hasher() -> PasswordHasher:
@@ -71,13 +74,16 @@ def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str]
     )
 
 
-def provider_types(settings: Settings, *, server: bool) -> Mapping[str, ProviderType]:
+def provider_types(
+    settings: Settings, *, server: bool, plugins: PluginTypes | None = None
+) -> Mapping[str, ProviderType]:
     """The types of secrets providers, those of plugins included, with the destinations that are allowed.
 
     Args:
         settings: where the list of destinations is. Without one a server connects to none; a store on this
             machine to all but special ones, since its user could do so without it.
         server: whether others use the store through this process.
+        plugins: adds the types that the plugins of these names offer; it is called when there are names.
     """
     from resolver.providers import AllowList, make_types, parse_allow_list  # noqa: PLC0415 - few stores have any
 
@@ -87,15 +93,15 @@ def provider_types(settings: Settings, *, server: bool) -> Mapping[str, Provider
     except InvalidRequestError as error:
         raise UsageError(f"config.yaml: provider_destinations: {error.message}", hint=error.hint) from None
     types = make_types(allowed)
-    if settings.plugins:
-        from resolver.plugins.manager import Plugins  # noqa: PLC0415 - few stores name one
-
-        return Plugins(settings.plugins).provider_types(types)
-    return types
+    return plugins(settings.plugins, types) if plugins is not None and settings.plugins else types
 
 
 def open_service(
-    settings: Settings, *, server: bool = False, warn: Callable[[str], None] = _log.warning
+    settings: Settings,
+    *,
+    server: bool = False,
+    warn: Callable[[str], None] = _log.warning,
+    plugins: PluginTypes | None = None,
 ) -> Service:
     """Open the store that the settings name.
 
@@ -103,6 +109,7 @@ def open_service(
         settings: what to open, and with which keys.
         server: whether others will use it through this process.
         warn: is told what is not as it should be, without being an error; by default the log.
+        plugins: adds the types of secrets providers that plugins offer; without it plugins offer none.
 
     Raises:
         UsageError: a setting is wrong.
@@ -125,6 +132,6 @@ def open_service(
         store,
         KeyRing(keys),
         _make_hasher,
-        provider_types=lambda: provider_types(settings, server=server),
+        provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
         rules=Rules(settings.keep_versions, settings.refuse_expired),
     )

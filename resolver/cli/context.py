@@ -16,10 +16,11 @@ from resolver.config.settings import Settings
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
+    from resolver.core.providers import ProviderType
     from resolver.plugins.manager import Plugins
     from resolver.plugins.payloads import DeliveryTarget
     from resolver.service import Service
@@ -56,7 +57,7 @@ class App:
         """The opened store, or the server that has it; closed with the command."""
         from resolver.bootstrap.connect import open_any  # noqa: PLC0415 - not for a page of help
 
-        service = open_any(self.settings, warn=lambda text: say(f"warning: {text}"))
+        service = open_any(self.settings, _plugin_types, warn=lambda text: say(f"warning: {text}"))
         click.get_current_context().find_root().call_on_close(service.close)
         return service
 
@@ -90,6 +91,12 @@ class App:
         """The authenticated caller."""
         token = self.settings.token(self.token_file)
         return self.service.gate.present_token(token)
+
+
+def _plugin_types(names: Sequence[str], known: Mapping[str, ProviderType]) -> Mapping[str, ProviderType]:
+    from resolver.plugins.manager import add_provider_types  # noqa: PLC0415 - few stores name one
+
+    return add_provider_types(names, known)
 
 
 pass_app = click.make_pass_decorator(App, ensure=True)

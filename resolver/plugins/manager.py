@@ -138,6 +138,16 @@ class Plugins:
         return dict(self._call(name, "resolver_provider_types") or {})
 
 
+def add_provider_types(names: Iterable[str], known: Mapping[str, ProviderType]) -> Mapping[str, ProviderType]:
+    """The types of secrets providers that the plugins of these names offer, beside those that are known.
+
+    Raises:
+        UsageError: there is no plugin of a name.
+        PluginError: one can't be loaded, failed, or offers a type that is there already.
+    """
+    return Plugins(names).provider_types(known)
+
+
 class GuardedType:
     """A plugin's type of providers: whatever it raises becomes an error that names the plugin.
 

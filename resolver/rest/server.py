@@ -13,6 +13,7 @@ import socket
 import ssl
 import stat
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import h11
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from resolver.bootstrap.embedded import open_service
 from resolver.errors import UnavailableError, UsageError
+from resolver.plugins.manager import add_provider_types
 from resolver.rest.access_log import log_to_stderr
 from resolver.rest.workers import run_workers
 
@@ -170,9 +172,8 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
             "several workers can't share a SQLite database",
             hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",
         )
-    service = open_service(
-        settings, server=True
-    )  # also with several workers: to fail here, once, and in words
+    opening = partial(open_service, settings, server=True, plugins=add_provider_types)
+    service = opening()  # also with several workers: to fail here, once, and in words
     log_to_stderr()
     try:
         service.check_ready()
@@ -183,7 +184,7 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
             service.close()  # no connection may be shared with another process
             run_workers(
                 options.workers,
-                lambda: _serve(open_service(settings, server=True), listener, options, sock),
+                lambda: _serve(opening(), listener, options, sock),
                 _STOP_SECONDS,
             )
     finally:

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 import pluggy
 import pytest
 
-from resolver import InvalidRequestError, NotFoundError, PluginError, Resolver, UsageError
+from resolver import InvalidRequestError, NotFoundError, PluginError, Resolver, UsageError, open_resolver
 from resolver.bootstrap.embedded import open_service
+from resolver.cli.context import App
 from resolver.config.settings import Settings
 from resolver.core.model import Caller, SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.dsl.context import Context
-from resolver.plugins.manager import Plugins, hookspecs
+from resolver.plugins.manager import Plugins, add_provider_types, hookspecs
 from resolver.plugins.payloads import Delivery, DeliveryTarget
 from resolver.resolution import BlueprintText, resolve
+from resolver.rest.options import ServerOptions
+from resolver.rest.server import Listener, serve
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 from tests.conftest import TENANT, run_script
@@ -29,9 +32,10 @@ from tests.plugged import HEAD, TAKES, TELLS, install_sample, plant
 from tests.test_docs import DOCS, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from resolver.bootstrap.embedded import PluginTypes
     from resolver.resolution import Resolution
     from tests.conftest import Run
 
@@ -128,7 +132,6 @@ def test_what_is_refused(
     said: str,
 ) -> None:
     """Names that lead nowhere and options that make no sense end with 2, before the store is opened."""
-    from resolver.cli.context import App  # noqa: PLC0415
     from resolver.cli.exit_codes import run as run_command  # noqa: PLC0415
     from resolver.cli.resolve import resolve_command  # noqa: PLC0415
 
@@ -385,7 +388,7 @@ def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:
         if named:
             (home / "config.yaml").write_text("plugins: [shop]\n")
         settings = Settings({}, home)
-        with contextlib.closing(open_service(settings)) as service:
+        with contextlib.closing(open_service(settings, plugins=add_provider_types)) as service:
             admin = service.gate.authenticate_token(settings.token())
             if named:
                 service.providers.create(admin, TENANT, "mine", "drawer", parameters)
@@ -396,6 +399,43 @@ def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:
             else:
                 with pytest.raises(InvalidRequestError, match=r"^there is no such type of secrets provider$"):
                     service.providers.create(admin, TENANT, "mine", "drawer", parameters)
+
+
+class OpenedError(Exception):
+    """Carries what a root handed in to open its store with."""
+
+
+def open_api(_settings: Settings, home: Path) -> None:
+    """As Python code opens a store."""
+    open_resolver(home)
+
+
+def open_cli(_settings: Settings, _home: Path) -> None:
+    """As a command opens a store."""
+    _ = App().service
+
+
+def open_server(settings: Settings, _home: Path) -> None:
+    """As `resolver serve` opens a store."""
+    serve(settings, Listener(), ServerOptions())
+
+
+@pytest.mark.parametrize("open_store", [open_api, open_cli, open_server])
+def test_every_root_hands_in_the_types_of_plugins(
+    site: Path, home: Path, monkeypatch: pytest.MonkeyPatch, open_store: Callable[[Settings, Path], None]
+) -> None:
+    """The Python interface, the commands and the server all know what plugins offer."""
+
+    def stop(_settings: Settings, *, plugins: PluginTypes, **_more: object) -> None:
+        raise OpenedError(plugins)
+
+    monkeypatch.setenv("RESOLVER_HOME", str(home))
+    monkeypatch.setattr("resolver.bootstrap.embedded.open_service", stop)
+    monkeypatch.setattr("resolver.rest.server.open_service", stop)
+    install_sample(site)
+    with pytest.raises(OpenedError) as caught:
+        open_store(Settings({}, home), home)
+    assert list(caught.value.args[0](["shop"], {})) == ["drawer"]
 
 
 def hooks() -> list[str]:
