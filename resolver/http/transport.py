@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import threading
@@ -34,6 +35,7 @@ RESPONSE_TIMEOUT = 30.0
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 _CHUNK = 64 * 1024
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+\Z")
 
 _NAME_CODES = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH, whose messages repeat the name."""
@@ -102,6 +104,11 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"HttpResponse({self.status})"
+
+
+def is_header_text(text: str) -> bool:
+    """Whether a text can stand in a header: printable ASCII without spaces, and not empty."""
+    return bool(_HEADER_TEXT.match(text))
 
 
 def json_request(method: str, path: str, headers: Mapping[str, str], data: Mapping[str, Any]) -> HttpRequest:

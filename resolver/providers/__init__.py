@@ -1,13 +1,14 @@
-"""Secrets that are kept elsewhere, by the type of the place: `local`, `vault`, `cloudify`."""
+"""The types of secrets providers that come with the program: `local`, `vault`, `cloudify`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resolver.core.providers import LOCAL
 from resolver.providers.allow_list import AllowList, parse_allow_list
 from resolver.providers.cloudify import Cloudify
 from resolver.providers.local import Local
-from resolver.providers.requests import Calls
+from resolver.providers.requests import RequestSender
 from resolver.providers.vault import Vault
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ __all__ = ["AllowList", "make_types", "parse_allow_list"]
 
 
 def make_types(allowed: AllowList) -> dict[str, ProviderType]:
-    """The types of providers that come with the program, by name.
+    """The types of providers, by name.
 
     Args:
-        allowed: where providers may be.
+        allowed: the allowed destinations.
     """
-    calls = Calls(allowed)
-    return {"local": Local(), "vault": Vault(calls), "cloudify": Cloudify(calls)}
+    sender = RequestSender(allowed)
+    return {LOCAL: Local(), "vault": Vault(sender), "cloudify": Cloudify(sender)}

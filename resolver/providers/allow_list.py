@@ -1,20 +1,21 @@
-"""Where a provider may be: the allow-list, and the addresses that are never a provider's.
+"""The allow-list of destinations of providers, and bounded look-ups of their names.
 
 A name is looked up once; every address it has must be permitted, and only these addresses are connected to,
-so that a second look-up can't lead elsewhere.
+so that a second look-up can't lead to another one.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import socket
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from resolver.errors import InvalidRequestError, NotPermittedError
+from resolver.http import transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ _METADATA = frozenset(
         ),
     )
 )
-"""Where clouds answer any process of a machine with that machine's credentials."""
+"""Where clouds give any process of a machine that machine's credentials."""
 
 _EMBEDDED_IPV4 = tuple(
     map(
@@ -60,17 +61,15 @@ _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """All addresses of a host, as the system gives them; none when it has none."""
+    """All addresses of a host; empty when it has none."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return transport.look_up(host, port)
     except (OSError, UnicodeError):
         return []
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-@dataclass(frozen=True, slots=True)
-class AllowList:
-    """The destinations that are allowed.
+class AllowList(msgspec.Struct, frozen=True):
+    """The allowed destinations.
 
     Args:
         names: host names, each with its port, or None for any port.
@@ -83,11 +82,11 @@ class AllowList:
     networks: tuple[tuple[Network, int | None], ...] = ()
     everything: bool = False
 
-    def demand(self, url: Url) -> None:
-        """Refuse a destination that is not named, before anything is looked up.
+    def check(self, url: Url) -> None:
+        """Refuse a destination that is not on the list, before anything is looked up.
 
         Raises:
-            NotPermittedError: it is not named.
+            NotPermittedError: it is not on the list.
         """
         named = not self.names.isdisjoint(((url.host, None), (url.host, url.port)))
         literal = _parse(url.host)
@@ -103,12 +102,12 @@ class AllowList:
         Raises:
             NotPermittedError: the destination, or one of its addresses, is not allowed.
         """
-        self.demand(url)
+        self.check(url)
         found = resolve(url.host, url.port)
         for text in found:
             address = _parse(text)
             if address is None or (is_special(address) and not self._has(address, url.port)):
-                # One text whatever the address: it would tell who asks what the names within mean.
+                # One text whatever the address: it would show who asks what internal names mean.
                 raise NotPermittedError(
                     f"the destination {url.host}:{url.port} leads to an address that is not allowed",
                     hint="loopback, link-local and the like need a network in `provider_destinations`",
@@ -205,21 +204,21 @@ def is_special(address: Address) -> bool:
     )
 
 
-AT_ONCE = 8
-"""How many names are looked up at a time."""
+MAX_LOOKUPS = 8
+"""Most names that are looked up at a time."""
 
 
 class Lookups:
-    """Looks up names. One that is being looked up already is waited for.
+    """Looks up names, each once at a time, however many callers wait for it.
 
     Args:
-        look_up: gives the addresses of a host for a port, in whatever time.
-        at_once: most names that are looked up at a time, those included that nobody waits for any more.
+        look_up: returns the addresses of a host for a port, however long that takes.
+        max_lookups: most names that are looked up at a time, those included that nobody waits for any more.
     """
 
-    def __init__(self, look_up: Callable[[str, int], Sequence[str]], at_once: int = AT_ONCE) -> None:
+    def __init__(self, look_up: Callable[[str, int], Sequence[str]], max_lookups: int = MAX_LOOKUPS) -> None:
         self._look_up = look_up
-        self._at_once = at_once
+        self._max_lookups = max_lookups
         self._running: dict[tuple[str, int], Future[Sequence[str]]] = {}
         self._changed = threading.Condition()
 
@@ -227,21 +226,21 @@ class Lookups:
         """All addresses of a host.
 
         Raises:
-            TimeoutError: they are not there after so many seconds, or too many other names take so long.
+            TimeoutError: they are not known after so many seconds, or too many other names take so long.
         """
-        ends = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         name = (host, port)
         with self._changed:
             if not self._changed.wait_for(
-                lambda: name in self._running or len(self._running) < self._at_once, timeout
+                lambda: name in self._running or len(self._running) < self._max_lookups, timeout
             ):
                 raise TimeoutError
             running = self._running.get(name) or self._start(name)
-        return running.result(max(ends - time.monotonic(), 0.0))
+        return running.result(max(deadline - time.monotonic(), 0.0))
 
     def _start(self, name: tuple[str, int]) -> Future[Sequence[str]]:
         started: Future[Sequence[str]] = Future()
-        # A daemon: the process does not wait for it at its end.
+        # A daemon, so that the process does not wait for it when it ends.
         threading.Thread(target=self._run, args=(name, started), daemon=True).start()
         self._running[name] = started
         return started
@@ -249,7 +248,7 @@ class Lookups:
     def _run(self, name: tuple[str, int], started: Future[Sequence[str]]) -> None:
         try:
             found = self._look_up(*name)
-        except BaseException as error:  # noqa: BLE001 - for whoever waits
+        except BaseException as error:  # noqa: BLE001 - raised again in whoever waits
             self._end(name)
             started.set_exception(error)
         else:
@@ -257,7 +256,7 @@ class Lookups:
             started.set_result(found)
 
     def _end(self, name: tuple[str, int]) -> None:
-        # Before anybody has the result: who asks after that gets a newer one.
+        # Before anybody has the result, so that who asks later gets a newer one.
         with self._changed:
             del self._running[name]
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Secrets of another manager: Cloudify Manager, or another server of this program."""
+"""Provider type `cloudify`: secrets of a Cloudify Manager, or of another server of this program."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from urllib.parse import quote
 
 from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
-from resolver.core.strict_json import read_json
-from resolver.errors import InvalidRequestError, ResolverError
+from resolver.errors import InvalidRequestError
 from resolver.http.transport import HttpRequest
 from resolver.http.url import Url, parse_url
 from resolver.providers.parameters import check_certificates, check_header_text, check_names
+from resolver.providers.requests import read_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resolver.http.transport import HttpResponse
-    from resolver.providers.requests import Calls
+    from resolver.providers.requests import RequestSender
 
 _LOGIN = {"username", "password"}
 _PORT = re.compile(r"[1-9][0-9]{0,4}\Z")
@@ -31,19 +31,19 @@ _HOST_HINT = "a name or an address; 'protocol' and 'port' are parameters of thei
 
 
 class Cloudify:
-    """The type `cloudify`.
+    """The provider type `cloudify`.
 
     Args:
-        calls: sends requests to allowed destinations.
+        sender: sends requests to allowed destinations.
     """
 
     credentials = frozenset({"username", "password", "token"})
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, sender: RequestSender) -> None:
+        self._sender = sender
 
     def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
-        """Complete and normalised connection parameters.
+        """Check, complete and normalise connection parameters.
 
         These are host, tenant, and either username and password or token; protocol, port and cert (PEM text)
         may be given.
@@ -69,39 +69,35 @@ class Cloudify:
         checked["host"] = url.host
         if "cert" in checked:
             check_certificates("parameter 'cert'", checked["cert"])
-        self._calls.demand_allowed(url)
+        self._sender.check_allowed(url)
         return checked
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
-        """A secret's options: name."""
+        """Check a secret's options: name."""
         check_names("provider option", options, optional={"name"})
         if "name" in options:
             check_key(options["name"], "provider option 'name'")
         return dict(options)
 
     def fetch(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], forwards: int
     ) -> Mapping[str, SecretValue | Missed]:
-        """The values of all that is wanted; the same one under several names is read once."""
-        if hops >= MAX_HOPS:
+        """Fetch all wanted secrets; one that is wanted under several names is read once."""
+        if forwards >= MAX_HOPS:
             return dict.fromkeys(wanted, Missed(f"the request came through {MAX_HOPS} managers already"))
         names = {name: one.options.get("name", one.key) for name, one in wanted.items()}
-        headers = _headers(parameters) | {HOPS_HEADER: str(hops + 1)}
+        headers = _headers(parameters) | {HOPS_HEADER: str(forwards + 1)}
         requests = {
-            name: HttpRequest("GET", f"/api/v3.1/secrets/{quote(name, safe='')}", headers)
-            for name in names.values()
+            remote_name: HttpRequest("GET", f"/api/v3.1/secrets/{quote(remote_name, safe='')}", headers)
+            for remote_name in names.values()
         }
-        answers = self._calls.all(_url(parameters), requests, parameters.get("cert"))
-        return {name: _value(answers[there]) for name, there in names.items()}
+        responses = self._sender.send_all(_url(parameters), requests, parameters.get("cert"))
+        return {name: _value(responses[remote_name]) for name, remote_name in names.items()}
 
     def test(self, parameters: Mapping[str, str]) -> bool:
-        """Whether the credentials are good there, for the tenant."""
+        """Whether the manager accepts the credentials for the tenant."""
         request = HttpRequest("GET", "/api/v3.1/secrets?_size=1", _headers(parameters))
-        try:
-            answer = self._calls.one(_url(parameters), request, parameters.get("cert"))
-        except ResolverError:
-            return False
-        return answer.status == 200  # noqa: PLR2004 - HTTP's OK
+        return self._sender.succeeds(_url(parameters), request, parameters.get("cert"))
 
 
 def _url(parameters: Mapping[str, str]) -> Url:
@@ -124,26 +120,18 @@ def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
     return headers | {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
 
 
-def _value(answer: HttpResponse | Missed) -> SecretValue | Missed:
-    if isinstance(answer, Missed):
-        return answer
-    match answer.status:
-        case 200:
-            pass
-        case 404:
-            return Missed("it has no such secret")
-        case 401 | 403:
-            return Missed("it refused its credentials, or the use of this secret")
-        case status:
-            return Missed(f"it answered with status {status}")
-    try:
-        return _stored(read_json(answer.body))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return Missed("its answer is no secret")
+def _value(response: HttpResponse | Missed) -> SecretValue | Missed:
+    return read_response(
+        response,
+        _stored_value,
+        not_found="it has no such secret",
+        refused="it refused its credentials, or the use of this secret",
+        malformed="its answer is no secret",
+    )
 
 
-def _stored(fields: Mapping[str, Any]) -> SecretValue | Missed:
-    """The value of a secret, as it is stored there."""
+def _stored_value(fields: Mapping[str, Any]) -> SecretValue | Missed:
+    """The value of a secret, as the manager stores it."""
     value = fields["value"]
     if value == "" and fields.get("is_hidden_value", False):
         return Missed("the value is hidden from its credentials")

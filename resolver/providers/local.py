@@ -1,4 +1,4 @@
-"""Secrets in this store: a provider that has nothing to connect to."""
+"""Provider type `local`: secrets in this store."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Local:
-    """The type `local`."""
+    """The provider type `local`, which has nothing to connect to."""
 
     credentials: frozenset[str] = frozenset()
 
     def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
-        """There are no connection parameters."""
+        """Refuse all connection parameters: there are none."""
         check_names("parameter", parameters)
         return {}
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
-        """There are no options."""
+        """Refuse all options: there are none."""
         check_names("provider option", options)
         return {}
 
@@ -32,11 +32,11 @@ class Local:
         self,
         parameters: Mapping[str, str],  # noqa: ARG002 - there are none
         wanted: Mapping[str, Wanted],
-        hops: int,  # noqa: ARG002 - no one else is asked
+        forwards: int,  # noqa: ARG002 - nothing is sent
     ) -> Mapping[str, SecretValue | Missed]:
-        """Nothing: the values are in the store itself."""
+        """Fetch nothing: the values are in the store itself."""
         return dict.fromkeys(wanted, Missed("its secrets are in this store"))
 
     def test(self, parameters: Mapping[str, str]) -> bool:  # noqa: ARG002 - there are none
-        """It is always there."""
+        """Always true."""
         return True

@@ -1,4 +1,4 @@
-"""Checking connection parameters and options: which there are, and paths that stay below a prefix."""
+"""Checks of connection parameters and options of providers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from resolver.errors import InvalidRequestError
-from resolver.http.transport import tls_context
+from resolver.http.transport import is_header_text, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 64 * 1024
 
-_STEP = re.compile(r"[A-Za-z0-9._~-]+\Z")
-_HEADER_TEXT = re.compile(r"[\x21-\x7e]+\Z")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
 
 def check_names(
@@ -24,7 +23,7 @@ def check_names(
     required: AbstractSet[str] = frozenset(),
     optional: AbstractSet[str] = frozenset(),
 ) -> None:
-    """Check which parameters are given.
+    """Check that all required parameters and no unknown ones are given.
 
     Raises:
         InvalidRequestError: one is missing, unknown, empty or too long.
@@ -48,36 +47,35 @@ def check_names(
 
 
 def check_path(what: str, path: str) -> str:
-    """A path of plain steps: none of them can lead up or out, however the other side decodes it.
+    """Check a path of plain segments: none of them can lead up or out, however the other side decodes it.
 
     Returns:
         The path without slashes around it.
 
     Raises:
-        InvalidRequestError: a step is empty, `.`, `..`, or has other characters than letters, digits, `-._~`.
+        InvalidRequestError: one is empty, `.`, `..`, or has other characters than letters, digits, `-._~`.
     """
-    steps = path.strip("/").split("/")
-    if any(step in (".", "..") or not _STEP.match(step) for step in steps):
+    segments = path.strip("/").split("/")
+    if any(segment in (".", "..") or not _SEGMENT.match(segment) for segment in segments):
         raise InvalidRequestError(
             f"{what} must be a path of plain steps",
             hint="letters, digits, '-', '.', '_' and '~' between slashes; no '.' or '..', and no '%'",
         )
-    return "/".join(steps)
+    return "/".join(segments)
 
 
-def check_header_text(what: str, text: str) -> str:
-    """A text that goes into a header: printable ASCII without spaces.
+def check_header_text(what: str, text: str) -> None:
+    """Check a text that goes into a header: printable ASCII without spaces.
 
     Raises:
         InvalidRequestError: it has other characters. The text is not repeated.
     """
-    if not _HEADER_TEXT.match(text):
+    if not is_header_text(text):
         raise InvalidRequestError(f"{what} must be printable ASCII without spaces")
-    return text
 
 
-def check_certificates(what: str, text: str) -> str:
-    """Certificates as PEM text.
+def check_certificates(what: str, text: str) -> None:
+    """Check certificates given as PEM text.
 
     Raises:
         InvalidRequestError: there are none in it. The text is not repeated.
@@ -89,4 +87,3 @@ def check_certificates(what: str, text: str) -> str:
             f"{what} must be certificates in PEM",
             hint="give their text, -----BEGIN CERTIFICATE----- and so on, not the path of a file",
         ) from None
-    return text

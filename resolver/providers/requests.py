@@ -1,13 +1,14 @@
-"""Requests to providers: only to allowed destinations, several at a time, each failure by itself."""
+"""Requests to providers: only to allowed destinations, several at a time, each failing by itself."""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from resolver.core.providers import Missed
-from resolver.errors import NotPermittedError
+from resolver.core.strict_json import read_json
+from resolver.errors import NotPermittedError, ResolverError
 from resolver.http.transport import TransportError, send_request, tls_context
 from resolver.providers.allow_list import AllowList, Lookups, look_up
 
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
     from resolver.http.transport import HttpRequest, HttpResponse
     from resolver.http.url import Url
 
+T = TypeVar("T")
+
 TIMEOUT = 10.0
 """Seconds for one request, the look-up of the name included."""
 
 TOTAL_TIMEOUT = 25.0
 """Seconds for all requests that one provider is asked at once: before those who ask for them give up."""
 
-_AT_ONCE = 8
-_MAX_ANSWER_BYTES = 8 * 1024 * 1024
+_CONCURRENCY = 8
+_MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+_OK = 200
 
 
-class Calls:
-    """Sends requests.
+class RequestSender:
+    """Sends requests to providers.
 
     Args:
-        allowed: where to.
+        allowed: the allowed destinations.
         resolve: looks up a host's addresses.
         timeout: seconds for one request.
         total_timeout: seconds for all that are sent at once.
@@ -50,21 +54,28 @@ class Calls:
         self._timeout = timeout
         self._total_timeout = total_timeout
 
-    def demand_allowed(self, url: Url) -> None:
+    def check_allowed(self, url: Url) -> None:
         """Refuse a destination that the allow-list does not name, without looking up its addresses."""
-        self._allowed.demand(url)
+        self._allowed.check(url)
 
-    def one(self, url: Url, request: HttpRequest, authorities: str | None = None) -> HttpResponse:
+    def send(self, url: Url, request: HttpRequest, authorities: str | None = None) -> HttpResponse:
         """Send one request.
 
         Raises:
             NotPermittedError: the destination is not allowed.
-            TransportError: there is no proper answer.
+            TransportError: there is no proper response.
         """
-        ends = time.monotonic() + self._timeout
-        return self._send(url, self._addresses(url, ends), request, _tls(url, authorities), ends)
+        deadline = time.monotonic() + self._timeout
+        return self._send(url, self._addresses(url, deadline), request, _tls(url, authorities), deadline)
 
-    def all(
+    def succeeds(self, url: Url, request: HttpRequest, authorities: str | None = None) -> bool:
+        """Whether a request is allowed and answered with status 200."""
+        try:
+            return self.send(url, request, authorities).status == _OK
+        except ResolverError:
+            return False
+
+    def send_all(
         self, url: Url, requests: Mapping[str, HttpRequest], authorities: str | None = None
     ) -> Mapping[str, HttpResponse | Missed]:
         """Send several requests to one server, whose addresses are looked up once.
@@ -72,7 +83,7 @@ class Calls:
         Once it can't be reached, it is not tried again for those that are left.
         """
         began = time.monotonic()
-        last = began + self._total_timeout
+        deadline = began + self._total_timeout
         try:
             addresses = self._addresses(url, began + self._timeout)
             tls = _tls(url, authorities)
@@ -86,29 +97,28 @@ class Calls:
             now = time.monotonic()
             if unreachable:
                 return unreachable[0]
-            if now >= last:
+            if now >= deadline:
                 return Missed("it did not answer everything in time")
             try:
-                return self._send(url, addresses, request, tls, min(now + self._timeout, last))
+                return self._send(url, addresses, request, tls, min(now + self._timeout, deadline))
             except TransportError as error:
                 missed = _missed(error)
                 if not error.sent:
                     unreachable.append(missed)
                 return missed
 
-        with ThreadPoolExecutor(min(_AT_ONCE, len(requests))) as pool:
+        with ThreadPoolExecutor(min(_CONCURRENCY, len(requests))) as pool:
             return dict(zip(requests, pool.map(send, requests.values()), strict=True))
 
-    def _addresses(self, url: Url, ends: float) -> Sequence[str]:
+    def _addresses(self, url: Url, deadline: float) -> Sequence[str]:
         """The addresses to connect to; TransportError when they are not known in time."""
 
         def resolve(host: str, port: int) -> Sequence[str]:
             try:
-                return self._lookups.addresses(host, port, ends - time.monotonic())
+                return self._lookups.addresses(host, port, deadline - time.monotonic())
             except TimeoutError:
-                raise TransportError(
-                    url, "can't be reached: its name was not looked up in time", sent=False
-                ) from None
+                cause = "can't be reached: its name was not looked up in time"
+                raise TransportError(url, cause, sent=False) from None
 
         return self._allowed.addresses(url, resolve)
 
@@ -118,17 +128,51 @@ class Calls:
         addresses: Sequence[str],
         request: HttpRequest,
         tls: ssl.SSLContext | None,
-        ends: float,
+        deadline: float,
     ) -> HttpResponse:
-        left = max(ends - time.monotonic(), 0.0)
+        timeout = max(deadline - time.monotonic(), 0.0)
         return send_request(
-            url, request, addresses=addresses, tls=tls, timeout=left, max_bytes=_MAX_ANSWER_BYTES
+            url, request, addresses=addresses, tls=tls, timeout=timeout, max_bytes=_MAX_RESPONSE_BYTES
         )
 
 
 def _missed(error: TransportError) -> Missed:
-    return Missed(f"it {error.cause}")  # its message would tell where the provider is
+    return Missed(f"it {error.cause}")  # its message would show where the provider is
 
 
 def _tls(url: Url, authorities: str | None) -> ssl.SSLContext | None:
-    return tls_context(authorities) if url.scheme == "https" else None
+    return tls_context(authorities) if url.is_encrypted else None
+
+
+def read_response(
+    response: HttpResponse | Missed,
+    read: Callable[[Any], T],
+    *,
+    not_found: str,
+    refused: str,
+    malformed: str,
+) -> T | Missed:
+    """What a provider's response holds, or why there is nothing.
+
+    Args:
+        response: the response, or why there is none.
+        read: takes what is wanted out of the JSON data, and may fail in whatever way such data makes it.
+        not_found: the cause for status 404.
+        refused: the cause for status 401 and 403.
+        malformed: the cause for a body that is not what it should be.
+    """
+    if isinstance(response, Missed):
+        return response
+    match response.status:
+        case 200:
+            pass
+        case 404:
+            return Missed(not_found)
+        case 401 | 403:
+            return Missed(refused)
+        case status:
+            return Missed(f"it answered with status {status}")
+    try:
+        return read(read_json(response.body))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return Missed(malformed)

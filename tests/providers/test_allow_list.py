@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 import pytest
 
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.http.url import Url
-from resolver.providers.allow_list import AllowList, is_special, parse_allow_list
+from resolver.providers.allow_list import AllowList, Lookups, is_special, parse_allow_list
+
+if TYPE_CHECKING:
+    from tests.providers.conftest import Stuck
 
 VAULT = Url("https", "vault.example", 8200)
 
@@ -18,7 +22,7 @@ def _leads_to(*addresses: str) -> object:
 
 
 def test_without_a_list_nothing_is_allowed() -> None:
-    """A server that was told of no destination connects nowhere, and looks nothing up."""
+    """A server without a list connects nowhere, and looks nothing up."""
 
     def looked_up(_host: str, _port: int) -> list[str]:
         raise AssertionError
@@ -135,3 +139,36 @@ def test_ipv6_entries() -> None:
     peer = Url("https", "fd12::7", 8200)
     for entry in ("fd12::7", "[fd12::7]", "[fd12::7]:8200", "fd12::/16"):
         assert parse_allow_list([entry]).addresses(peer, _leads_to("fd12::7")) == ["fd12::7"]  # type: ignore[arg-type]
+
+
+def test_look_ups_that_hang_are_few(stuck: Stuck) -> None:
+    """However many names and callers there are: those that find no room fail in time, others go on after."""
+    lookups = Lookups(stuck, max_lookups=3)
+    for number in range(20):
+        with pytest.raises(TimeoutError):
+            lookups.addresses(f"name-{number}.example", 80, 0.01)
+        with pytest.raises(TimeoutError):
+            lookups.addresses("name-0.example", 80, 0.01)
+    assert stuck.asked == [f"name-{number}.example" for number in range(3)]
+    assert len(stuck.threads) == 3
+    assert all(thread.daemon for thread in stuck.threads)  # a process ends in spite of them
+    with pytest.raises(TimeoutError):
+        lookups.addresses("quick.example", 80, 0.01)
+    stuck.end()
+    assert lookups.addresses("quick.example", 80, 30) == ["127.0.0.1"]
+    assert lookups.addresses("name-0.example", 81, 30) == ["127.0.0.1"]
+
+
+def test_a_look_up_that_fails_fails_for_who_waits() -> None:
+    """And leaves its place to others."""
+    failed: list[str] = []
+
+    def fail(host: str, _port: int) -> list[str]:
+        failed.append(host)
+        raise OSError(host)
+
+    lookups = Lookups(fail, max_lookups=1)
+    for _ in range(3):
+        with pytest.raises(OSError, match="x"):
+            lookups.addresses("x", 1, 30)
+    assert len(failed) == 3
