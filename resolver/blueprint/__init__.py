@@ -8,25 +8,25 @@ secrets, tenants or callers.
 from resolver.blueprint.block_style import dump
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.flow_style import Masked
+from resolver.blueprint.import_tree import ImportTree, ignored_calls, read_tree
 from resolver.blueprint.json_output import to_json
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
-from resolver.blueprint.merging import Merge, copied_calls, definitions_of, merge
+from resolver.blueprint.merging import Merge, copy_shared_calls, definitions_of, merge
 from resolver.blueprint.reader import read
 from resolver.blueprint.rendering import Rendered, join, render
-from resolver.blueprint.tree import Tree, held_calls, read_tree
 
 __all__ = [
     "DEFAULT_LIMITS",
     "Blueprint",
+    "ImportTree",
     "Limits",
     "Masked",
     "Merge",
     "Rendered",
-    "Tree",
-    "copied_calls",
+    "copy_shared_calls",
     "definitions_of",
     "dump",
-    "held_calls",
+    "ignored_calls",
     "join",
     "merge",
     "read",

@@ -16,9 +16,9 @@ from resolver.blueprint.scalars import (
     MERGE,
     SCALAR_TAGS,
     STANDARD,
-    KeyMark,
     PlainScalars,
     ScalarError,
+    SpecialKey,
     tagged_scalar,
 )
 from resolver.dsl.source import Tagged
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Data: TypeAlias = Any
 """What YAML can hold."""
 
-Place: TypeAlias = "tuple[list[tuple[AnyEvent, list[Data]]], AnyEvent, list[Data]]"
+Cursor: TypeAlias = "tuple[list[tuple[AnyEvent, list[Data]]], AnyEvent, list[Data]]"
 """Where the next node will go: the open collections around, the innermost one's start and its children."""
 
 PAIR_LISTS: Final = (STANDARD + "omap", STANDARD + "pairs")
@@ -43,7 +43,7 @@ _PLAIN_MAPPING = (None, "!", STANDARD + "map")
 _PLAIN_SEQUENCE = (None, "!", STANDARD + "seq")
 
 
-class UnsoundError(Exception):
+class InvalidTextError(Exception):
     """Something in the text has no meaning; a second pass will find out what."""
 
 
@@ -57,7 +57,7 @@ class LimitError(Exception):
         self.mark = mark
 
 
-class Properties:
+class NodeProperties:
     """The anchors and tags of one text.
 
     Args:
@@ -82,7 +82,7 @@ class Properties:
         """Forget the anchors: each document has its own."""
         self._anchors = {}
 
-    def scalar(self, event: AnyEvent, place: Place) -> Data:
+    def scalar(self, event: AnyEvent, cursor: Cursor) -> Data:
         """The value of a scalar with an anchor or a tag."""
         tag = event.tag
         data: Data
@@ -93,40 +93,40 @@ class Properties:
                 data = self._plain[event.value] if event.implicit[0] else event.value
             elif tag in SCALAR_TAGS or tag in KEY_TAGS:
                 data = tagged_scalar(tag, event.value)
-                if isinstance(data, KeyMark):
+                if isinstance(data, SpecialKey):
                     self._plain.marks += 1
-            elif tag in COLLECTION_TAGS or is_key(place):
-                raise UnsoundError
+            elif tag in COLLECTION_TAGS or is_key(cursor):
+                raise InvalidTextError
             else:
                 data = Tagged(tag)
         except ScalarError:
-            raise UnsoundError from None
+            raise InvalidTextError from None
         if event.anchor is not None:
-            _finish(self._define(event, place), data, data, event.end_mark.index)
+            _finish(self._define(event, cursor), data, data, event.end_mark.index)
         return data
 
-    def begin(self, event: AnyEvent, place: Place, peak: int, nodes: int) -> None:
+    def begin(self, event: AnyEvent, cursor: Cursor, peak: int, nodes: int) -> None:
         """A collection with an anchor or a tag begins.
 
         Args:
             event: the event that begins it.
-            place: where it stands.
+            cursor: where it stands.
             peak: the greatest depth so far.
             nodes: the number of nodes so far.
         """
-        self._opened.append((None if event.anchor is None else self._define(event, place), peak, nodes))
+        self._opened.append((None if event.anchor is None else self._define(event, cursor), peak, nodes))
         if is_custom(event.tag):
             self.opaque += 1
         elif event.tag in PAIR_LISTS:
             self._pair_lists += 1
 
-    def end(self, data: Data, begun: AnyEvent, place: Place, end: int, nodes: int, height: int) -> Data:
+    def end(self, data: Data, begun: AnyEvent, cursor: Cursor, end: int, nodes: int, height: int) -> Data:
         """A collection with an anchor or a tag ends.
 
         Args:
             data: its content, a dict or list.
             begun: the event that began it.
-            place: where it stands.
+            cursor: where it stands.
             end: index after its last character.
             nodes: the number of nodes so far.
             height: levels below it, its own included.
@@ -137,8 +137,8 @@ class Properties:
         definition, peak, nodes_before = self._opened.pop()
         if is_custom(begun.tag):
             self.opaque -= 1
-            if is_key(place):
-                raise UnsoundError
+            if is_key(cursor):
+                raise InvalidTextError
         elif begun.tag in PAIR_LISTS:
             self._pair_lists -= 1
         value = self._convert(data, begun.tag)
@@ -148,22 +148,22 @@ class Properties:
             _finish(definition, value, data, end)
         return value, peak
 
-    def follow(self, event: AnyEvent, place: Place) -> Definition:
+    def follow(self, event: AnyEvent, cursor: Cursor) -> Definition:
         """The node that an alias stands for."""
         target = self._anchors.get(event.anchor)
         if target is None or target.open:
-            raise UnsoundError  # an unknown anchor, or one of a node that is still being read
-        if isinstance(target.data, KeyMark):
+            raise InvalidTextError  # an unknown anchor, or one of a node that is still being read
+        if isinstance(target.data, SpecialKey):
             self._plain.marks += 1
-        elif isinstance(target.data, Tagged) and is_key(place):
-            raise UnsoundError
-        self.aliases.append(Alias(event.start_mark.index, event.end_mark.index, target, is_shaped(place)))
+        elif isinstance(target.data, Tagged) and is_key(cursor):
+            raise InvalidTextError
+        self.aliases.append(Alias(event.start_mark.index, event.end_mark.index, target, is_unpacked(cursor)))
         return target
 
-    def is_pair(self, place: Place) -> bool:
+    def is_pair(self, cursor: Cursor) -> bool:
         """Whether the next node is a pair of a list that is `!!omap` or `!!pairs`."""
         # Such a tag on a mapping is wrong, which comes out at the end of it: the mapping itself is no pair.
-        return self._pair_lists > 0 and place[1] is not None and place[1].tag in PAIR_LISTS
+        return self._pair_lists > 0 and cursor[1] is not None and cursor[1].tag in PAIR_LISTS
 
     def merged(self, value: Data) -> list[dict[Data, Data]]:
         """The mappings that a merge key's value gives, the one that wins last."""
@@ -177,14 +177,14 @@ class Properties:
         if id(value) in self._parts:
             value = self._parts[id(value)][1]
         if not isinstance(value, dict):
-            raise UnsoundError
+            raise InvalidTextError
         return value
 
-    def _define(self, event: AnyEvent, place: Place) -> Definition:
+    def _define(self, event: AnyEvent, cursor: Cursor) -> Definition:
         if event.anchor in self._anchors:
-            raise UnsoundError
+            raise InvalidTextError
         definition = Definition(
-            event.start_mark.index, is_shaped(place), self.opaque > 0 or is_custom(event.tag)
+            event.start_mark.index, is_unpacked(cursor), self.opaque > 0 or is_custom(event.tag)
         )
         self._anchors[event.anchor] = definition
         return definition
@@ -200,10 +200,10 @@ class Properties:
         elif isinstance(data, list) and tag in PAIR_LISTS:
             data = [self._mapping(item) for item in data]
             if any(len(item) != 1 for item in data):
-                raise UnsoundError
+                raise InvalidTextError
             value = [pair for item in data for pair in item.items()]
         else:
-            raise UnsoundError
+            raise InvalidTextError
         self._parts[id(value)] = (value, data)
         return value
 
@@ -213,15 +213,15 @@ def is_custom(tag: str | None) -> bool:
     return not (tag is None or tag == "!" or tag in SCALAR_TAGS or tag in COLLECTION_TAGS or tag in KEY_TAGS)
 
 
-def is_key(place: Place) -> bool:
+def is_key(cursor: Cursor) -> bool:
     """Whether the next node is a mapping's key."""
-    _, start, items = place
+    _, start, items = cursor
     return start.__class__ is MappingStartEvent and len(items) % 2 == 0
 
 
-def is_shaped(place: Place) -> bool:
+def is_unpacked(cursor: Cursor) -> bool:
     """Whether the next node's parts are taken: by a merge key, alone or in a list, or by `!!omap`."""
-    stack, start, items = place
+    stack, start, items = cursor
     if start is None:
         return False
     if start.__class__ is MappingStartEvent:

@@ -20,21 +20,21 @@ from yaml.events import (
 )
 
 from resolver.blueprint.anchors import (
+    Cursor,
     Data,
+    InvalidTextError,
     LimitError,
-    Place,
-    Properties,
-    UnsoundError,
-    is_shaped,
+    NodeProperties,
+    is_unpacked,
 )
-from resolver.blueprint.document import Site, Tree
+from resolver.blueprint.document import CallSpan, ParsedText
 from resolver.blueprint.events import content_end, content_start
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
 from resolver.dsl.calls import FUNCTIONS, GET_SECRET
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
@@ -54,30 +54,30 @@ class Builder:
         self._text = text
         self._limits = limits
         self._plain = PlainScalars()
-        self._properties = Properties(self._plain)
-        self._sites: dict[int, Site] = {}
-        self._unsearched: list[Site] = []
+        self._properties = NodeProperties(self._plain)
+        self._spans: dict[int, CallSpan] = {}
+        self._unsearched: list[CallSpan] = []
         self._keys_used = 0
 
-    def build(self, get_event: Callable[[], AnyEvent | None]) -> Tree:
+    def build(self, events: Iterable[AnyEvent]) -> ParsedText:
         """Read all documents.
 
         Args:
-            get_event: gives the next event, None after the last one.
+            events: the parser's events of the text.
 
         Raises:
-            UnsoundError: a mapping key, scalar, tag, merge or alias has no meaning.
+            InvalidTextError: a mapping key, scalar, tag, merge or alias has no meaning.
             LimitError: the text is deeper, or has more nodes, than the limits allow.
         """
         try:
-            documents = self._read(get_event)
+            documents = self._read(events)
         except ScalarError:
-            raise UnsoundError from None
+            raise InvalidTextError from None
         if self._plain.marks != self._keys_used:
-            raise UnsoundError  # `<<` or `=` where no key stands
-        return Tree(documents, self._sites, self._properties.aliases, self._unsearched)
+            raise InvalidTextError  # `<<` or `=` where no key stands
+        return ParsedText(documents, self._spans, self._properties.aliases, self._unsearched)
 
-    def _read(self, get_event: Callable[[], AnyEvent | None]) -> list[Data]:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call for each event would double its cost
+    def _read(self, events: Iterable[AnyEvent]) -> list[Data]:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call for each event would double its cost
         plain, notable, properties = self._plain, _NOTABLE, self._properties
         max_depth, max_nodes = self._limits.depth, self._limits.nodes
         documents: list[Data] = []
@@ -87,7 +87,7 @@ class Builder:
         last: AnyEvent = None  # the last event that is not the end of a block collection
         data: Data
         depth = peak = nodes = 0
-        for event in iter(get_event, None):
+        for event in events:
             kind = type(event)
             if kind is ScalarEvent:
                 last = event
@@ -117,14 +117,14 @@ class Builder:
                         pairs = iter(items)
                         data = dict(zip(pairs, pairs))  # noqa: B905 - to be strict takes as long as the rest
                 except TypeError:
-                    raise UnsoundError from None  # an unhashable key
+                    raise InvalidTextError from None  # an unhashable key
                 nodes += len(items)
                 begun, taken = start, items
                 start, items = stack.pop()
                 if not notable.isdisjoint(data):
                     data = self._notable(data, taken, begun, last, event, (stack, start, items))
                 elif len(data) * 2 != len(taken):
-                    raise UnsoundError  # a duplicate key
+                    raise InvalidTextError  # a duplicate key
                 if begun.flow_style:
                     last = event
                 if begun.anchor is not None or begun.tag is not None:
@@ -165,28 +165,28 @@ class Builder:
         return documents
 
     def _notable(
-        self, data: Data, items: list[Data], begun: AnyEvent, last: AnyEvent, end: AnyEvent, place: Place
+        self, data: Data, items: list[Data], begun: AnyEvent, last: AnyEvent, end: AnyEvent, cursor: Cursor
     ) -> Data:
         """A mapping that has a merge key, or an intrinsic function's name among its keys."""
         if MERGE in data or VALUE in data:
-            if self._properties.is_pair(place):
-                raise UnsoundError  # PyYAML gives `<<` and `=` no meaning there
+            if self._properties.is_pair(cursor):
+                raise InvalidTextError  # PyYAML gives `<<` and `=` no meaning there
             data = self._join(items)
             if FUNCTIONS.isdisjoint(data):
                 return data
         elif len(data) * 2 != len(items):
-            raise UnsoundError  # a duplicate key
+            raise InvalidTextError  # a duplicate key
         text, properties = self._text, self._properties
         first, tag = begun.start_mark.index, None
         if begun.anchor is not None or begun.tag is not None:
             first, tag = content_start(text, begun)
         braced = begun.flow_style and text[first] == "{"
         after = end.end_mark.index if braced else content_end(text, last)
-        unsearched = properties.opaque > 0 or properties.is_pair(place)
-        merged = self._plain.marks > 0 and is_shaped(place)
-        self._sites[id(data)] = site = Site(data, first, after, tag, unsearched or merged)
+        unsearched = properties.opaque > 0 or properties.is_pair(cursor)
+        merged = self._plain.marks > 0 and is_unpacked(cursor)
+        self._spans[id(data)] = span = CallSpan(data, first, after, tag, unsearched or merged)
         if unsearched and GET_SECRET in data:
-            self._unsearched.append(site)
+            self._unsearched.append(span)
         return data
 
     def _join(self, items: list[Data]) -> dict[Data, Data]:
@@ -209,7 +209,7 @@ class Builder:
                 own["=" if key is VALUE else key] = value
                 count += 1
         if len(own) != count:
-            raise UnsoundError  # a duplicate key
+            raise InvalidTextError  # a duplicate key
         merged.update(own)
         return merged
 

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 class Blueprint:
     """The documents of one text, and where their calls stand. Satisfies `resolver.dsl.source.Source`.
 
-    `text`, `tree` and `has_bom` are for this package: what rendering needs.
+    `text`, `parsed` and `has_bom` are for this package: what rendering needs.
 
     Args:
         text: the characters, without a byte order mark.
         digest: SHA-256 of the text's bytes, in hexadecimal.
-        tree: what the builder made of the text.
+        parsed: what the builder made of the text.
         has_bom: whether a byte order mark preceded the text.
     """
 
-    def __init__(self, text: Text, digest: str, tree: Tree, *, has_bom: bool) -> None:
+    def __init__(self, text: Text, digest: str, parsed: ParsedText, *, has_bom: bool) -> None:
         self.text = text
-        self.tree = tree
+        self.parsed = parsed
         self.has_bom = has_bom
         self._digest = digest
 
@@ -50,7 +50,7 @@ class Blueprint:
     @property
     def documents(self) -> Sequence[Any]:
         """The documents of the text, as plain data. Nothing may change them."""
-        return self.tree.documents
+        return self.parsed.documents
 
     @cached_property
     def warnings(self) -> tuple[Problem, ...]:
@@ -59,19 +59,19 @@ class Blueprint:
             self.text.problem(
                 Reason.CUSTOM_TAG,
                 "a call inside a node with a custom tag, `!!omap` or `!!pairs` is data and not resolved",
-                self.text.position_at(site.start),
+                self.text.position_at(span.start),
             )
-            for site in self.tree.unsearched
+            for span in self.parsed.unsearched
         )
 
     def position_of(self, node: Mapping[Any, Any]) -> Position | None:
         """Where a mapping stands that has an intrinsic function's name among its keys."""
-        site = self.tree.sites.get(id(node))
-        return None if site is None else self.text.position_at(site.start)
+        span = self.parsed.spans.get(id(node))
+        return None if span is None else self.text.position_at(span.start)
 
     @cached_property
     def _ends(self) -> dict[int, int]:
-        return {site.start: site.end for site in self.tree.sites.values()}
+        return {span.start: span.end for span in self.parsed.spans.values()}
 
     def end_of(self, position: Position) -> Position | None:
         """Where the content of a call ends that begins at a position: the place after its last character."""
@@ -89,7 +89,7 @@ class Definition:
 
     Args:
         start: index of its first character, the anchor or tag included.
-        shaped: its text must stay a collection: it stands where a merge key, `!!omap` or `!!pairs` takes
+        unpacked: its text must stay a collection: it stands where a merge key, `!!omap` or `!!pairs` takes
             its parts.
         opaque: it has a custom tag, or stands inside a node that has one.
         data: what it was read as; unset while `open`.
@@ -100,7 +100,7 @@ class Definition:
     """
 
     start: int
-    shaped: bool
+    unpacked: bool
     opaque: bool
     data: Any = None
     parts: Any = None
@@ -117,16 +117,16 @@ class Alias:
         start: index of its first character.
         end: index after its last character.
         target: the node it stands for.
-        shaped: it stands where the target's parts are taken: after a merge key, in `!!omap` or `!!pairs`.
+        unpacked: it stands where the target's parts are taken: after a merge key, in `!!omap` or `!!pairs`.
     """
 
     start: int
     end: int
     target: Definition
-    shaped: bool
+    unpacked: bool
 
 
-class Site(NamedTuple):
+class CallSpan(NamedTuple):
     """A mapping that has an intrinsic function's name among its keys.
 
     A tuple, because many are made.
@@ -147,17 +147,17 @@ class Site(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class ParsedText:
     """The documents of one text and what is remembered of their nodes.
 
     Args:
         documents: the root of each document.
-        sites: the mappings with an intrinsic function's name, by `id()`.
+        spans: the mappings with an intrinsic function's name, by `id()`.
         aliases: all places that name an anchor, in the order of the text.
         unsearched: the calls found where nothing is resolved, in nodes with custom tags and lists of pairs.
     """
 
     documents: list[Any]
-    sites: dict[int, Site]
+    spans: dict[int, CallSpan]
     aliases: list[Alias]
-    unsearched: list[Site]
+    unsearched: list[CallSpan]

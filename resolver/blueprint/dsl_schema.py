@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint.positions import find_places
+from resolver.blueprint.positions import find_positions
 from resolver.blueprint.text import in_order
 from resolver.dsl.calls import call_name
 from resolver.dsl.problems import Problem, Reason
@@ -54,7 +54,7 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
         if not left:
             break
         found += [(number, path, rule) for path, rule in islice(_document_findings(document), left)]
-    places = find_places(blueprint, [(number, path) for number, path, _ in found])
+    places = find_positions(blueprint, [(number, path) for number, path, _ in found])
     several = len(blueprint.documents) > 1
     problems = (
         Problem(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from yaml import BaseLoader, CBaseLoader
 from yaml.error import MarkedYAMLError, YAMLError
@@ -25,23 +25,27 @@ AnyEvent: TypeAlias = Any
 PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 """What the parsers raise; the Python one lets errors of `chr` through for escapes beyond Unicode."""
 
+T = TypeVar("T")
+
 _SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
-def fast_events(text: str) -> Callable[[], AnyEvent | None]:
-    """A function that gives libyaml's next event at each call, None after the last one."""
-    get_event: Callable[[], AnyEvent | None] = CBaseLoader(text).get_event
-    return get_event
+def libyaml_events(text: str) -> Iterator[AnyEvent]:
+    """The events of a text, from libyaml."""
+    return iter(CBaseLoader(text).get_event, None)
 
 
-def slow_events(text: str) -> Callable[[], AnyEvent | None]:
-    """The same by PyYAML's Python scanner, which takes 50 times as long and accepts a little more."""
-    return BaseLoader(text).get_event
+def python_events(text: str) -> Iterator[AnyEvent]:
+    """The events of a text, from PyYAML's Python scanner: 50 times as slow, and a little more lenient."""
+    return iter(BaseLoader(text).get_event, None)
 
 
-def all_events(get_event: Callable[[], AnyEvent | None]) -> Iterator[AnyEvent]:
-    """The events as an iterator."""
-    return iter(get_event, None)
+def from_either_parser(text: str, use: Callable[[Iterator[AnyEvent]], T]) -> T:
+    """Apply a function to libyaml's events of a text, or to the Python scanner's if libyaml refuses it."""
+    try:
+        return use(libyaml_events(text))
+    except PARSER_ERRORS:
+        return use(python_events(text))
 
 
 def deserves_second_reading(error: Exception, text: str) -> bool:
@@ -78,6 +82,11 @@ def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
         place = text.position_at(text.content.find(character))
         message = f"the character U+{ord(character):04X} is not allowed in YAML"
     return text.problem(Reason.SYNTAX, message, place, hint=hint)
+
+
+def is_block_scalar(event: AnyEvent) -> bool:
+    """Whether an event is a literal or folded scalar, whose text reaches to the next token."""
+    return getattr(event, "style", None) in {"|", ">"}
 
 
 _PROPERTY = re.compile(rf"[&!][^{BLANKS}]*")
@@ -118,8 +127,7 @@ def content_end(text: str, last: AnyEvent) -> int:
     """
     start: int = last.start_mark.index
     index: int = last.end_mark.index
-    style = getattr(last, "style", None)
-    if style in {"|", ">"}:
+    if is_block_scalar(last):
         return start + len(text[start:index].rstrip(BLANKS))
     if start == index and text[index - 1 : index] not in {":", "-"}:
         # A key without a value, `? type`: the parser puts the missing value before the next token, which

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.blueprint.positions import find_places
+from resolver.blueprint.positions import find_positions
 from resolver.dsl.problems import Problem
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EntryLocation:
     """An entry of a blueprint: of a mapping, by its key, or of a list.
 
     Args:
@@ -43,10 +43,10 @@ class Finding:
         hint: what to do about it.
     """
 
-    place: Place
+    place: EntryLocation
     reason: Reason
     message: str
-    first: Place | None = None
+    first: EntryLocation | None = None
     hint: str = ""
 
 
@@ -59,7 +59,7 @@ def problems_of(findings: Iterable[Finding]) -> list[Problem]:
             if place is not None:
                 wanted.setdefault(place.blueprint, {})[place.document, place.path] = None
     found = {
-        blueprint: dict(zip(places, find_places(blueprint, list(places)), strict=True))
+        blueprint: dict(zip(places, find_positions(blueprint, list(places)), strict=True))
         for blueprint, places in wanted.items()
     }
     problems = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from resolver.blueprint.import_problems import Finding, Place, problems_of
+from resolver.blueprint.import_problems import EntryLocation, Finding, problems_of
 from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
 from resolver.dsl.calls import GET_SECRET, call_name, holds_call
 from resolver.dsl.problems import Reason
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.blueprint.document import Blueprint
-    from resolver.blueprint.tree import Branch, Tree
+    from resolver.blueprint.import_tree import Branch, ImportTree
     from resolver.core.location import Path
     from resolver.dsl.problems import Problem
 
@@ -78,7 +78,7 @@ class Merge:
     notes: tuple[str, ...]
 
 
-def merge(tree: Tree, replaced: Mapping[Blueprint, Any] | None = None) -> Merge:
+def merge(tree: ImportTree, replaced: Mapping[Blueprint, Any] | None = None) -> Merge:
     """Merge a blueprint with the files that it imports without a namespace.
 
     Args:
@@ -88,7 +88,7 @@ def merge(tree: Tree, replaced: Mapping[Blueprint, Any] | None = None) -> Merge:
     return _Merger(tree, replaced or {}).run()
 
 
-def copied_calls(
+def copy_shared_calls(
     blueprint: Blueprint, calls: Iterable[int], paths: Iterable[Path]
 ) -> tuple[Any, dict[Path, dict[Any, Any]]]:
     """Give the places of a shared call calls of their own, so that each can have another result.
@@ -103,7 +103,7 @@ def copied_calls(
     """
     document = blueprint.documents[0]
     copies = {path: dict(_node_at(document, path)) for path in paths}
-    same = {mark: blueprint.tree.sites[mark].node for mark in calls}
+    same = {mark: blueprint.parsed.spans[mark].node for mark in calls}
     return rebuild(document, same, copies), copies
 
 
@@ -115,14 +115,14 @@ def _node_at(document: Any, path: Path) -> Any:  # noqa: ANN401 - YAML data
 
 
 class _Merger:
-    def __init__(self, tree: Tree, replaced: Mapping[Blueprint, Any]) -> None:
+    def __init__(self, tree: ImportTree, replaced: Mapping[Blueprint, Any]) -> None:
         self._tree = tree
         self._replaced = replaced
         self._version = -1
         self._document: dict[Any, Any] = {}
         self._imports: dict[str, Any] = {}
         self._last_kept = ""
-        self._own: dict[Path, Place] = {}
+        self._own: dict[Path, EntryLocation] = {}
         self._findings: list[Finding] = []
         self._outdone: dict[tuple[str, str], list[str]] = {}
 
@@ -143,16 +143,17 @@ class _Merger:
 
     def _root_of(self, blueprint: Blueprint) -> dict[Any, Any] | None:
         """The document of a blueprint; None when it is not one that can be merged."""
+        whole = EntryLocation(blueprint, ())
         if len(blueprint.documents) != 1:
-            self._refuse(Place(blueprint, ()), "a text of several documents can't be merged with another one")
+            self._refuse(whole, "a text of several documents can't be merged with another one")
             return None
         root = self._replaced.get(blueprint, blueprint.documents[0])
         if not isinstance(root, dict) or call_name(root) is not None or GET_SECRET in root:
-            self._refuse(Place(blueprint, ()), "only a document that is a mapping of sections can be merged")
+            self._refuse(whole, "only a document that is a mapping of sections can be merged")
             return None
         for path in _tagged(root):
             self._refuse(
-                Place(blueprint, path), "a document with custom tags can't be merged and written anew"
+                EntryLocation(blueprint, path), "a document with custom tags can't be merged and written anew"
             )
         return root
 
@@ -165,12 +166,12 @@ class _Merger:
                 return
             hint = f"how imports are merged depends on it; it is one of {', '.join(VERSIONS)}"
             message = f"merging needs a blueprint that states its {VERSION}"
-            self._refuse(Place(blueprint, (VERSION,)), message, hint=hint)
+            self._refuse(EntryLocation(blueprint, (VERSION,)), message, hint=hint)
         elif version is None or self._version < 0:
             return
         elif version not in VERSIONS or VERSIONS.index(version) > self._version:
             self._refuse(
-                Place(blueprint, (VERSION,)),
+                EntryLocation(blueprint, (VERSION,)),
                 f"the {VERSION} of an imported file must not be later than {VERSIONS[self._version]}, "
                 "that of the blueprint",
             )
@@ -212,7 +213,7 @@ class _Merger:
             replaces: it holds Cloudify's own types, so its definitions replace earlier ones.
         """
         for section, entries in root.items():
-            place = Place(blueprint, (section,))
+            place = EntryLocation(blueprint, (section,))
             if section in _DROPPED:
                 continue
             if section not in self._document:
@@ -221,7 +222,7 @@ class _Merger:
                 if section in _FIRST_WINS:
                     self._outdo(place)
                 for name in entries if isinstance(entries, dict) else ():
-                    self._place(Place(blueprint, (section, name)), replaces=replaces)
+                    self._place(EntryLocation(blueprint, (section, name)), replaces=replaces)
             elif section in _MERGED or (
                 section in _MERGED_FROM_1_3 and self._version >= VERSIONS.index(_1_3)
             ):
@@ -235,7 +236,7 @@ class _Merger:
                 message = f"the section {section!r} can't be merged: it may be in one file only"
                 self._refuse(place, message, self._own[(section,)], hint=hint)
 
-    def _merge_section(self, place: Place, entries: Any, *, replaces: bool) -> None:  # noqa: ANN401 - YAML data
+    def _merge_section(self, place: EntryLocation, entries: Any, *, replaces: bool) -> None:  # noqa: ANN401 - YAML data
         (section,) = place.path
         earlier = self._document[section]
         if not _is_data(earlier) or not _is_data(entries):
@@ -244,7 +245,7 @@ class _Merger:
             return
         merged = dict(earlier)
         for name, entry in entries.items():
-            here = Place(place.blueprint, (section, name))
+            here = EntryLocation(place.blueprint, (section, name))
             own = replaces or (isinstance(name, str) and name.startswith(OWN_PREFIX))
             if name not in merged or own:
                 merged[name] = entry
@@ -264,19 +265,21 @@ class _Merger:
                 merged[name] = both
         self._document[section] = merged
 
-    def _place(self, place: Place, *, replaces: bool) -> None:
+    def _place(self, place: EntryLocation, *, replaces: bool) -> None:
         """Note where a definition stands."""
         self._own[place.path] = place
         if replaces or str(place.path[1]).startswith(OWN_PREFIX):
             self._outdo(place)
 
-    def _outdo(self, place: Place) -> None:
+    def _outdo(self, place: EntryLocation) -> None:
         """Note what an import that came before a file, and now comes after it, may define as well."""
         if self._last_kept:
             names = self._outdone.setdefault((place.blueprint.name, self._last_kept), [])
             names.append(str(place.path[-1]))
 
-    def _refuse(self, place: Place, message: str, other: Place | None = None, *, hint: str = "") -> None:
+    def _refuse(
+        self, place: EntryLocation, message: str, other: EntryLocation | None = None, *, hint: str = ""
+    ) -> None:
         self._findings.append(Finding(place, Reason.IMPORT_REFUSED, message, other, hint))
 
 
@@ -340,7 +343,7 @@ def _tagged(root: object) -> Iterator[Path]:
             pending.extend(((*here, step), item) for step, item in items)
 
 
-def definitions_of(tree: Tree) -> list[Any]:
+def definitions_of(tree: ImportTree) -> list[Any]:
     """The documents that define what calls in a tree refer to, the one that counts first.
 
     What stands in a namespaced file and depends on a call is left out: the names in that call would have to

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from yaml.events import AliasEvent, CollectionEndEvent, MappingStartEvent, NodeEvent, ScalarEvent
 
-from resolver.blueprint.events import PARSER_ERRORS, all_events, fast_events, slow_events
+from resolver.blueprint.events import from_either_parser
 from resolver.blueprint.scalars import MERGE, ScalarError, plain_scalar
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Node:
+class _TextNode:
     """A node of the text.
 
     Args:
@@ -33,11 +33,11 @@ class _Node:
 
     key: object = None
     is_mapping: bool = False
-    children: list[tuple[int, _Node]] = field(default_factory=list)
-    names: dict[object, tuple[int, _Node]] | None = None
+    children: list[tuple[int, _TextNode]] = field(default_factory=list)
+    names: dict[object, tuple[int, _TextNode]] | None = None
 
 
-def find_places(blueprint: Blueprint, wanted: Sequence[tuple[int, Path]]) -> list[Position]:
+def find_positions(blueprint: Blueprint, wanted: Sequence[tuple[int, Path]]) -> list[Position]:
     """Find where nodes stand.
 
     Args:
@@ -50,11 +50,11 @@ def find_places(blueprint: Blueprint, wanted: Sequence[tuple[int, Path]]) -> lis
     """
     if not wanted:
         return []
-    roots = _roots(blueprint.text.content)
+    roots = from_either_parser(blueprint.text.content, _roots)
     return [blueprint.text.position_at(_start(*roots[number], path)) for number, path in wanted]
 
 
-def with_places(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) -> list[Problem]:
+def with_positions(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) -> list[Problem]:
     """Problems that have a path, with their places in the text.
 
     Args:
@@ -70,7 +70,7 @@ def with_places(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) ->
     for name, numbers in missing.items():
         blueprint = by_name[name]
         wanted = [_split(problems[number].path, len(blueprint.documents)) for number in numbers]
-        for number, place in zip(numbers, find_places(blueprint, wanted), strict=True):
+        for number, place in zip(numbers, find_positions(blueprint, wanted), strict=True):
             placed[number] = replace(problems[number], position=place, line_text=blueprint.line_at(place))
     return placed
 
@@ -82,18 +82,11 @@ def _split(path: Path, documents: int) -> tuple[int, Path]:
     return int(str(path[0]).removeprefix("document ")) - 1, path[1:]
 
 
-def _roots(content: str) -> list[tuple[int, _Node]]:
-    """The root of each document."""
-    try:
-        return _build(all_events(fast_events(content)))
-    except PARSER_ERRORS:  # the text was read by the lenient scanner then
-        return _build(all_events(slow_events(content)))
-
-
-def _build(events: Iterable[AnyEvent]) -> list[tuple[int, _Node]]:
-    top = _Node()
+def _roots(events: Iterable[AnyEvent]) -> list[tuple[int, _TextNode]]:
+    """The root of each document, after the index of its first character."""
+    top = _TextNode()
     nodes = [top]
-    anchors: dict[str, _Node] = {}
+    anchors: dict[str, _TextNode] = {}
     for event in events:
         kind = event.__class__
         if issubclass(kind, CollectionEndEvent):
@@ -102,7 +95,7 @@ def _build(events: Iterable[AnyEvent]) -> list[tuple[int, _Node]]:
             nodes[-1].children.append((event.start_mark.index, anchors[event.anchor]))
         elif issubclass(kind, NodeEvent):
             is_scalar = kind is ScalarEvent
-            node = _Node(_key(event) if is_scalar else None, kind is MappingStartEvent)
+            node = _TextNode(_key(event) if is_scalar else None, kind is MappingStartEvent)
             nodes[-1].children.append((event.start_mark.index, node))
             if event.anchor is not None:
                 anchors[event.anchor] = node
@@ -121,7 +114,7 @@ def _key(event: AnyEvent) -> object:
         return event.value
 
 
-def _start(start: int, node: _Node, path: Path) -> int:
+def _start(start: int, node: _TextNode, path: Path) -> int:
     for step in path:
         found = _child(node, step)
         if found is None:
@@ -130,7 +123,7 @@ def _start(start: int, node: _Node, path: Path) -> int:
     return start
 
 
-def _child(node: _Node, step: str | int) -> tuple[int, _Node] | None:
+def _child(node: _TextNode, step: str | int) -> tuple[int, _TextNode] | None:
     """What a step leads to, after the index of its name or of itself."""
     if not node.is_mapping:
         is_there = isinstance(step, int) and 0 <= step < len(node.children)
@@ -138,11 +131,11 @@ def _child(node: _Node, step: str | int) -> tuple[int, _Node] | None:
     return _names(node).get(step)
 
 
-def _names(node: _Node) -> dict[object, tuple[int, _Node]]:
+def _names(node: _TextNode) -> dict[object, tuple[int, _TextNode]]:
     """The entries of a mapping by name: its own, then those of merged mappings, the last merge key first."""
     if node.names is None:
-        names: dict[object, tuple[int, _Node]] = {}
-        merged: list[_Node] = []
+        names: dict[object, tuple[int, _TextNode]] = {}
+        merged: list[_TextNode] = []
         for (start, name), (_, child) in zip(node.children[::2], node.children[1::2], strict=True):
             if name.key is MERGE:
                 merged.append(child)

@@ -7,15 +7,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from resolver.blueprint.anchors import LimitError, UnsoundError
+from resolver.blueprint.anchors import InvalidTextError, LimitError
 from resolver.blueprint.builder import Builder
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.events import (
     PARSER_ERRORS,
-    all_events,
     deserves_second_reading,
-    fast_events,
-    slow_events,
+    libyaml_events,
+    python_events,
     syntax_problem,
 )
 from resolver.blueprint.limits import DEFAULT_LIMITS
@@ -25,9 +24,9 @@ from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from resolver.blueprint.document import Tree
+    from resolver.blueprint.document import ParsedText
     from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
 
@@ -61,12 +60,12 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
     text = Text(name, content.removeprefix(BOM))
     if BOM in text.content:
         _refuse_marks(text)
-    tree = _parse(text, limits)
-    if not tree.documents:
+    parsed = _parse(text, limits)
+    if not parsed.documents:
         message = "there is no document in the text" if content.strip() else "the text is empty"
         hint = "if it came through a pipe, the command before it may have failed"
         raise BlueprintError([Problem(Reason.EMPTY, message, source=name, hint=hint)])
-    return Blueprint(text, hashlib.sha256(data).hexdigest(), tree, has_bom=has_bom)
+    return Blueprint(text, hashlib.sha256(data).hexdigest(), parsed, has_bom=has_bom)
 
 
 def _refuse_marks(text: Text) -> None:
@@ -101,9 +100,9 @@ def _decode(data: bytes, name: str) -> str:
         raise BlueprintError([problem]) from None
 
 
-def _parse(text: Text, limits: Limits) -> Tree:
+def _parse(text: Text, limits: Limits) -> ParsedText:
     try:
-        return _build(text, limits, fast_events)
+        return _build(text, limits, libyaml_events)
     except PARSER_ERRORS as error:
         refused = error
     hint = ""
@@ -111,7 +110,7 @@ def _parse(text: Text, limits: Limits) -> Tree:
         if len(text.content) <= limits.second_reading:
             # If neither parser accepts the text, libyaml's message is the one that is reported.
             with contextlib.suppress(*PARSER_ERRORS):
-                return _build(text, limits, slow_events)
+                return _build(text, limits, python_events)
         else:
             hint = (
                 f"a slower scanner might accept it, which is asked up to {limits.second_reading} characters; "
@@ -119,20 +118,20 @@ def _parse(text: Text, limits: Limits) -> Tree:
             )
     diagnosis = Diagnosis(text, limits.depth)
     with contextlib.suppress(*PARSER_ERRORS):  # the one that is reported below
-        diagnosis.read(all_events(fast_events(text.content)))
+        diagnosis.read(libyaml_events(text.content))
     raise BlueprintError(in_order([*diagnosis.problems, syntax_problem(text, refused, hint=hint)]))
 
 
-def _build(text: Text, limits: Limits, events: Callable[[str], Callable[[], AnyEvent | None]]) -> Tree:
+def _build(text: Text, limits: Limits, events: Callable[[str], Iterator[AnyEvent]]) -> ParsedText:
     try:
         return Builder(text.content, limits).build(events(text.content))
     except LimitError as error:
         # No second pass: the text may be made to cost as much as it can.
         raise BlueprintError([text.problem(error.reason, error.message, error.mark)]) from None
-    except UnsoundError:
+    except InvalidTextError:
         pass
     diagnosis = Diagnosis(text, limits.depth)
-    diagnosis.read(all_events(events(text.content)))
+    diagnosis.read(events(text.content))
     # Both passes follow the same rules. Should they ever disagree, the text is still refused.
     unknown = text.problem(Reason.SYNTAX, "a part of the text has no meaning", text.position_at(0))
     raise BlueprintError(in_order(diagnosis.problems) or [unknown])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from yaml.events import DocumentStartEvent, ScalarEvent
 
-from resolver.blueprint.events import PARSER_ERRORS, all_events, content_start, fast_events, slow_events
+from resolver.blueprint.events import content_start, from_either_parser, is_block_scalar
 from resolver.blueprint.flow_style import EmitError, emit, quote
 from resolver.blueprint.limits import MAX_WRITTEN
 from resolver.blueprint.text import BLANKS, BOM, BREAKS
@@ -17,7 +17,7 @@ from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from resolver.blueprint.document import Alias, Blueprint
     from resolver.blueprint.events import AnyEvent
@@ -75,21 +75,21 @@ def render(blueprint: Blueprint, results: Mapping[int, object]) -> Rendered:
 class _Renderer:
     def __init__(self, blueprint: Blueprint, results: Mapping[int, object]) -> None:
         self._blueprint = blueprint
-        self._tree = blueprint.tree
+        self._parsed = blueprint.parsed
         self._source = blueprint.text.content
         self._results = results
         self._written_out: list[Position] = []
         self._room = MAX_WRITTEN
 
     def render(self) -> Rendered:
-        sites = [self._tree.sites[mark] for mark in self._results if mark in self._tree.sites]
-        replaced = [site for site in sites if not site.fixed]
+        spans = [self._parsed.spans[mark] for mark in self._results if mark in self._parsed.spans]
+        replaced = [span for span in spans if not span.fixed]
         edits = _outermost(
-            [self._edit(site.start, site.end, self._results[id(site.node)]) for site in replaced]
+            [self._edit(span.start, span.end, self._results[id(span.node)]) for span in replaced]
         )
         # A tag that says what the call was would be wrong for its value.
-        tags = [_Edit(*site.tag, "") for site in replaced if site.tag is not None]
-        aliases = self._replaced_aliases(edits) if self._tree.aliases else []
+        tags = [_Edit(*span.tag, "") for span in replaced if span.tag is not None]
+        aliases = self._replaced_aliases(edits) if self._parsed.aliases else []
         if tags or aliases:
             edits = _outermost(edits + tags + aliases)
         parts = [BOM] if self._blueprint.has_bom else []
@@ -109,7 +109,7 @@ class _Renderer:
             return before >= 0 and index < edits[before].end
 
         written = []
-        for alias in self._tree.aliases:
+        for alias in self._parsed.aliases:
             if is_gone(alias.start) or not (is_gone(alias.target.start) or self._differs(alias)):
                 continue
             written.append(self._write_out(alias))
@@ -121,10 +121,10 @@ class _Renderer:
         target = alias.target
         if target.opaque:
             # Nothing is replaced in the target's text, but here values are asked for.
-            return self._holds_result(target.parts if alias.shaped else target.data)
+            return self._holds_result(target.parts if alias.unpacked else target.data)
         # Where parts are taken a call stays a call, in all other places it becomes its value: an alias from
         # one kind of place to the other kind needs what does not stand there.
-        return alias.shaped != target.shaped and self._is_replaced(target.parts)
+        return alias.unpacked != target.unpacked and self._is_replaced(target.parts)
 
     def _is_replaced(self, parts: object) -> bool:
         members = parts if isinstance(parts, list) else [parts]
@@ -145,7 +145,7 @@ class _Renderer:
     def _write_out(self, alias: Alias) -> _Edit:
         target = alias.target
         try:
-            if alias.shaped:
+            if alias.unpacked:
                 # The target itself, or the members of a list, are asked for as the mappings that they are.
                 text = emit(target.parts, self._results, kept=2 if isinstance(target.parts, list) else 1)
             else:
@@ -215,7 +215,7 @@ def join(parts: Sequence[tuple[str, str]]) -> str:
         text = part.removeprefix(BOM)
         if number == 0 and text is not part:
             joined.append(BOM)
-        begin = _first_document(text)
+        begin = from_either_parser(text, _first_document)
         if begin.version is not None or begin.tags:
             # Directives are only read at the start of a stream or after the end mark of a document.
             joined.append("...\n" if number else "")
@@ -231,27 +231,20 @@ def _one_line(name: str) -> str:
     return name if quoted == f'"{name}"' else quoted
 
 
-def _first_document(text: str) -> DocumentStartEvent:
-    try:
-        return next(event for event in all_events(fast_events(text)) if isinstance(event, DocumentStartEvent))
-    except PARSER_ERRORS:
-        return next(event for event in all_events(slow_events(text)) if isinstance(event, DocumentStartEvent))
+def _first_document(events: Iterable[AnyEvent]) -> DocumentStartEvent:
+    return next(event for event in events if isinstance(event, DocumentStartEvent))
 
 
-def _last_scalar(text: str) -> AnyEvent | None:
-    try:
-        events = list(all_events(fast_events(text)))
-    except PARSER_ERRORS:
-        events = list(all_events(slow_events(text)))
-    return next((event for event in reversed(events) if isinstance(event, ScalarEvent)), None)
+def _last_scalar(events: Iterable[AnyEvent]) -> AnyEvent | None:
+    return next((event for event in reversed(list(events)) if isinstance(event, ScalarEvent)), None)
 
 
 def _ended(text: str) -> str:
     """The text with a line break at its end, so that it still loads as the same."""
     if text.endswith(tuple(BREAKS)):
         return text
-    last = _last_scalar(text)
-    if last is None or last.style not in {"|", ">"} or last.end_mark.index < len(text.rstrip(BLANKS)):
+    last = from_either_parser(text, _last_scalar)
+    if last is None or not is_block_scalar(last) or last.end_mark.index < len(text.rstrip(BLANKS)):
         return text + "\n"
     # A block scalar would take the line break for its own.
     if last.value.endswith("\n"):

@@ -33,7 +33,7 @@ MAX_NUMBER: Final = 10_000
 """Longest number, in characters: one in base 60, `1:59:59`, takes time by the square of its length."""
 
 
-class KeyMark:
+class SpecialKey:
     """A scalar that means something only as a mapping key: `<<` (merge) or `=` (value)."""
 
     def __init__(self, sign: str) -> None:
@@ -43,8 +43,8 @@ class KeyMark:
         return f"<{self.sign}>"
 
 
-MERGE: Final = KeyMark("<<")
-VALUE: Final = KeyMark("=")
+MERGE: Final = SpecialKey("<<")
+VALUE: Final = SpecialKey("=")
 
 
 class ScalarError(Exception):
@@ -111,7 +111,7 @@ class PlainScalars(dict[str, Any]):
 
     def __missing__(self, text: str) -> Any:  # noqa: ANN401 - any scalar type of YAML
         value = text if text[0].isalpha() else plain_scalar(text)
-        if isinstance(value, KeyMark):
+        if isinstance(value, SpecialKey):
             self.marks += 1  # not stored, so that each one is counted
         else:
             self[text] = value

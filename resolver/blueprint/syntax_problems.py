@@ -26,8 +26,8 @@ from resolver.blueprint.scalars import (
     SCALAR_TAGS,
     STANDARD,
     VALUE,
-    KeyMark,
     ScalarError,
+    SpecialKey,
     plain_scalar,
     tagged_scalar,
 )
@@ -48,7 +48,7 @@ MAX_SHOWN = 80
 
 
 @dataclass(slots=True)
-class _Node:
+class _CheckedNode:
     """A node that was read: its kind, and what the checks on its parent need.
 
     Args:
@@ -62,7 +62,7 @@ class _Node:
     event: AnyEvent
     kind: str
     value: Data = None
-    children: list[_Node] = field(default_factory=list)
+    children: list[_CheckedNode] = field(default_factory=list)
 
 
 class Diagnosis:
@@ -78,8 +78,8 @@ class Diagnosis:
         self._max_depth = max_depth
         self.problems: list[Problem] = []
         """What was found so far."""
-        self._anchors: dict[str, _Node] = {}
-        self._open: list[_Node] = []
+        self._anchors: dict[str, _CheckedNode] = {}
+        self._open: list[_CheckedNode] = []
         self._merged: set[int] = set()  # lists that were merged, by `id()`: each is looked through once
 
     def read(self, events: Iterator[AnyEvent]) -> None:
@@ -112,12 +112,12 @@ class Diagnosis:
     def _follow(self, event: AnyEvent) -> None:
         target = self._anchors.get(event.anchor)
         if target is None:
-            node = _Node(event, "unknown")
+            node = _CheckedNode(event, "unknown")
             message = f"no anchor {event.anchor!r} is defined before this alias"
             hint = f"define it with &{event.anchor} earlier in the same document"
             self._report(Reason.SYNTAX, message, node, hint=hint)
         else:
-            node = _Node(event, target.kind, target.value, target.children)
+            node = _CheckedNode(event, target.kind, target.value, target.children)
             if any(target is each for each in self._open):
                 message = f"the alias {event.anchor!r} stands inside the node that it names"
                 self._report(Reason.RECURSIVE_ALIAS, message, node)
@@ -129,7 +129,7 @@ class Diagnosis:
             kind = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
         elif is_custom(event.tag):
             kind = "custom"
-        node = _Node(event, kind)
+        node = _CheckedNode(event, kind)
         if kind == "scalar":
             node.value = self._scalar(event)
         if event.anchor is not None:
@@ -142,7 +142,7 @@ class Diagnosis:
         if isinstance(event, CollectionStartEvent):
             self._open.append(node)
 
-    def _add(self, node: _Node) -> None:
+    def _add(self, node: _CheckedNode) -> None:
         parent = self._open[-1] if self._open else None
         if parent is not None:
             parent.children.append(node)
@@ -155,7 +155,7 @@ class Diagnosis:
                 hint="a function call, list or mapping can't be a key; "
                 "{{ name }} without quotes is a mapping used as a key",
             )
-        if not is_key and isinstance(node.value, KeyMark):
+        if not is_key and isinstance(node.value, SpecialKey):
             self._report(
                 Reason.BAD_SCALAR,
                 f"{node.value.sign!r} means something only as a mapping key",
@@ -180,7 +180,7 @@ class Diagnosis:
         )
         return object()  # equal to no other key
 
-    def _end(self, node: _Node) -> None:
+    def _end(self, node: _CheckedNode) -> None:
         tag = node.event.tag
         fits = (
             {STANDARD + "map", STANDARD + "set"}
@@ -195,15 +195,15 @@ class Diagnosis:
         elif node.kind == "mapping":
             self._check_keys(node)
 
-    def _check_pair(self, node: _Node) -> None:
+    def _check_pair(self, node: _CheckedNode) -> None:
         if node.kind != "mapping" or len(node.children) != 2:  # noqa: PLR2004 - one key and its value
             self._report(Reason.BAD_SCALAR, "expected a mapping of one key", node)
-        elif isinstance(node.children[0].value, KeyMark):
+        elif isinstance(node.children[0].value, SpecialKey):
             sign = node.children[0].value.sign
             self._report(Reason.BAD_SCALAR, f"{sign!r} means nothing in a list of pairs", node)
 
-    def _check_keys(self, node: _Node) -> None:
-        seen: dict[Data, _Node] = {}
+    def _check_keys(self, node: _CheckedNode) -> None:
+        seen: dict[Data, _CheckedNode] = {}
         for key, value in zip(
             node.children[::2], node.children[1::2], strict=False
         ):  # the last value may lack
@@ -221,7 +221,7 @@ class Diagnosis:
                         hint=f"it was first given on line {line}; only one of the two would count",
                     )
 
-    def _check_merged(self, value: _Node) -> None:
+    def _check_merged(self, value: _CheckedNode) -> None:
         members = [value]
         if value.kind == "sequence":
             members = value.children
@@ -232,7 +232,7 @@ class Diagnosis:
             if member.kind not in {"mapping", "unknown"}:
                 self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
-    def _report(self, reason: Reason, message: str, node: _Node, *, hint: str = "") -> None:
+    def _report(self, reason: Reason, message: str, node: _CheckedNode, *, hint: str = "") -> None:
         if len(self.problems) >= MAX_PROBLEMS:  # one collection may have any number
             return
         self.problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from resolver.blueprint import (
     DEFAULT_LIMITS,
     Blueprint,
-    Tree,
-    copied_calls,
+    ImportTree,
+    copy_shared_calls,
     definitions_of,
-    held_calls,
+    ignored_calls,
     merge,
     read,
     read_tree,
 )
 from resolver.blueprint.dsl_schema import strict_problems
-from resolver.blueprint.positions import with_places
+from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
 from resolver.dsl.context import Context
 from resolver.dsl.definitions import Definitions
@@ -103,7 +103,7 @@ class Run:
         self.notes: list[str] = []
         self.imports: list[Named] = []
         self._problems: list[Problem] = []
-        self._trees: dict[Blueprint, Tree] = {}
+        self._trees: dict[Blueprint, ImportTree] = {}
         self._merging = options.merge_imports
         self._open: list[str] = []
         self.definitions: dict[int, Sequence[Any]] = {}
@@ -138,11 +138,11 @@ class Run:
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
         tree = read_tree(blueprint, base)
-        self._problems += (*tree.problems, *held_calls(tree, merging=self._merging))
-        if tree.kept:
-            self.imports += [Named(blueprint.name, name) for name in tree.kept]
-            self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.kept)}")
-            self._open += [name for name in tree.kept if _may_declare_inputs(name)]
+        self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
+        if tree.deferred:
+            self.imports += [Named(blueprint.name, name) for name in tree.deferred]
+            self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
+            self._open += [name for name in tree.deferred if _may_declare_inputs(name)]
         sources = tree.merged if self._merging else (blueprint,)
         if tree.imported:
             defining = definitions_of(tree)
@@ -182,7 +182,7 @@ class Run:
             results = self.plan.results(source)
             placements |= results.by_node
             if results.by_path:
-                replaced[source], copies = copied_calls(source, results.by_node, results.by_path)
+                replaced[source], copies = copy_shared_calls(source, results.by_node, results.by_path)
                 placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
         return placements, merge(tree, replaced).document
 
@@ -197,7 +197,7 @@ class Run:
                 "write it out in each node, or give the documents one by one",
             )
             self.raise_problems()
-        document, copies = copied_calls(blueprint, results.by_node, results.by_path)
+        document, copies = copy_shared_calls(blueprint, results.by_node, results.by_path)
         placements = results.by_node | {id(copies[path]): item for path, item in results.by_path.items()}
         self.notes.append(
             f"{blueprint.name}: a call that several nodes share has another result in each of them, "
@@ -208,7 +208,7 @@ class Run:
     @property
     def problems(self) -> list[Problem]:
         """All problems so far, in the order of the texts and of the places in each."""
-        found = with_places([*self._problems, *self.plan.problems], self._sources)
+        found = with_positions([*self._problems, *self.plan.problems], self._sources)
         return sorted(found, key=self.place)
 
     def place(self, item: Problem | CallSite) -> tuple[int, int, int]:

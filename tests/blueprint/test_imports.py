@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from resolver.blueprint import Limits, held_calls, read, read_tree
+from resolver.blueprint import Limits, ignored_calls, read, read_tree
 from resolver.core.location import Position
 from resolver.dsl.problems import Reason
 
@@ -30,7 +30,7 @@ class ImportReport(NamedTuple):
 def check(folder: Path, text: str, limits: Limits | None = None) -> ImportReport:
     """Check the imports of a blueprint that stands in a folder."""
     tree = read_tree(read(text.encode(), "main.yaml"), folder, limits or Limits())
-    return ImportReport(tree.kept, (*tree.problems, *held_calls(tree)))
+    return ImportReport(tree.deferred, (*tree.problems, *ignored_calls(tree)))
 
 
 def write(tree: Path, **files: str) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import yaml
 
-from resolver.blueprint import Merge, Tree, copied_calls, dump, merge, read, read_tree
+from resolver.blueprint import (
+    ImportTree,
+    Merge,
+    copy_shared_calls,
+    definitions_of,
+    dump,
+    merge,
+    read,
+    read_tree,
+)
 from resolver.dsl.problems import Reason
 
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
@@ -22,7 +31,7 @@ ONE_FILE = "the section '{}' can't be merged: it may be in one file only"
 OLD = "tosca_definitions_version: cloudify_dsl_1_2\n"
 
 
-def tree_of(folder: Path, main: str, **files: str) -> Tree:
+def tree_of(folder: Path, main: str, **files: str) -> ImportTree:
     """Write files and read a tree; two underscores in a name stand for a slash."""
     for name, text in files.items():
         path = folder / (name.replace("__", "/") + ".yaml")
@@ -330,7 +339,7 @@ def test_a_shared_call_can_have_two_results() -> None:
     """Its places get calls of their own; other calls stay the same objects."""
     blueprint = read(b"a: &c {get_secret: k}\nb: [*c]\nc: {get_secret: l}\n", "main.yaml")
     original = blueprint.documents[0]
-    document, copies = copied_calls(blueprint, [id(original["c"])], [("a",), ("b", 0)])
+    document, copies = copy_shared_calls(blueprint, [id(original["c"])], [("a",), ("b", 0)])
     assert document == original
     assert document["a"] is copies[("a",)] is not document["b"][0]
     assert document["b"][0] is copies[("b", 0)]
@@ -492,3 +501,31 @@ def test_cloudify_makes_the_same_plan(tmp_path: Path) -> None:
     # Enough of both, or the comparison would say little.
     assert same >= TREES / 6
     assert refusals >= TREES / 6
+
+
+def test_definitions_are_those_of_the_merged_document(tmp_path: Path) -> None:
+    """A node that two files make up is found whole; where files can't be merged, the first one counts."""
+    main = MAIN + "imports: [a.yaml]\nnode_templates: {n: {relationships: []}}\n"
+    tree = tree_of(tmp_path, main, a="node_templates: {n: {type: t}}\n")
+    (document,) = definitions_of(tree)
+    assert document["node_templates"]["n"] == {"relationships": [], "type": "t"}
+    tree = tree_of(tmp_path, main, a="node_templates: {n: {properties: {}}}\n")
+    assert definitions_of(tree) == [tree.main.documents[0], tree.imported[0].documents[0]]
+
+
+def test_definitions_in_a_namespace_have_its_prefix(tmp_path: Path) -> None:
+    """But for Cloudify's own names; those that depend on calls are left out, since nothing renames these."""
+    tree = tree_of(
+        tmp_path,
+        MAIN + "imports: [ns--a.yaml]\n",
+        a="inputs: {x: {default: 1}, y: {default: {get_input: x}}}\n"
+        "node_templates: {n: {type: t}, m: {type: cloudify.nodes.Root}}\n"
+        "node_types: {t: {derived_from: cloudify.nodes.Root}, 5: {}}\n",
+    )
+    assert definitions_of(tree)[1:] == [
+        {
+            "inputs": {"ns--x": {"default": 1}},
+            "node_templates": {"ns--n": {"type": "ns--t"}, "ns--m": {"type": "cloudify.nodes.Root"}},
+            "node_types": {"ns--t": {"derived_from": "cloudify.nodes.Root"}},
+        }
+    ]

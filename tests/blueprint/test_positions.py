@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resolver.blueprint import read
-from resolver.blueprint.positions import find_places
+from resolver.blueprint.positions import find_positions
 from resolver.core.location import Position
 from tests.effort import lines_run
 
@@ -33,7 +33,7 @@ from tests.effort import lines_run
 )
 def test_places(text: str, path: tuple[str | int, ...], place: tuple[int, int]) -> None:
     """A path leads where the loaded document says it does; else to the nearest node around."""
-    assert find_places(read(text.encode(), "text"), [(0, path)]) == [Position(*place)]
+    assert find_positions(read(text.encode(), "text"), [(0, path)]) == [Position(*place)]
 
 
 def test_many_places_cost_little_more_than_one() -> None:
@@ -43,7 +43,7 @@ def test_many_places_cost_little_more_than_one() -> None:
     def work(wanted: int) -> int:
         paths: list[tuple[int, tuple[str | int, ...]]] = [(0, (f"k{1_999 - n}",)) for n in range(wanted)]
         with lines_run() as run:
-            places = find_places(blueprint, paths)
+            places = find_positions(blueprint, paths)
         assert places[0] == Position(2_000, 1)
         return run.lines
 

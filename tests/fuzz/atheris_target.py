@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["resolver.blueprint", "resolver.core", "yaml"]):
+with atheris.instrument_imports(include=["resolver.blueprint", "resolver.dsl", "yaml"]):
     from tests.fuzz.target import Fuzzed
 
 from tests.fuzz.seeds import PIECES, seeds

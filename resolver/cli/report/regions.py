@@ -85,10 +85,10 @@ class _File:
     def _ends(self) -> dict[int, int]:
         """Where each call ends, by where it starts."""
         try:
-            sites = read(self._data, self._name).tree.sites.values()
+            spans = read(self._data, self._name).parsed.spans.values()
         except BlueprintError:
             return {}
-        return {site.start: site.end for site in sites}
+        return {span.start: span.end for span in spans}
 
     def region(self, position: Position) -> dict[str, Any]:
         text = self.text

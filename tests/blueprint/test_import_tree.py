@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.blueprint import Limits, Tree, held_calls, read, read_tree
+from resolver.blueprint import ImportTree, Limits, ignored_calls, read, read_tree
 from resolver.core.location import Position
 from resolver.dsl.problems import Reason
 
@@ -18,7 +18,7 @@ CALL = "a:\n  b: {get_secret: k}\n"
 
 def tree_of(
     folder: Path, main: str, *, name: str = "main.yaml", limits: Limits | None = None, **files: str
-) -> Tree:
+) -> ImportTree:
     """Write files and read a tree; two underscores in a name stand for a slash."""
     for file, text in files.items():
         path = folder / (file.replace("__", "/") + ".yaml")
@@ -27,7 +27,7 @@ def tree_of(
     return read_tree(read(main.encode(), name), folder, limits or Limits())
 
 
-def names(tree: Tree) -> list[str]:
+def names(tree: ImportTree) -> list[str]:
     """The imported files, in order."""
     return [blueprint.name for blueprint in tree.imported]
 
@@ -129,26 +129,26 @@ def test_calls_in_imports_are_not_passed_over(
 ) -> None:
     """The hint says whether merging would help."""
     tree = tree_of(tmp_path, f"imports: [{entry}]", lib=CALL)
-    (problem,) = held_calls(tree, merging=merging)
+    (problem,) = ignored_calls(tree, merging=merging)
     assert (problem.reason, problem.hint) == (Reason.IMPORT_HOLDS_CALLS, hint)
 
 
 def test_merged_files_may_hold_calls(tmp_path: Path) -> None:
     """Calls in files without a namespace become calls of the one document; without calls nothing is said."""
     tree = tree_of(tmp_path, "imports: [lib.yaml, ns--b.yaml]", lib=CALL, b="x: 1")
-    assert held_calls(tree, merging=True) == []
-    assert len(held_calls(tree)) == 1
+    assert ignored_calls(tree, merging=True) == []
+    assert len(ignored_calls(tree)) == 1
 
 
 def test_calls_reached_with_and_without_a_namespace_are_refused(tmp_path: Path) -> None:
     """Merging takes care of one of the two copies only."""
     tree = tree_of(tmp_path, "imports: [lib.yaml, ns--lib.yaml]", lib=CALL)
-    (problem,) = held_calls(tree, merging=True)
+    (problem,) = ignored_calls(tree, merging=True)
     assert problem.path == ("imports", 1)
 
 
 def test_a_file_is_reported_at_its_first_import(tmp_path: Path) -> None:
     """Once, however many namespaces it is imported into."""
     tree = tree_of(tmp_path, "imports: [plugin:x, one--lib.yaml, two--lib.yaml]", lib=CALL)
-    (problem,) = held_calls(tree)
+    (problem,) = ignored_calls(tree)
     assert problem.path == ("imports", 1)

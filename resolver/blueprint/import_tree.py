@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from resolver.blueprint.import_problems import Finding, Place, problems_of
+from resolver.blueprint.import_problems import EntryLocation, Finding, problems_of
 from resolver.blueprint.imports import (
     IMPORTS,
     NAMESPACE_DELIMITER,
@@ -59,13 +59,13 @@ class Branch:
         return NAMESPACE_DELIMITER.join(filter(None, (self.outer, self.entry.namespace)))
 
     @property
-    def place(self) -> Place:
+    def place(self) -> EntryLocation:
         """Where the import stands."""
         return _place(self.importer, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class ImportTree:
     """A blueprint and all that it imports.
 
     Args:
@@ -90,12 +90,12 @@ class Tree:
         return tuple(dict.fromkeys((self.main, *plain)))
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def deferred(self) -> tuple[str, ...]:
         """The imports that are left to the manager, as they are written."""
         return tuple(dict.fromkeys(branch.entry.name for branch in self.branches if not branch.blueprint))
 
 
-def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS) -> Tree:
+def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
     Imported blueprints are named as a user would name them from where the main one was named.
@@ -105,10 +105,10 @@ def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMIT
         base: its folder. Nothing outside it is read; None for no folder, and then nothing is read at all.
         limits: bounds on each file and on the number of files.
     """
-    return _Reader(main, base, limits).run()
+    return _TreeReader(main, base, limits).run()
 
 
-def held_calls(tree: Tree, *, merging: bool = False) -> list[Problem]:
+def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
     """A problem for each imported file whose `get_secret` calls would be passed over.
 
     Args:
@@ -136,11 +136,11 @@ def held_calls(tree: Tree, *, merging: bool = False) -> list[Problem]:
     return problems_of(findings.values())
 
 
-def _place(importer: Blueprint, entry: Import) -> Place:
-    return Place(importer, (IMPORTS, entry.index), entry.document)
+def _place(importer: Blueprint, entry: Import) -> EntryLocation:
+    return EntryLocation(importer, (IMPORTS, entry.index), entry.document)
 
 
-class _Reader:
+class _TreeReader:
     def __init__(self, main: Blueprint, base: Path | None, limits: Limits) -> None:
         self._main = main
         self._folder = Folder(base, version_of(main))
@@ -152,7 +152,7 @@ class _Reader:
         self._files: dict[Path, Blueprint | None] = {}
         self._seen: set[tuple[Path | str, str]] = set()
 
-    def run(self) -> Tree:
+    def run(self) -> ImportTree:
         pending = deque([(self._main, self._folder.root, "")])
         while pending:
             importer, beside, outer = pending.popleft()
@@ -169,7 +169,7 @@ class _Reader:
                 if branch.blueprint is not None:
                     folder = (self._folder.root / branch.path).parent
                     pending.append((branch.blueprint, folder, branch.namespace))
-        return Tree(self._main, tuple(self._branches), (*problems_of(self._findings), *self._problems))
+        return ImportTree(self._main, tuple(self._branches), (*problems_of(self._findings), *self._problems))
 
     def _follow(self, importer: Blueprint, beside: Path, outer: str, entry: Import) -> Branch | None:
         """Read one import; None when it was met before, or is broken."""
