@@ -16,6 +16,22 @@ AnyService: TypeAlias = "Service | Client"
 """The service, in this process or on a server: what uses it has to do with both."""
 
 
+def open_server(url: str, ca_file: str | None, what: str) -> Client:
+    """Make what speaks to a server; nothing is connected yet.
+
+    Args:
+        url: the server's URL.
+        ca_file: a file with the authorities that its certificate is verified against; None for the system's.
+        what: what the URL is called in messages.
+
+    Raises:
+        UsageError: the URL or the file is wrong.
+    """
+    from resolver.client import open_client  # noqa: PLC0415 - not for a store in this process
+
+    return open_client(url, ca_file, what)
+
+
 def open_any(
     settings: Settings, plugins: PluginTypes, warn: Callable[[str], None] | None = None
 ) -> AnyService:
@@ -33,10 +49,8 @@ def open_any(
     """
     url = settings.server_url
     if url is not None:
-        from resolver.client import open_client  # noqa: PLC0415 - not for a store in this process
-
         what = "RESOLVER_URL" if settings.names_server else "the profile's URL"
-        return open_client(url, settings.ca_file, what)
+        return open_server(url, settings.ca_file, what)
     from resolver.bootstrap.embedded import open_service  # noqa: PLC0415 - SQLAlchemy is slow to load
 
     if warn is None:

@@ -16,7 +16,7 @@ from resolver.cli.output import put, say
 from resolver.errors import ConflictError, ResolverError, UsageError
 
 if TYPE_CHECKING:
-    from resolver.client import Client
+    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
     from resolver.core.results import Identity, MadeToken
 
@@ -43,7 +43,7 @@ def login(
     Asks for user name and password, or takes a token from --token-file, and keeps a token in the profile,
     which only you can read. With a password that is a token of its own: `resolver tokens revoke` ends it.
     """
-    from resolver.client import open_client  # noqa: PLC0415 - not loaded for a page of help
+    from resolver.bootstrap.connect import open_server  # noqa: PLC0415 - not for a page of help
     from resolver.config.files import make_directory, write_private  # noqa: PLC0415
     from resolver.config.profile import Profile, read_profile  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ def login(
             f"the profile {str(settings.profile_path)!r} is of a store on this machine",
             hint="remove it if its token is of no use any more, or set RESOLVER_HOME to another folder",
         )
-    client = open_client(url, settings.named_ca_file, "the URL")
+    client = open_server(url, settings.named_ca_file, "the URL")
     token = ""
     if app.token_file is None:
         caller = _log_in(client, username, password_file)
@@ -89,7 +89,7 @@ def login(
             say(f"note: {name} is set, and goes before the profile")
 
 
-def _log_in(client: Client, username: str | None, password_file: str | None) -> Caller:
+def _log_in(client: AnyService, username: str | None, password_file: str | None) -> Caller:
     """Ask for what was not given, and identify the caller."""
     if username is None:
         if not sys.stdin.isatty():

@@ -13,8 +13,8 @@ from resolver.errors import ResolverError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
+    from resolver.core.ports.service import ResolvingService
     from resolver.core.results import Refusal
     from resolver.dsl.plan import KeyUse, Plan
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Keys:
     """The keys that a caller may list in a tenant, asked for when a missing one makes them of use."""
 
-    def __init__(self, service: AnyService, caller: Caller, tenant: str) -> None:
+    def __init__(self, service: ResolvingService, caller: Caller, tenant: str) -> None:
         self.tenant = tenant
         self._service = service
         self._caller = caller

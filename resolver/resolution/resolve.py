@@ -16,8 +16,8 @@ from resolver.resolution.variables import VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller, SecretValue
+    from resolver.core.ports.service import ResolvingService
     from resolver.core.results import KeyStatus, UsedSecret
     from resolver.dsl.plan import KeyUse
     from resolver.dsl.values import Placement
@@ -47,7 +47,7 @@ class Resolution:
 
 
 def resolve(
-    service: AnyService,
+    service: ResolvingService,
     caller: Caller,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -107,7 +107,7 @@ def resolve(
 
 
 def resolve_good(
-    service: AnyService,
+    service: ResolvingService,
     caller: Caller,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -158,7 +158,7 @@ def resolve_good(
 
 
 def check(
-    service: AnyService | None,
+    service: ResolvingService | None,
     caller: Caller | None,
     tenant: str,
     texts: Sequence[BlueprintText],
@@ -201,7 +201,7 @@ def check(
 
 
 def _learn_the_rest(
-    service: AnyService,
+    service: ResolvingService,
     caller: Caller,
     tenant: str,
     run: Run,

@@ -18,9 +18,9 @@ from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_e
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.location import Path, Position
     from resolver.core.model import Caller, SecretValue
+    from resolver.core.ports.service import ResolvingService
 
 
 class PlanSource:
@@ -62,8 +62,8 @@ class RunSecrets(Closing):
         name: what the audit trail calls the run's document.
     """
 
-    def __init__(self, service: AnyService, caller: Caller, tenant: str, name: str) -> None:
-        self._service: AnyService | None = service
+    def __init__(self, service: ResolvingService, caller: Caller, tenant: str, name: str) -> None:
+        self._service: ResolvingService | None = service
         self._caller = caller
         self._tenant = tenant
         self._name = name
@@ -129,7 +129,7 @@ class RunSecrets(Closing):
             return self._origin(key).show(key)
 
     @property
-    def _opened(self) -> AnyService:
+    def _opened(self) -> ResolvingService:
         if self._service is None:
             raise UsageError(f"the run {self._name!r} is over, and holds no secrets any more")
         return self._service
