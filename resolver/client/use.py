@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from resolver.core.location import CallSite
     from resolver.core.model import Caller
-    from resolver.core.results import Wanted
+    from resolver.core.results import WantedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class RemoteUse(Remote):
     """Obtains values for blueprints."""
 
     def use(
-        self, caller: Caller, tenant: str, uses: Sequence[Wanted], digests: Mapping[str, str]
+        self, caller: Caller, tenant: str, uses: Sequence[WantedKey], digests: Mapping[str, str]
     ) -> UseAnswer:
         """Obtain the values that one round of a blueprint needs: all of them, or none.
 
@@ -97,16 +97,16 @@ class RemoteUse(Remote):
         }
 
 
-def _wanted(use: Wanted) -> dict[str, Any]:
-    origin = use.origin
+def _wanted(use: WantedKey) -> dict[str, Any]:
+    provenance = use.provenance
     return {
         "key": use.key,
         "calls": [_site(site) for site in use.sites(MAX_CALL_SITES)],
         "calls_total": use.calls_total,
         "origin": {
-            "secrets": sorted(origin.secrets),
-            "inputs": sorted(origin.inputs),
-            "context": origin.context,
+            "secrets": sorted(provenance.secrets),
+            "inputs": sorted(provenance.inputs),
+            "context": provenance.context,
         },
         "placed": use.placed,
     }

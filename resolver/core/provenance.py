@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """What a computed word was computed from.
 
     Args:
@@ -26,12 +26,12 @@ class Origin:
     used: frozenset[str] = field(default=frozenset(), repr=False)
     context: bool = False
 
-    def __or__(self, other: Origin) -> Origin:
+    def __or__(self, other: Provenance) -> Provenance:
         if other is WRITTEN:
             return self
         if self is WRITTEN:
             return other
-        return Origin(
+        return Provenance(
             self.secrets | other.secrets,
             self.inputs | other.inputs,
             self.used | other.used,
@@ -57,18 +57,18 @@ class Origin:
         return self.show(word) if self.secrets or self.inputs or self.context else word
 
 
-WRITTEN = Origin()
-"""The origin of words that stand in the blueprint itself."""
+WRITTEN = Provenance()
+"""The provenance of words that stand in the blueprint itself."""
 
 
-def joint_origin(origins: Iterable[Origin]) -> Origin:
-    """The origin of what was put together from many parts, at the cost of looking at each once."""
-    marked = [origin for origin in origins if origin is not WRITTEN]
+def joint_provenance(provenances: Iterable[Provenance]) -> Provenance:
+    """The provenance of what was put together from many parts, at the cost of looking at each once."""
+    marked = [provenance for provenance in provenances if provenance is not WRITTEN]
     if not marked:
         return WRITTEN
-    return Origin(
-        frozenset[str]().union(*(origin.secrets for origin in marked)),
-        frozenset[str]().union(*(origin.inputs for origin in marked)),
-        frozenset[str]().union(*(origin.used for origin in marked)),
-        any(origin.context for origin in marked),
+    return Provenance(
+        frozenset[str]().union(*(provenance.secrets for provenance in marked)),
+        frozenset[str]().union(*(provenance.inputs for provenance in marked)),
+        frozenset[str]().union(*(provenance.used for provenance in marked)),
+        any(provenance.context for provenance in marked),
     )

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from resolver.core.permissions import Permission, SystemRole, TenantRole
     from resolver.core.policy import Verdict
     from resolver.core.ports import Holding
-    from resolver.core.provenance import Origin
+    from resolver.core.provenance import Provenance
 
 
-class Wanted(Protocol):
+class WantedKey(Protocol):
     """One key that a blueprint needs, and where: a `KeyUse` of a plan, or what a client says."""
 
     @property
@@ -25,7 +25,7 @@ class Wanted(Protocol):
         """The secret's key."""
 
     @property
-    def origin(self) -> Origin:
+    def provenance(self) -> Provenance:
         """What the key was computed from."""
 
     @property

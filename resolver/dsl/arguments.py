@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.core.model import check_key, is_key
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET, GetSecret, is_malformed
 from resolver.dsl.functions import kind
 from resolver.dsl.problems import Fault, Reason
@@ -37,12 +37,12 @@ def is_word(item: object) -> bool:
     return type(item) is str or type(item) is int
 
 
-def from_words(words: list[Known], whole: Origin) -> GetSecret:
-    """Read a key and its steps, all evaluated; `whole` is the origin of the list they stand in."""
+def from_words(words: list[Known], whole: Provenance) -> GetSecret:
+    """Read a key and its steps, all evaluated; `whole` is the provenance of the list they stand in."""
     key, *steps = words
     if not isinstance(key.value, str):
         raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind(key.value)}, not text")
-    key_origin, steps_origin = key.origin | whole, whole
+    key_provenance, path_provenance = key.provenance | whole, whole
     for number, step in enumerate(steps, 1):
         if not is_word(step.value):
             raise Fault(
@@ -50,16 +50,16 @@ def from_words(words: list[Known], whole: Origin) -> GetSecret:
                 f"step {number} of the path given to get_secret is {kind(step.value)}, "
                 "not text or a whole number",
             )
-        steps_origin |= step.origin
+        path_provenance |= step.provenance
     return GetSecret(
-        checked_key(key.value, key_origin),
+        checked_key(key.value, key_provenance),
         tuple(step.value for step in steps),
-        key_origin,
-        steps_origin,
+        key_provenance,
+        path_provenance,
     )
 
 
-def checked_key(key: str, origin: Origin) -> str:
+def checked_key(key: str, provenance: Provenance) -> str:
     """A key, after checking that a secret may have it.
 
     Raises:
@@ -68,6 +68,6 @@ def checked_key(key: str, origin: Origin) -> str:
     if is_key(key):  # the rule, before any words for it are made
         return key
     try:
-        return check_key(key, f"key {origin.show(key)}" if key else "key")
+        return check_key(key, f"key {provenance.show(key)}" if key else "key")
     except InvalidRequestError as error:
-        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, origin.bare(key)) from None
+        raise Fault(Reason.BAD_ARGUMENT, error.message, error.hint, provenance.bare(key)) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,11 +81,11 @@ class GetSecret:
     Args:
         key: the secret's key.
         steps: dictionary keys and list indices that lead into a JSON value; empty asks for the stored text.
-        key_origin: what the key was computed from.
-        steps_origin: what the steps were computed from.
+        key_provenance: what the key was computed from.
+        path_provenance: what the steps were computed from.
     """
 
     key: str
     steps: tuple[str | int, ...] = ()
-    key_origin: Origin = WRITTEN
-    steps_origin: Origin = WRITTEN
+    key_provenance: Provenance = WRITTEN
+    path_provenance: Provenance = WRITTEN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.provenance import WRITTEN, Origin, joint_origin
+from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
 from resolver.dsl.arguments import checked_key, from_words, is_word, literal
 from resolver.dsl.calls import GET_SECRET, GetSecret, call_name, is_malformed
 from resolver.dsl.context import Context, Unanswered, leads
@@ -109,11 +109,11 @@ class _Evaluation:
         if isinstance(call, Needed):
             return call
         if call.key not in self._values:
-            return Needed((Need(call.key, call.key_origin, node),))
+            return Needed((Need(call.key, call.key_provenance, node),))
         used = frozenset((call.key,))
-        named = call.key_origin.secrets or used
-        origin = Origin(secrets=named, used=used) | call.key_origin | call.steps_origin
-        return Known(self._values.look_up(call).value, origin)
+        named = call.key_provenance.secrets or used
+        provenance = Provenance(secrets=named, used=used) | call.key_provenance | call.path_provenance
+        return Known(self._values.look_up(call).value, provenance)
 
     def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret | Needed:
         """Read what one `get_secret` call asks for."""
@@ -134,9 +134,9 @@ class _Evaluation:
             known = self._named(items, depth + 1)
             if isinstance(known, Needed):
                 return known
-            items, whole = known.value, known.origin
+            items, whole = known.value, known.provenance
             if isinstance(items, str):
-                return GetSecret(checked_key(items, whole), key_origin=whole)
+                return GetSecret(checked_key(items, whole), key_provenance=whole)
         if not isinstance(items, list):
             raise Fault(
                 Reason.BAD_ARGUMENT,
@@ -195,7 +195,7 @@ class _Evaluation:
             value = plain(argument.value)
             if isinstance(value, str) and len(value) > MAX_TEXT:
                 raise Fault(Reason.BAD_ARGUMENT, f"{name} makes a text of over {MAX_TEXT} characters")
-            return Known(value, argument.origin)
+            return Known(value, argument.provenance)
         located = argument.value
         if name == "get_attribute" and isinstance(located, list) and located:
             located = [self._node_name(located[0], name), *located[1:]]
@@ -207,7 +207,7 @@ class _Evaluation:
                 f"the call needs {name}, whose result is not known before deployment",
                 "--context answers it, --partial keeps such calls for the orchestrator",
             ) from None
-        return Known(value, argument.origin | Origin(context=True))
+        return Known(value, argument.provenance | Provenance(context=True))
 
     def _all(self, node: Any, keys: Iterable[Any], depth: int) -> Known | Needed:  # noqa: ANN401 - a dict or a list
         """Evaluate each item of a collection."""
@@ -218,7 +218,7 @@ class _Evaluation:
             return known
         for (key, _), item in zip(items, known, strict=True):
             new[key] = item.value
-        return Known(new, joint_origin(item.origin for item in known))
+        return Known(new, joint_provenance(item.provenance for item in known))
 
     def _get_input(self, argument: object, depth: int, *, names: bool = False) -> Known | Needed:
         evaluated = self.evaluate(argument, depth + 1)
@@ -228,18 +228,18 @@ class _Evaluation:
         if not path or not isinstance(path[0], str):
             raise Fault(Reason.BAD_ARGUMENT, "get_input takes an input's name, or a list that begins with it")
         name, *steps = path
-        shown = evaluated.origin.show(name)
+        shown = evaluated.provenance.show(name)
         declared = self._definitions.input(name)
-        origin = evaluated.origin
+        provenance = evaluated.provenance
         if name in self._inputs:
-            label = evaluated.origin.label(name)
-            origin |= Origin(inputs=frozenset((label,)))
+            label = evaluated.provenance.label(name)
+            provenance |= Provenance(inputs=frozenset((label,)))
             as_text = not steps and (names or is_text(declared or {}))
             given = self._inputs[name]
             value = given.text if as_text and given.text is not None else given.value
-            found = self._given(self._completed(value, declared), shown, origin, depth)
+            found = self._given(self._completed(value, declared), shown, provenance, depth)
         else:
-            found = self._default(name, declared, evaluated.origin, depth, names=names)
+            found = self._default(name, declared, evaluated.provenance, depth, names=names)
         if isinstance(found, Needed):
             return found
         data = (
@@ -252,17 +252,17 @@ class _Evaluation:
             if not leads(data, step):
                 raise Fault(
                     Reason.BAD_INPUT,
-                    f"step {number} of the path, {evaluated.origin.show(step)}, "
+                    f"step {number} of the path, {evaluated.provenance.show(step)}, "
                     f"leads nowhere in the value of input {shown}",
                 )
             data = data[step]
-        return Known(data, origin | found.origin)
+        return Known(data, provenance | found.provenance)
 
     def _default(
         self,
         name: str,
         declared: Mapping[Any, Any] | None,
-        origin: Origin,
+        provenance: Provenance,
         depth: int,
         *,
         names: bool,
@@ -276,11 +276,11 @@ class _Evaluation:
             if declared.get("required") is False and not names:
                 return Known(None)
         near = ""
-        if declared is None and origin is WRITTEN:
+        if declared is None and provenance is WRITTEN:
             near = self._definitions.inputs_like(name)
         raise Fault(
             Reason.BAD_INPUT,
-            f"input {origin.show(name)} {'is not declared' if declared is None else 'has no value'}",
+            f"input {provenance.show(name)} {'is not declared' if declared is None else 'has no value'}",
             f"{near} give it with --inputs NAME=VALUE, or a default in the blueprint".lstrip(),
             later=declared is not None,
         )
@@ -288,7 +288,7 @@ class _Evaluation:
     def _completed(self, value: Any, declared: Mapping[Any, Any] | None) -> Any:  # noqa: ANN401 - plain data
         return value if declared is None else self._definitions.completed(value, declared.get("type")).value
 
-    def _given(self, value: Any, shown: str, origin: Origin, depth: int) -> Known | Needed:  # noqa: ANN401 - same
+    def _given(self, value: Any, shown: str, provenance: Provenance, depth: int) -> Known | Needed:  # noqa: ANN401 - same
         """Evaluate a given value: calls in it are calls like any other, and no message repeats any of it."""
         try:
             found = self.evaluate(value, depth + 1)
@@ -302,14 +302,16 @@ class _Evaluation:
                 later=fault.later,
             ) from None
         if isinstance(found, Needed):
-            return Needed(tuple(replace(need, origin=need.origin | origin) for need in found.needs))
+            return Needed(
+                tuple(replace(need, provenance=need.provenance | provenance) for need in found.needs)
+            )
         return found
 
     def _get_property(self, argument: object, depth: int) -> Known | Needed:
         evaluated = self.evaluate(argument, depth + 1)
         if isinstance(evaluated, Needed):
             return evaluated
-        words, origin = evaluated.value, evaluated.origin
+        words, provenance = evaluated.value, evaluated.provenance
         if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
             raise Fault(
                 Reason.BAD_ARGUMENT,
@@ -322,28 +324,29 @@ class _Evaluation:
         name = self._node_name(words[0], "get_property")
         node = self._definitions.node(name)
         if node is None:
-            raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {origin.show(name)}")
+            raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
         try:
             found = self._definitions.property(node, words[1])
         except LookupError:
             raise Fault(
                 Reason.NOT_KNOWN_YET,
-                f"property {origin.show(words[1])} of node {origin.show(name)} may come from a type "
+                f"property {provenance.show(words[1])} of node {provenance.show(name)} may come from a type "
                 "that is not in this blueprint",
                 "--partial keeps such calls for the orchestrator",
             ) from None
         if found is None:
             raise Fault(
-                Reason.BAD_ARGUMENT, f"node {origin.show(name)} has no property {origin.show(words[1])}"
+                Reason.BAD_ARGUMENT,
+                f"node {provenance.show(name)} has no property {provenance.show(words[1])}",
             )
-        return self._property_value(found, name, words[2:], origin, depth)
+        return self._property_value(found, name, words[2:], provenance, depth)
 
     def _property_value(
         self,
         found: Property,
         node: str,
         steps: list[Any],
-        origin: Origin,
+        provenance: Provenance,
         depth: int,
     ) -> Known | Needed:
         """Evaluate a property where it stands: SELF in it means the node that has it."""
@@ -356,13 +359,13 @@ class _Evaluation:
                     evaluated = self.evaluate(value, depth + 1)
                     if isinstance(evaluated, Needed):
                         return evaluated
-                    value, origin = evaluated.value, origin | evaluated.origin
+                    value, provenance = evaluated.value, provenance | evaluated.provenance
                 if not leads(value, step):
                     later = isinstance(value, dict) and not found.is_whole
                     raise Fault(
                         Reason.NOT_KNOWN_YET if later else Reason.BAD_ARGUMENT,
-                        f"step {number} of the path, {origin.show(step)}, "
-                        f"leads nowhere in the property of node {origin.show(node)}"
+                        f"step {number} of the path, {provenance.show(step)}, "
+                        f"leads nowhere in the property of node {provenance.show(node)}"
                         + (", whose type is not in this blueprint" if later else ""),
                         "--partial keeps such calls for the orchestrator" if later else "",
                     )
@@ -370,7 +373,7 @@ class _Evaluation:
             result = self.evaluate(value, depth + 1)
         finally:
             self._here = outer
-        return result if isinstance(result, Needed) else Known(result.value, origin | result.origin)
+        return result if isinstance(result, Needed) else Known(result.value, provenance | result.provenance)
 
     def _node_name(self, word: object, function: str) -> str:
         """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resolver.core.model import check_key
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET, call_name
 from resolver.dsl.definitions import TEXT_TYPES, is_text
 from resolver.dsl.functions import kind
@@ -79,12 +79,12 @@ class NamedSecret:
     Args:
         name: the input's name.
         key: the secret's key.
-        origin: whether the caller gave it or the blueprint's default did.
+        provenance: whether the caller gave it or the blueprint's default did.
     """
 
     name: str
     key: str = field(repr=False)
-    origin: Origin
+    provenance: Provenance
 
 
 def check_inputs(
@@ -132,12 +132,12 @@ def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> 
         if declared.get("type") != SECRET_KEY and not has_items:
             continue
         if name in given:
-            value, origin = _typed(given[name], declared), Origin(inputs=frozenset((name,)))
+            value, provenance = _typed(given[name], declared), Provenance(inputs=frozenset((name,)))
         else:
-            value, origin = declared.get("default"), WRITTEN
+            value, provenance = declared.get("default"), WRITTEN
         for key in value if has_items and isinstance(value, list) else [value]:
             if isinstance(key, str) and _is_key(key):
-                yield NamedSecret(name, key, origin)
+                yield NamedSecret(name, key, provenance)
 
 
 def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list[Problem]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from resolver.core.location import Path
     from resolver.core.model import SecretValue
-    from resolver.core.provenance import Origin
+    from resolver.core.provenance import Provenance
     from resolver.dsl.input_types import MatchAll
     from resolver.dsl.source import Source
     from resolver.dsl.values import GivenInput
@@ -48,20 +48,20 @@ class KeyUse:
 
     Args:
         key: the secret's key.
-        origin: what the key was computed from.
+        provenance: what the key was computed from.
         calls: the calls, in the order of the text.
         placed: whether its value is wanted; not when an input only names it.
     """
 
     key: str = field(repr=False)
-    origin: Origin
+    provenance: Provenance
     calls: list[Call] = field(default_factory=list)
     placed: bool = True
 
     @property
     def shown(self) -> str:
         """The key as a message or a record may show it, quoted when it stands in the blueprint."""
-        return self.origin.show(self.key)
+        return self.provenance.show(self.key)
 
     @property
     def calls_total(self) -> int:
@@ -85,7 +85,7 @@ class Survey:
     Args:
         site: where it stands; the path is that of the outermost call around it.
         key: the key it asks for; None when it can't be told.
-        origin: what the key was computed from.
+        provenance: what the key was computed from.
         steps: the path as it may be shown; empty when there is none.
         depends: whether the key depends on the value of a secret, which is not there.
         kept: whether the call is kept, because its argument is not known before deployment.
@@ -93,7 +93,7 @@ class Survey:
 
     site: CallSite
     key: str | None = field(repr=False)
-    origin: Origin = field(repr=False)
+    provenance: Provenance = field(repr=False)
     steps: str
     depends: bool = False
     kept: bool = False
@@ -219,7 +219,7 @@ class Plan:
         ]
         for named in named_secrets(definitions, given):
             call = Call(source, (*prefix, "inputs", named.name), definitions.input(named.name) or {})
-            self._named.append(KeyUse(named.key, named.origin, [call], placed=False))
+            self._named.append(KeyUse(named.key, named.provenance, [call], placed=False))
 
     @property
     def size(self) -> int:
@@ -233,7 +233,7 @@ class Plan:
             The keys whose values are needed to go on, in the order of the text, each with its calls; the
             first time also those that inputs only name. Empty when there is nothing left to do.
         """
-        uses: dict[str | tuple[str, Origin], KeyUse] = {}
+        uses: dict[str | tuple[str, Provenance], KeyUse] = {}
         pending = [site for site in self._sites if not site.done]
         for site in pending:  # grows, where a call is kept and those in its argument are looked at
             try:
@@ -257,10 +257,10 @@ class Plan:
             for need in needs:
                 # A key that is written in one call and came out of a secret in another is two uses: put
                 # together, the written one would tell what the secret holds.
-                mark = need.key if need.origin is WRITTEN else (need.key, need.origin)
+                mark = need.key if need.provenance is WRITTEN else (need.key, need.provenance)
                 use = uses.get(mark)
                 if use is None:
-                    use = uses[mark] = KeyUse(need.key, need.origin)
+                    use = uses[mark] = KeyUse(need.key, need.provenance)
                 use.calls.append(site if need.node is site.node else Call(site.source, site.path, need.node))
         wanted = {use.key for use in uses.values()}
         named, self._named = self._named, []
@@ -276,13 +276,13 @@ class Plan:
             if isinstance(read, Needed):
                 return read.needs
             asked = site.asked = read
-        key, origin = asked.key, asked.key_origin
+        key, provenance = asked.key, asked.key_provenance
         if key not in self._values:
-            return (Need(key, origin, site.node),)
+            return (Need(key, provenance, site.node),)
         taken = self._values.look_up(asked)
-        if origin is not WRITTEN or asked.steps_origin is not WRITTEN or taken.label != key:
-            used = taken.used | origin.used | asked.steps_origin.used
-            taken = Placement(taken.value, origin.label(key), used)
+        if provenance is not WRITTEN or asked.path_provenance is not WRITTEN or taken.label != key:
+            used = taken.used | provenance.used | asked.path_provenance.used
+            taken = Placement(taken.value, provenance.label(key), used)
         value = taken.value
         extent = len(value) if isinstance(value, str) else self._extents.get(id(value))
         if extent is None:  # a part of a secret's JSON, which is held as long as this plan
@@ -313,8 +313,8 @@ class Plan:
                 "the result would put a function call into the blueprint",
                 "what inputs, context and secrets hold is data: rename the key there",
             )
-        label = ", ".join(sorted(outcome.origin.secrets))
-        self._place(site, Placement(outcome.value, label, outcome.origin.used), _extent(outcome.value))
+        label = ", ".join(sorted(outcome.provenance.secrets))
+        self._place(site, Placement(outcome.value, label, outcome.provenance.used), _extent(outcome.value))
         return ()
 
     @staticmethod
@@ -332,7 +332,7 @@ class Plan:
 
     def refuse(self, use: KeyUse, reason: Reason, message: str, hint: str = "") -> None:
         """Report a key that may not be had, once at each call that needs it."""
-        key = use.origin.bare(use.key)
+        key = use.provenance.bare(use.key)
         self.problems += [_problem(call, reason, message, key=key, hint=hint) for call in use.calls]
 
     def survey(self) -> list[Survey]:
@@ -354,7 +354,7 @@ class Plan:
         found: list[Survey] = []
         for need in self._advance(site):
             where = Call(site.source, site.path, need.node).site()
-            asked = GetSecret(need.key, key_origin=need.origin)
+            asked = GetSecret(need.key, key_provenance=need.provenance)
             with contextlib.suppress(Fault):  # it stands elsewhere, where SELF has another meaning
                 read = site.evaluator.read(need.node, site.here)
                 asked = asked if isinstance(read, Needed) else read
@@ -462,10 +462,10 @@ def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -
 
 
 def _survey(where: CallSite, asked: GetSecret) -> Survey:
-    return Survey(where, asked.key, asked.key_origin, _show_steps(asked))
+    return Survey(where, asked.key, asked.key_provenance, _show_steps(asked))
 
 
 def _show_steps(asked: GetSecret) -> str:
-    if asked.steps_origin is WRITTEN:
+    if asked.path_provenance is WRITTEN:
         return format_path(asked.steps) if asked.steps else ""
-    return asked.steps_origin.show("")
+    return asked.path_provenance.show("")

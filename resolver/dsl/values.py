@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GetSecret, holds_call
 from resolver.dsl.context import leads
 from resolver.dsl.problems import Fault, Reason
@@ -23,12 +23,12 @@ class Need:
 
     Args:
         key: the secret's key.
-        origin: what the key was computed from.
+        provenance: what the key was computed from.
         node: the mapping that is the call.
     """
 
     key: str = field(repr=False)
-    origin: Origin
+    provenance: Provenance
     node: Mapping[Any, Any]
 
 
@@ -37,7 +37,7 @@ class Known:
     """A value, and what it was computed from."""
 
     value: Any = field(repr=False)
-    origin: Origin = WRITTEN
+    provenance: Provenance = WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Values:
         mark = call.key, call.steps
         found = self.taken.get(mark)
         if found is None:
-            label, used = call.key_origin.label(call.key), frozenset((call.key,))
+            label, used = call.key_provenance.label(call.key), frozenset((call.key,))
             found = self.taken[mark] = Placement(self._look_up(call), label, used)
         return found
 
@@ -109,7 +109,7 @@ class Values:
         text = self._texts[call.key].reveal()
         if not call.steps:
             return text
-        shown, key = call.key_origin.show(call.key), call.key_origin.bare(call.key)
+        shown, key = call.key_provenance.show(call.key), call.key_provenance.bare(call.key)
         if call.key in self._parsed:
             data = self._parsed[call.key]
         else:
@@ -127,7 +127,7 @@ class Values:
             if not leads(data, step):
                 raise Fault(
                     Reason.NO_SUCH_STEP,
-                    f"step {number} of the path, {call.steps_origin.show(step)}, "
+                    f"step {number} of the path, {call.path_provenance.show(step)}, "
                     f"leads nowhere in the JSON value of secret {shown}",
                     "compare the path with what is stored; a list takes whole numbers, a mapping names",
                     key,

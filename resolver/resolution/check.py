@@ -124,8 +124,8 @@ def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[
 
 def _shown_key(survey: Survey, *, found: bool) -> str:
     """A key as a report may show it: words of an input or the context that name no secret may be anything."""
-    key, origin = survey.key, survey.origin
+    key, provenance = survey.key, survey.provenance
     if key is None:
         return ""
-    given = bool(origin.inputs) or origin.context
-    return origin.show(key) if origin.secrets or (given and not found) else key
+    given = bool(provenance.inputs) or provenance.context
+    return provenance.show(key) if provenance.secrets or (given and not found) else key

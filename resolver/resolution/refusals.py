@@ -61,7 +61,7 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
                 plan.refuse(use, Reason.EXPIRED, message, "give it a new value and time, or another secret")
             case Verdict.UNAVAILABLE:
                 # Where a computed key leads is as secret as the key.
-                cause = "its provider failed" if use.origin.secrets else refusal.cause
+                cause = "its provider failed" if use.provenance.secrets else refusal.cause
                 message = f"secret {use.shown} of tenant {keys.tenant!r} is kept elsewhere: {cause}"
                 plan.refuse(use, Reason.UNAVAILABLE, message, ASK_PROVIDER)
             case Verdict.HIDDEN:
@@ -81,10 +81,10 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
 
 def _advice(use: KeyUse, keys: Keys) -> str:
     """What to do about a missing key. One that was not written in the blueprint is compared with nothing."""
-    origin = use.origin
-    if origin.inputs and not origin.secrets:
+    provenance = use.provenance
+    if provenance.inputs and not provenance.secrets:
         return "check the value given for the input"
     listing = f"`resolver secrets list -t {keys.tenant}` shows what there is"
-    if origin.secrets or origin.context:
+    if provenance.secrets or provenance.context:
         return listing
     return f"{keys.suggest(use.key)} {listing}".lstrip()

@@ -85,7 +85,7 @@ def resolve(
         told |= {
             use.key: Use(use.key, used[use.key].version)
             for use in wanted
-            if use.placed and not use.origin.secrets
+            if use.placed and not use.provenance.secrets
         }
         for use in wanted:
             if use.placed and (at := used[use.key].expired_at) is not None:

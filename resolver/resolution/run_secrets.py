@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.closing import Closing
 from resolver.core.policy import Verdict
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.plan import Call, KeyUse
 from resolver.dsl.walk import find_calls
@@ -168,12 +168,12 @@ class RunSecrets(Closing):
     def _calls(self, key: str) -> list[Call]:
         return self._expected.get(key) or [Call(self._source, (), {GET_SECRET: None})]
 
-    def _origin(self, key: str) -> Origin:
+    def _origin(self, key: str) -> Provenance:
         """What a key came out of. One that is not written anywhere may hold any value of this run."""
         if key in self._expected:
             return WRITTEN
         told = frozenset(each for each in self._values if each in self._expected)
-        return Origin(secrets=told) if told else Origin(context=True)
+        return Provenance(secrets=told) if told else Provenance(context=True)
 
     def _raise(self, key: str, verdict: Verdict) -> None:
         if verdict is Verdict.ALLOWED:

@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from resolver.core.location import CallSite
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
-    from resolver.core.provenance import Origin
-    from resolver.core.results import Wanted
+    from resolver.core.provenance import Provenance
+    from resolver.core.results import WantedKey
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedUse:
-    """One key that a client says a blueprint needs. Satisfies `Wanted`.
+    """One key that a client says a blueprint needs. Satisfies `WantedKey`.
 
     Args:
         key: the secret's key.
-        origin: what the key was computed from.
+        provenance: what the key was computed from.
         calls: where calls stand, as the client says.
         calls_total: how many calls there are, as the client says.
         placed: whether its value is wanted.
     """
 
     key: str = field(repr=False)
-    origin: Origin
+    provenance: Provenance
     calls: Sequence[CallSite]
     calls_total: int
     placed: bool = True
@@ -51,7 +51,7 @@ class ClaimedUse:
     @property
     def shown(self) -> str:
         """The key as a message or a record may show it."""
-        return self.origin.show(self.key)
+        return self.provenance.show(self.key)
 
     @property
     def sources(self) -> frozenset[str]:
@@ -88,7 +88,7 @@ class Use(ServicePart):
         self,
         caller: Caller,
         tenant: str,
-        uses: Sequence[Wanted],
+        uses: Sequence[WantedKey],
         digests: Mapping[str, str],
         claim: Claim | None = None,
         hops: int = 0,
@@ -151,7 +151,7 @@ class Use(ServicePart):
             return UseAnswer(refusals=failures)
         now = self._clock()
         may_show = policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
-        computed = {use.key: use.shown for use in uses if use.origin.secrets}
+        computed = {use.key: use.shown for use in uses if use.provenance.secrets}
         opened = self._opener.data_keys(caller, home, data_keys)
         values = {
             key: UsedSecret(
@@ -218,7 +218,7 @@ class Use(ServicePart):
         self,
         caller: Caller,
         tenant: Tenant,
-        judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]],
+        judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],
         digests: Mapping[str, str],
         claim: Claim | None,
     ) -> Iterator[dict[str, Any]]:
@@ -232,7 +232,7 @@ class Use(ServicePart):
 
 
 def _about(
-    use: Wanted,
+    use: WantedKey,
     row: StoredSecret | None,
     verdict: Verdict,
     digests: Mapping[str, tuple[str, str]],
@@ -240,7 +240,7 @@ def _about(
     claimed: bool,
 ) -> dict[str, Any]:
     """What a record says of one key. One that came out of a secret is not told, nor what it led to."""
-    told = row.secret if row is not None and not use.origin.secrets else None
+    told = row.secret if row is not None and not use.provenance.secrets else None
     about = named(told) if told is not None else {"key": cap(_told_key(use, found=row is not None))}
     if claimed and row is not None and told is None:
         # Whoever asks could say of any key that it came out of a secret: which one it was, stays on record.
@@ -262,10 +262,10 @@ def _about(
     }
 
 
-def _told_key(use: Wanted, *, found: bool) -> str:
+def _told_key(use: WantedKey, *, found: bool) -> str:
     """A key as a record tells it; what the caller supplied and names no secret may be any text, a value."""
-    supplied = use.origin.inputs or use.origin.context
-    return use.shown if use.origin.secrets or (supplied and not found) else cap(use.key)
+    supplied = use.provenance.inputs or use.provenance.context
+    return use.shown if use.provenance.secrets or (supplied and not found) else cap(use.key)
 
 
 def _refusal(verdict: Verdict) -> Refusal:
@@ -304,7 +304,7 @@ def _demand_room(rows: Iterable[StoredSecret | None]) -> None:
         )
 
 
-def _to_be_opened(judged: Sequence[tuple[Wanted, StoredSecret | None, Verdict]]) -> list[Secret]:
+def _to_be_opened(judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]]) -> list[Secret]:
     return [
         row.secret
         for use, row, verdict in judged

@@ -14,7 +14,7 @@ from resolver.client import Client, open_client
 from resolver.client.session import Server
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
-from resolver.core.provenance import Origin
+from resolver.core.provenance import Provenance
 from resolver.core.query import Choice, Listing, TenantField, TokenField, UserField
 from resolver.dsl.plan import KeyUse
 from resolver.errors import (
@@ -94,7 +94,7 @@ def delete(client: Client) -> None:
 
 def use(client: Client) -> object:
     """Obtain a value."""
-    return client.use.use(client.gate.present_token(TOKEN), "home", [KeyUse("key", Origin())], {})
+    return client.use.use(client.gate.present_token(TOKEN), "home", [KeyUse("key", Provenance())], {})
 
 
 def error_of(ask: Callable[[], object]) -> ResolverError:

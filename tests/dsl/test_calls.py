@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resolver.core.provenance import WRITTEN, Origin, joint_origin
+from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
 from resolver.dsl.calls import call_name, holds_call, is_malformed
 
 
@@ -55,13 +55,13 @@ def test_data_that_would_be_read_as_a_call_is_found(data: object, holds: bool) -
     assert holds_call(data) is holds
 
 
-SECRET = Origin(secrets=frozenset({"k"}), used=frozenset({"k"}))
-INPUT = Origin(inputs=frozenset({"i"}))
-CONTEXT = Origin(context=True)
+SECRET = Provenance(secrets=frozenset({"k"}), used=frozenset({"k"}))
+INPUT = Provenance(inputs=frozenset({"i"}))
+CONTEXT = Provenance(context=True)
 
 
 @pytest.mark.parametrize(
-    ("origin", "shown", "label"),
+    ("provenance", "shown", "label"),
     [
         (WRITTEN, "'word'", "word"),
         (INPUT, "<from input i>", "word"),
@@ -70,21 +70,21 @@ CONTEXT = Origin(context=True)
         (SECRET | INPUT | CONTEXT, "<from secret k>", "<from secret k>"),
         (INPUT | CONTEXT, "<from input i>", "word"),
         (WRITTEN | SECRET, "<from secret k>", "<from secret k>"),
-        (SECRET | Origin(secrets=frozenset({"a"})), "<from secret a, k>", "<from secret a, k>"),
+        (SECRET | Provenance(secrets=frozenset({"a"})), "<from secret a, k>", "<from secret a, k>"),
     ],
 )
-def test_a_word_shows_only_when_it_is_written(origin: Origin, shown: str, label: str) -> None:
+def test_a_word_shows_only_when_it_is_written(provenance: Provenance, shown: str, label: str) -> None:
     """Words out of secrets, inputs or context are told by where they came from; secrets go before inputs."""
-    assert origin.show("word") == shown
-    assert origin.label("word") == label
-    assert origin.bare("word") == shown.strip("'")
+    assert provenance.show("word") == shown
+    assert provenance.label("word") == label
+    assert provenance.bare("word") == shown.strip("'")
 
 
 def test_what_is_put_together_comes_from_all_its_parts() -> None:
     """In one step what joining two by two gives; of written parts alone it is written."""
-    parts = [WRITTEN, SECRET, INPUT, CONTEXT, SECRET, Origin(secrets=frozenset({"a"}))]
+    parts = [WRITTEN, SECRET, INPUT, CONTEXT, SECRET, Provenance(secrets=frozenset({"a"}))]
     expected = WRITTEN
     for part in parts:
         expected |= part
-    assert joint_origin(parts) == expected
-    assert joint_origin([WRITTEN, WRITTEN]) is WRITTEN
+    assert joint_provenance(parts) == expected
+    assert joint_provenance([WRITTEN, WRITTEN]) is WRITTEN

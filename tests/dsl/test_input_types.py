@@ -290,7 +290,7 @@ def test_secrets_that_inputs_name() -> None:
 
     def named(declared: object, **given: GivenInput) -> list[tuple[str, bool]]:
         found = named_secrets(definitions(declared), given)
-        return [(secret.key, secret.origin is WRITTEN) for secret in found]
+        return [(secret.key, secret.provenance is WRITTEN) for secret in found]
 
     assert named({"type": "secret_key", "default": "k"}) == [("k", True)]
     assert named({"type": "secret_key", "default": "k"}, x=GivenInput(12, "other")) == [("other", False)]

@@ -14,7 +14,7 @@ from resolver.cli.context import App
 from resolver.cli.resolve import Request
 from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
-from resolver.core.provenance import Origin
+from resolver.core.provenance import Provenance
 from resolver.dsl.plan import Plan
 from resolver.dsl.values import GivenInput, Known, Need, Placement, Values
 from resolver.resolution import BlueprintText, Resolution, resolve
@@ -75,15 +75,15 @@ def test_a_plan_shows_no_value(world: World) -> None:
 def test_what_is_known_shows_no_value(world: World) -> None:
     """A known value and what it was computed from, a key that came out of a secret among it."""
     which, value = world.marks.new("which"), world.marks.new("value")
-    origin = Origin(secrets=frozenset({"which"}), used=frozenset({"which", which}))
+    provenance = Provenance(secrets=frozenset({"which"}), used=frozenset({"which", which}))
     values = Values()
     values.add({which: SecretValue(value)})
     for thing in (
         values,
-        Known(value, origin),
-        Placement(value, "which", origin.used),
+        Known(value, provenance),
+        Placement(value, "which", provenance.used),
         GivenInput(value, value),
-        Need(which, origin, {}),
+        Need(which, provenance, {}),
     ):
         assert world.marks.find(repr(thing)) == [], type(thing)
 

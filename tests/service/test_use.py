@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
-from resolver.core.provenance import Origin
+from resolver.core.provenance import Provenance
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import (
     DecryptionError,
@@ -261,8 +261,8 @@ def test_all_or_nothing(world: World) -> None:
 def test_a_key_out_of_a_secret_is_not_recorded(world: World) -> None:
     """A key that came out of a secret's value is told by where it came from, whether it exists or not."""
     world.secret("k")
-    origin = Origin(secrets=frozenset({"pointer"}), used=frozenset({"pointer"}))
-    uses = [key_use("k", origin), key_use("absent_key", origin)]
+    provenance = Provenance(secrets=frozenset({"pointer"}), used=frozenset({"pointer"}))
+    uses = [key_use("k", provenance), key_use("absent_key", provenance)]
     world.service.use.use(world.admin, "home", uses, DIGESTS)
     for entry in records(world)[-2:]:
         assert entry["key"] == "<from secret pointer>"
@@ -274,8 +274,8 @@ def test_an_input_that_names_no_secret_is_not_recorded(world: World) -> None:
     """An input's words are recorded as a key when they name a secret; else they may be a value by mistake."""
     world.secret("k")
     viewer = world.user("v", home=TenantRole.VIEWER)
-    origin = Origin(inputs=frozenset({"name"}))
-    uses = [key_use("k", origin), key_use("hunter2", origin), key_use("written")]
+    provenance = Provenance(inputs=frozenset({"name"}))
+    uses = [key_use("k", provenance), key_use("hunter2", provenance), key_use("written")]
     world.service.use.use(world.admin, "home", uses, DIGESTS)
     assert [entry["key"] for entry in records(world)[-3:]] == ["k", "<from input name>", "written"]
     with pytest.raises(NotPermittedError):

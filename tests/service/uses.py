@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.location import Position
-from resolver.core.provenance import WRITTEN, Origin
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.plan import Call, KeyUse
 
 if TYPE_CHECKING:
@@ -30,6 +30,6 @@ class Text:
         return "    a: { get_secret: k }"
 
 
-def key_use(key: str, origin: Origin = WRITTEN) -> KeyUse:
+def key_use(key: str, provenance: Provenance = WRITTEN) -> KeyUse:
     """One call that asks for a key."""
-    return KeyUse(key, origin, [Call(Text(), ("a",), {"get_secret": key})])
+    return KeyUse(key, provenance, [Call(Text(), ("a",), {"get_secret": key})])

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
 from resolver.core.location import CallSite, Position
-from resolver.core.provenance import Origin
+from resolver.core.provenance import Provenance
 from resolver.dsl.context import Context
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
@@ -131,7 +131,7 @@ def _use(same: Sequence[KeyWanted]) -> ClaimedUse:
     told = same[0].origin
     return ClaimedUse(
         same[0].key,
-        Origin(told.secrets, told.inputs, context=told.context),
+        Provenance(told.secrets, told.inputs, context=told.context),
         [_site(site) for wanted in same for site in wanted.calls],
         sum(max(wanted.calls_total, len(wanted.calls)) for wanted in same),
         placed=any(wanted.placed for wanted in same),
