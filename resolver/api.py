@@ -10,7 +10,7 @@ from resolver.blueprint.context_file import make_context
 from resolver.bootstrap.connect import open_any
 from resolver.config.settings import Settings
 from resolver.core.closing import Closing
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
 from resolver.errors import UsageError, bare_errors
 from resolver.plugins.manager import add_provider_types
@@ -116,7 +116,7 @@ class Resolver(Closing):
         """
         options = Options(
             {name: GivenInput(value) for name, value in (inputs or {}).items()},
-            Context(tenant) if context is None else make_context(context, tenant),
+            DeploymentContext(tenant) if context is None else make_context(context, tenant),
             partial,
             evaluate,
             merge_imports,

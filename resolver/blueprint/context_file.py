@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.inputs import read_plain
 from resolver.blueprint.limits import DEFAULT_LIMITS
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
 from resolver.validation.json_schema import findings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resolver.core.location import Path
 
 
-def read_context(path: str, tenant: str) -> Context:
+def read_context(path: str, tenant: str) -> DeploymentContext:
     """Read a context file.
 
     Args:
@@ -39,7 +39,7 @@ def read_context(path: str, tenant: str) -> Context:
     return make_context(read_plain(data, name, Reason.BAD_CONTEXT), tenant, name)
 
 
-def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -> Context:
+def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -> DeploymentContext:
     """Make a context of plain data.
 
     Args:
@@ -50,7 +50,7 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
     Raises:
         BlueprintError: the data breaks the schema.
     """
-    sections = {fact.name for fact in fields(Context)}
+    sections = {fact.name for fact in fields(DeploymentContext)}
     problems = [
         Problem(
             Reason.BAD_CONTEXT,
@@ -64,7 +64,7 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
     ]
     if problems:
         raise BlueprintError(problems)
-    return Context(tenant=tenant, **facts)
+    return DeploymentContext(tenant=tenant, **facts)
 
 
 def _shown(where: Path, sections: Collection[str]) -> str:

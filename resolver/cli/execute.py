@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from resolver.delivery.child_input import Parcel
     from resolver.delivery.child_output import Taps
     from resolver.delivery.masking import Needles
-    from resolver.dsl.values import Placement
+    from resolver.dsl.values import Substitution
     from resolver.resolution import Resolution
 
     Packer = Callable[[Mapping[int, bytes]], Parcel]
@@ -172,7 +172,7 @@ def _load(
     for name, value in resolution.environment.items():
         if "\0" in value:
             raise UsageError(f"the secret for --env {name} holds a null character, which no variable can")
-    needles = _needles(resolution.placed, report) if masked else None
+    needles = _needles(resolution.substitutions, report) if masked else None
     base = Path(resolution.blueprints[0].name).parent.absolute()
     variables = {FOLDER_VARIABLE: str(base), **resolution.environment}
     return _Load(pack(_texts(resolution, request, numbers)), variables, needles)
@@ -193,7 +193,7 @@ def _texts(resolution: Resolution, request: Request, numbers: Sequence[int]) -> 
     return texts
 
 
-def _needles(secrets: Sequence[Placement], report: Report) -> Needles:
+def _needles(secrets: Sequence[Substitution], report: Report) -> Needles:
     from resolver.blueprint.flow_style import quote  # noqa: PLC0415 - only masked runs need these
     from resolver.delivery.masking import needles_for, texts_of  # noqa: PLC0415 - as above
 

@@ -21,7 +21,7 @@ from resolver.errors import SinkRefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.dsl.context import Context
+    from resolver.dsl.context import DeploymentContext
     from resolver.plugins.manager import Plugins
     from resolver.plugins.payloads import DeliveryTarget
     from resolver.resolution import BlueprintText, Options, Resolution
@@ -138,11 +138,11 @@ def _read_blueprint(name: str) -> BlueprintText:
     return BlueprintText.read(name)
 
 
-def _context(request: Request, tenant: str, plugins: Plugins | None) -> Context:
+def _context(request: Request, tenant: str, plugins: Plugins | None) -> DeploymentContext:
     """The facts of the file, and of plugins where the file has none."""
-    from resolver.dsl.context import Context  # noqa: PLC0415
+    from resolver.dsl.context import DeploymentContext  # noqa: PLC0415
 
-    context = Context(tenant)
+    context = DeploymentContext(tenant)
     if request.context is not None:
         from resolver.blueprint.context_file import read_context  # noqa: PLC0415
 
@@ -181,8 +181,8 @@ def run_request(app: App, request: Request, report: Report) -> Resolution:
         resolution = resolve(app.service, app.caller, tenant, texts, options)
     for note in resolution.notes:
         report.note(note)
-    if resolution.kept:
-        report.note(f"{count(resolution.kept, 'call')} kept for the orchestrator")
+    if resolution.deferred:
+        report.note(f"{count(resolution.deferred, 'call')} kept for the orchestrator")
     for blueprint in resolution.blueprints:
         for position in blueprint.written_out:
             report.note(f"{blueprint.name}:{position.line}:{position.column}: alias written out")

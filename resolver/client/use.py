@@ -15,7 +15,7 @@ from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resolver.core.location import CallSite
+    from resolver.core.location import Location
     from resolver.core.model import Caller
     from resolver.core.results import WantedKey
 
@@ -68,7 +68,7 @@ class RemoteUse(Remote):
             if Verdict.ALLOWED in verdicts or not error.refusals.keys() <= {use.key for use in uses}:
                 raise self._server.nonsense() from None
             return UseAnswer(refusals=error.refusals)
-        if found.secrets.keys() != {use.key for use in uses if use.placed}:
+        if found.secrets.keys() != {use.key for use in uses if use.needs_value}:
             raise self._server.nonsense()
         return UseAnswer(secrets=found.secrets)
 
@@ -101,18 +101,18 @@ def _wanted(use: WantedKey) -> dict[str, Any]:
     provenance = use.provenance
     return {
         "key": use.key,
-        "calls": [_site(site) for site in use.sites(MAX_CALL_SITES)],
+        "calls": [_site(site) for site in use.locations(MAX_CALL_SITES)],
         "calls_total": use.calls_total,
         "origin": {
             "secrets": sorted(provenance.secrets),
             "inputs": sorted(provenance.inputs),
             "context": provenance.context,
         },
-        "placed": use.placed,
+        "placed": use.needs_value,
     }
 
 
-def _site(site: CallSite) -> dict[str, Any]:
+def _site(site: Location) -> dict[str, Any]:
     at = site.position
     return {
         "source": _text(site.source),

@@ -14,7 +14,7 @@ SHORTEST_PART = 4
 """Parts of a value, strings of a JSON value and lines, that are shorter are too common to be looked for."""
 
 
-def tells(text: str, values: Iterable[SecretValue]) -> bool:
+def leaks_value(text: str, values: Iterable[SecretValue]) -> bool:
     """Whether a text holds a value, a line of it or a string of its JSON, as it is or escaped.
 
     It finds what slipped into a message, not what was encoded on purpose.

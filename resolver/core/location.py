@@ -33,7 +33,7 @@ def format_path(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CallSite:
+class Location:
     """Where a call stands: what a plan, a report and an audit record say of it."""
 
     source: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.core.location import CallSite
+    from resolver.core.location import Location
     from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
     from resolver.core.permissions import Permission, SystemRole, TenantRole
     from resolver.core.policy import Verdict
@@ -29,7 +29,7 @@ class WantedKey(Protocol):
         """What the key was computed from."""
 
     @property
-    def placed(self) -> bool:
+    def needs_value(self) -> bool:
         """Whether its value is wanted; not when an input only names it."""
 
     @property
@@ -44,7 +44,7 @@ class WantedKey(Protocol):
     def sources(self) -> frozenset[str]:
         """The names of the blueprints that need it."""
 
-    def sites(self, most: int) -> Sequence[CallSite]:
+    def locations(self, most: int) -> Sequence[Location]:
         """Where its first calls stand."""
 
 

@@ -80,12 +80,12 @@ class GetSecret:
 
     Args:
         key: the secret's key.
-        steps: dictionary keys and list indices that lead into a JSON value; empty asks for the stored text.
+        path: dictionary keys and list indices that lead into a JSON value; empty asks for the stored text.
         key_provenance: what the key was computed from.
-        path_provenance: what the steps were computed from.
+        path_provenance: what the path was computed from.
     """
 
     key: str
-    steps: tuple[str | int, ...] = ()
+    path: tuple[str | int, ...] = ()
     key_provenance: Provenance = WRITTEN
     path_provenance: Provenance = WRITTEN

@@ -32,7 +32,7 @@ class Unanswered(Exception):  # noqa: N818 - not a failure: the call stays for r
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class DeploymentContext:
     """What is known of the deployment.
 
     Args:
@@ -51,9 +51,9 @@ class Context:
     environment_capabilities: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def or_else(self, other: Context) -> Context:
+    def or_else(self, other: DeploymentContext) -> DeploymentContext:
         """These facts, and those of another context where these say nothing."""
-        return Context(
+        return DeploymentContext(
             self.tenant or other.tenant,
             {**other.deployment, **self.deployment},
             {**other.labels, **self.labels},
@@ -86,7 +86,7 @@ def _joined(
     return {owner: {**second.get(owner, {}), **first.get(owner, {})} for owner in {**second, **first}}
 
 
-def _get_sys(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data
+def _get_sys(context: DeploymentContext, argument: object) -> Any:  # noqa: ANN401 - plain data
     words = argument if isinstance(argument, list) else []
     if len(words) != 2 or not all(isinstance(word, str) for word in words):  # noqa: PLR2004
         raise Fault(Reason.BAD_ARGUMENT, "get_sys takes a list of two words", "like [tenant, name]")
@@ -100,7 +100,7 @@ def _get_sys(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain
     return found
 
 
-def _get_label(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data
+def _get_label(context: DeploymentContext, argument: object) -> Any:  # noqa: ANN401 - plain data
     words = argument if isinstance(argument, list) else [argument]
     if not 1 <= len(words) <= 2 or not isinstance(words[0], str):  # noqa: PLR2004
         raise Fault(Reason.BAD_ARGUMENT, "get_label takes a label key, or a list of a key and an index")
@@ -117,15 +117,15 @@ def _get_label(context: Context, argument: object) -> Any:  # noqa: ANN401 - pla
     return _walk("get_label", values, [index])
 
 
-def _get_capability(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data
+def _get_capability(context: DeploymentContext, argument: object) -> Any:  # noqa: ANN401 - plain data
     return _nested("get_capability", context.capabilities, argument, "a deployment and a capability")
 
 
-def _get_attribute(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data
+def _get_attribute(context: DeploymentContext, argument: object) -> Any:  # noqa: ANN401 - plain data
     return _nested("get_attribute", context.attributes, argument, "a node and an attribute")
 
 
-def _get_environment_capability(context: Context, argument: object) -> Any:  # noqa: ANN401 - plain data
+def _get_environment_capability(context: DeploymentContext, argument: object) -> Any:  # noqa: ANN401 - plain data
     words = [argument] if isinstance(argument, str) else argument
     if not isinstance(words, list) or not words or not isinstance(words[0], str) or argument == words[:1]:
         raise Fault(
@@ -164,7 +164,7 @@ def leads(data: object, step: object) -> bool:
     return -len(data) <= step < len(data)
 
 
-_FUNCTIONS: dict[str, Callable[[Context, object], Any]] = {
+_FUNCTIONS: dict[str, Callable[[DeploymentContext, object], Any]] = {
     "get_sys": _get_sys,
     "get_label": _get_label,
     "get_capability": _get_capability,

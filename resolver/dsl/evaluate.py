@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
 from resolver.dsl.arguments import checked_key, from_words, is_word, literal
 from resolver.dsl.calls import GET_SECRET, GetSecret, call_name, is_malformed
-from resolver.dsl.context import Context, Unanswered, leads
+from resolver.dsl.context import DeploymentContext, Unanswered, leads
 from resolver.dsl.definitions import is_text
 from resolver.dsl.functions import PLAIN_FUNCTIONS, kind
 from resolver.dsl.problems import Fault, Reason
@@ -53,7 +53,7 @@ class Evaluator:
         definitions: Definitions,
         inputs: Mapping[str, GivenInput],
         values: Values,
-        context: Context,
+        context: DeploymentContext,
     ) -> None:
         self._definitions = definitions
         self._inputs = inputs
@@ -94,7 +94,7 @@ class _Evaluation:
         definitions: Definitions,
         inputs: Mapping[str, GivenInput],
         values: Values,
-        context: Context,
+        context: DeploymentContext,
         here: Path,
     ) -> None:
         self._definitions = definitions

@@ -16,15 +16,15 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.location import CallSite, format_path
+from resolver.core.location import Location, format_path
 from resolver.core.provenance import WRITTEN
 from resolver.dsl.calls import GET_SECRET, GetSecret, holds_call
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.evaluate import Evaluator
 from resolver.dsl.input_types import check_inputs, match_none, named_secrets
 from resolver.dsl.problems import Fault, Problem, Reason
-from resolver.dsl.values import Need, Needed, Placement, Values
+from resolver.dsl.values import Need, Needed, Substitution, Values
 from resolver.dsl.walk import find_calls, find_occurrences
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class KeyUse:
         key: the secret's key.
         provenance: what the key was computed from.
         calls: the calls, in the order of the text.
-        placed: whether its value is wanted; not when an input only names it.
+        needs_value: whether its value is wanted; not when an input only names it.
     """
 
     key: str = field(repr=False)
     provenance: Provenance
     calls: list[Call] = field(default_factory=list)
-    placed: bool = True
+    needs_value: bool = True
 
     @property
     def shown(self) -> str:
@@ -73,9 +73,9 @@ class KeyUse:
         """The names of the blueprints that need it."""
         return frozenset(call.source.name for call in self.calls)
 
-    def sites(self, most: int) -> list[CallSite]:
+    def locations(self, most: int) -> list[Location]:
         """Where its first calls stand; only theirs are worked out."""
-        return [call.site() for call in self.calls[:most]]
+        return [call.location() for call in self.calls[:most]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,20 @@ class Survey:
     """What is known of one call before any value is there.
 
     Args:
-        site: where it stands; the path is that of the outermost call around it.
+        location: where it stands; the path is that of the outermost call around it.
         key: the key it asks for; None when it can't be told.
         provenance: what the key was computed from.
-        steps: the path as it may be shown; empty when there is none.
-        depends: whether the key depends on the value of a secret, which is not there.
-        kept: whether the call is kept, because its argument is not known before deployment.
+        value_path: the path into the value as it may be shown; empty when there is none.
+        depends_on_value: whether the key depends on the value of a secret, which is not there.
+        deferred: whether the call is kept, because its argument is not known before deployment.
     """
 
-    site: CallSite
+    location: Location
     key: str | None = field(repr=False)
     provenance: Provenance = field(repr=False)
-    steps: str
-    depends: bool = False
-    kept: bool = False
+    value_path: str
+    depends_on_value: bool = False
+    deferred: bool = False
 
 
 @dataclass(slots=True)
@@ -113,9 +113,9 @@ class Call:
     path: Path
     node: Mapping[Any, Any]
 
-    def site(self) -> CallSite:
+    def location(self) -> Location:
         """Where it stands."""
-        return CallSite(self.source.name, self.source.position_of(self.node), self.path)
+        return Location(self.source.name, self.source.position_of(self.node), self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,12 @@ class Results:
             in neither keep the call.
     """
 
-    by_node: dict[int, Placement]
-    by_path: dict[Path, Placement]
+    by_node: dict[int, Substitution]
+    by_path: dict[Path, Substitution]
 
 
 @dataclass(slots=True)
-class _Site(Call):
+class _PlannedCall(Call):
     """One place of a call that the plan sees to, with what is known of it.
 
     Args:
@@ -144,9 +144,9 @@ class _Site(Call):
     evaluator: Evaluator
     above: int
     asked: GetSecret | None = field(default=None, repr=False)  # its key may have come out of a secret
-    placement: Placement | None = None
+    substitution: Substitution | None = None
     done: bool = False
-    kept: bool = False
+    deferred: bool = False
     refused: bool = False
 
     @property
@@ -173,7 +173,7 @@ class Plan:
         self,
         sources: Sequence[Source],
         inputs: Mapping[str, GivenInput] | None = None,
-        context: Context | None = None,
+        context: DeploymentContext | None = None,
         *,
         partial: bool = False,
         evaluate: bool = False,
@@ -183,12 +183,12 @@ class Plan:
         self._partial = partial
         self._evaluate = evaluate
         self._values = Values()
-        self._sites: list[_Site] = []
+        self._calls: list[_PlannedCall] = []
         self._named: list[KeyUse] = []
         self._room = MAX_PLACED
         self._extents: dict[int, int] = {}
         self.problems: list[Problem] = []
-        self.kept = 0
+        self.deferred = 0
         given = inputs or {}
         checked: set[tuple[int, ...]] = set()
         for source in sources:
@@ -196,9 +196,9 @@ class Plan:
             for number, document in enumerate(source.documents):
                 documents = (definitions or {}).get(id(document), [document])
                 defining = Definitions(documents)
-                evaluator = Evaluator(defining, given, self._values, context or Context())
+                evaluator = Evaluator(defining, given, self._values, context or DeploymentContext())
                 prefix: Path = (f"document {number + 1}",) if several else ()
-                self._sites += _sites(source, document, prefix, evaluator, every=evaluate)
+                self._calls += _planned(source, document, prefix, evaluator, every=evaluate)
                 tree = tuple(map(id, documents))
                 if tree not in checked:  # all files of one tree have the same inputs
                     checked.add(tree)
@@ -219,12 +219,12 @@ class Plan:
         ]
         for named in named_secrets(definitions, given):
             call = Call(source, (*prefix, "inputs", named.name), definitions.input(named.name) or {})
-            self._named.append(KeyUse(named.key, named.provenance, [call], placed=False))
+            self._named.append(KeyUse(named.key, named.provenance, [call], needs_value=False))
 
     @property
     def size(self) -> int:
         """How many calls were found, the kept ones included."""
-        return len(self._sites)
+        return len(self._calls)
 
     def advance(self) -> list[KeyUse]:
         """Evaluate what can be evaluated now.
@@ -234,7 +234,7 @@ class Plan:
             first time also those that inputs only name. Empty when there is nothing left to do.
         """
         uses: dict[str | tuple[str, Provenance], KeyUse] = {}
-        pending = [site for site in self._sites if not site.done]
+        pending = [site for site in self._calls if not site.done]
         for site in pending:  # grows, where a call is kept and those in its argument are looked at
             try:
                 needs = self._advance(site)
@@ -242,13 +242,13 @@ class Plan:
                 site.done = True
                 if fault.later and GET_SECRET not in site.node:
                     inner = self._within(site)
-                    self._sites += inner
+                    self._calls += inner
                     pending += inner
                 elif fault.reason is not Reason.NOT_KNOWN_YET:
                     self._report(site, fault)
                 elif self._partial:
-                    self.kept += 1
-                    site.kept = True
+                    self.deferred += 1
+                    site.deferred = True
                 elif site.here[:1] == ("dsl_definitions",) and _is_relative(site.node):
                     pass  # a template: SELF gets its meaning, and the call its value, where it is merged in
                 else:
@@ -266,7 +266,7 @@ class Plan:
         named, self._named = self._named, []
         return [*uses.values(), *(use for use in named if use.key not in wanted)]
 
-    def _advance(self, site: _Site) -> Sequence[Need]:
+    def _advance(self, site: _PlannedCall) -> Sequence[Need]:
         """Evaluate one call as far as it goes; what it needs to go on, or nothing when it is done."""
         if GET_SECRET not in site.node:
             return self._advance_other(site)
@@ -282,15 +282,15 @@ class Plan:
         taken = self._values.look_up(asked)
         if provenance is not WRITTEN or asked.path_provenance is not WRITTEN or taken.label != key:
             used = taken.used | provenance.used | asked.path_provenance.used
-            taken = Placement(taken.value, provenance.label(key), used)
+            taken = Substitution(taken.value, provenance.label(key), used)
         value = taken.value
         extent = len(value) if isinstance(value, str) else self._extents.get(id(value))
         if extent is None:  # a part of a secret's JSON, which is held as long as this plan
             extent = self._extents[id(value)] = _extent(value)
-        self._place(site, taken, extent)
+        self._substitute(site, taken, extent)
         return ()
 
-    def _place(self, site: _Site, placement: Placement, extent: int) -> None:
+    def _substitute(self, site: _PlannedCall, substitution: Substitution, extent: int) -> None:
         """Put a value in the place of a call, if there is room for so many characters."""
         self._room -= extent
         if self._room < 0:
@@ -299,10 +299,10 @@ class Plan:
                 f"with this value, those that the run places have more than {MAX_PLACED} characters in all",
                 "resolve fewer blueprints at once, or use long values less often",
             )
-        site.placement = placement
+        site.substitution = substitution
         site.done = True
 
-    def _advance_other(self, site: _Site) -> Sequence[Need]:
+    def _advance_other(self, site: _PlannedCall) -> Sequence[Need]:
         """The same for a call of another function."""
         outcome = site.evaluator.evaluate(site.node, site.here)
         if isinstance(outcome, Needed):
@@ -314,14 +314,16 @@ class Plan:
                 "what inputs, context and secrets hold is data: rename the key there",
             )
         label = ", ".join(sorted(outcome.provenance.secrets))
-        self._place(site, Placement(outcome.value, label, outcome.provenance.used), _extent(outcome.value))
+        self._substitute(
+            site, Substitution(outcome.value, label, outcome.provenance.used), _extent(outcome.value)
+        )
         return ()
 
     @staticmethod
-    def _within(site: _Site) -> list[_Site]:
+    def _within(site: _PlannedCall) -> list[_PlannedCall]:
         """The calls within the argument of a call that is kept."""
         return [
-            _Site(site.source, path, node, site.evaluator, site.above)
+            _PlannedCall(site.source, path, node, site.evaluator, site.above)
             for name, argument in site.node.items()
             for path, node in find_calls(argument, (*site.path, name), every=True)
         ]
@@ -338,22 +340,24 @@ class Plan:
     def survey(self) -> list[Survey]:
         """What is known of each `get_secret` call, refused and kept ones included, those in arguments too."""
         found: list[Survey] = []
-        for site in self._sites:
-            where = site.site()
+        for site in self._calls:
+            where = site.location()
             if site.asked is not None:
                 found.append(_survey(where, site.asked))
                 continue
-            if GET_SECRET in site.node and (site.kept or site.refused or not site.done):
-                found.append(Survey(where, None, WRITTEN, "", depends=not site.done, kept=site.kept))
+            if GET_SECRET in site.node and (site.deferred or site.refused or not site.done):
+                found.append(
+                    Survey(where, None, WRITTEN, "", depends_on_value=not site.done, deferred=site.deferred)
+                )
             if not site.done:
                 found += self._survey_within(site)
         return found
 
-    def _survey_within(self, site: _Site) -> list[Survey]:
+    def _survey_within(self, site: _PlannedCall) -> list[Survey]:
         """The calls that a call waits for."""
         found: list[Survey] = []
         for need in self._advance(site):
-            where = Call(site.source, site.path, need.node).site()
+            where = Call(site.source, site.path, need.node).location()
             asked = GetSecret(need.key, key_provenance=need.provenance)
             with contextlib.suppress(Fault):  # it stands elsewhere, where SELF has another meaning
                 read = site.evaluator.read(need.node, site.here)
@@ -361,28 +365,28 @@ class Plan:
             found.append(_survey(where, asked))
         return found
 
-    def placed(self) -> list[Placement]:
+    def substitutions(self) -> list[Substitution]:
         """What was taken out of secrets, and what is placed that was made of it."""
-        made = [site.placement for site in self._sites if site.placement and site.placement.used]
+        made = [site.substitution for site in self._calls if site.substitution and site.substitution.used]
         return [*self._values.taken.values(), *made]
 
     def results(self, source: Source) -> Results:
         """What is put in the places of one blueprint's calls."""
-        places: dict[int, list[_Site]] = {}
-        for site in self._sites:
+        places: dict[int, list[_PlannedCall]] = {}
+        for site in self._calls:
             if site.source is source:
                 places.setdefault(id(site.node), []).append(site)
-        by_node: dict[int, Placement] = {}
-        by_path: dict[Path, Placement] = {}
-        for node, sites in places.items():
-            placed = [(site.path, site.placement) for site in sites if site.placement is not None]
-            if len(placed) == len(sites) and all(_are_equal(placed[0][1], other) for _, other in placed[1:]):
+        by_node: dict[int, Substitution] = {}
+        by_path: dict[Path, Substitution] = {}
+        for node, calls in places.items():
+            placed = [(site.path, site.substitution) for site in calls if site.substitution is not None]
+            if len(placed) == len(calls) and all(_are_equal(placed[0][1], other) for _, other in placed[1:]):
                 by_node[node] = placed[0][1]
             else:
                 by_path.update(placed)
         return Results(by_node, by_path)
 
-    def _report(self, site: _Site, fault: Fault) -> None:
+    def _report(self, site: _PlannedCall, fault: Fault) -> None:
         site.refused = True
         self.problems.append(
             _problem(site, fault.reason, fault.message, key=fault.key, hint=fault.hint),
@@ -393,26 +397,28 @@ _RELATIVE = frozenset({"SELF", "SOURCE", "TARGET"})
 """Words whose meaning depends on the place of the call."""
 
 
-def _sites(
+def _planned(
     source: Source,
     document: object,
     prefix: Path,
     evaluator: Evaluator,
     *,
     every: bool,
-) -> list[_Site]:
+) -> list[_PlannedCall]:
     """The calls of a document; those that depend on their place once for each of their places."""
     calls = list(find_calls(document, prefix, every=every))
     relative = {id(node): node for _, node in calls if _is_relative(node)}
-    sites = [
-        _Site(source, path, node, evaluator, len(prefix)) for path, node in calls if id(node) not in relative
+    planned = [
+        _PlannedCall(source, path, node, evaluator, len(prefix))
+        for path, node in calls
+        if id(node) not in relative
     ]
     if relative:
-        sites += [
-            _Site(source, path, relative[mark], evaluator, len(prefix))
+        planned += [
+            _PlannedCall(source, path, relative[mark], evaluator, len(prefix))
             for path, mark in find_occurrences(document, relative, prefix)
         ]
-    return sites
+    return planned
 
 
 def _is_relative(node: Mapping[Any, Any]) -> bool:
@@ -442,13 +448,13 @@ def _extent(value: object) -> int:
     return extent
 
 
-def _are_equal(one: Placement, other: Placement) -> bool:
+def _are_equal(one: Substitution, other: Substitution) -> bool:
     """Whether two results are the same, types included: True is not 1."""
     return type(one.value) is type(other.value) and repr(one.value) == repr(other.value)
 
 
 def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -> Problem:
-    where = call.site()
+    where = call.location()
     return Problem(
         reason,
         message,
@@ -461,11 +467,11 @@ def _problem(call: Call, reason: Reason, message: str, *, key: str, hint: str) -
     )
 
 
-def _survey(where: CallSite, asked: GetSecret) -> Survey:
+def _survey(where: Location, asked: GetSecret) -> Survey:
     return Survey(where, asked.key, asked.key_provenance, _show_steps(asked))
 
 
 def _show_steps(asked: GetSecret) -> str:
     if asked.path_provenance is WRITTEN:
-        return format_path(asked.steps) if asked.steps else ""
+        return format_path(asked.path) if asked.path else ""
     return asked.path_provenance.show("")

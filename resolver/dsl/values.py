@@ -62,7 +62,7 @@ class GivenInput:
 
 
 @dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class Placement:
+class Substitution:
     """What is put in the place of one call, or is used to make that.
 
     Args:
@@ -82,7 +82,7 @@ class Values:
     def __init__(self) -> None:
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
-        self.taken: dict[tuple[str, tuple[str | int, ...]], Placement] = {}
+        self.taken: dict[tuple[str, tuple[str | int, ...]], Substitution] = {}
         """What was taken out of secrets so far, by key and steps, labelled by the first call that did so."""
 
     def add(self, values: Mapping[str, SecretValue]) -> None:
@@ -92,22 +92,22 @@ class Values:
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 
-    def look_up(self, call: GetSecret) -> Placement:
+    def look_up(self, call: GetSecret) -> Substitution:
         """What a call yields: the stored text, or with steps what they lead to in its JSON.
 
         Raises:
             Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
         """
-        mark = call.key, call.steps
+        mark = call.key, call.path
         found = self.taken.get(mark)
         if found is None:
             label, used = call.key_provenance.label(call.key), frozenset((call.key,))
-            found = self.taken[mark] = Placement(self._look_up(call), label, used)
+            found = self.taken[mark] = Substitution(self._look_up(call), label, used)
         return found
 
     def _look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
         text = self._texts[call.key].reveal()
-        if not call.steps:
+        if not call.path:
             return text
         shown, key = call.key_provenance.show(call.key), call.key_provenance.bare(call.key)
         if call.key in self._parsed:
@@ -123,7 +123,7 @@ class Values:
                     key,
                 ) from None
             self._parsed[call.key] = data
-        for number, step in enumerate(call.steps, 1):
+        for number, step in enumerate(call.path, 1):
             if not leads(data, step):
                 raise Fault(
                     Reason.NO_SUCH_STEP,

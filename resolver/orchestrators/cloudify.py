@@ -20,7 +20,7 @@ from dsl_parser import exceptions, functions, scan, tasks
 from dsl_parser.utils import get_function
 
 from resolver.core.closing import Closing
-from resolver.core.leaks import tells
+from resolver.core.leaks import leaks_value
 from resolver.dsl.calls import GET_SECRET, call_name
 from resolver.dsl.walk import find_calls
 from resolver.errors import InvalidRequestError, NotFoundError, bare_errors
@@ -133,7 +133,7 @@ class CloudifySecrets(Closing):
 
     def told_by(self, text: str) -> bool:
         """Whether a text holds a value that this run obtained."""
-        return tells(text, self._run.values)
+        return leaks_value(text, self._run.values)
 
     def prepare_deployment_plan(self, plan: object, **options: Any) -> Any:  # noqa: ANN401 - Cloudify's
         """Cloudify's function of this name, with one look at the store for all keys; it decrypts nothing.

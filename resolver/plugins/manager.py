@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from resolver.blueprint.context_file import make_context
-from resolver.core.leaks import tells
+from resolver.core.leaks import leaks_value
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.errors import InvalidRequestError, PluginError, ResolverError, UsageError
 from resolver.plugins import hookspecs
 from resolver.plugins.payloads import FactsRequest
@@ -77,7 +77,7 @@ class Plugins:
         results = self._manager.subset_hook_caller(hook, others)(**arguments)
         return results[0] if results else None
 
-    def facts(self, tenant: str, blueprints: Iterable[str]) -> Context:
+    def facts(self, tenant: str, blueprints: Iterable[str]) -> DeploymentContext:
         """Ask all plugins for facts about the deployment; the first that has a fact tells it.
 
         Args:
@@ -88,7 +88,7 @@ class Plugins:
             PluginError: one failed.
             BlueprintError: what one told breaks the schema.
         """
-        context = Context(tenant)
+        context = DeploymentContext(tenant)
         for name in self._names:
             options = self._target.options if self._target and self._target.plugin == name else {}
             request = FactsRequest(tenant, tuple(blueprints), dict(options))
@@ -188,7 +188,7 @@ class GuardedType:
         values += [SecretValue(value) for value in parameters.values() if value]
         return {
             key: Missed("its reason holds a value")
-            if isinstance(answer, Missed) and tells(answer.cause, values)
+            if isinstance(answer, Missed) and leaks_value(answer.cause, values)
             else answer
             for key, answer in got.items()
         }
@@ -247,7 +247,7 @@ def _failure(name: str, doing: str, error: BaseException, values: Collection[Sec
     where = f"raised at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
     if not isinstance(error, PluginError | InvalidRequestError):
         return PluginError(f"plugin {name!r} failed {doing}: {type(error).__name__}", hint=where)
-    if tells(f"{error.message}\n{error.hint}", values):
+    if leaks_value(f"{error.message}\n{error.hint}", values):
         return PluginError(f"plugin {name!r} failed {doing}, and its message holds a value", hint=where)
     kind = PluginError if isinstance(error, PluginError) else InvalidRequestError
     return kind(f"plugin {name!r}: {error.message}", hint=error.hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from resolver.core.location import CallSite
+from resolver.core.location import Location
 from resolver.core.policy import Verdict
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ class CheckedCall:
     """What a check tells of one call.
 
     Args:
-        site: where it stands.
+        location: where it stands.
         key: the key as it may be shown; empty when it can't be told.
-        steps: the path as it may be shown; empty when there is none.
-        depends: whether the key depends on the value of a secret, which a check does not decrypt.
-        kept: whether the call would be kept for the orchestrator.
+        value_path: the path into the value as it may be shown; empty when there is none.
+        depends_on_value: whether the key depends on the value of a secret, which a check does not decrypt.
+        deferred: whether the call would be kept for the orchestrator.
         exists: whether there is such a secret for the caller; None when that is not known.
         usable: whether the caller may use it; None when that is not known.
         secret: the secret that would be used, without its value; None when it is not known or not found.
@@ -36,11 +36,11 @@ class CheckedCall:
         problems: what is wrong with this call.
     """
 
-    site: CallSite
+    location: Location
     key: str
-    steps: str
-    depends: bool
-    kept: bool
+    value_path: str
+    depends_on_value: bool
+    deferred: bool
     exists: bool | None
     usable: bool | None
     secret: Secret | None
@@ -49,7 +49,7 @@ class CheckedCall:
     problems: tuple[Problem, ...]
 
 
-class Named(NamedTuple):
+class Requirement(NamedTuple):
     """Something that a blueprint names: an import that it keeps, or an input that has no value.
 
     Args:
@@ -70,16 +70,16 @@ class Check:
         problems: what keeps calls from being resolved, the calls' own problems included.
         imports: imports that are left to the manager.
         inputs: required inputs without a default and without a given value.
-        kept: how many calls would be kept, because their argument is not known before deployment.
+        deferred: how many calls would be kept, because their argument is not known before deployment.
         notes: what the reader should know, without any value.
         blueprints: what was read, to find where calls end.
     """
 
     calls: tuple[CheckedCall, ...]
     problems: tuple[Problem, ...]
-    imports: tuple[Named, ...]
-    inputs: tuple[Named, ...]
-    kept: int
+    imports: tuple[Requirement, ...]
+    inputs: tuple[Requirement, ...]
+    deferred: int
     notes: tuple[str, ...]
     blueprints: tuple[Blueprint, ...]
 
@@ -96,11 +96,11 @@ def check_calls(
         statuses: what the store says, by key; empty when none was asked.
         problems: all problems of the run.
     """
-    by_place: dict[CallSite, list[Problem]] = {}
+    by_place: dict[Location, list[Problem]] = {}
     for problem in problems:
         # A place is compared as a whole: calls within one another share a path, but not a position.
-        by_place.setdefault(CallSite(problem.source, problem.position, problem.path), []).append(problem)
-    return tuple(_checked(survey, statuses, tuple(by_place.get(survey.site, ()))) for survey in surveys)
+        by_place.setdefault(Location(problem.source, problem.position, problem.path), []).append(problem)
+    return tuple(_checked(survey, statuses, tuple(by_place.get(survey.location, ()))) for survey in surveys)
 
 
 def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[Problem, ...]) -> CheckedCall:
@@ -108,11 +108,11 @@ def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[
     secret = None if status is None else status.secret
     absent = status is not None and status.refusal is not None and status.refusal.verdict is Verdict.ABSENT
     return CheckedCall(
-        survey.site,
+        survey.location,
         _shown_key(survey, found=secret is not None),
-        survey.steps,
-        survey.depends,
-        survey.kept,
+        survey.value_path,
+        survey.depends_on_value,
+        survey.deferred,
         exists=True if secret is not None else False if absent else None,
         usable=None if status is None else status.refusal is None,
         secret=secret,

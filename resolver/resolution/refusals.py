@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resolver.dsl.plan import KeyUse, Plan
 
 
-class Keys:
+class KeySuggestions:
     """The keys that a caller may list in a tenant, asked for when a missing one makes them of use."""
 
     def __init__(self, service: ResolvingService, caller: Caller, tenant: str) -> None:
@@ -39,7 +39,7 @@ class Keys:
         return self._near.question(key)
 
 
-def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: Keys) -> None:
+def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: KeySuggestions) -> None:
     """Add a problem to a plan for each key that was refused.
 
     Args:
@@ -79,7 +79,7 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
                 )
 
 
-def _advice(use: KeyUse, keys: Keys) -> str:
+def _advice(use: KeyUse, keys: KeySuggestions) -> str:
     """What to do about a missing key. One that was not written in the blueprint is compared with nothing."""
     provenance = use.provenance
     if provenance.inputs and not provenance.secrets:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
 from resolver.resolution.check import Check, check_calls
-from resolver.resolution.refusals import Keys, refuse
+from resolver.resolution.refusals import KeySuggestions, refuse
 from resolver.resolution.resolved import ResolvedBlueprint, Use
-from resolver.resolution.run import BlueprintText, Options, Run
+from resolver.resolution.run import BlueprintRun, BlueprintText, Options
 from resolver.resolution.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resolver.core.ports.service import ResolvingService
     from resolver.core.results import KeyStatus, UsedSecret
     from resolver.dsl.plan import KeyUse
-    from resolver.dsl.values import Placement
+    from resolver.dsl.values import Substitution
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Resolution:
     Args:
         blueprints: the resolved blueprints, in the order given.
         uses: the secrets used, by key; a key that came out of a secret is left out.
-        kept: how many calls were kept because their argument is not known before deployment.
+        deferred: how many calls were kept because their argument is not known before deployment.
         notes: what the reader should know, without any value.
         secrets: the values used, by key; those under keys that came out of a secret, too.
-        placed: what was taken out of secrets, and what was made of it, each with its key as it may be shown.
+        substitutions: what was taken out of secrets or made of that, each with its key as it may be shown.
         environment: the values for the variables that were asked for, by name.
     """
 
     blueprints: tuple[ResolvedBlueprint, ...]
     uses: tuple[Use, ...]
-    kept: int
+    deferred: int
     notes: tuple[str, ...]
     secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
-    placed: tuple[Placement, ...] = field(default=(), repr=False)
+    substitutions: tuple[Substitution, ...] = field(default=(), repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -67,7 +67,7 @@ def resolve(
         NotPermittedError: the caller may not use secrets in this tenant, and nothing else is wrong.
         UnavailableError: the store or a key is not available, and nothing else is wrong.
     """
-    run = Run(texts, options or Options())
+    run = BlueprintRun(texts, options or Options())
     used: dict[str, UsedSecret] = {}
     told: dict[str, Use] = {}
     wanted = run.plan.advance()
@@ -79,16 +79,16 @@ def resolve(
             break
         answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
-            refuse(run.plan, wanted, answer.refusals, Keys(service, caller, tenant))
+            refuse(run.plan, wanted, answer.refusals, KeySuggestions(service, caller, tenant))
             break
         used |= answer.secrets
         told |= {
             use.key: Use(use.key, used[use.key].version)
             for use in wanted
-            if use.placed and not use.provenance.secrets
+            if use.needs_value and not use.provenance.secrets
         }
         for use in wanted:
-            if use.placed and (at := used[use.key].expired_at) is not None:
+            if use.needs_value and (at := used[use.key].expired_at) is not None:
                 run.notes.append(f"secret {use.shown} has expired, at {at}")
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
         wanted = run.plan.advance()
@@ -98,10 +98,10 @@ def resolve(
     return Resolution(
         tuple(run.resolved(blueprint, showable, uses) for blueprint in run.blueprints),
         uses,
-        run.plan.kept,
+        run.plan.deferred,
         tuple(run.notes),
         {key: secret.value for key, secret in used.items()},
-        tuple(run.plan.placed()),
+        tuple(run.plan.substitutions()),
         run.variables.values(run.plan),
     )
 
@@ -179,7 +179,7 @@ def check(
         UnavailableError: the store is not available, and nothing else is wrong.
     """
     options = options or Options()
-    run = Run(texts, options)
+    run = BlueprintRun(texts, options)
     uses = run.plan.advance()
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None:
@@ -188,13 +188,13 @@ def check(
         else:
             service.gate.confirm(caller)
     problems = run.problems
-    surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.site))
+    surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.location))
     return Check(
         check_calls(surveys, statuses, problems),
         tuple(problems),
         tuple(run.imports),
         tuple(run.inputs_without_value(options.inputs)),
-        run.plan.kept,
+        run.plan.deferred,
         tuple(run.notes),
         tuple(run.blueprints),
     )
@@ -204,7 +204,7 @@ def _learn_the_rest(
     service: ResolvingService,
     caller: Caller,
     tenant: str,
-    run: Run,
+    run: BlueprintRun,
     uses: Sequence[KeyUse],
 ) -> Mapping[str, KeyStatus]:
     """Add the problems that the store would have raised; nothing is used or decrypted for it."""
@@ -221,5 +221,5 @@ def _learn_the_rest(
         run.add(Reason.UNAVAILABLE, error.message, error.hint)
         return {}
     refusals = {key: status.refusal for key, status in statuses.items() if status.refusal}
-    refuse(run.plan, uses, refusals, Keys(service, caller, tenant))
+    refuse(run.plan, uses, refusals, KeySuggestions(service, caller, tenant))
     return statuses

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.location import Position
-    from resolver.dsl.values import Placement
+    from resolver.dsl.values import Substitution
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,25 @@ class ResolvedBlueprint(Closing):
 
     Args:
         blueprint: the blueprint as it was read.
-        placements: what was put in the place of each call.
+        substitutions: what was put in the place of each call.
         showable: the keys whose values the caller may also see.
         merged: the one document that the blueprint and its imports make; None when they are not merged.
         uses: the secrets that this blueprint used.
     """
 
-    __slots__ = ("_blueprint", "_merged", "_placements", "_rendered", "_showable", "uses")
+    __slots__ = ("_blueprint", "_merged", "_rendered", "_showable", "_substitutions", "uses")
 
     def __init__(
         self,
         blueprint: Blueprint,
-        placements: Mapping[int, Placement],
+        substitutions: Mapping[int, Substitution],
         showable: frozenset[str],
         merged: Any = None,  # noqa: ANN401 - documents are plain data
         uses: tuple[Use, ...] = (),
     ) -> None:
         self._blueprint = blueprint
         self._merged = merged
-        self._placements: Mapping[int, Placement] | None = placements
+        self._substitutions: Mapping[int, Substitution] | None = substitutions
         self._showable = showable
         self._rendered: Rendered | None = None
         self.uses = uses
@@ -62,23 +62,23 @@ class ResolvedBlueprint(Closing):
         raise TypeError("a resolved blueprint can't be pickled: it holds secret values")
 
     def __repr__(self) -> str:
-        placements = self._placements
-        held = "closed" if placements is None else f"calls={len(placements)}"
+        substitutions = self._substitutions
+        held = "closed" if substitutions is None else f"calls={len(substitutions)}"
         return f"ResolvedBlueprint({self.name!r}, {held})"
 
     def close(self) -> None:
         """Drop the values. Asking for them afterwards is an error; closing twice is not."""
-        self._placements = None
+        self._substitutions = None
         self._rendered = None
         self._merged = None
 
-    def _parts(self) -> tuple[Any, Mapping[int, Placement]]:
-        """The merged document and the placements, as long as they are held."""
+    def _parts(self) -> tuple[Any, Mapping[int, Substitution]]:
+        """The merged document and the substitutions, as long as they are held."""
         merged = self._merged  # read first: `close` drops it last
-        placements = self._placements
-        if placements is None:
+        substitutions = self._substitutions
+        if substitutions is None:
             raise UsageError(f"the resolved blueprint {self.name!r} was closed, and holds no values any more")
-        return merged, placements
+        return merged, substitutions
 
     @property
     def name(self) -> str:
@@ -89,9 +89,9 @@ class ResolvedBlueprint(Closing):
     @bare_errors
     def documents(self) -> list[Any]:
         """The documents of the text as plain data, with the values placed."""
-        merged, placements = self._parts()
+        merged, substitutions = self._parts()
         documents = self._blueprint.documents if merged is None else [merged]
-        values = _values(placements)
+        values = _values(substitutions)
         return [rebuild(document, values) for document in documents]
 
     @property
@@ -112,9 +112,9 @@ class ResolvedBlueprint(Closing):
     def _render(self) -> Rendered:
         rendered = self._rendered
         if rendered is None:
-            merged, placements = self._parts()
-            rendered = self._write(merged, _values(placements))
-            if self._placements is not None:  # another thread may have closed it by now
+            merged, substitutions = self._parts()
+            rendered = self._write(merged, _values(substitutions))
+            if self._substitutions is not None:  # another thread may have closed it by now
                 self._rendered = rendered
         return rendered
 
@@ -130,16 +130,18 @@ class ResolvedBlueprint(Closing):
         Args:
             show: write out those values that the caller may see.
         """
-        merged, placements = self._parts()
+        merged, substitutions = self._parts()
         results = {
-            node: placement.value if self._may_show(placement, show=show) else Masked(placement.label)
-            for node, placement in placements.items()
+            node: substitution.value
+            if self._may_show(substitution, show=show)
+            else Masked(substitution.label)
+            for node, substitution in substitutions.items()
         }
         return self._write(merged, results).text
 
-    def _may_show(self, placement: Placement, *, show: bool) -> bool:
+    def _may_show(self, substitution: Substitution, *, show: bool) -> bool:
         """Whether a value may stand before a person's eyes: no secret went into it, or they may see those."""
-        return not placement.used or (show and placement.used <= self._showable)
+        return not substitution.used or (show and substitution.used <= self._showable)
 
     @property
     @bare_errors
@@ -154,8 +156,8 @@ class ResolvedBlueprint(Closing):
         return sorted(labels)
 
 
-def _values(placements: Mapping[int, Placement]) -> dict[int, Any]:
-    return {node: placement.value for node, placement in placements.items()}
+def _values(substitutions: Mapping[int, Substitution]) -> dict[int, Any]:
+    return {node: substitution.value for node, substitution in substitutions.items()}
 
 
 def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: str) -> str:

@@ -22,13 +22,13 @@ from resolver.blueprint import (
 from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.input_types import undeclared
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, UsageError
-from resolver.resolution.check import Named
+from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
 from resolver.resolution.variables import Variables
 from resolver.validation.regex import match_all
@@ -36,9 +36,9 @@ from resolver.validation.regex import match_all
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from resolver.core.location import CallSite
+    from resolver.core.location import Location
     from resolver.dsl.source import Source
-    from resolver.dsl.values import GivenInput, Placement
+    from resolver.dsl.values import GivenInput, Substitution
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Options:
     """
 
     inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
-    context: Context = field(default_factory=Context, repr=False)
+    context: DeploymentContext = field(default_factory=DeploymentContext, repr=False)
     partial: bool = False
     evaluate: bool = False
     merge_imports: bool = False
@@ -95,13 +95,13 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-class Run:
+class BlueprintRun:
     """The blueprints of one run, read, with all problems found so far."""
 
     def __init__(self, texts: Sequence[BlueprintText], options: Options) -> None:
         self.blueprints: list[Blueprint] = []
         self.notes: list[str] = []
-        self.imports: list[Named] = []
+        self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
         self._trees: dict[Blueprint, ImportTree] = {}
         self._merging = options.merge_imports
@@ -140,7 +140,7 @@ class Run:
         tree = read_tree(blueprint, base)
         self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
         if tree.deferred:
-            self.imports += [Named(blueprint.name, name) for name in tree.deferred]
+            self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
             self._open += [name for name in tree.deferred if _may_declare_inputs(name)]
         sources = tree.merged if self._merging else (blueprint,)
@@ -166,27 +166,29 @@ class Run:
         self, blueprint: Blueprint, showable: frozenset[str], uses: Sequence[Use]
     ) -> ResolvedBlueprint:
         """A blueprint with its results, once all is known and there is no problem."""
-        placements, document = self._placed(blueprint)
-        used = frozenset[str]().union(*(placement.used for placement in placements.values()))
+        substitutions, document = self._placed(blueprint)
+        used = frozenset[str]().union(*(substitution.used for substitution in substitutions.values()))
         own = tuple(use for use in uses if use.key in used)
-        return ResolvedBlueprint(blueprint, placements, showable, document, own)
+        return ResolvedBlueprint(blueprint, substitutions, showable, document, own)
 
-    def _placed(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
+    def _placed(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
         """What is placed in a blueprint, and the document that is written anew, if one is."""
         tree = self._trees.get(blueprint)
         if tree is None:
             return self._placed_alone(blueprint)
-        placements: dict[int, Placement] = {}
+        substitutions: dict[int, Substitution] = {}
         replaced: dict[Blueprint, Any] = {}
         for source in tree.merged:
             results = self.plan.results(source)
-            placements |= results.by_node
+            substitutions |= results.by_node
             if results.by_path:
                 replaced[source], copies = copy_shared_calls(source, results.by_node, results.by_path)
-                placements |= {id(copies[path]): placement for path, placement in results.by_path.items()}
-        return placements, merge(tree, replaced).document
+                substitutions |= {
+                    id(copies[path]): substitution for path, substitution in results.by_path.items()
+                }
+        return substitutions, merge(tree, replaced).document
 
-    def _placed_alone(self, blueprint: Blueprint) -> tuple[dict[int, Placement], Any]:
+    def _placed_alone(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
         results = self.plan.results(blueprint)
         if not results.by_path:
             return results.by_node, None
@@ -198,12 +200,12 @@ class Run:
             )
             self.raise_problems()
         document, copies = copy_shared_calls(blueprint, results.by_node, results.by_path)
-        placements = results.by_node | {id(copies[path]): item for path, item in results.by_path.items()}
+        substitutions = results.by_node | {id(copies[path]): item for path, item in results.by_path.items()}
         self.notes.append(
             f"{blueprint.name}: a call that several nodes share has another result in each of them, "
             "so the document is written anew and its comments are gone",
         )
-        return placements, document
+        return substitutions, document
 
     @property
     def problems(self) -> list[Problem]:
@@ -211,19 +213,19 @@ class Run:
         found = with_positions([*self._problems, *self.plan.problems], self._sources)
         return sorted(found, key=self.place)
 
-    def place(self, item: Problem | CallSite) -> tuple[int, int, int]:
+    def place(self, item: Problem | Location) -> tuple[int, int, int]:
         """Where something stands, for sorting."""
         at = item.position
         return self._order.get(item.source, -1), at.line if at else 0, at.column if at else 0
 
-    def inputs_without_value(self, given: Container[str]) -> Iterator[Named]:
+    def inputs_without_value(self, given: Container[str]) -> Iterator[Requirement]:
         """The required inputs that have no default and were not given."""
         for blueprint in self.blueprints:
             for root in blueprint.documents:
                 for name, declared in Definitions(self.definitions.get(id(root), [root])).inputs():
                     required = declared.get("default") is None and declared.get("required") is not False
                     if required and name not in given:
-                        yield Named(blueprint.name, name)
+                        yield Requirement(blueprint.name, name)
 
     def raise_problems(self) -> None:
         """Raise BlueprintError with all problems, if there are any."""

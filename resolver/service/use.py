@@ -23,7 +23,7 @@ from resolver.service.provider_values import Kept, look_elsewhere
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from resolver.core.location import CallSite
+    from resolver.core.location import Location
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
     from resolver.core.provenance import Provenance
@@ -39,14 +39,14 @@ class ClaimedUse:
         provenance: what the key was computed from.
         calls: where calls stand, as the client says.
         calls_total: how many calls there are, as the client says.
-        placed: whether its value is wanted.
+        needs_value: whether its value is wanted.
     """
 
     key: str = field(repr=False)
     provenance: Provenance
-    calls: Sequence[CallSite]
+    calls: Sequence[Location]
     calls_total: int
-    placed: bool = True
+    needs_value: bool = True
 
     @property
     def shown(self) -> str:
@@ -58,7 +58,7 @@ class ClaimedUse:
         """The names of the blueprints that need it; of those calls only that a record may list."""
         return frozenset(call.source for call in self.calls[:MAX_CALL_SITES])
 
-    def sites(self, most: int) -> Sequence[CallSite]:
+    def locations(self, most: int) -> Sequence[Location]:
         """Where its first calls stand."""
         return self.calls[:most]
 
@@ -125,7 +125,7 @@ class Use(ServicePart):
                     use.key: _refusal(verdict) for use, _, verdict in judged if verdict is not Verdict.ALLOWED
                 }
                 if not refusals:
-                    _demand_room(row for use, row, _ in judged if use.placed)
+                    _demand_room(row for use, row, _ in judged if use.needs_value)
                 # Not for what is refused: a secret that may not be seen costs what a missing one costs.
                 key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
                 data_keys = session.data_keys(key_ids) if key_ids else []
@@ -139,13 +139,13 @@ class Use(ServicePart):
         recorded = [
             (use, row, verdict)
             for use, row, verdict in judged
-            if use.placed or verdict is not Verdict.ALLOWED
+            if use.needs_value or verdict is not Verdict.ALLOWED
         ]
         self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
         if refusals:
             missed = self._elsewhere.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
-        wanted = {use.key for use in uses if use.placed}
+        wanted = {use.key for use in uses if use.needs_value}
         fetched = self._elsewhere.fetch(caller, home, kept, hops) if kept else {}
         if failures := _failures(kept, fetched):
             return UseAnswer(refusals=failures)
@@ -256,7 +256,7 @@ def _about(
                 site.position.column if site.position else 0,
                 cap(format_path(site.path)),
             ]
-            for site in use.sites(MAX_CALL_SITES)
+            for site in use.locations(MAX_CALL_SITES)
         ],
         "calls_total": use.calls_total,
     }
@@ -308,7 +308,7 @@ def _to_be_opened(judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict
     return [
         row.secret
         for use, row, verdict in judged
-        if row is not None and use.placed and verdict is Verdict.ALLOWED
+        if row is not None and use.needs_value and verdict is Verdict.ALLOWED
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from resolver.core.location import Position, format_path
 from resolver.core.model import SecretValue
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Reason
 from resolver.dsl.values import GivenInput
@@ -286,7 +286,7 @@ def test_partial_keeps_what_is_not_known_yet_and_nothing_else() -> None:
     """With `partial` a call that needs run time stays whole and is counted; one that is wrong stays wrong."""
     later = {"get_secret": {"concat": ["x", {"get_attribute": ["n", "a"]}]}}
     plan, new, _ = run({"a": later, "b": {"get_secret": "k"}}, {"k": "v"}, partial=True)
-    assert (plan.kept, new) == (1, {"a": later, "b": "v"})
+    assert (plan.deferred, new) == (1, {"a": later, "b": "v"})
     plan, new, _ = run({"a": later, "b": {"get_secret": 5}}, {}, partial=True)
     assert [problem.reason for problem in plan.problems] == [Reason.BAD_ARGUMENT]
     plan, new, _ = run({"a": later}, {})
@@ -412,7 +412,7 @@ CANARY = "hunter2"
 WORDS = st.sampled_from(["k", "json", "pointer", "i", "given", "x", 0, 5, None, "ports"])
 
 
-CONTEXT = Context(
+CONTEXT = DeploymentContext(
     tenant="given",
     deployment={"id": f"{CANARY}-deployment"},
     labels={"k": [f"{CANARY}-label"]},
@@ -476,7 +476,7 @@ def test_whatever_the_calls_nothing_shows_and_nothing_breaks(arguments: list[Any
         plan = Plan([source], inputs, CONTEXT, evaluate=evaluate)
         shown: list[object] = []
         while uses := plan.advance():
-            shown += [[use.shown, use.calls[0].site()] for use in uses]
+            shown += [[use.shown, use.calls[0].location()] for use in uses]
             missing = [use for use in uses if use.key not in secrets]
             for use in missing:
                 plan.refuse(use, Reason.NOT_FOUND, f"secret {use.shown} was not found")

@@ -14,7 +14,7 @@ import pytest
 
 from resolver.api import Resolver
 from resolver.dsl.problems import Reason
-from resolver.resolution.run import Run
+from resolver.resolution.run import BlueprintRun
 from tests.leaks import test_errors as errors
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 CASE = next(case for case in errors.CASES if case.error is Reason.NOT_JSON)
 """One in which a value was decrypted before something turned out to be wrong."""
 
-RAISE = Run.raise_problems
+RAISE = BlueprintRun.raise_problems
 
 
-def in_a_message(run: Run, value: str) -> None:
+def in_a_message(run: BlueprintRun, value: str) -> None:
     """A problem is told with the value."""
     run.add(Reason.NOT_JSON, f"not JSON: {value}", "")
     RAISE(run)
 
 
-def in_a_context(run: Run, value: str) -> None:
+def in_a_context(run: BlueprintRun, value: str) -> None:
     """The value is in an exception that another one took the place of."""
     try:
         int(value)
@@ -42,13 +42,13 @@ def in_a_context(run: Run, value: str) -> None:
         RAISE(run)
 
 
-def in_a_log(run: Run, value: str) -> None:
+def in_a_log(run: BlueprintRun, value: str) -> None:
     """The value is an argument of a debug message."""
     logging.getLogger("resolver").debug("looking at %s", value)
     RAISE(run)
 
 
-def in_a_record(run: Run, value: str) -> None:
+def in_a_record(run: BlueprintRun, value: str) -> None:
     """The value is in an audit record."""
     with closing(sqlite3.connect(Path(os.environ["RESOLVER_HOME"], "data", "resolver.db"))) as connection:
         connection.execute("UPDATE audit_record SET body = CAST(body || ? AS BLOB)", [value])
@@ -56,13 +56,13 @@ def in_a_record(run: Run, value: str) -> None:
     RAISE(run)
 
 
-def in_the_store(run: Run, value: str) -> None:
+def in_the_store(run: BlueprintRun, value: str) -> None:
     """The value is in a file beside the database."""
     Path(os.environ["RESOLVER_HOME"], "data", "cache").write_text(value)
     RAISE(run)
 
 
-def in_a_frame(run: Run, value: str) -> None:
+def in_a_frame(run: BlueprintRun, value: str) -> None:
     """The value is in the frames that the interface no longer leaves behind."""
     assert value
     RAISE(run)
@@ -84,16 +84,16 @@ def in_a_frame(run: Run, value: str) -> None:
 def test_a_planted_leak_is_found(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
-    leak: Callable[[Run, str], None],
+    leak: Callable[[BlueprintRun, str], None],
     search: Callable[[World, errors.Case], None],
 ) -> None:
     """A test that passes without the leak fails with it, because of what was found."""
 
-    def leaky(run: Run) -> None:
+    def leaky(run: BlueprintRun) -> None:
         values = run.plan._values._texts  # noqa: SLF001 - where leaks would come from
         leak(run, "".join(value.reveal() for value in values.values()))
 
-    monkeypatch.setattr(Run, "raise_problems", leaky)
+    monkeypatch.setattr(BlueprintRun, "raise_problems", leaky)
     if leak in (in_a_context, in_a_frame):  # which the interface leaves behind
         monkeypatch.setattr(Resolver, "resolve", inspect.unwrap(Resolver.resolve))
     with pytest.raises(AssertionError) as caught:

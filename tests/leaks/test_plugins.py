@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.leaks import tells
+from resolver.core.leaks import leaks_value
 from resolver.core.model import SecretValue
 from tests.conftest import TENANT
 from tests.plugged import HEAD, TAKES, TELLS, plant
@@ -161,4 +161,4 @@ def test_delivery_options_are_not_repeated(world: World, site: Path) -> None:
 )
 def test_what_tells_a_value(value: str, text: str, *, found: bool) -> None:
     """The whole value, its lines and the strings of its JSON are looked for, as they are and escaped."""
-    assert tells(text, [SecretValue("something else"), SecretValue(value)]) is found
+    assert leaks_value(text, [SecretValue("something else"), SecretValue(value)]) is found

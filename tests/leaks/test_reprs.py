@@ -16,7 +16,7 @@ from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
 from resolver.core.provenance import Provenance
 from resolver.dsl.plan import Plan
-from resolver.dsl.values import GivenInput, Known, Need, Placement, Values
+from resolver.dsl.values import GivenInput, Known, Need, Substitution, Values
 from resolver.resolution import BlueprintText, Resolution, resolve
 from tests.conftest import TENANT
 
@@ -81,7 +81,7 @@ def test_what_is_known_shows_no_value(world: World) -> None:
     for thing in (
         values,
         Known(value, provenance),
-        Placement(value, "which", provenance.used),
+        Substitution(value, "which", provenance.used),
         GivenInput(value, value),
         Need(which, provenance, {}),
     ):

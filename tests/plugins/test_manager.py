@@ -18,7 +18,7 @@ from resolver.config.settings import Settings
 from resolver.core.model import Caller, SecretValue
 from resolver.core.providers import Missed, Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.plugins.manager import Plugins, add_provider_types, hookspecs
 from resolver.plugins.payloads import Delivery, DeliveryTarget
 from resolver.resolution import BlueprintText, resolve
@@ -266,8 +266,8 @@ def test_facts_of_several(site: Path) -> None:
 
 def test_a_context_goes_before_another() -> None:
     """Fact by fact: what the first one says stays, what it does not say comes from the other."""
-    first = Context("t", {"id": "1"}, {"a": ["1"]}, {"d": {"x": 1}}, {"r": 1}, {"n": {"ip": 1}})
-    other = Context(
+    first = DeploymentContext("t", {"id": "1"}, {"a": ["1"]}, {"d": {"x": 1}}, {"r": 1}, {"n": {"ip": 1}})
+    other = DeploymentContext(
         "u",
         {"id": "2", "name": "2"},
         {"a": ["2"], "b": ["2"]},
@@ -275,7 +275,7 @@ def test_a_context_goes_before_another() -> None:
         {"r": 2, "s": 2},
         {"n": {"ip": 2}, "m": {"ip": 2}},
     )
-    assert first.or_else(other) == Context(
+    assert first.or_else(other) == DeploymentContext(
         "t",
         {"id": "1", "name": "2"},
         {"a": ["1"], "b": ["2"]},

@@ -41,27 +41,27 @@ def put_check(check: Check, report: Report, *, offline: bool) -> None:
         "calls": [_call_as_json(call) for call in check.calls],
         "imports": [{"source": source, "import": name} for source, name in check.imports],
         "inputs": [{"source": source, "input": name} for source, name in check.inputs],
-        "kept": check.kept,
+        "kept": check.deferred,
     }
     for note in check.notes:
         report.note(note)
     for source, name in check.inputs:
         report.note(f"{source}: input {name!r} has no value yet")
-    if check.kept:
-        report.note(f"{count(check.kept, 'call')} would be kept for the orchestrator")
+    if check.deferred:
+        report.note(f"{count(check.deferred, 'call')} would be kept for the orchestrator")
 
 
 def _call_as_json(call: CheckedCall) -> dict[str, Any]:
-    at, secret = call.site.position, call.secret
+    at, secret = call.location.position, call.secret
     return {
-        "source": call.site.source,
+        "source": call.location.source,
         "line": at.line if at else None,
         "column": at.column if at else None,
-        "path": list(call.site.path),
+        "path": list(call.location.path),
         "key": call.key or None,
-        "steps": call.steps,
-        "depends_on_value": call.depends,
-        "kept": call.kept,
+        "steps": call.value_path,
+        "depends_on_value": call.depends_on_value,
+        "kept": call.deferred,
         "exists": call.exists,
         "usable": call.usable,
         "version": secret.version if secret else None,
@@ -102,11 +102,12 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
     rows = [_row(call, offline=offline) for call in calls]
     if not sys.stdout.isatty():
         put_table(
-            ["CALL", *headers], [[place_of(call.site), *row] for call, row in zip(calls, rows, strict=True)]
+            ["CALL", *headers],
+            [[place_of(call.location), *row] for call, row in zip(calls, rows, strict=True)],
         )
         return
     columns = shutil.get_terminal_size().columns
-    lines = [place_of(call.site).removeprefix(f"{call.site.source}:") for call in calls]
+    lines = [place_of(call.location).removeprefix(f"{call.location.source}:") for call in calls]
     table = [["  LINE", *headers]]
     for line, (key, steps, *others) in zip(lines, rows, strict=True):
         table.append([f"  {line}", cut(key, columns // 3), cut(steps, columns // 8), *others])
@@ -122,25 +123,31 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
     put(header)
     source = ""
     for call, line in zip(calls, printed, strict=True):
-        if call.site.source != source:
-            source = call.site.source
+        if call.location.source != source:
+            source = call.location.source
             put(source)
         put(line)
 
 
 def _row(call: CheckedCall, *, offline: bool) -> list[str]:
     """What the table says of a call, but for its place."""
-    key = call.key or (DEPENDS if call.depends else "-")
+    key = call.key or (DEPENDS if call.depends_on_value else "-")
     secret = call.secret
     stored = [str(secret.version), "yes" if secret.hidden else "no"] if secret else ["-", "-"]
-    cells = [key, call.steps or "-", *([] if offline else stored), _state(call), format_path(call.site.path)]
+    cells = [
+        key,
+        call.value_path or "-",
+        *([] if offline else stored),
+        _state(call),
+        format_path(call.location.path),
+    ]
     return [printable(cell) for cell in cells]
 
 
 def _state(call: CheckedCall) -> str:
     if call.problems:
         return ", ".join(dict.fromkeys(str(problem.reason) for problem in call.problems))
-    if call.kept:
+    if call.deferred:
         return "kept"
     if not call.usable:
         return "-"

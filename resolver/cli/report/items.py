@@ -53,7 +53,7 @@ def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
     return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
 
 
-def place_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a CallSite
+def place_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a Location
     """Where something stands, `FILE:LINE:COLUMN`, or as much of it as is known."""
     at = item.position
     return f"{item.source}:{at.line}:{at.column}" if at else str(item.source)

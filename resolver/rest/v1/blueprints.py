@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from resolver.blueprint import Blueprint
 from resolver.blueprint.inputs import read_plain
 from resolver.core.location import format_path
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
@@ -78,7 +78,7 @@ def check_blueprint(
     # Also for a text without calls: who has no role here gets no answer.
     service.use.check(caller, tenant, [])
     text = BlueprintText(body.name, body.text.encode("utf-8", "surrogatepass"), None)
-    options = Options(_inputs(body.inputs), Context(tenant), partial=True, strict=body.strict)
+    options = Options(_inputs(body.inputs), DeploymentContext(tenant), partial=True, strict=body.strict)
     found = check(service, caller, tenant, [text], options)
     blueprint = found.blueprints[0] if found.blueprints else None
     return Answer(
@@ -104,16 +104,16 @@ def _inputs(text: str) -> dict[str, GivenInput]:
 
 
 def _call_facts(call: CheckedCall, blueprint: Blueprint | None) -> CallFacts:
-    start = call.site.position
+    start = call.location.position
     end = blueprint.end_of(start) if start is not None and blueprint is not None else None
     return CallFacts(
         line=start.line if start else None,
         column=start.column if start else None,
         end_line=end.line if end else None,
         end_column=end.column if end else None,
-        place=format_path(call.site.path),
+        place=format_path(call.location.path),
         key=call.key,
-        steps=call.steps,
+        steps=call.value_path,
         state=_state(call),
         secret=secret_facts(call.secret) if call.secret else None,
         problems=[_problem_facts(problem) for problem in call.problems],
@@ -128,7 +128,7 @@ def _state(call: CheckedCall) -> State:
         return "not_found"
     if Reason.NOT_PERMITTED in reasons:
         return "not_permitted"
-    if call.depends:
+    if call.depends_on_value:
         return "depends_on_value"
     return "usable" if call.usable else "run_time"
 

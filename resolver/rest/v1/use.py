@@ -9,9 +9,9 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
-from resolver.core.location import CallSite, Position
+from resolver.core.location import Location, Position
 from resolver.core.provenance import Provenance
-from resolver.dsl.context import Context
+from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, resolve
@@ -134,13 +134,13 @@ def _use(same: Sequence[KeyWanted]) -> ClaimedUse:
         Provenance(told.secrets, told.inputs, context=told.context),
         [_site(site) for wanted in same for site in wanted.calls],
         sum(max(wanted.calls_total, len(wanted.calls)) for wanted in same),
-        placed=any(wanted.placed for wanted in same),
+        needs_value=any(wanted.placed for wanted in same),
     )
 
 
-def _site(site: Site) -> CallSite:
+def _site(site: Site) -> Location:
     position = Position(site.line, site.column) if site.line else None
-    return CallSite(site.source, position, site.path)
+    return Location(site.source, position, site.path)
 
 
 class CheckRequest(Body):
@@ -231,7 +231,7 @@ def resolve_blueprints(body: ResolveRequest, caller: CallerDep, server: ServerDe
         raise InvalidRequestError("two blueprints have the same name")
     options = Options(
         {name: GivenInput(value) for name, value in body.inputs.items()},
-        Context(body.tenant) if body.context is None else make_context(body.context, body.tenant),
+        DeploymentContext(body.tenant) if body.context is None else make_context(body.context, body.tenant),
         body.partial,
         body.evaluate,
         strict=body.strict,
@@ -247,7 +247,7 @@ def resolve_blueprints(body: ResolveRequest, caller: CallerDep, server: ServerDe
         {
             "text": joined_text(resolution.blueprints, body.format),
             "notes": [*resolution.notes, *_written_out(resolution.blueprints)],
-            "kept": resolution.kept,
+            "kept": resolution.deferred,
             "uses": [UsedKey(key=use.key, version=use.version) for use in resolution.uses],
             "digests": {text.name: hashlib.sha256(text.data).hexdigest() for text in texts},
         }
