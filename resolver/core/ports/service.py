@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.core.query import Page
-    from resolver.core.results import KeyStatus, UseAnswer, Wanted
+    from resolver.core.results import KeyStatus, UseAnswer, WantedKey
 
 
 class ConfirmsCallers(Protocol):
@@ -30,7 +30,7 @@ class UsesSecrets(Protocol):
     """Obtains values for blueprints."""
 
     def use(
-        self, caller: Caller, tenant: str, uses: Sequence[Wanted], digests: Mapping[str, str]
+        self, caller: Caller, tenant: str, uses: Sequence[WantedKey], digests: Mapping[str, str]
     ) -> UseAnswer:
         """Obtain all values that one round needs, or the refusals; NotPermittedError without any right."""
 
