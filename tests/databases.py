@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.rows import tuple_row
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
 from resolver.core.model import UNNARROWED, Visibility
@@ -125,6 +125,35 @@ def database(dialect: str, folder: Path, *, empty: bool = False) -> str:
     if isinstance(server, str):
         pytest.skip(server)
     return server.database("template1" if empty else "made")
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """All that a database says of its tables, names of constraints included.
+
+    Columns are compared by name, not by position: a migration puts a new one behind the others.
+    """
+    inspector = inspect(connection)
+    return {
+        table: {
+            "columns": sorted(
+                str({name: str(value) for name, value in column.items()})
+                for column in inspector.get_columns(table)
+            ),
+            "primary key": inspector.get_pk_constraint(table),
+            "foreign keys": sorted(inspector.get_foreign_keys(table), key=str),
+            "unique": sorted(inspector.get_unique_constraints(table), key=str),
+            "checks": sorted(inspector.get_check_constraints(table), key=str),
+            "indexes": sorted(
+                str(index | {"dialect_options": _as_text(index)}) for index in inspector.get_indexes(table)
+            ),
+        }
+        for table in inspector.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _as_text(index: Any) -> dict[str, str]:  # noqa: ANN401 - as the inspector gives it
+    return {name: str(value) for name, value in index["dialect_options"].items()}
 
 
 class Clock:

@@ -327,7 +327,9 @@ def test_every_folder_is_described() -> None:
 
 
 def test_the_changelog_has_this_version() -> None:
-    """The changelog's newest section is about the version being built."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    headings = re.findall(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
-    assert headings[0] == version
+    """The changelog's newest section is about the version being built, a `.dev0` until its release."""
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    version = built.removesuffix(".dev0")
+    headings = re.findall(r"^## (\S+?), (.*)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0][0] == version
+    assert (headings[0][1] == "not released yet") == (built != version)

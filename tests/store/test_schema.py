@@ -8,43 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from resolver.errors import StoreError, UsageError
 from resolver.store import tables as t
 from resolver.store.engine import parse_url
 from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, database, raw_connection
+from tests.databases import DIALECTS, database, described, raw_connection
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def described(connection: Connection) -> dict[str, Any]:
-    """All that a database says of its tables, names of constraints included."""
-    inspector = inspect(connection)
-    return {
-        table: {
-            "columns": [
-                {name: str(value) for name, value in column.items()}
-                for column in inspector.get_columns(table)
-            ],
-            "primary key": inspector.get_pk_constraint(table),
-            "foreign keys": sorted(inspector.get_foreign_keys(table), key=str),
-            "unique": sorted(inspector.get_unique_constraints(table), key=str),
-            "checks": sorted(inspector.get_check_constraints(table), key=str),
-            "indexes": sorted(
-                str(index | {"dialect_options": _as_text(index)}) for index in inspector.get_indexes(table)
-            ),
-        }
-        for table in inspector.get_table_names()
-        if table != "alembic_version"
-    }
-
-
-def _as_text(index: Any) -> dict[str, str]:  # noqa: ANN401 - as the inspector gives it
-    return {name: str(value) for name, value in index["dialect_options"].items()}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -1,80 +1,202 @@
-"""Upgrades: a database of every released version becomes one of this version, with all that is in it."""
+"""Upgrades: a store of every released version becomes one of this version, with all that is in it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
-from resolver.core.model import UNNARROWED, Caller
-from resolver.core.permissions import SystemRole
-from resolver.crypto.keyring import KeyRing, RootKey
-from resolver.errors import StoreError
-from resolver.service import Service
+from resolver.errors import AuthenticationError, StoreError
 from resolver.store import tables as t
+from resolver.store.engine import WRITES, make_engine, parse_url
+from resolver.store.migrate import configuration, upgrade
 from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, ROOT_KEY, PlainPasswords, database, raw_connection
-from tests.store import dumps
+from tests.databases import DIALECTS, database, described, raw_connection
+from tests.releases import fill
+from tests.releases.snapshot import FILES, RELEASES, dump, load, missing, released
 
-VALUES = {
-    "home": {"k": "second välue", "everywhere": "global value"},
-    "away": {"hidden": "hidden value", "everywhere": "global value"},
-}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from resolver.core.model import Caller
+    from resolver.service import Service
+
+CHANGELOG = (RELEASES.parents[1] / "CHANGELOG.md").read_text()
+VERSIONS = released(CHANGELOG)
 
 
-def upgrades(dump: str, dialect: str, folder: Path) -> None:
+def revision_of(url: str) -> str:
+    """The Alembic revision that a database has."""
+    with raw_connection(url) as connection:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def schema_of(url: str) -> dict[str, Any]:
+    """A database's tables, as it describes them."""
+    with raw_connection(url) as connection:
+        return described(connection)
+
+
+def reloaded(url: str, dialect: str, folder: Path) -> dict[str, Any]:
+    """A database's tables as its dump makes them: PostgreSQL writes checks in other words after that."""
+    copy = database(dialect, folder, empty=True)
+    load(dump(url, rows=False), copy)
+    return schema_of(copy)
+
+
+def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -> None:
     """Assert that a dump becomes a database of this version, in which everything is there and works."""
     url = database(dialect, folder, empty=True)
-    dumps.load(dump, url)
-    settings = Settings({"RESOLVER_DATABASE_URL": url, "RESOLVER_KEY": ROOT_KEY}, folder / "home")
+    load(store, url)
+    keys = " ".join(contents["root_keys_for_tests_only"].values())
+    settings = Settings({"RESOLVER_DATABASE_URL": url, "RESOLVER_KEY": keys}, folder / "home")
+    revision = revision_of(url)
+    if revision != t.SCHEMA_REVISION:
+        with pytest.raises(StoreError, match=f"^the database has schema {revision}, this program") as caught:
+            open_service(settings)
+        assert caught.value.hint.startswith("`resolver init` upgrades an older schema")
     assert not initialise(settings, password=lambda: None, profile=False).made
+    open_service(settings).close()
+    assert schema_of(url) == reloaded(database(dialect, folder), dialect, folder)
     with raw_connection(url) as connection:
         options = {"compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), t.metadata) == []
-        found = "SELECT id FROM user_account WHERE name = 'admin'"
-        admin_id = connection.execute(text(found)).scalar_one()
-    admin = Caller(admin_id, "admin", SystemRole.SYS_ADMIN, {}, "", UNNARROWED)
-    store = SqlStore(url)
-    store.check_schema()
-    service = Service(store, KeyRing([RootKey(ROOT_KEY, "the tests")]), PlainPasswords)
-    for tenant, values in VALUES.items():
-        for key, value in values.items():
-            shown = service.secrets.show(admin, tenant, key)[1]
-            assert shown is not None
-            assert shown.reveal() == value
-    for chain in ("home", "away", ""):
+        for table in t.metadata.sorted_tables:
+            assert connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one(), table.name
+    service = fill.make_service(url)
+    callers = has_its_people(service, contents)
+    admin = callers["admin"]
+    has_its_providers(service, admin, contents)
+    has_its_secrets(service, admin, contents)
+    for chain in ("prod", "test", ""):
         assert service.trail.verify(admin, chain).broken is None
     done = service.keys.rotate_data(admin, "", lambda _doing, _more: None)
     assert (done.keys, done.unreadable) == (3, [])
-    assert service.secrets.create(admin, "home", "new", "value").version == 1
+    has_its_secrets(service, admin, contents)
+    assert service.secrets.create(admin, "prod", "new", "value").version == 1
     service.close()
 
 
-@pytest.mark.parametrize("name", [*sorted(path.name for path in dumps.RELEASED.glob("*.sql")), *DIALECTS])
-def test_a_version_is_upgraded(name: str, tmp_path: Path) -> None:
-    """What each released version stored is there after the upgrade; this version's own dump passes, too."""
-    if name not in DIALECTS:
-        upgrades((dumps.RELEASED / name).read_text(encoding="utf-8"), name.split(".")[-2], tmp_path)
-        return
-    url = database(name, tmp_path)
-    dumps.make(url)
-    upgrades(dumps.dump(url), name, tmp_path)
+def has_its_people(service: Service, contents: dict[str, Any]) -> dict[str, Caller]:
+    """Assert that users, roles, tokens, passwords, sessions and back-offs hold; each token's caller."""
+    callers = {
+        name: service.gate.authenticate_token(about["token"]) for name, about in contents["tokens"].items()
+    }
+    for name, about in contents["tokens"].items():
+        narrowing, wanted = callers[name].narrowing, about.get("narrowing", {})
+        assert callers[name].username == about["user"]
+        for part in ("permissions", "tenants", "keys"):
+            found, left = getattr(narrowing, part), wanted.get(part)
+            assert (found and set(found)) == (left and set(left)), (name, part)
+    users = {info.user.name: info for info in service.users.list(callers["admin"]).items}
+    assert {name: info.roles for name, info in users.items()} == {"admin": {}} | contents["roles"]
+    assert [name for name, info in users.items() if not info.user.active] == contents["inactive"]
+    assert [name for name, info in users.items() if info.locked] == contents["locked"]
+    admins = {name for name, info in users.items() if info.user.system_role == "sys_admin"}
+    assert admins == {"admin", "second_admin"}
+    for name, password in contents["passwords"].items():
+        if name in contents["locked"]:
+            with pytest.raises(AuthenticationError, match=r"^the user name or the password is wrong$"):
+                service.gate.authenticate_password(name, password)
+        else:
+            assert service.gate.authenticate_password(name, password).username == name
+    for name, secret in contents["sessions"].items():
+        assert service.sessions.authenticate(secret).username == name
+    return callers
+
+
+def has_its_providers(service: Service, admin: Caller, contents: dict[str, Any]) -> None:
+    """Assert that providers are there, with connection parameters that open."""
+    for name, wanted in contents["providers"].items():
+        info = service.providers.get(admin, "prod", name)
+        found = {"kind": info.provider.kind, "visibility": info.provider.visibility}
+        assert found | {"parameters": info.parameters} == wanted
+
+
+def has_its_secrets(service: Service, admin: Caller, contents: dict[str, Any]) -> None:
+    """Assert that secrets are there as they were, and that each version opens."""
+    plain = {
+        "visibility": "tenant",
+        "hidden": False,
+        "schema": None,
+        "expires_at": None,
+        "rotate_after": None,
+        "provider": None,
+    }
+    for tenant, secrets in contents["secrets"].items():
+        for key, about in secrets.items():
+            if "options" in about:  # the value is not here
+                assert service.providers.options_of(admin, tenant, key) == about["options"]
+                continue
+            found, value = service.secrets.show(admin, tenant, key)
+            assert value is not None
+            assert value.reveal() == about["values"][-1]
+            assert {name: getattr(found, name) for name in plain} == plain | {
+                name: about[name] for name in plain if name in about
+            }
+            for number, earlier in enumerate(about["values"], 1):
+                if number == found.version:
+                    continue  # it is the current one
+                found = service.secrets.rollback(admin, tenant, key, number)
+                value = service.secrets.show(admin, tenant, key)[1]
+                assert value is not None
+                assert value.reveal() == earlier
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_version_is_upgraded(version: str, dialect: str, tmp_path: Path) -> None:
+    """What each released version stored is there after the upgrade, in the schema of a new store."""
+    folder = RELEASES / version
+    contents = json.loads((folder / "contents.json").read_text(encoding="utf-8"))[dialect]
+    upgrades((folder / f"store.{dialect}.sql").read_text(encoding="utf-8"), contents, dialect, tmp_path)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_this_version_stores_will_be_upgraded(dialect: str, tmp_path: Path) -> None:
+    """A dump of what this version's own code fills passes, too: with it, the next release is kept."""
+    url = database(dialect, tmp_path)
+    contents = json.loads(json.dumps(fill.fill(url)))
+    upgrades(dump(url), contents, dialect, tmp_path)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_released_migration_stays_as_it_is(version: str, dialect: str, tmp_path: Path) -> None:
+    """The migrations up to a release make that release's very schema: later changes are later migrations."""
+    folder, released_url = RELEASES / version, database(dialect, tmp_path, empty=True)
+    load((folder / f"store.{dialect}.sql").read_text(encoding="utf-8"), released_url)
+    kept_url, made_url = (database(dialect, tmp_path, empty=True) for _ in range(2))
+    load((folder / f"schema.{dialect}.sql").read_text(encoding="utf-8"), kept_url)
+    engine = make_engine(parse_url(made_url), {})
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        upgrade(connection, revision_of(released_url))
+    engine.dispose()
+    assert reloaded(made_url, dialect, tmp_path) == schema_of(kept_url) == schema_of(released_url)
+
+
+def test_the_code_needs_the_newest_migration() -> None:
+    """`SCHEMA_REVISION` is the end of the one line of migrations."""
+    assert ScriptDirectory.from_config(configuration()).get_heads() == [t.SCHEMA_REVISION]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_dump_that_lacks_something_is_noticed(dialect: str, tmp_path: Path) -> None:
     """A column that an upgrade would have forgotten is found, and a schema that has no upgrade."""
     url = database(dialect, tmp_path)
-    dumps.make(url)
+    contents = fill.fill(url)
     with raw_connection(url) as connection:
         connection.execute(text("ALTER TABLE secret DROP COLUMN expires_at"))
     with pytest.raises((AssertionError, StoreError)):
-        upgrades(dumps.dump(url), dialect, tmp_path)
+        upgrades(dump(url), contents, dialect, tmp_path)
     with raw_connection(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store = SqlStore(url)
@@ -83,12 +205,11 @@ def test_a_dump_that_lacks_something_is_noticed(dialect: str, tmp_path: Path) ->
     store.close()
 
 
-def test_every_released_version_has_its_dumps() -> None:
-    """Each version with a date in the changelog left two dumps; the one that is being made none."""
-    changelog = (Path(__file__).parents[2] / "CHANGELOG.md").read_text()
-    names = [path.name for path in dumps.RELEASED.glob("*.sql")]
-    assert dumps.missing(changelog, names) == []
+def test_every_released_version_has_its_files() -> None:
+    """Each version with a date in the changelog left its files; the one that is being made none."""
+    names = [f"{path.parent.name}/{path.name}" for path in RELEASES.glob("*/*")]
+    assert missing(CHANGELOG, names) == []
     example = "## 0.2.0, not released yet\n\n## 0.1.1, 2030-02-01\n\n## 0.1.0, 2030-01-01\n"
-    assert dumps.missing(example, ["0.1.0.sqlite.sql", "0.1.0.postgresql.sql", "0.1.1.sqlite.sql"]) == [
-        "0.1.1.postgresql.sql"
-    ]
+    there = [f"{version}/{name}" for version in ("0.1.0", "0.1.1") for name in FILES]
+    there.remove("0.1.1/store.postgresql.sql")
+    assert missing(example, there) == ["0.1.1/store.postgresql.sql"]

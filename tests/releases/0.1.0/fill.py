@@ -1,0 +1,170 @@
+"""Fills a store with something in every table, through the service of the version that is installed.
+
+With a release this file is copied beside the dumps that it made, and from then on it follows the code alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from resolver.core.model import Narrowing, Visibility
+from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.crypto.passwords import Argon2Hasher
+from resolver.errors import AuthenticationError
+from resolver.providers import make_types, parse_allow_list
+from resolver.service import Service
+from resolver.store.sql import SqlStore
+
+NOW = "2026-11-30T12:00:00.000Z"
+
+ROOT_KEYS = {
+    "old": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+    "current": "dGhpcyByb290IGtleSBpcyBmb3IgdGVzdHMgb25seSE=",
+}
+"""Root keys for tests only: the one of Fernet's published vectors, and "this root key is for tests only!"."""
+
+ROLES = {
+    "Manager": {"prod": "manager", "test": "viewer"},
+    "user": {"prod": "user"},
+    "operations": {"prod": "operations", "test": "operations"},
+    "viewer": {"prod": "viewer"},
+    "second_admin": {},
+    "left": {"prod": "user"},
+}
+PASSWORDS = {"admin": "admin pässword", "user": "user password", "viewer": "viewer password"}
+
+NARROWINGS: dict[str, dict[str, Any]] = {
+    "by permissions": {"permissions": ["secret:list", "secret:use"], "tenants": None, "keys": None},
+    "by tenants": {"permissions": None, "tenants": ["prod"], "keys": None},
+    "by keys": {"permissions": None, "tenants": None, "keys": ["prod_*", "plain"]},
+    "by all": {"permissions": ["secret:use"], "tenants": ["prod", "test"], "keys": ["*"]},
+}
+
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "here": {"kind": "local", "parameters": {}, "visibility": "global"},
+    "vault": {
+        "kind": "vault",
+        "parameters": {
+            "url": "http://127.0.0.1:8200",
+            "token": "token-for-tests",
+            "path": "prod",
+            "mount": "kv",
+        },
+        "visibility": "tenant",
+    },
+    "mine": {
+        "kind": "vault",
+        "parameters": {"url": "http://127.0.0.1:8201", "token": "t", "path": "p", "mount": "secret"},
+        "visibility": "private",
+    },
+}
+
+SECRETS: dict[str, dict[str, dict[str, Any]]] = {
+    "prod": {
+        "plain": {"values": ["first value", "second välue", "third\nvalue ☃"]},
+        "private": {"values": ["private value"], "visibility": "private"},
+        "hidden": {"values": ["hidden value", "another hidden value"], "hidden": True},
+        "everywhere": {"values": ["global value"], "visibility": "global"},
+        "json": {"values": ['{"port": 5432}', '{"port": 5433}'], "schema": '{"required": ["port"]}'},
+        "expires": {"values": ["expiring value"], "expires_at": "2031-01-01T00:00:00.000Z"},
+        "rotates": {"values": ["rotating value"], "rotate_after": 30},
+        "of_provider_here": {"values": ["local value"], "provider": "here"},
+        "external": {"values": [""], "provider": "vault", "options": {"path": "other", "key": "k"}},
+    },
+    "test": {"plain": {"values": ["value of test"]}},
+}
+
+
+def make_service(url: str) -> Service:
+    """A service on a database, at one time, with both root keys; `current` wraps in an empty store."""
+    keys = [RootKey(ROOT_KEYS[name], "the tests") for name in ("current", "old")]
+    types = make_types(parse_allow_list(["127.0.0.0/8"]))
+    return Service(
+        SqlStore(url), KeyRing(keys), Argon2Hasher, clock=lambda: NOW, provider_types=lambda: types
+    )
+
+
+def fill(url: str) -> dict[str, Any]:
+    """Fill an empty database that has the tables; what is in it then, as data."""
+    ring = KeyRing([RootKey(ROOT_KEYS["old"], "the tests")])
+    first = Service(SqlStore(url), ring, Argon2Hasher, clock=lambda: NOW)
+    token = first.setup.initialise("admin", PASSWORDS["admin"], "prod", lambda _token: None) or ""
+    first.close()
+    service = make_service(url)
+    tokens = {"admin": {"user": "admin", "token": token}}
+    admin = service.gate.authenticate_token(token)
+    service.tenants.create(admin, "test")
+    for name, roles in ROLES.items():
+        role = SystemRole.SYS_ADMIN if name == "second_admin" else SystemRole.DEFAULT
+        service.users.create(admin, name, PASSWORDS.get(name), role)
+        for tenant, tenant_role in roles.items():
+            service.tenants.add_member(admin, tenant, name, TenantRole(tenant_role))
+        tokens[name] = {"user": name, "token": service.tokens.create(admin, name).token}
+    for name, narrowing in NARROWINGS.items():
+        made = service.tokens.create(
+            admin,
+            "user",
+            description=name,
+            narrowing=_narrowing(**narrowing),
+            expires_at="2031-01-01T00:00:00.000Z",
+        )
+        tokens[name] = {"user": "user", "token": made.token, "narrowing": narrowing}
+    service.users.set_active(admin, "left", active=False)
+    tokens.pop("left")  # it lets nobody in
+    owner = service.gate.authenticate_token(tokens["user"]["token"])
+    for name, provider in PROVIDERS.items():
+        who = owner if provider["visibility"] == "private" else admin
+        visibility = Visibility(provider["visibility"])
+        service.providers.create(who, "prod", name, provider["kind"], provider["parameters"], visibility)
+    for tenant, secrets in SECRETS.items():
+        for key, about in secrets.items():
+            private = about.get("visibility") == "private"
+            _make_secret(service, owner if private else admin, tenant, key, about)
+    service.keys.rotate_root(admin, RootKey(ROOT_KEYS["current"], "the tests").id, lambda *_: None)
+    by_password = service.sessions.open(username="user", password=PASSWORDS["user"]).secret
+    by_token = service.sessions.open(token=tokens["second_admin"]["token"]).secret
+    for _ in range(5):
+        with contextlib.suppress(AuthenticationError):
+            service.gate.authenticate_password("viewer", "wrong")
+    service.close()
+    return {
+        "now": NOW,
+        "root_keys_for_tests_only": ROOT_KEYS,
+        "roles": ROLES,
+        "inactive": ["left"],
+        "passwords": PASSWORDS,
+        "locked": ["viewer"],
+        "tokens": tokens,
+        "sessions": {"user": by_password, "second_admin": by_token},
+        "providers": PROVIDERS,
+        "secrets": SECRETS,
+    }
+
+
+def _narrowing(permissions: list[str] | None, tenants: list[str] | None, keys: list[str] | None) -> Narrowing:
+    return Narrowing(
+        None if permissions is None else frozenset(map(Permission, permissions)),
+        None if tenants is None else frozenset(tenants),
+        None if keys is None else tuple(keys),
+    )
+
+
+def _make_secret(service: Service, who: Any, tenant: str, key: str, about: dict[str, Any]) -> None:  # noqa: ANN401 - a caller
+    first, *later = about["values"]
+    service.secrets.create(
+        who,
+        tenant,
+        key,
+        first,
+        visibility=Visibility(about.get("visibility", "tenant")),
+        hidden=about.get("hidden", False),
+        schema=about.get("schema"),
+        expires_at=about.get("expires_at"),
+        rotate_after=about.get("rotate_after"),
+        provider=about.get("provider"),
+        provider_options=about.get("options"),
+    )
+    for value in later:
+        service.secrets.update(who, tenant, key, value=value)
