@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import Visibility, check_value
 from resolver.core.times import show_time
 from resolver.core.transfer import Incoming, MovedVersion
-from resolver.crypto.fernet256 import Fernet256, key_from_passphrase
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.core.ports import ValueCipher
     from resolver.core.transfer import Exported
 
 _NEEDED = ("key", "is_hidden_value", "visibility", "tenant_name", "value", "encrypted")
@@ -24,16 +24,15 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def write(
-    secrets: Sequence[Exported], passphrase: str | None, *, metadata: bool = False
+    secrets: Sequence[Exported], cipher: ValueCipher | None, *, metadata: bool = False
 ) -> list[dict[str, Any]]:
-    """Entries with the current values, encrypted when there is a passphrase. Schemas do not fit in.
+    """Entries with the current values, encrypted when there is a cipher. Schemas do not fit in.
 
     Args:
         secrets: what leaves.
-        passphrase: what values are encrypted with; None leaves them plain.
+        cipher: encrypts the values; None leaves them plain.
         metadata: whether owner and times are told, which only a sys_admin can import.
     """
-    cipher = None if passphrase is None else Fernet256(key_from_passphrase(passphrase))
     entries = []
     for exported in secrets:
         secret, value = exported.secret, exported.value.reveal()
@@ -62,20 +61,17 @@ def is_any_encrypted(entries: Sequence[Any]) -> bool:
     return any(isinstance(entry, dict) and _boolean(entry.get("encrypted")) is True for entry in entries)
 
 
-def read(entries: Sequence[Any], passphrase: str | None) -> Sequence[Incoming]:
+def read(entries: Sequence[Any], cipher: ValueCipher | None) -> Sequence[Incoming]:
     """Read entries; what is wrong with one is said in its own `problems`.
 
     Args:
         entries: JSON data, one object for each secret.
-        passphrase: what values were encrypted with; None when it was not given.
+        cipher: decrypts the values; None when no passphrase was given, or none is needed.
     """
-    cipher = None
-    if passphrase is not None and is_any_encrypted(entries):
-        cipher = Fernet256(key_from_passphrase(passphrase))
     return [_incoming(entry, cipher) for entry in entries]
 
 
-def _incoming(entry: Any, cipher: Fernet256 | None) -> Incoming:  # noqa: ANN401 - JSON data
+def _incoming(entry: Any, cipher: ValueCipher | None) -> Incoming:  # noqa: ANN401 - JSON data
     if not isinstance(entry, dict):
         return Incoming("", "", (), Visibility.PRIVATE, hidden=True, problems={"entry": "Not an object"})
     problems: dict[str, Any] = {}
@@ -134,7 +130,7 @@ def _options(given: object, problems: dict[str, Any]) -> Mapping[str, str]:
 
 
 def _versions(
-    value: object, cipher: Fernet256 | None, problems: dict[str, Any], *, encrypted: bool
+    value: object, cipher: ValueCipher | None, problems: dict[str, Any], *, encrypted: bool
 ) -> Sequence[MovedVersion]:
     if not isinstance(value, str):
         problems["value"] = "Not a string"

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.model import SecretValue, Visibility, check_value
 from resolver.core.times import MAX_DAYS, is_stored_time
 from resolver.core.transfer import Incoming, MovedVersion
-from resolver.crypto.passphrase import DEFAULT_COST, MOST, Cost, seal, unseal
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from resolver.core.transfer import Exported
 
@@ -28,10 +27,15 @@ def is_sealed(data: object) -> bool:
     return isinstance(data, dict) and str(data.get("format", "")).startswith("blueprint-resolver secrets/")
 
 
-def write(secrets: Sequence[Exported], passphrase: str, cost: Cost = DEFAULT_COST) -> dict[str, Any]:
-    """Seal secrets with all their versions, as JSON data."""
+def write(secrets: Sequence[Exported], seal: Callable[[bytes, str], dict[str, Any]]) -> dict[str, Any]:
+    """Seal secrets with all their versions, as JSON data.
+
+    Args:
+        secrets: what leaves.
+        seal: seals data for a purpose.
+    """
     entries = [_entry(exported) for exported in secrets]
-    return seal(json.dumps({"secrets": entries}).encode(), passphrase, FORMAT, cost)
+    return seal(json.dumps({"secrets": entries}).encode(), FORMAT)
 
 
 def _entry(exported: Exported) -> dict[str, Any]:
@@ -59,13 +63,12 @@ def _entry(exported: Exported) -> dict[str, Any]:
     }
 
 
-def read(data: Mapping[str, Any], passphrase: str, most: Cost = MOST) -> Sequence[Incoming]:
+def read(data: Mapping[str, Any], unseal: Callable[[Mapping[str, Any], str], bytes]) -> Sequence[Incoming]:
     """Open sealed secrets.
 
     Args:
         data: the file.
-        passphrase: what it was sealed with.
-        most: what opening it may cost.
+        unseal: opens what was sealed for a purpose.
 
     Raises:
         InvalidRequestError: it is not such a file, or of a later version of the format, or was changed, or
@@ -74,7 +77,7 @@ def read(data: Mapping[str, Any], passphrase: str, most: Cost = MOST) -> Sequenc
     if data.get("format") != FORMAT:
         raise InvalidRequestError("the file has a format that this version can't read")
     try:
-        opened = unseal(data, passphrase, FORMAT, most)
+        opened = unseal(data, FORMAT)
     except DecryptionError as error:
         raise InvalidRequestError(error.message, hint=error.hint) from None
     try:

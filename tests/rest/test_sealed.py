@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.bootstrap.transfer import read_sealed
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.crypto.fernet256 import Fernet256
@@ -50,7 +51,7 @@ def test_earlier_versions(live: Live) -> None:
     admin = live.client()
     for wanted, count in ((False, 1), (True, 2)):
         text = admin.does("POST", SEAL, {"passphrase": PASSPHRASE, "all_versions": wanted})["text"]
-        (entry,) = sealed.read(json.loads(text), PASSPHRASE)
+        (entry,) = read_sealed(json.loads(text), PASSPHRASE)
         assert len(entry.versions) == count
 
 

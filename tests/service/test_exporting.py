@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.bootstrap.transfer import read_cloudify, read_sealed, write_cloudify, write_sealed
 from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Listing
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.passphrase import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
-from resolver.transfer import cloudify, sealed
+from resolver.transfer import sealed
 from tests.peer import answer, serving
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def errors(
 ) -> dict[int, Any]:
     """What is wrong with entries, by position."""
     done = world.service.moving.import_(
-        caller, "home", cloudify.read(entries, passphrase), tenant_map=tenant_map, override=override
+        caller, "home", read_cloudify(entries, passphrase), tenant_map=tenant_map, override=override
     )
     return dict(done.errors)
 
@@ -82,9 +83,9 @@ def test_what_is_sealed_comes_back_whole(world: World) -> None:
     secrets.update(user, "home", "k", value="2", rotate_after=10)
     found = moving.export(world.admin, "home", all_versions=True)
     assert "'2'" not in repr(found)
-    data = json.loads(json.dumps(sealed.write(found.secrets, PASSPHRASE, CHEAP)))
+    data = json.loads(json.dumps(write_sealed(found.secrets, PASSPHRASE, CHEAP)))
     assert sealed.is_sealed(data)
-    incoming = sealed.read(data, PASSPHRASE)
+    incoming = read_sealed(data, PASSPHRASE)
     world.clock.now = "2030-02-01T00:00:00.000Z"
     done = moving.import_(world.admin, "home", incoming, tenant_map={"home": "away"})
     assert (done.stored, done.colliding, done.errors) == (1, {}, {})
@@ -96,9 +97,9 @@ def test_what_is_sealed_comes_back_whole(world: World) -> None:
     assert [(one.number, one.created_at[:10]) for one in history] == [(1, "2030-01-01"), (2, "2030-01-02")]
     assert secrets.rollback(world.admin, "away", "k", 1).version == 3
     with pytest.raises(InvalidRequestError, match=r"^the file does not open with this passphrase$"):
-        sealed.read(data, "another horse")
+        read_sealed(data, "another horse")
     with pytest.raises(InvalidRequestError, match=r"^the file has a format that this version can't read$"):
-        sealed.read(data | {"format": "blueprint-resolver secrets/9"}, PASSPHRASE)
+        read_sealed(data | {"format": "blueprint-resolver secrets/9"}, PASSPHRASE)
 
 
 def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
@@ -107,7 +108,7 @@ def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
     world.clock.now = "2030-02-01T00:00:00.000Z"
     user = world.user("u", home=TenantRole.USER, away=TenantRole.USER)
     found = world.service.moving.export(user, "home", all_versions=True)
-    incoming = sealed.read(sealed.write(found.secrets, PASSPHRASE, CHEAP), PASSPHRASE)
+    incoming = read_sealed(write_sealed(found.secrets, PASSPHRASE, CHEAP), PASSPHRASE)
     done = world.service.moving.import_(user, "away", incoming, tenant_map={"home": "away"})
     assert done.stored == 1
     (secret,) = world.service.secrets.list(user, "away").items
@@ -135,7 +136,7 @@ def test_cloudify_s_format_there_and_back(world: World, passphrase: str | None) 
     found = world.service.moving.export(world.admin, "away")
     assert [one.secret.key for one in found.secrets] == ["g"]  # with its own tenant's name
     found = world.service.moving.export(world.admin, "home")
-    entries = json.loads(json.dumps(cloudify.write(found.secrets, passphrase, metadata=True)))
+    entries = json.loads(json.dumps(write_cloudify(found.secrets, passphrase, metadata=True)))
     assert [one["encrypted"] for one in entries] == [passphrase is not None] * 2
     assert ("päß\n" in {one["value"] for one in entries}) == (passphrase is None)
     for key in "kg":
@@ -273,10 +274,10 @@ def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> No
     world.secret("afar", "old", tenant="away", visibility=Visibility.GLOBAL)
     entries = [entry(key, value="new") for key in ("open", "hidden", "unseen", "wide", "afar", "fresh")]
     keys = ["afar", "hidden", "open", "unseen", "wide"]
-    done = moving.import_(user, "home", cloudify.read(entries, None))
+    done = moving.import_(user, "home", read_cloudify(entries, None))
     assert (done.stored, done.colliding, done.errors) == (1, {"home": keys}, {})
     assert {value_of(world, key) for key in keys} == {"old"}
-    done = moving.import_(user, "home", cloudify.read(entries[:5], None), override=True)
+    done = moving.import_(user, "home", read_cloudify(entries[:5], None), override=True)
     cannot = {"key": "The key is taken by a secret that can't be overridden from here"}
     assert (done.stored, done.colliding) == (1, {"home": keys})
     assert done.errors == {
@@ -367,7 +368,7 @@ def test_many_entries_go_in_batches(embedded: World) -> None:
     entries = [entry(f"k{number:03}") for number in range(450)]
     entries[449] = entry("k000")
     entries[250] = entry("no spaces")
-    done = embedded.service.moving.import_(embedded.admin, "home", cloudify.read(entries, None))
+    done = embedded.service.moving.import_(embedded.admin, "home", read_cloudify(entries, None))
     assert (done.stored, done.colliding, list(done.errors)) == (448, {"home": ["k000"]}, [250])
     assert embedded.service.secrets.list(embedded.admin, "home").total == 448
     assert embedded.service.trail.verify(embedded.admin, "home").broken is None

@@ -126,13 +126,12 @@ def export(  # noqa: PLR0913 - one for each option
 
 
 def _encode(found: Export, passphrase: str | None, *, cloudify: bool, metadata: bool) -> bytes:
-    from resolver.transfer import cloudify as theirs  # noqa: PLC0415 - cryptography is slow to load
-    from resolver.transfer import sealed  # noqa: PLC0415
+    from resolver.bootstrap import transfer  # noqa: PLC0415 - cryptography is slow to load
 
     if cloudify:
-        data: Any = theirs.write(found.secrets, passphrase, metadata=metadata)
+        data: Any = transfer.write_cloudify(found.secrets, passphrase, metadata=metadata)
         return json.dumps(data, indent=1).encode() + b"\n"
-    return json.dumps(sealed.write(found.secrets, passphrase or ""), indent=1).encode() + b"\n"
+    return json.dumps(transfer.write_sealed(found.secrets, passphrase or ""), indent=1).encode() + b"\n"
 
 
 def _judge(output: str, *, allow_plaintext_file: bool, allow_log: bool) -> None:
@@ -259,14 +258,15 @@ def _read_tenant_map(name: str | None) -> Mapping[str, str]:
 
 
 def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> list[Incoming]:
-    from resolver.transfer import cloudify, sealed  # noqa: PLC0415 - cryptography is slow to load
+    from resolver.bootstrap import transfer  # noqa: PLC0415 - cryptography is slow to load
+    from resolver.transfer import cloudify, sealed  # noqa: PLC0415
 
     data = cloudify.parse(read_file(source, MAX_FILE))
     if sealed.is_sealed(data):
         passphrase = _read_passphrase(passphrase_file, twice=False)
         if passphrase is None:
             raise UsageError("the file is sealed, and no passphrase was given", hint=_ASK_HINT)
-        return list(sealed.read(data, passphrase))
+        return list(transfer.read_sealed(data, passphrase))
     if not isinstance(data, list):
         raise InvalidRequestError(
             "the file is no export of secrets", hint="it must be from `resolver` or `cfy secrets export`"
@@ -276,4 +276,4 @@ def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> lis
     passphrase = _read_passphrase(passphrase_file, twice=False) if given else None
     if needed and passphrase is None:
         raise UsageError("the values are encrypted, and no passphrase was given", hint=_ASK_HINT)
-    return list(cloudify.read(data, passphrase))
+    return list(transfer.read_cloudify(data, passphrase))

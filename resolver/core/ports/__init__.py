@@ -8,7 +8,7 @@ from resolver.core.ports.accounts import (
     StoredUser,
     count_holdings,
 )
-from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, WrappingKey
+from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, ValueCipher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
 from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
 from resolver.core.ports.store import AuditEnd, Session, Store
@@ -33,6 +33,7 @@ __all__ = [
     "StoredToken",
     "StoredUser",
     "StoredVersion",
+    "ValueCipher",
     "WrappingKey",
     "count_holdings",
 ]

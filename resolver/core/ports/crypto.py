@@ -71,6 +71,16 @@ class Cipher(Protocol):
         """Where each root key at hand came from, by its id."""
 
 
+class ValueCipher(Protocol):
+    """Encrypts the values in a file of exported secrets, one by one."""
+
+    def encrypt(self, data: bytes) -> str:
+        """Encrypt a value."""
+
+    def decrypt(self, token: str) -> bytes:
+        """Decrypt a value; DecryptionError when it was not encrypted with this passphrase."""
+
+
 class PasswordHasher(Protocol):
     """Makes and checks password hashes."""
 

@@ -7,13 +7,13 @@ from pydantic import StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.bootstrap.transfer import read_cloudify, write_cloudify
 from resolver.core.query import Listing
 from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.filters import wanted_fields
 from resolver.rest.pagination import ListQueryDep
 from resolver.rest.responses import Answer
 from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
-from resolver.transfer import cloudify
 
 GROUP = Group("secrets", V31, V3)
 
@@ -88,7 +88,7 @@ def export_secrets(
     query.demand_included(FIELDS if metadata else FIELDS[:-3])
     listing = Listing(query.search, size=None, equal=wanted_fields(request.query_params.multi_items()))
     found = service.moving.export(caller, tenant, listing, all_tenants=all_tenants)
-    entries = cloudify.write(found.secrets, passphrase, metadata=bool(metadata))
+    entries = write_cloudify(found.secrets, passphrase, metadata=bool(metadata))
     return Answer([query.chosen(entry) for entry in entries])
 
 
@@ -97,7 +97,7 @@ def import_secrets(
     body: ImportRequest, caller: CallerDep, tenant: TenantDep, service: ServiceDep
 ) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
-    entries = cloudify.read(body.secrets_list, body.passphrase)
+    entries = read_cloudify(body.secrets_list, body.passphrase)
     done = service.moving.import_(
         caller, tenant, entries, tenant_map=body.tenant_map, override=body.override_collisions
     )

@@ -12,9 +12,9 @@ from pydantic import Field, StrictBool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
+from resolver.bootstrap import transfer
 from resolver.core.query import Listing
 from resolver.core.transfer import Incoming
-from resolver.crypto.passphrase import DEFAULT_COST
 from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.transfer import demand_long
 from resolver.rest.responses import Answer
@@ -69,9 +69,9 @@ async def seal_export(body: SealRequest, caller: CallerDep, tenant: TenantDep, s
         )
         theirs = body.format == "cloudify"
         data = (
-            cloudify.write(found.secrets, body.passphrase)
+            transfer.write_cloudify(found.secrets, body.passphrase)
             if theirs
-            else sealed.write(found.secrets, body.passphrase)
+            else transfer.write_sealed(found.secrets, body.passphrase)
         )
         lost = sum(one.secret.schema is not None for one in found.secrets) if theirs else 0
         return SealResult(
@@ -106,9 +106,9 @@ def _entries(text: str, passphrase: str | None) -> Sequence[Incoming]:
     if sealed.is_sealed(data):
         if passphrase is None:
             raise InvalidRequestError("the file is sealed, and no passphrase was given")
-        return sealed.read(data, passphrase, DEFAULT_COST)
+        return transfer.read_sealed(data, passphrase, server=True)
     if not isinstance(data, list):
         raise InvalidRequestError(
             "the file is no export of secrets", hint="it must be from `resolver` or `cfy secrets export`"
         )
-    return cloudify.read(data, passphrase)
+    return transfer.read_cloudify(data, passphrase)
