@@ -1,0 +1,443 @@
+"""The walls of the house: contracts on imports that bite, and one name for each thing."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+from importlinter.api import read_configuration
+from importlinter.contracts.acyclic_siblings import AcyclicSiblingsContract
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.contracts.protected import ProtectedContract
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "resolver"
+CONFIGURATION = read_configuration(str(ROOT / "pyproject.toml"))
+CONTRACTS = {options["id"]: options for options in CONFIGURATION["contracts_options"]}
+KINDS = {
+    kind.type_name: kind
+    for kind in (AcyclicSiblingsContract, ForbiddenContract, LayersContract, ProtectedContract)
+}
+EDGES = ("store", "crypto", "providers", "client", "transfer", "blueprint", "delivery")
+
+MIGRATIONS = PACKAGE / "store" / "migrations"
+"""Alembic loads these by path; their folders are no packages, so that no contract sees them."""
+
+
+@pytest.fixture(scope="module")
+def built() -> grimp.ImportGraph:
+    """All imports of the package, those for type checkers included, as the contracts see them."""
+    return grimp.build_graph(
+        "resolver", include_external_packages=True, exclude_type_checking_imports=False, cache_dir=None
+    )
+
+
+@pytest.fixture
+def graph(built: grimp.ImportGraph) -> grimp.ImportGraph:
+    """A copy of it, to add to."""
+    return copy.deepcopy(built)
+
+
+def is_kept(contract: str, graph: grimp.ImportGraph) -> bool:
+    """Whether imports keep to a contract."""
+    options = CONTRACTS[contract]
+    kind: Any = KINDS[options["type"]]
+    checks = kind(options["name"], CONFIGURATION["session_options"], options)
+    return bool(checks.check(graph, verbose=False).kept)
+
+
+def module_in(graph: grimp.ImportGraph, name: str) -> str:
+    """A module: the one of this name, or the last one of the room; or a library."""
+    full = f"resolver.{name}"
+    if full not in graph.modules:
+        return name
+    return max(graph.find_descendants(full), default=full)
+
+
+FORBIDDEN = [
+    *((one, other, "layers") for one, other in itertools.permutations(EDGES, 2)),
+    *((edge, "service", "layers") for edge in EDGES),
+    *(("service", edge, "layers") for edge in EDGES),
+    *((edge, "resolution", "layers") for edge in EDGES),
+    ("service", "resolution", "layers"),
+    ("service", "config", "layers"),
+    ("resolution", "bootstrap", "layers"),
+    ("resolution", "plugins.manager", "layers"),
+    ("bootstrap", "plugins.manager", "layers"),
+    ("bootstrap", "rest", "layers"),
+    ("api", "rest", "layers"),
+    ("rest", "cli", "layers"),
+    ("rest", "orchestrators", "layers"),
+    ("plugins", "api", "layers"),
+    ("dsl", "blueprint", "layers"),
+    ("dsl", "validation", "layers"),
+    ("dsl", "protocol", "layers"),
+    ("validation", "config", "layers"),
+    ("protocol", "dsl", "layers"),
+    ("protocol", "client", "layers"),
+    ("http", "core.policy", "layers"),
+    ("http", "config", "layers"),
+    ("core", "dsl", "layers"),
+    ("core", "store", "layers"),
+    ("core", "http", "layers"),
+    ("errors", "core", "layers"),
+    ("resolution", "store", "constructed"),
+    ("cli", "store", "constructed"),
+    ("cli", "crypto", "constructed"),
+    ("cli", "providers", "constructed"),
+    ("cli.login", "client", "constructed"),
+    ("rest", "store", "constructed"),
+    ("rest.v1.sealed_transfer", "crypto", "constructed"),
+    ("rest", "client", "constructed"),
+    ("api", "store", "constructed"),
+    ("plugins", "providers", "constructed"),
+    ("resolution", "service", "requests"),
+    ("api", "service", "requests"),
+    ("plugins", "service", "requests"),
+    ("rest", "delivery", "delivery"),
+    ("api", "delivery", "delivery"),
+    ("resolution", "transfer", "transfer"),
+    ("bootstrap", "blueprint", "blueprint"),
+    ("rest.auth", "bootstrap", "roots"),
+    ("orchestrators", "bootstrap", "roots"),
+    ("orchestrators", "plugins.manager", "roots"),
+    ("cli.whoami", "rest", "server"),
+    ("cli", "console", "console"),
+    ("rest.v1.secrets", "console", "console"),
+    ("console", "core.model", "pages"),
+    *(("core", library, "pure") for library in ("os", "io", "pathlib", "socket", "subprocess", "logging")),
+    ("dsl", "os", "pure"),
+    ("errors", "sys", "pure"),
+    ("core", "yaml", "yaml"),
+    ("core", "sqlalchemy", "sql"),
+    ("core", "cryptography", "ciphers"),
+    ("core", "click", "click"),
+    ("service", "sqlalchemy", "sql"),
+    ("cli", "sqlalchemy", "sql"),
+    ("bootstrap", "alembic", "alembic"),
+    ("store.sql", "alembic", "alembic"),
+    ("transfer", "cryptography", "ciphers"),
+    ("service", "argon2", "ciphers"),
+    ("resolution", "yaml", "yaml"),
+    ("config.profile", "yaml", "yaml"),
+    ("service", "click", "click"),
+    ("api", "click", "click"),
+    ("service", "fastapi", "web"),
+    ("console", "pydantic", "web"),
+    ("client", "anyio", "web"),
+    ("cli.serve", "uvicorn", "web"),
+    ("bootstrap", "starlette", "starlette"),
+    ("service", "jsonschema", "schemas"),
+    ("core", "ahocorasick_rs", "searching"),
+    ("cli", "pluggy", "pluggy"),
+    ("bootstrap", "platformdirs", "folders"),
+    ("plugins", "cloudify", "cloudify"),
+]
+"""Imports that a contract refuses: the importing module or room, the imported one, and the contract."""
+
+
+@pytest.mark.parametrize(("importer", "imported", "contract"), FORBIDDEN)
+def test_a_forbidden_import_breaks_a_contract(
+    graph: grimp.ImportGraph, importer: str, imported: str, contract: str
+) -> None:
+    """One import more, and the contract that is to refuse it does."""
+    graph.add_import(importer=module_in(graph, importer), imported=module_in(graph, imported))
+    assert not is_kept(contract, graph)
+
+
+def test_a_circle_breaks_a_contract(graph: grimp.ImportGraph) -> None:
+    """Neither may modules of one room import one another."""
+    graph.add_import(importer="resolver.service.base", imported="resolver.service.secrets")
+    assert not is_kept("circles", graph)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_a_contract_is_kept_and_can_be_broken(graph: grimp.ImportGraph, contract: str) -> None:
+    """The tree as it is keeps every contract; for each there is an import above that breaks it."""
+    assert is_kept(contract, graph)
+    assert contract in {tried for _, _, tried in FORBIDDEN} | {"circles"}
+
+
+def lint(tree: Path) -> tuple[int, str]:
+    """What `lint-imports` says of a tree, as it is run before each commit."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the package and its contracts."""
+    shutil.copytree(PACKAGE, tmp_path / "resolver", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_a_clean_copy_keeps_all_contracts(tree: Path) -> None:
+    """The contracts of pyproject.toml hold."""
+    status, said = lint(tree)
+    assert (status, f"Contracts: {len(CONTRACTS)} kept, 0 broken." in said) == (0, True), said
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "said"),
+    [
+        pytest.param(
+            "resolver/service/secrets.py",
+            "def late() -> None:\n    from resolver.store import sql\n",
+            "resolver.service.secrets -> resolver.store.sql",
+            id="within a function",
+        ),
+        pytest.param(
+            "resolver/core/policy.py",
+            "if TYPE_CHECKING:\n    from resolver.service import Service\n",
+            "resolver.core.policy -> resolver.service",
+            id="for type checkers",
+        ),
+        pytest.param("resolver/cli/login.py", "import resolver.client\n", "resolver.cli.login", id="login"),
+        pytest.param("resolver/loose.py", "'''In no layer.'''\n", "- resolver.loose", id="a loose module"),
+        pytest.param(
+            "resolver/attic/__init__.py", "'''In no layer.'''\n", "- resolver.attic", id="another room"
+        ),
+    ],
+)
+def test_the_command_refuses_a_tree(tree: Path, path: str, source: str, said: str) -> None:
+    """What breaks a contract fails the command, which names it."""
+    file = tree / path
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a") as text:
+        text.write(source)
+    status, output = lint(tree)
+    assert (status, said in output) == (1, True), output
+
+
+def layers() -> list[str]:
+    """The rooms that are in layers, each as often as it is named."""
+    return [name.strip() for line in CONTRACTS["layers"]["layers"] for name in line.split("|")]
+
+
+def test_every_module_is_in_one_layer(built: grimp.ImportGraph) -> None:
+    """Each module belongs to a room, and each room to one layer."""
+    rooms = {module.split(".")[1] for module in built.modules if module.startswith("resolver.")}
+    assert sorted(layers()) == sorted(rooms)
+
+
+def test_no_module_lies_loose(built: grimp.ImportGraph) -> None:
+    """At the top there are rooms, and beside them two modules only."""
+    loose = {module for module in built.find_children("resolver") if not built.find_children(module)}
+    assert {module for module in loose if not (PACKAGE / module.partition(".")[2]).is_dir()} == {
+        "resolver.api",
+        "resolver.errors",
+    }
+
+
+@cache
+def sources() -> dict[Path, list[ast.AST]]:
+    """All source files of the package, with what is in them."""
+    return {path: list(ast.walk(ast.parse(path.read_text()))) for path in PACKAGE.rglob("*.py")}
+
+
+def test_no_file_escapes_the_contracts(built: grimp.ImportGraph) -> None:
+    """Every file is a module that the contracts see: none is in a folder without `__init__.py`."""
+    seen = {module for module in built.modules if module.partition(".")[0] == "resolver"}
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sources()
+        if MIGRATIONS not in path.parents
+    }
+    assert files == seen
+
+
+def test_migrations_know_the_store_only() -> None:
+    """What Alembic loads by path imports the two libraries, and the tables."""
+    allowed = {"__future__", "alembic", "sqlalchemy", "resolver.store.tables"}
+    for path, nodes in sources().items():
+        for node in nodes if MIGRATIONS in path.parents else ():
+            if isinstance(node, ast.Import):
+                assert {alias.name for alias in node.names} <= allowed, path
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module in allowed, path
+
+
+def test_nothing_is_imported_by_its_name_as_text() -> None:
+    """Contracts see imports only: two tables of names are all that is loaded otherwise."""
+    words = {"import_module", "__import__"}
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path, nodes in sources().items()
+        for node in nodes
+        if (isinstance(node, ast.Name) and node.id in words)
+        or (isinstance(node, ast.Attribute) and node.attr in words)
+        or (isinstance(node, ast.ImportFrom) and words & {alias.name for alias in node.names})
+    }
+    assert found == {
+        "__init__.py",  # the public names, which are loaded when asked for
+        "cli/main.py",  # a command's module, loaded when it runs
+    }
+
+
+def test_no_circle_of_modules(built: grimp.ImportGraph) -> None:
+    """There is an order in which every module is loaded after all that it imports."""
+    modules = [module for module in built.modules if module.startswith("resolver")]
+    order = TopologicalSorter({module: built.find_modules_directly_imported_by(module) for module in modules})
+    order.prepare()  # CycleError names the circle
+
+
+def test_every_library_has_a_home(built: grimp.ImportGraph) -> None:
+    """A library that is in no contract fails here by name. Records are made of `msgspec`, everywhere."""
+    ours = {"resolver", "msgspec", *sys.stdlib_module_names}
+    imported = {module for module in built.modules if module.partition(".")[0] not in ours}
+    homes = [name for options in CONTRACTS.values() for name in options.get("protected_modules", ())]
+    assert sorted(imported) == sorted(name for name in homes if not name.startswith("resolver."))
+
+
+NOUNS = {
+    "accounts": "core/ports store client rest/v1 rest/cloudify",
+    "audit": "core service store client rest/v1 cli",
+    "keys": "core/ports service store cli",
+    "providers": "core service store client rest/v1 rest/cloudify cli/secrets",
+    "secrets": "core/ports service store client rest/v1 rest/cloudify cli",
+    "sessions": "store",
+    "tokens": "core service store rest/cloudify cli",
+    "transfer": "core bootstrap rest/v1 rest/cloudify cli/secrets",
+    "usage": "rest/v1",
+    "use": "service client rest/v1",
+}
+"""What the program is about, and the rooms that have a module of this name for it."""
+
+OTHER_NAMES = {
+    "client/auth": "identifies callers, as service/access does; a client decides nothing",
+    "client/credentials": "how a caller is told to a server",
+    "client/session": "the connection that all parts share",
+    "core/ports/crypto": "what the room crypto gives",
+    "core/ports/service": "what a run needs of the service",
+    "core/ports/store": "what the room store gives",
+    "rest/cloudify/filters": "how Cloudify's lists are asked for",
+    "rest/v1/blueprints": "resolves; a blueprint is nothing that is stored",
+    "rest/v1/console_session": "one caller's own session",
+    "rest/v1/sealed_transfer": "exports and imports that the server encrypts",
+    "service/access": "identifies callers, and decides",
+    "service/access_log": "tells of refused logins",
+    "service/base": "what all parts share",
+    "service/console_sessions": "makes and ends sessions",
+    "service/decryption": "opens what the store gave",
+    "service/exporting": "transfer, one way",
+    "service/first_setup": "fills an empty store",
+    "service/import_checks": "transfer, the other way: what is looked at before anything is stored",
+    "service/importing": "transfer, the other way",
+    "service/key_rotation": "replaces keys, in steps",
+    "service/provider_values": "fetches values that providers keep",
+    "service/secret_change": "what all changes of a secret share",
+    "service/tenants": "accounts: a class of requests each",
+    "service/usage_reports": "usage, and what is not used",
+    "service/users": "accounts: a class of requests each",
+    "service/versions": "history and rollback of secrets",
+    "store/engine": "connections",
+    "store/holdings": "what accounts own",
+    "store/listing": "parts of lists, in an order",
+    "store/migrate": "makes and upgrades the schema",
+    "store/migrations": "the schema's steps",
+    "store/rows": "rows to records and back",
+    "store/sealed_columns": "which columns a rotation encrypts anew",
+    "store/sql": "the store, its parts put together",
+    "store/tables": "the schema",
+}
+"""Modules of the rooms below that have another name, each with what it is."""
+
+NOUN_ROOMS = ("core/ports", "service", "store", "client", "rest/v1", "rest/cloudify")
+"""The rooms that are divided by nouns, file by file alike."""
+
+
+@pytest.mark.parametrize(("noun", "rooms"), NOUNS.items())
+def test_a_noun_has_one_file_name(noun: str, rooms: str) -> None:
+    """Whoever looks for a thing finds a file of its name in each room that has it."""
+    lacking = [
+        room
+        for room in rooms.split()
+        if not (PACKAGE / room / f"{noun}.py").is_file() and not (PACKAGE / room / noun).is_dir()
+    ]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("room", NOUN_ROOMS)
+def test_a_file_is_named_after_a_noun(room: str) -> None:
+    """A module of these rooms has a noun's name, or is listed with what it is."""
+    names = {path.stem for path in (PACKAGE / room).iterdir() if not path.name.startswith("__")}
+    assert {f"{room}/{name}" for name in names - NOUNS.keys()} - OTHER_NAMES.keys() == set()
+
+
+OLD_WORDS = {
+    *("arriving", "bare", "elsewhere", "gate", "hops", "incoming", "moving", "narrowing", "near", "own"),
+    *("parcels", "part", "people", "places", "relay", "sink", "sites", "strangers", "taps", "telling"),
+    *("told", "trail", "turns", "watcher", "watching", "wire"),
+}
+"""Words that no file is named after: an engineer looks for others."""
+
+OLD_TESTS = {
+    "cli/test_moving.py",
+    "cli/test_people.py",
+    "console/test_people.py",
+    "rest/test_people.py",
+    "service/test_gate.py",
+    "service/test_people.py",
+    "service/test_turns.py",
+}
+"""Modules of tests that are still called so. It only gets shorter."""
+
+
+def test_files_are_named_in_the_words_of_the_field() -> None:
+    """No module is named after a word of old, nor is one of tests, but for those listed."""
+    assert {path.stem for path in sources()} & OLD_WORDS == set()
+    tests = {
+        str(path.relative_to(ROOT / "tests"))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if path.stem.removeprefix("test_") in OLD_WORDS
+    }
+    assert tests <= OLD_TESTS
+
+
+DOUBLE_CLASSES = {
+    "Context": "the facts of a deployment, and the version of Cloudify's that the server says",
+    "Keys": "requests about keys, and the keys that are suggested",
+    "Membership": "in our API's body, and in Cloudify's",
+    "Named": "in our API's body, and a key that is checked",
+    "NewToken": "in our API's body, and in Cloudify's",
+    "NewUser": "in our API's body, and in Cloudify's",
+    "Page": "a part of a list, and a page of the server",
+    "Run": "of blueprints, and of an import",
+    "Server": "that a client speaks to, and that answers",
+    "Status": "of the store, and in an answer",
+    "Use": "requests, and a secret's use in a blueprint",
+    "UserChange": "in our API's body, and in Cloudify's",
+    "Version": "of a secret, and of the program in an answer",
+}
+"""Class names that exist twice. It only gets shorter."""
+
+
+def test_a_class_name_exists_once() -> None:
+    """Who searches for a class finds one."""
+    found = defaultdict(set)
+    for path, nodes in sources().items():
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                found[node.name].add(str(path.relative_to(PACKAGE)))
+    double = {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
+    assert {name: paths for name, paths in double.items() if name not in DOUBLE_CLASSES} == {}
