@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from yaml.events import MappingStartEvent
 
-from resolver.blueprint.document import Alias, Definition
+from resolver.blueprint.document import Alias, AnchoredNode
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
     KEY_TAGS,
@@ -70,10 +70,10 @@ class NodeProperties:
         """How many open nodes have a custom tag."""
         self._pair_lists = 0  # how many open nodes are `!!omap` or `!!pairs`
         self._plain = plain
-        self._anchors: dict[str, Definition] = {}
+        self._anchors: dict[str, AnchoredNode] = {}
         # One entry for each open collection with an anchor or a tag: the definition, if any, and the depth
         # peak and node count from before it.
-        self._opened: list[tuple[Definition | None, int, int]] = []
+        self._opened: list[tuple[AnchoredNode | None, int, int]] = []
         # What was read as something else than dict or list keeps its parts here, for merge keys. The first
         # of the two keeps the object alive, so that its id stays its own.
         self._parts: dict[int, tuple[Data, Data]] = {}
@@ -148,7 +148,7 @@ class NodeProperties:
             _finish(definition, value, data, end)
         return value, peak
 
-    def follow(self, event: AnyEvent, cursor: Cursor) -> Definition:
+    def follow(self, event: AnyEvent, cursor: Cursor) -> AnchoredNode:
         """The node that an alias stands for."""
         target = self._anchors.get(event.anchor)
         if target is None or target.open:
@@ -180,11 +180,13 @@ class NodeProperties:
             raise InvalidTextError
         return value
 
-    def _define(self, event: AnyEvent, cursor: Cursor) -> Definition:
+    def _define(self, event: AnyEvent, cursor: Cursor) -> AnchoredNode:
         if event.anchor in self._anchors:
             raise InvalidTextError
-        definition = Definition(
-            event.start_mark.index, is_unpacked(cursor), self.opaque > 0 or is_custom(event.tag)
+        definition = AnchoredNode(
+            event.start_mark.index,
+            unpacked=is_unpacked(cursor),
+            opaque=self.opaque > 0 or is_custom(event.tag),
         )
         self._anchors[event.anchor] = definition
         return definition
@@ -232,7 +234,7 @@ def is_unpacked(cursor: Cursor) -> bool:
     return bool(siblings) and siblings[-1] is MERGE
 
 
-def _finish(definition: Definition, data: Data, parts: Data, end: int) -> None:
+def _finish(definition: AnchoredNode, data: Data, parts: Data, end: int) -> None:
     definition.data = data
     definition.parts = parts
     definition.weight += (end - definition.start) // WEIGHT_OF_TEXT

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from resolver.blueprint.text import Text
     from resolver.core.location import Position
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 
 class Blueprint:
-    """The documents of one text, and where their calls stand. Satisfies `resolver.dsl.source.Source`.
+    """The documents of one text and the positions of their calls. Satisfies `resolver.dsl.source.Source`.
 
-    `text`, `parsed` and `has_bom` are for this package: what rendering needs.
+    `name` is the one the user gave, `digest` the SHA-256 of the text's bytes in hexadecimal, `documents` are
+    plain data that nothing may change. `text`, `parsed` and `has_bom` are what rendering needs.
 
     Args:
         text: the characters, without a byte order mark.
@@ -29,28 +31,16 @@ class Blueprint:
     """
 
     def __init__(self, text: Text, digest: str, parsed: ParsedText, *, has_bom: bool) -> None:
+        self.name = text.name
+        self.digest = digest
+        self.documents = parsed.documents
         self.text = text
         self.parsed = parsed
         self.has_bom = has_bom
-        self._digest = digest
+        self.line_at = text.line_at
 
     def __repr__(self) -> str:
         return f"<Blueprint {self.name!r}>"
-
-    @property
-    def name(self) -> str:
-        """The name the user gave, for messages."""
-        return self.text.name
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the text's bytes, in hexadecimal."""
-        return self._digest
-
-    @property
-    def documents(self) -> Sequence[Any]:
-        """The documents of the text, as plain data. Nothing may change them."""
-        return self.parsed.documents
 
     @cached_property
     def warnings(self) -> tuple[Problem, ...]:
@@ -65,26 +55,22 @@ class Blueprint:
         )
 
     def position_of(self, node: Mapping[Any, Any]) -> Position | None:
-        """Where a mapping stands that has an intrinsic function's name among its keys."""
+        """The position of a mapping that has an intrinsic function's name among its keys."""
         span = self.parsed.spans.get(id(node))
         return None if span is None else self.text.position_at(span.start)
 
     @cached_property
-    def _ends(self) -> dict[int, int]:
+    def call_ends(self) -> dict[int, int]:
+        """The index after each call's last character, by the index of its first one."""
         return {span.start: span.end for span in self.parsed.spans.values()}
 
     def end_of(self, position: Position) -> Position | None:
-        """Where the content of a call ends that begins at a position: the place after its last character."""
-        end = self._ends.get(self.text.index_of(position))
+        """The position after the last character of the call that begins at a position."""
+        end = self.call_ends.get(self.text.index_of(position))
         return None if end is None else self.text.position_at(end)
 
-    def line_at(self, position: Position) -> str:
-        """The source line at a position, without its line break."""
-        return self.text.line_at(position)
 
-
-@dataclass(slots=True)
-class Definition:
+class AnchoredNode:
     """A node with an anchor.
 
     Args:
@@ -92,26 +78,28 @@ class Definition:
         unpacked: its text must stay a collection: it stands where a merge key, `!!omap` or `!!pairs` takes
             its parts.
         opaque: it has a custom tag, or stands inside a node that has one.
-        data: what it was read as; unset while `open`.
-        parts: the dict or list that its tag made something else of; `data` itself without such a tag.
-        weight: nodes that one alias to it adds, as `Limits.nodes` counts them.
-        height: levels below it, aliases followed.
-        open: it was begun and not yet ended, so an alias to it would be recursive.
     """
 
-    start: int
-    unpacked: bool
-    opaque: bool
-    data: Any = None
-    parts: Any = None
-    weight: int = 1
-    height: int = 0
-    open: bool = True
+    __slots__ = ("data", "height", "opaque", "open", "parts", "start", "unpacked", "weight")
+
+    def __init__(self, start: int, *, unpacked: bool, opaque: bool) -> None:
+        self.start = start
+        self.unpacked = unpacked
+        self.opaque = opaque
+        self.data: Any = None
+        """What it was read as; unset while `open`."""
+        self.parts: Any = None
+        """The dict or list that its tag made something else of; `data` itself without such a tag."""
+        self.weight = 1
+        """Nodes that one alias to it adds, as `Limits.nodes` counts them."""
+        self.height = 0
+        """Levels below it, aliases followed."""
+        self.open = True
+        """It was begun and not yet ended, so an alias to it would be recursive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """A place that names an anchor.
+class Alias(msgspec.Struct, frozen=True):
+    """An alias in the text.
 
     Args:
         start: index of its first character.
@@ -122,20 +110,18 @@ class Alias:
 
     start: int
     end: int
-    target: Definition
+    target: AnchoredNode
     unpacked: bool
 
 
-class CallSpan(NamedTuple):
-    """A mapping that has an intrinsic function's name among its keys.
-
-    A tuple, because many are made.
+class CallSpan(msgspec.Struct, frozen=True):
+    """The span in the text of a mapping that has an intrinsic function's name among its keys.
 
     Args:
         node: the mapping as it was read.
         start: index of the first character of its content, after an anchor and a tag.
         end: index after the last character of its content.
-        tag: where its tag stands, or None when it has none.
+        tag: the two ends of its tag, None when it has none.
         fixed: its text may not be replaced: its parts are merged, or it is inside a node with a custom tag.
     """
 
@@ -146,14 +132,13 @@ class CallSpan(NamedTuple):
     fixed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedText:
+class ParsedText(msgspec.Struct, frozen=True):
     """The documents of one text and what is remembered of their nodes.
 
     Args:
         documents: the root of each document.
         spans: the mappings with an intrinsic function's name, by `id()`.
-        aliases: all places that name an anchor, in the order of the text.
+        aliases: all aliases, in the order of the text.
         unsearched: the calls found where nothing is resolved, in nodes with custom tags and lists of pairs.
     """
 

@@ -11,10 +11,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint.positions import find_positions
+from resolver.blueprint.imports import VERSION, VERSION_PREFIX
+from resolver.blueprint.positions import EntryLocation, find_positions
 from resolver.blueprint.text import in_order
 from resolver.dsl.calls import call_name
-from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.problems import Reason
 from resolver.validation.json_schema import findings
 
 if TYPE_CHECKING:
@@ -24,15 +25,13 @@ if TYPE_CHECKING:
 
     from resolver.blueprint.document import Blueprint
     from resolver.core.location import Path
+    from resolver.dsl.problems import Problem
     from resolver.validation.json_schema import Keyword
 
 SCHEMA = "blueprint.schema.json"
 
 MAX_PROBLEMS = 100
 """A blueprint with more problems than this is probably none; the rest is not looked for."""
-
-_VERSION = "tosca_definitions_version"
-_VERSION_PREFIX = "cloudify_dsl_"
 
 _VALUE = "#/$defs/value"
 _CALL = "#/$defs/call"
@@ -54,24 +53,23 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
         if not left:
             break
         found += [(number, path, rule) for path, rule in islice(_document_findings(document), left)]
-    places = find_positions(blueprint, [(number, path) for number, path, _ in found])
     several = len(blueprint.documents) > 1
+    locations = [EntryLocation(blueprint, path, number) for number, path, _ in found]
+    positions = find_positions(locations)
     problems = (
-        Problem(
+        blueprint.text.problem(
             Reason.SCHEMA,
-            f"{_shown(path)} {rule}",
-            source=blueprint.name,
-            position=place,
-            path=(f"document {number + 1}", *path) if several else path,
-            line_text=blueprint.line_at(place),
+            f"{_shown(location.path)} {rule}",
+            positions[location],
+            path=(f"document {location.document + 1}", *location.path) if several else location.path,
         )
-        for (number, path, rule), place in zip(found, places, strict=True)
+        for location, (_, _, rule) in zip(locations, found, strict=True)
     )
     return tuple(in_order(problems))
 
 
 def _document_findings(document: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data
-    version = document.get(_VERSION) if isinstance(document, dict) else None
+    version = document.get(VERSION) if isinstance(document, dict) else None
     checks = _Checks(version if isinstance(version, str) else "")
     return findings(document, SCHEMA, checks.keywords())
 
@@ -88,7 +86,7 @@ class _Checks:
     """
 
     def __init__(self, version: str) -> None:
-        self._version = _numbers(version.removeprefix(_VERSION_PREFIX))
+        self._version = _numbers(version.removeprefix(VERSION_PREFIX))
         self._checked: set[tuple[str, int]] = set()
         self._searched: set[int] = set()
 

@@ -9,9 +9,10 @@ import base64
 import datetime as dt
 import math
 import re
-from dataclasses import dataclass
 from json import JSONEncoder
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from resolver.blueprint.scalars import STANDARD
 from resolver.dsl.problems import Reason
@@ -39,9 +40,8 @@ class EmitError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
-    """Stands for a value that is not shown; written as `!masked LABEL`, which no loader takes for data.
+class Masked(msgspec.Struct, frozen=True):
+    """The stand-in of a value that is not shown, written as `!masked LABEL`, which no loader takes for data.
 
     Args:
         label: what may be shown in its place, usually the secret's key.
@@ -50,19 +50,19 @@ class Masked:
     label: str
 
 
-def emit(data: object, results: Mapping[int, object] | None = None, *, kept: int = 0) -> str:
+def emit(data: object, results: Mapping[int, object] | None = None, *, untouched: int = 0) -> str:
     """Write data as YAML on one line.
 
     Args:
         data: a document's data, JSON data or `Masked`.
         results: what stands in place of a mapping, by its `id()`; it is written as it is, without being
             looked into.
-        kept: levels of the data, from its root, that nothing is put in place of.
+        untouched: levels of the data, from its root, that nothing is put in place of.
 
     Raises:
         EmitError: the data holds a node with a custom tag, half a character or too many levels.
     """
-    return _node(data, results or {}, kept, MAX_DEPTH)
+    return _node(data, results or {}, untouched, MAX_DEPTH)
 
 
 def quote(text: str) -> str:
@@ -90,8 +90,8 @@ def _escape(code: int) -> str:
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
 
 
-def _node(data: object, results: Mapping[int, object], kept: int, depth: int) -> str:
-    if kept <= 0 and id(data) in results:
+def _node(data: object, results: Mapping[int, object], untouched: int, depth: int) -> str:
+    if untouched <= 0 and id(data) in results:
         return _node(results[id(data)], {}, 0, depth)
     if not isinstance(data, (dict, list, tuple, set)):
         return _scalar(data)
@@ -99,7 +99,7 @@ def _node(data: object, results: Mapping[int, object], kept: int, depth: int) ->
         raise EmitError(Reason.TOO_DEEP, f"the data has more than {MAX_DEPTH} levels")
 
     def inner(value: object) -> str:
-        return _node(value, results, kept - 1, depth - 1)
+        return _node(value, results, untouched - 1, depth - 1)
 
     if isinstance(data, dict):
         return "{" + ", ".join([f"{_key(key)}: {inner(value)}" for key, value in data.items()]) + "}"

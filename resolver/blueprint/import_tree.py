@@ -1,18 +1,18 @@
 """A blueprint with the files that it imports.
 
 A local import inside the blueprint's folder is read; what belongs to the manager (URLs, plugins, other
-blueprints, and files that are not there) is kept. Files are visited in the order in which Cloudify's parser
-merges them: breadth first.
+blueprints, and files that are not there) is deferred to it. Files are visited in the order in
+which Cloudify's parser merges them: breadth first.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
-from resolver.blueprint.import_problems import EntryLocation, Finding, problems_of
+import msgspec
+
+from resolver.blueprint.document import Blueprint
 from resolver.blueprint.imports import (
     IMPORTS,
     NAMESPACE_DELIMITER,
@@ -23,28 +23,23 @@ from resolver.blueprint.imports import (
     read_file,
     version_of,
 )
-from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
+from resolver.blueprint.positions import EntryLocation, Finding, problems_of
 from resolver.blueprint.reader import read
-from resolver.dsl.problems import Reason
+from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError
 
-if TYPE_CHECKING:
-    from resolver.blueprint.document import Blueprint
-    from resolver.blueprint.limits import Limits
-    from resolver.dsl.problems import Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One import that was followed, or kept.
+class Branch(msgspec.Struct, frozen=True):
+    """One import that was followed, or left to the manager.
 
     Args:
         importer: the blueprint that it stands in.
         outer: the namespace that the importer itself was imported into; empty for none.
         entry: the import.
         blueprint: what was read; None for an import that is left to the manager.
-        path: the file's path from the main blueprint's folder; empty for an import that is kept.
+        path: the file's path from the main blueprint's folder; empty for one that is left to the manager.
     """
 
     importer: Blueprint
@@ -59,13 +54,12 @@ class Branch:
         return NAMESPACE_DELIMITER.join(filter(None, (self.outer, self.entry.namespace)))
 
     @property
-    def place(self) -> EntryLocation:
-        """Where the import stands."""
-        return _place(self.importer, self.entry)
+    def location(self) -> EntryLocation:
+        """The import's entry in the importer."""
+        return _location(self.importer, self.entry)
 
 
-@dataclass(frozen=True, slots=True)
-class ImportTree:
+class ImportTree(msgspec.Struct, frozen=True):
     """A blueprint and all that it imports.
 
     Args:
@@ -125,7 +119,7 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
             continue
         position = blueprint.position_of(call)
         findings[blueprint] = Finding(
-            branch.place,
+            branch.location,
             Reason.IMPORT_HOLDS_CALLS,
             f"the imported file {blueprint.name!r} holds a get_secret call on line "
             f"{position.line if position else 1}, where none is resolved",
@@ -136,7 +130,7 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
     return problems_of(findings.values())
 
 
-def _place(importer: Blueprint, entry: Import) -> EntryLocation:
+def _location(importer: Blueprint, entry: Import) -> EntryLocation:
     return EntryLocation(importer, (IMPORTS, entry.index), entry.document)
 
 
@@ -161,7 +155,7 @@ class _TreeReader:
                     branch = self._follow(importer, beside, outer, entry)
                 except RefusedImportError as error:
                     message = f"the import {entry.name!r} is refused: {error}"
-                    self._findings.append(Finding(_place(importer, entry), Reason.IMPORT_REFUSED, message))
+                    self._findings.append(Finding(_location(importer, entry), Reason.IMPORT_REFUSED, message))
                     continue
                 if branch is None:
                     continue
@@ -176,10 +170,10 @@ class _TreeReader:
         path = None if entry.is_remote else self._folder.find(beside, entry.target)
         relative = "" if path is None else path.relative_to(self._folder.root).as_posix()
         branch = Branch(importer, outer, entry, None, relative)
-        mark = (path or entry.target, branch.namespace)
-        if mark in self._seen:
+        seen = (path or entry.target, branch.namespace)
+        if seen in self._seen:
             return None
-        self._seen.add(mark)
+        self._seen.add(seen)
         if path is None:
             return branch
         # Counted once for each namespace: a file that imports itself into one does so without an end.

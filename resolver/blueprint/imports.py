@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from resolver.dsl.calls import call_name
 
@@ -31,8 +32,7 @@ class RefusedImportError(Exception):
     """An import may not be read; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(msgspec.Struct, frozen=True):
     """One entry of a blueprint's imports.
 
     Args:
@@ -43,9 +43,13 @@ class Import:
     """
 
     name: str
-    properties: object = field(repr=False)
+    properties: object
     document: int
     index: int
+
+    def __repr__(self) -> str:
+        # Properties may hold values.
+        return f"<Import {self.name!r}>"
 
     @property
     def namespace(self) -> str:
@@ -141,7 +145,7 @@ def read_file(path: Path, limit: int) -> bytes:
 
     Args:
         path: the file's path without symbolic links.
-        limit: bytes to read at most; one more is read, so that a longer file can be told.
+        limit: bytes to read at most; one more is read, which shows that a file is longer.
 
     Raises:
         RefusedImportError: it is no regular file, or can't be read.

@@ -1,8 +1,8 @@
-"""How much a blueprint may be: bounds that keep a hostile or broken text from using up the machine."""
+"""Bounds on a blueprint's size, which keep a hostile or broken text from using up the machine."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 MIB = 1024 * 1024
 
@@ -12,8 +12,7 @@ MAX_WRITTEN = 64 * MIB
 between many places stands there once for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Bounds on what is read. Each has a message of its own that names it.
 
     Args:

@@ -7,13 +7,17 @@ listed under `imports`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import enum
+import functools
+import operator
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, assert_never
 
-from resolver.blueprint.import_problems import EntryLocation, Finding, problems_of
+import msgspec
+
 from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
+from resolver.blueprint.positions import EntryLocation, Finding, problems_of
 from resolver.dsl.calls import GET_SECRET, call_name, holds_call
-from resolver.dsl.problems import Reason
+from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild
 
@@ -23,48 +27,55 @@ if TYPE_CHECKING:
     from resolver.blueprint.document import Blueprint
     from resolver.blueprint.import_tree import Branch, ImportTree
     from resolver.core.location import Path
-    from resolver.dsl.problems import Problem
 
 VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
 """The DSL versions there are, oldest first."""
 
-_1_3: Final = VERSIONS[3]
+_1_3: Final = 3
+"""The version from which most sections may be in several files, as an index of `VERSIONS`."""
 
 _NODE_TEMPLATES: Final = "node_templates"
 _NODE_TYPES: Final = "node_types"
 _RELATIONSHIPS: Final = "relationships"
 _WORKFLOWS: Final = "workflows"
 
-_DROPPED: Final = frozenset({"dsl_definitions", IMPORTS, VERSION})
-_FIRST_WINS: Final = frozenset({"description", "metadata"})
-_MERGED: Final = frozenset(
-    {
-        "data_types",
-        "groups",
-        "interfaces",
-        _NODE_TYPES,
-        "plugins",
-        "policy_triggers",
-        "policy_types",
-        _RELATIONSHIPS,
-        _WORKFLOWS,
-    }
-)
-_LABELS: Final = frozenset({"blueprint_labels", "labels", "resource_tags"})
-"""Sections in which the first definition of a name counts and later ones are passed over."""
 
-_MERGED_FROM_1_3: Final = _LABELS | {"capabilities", "inputs", _NODE_TEMPLATES, "outputs"}
+class SectionRule(enum.Enum):
+    """How a section that several files have is merged."""
 
-_SHOWN: Final = 3
+    DROPPED = enum.auto()
+    """It is not a part of the merged document."""
+    FIRST_WINS = enum.auto()
+    """The first file's counts, as a whole."""
+    ENTRIES = enum.auto()
+    """The entries of all files are put together; one name in two files is refused."""
+    ENTRIES_FROM_1_3 = enum.auto()
+    """The same from version 1.3 on; before, the section may be in one file only."""
+    FIRST_ENTRIES_FROM_1_3 = enum.auto()
+    """The same, but the first entry of a name counts and later ones are passed over."""
+    ONE_FILE = enum.auto()
+    """It may be in one file only."""
+
+
+_RULES: Final[dict[Any, SectionRule]] = {
+    **dict.fromkeys(("dsl_definitions", IMPORTS, VERSION), SectionRule.DROPPED),
+    **dict.fromkeys(("description", "metadata"), SectionRule.FIRST_WINS),
+    **dict.fromkeys(("data_types", "groups", "interfaces", _NODE_TYPES, "plugins"), SectionRule.ENTRIES),
+    **dict.fromkeys(("policy_triggers", "policy_types", _RELATIONSHIPS, _WORKFLOWS), SectionRule.ENTRIES),
+    **dict.fromkeys(("capabilities", "inputs", _NODE_TEMPLATES, "outputs"), SectionRule.ENTRIES_FROM_1_3),
+    **dict.fromkeys(("blueprint_labels", "labels", "resource_tags"), SectionRule.FIRST_ENTRIES_FROM_1_3),
+}
+"""The rules of sections; of all others, `ONE_FILE`."""
+
+_MAX_NAMES: Final = 3
 """How many names a note repeats."""
 
 OWN_PREFIX: Final = "cloudify."
 """Begins the names of Cloudify's own definitions, of which a later one replaces an earlier one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """What merging came to.
+class Merge(msgspec.Struct, frozen=True):
+    """The result of merging a blueprint with its imports.
 
     Args:
         document: the one document; its calls are the same objects as in the files. It is of no use when there
@@ -91,27 +102,22 @@ def merge(tree: ImportTree, replaced: Mapping[Blueprint, Any] | None = None) -> 
 def copy_shared_calls(
     blueprint: Blueprint, calls: Iterable[int], paths: Iterable[Path]
 ) -> tuple[Any, dict[Path, dict[Any, Any]]]:
-    """Give the places of a shared call calls of their own, so that each can have another result.
+    """Copy a shared call for each of some paths, so that each can have a result of its own.
 
     Args:
         blueprint: a blueprint of one document.
         calls: the `id()` of the calls that have one result, which stay the same objects.
-        paths: the places of the others.
+        paths: the paths at which a call has a result of its own.
 
     Returns:
-        The new document, and the call at each of the places.
+        The new document, and the call at each of the paths.
     """
     document = blueprint.documents[0]
-    copies = {path: dict(_node_at(document, path)) for path in paths}
-    same = {mark: blueprint.parsed.spans[mark].node for mark in calls}
+    copies: dict[Path, dict[Any, Any]] = {
+        path: dict(functools.reduce(operator.getitem, path, document)) for path in paths
+    }
+    same = {node_id: blueprint.parsed.spans[node_id].node for node_id in calls}
     return rebuild(document, same, copies), copies
-
-
-def _node_at(document: Any, path: Path) -> Any:  # noqa: ANN401 - YAML data
-    node = document
-    for step in path:
-        node = node[step]
-    return node
 
 
 class _Merger:
@@ -121,10 +127,10 @@ class _Merger:
         self._version = -1
         self._document: dict[Any, Any] = {}
         self._imports: dict[str, Any] = {}
-        self._last_kept = ""
-        self._own: dict[Path, EntryLocation] = {}
+        self._last_deferred = ""
+        self._defined_at: dict[Path, EntryLocation] = {}
         self._findings: list[Finding] = []
-        self._outdone: dict[tuple[str, str], list[str]] = {}
+        self._reordered: dict[tuple[str, str], list[str]] = {}
 
     def run(self) -> Merge:
         main = self._tree.main
@@ -138,7 +144,7 @@ class _Merger:
         if self._imports:
             head[IMPORTS] = list(self._imports.values())
         problems = tuple(problems_of(self._findings))
-        notes = tuple(_note(*files, names) for files, names in self._outdone.items())
+        notes = tuple(_note(*files, names) for files, names in self._reordered.items())
         return Merge({**head, **self._document}, problems, notes)
 
     def _root_of(self, blueprint: Blueprint) -> dict[Any, Any] | None:
@@ -148,7 +154,7 @@ class _Merger:
             self._refuse(whole, "a text of several documents can't be merged with another one")
             return None
         root = self._replaced.get(blueprint, blueprint.documents[0])
-        if not isinstance(root, dict) or call_name(root) is not None or GET_SECRET in root:
+        if not _is_data(root):
             self._refuse(whole, "only a document that is a mapping of sections can be merged")
             return None
         for path in _tagged(root):
@@ -158,7 +164,7 @@ class _Merger:
         return root
 
     def _check_version(self, blueprint: Blueprint, root: dict[Any, Any]) -> None:
-        """Note the main blueprint's version, or compare an imported file's with it."""
+        """Take the main blueprint's version, or compare an imported file's with it."""
         version = root.get(VERSION)
         if blueprint is self._tree.main:
             if version in VERSIONS:
@@ -180,14 +186,14 @@ class _Merger:
         blueprint, entry = branch.blueprint, branch.entry
         if blueprint is None or branch.namespace:
             if not branch.outer:  # else it comes with the file that imports it
-                self._keep(branch)
+                self._defer(branch)
             return
         root = self._root_of(blueprint)
         if root is None:
             return
         if entry.properties is not None and _has_plugin_properties(root):
             self._refuse(
-                branch.place,
+                branch.location,
                 f"the import {entry.name!r} sets properties of plugins, and so can't be merged",
                 hint="give the properties their values in the imported file",
             )
@@ -195,13 +201,14 @@ class _Merger:
         self._check_version(blueprint, root)
         self._add(blueprint, root, replaces=_is_types_file(root))
 
-    def _keep(self, branch: Branch) -> None:
+    def _defer(self, branch: Branch) -> None:
+        """List an import in the merged document, for the manager to follow."""
         entry = branch.entry
         name = entry.name
         if branch.path:  # a local file, which the main blueprint has to name from where it stands
             name = f"{entry.namespace}{NAMESPACE_DELIMITER}{branch.path}"
         if not branch.namespace:
-            self._last_kept = name
+            self._last_deferred = name
         self._imports.setdefault(name, name if entry.properties is None else {name: entry.properties})
 
     def _add(self, blueprint: Blueprint, root: dict[Any, Any], *, replaces: bool = False) -> None:
@@ -213,89 +220,105 @@ class _Merger:
             replaces: it holds Cloudify's own types, so its definitions replace earlier ones.
         """
         for section, entries in root.items():
-            place = EntryLocation(blueprint, (section,))
-            if section in _DROPPED:
+            rule = _RULES.get(section, SectionRule.ONE_FILE)
+            location = EntryLocation(blueprint, (section,))
+            if rule is SectionRule.DROPPED:
                 continue
-            if section not in self._document:
-                self._document[section] = entries
-                self._own[(section,)] = place
-                if section in _FIRST_WINS:
-                    self._outdo(place)
-                for name in entries if isinstance(entries, dict) else ():
-                    self._place(EntryLocation(blueprint, (section, name)), replaces=replaces)
-            elif section in _MERGED or (
-                section in _MERGED_FROM_1_3 and self._version >= VERSIONS.index(_1_3)
-            ):
-                self._merge_section(place, entries, replaces=replaces)
-            elif section in _FIRST_WINS:
+            if section in self._document:
+                self._add_again(location, entries, rule, replaces=replaces)
                 continue
-            else:
-                hint = ""
-                if section in _MERGED_FROM_1_3:
-                    hint = f"from {_1_3} on, this section may be in several files"
-                message = f"the section {section!r} can't be merged: it may be in one file only"
-                self._refuse(place, message, self._own[(section,)], hint=hint)
+            self._document[section] = entries
+            self._defined_at[(section,)] = location
+            if rule is SectionRule.FIRST_WINS:
+                self._note_reordered(location)
+            for name in entries if isinstance(entries, dict) else ():
+                self._define(EntryLocation(blueprint, (section, name)), replaces=replaces)
 
-    def _merge_section(self, place: EntryLocation, entries: Any, *, replaces: bool) -> None:  # noqa: ANN401 - YAML data
-        (section,) = place.path
+    def _add_again(
+        self, location: EntryLocation, entries: object, rule: SectionRule, *, replaces: bool
+    ) -> None:
+        """Add a section that an earlier file has as well."""
+        (section,) = location.path
+        hint = ""
+        match rule:
+            case SectionRule.DROPPED | SectionRule.FIRST_WINS:
+                return
+            case SectionRule.ENTRIES:
+                self._merge_section(location, entries, replaces=replaces)
+                return
+            case SectionRule.ENTRIES_FROM_1_3 | SectionRule.FIRST_ENTRIES_FROM_1_3:
+                if self._version >= _1_3:
+                    self._merge_section(location, entries, replaces=replaces)
+                    return
+                hint = f"from {VERSIONS[_1_3]} on, this section may be in several files"
+            case SectionRule.ONE_FILE:
+                pass
+            case _:
+                assert_never(rule)
+        message = f"the section {section!r} can't be merged: it may be in one file only"
+        self._refuse(location, message, self._defined_at[(section,)], hint=hint)
+
+    def _merge_section(self, location: EntryLocation, entries: object, *, replaces: bool) -> None:
+        (section,) = location.path
         earlier = self._document[section]
         if not _is_data(earlier) or not _is_data(entries):
             message = f"the section {section!r} can't be merged: it is not a mapping in both files"
-            self._refuse(place, message, self._own[(section,)])
+            self._refuse(location, message, self._defined_at[(section,)])
             return
         merged = dict(earlier)
         for name, entry in entries.items():
-            here = EntryLocation(place.blueprint, (section, name))
+            here = EntryLocation(location.blueprint, (section, name))
             own = replaces or (isinstance(name, str) and name.startswith(OWN_PREFIX))
             if name not in merged or own:
                 merged[name] = entry
-                self._place(here, replaces=replaces)
+                self._define(here, replaces=replaces)
                 continue
-            if section in _LABELS:
+            if _RULES[section] is SectionRule.FIRST_ENTRIES_FROM_1_3:
                 continue
             both = None
             if section == _NODE_TEMPLATES:
                 both = _merged_node(merged[name], entry)
-            elif section == _WORKFLOWS:
-                both = _merged_workflow(merged[name], entry)
+            elif section == _WORKFLOWS and _is_data(merged[name]) and _is_data(entry):
+                both = {**entry, **merged[name]}  # what the first one leaves open is taken from the second
             if both is None:
                 message = f"{name!r} in the section {section!r} is defined in two files"
-                self._refuse(here, message, self._own[(section, name)])
+                self._refuse(here, message, self._defined_at[(section, name)])
             else:
                 merged[name] = both
         self._document[section] = merged
 
-    def _place(self, place: EntryLocation, *, replaces: bool) -> None:
-        """Note where a definition stands."""
-        self._own[place.path] = place
-        if replaces or str(place.path[1]).startswith(OWN_PREFIX):
-            self._outdo(place)
+    def _define(self, location: EntryLocation, *, replaces: bool) -> None:
+        """Remember where a definition stands."""
+        self._defined_at[location.path] = location
+        if replaces or str(location.path[1]).startswith(OWN_PREFIX):
+            self._note_reordered(location)
 
-    def _outdo(self, place: EntryLocation) -> None:
-        """Note what an import that came before a file, and now comes after it, may define as well."""
-        if self._last_kept:
-            names = self._outdone.setdefault((place.blueprint.name, self._last_kept), [])
-            names.append(str(place.path[-1]))
+    def _note_reordered(self, location: EntryLocation) -> None:
+        """Note a definition that came after an import and now comes before it, which may define the same."""
+        if self._last_deferred:
+            names = self._reordered.setdefault((location.blueprint.name, self._last_deferred), [])
+            names.append(str(location.path[-1]))
 
     def _refuse(
-        self, place: EntryLocation, message: str, other: EntryLocation | None = None, *, hint: str = ""
+        self, location: EntryLocation, message: str, first: EntryLocation | None = None, *, hint: str = ""
     ) -> None:
-        self._findings.append(Finding(place, Reason.IMPORT_REFUSED, message, other, hint))
+        self._findings.append(Finding(location, Reason.IMPORT_REFUSED, message, first, hint))
 
 
-def _note(file: str, kept: str, names: list[str]) -> str:
-    """What to say of definitions whose order changed, where that makes a difference."""
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    return f"{file}: merged into the blueprint, its {shown} now comes before {kept}, not after it"
+def _note(file: str, deferred: str, names: list[str]) -> str:
+    """The note about a file's definitions that now come before an import that the manager follows."""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    shown = ", ".join(names[:_MAX_NAMES]) + more
+    return f"{file}: merged into the blueprint, its {shown} now comes before {deferred}, not after it"
 
 
-def _is_data(node: object) -> bool:
+def _is_data(node: object) -> TypeGuard[dict[Any, Any]]:
     """Whether a node is a mapping and no call, whose value would be something else."""
     return isinstance(node, dict) and call_name(node) is None and GET_SECRET not in node
 
 
 def _is_types_file(root: dict[Any, Any]) -> bool:
-    """Whether a file holds Cloudify's own types, as its parser tells them."""
+    """Whether a file holds Cloudify's own types, by the rule of its parser."""
     types = root.get(_NODE_TYPES)
     return isinstance(types, dict) and f"{OWN_PREFIX}nodes.Root" in types
 
@@ -322,15 +345,8 @@ def _merged_node(earlier: object, later: object) -> dict[Any, Any] | None:
     return merged
 
 
-def _merged_workflow(earlier: object, later: object) -> dict[Any, Any] | None:
-    """A workflow of two: what the first one leaves open is taken from the second."""
-    if not isinstance(earlier, dict) or not isinstance(later, dict):
-        return None
-    return None if not _is_data(earlier) or not _is_data(later) else {**later, **earlier}
-
-
 def _tagged(root: object) -> Iterator[Path]:
-    """Where nodes with custom tags stand."""
+    """The paths of nodes with custom tags."""
     seen: set[int] = set()
     pending: list[tuple[Path, Any]] = [((), root)]
     while pending:

@@ -1,85 +1,144 @@
-"""Where nodes stand in a text, worked out only for what is wrong: reading keeps the places of calls alone."""
+"""Positions of nodes, worked out only for what is wrong: reading keeps those of calls alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from yaml.events import AliasEvent, CollectionEndEvent, MappingStartEvent, NodeEvent, ScalarEvent
 
+from resolver.blueprint.document import Blueprint
 from resolver.blueprint.events import from_either_parser
 from resolver.blueprint.scalars import MERGE, ScalarError, plain_scalar
+from resolver.core.location import Path
+from resolver.dsl.problems import Problem, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from resolver.blueprint.document import Blueprint
     from resolver.blueprint.events import AnyEvent
-    from resolver.core.location import Path, Position
-    from resolver.dsl.problems import Problem
+    from resolver.core.location import Position
 
 
-@dataclass(slots=True)
+class EntryLocation(msgspec.Struct, frozen=True):
+    """An entry of a blueprint: of a mapping, by its key, or of a list.
+
+    Args:
+        blueprint: the blueprint that was read.
+        path: the entry's path in the document; empty for the document itself.
+        document: the document's number, from 0.
+    """
+
+    blueprint: Blueprint
+    path: Path
+    document: int = 0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A problem whose position in the text is not known yet.
+
+    Args:
+        location: the entry that is wrong.
+        reason: the stable code.
+        message: one sentence; the position of `first` is added to it.
+        first: the entry that defined the same first.
+        hint: what to do about it.
+    """
+
+    location: EntryLocation
+    reason: Reason
+    message: str
+    first: EntryLocation | None = None
+    hint: str = ""
+
+
+def find_positions(locations: Iterable[EntryLocation]) -> dict[EntryLocation, Position]:
+    """Find the positions of entries, reading each text once.
+
+    Returns:
+        For each, the position of its name in its mapping, or of the item in its list; of the nearest node
+        around it when it is not in the text.
+    """
+    by_blueprint: defaultdict[Blueprint, list[EntryLocation]] = defaultdict(list)
+    for location in locations:
+        by_blueprint[location.blueprint].append(location)
+    found: dict[EntryLocation, Position] = {}
+    for blueprint, wanted in by_blueprint.items():
+        roots = from_either_parser(blueprint.text.content, _roots)
+        for location in wanted:
+            start = _start(*roots[location.document], location.path)
+            found[location] = blueprint.text.position_at(start)
+    return found
+
+
+def problems_of(findings: Iterable[Finding]) -> list[Problem]:
+    """The problems of findings, with their positions."""
+    findings = list(findings)
+    positions = find_positions(
+        location for finding in findings for location in (finding.location, finding.first) if location
+    )
+    problems = []
+    for finding in findings:
+        location, first, message = finding.location, finding.first, finding.message
+        if first is not None:
+            position = positions[first]
+            message += f", first defined at {first.blueprint.name}:{position.line}:{position.column}"
+        text = location.blueprint.text
+        problems.append(
+            text.problem(finding.reason, message, positions[location], path=location.path, hint=finding.hint)
+        )
+    return problems
+
+
+def with_positions(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) -> list[Problem]:
+    """Add positions to the problems that have only a path.
+
+    Args:
+        problems: the problems, in any order.
+        blueprints: the blueprints that they may be about.
+    """
+    by_name = {blueprint.name: blueprint for blueprint in blueprints}
+    locations = {
+        number: _location(by_name[problem.source], problem.path)
+        for number, problem in enumerate(problems)
+        if problem.position is None and problem.path and problem.source in by_name
+    }
+    positions = find_positions(locations.values())
+    positioned = list(problems)
+    for number, location in locations.items():
+        position = positions[location]
+        line = location.blueprint.line_at(position)
+        positioned[number] = replace(problems[number], position=position, line_text=line)
+    return positioned
+
+
+def _location(blueprint: Blueprint, path: Path) -> EntryLocation:
+    """The entry at a path, which in a text of several documents begins with `document N`."""
+    if len(blueprint.documents) == 1:
+        return EntryLocation(blueprint, path)
+    return EntryLocation(blueprint, path[1:], int(str(path[0]).removeprefix("document ")) - 1)
+
+
 class _TextNode:
     """A node of the text.
 
     Args:
         key: what a scalar is as a key; None for any other node.
         is_mapping: whether it is a mapping.
-        children: a list's items, or a mapping's keys and values in turn, each after the index of the first
-            character of what stands there: the node or an alias of it.
-        names: what a mapping has by name, merged mappings included; None until it is asked for.
     """
 
-    key: object = None
-    is_mapping: bool = False
-    children: list[tuple[int, _TextNode]] = field(default_factory=list)
-    names: dict[object, tuple[int, _TextNode]] | None = None
+    __slots__ = ("children", "is_mapping", "key", "names")
 
-
-def find_positions(blueprint: Blueprint, wanted: Sequence[tuple[int, Path]]) -> list[Position]:
-    """Find where nodes stand.
-
-    Args:
-        blueprint: the blueprint that they are in.
-        wanted: for each node, the number of its document from 0, and its path.
-
-    Returns:
-        For each, the place of its name in its mapping, or of the item in its list; of the nearest node
-        around it when it is not in the text.
-    """
-    if not wanted:
-        return []
-    roots = from_either_parser(blueprint.text.content, _roots)
-    return [blueprint.text.position_at(_start(*roots[number], path)) for number, path in wanted]
-
-
-def with_positions(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) -> list[Problem]:
-    """Problems that have a path, with their places in the text.
-
-    Args:
-        problems: the problems, in any order; those that have a place keep it.
-        blueprints: the blueprints that they may be about.
-    """
-    by_name = {blueprint.name: blueprint for blueprint in blueprints}
-    placed = list(problems)
-    missing: dict[str, list[int]] = {}
-    for number, problem in enumerate(problems):
-        if problem.position is None and problem.path and problem.source in by_name:
-            missing.setdefault(problem.source, []).append(number)
-    for name, numbers in missing.items():
-        blueprint = by_name[name]
-        wanted = [_split(problems[number].path, len(blueprint.documents)) for number in numbers]
-        for number, place in zip(numbers, find_positions(blueprint, wanted), strict=True):
-            placed[number] = replace(problems[number], position=place, line_text=blueprint.line_at(place))
-    return placed
-
-
-def _split(path: Path, documents: int) -> tuple[int, Path]:
-    """A document's number and the path in it, of a path that names one of several documents first."""
-    if documents == 1:
-        return 0, path
-    return int(str(path[0]).removeprefix("document ")) - 1, path[1:]
+    def __init__(self, key: object = None, *, is_mapping: bool = False) -> None:
+        self.key = key
+        self.is_mapping = is_mapping
+        self.children: list[tuple[int, _TextNode]] = []
+        """A list's items, or a mapping's keys and values in turn, each after the index of the first character
+        of what stands there: the node or an alias of it."""
+        self.names: dict[object, tuple[int, _TextNode]] | None = None
+        """A mapping's entries by name, merged mappings included; None until they are asked for."""
 
 
 def _roots(events: Iterable[AnyEvent]) -> list[tuple[int, _TextNode]]:
@@ -95,7 +154,7 @@ def _roots(events: Iterable[AnyEvent]) -> list[tuple[int, _TextNode]]:
             nodes[-1].children.append((event.start_mark.index, anchors[event.anchor]))
         elif issubclass(kind, NodeEvent):
             is_scalar = kind is ScalarEvent
-            node = _TextNode(_key(event) if is_scalar else None, kind is MappingStartEvent)
+            node = _TextNode(_key(event) if is_scalar else None, is_mapping=kind is MappingStartEvent)
             nodes[-1].children.append((event.start_mark.index, node))
             if event.anchor is not None:
                 anchors[event.anchor] = node
@@ -115,6 +174,7 @@ def _key(event: AnyEvent) -> object:
 
 
 def _start(start: int, node: _TextNode, path: Path) -> int:
+    """The index at which the node at a path begins, or the nearest node around it."""
     for step in path:
         found = _child(node, step)
         if found is None:
@@ -124,11 +184,11 @@ def _start(start: int, node: _TextNode, path: Path) -> int:
 
 
 def _child(node: _TextNode, step: str | int) -> tuple[int, _TextNode] | None:
-    """What a step leads to, after the index of its name or of itself."""
-    if not node.is_mapping:
-        is_there = isinstance(step, int) and 0 <= step < len(node.children)
-        return node.children[int(step)] if is_there else None
-    return _names(node).get(step)
+    """A child by its name or number, after the index of its name or of itself."""
+    if node.is_mapping:
+        return _names(node).get(step)
+    is_there = isinstance(step, int) and 0 <= step < len(node.children)
+    return node.children[int(step)] if is_there else None
 
 
 def _names(node: _TextNode) -> dict[object, tuple[int, _TextNode]]:
@@ -144,7 +204,7 @@ def _names(node: _TextNode) -> dict[object, tuple[int, _TextNode]]:
         for child in reversed(merged):
             # A merge key takes one mapping, or a list of them of which the first wins.
             for source in [child] if child.is_mapping else [item for _, item in child.children]:
-                for step, found in _names(source).items() if source.is_mapping else ():
-                    names.setdefault(step, found)
+                for key, found in _names(source).items() if source.is_mapping else ():
+                    names.setdefault(key, found)
         node.names = names
     return node.names

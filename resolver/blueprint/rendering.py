@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
 from yaml.events import DocumentStartEvent, ScalarEvent
 
 from resolver.blueprint.events import content_start, from_either_parser, is_block_scalar
-from resolver.blueprint.flow_style import EmitError, emit, quote
+from resolver.blueprint.flow_style import MAX_KEY, EmitError, emit, quote
 from resolver.blueprint.limits import MAX_WRITTEN
 from resolver.blueprint.text import BLANKS, BOM, BREAKS
+from resolver.core.location import Position
 from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
 
@@ -21,24 +22,19 @@ if TYPE_CHECKING:
 
     from resolver.blueprint.document import Alias, Blueprint
     from resolver.blueprint.events import AnyEvent
-    from resolver.core.location import Position
 
 _BEFORE = frozenset(BLANKS + "[{,")
 _AFTER = frozenset(BLANKS + "]},")
 
 _COLON = re.compile(rf"[{BLANKS}]*:")
 
-MAX_ALIAS_KEY = 1000
-"""Longest key that an alias is written out as; YAML's limit is 1024 characters."""
 
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A blueprint's text with values in it.
 
     Args:
         text: the text, with a byte order mark if there was one.
-        written_out: places of aliases that had to be replaced by what they stand for.
+        written_out: positions of aliases that had to be replaced by what they stand for.
     """
 
     text: str
@@ -49,7 +45,7 @@ class Rendered:
         return f"<Rendered, {len(self.text)} characters>"
 
 
-class _Edit(NamedTuple):
+class _Edit(msgspec.Struct, frozen=True):
     start: int
     end: int
     text: str
@@ -94,9 +90,9 @@ class _Renderer:
             edits = _outermost(edits + tags + aliases)
         parts = [BOM] if self._blueprint.has_bom else []
         done = 0
-        for start, end, text in edits:
-            parts += (self._source[done:start], text)
-            done = end
+        for edit in edits:
+            parts += (self._source[done : edit.start], edit.text)
+            done = edit.end
         parts.append(self._source[done:])
         return Rendered("".join(parts), tuple(self._written_out))
 
@@ -147,7 +143,7 @@ class _Renderer:
         try:
             if alias.unpacked:
                 # The target itself, or the members of a list, are asked for as the mappings that they are.
-                text = emit(target.parts, self._results, kept=2 if isinstance(target.parts, list) else 1)
+                text = emit(target.parts, self._results, untouched=2 if isinstance(target.parts, list) else 1)
             else:
                 text = emit(target.data, self._results)
         except EmitError as error:
@@ -156,7 +152,7 @@ class _Renderer:
         colon = _COLON.match(self._source, alias.end)
         if colon is None:
             return edit
-        if len(text) > MAX_ALIAS_KEY:
+        if len(text) > MAX_KEY:
             raise self._refusal(EmitError(Reason.TOO_LARGE, "a mapping key is too long"), alias.start)
         # The alias is a key. A colon without a space behind it would be a part of `5 :x`.
         return _Edit(edit.start, colon.end(), f"{edit.text}{colon.group()} ")

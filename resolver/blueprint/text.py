@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +13,7 @@ from resolver.dsl.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from resolver.core.location import Path
     from resolver.dsl.problems import Reason
 
 BREAKS = "\r\n\x85\u2028\u2029"
@@ -29,14 +28,13 @@ _LINE_BREAK = re.compile(rf"[{BREAKS}](?:(?<=\r)\n)?")
 
 
 class Mark(Protocol):
-    """A place in the text as both of PyYAML's parsers report it; all three numbers count from 0."""
+    """A position in the text as both of PyYAML's parsers report it; all three numbers count from 0."""
 
     index: int
     line: int
     column: int
 
 
-@dataclass(frozen=True)
 class Text:
     """The characters of a blueprint, without a byte order mark.
 
@@ -45,8 +43,9 @@ class Text:
         content: the characters; line breaks are as in the file.
     """
 
-    name: str
-    content: str
+    def __init__(self, name: str, content: str) -> None:
+        self.name = name
+        self.content = content
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -67,32 +66,24 @@ class Text:
 
     def index_of(self, position: Position) -> int:
         """The index from 0 of the character at a position of this text; its length behind the last one."""
-        starts, length = self._starts, len(self.content)
-        return (
-            min(starts[position.line - 1] + position.column - 1, length)
-            if position.line <= len(starts)
-            else length
-        )
+        if position.line > len(self._starts):
+            return len(self.content)
+        return min(self._starts[position.line - 1] + position.column - 1, len(self.content))
 
-    def problem(self, reason: Reason, message: str, place: Mark | Position, *, hint: str = "") -> Problem:
-        """A problem at a place of this text."""
-        position = place if isinstance(place, Position) else position_of(place)
-        return Problem(
-            reason,
-            message,
-            source=self.name,
-            position=position,
-            hint=hint,
-            line_text=self.line_at(position),
-        )
+    def problem(
+        self, reason: Reason, message: str, at: Mark | Position, *, path: Path = (), hint: str = ""
+    ) -> Problem:
+        """A problem at a position of this text."""
+        position = at if isinstance(at, Position) else Position(at.line + 1, at.column + 1)
+        line = self.line_at(position)
+        return Problem(reason, message, self.name, position, path, hint=hint, line_text=line)
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Problems in the order of the text, those without a place first."""
-    nowhere = Position(0, 0)
-    return sorted(problems, key=lambda problem: dataclasses.astuple(problem.position or nowhere))
+    """Problems in the order of the text, those without a position first."""
 
+    def position(problem: Problem) -> tuple[int, int]:
+        at = problem.position
+        return (at.line, at.column) if at else (0, 0)
 
-def position_of(mark: Mark) -> Position:
-    """The position that a parser's mark stands for."""
-    return Position(mark.line + 1, mark.column + 1)
+    return sorted(problems, key=position)

@@ -86,7 +86,7 @@ def test_replacements_are_not_looked_into() -> None:
     call: dict[str, Any] = {"get_secret": "k"}
     results: dict[int, object] = {id(call): ["V", call]}
     assert emit([call], results) == '[["V", {"get_secret": "k"}]]'
-    assert emit([call, [call]], results, kept=2) == '[{"get_secret": "k"}, [["V", {"get_secret": "k"}]]]'
+    assert emit([call, [call]], results, untouched=2) == '[{"get_secret": "k"}, [["V", {"get_secret": "k"}]]]'
 
 
 @pytest.mark.parametrize(

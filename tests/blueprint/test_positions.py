@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from resolver.blueprint import read
-from resolver.blueprint.positions import find_positions
+from resolver.blueprint.positions import EntryLocation, find_positions
 from resolver.core.location import Position
 from tests.effort import lines_run
 
 
 @pytest.mark.parametrize(
-    ("text", "path", "place"),
+    ("text", "path", "position"),
     [
         pytest.param("a: 1\nb: 2\n", ("b",), (2, 1), id="a key"),
         pytest.param("a: [1, 2]\n", ("a", 1), (1, 8), id="an item"),
@@ -31,20 +31,21 @@ from tests.effort import lines_run
         pytest.param("a: {concat:[x]}\n", ("a", "concat:[x]"), (1, 1), id="the lenient scanner's"),
     ],
 )
-def test_places(text: str, path: tuple[str | int, ...], place: tuple[int, int]) -> None:
+def test_positions(text: str, path: tuple[str | int, ...], position: tuple[int, int]) -> None:
     """A path leads where the loaded document says it does; else to the nearest node around."""
-    assert find_positions(read(text.encode(), "text"), [(0, path)]) == [Position(*place)]
+    location = EntryLocation(read(text.encode(), "text"), path)
+    assert find_positions([location]) == {location: Position(*position)}
 
 
-def test_many_places_cost_little_more_than_one() -> None:
+def test_many_positions_cost_little_more_than_one() -> None:
     """A large mapping is gone through once, however many of its entries are asked for."""
     blueprint = read("".join(f"k{number}: 1\n" for number in range(2_000)).encode(), "text")
 
     def work(wanted: int) -> int:
-        paths: list[tuple[int, tuple[str | int, ...]]] = [(0, (f"k{1_999 - n}",)) for n in range(wanted)]
+        locations = [EntryLocation(blueprint, (f"k{1_999 - n}",)) for n in range(wanted)]
         with lines_run() as run:
-            places = find_positions(blueprint, paths)
-        assert places[0] == Position(2_000, 1)
+            positions = find_positions(locations)
+        assert positions[locations[0]] == Position(2_000, 1)
         return run.lines
 
     assert work(100) < 2 * work(1)

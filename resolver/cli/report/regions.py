@@ -83,12 +83,11 @@ class _File:
 
     @cached_property
     def _ends(self) -> dict[int, int]:
-        """Where each call ends, by where it starts."""
+        """The index after each call's last character, by the index of its first one."""
         try:
-            spans = read(self._data, self._name).parsed.spans.values()
+            return read(self._data, self._name).call_ends
         except BlueprintError:
             return {}
-        return {span.start: span.end for span in spans}
 
     def region(self, position: Position) -> dict[str, Any]:
         text = self.text
