@@ -85,12 +85,13 @@ class Builder:
         start: AnyEvent = None  # the event that began the collection being read
         items: list[Data] = []  # its children so far; keys and values take turns
         last: AnyEvent = None  # the last event that is not the end of a block collection
+        before: AnyEvent = None  # the one before that, when that is a scalar
         data: Data
         depth = peak = nodes = 0
         for event in events:
             kind = type(event)
             if kind is ScalarEvent:
-                last = event
+                before, last = last, event
                 if event.anchor is None and event.implicit[0]:
                     items.append(plain[event.value])
                 elif event.anchor is None and event.implicit[1]:
@@ -122,7 +123,7 @@ class Builder:
                 begun, taken = start, items
                 start, items = stack.pop()
                 if not notable.isdisjoint(data):
-                    data = self._notable(data, taken, begun, last, event, (stack, start, items))
+                    data = self._notable(data, taken, begun, (before, last, event), (stack, start, items))
                 elif len(data) * 2 != len(taken):
                     raise InvalidTextError  # a duplicate key
                 if begun.flow_style:
@@ -165,7 +166,12 @@ class Builder:
         return documents
 
     def _notable(
-        self, data: Data, items: list[Data], begun: AnyEvent, last: AnyEvent, end: AnyEvent, cursor: Cursor
+        self,
+        data: Data,
+        items: list[Data],
+        begun: AnyEvent,
+        ends: tuple[AnyEvent, AnyEvent, AnyEvent],
+        cursor: Cursor,
     ) -> Data:
         """A mapping that has a merge key, or an intrinsic function's name among its keys."""
         if MERGE in data or VALUE in data:
@@ -181,7 +187,8 @@ class Builder:
         if begun.anchor is not None or begun.tag is not None:
             first, tag = content_start(text, begun)
         braced = begun.flow_style and text[first] == "{"
-        after = end.end_mark.index if braced else content_end(text, last)
+        before, last, end = ends
+        after = end.end_mark.index if braced else content_end(text, last, before)
         unsearched = properties.opaque > 0 or properties.is_pair(cursor)
         merged = self._plain.marks > 0 and is_unpacked(cursor)
         self._spans[id(data)] = span = CallSpan(data, first, after, tag, unsearched or merged)

@@ -90,8 +90,7 @@ def is_block_scalar(event: AnyEvent) -> bool:
 
 
 _PROPERTY = re.compile(rf"[&!][^{BLANKS}]*")
-_GAP = re.compile(rf"(?:[{BLANKS}]|#[^{BREAKS}]*)*")
-_COMMENT_LINE = re.compile(rf"(?:^|[{BREAKS}])[ \t]*#[^{BREAKS}]*\Z")
+_GAP = re.compile(rf"(?:[{BLANKS}]++|#[^{BREAKS}]*+)*+")
 
 
 def content_start(text: str, event: AnyEvent) -> tuple[int, tuple[int, int] | None]:
@@ -118,28 +117,30 @@ def content_start(text: str, event: AnyEvent) -> tuple[int, tuple[int, int] | No
     return index, tag
 
 
-def content_end(text: str, last: AnyEvent) -> int:
+def content_end(text: str, last: AnyEvent, before: AnyEvent) -> int:
     """Where the content of a mapping without braces ends.
 
     Args:
         text: the whole text.
         last: the last event within the mapping that does not end a block collection.
+        before: when that is a scalar, the last such event before it.
     """
-    start: int = last.start_mark.index
     index: int = last.end_mark.index
-    if is_block_scalar(last):
-        return start + len(text[start:index].rstrip(BLANKS))
-    if start == index and text[index - 1 : index] not in {":", "-"}:
-        # A key without a value, `? type`: the parser puts the missing value before the next token, which
-        # may be lines and comments away.
-        return _end_before(text, index)
-    return index
+    if last.start_mark.index != index or text[index - 1 : index] in {":", "-"}:
+        return _own_end(text, last)
+    # A missing value: `? type`, or `type:` within brackets. The parser puts it before the next token, which
+    # may be lines and comments away, so the end is looked for from the key on: backwards, each mapping would
+    # have all of the text before it searched.
+    end = _own_end(text, before)
+    gap = _GAP.match(text, end, index)
+    colon = gap.end() if gap else end
+    return colon + 1 if text.startswith(":", colon, index) else end
 
 
-def _end_before(text: str, index: int) -> int:
-    while True:
-        index = len(text[:index].rstrip(BLANKS))
-        comment = _COMMENT_LINE.search(text, 0, index)
-        if comment is None:
-            return index
-        index = comment.start()
+def _own_end(text: str, event: AnyEvent) -> int:
+    """Where the text of a scalar, an alias or a collection in brackets ends."""
+    index: int = event.end_mark.index
+    if not is_block_scalar(event):
+        return index
+    start: int = event.start_mark.index
+    return start + len(text[start:index].rstrip(BLANKS))

@@ -73,6 +73,9 @@ def rendered(text: str, *values: object, functions: tuple[str, ...] = ()) -> Ren
         ("- get_secret: k\n  type: string\n- b", '- "V"\n- b'),
         ("- get_secret: k\n  type:   # none\n- b", '- "V"   # none\n- b'),
         ("a:\n  ? get_secret\n  : k\nb: 1", 'a:\n  "V"\nb: 1'),
+        ("a:\n  get_secret: k\n  ? type # note\nb: 1", 'a:\n  "V" # note\nb: 1'),
+        ("a:\n  ? type\n  ? get_secret\n  : k\n?\n# c\nb: 1", 'a:\n  "V"\n?\n# c\nb: 1'),
+        ("a:\n  get_secret: k\n  ? !!str type\n  # note\n", 'a:\n  "V"\n  # note\n'),
         ("a:\n  get_secret: k\n  ? type\n  # note\n\n# more\nb: 1", 'a:\n  "V"\n  # note\n\n# more\nb: 1'),
         ("get_secret: k", '"V"'),
         ("--- # start\n\nget_secret: k\n...\n", '--- # start\n\n"V"\n...\n'),
@@ -107,6 +110,24 @@ def test_only_the_call_changes(before: str, after: str) -> None:
     assert done.text == after
     assert done.written_out == ()
     assert list(yaml.safe_load_all(after)) == [rebuild(d, {id(call): "V"}) for d in blueprint.documents]
+
+
+def test_the_end_of_a_call_is_found_without_a_search() -> None:
+    """Comments between a key without a value and what comes next are not gone through one by one."""
+
+    def work(comments: int) -> int:
+        notes = "# note\n" * comments
+        with lines_run() as run:
+            read(f"a:\n  get_secret: k\n  ? type\n{notes}b: 1".encode(), "text")
+        return run.lines
+
+    assert work(1000) < 2 * work(1)
+
+
+def test_many_calls_in_a_long_text_are_read_in_time() -> None:
+    """Where each of them ends is seen near it; searched from the start of the text, this takes an hour."""
+    text = "".join(f"k{number}:\n  get_secret: k\n  ? type\n# note\n" for number in range(15_000))
+    assert len(calls(read(text.encode(), "text"))) == 15_000
 
 
 LOOK_ALIKES = """\
