@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import click
 
@@ -16,25 +16,33 @@ from resolver.cli.output import count, say
 from resolver.cli.report.items import Form
 from resolver.cli.report.report import Report
 from resolver.cli.resolve import Request, request_options, resolved_text, run_request
-from resolver.delivery.child import Ending, run
-from resolver.delivery.child_input import WHOLE, Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
-from resolver.delivery.fifo import PrivateFolder, folders
+from resolver.delivery.child import ChildExit, run
+from resolver.delivery.child_input import (
+    WHOLE,
+    Fifos,
+    InputKind,
+    MemoryFiles,
+    StdinFile,
+    StdinPipe,
+    numbers_in,
+)
+from resolver.delivery.fifo import PrivateFolder, candidate_folders
 from resolver.delivery.memfd import why_no_memfd
 from resolver.delivery.signals import die_by
-from resolver.delivery.stdout_policy import is_shown_or_kept
+from resolver.delivery.stdout_policy import is_terminal_or_log
 from resolver.errors import UsageError
 from resolver.resolution.variables import parse_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.delivery.child_input import Parcel
-    from resolver.delivery.child_output import Taps
+    from resolver.delivery.child_input import ChildInput
+    from resolver.delivery.child_output import ChildOutput
     from resolver.delivery.masking import Needles
     from resolver.dsl.values import Substitution
     from resolver.resolution import Resolution
 
-    Packer = Callable[[Mapping[int, bytes]], Parcel]
+    Packer = Callable[[Mapping[int, bytes]], ChildInput]
 
 FOLDER_VARIABLE = "RESOLVED_BLUEPRINT_DIR"
 
@@ -42,7 +50,7 @@ FOLDER_VARIABLE = "RESOLVED_BLUEPRINT_DIR"
 class _Load(NamedTuple):
     """What a command is started with."""
 
-    parcel: Parcel
+    child_input: ChildInput
     variables: dict[str, str]
     needles: Needles | None
 
@@ -102,7 +110,7 @@ def execute(  # noqa: PLR0913 - one for each option
     """
     blueprints, command = _split(words, app.arguments)
     report = Report(Form(diagnostics))
-    taps: Taps | None = None
+    output: ChildOutput | None = None
     with ExitStack() as stack:
         with report.telling():
             if on_stdin and fifo:
@@ -120,47 +128,50 @@ def execute(  # noqa: PLR0913 - one for each option
                 keep_going,
                 tuple(parse_variables(variables).items()),
             )
-            numbers = [WHOLE] if on_stdin else wanted(command[1:], len(blueprints))
+            numbers = [WHOLE] if on_stdin else numbers_in(command[1:], len(blueprints))
             pack = _packer(app, numbers, on_stdin=on_stdin, fifo=fifo, stack=stack)
-            masked = is_shown_or_kept(1, 2, os.environ) if mask is None else mask
+            masked = is_terminal_or_log(1, 2, os.environ) if mask is None else mask
             load = _load(app, request, report, numbers, pack, masked=masked)
         if load.needles:
-            from resolver.delivery.child_output import Taps  # noqa: PLC0415 - only masked runs need it
+            from resolver.delivery.child_output import ChildOutput  # noqa: PLC0415 - only masked runs need it
 
-            taps = Taps(load.needles)
-        ending = run(command, load.parcel, environ=os.environ, more=load.variables, taps=taps)
-    if taps is not None and taps.count and report.form is Form.TEXT:
-        say(f"note: {count(taps.count, 'value')} masked in what the command printed; this is best effort")
-    return _end(ending, report)
+            output = ChildOutput(load.needles)
+        ended = run(command, load.child_input, environ=os.environ, more=load.variables, supervisor=output)
+    if output is not None and output.count and report.form is Form.TEXT:
+        say(f"note: {count(output.count, 'value')} masked in what the command printed; this is best effort")
+    return _end(ended, report)
 
 
-def _end(ending: Ending, report: Report) -> int:
-    if ending.problem:
-        say(f"error: {ending.problem}")
-    if ending.signal is not None:
-        die_by(ending.signal)
-    return EXEC_FAILURE if report.failed and ending.code == 0 else ending.code
+def _end(ended: ChildExit, report: Report) -> int:
+    if ended.problem:
+        say(f"error: {ended.problem}")
+    if ended.signal is not None:
+        die_by(ended.signal)
+    return EXEC_FAILURE if report.failed and ended.code == 0 else ended.code
 
 
 def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, stack: ExitStack) -> Packer:
     """Choose how the command gets its texts; make ready what must be there before anything is decrypted."""
+    kind = InputKind.STDIN_FILE if on_stdin else InputKind.FIFOS if fifo else InputKind.MEMORY_FILES
     if not fifo and (lack := why_no_memfd()):
         if app.require_hardening:
             raise not_hardened([lack])
+        kind = InputKind.STDIN_PIPE if on_stdin else InputKind.FIFOS
         instead = "its stdin is a pipe" if on_stdin else "the command gets a FIFO, which can be read once"
         say(f"warning: {lack}: {instead}")
-        fifo, piped = not on_stdin, on_stdin
-    else:
-        piped = False
-    if piped:
-        return lambda texts: StdinPipe(texts[WHOLE])
-    if on_stdin:
-        return lambda texts: StdinFile(texts[WHOLE])
-    if not fifo:
-        return MemoryFiles
-    names = {number: f"blueprint-{number}" if number else "blueprint" for number in numbers}
-    folder = stack.enter_context(PrivateFolder(list(names.values()), folders(os.environ)))
-    return lambda texts: Fifos(folder, texts, names)
+    match kind:
+        case InputKind.STDIN_PIPE:
+            return lambda texts: StdinPipe(texts[WHOLE])
+        case InputKind.STDIN_FILE:
+            return lambda texts: StdinFile(texts[WHOLE])
+        case InputKind.MEMORY_FILES:
+            return MemoryFiles
+        case InputKind.FIFOS:
+            names = {number: f"blueprint-{number}" if number else "blueprint" for number in numbers}
+            folder = stack.enter_context(PrivateFolder(list(names.values()), candidate_folders(os.environ)))
+            return lambda texts: Fifos(folder, texts, names)
+        case _:
+            assert_never(kind)
 
 
 def _load(

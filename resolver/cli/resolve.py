@@ -15,7 +15,7 @@ from resolver.cli.progress import Counted
 from resolver.cli.report.items import Form
 from resolver.cli.report.report import Report
 from resolver.cli.streams import read_stdin, write_bytes
-from resolver.delivery.stdout_policy import Sink, judge
+from resolver.delivery.stdout_policy import StdoutKind, check_stdout
 from resolver.errors import SinkRefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -321,14 +321,14 @@ def resolve_command(  # noqa: PLR0913 - one for each option
                 )
             _deliver(app, request, report, app.target)
             return 0
-        sink = judge(
+        stdout = check_stdout(
             1,
             2,
             os.environ,
             allow_plaintext_file=allow_plaintext_file,
             allow_log=allow_log,
         )
-        _write_resolved(app, request, report, sink, show_values=show_values)
+        _write_resolved(app, request, report, stdout, show_values=show_values)
     return 0
 
 
@@ -364,15 +364,17 @@ def _deliver(app: App, request: Request, report: Report, target: DeliveryTarget)
     report.note(f"{count(len(resolution.blueprints), 'blueprint')} delivered to plugin {target.plugin!r}")
 
 
-def _write_resolved(app: App, request: Request, report: Report, sink: Sink, *, show_values: bool) -> None:
+def _write_resolved(
+    app: App, request: Request, report: Report, stdout: StdoutKind, *, show_values: bool
+) -> None:
     output_format = request.output_format
-    if sink is Sink.TERMINAL and output_format == "json" and not show_values:
+    if stdout is StdoutKind.TERMINAL and output_format == "json" and not show_values:
         raise SinkRefusedError(
             "stdout is a terminal, and JSON has no way to mark a masked value",
             hint="pipe it into the command that needs it, or give --show-values",
         )
     resolution = run_request(app, request, report)
-    if sink is Sink.TERMINAL:
+    if stdout is StdoutKind.TERMINAL:
         text = _terminal_text(resolution, output_format, show_values=show_values)
     else:
         text = resolved_text(resolution, output_format)

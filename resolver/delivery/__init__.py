@@ -1,8 +1,9 @@
-"""Where resolved text may go, and how a child process gets it.
+"""Handing over resolved text, to stdout or to a child process.
 
-`hardening` keeps our own memory out of core files and debuggers; `sink` judges what stdout is. `parcels` are
-the ways in which a command gets texts: `memfd`, a sealed memory file; `fifo`, which can be read once and is
-removed by `watcher`; or stdin. `child` runs a command with one; `relay` passes signals on to it; `taps` mask
-what it prints, by `masking`, in all `forms` of a value; `terminal`, `ttys` and `session` give it a terminal
-of its own. Nothing here prints, exits or reads the environment: words and exit codes are the command line's.
+`stdout_policy` decides whether resolved text may be written to stdout; `hardening` keeps our own memory out
+of core files and debuggers. `child` runs a command, `signals` forwards signals to it. `child_input` has the
+ways in which it gets texts: `memfd`, a sealed memory file; `fifo`, which can be read once and is removed by
+`fifo_cleanup`; or stdin. `child_output` masks what it prints, by `masking`; `pty_proxy`, `session_leader` and
+`termios_tools` give it a terminal of its own. Nothing here prints, exits or reads the environment: messages
+and exit codes are the command line's.
 """

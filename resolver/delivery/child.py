@@ -1,12 +1,14 @@
-"""Running a command with a resolved blueprint that exists in memory only."""
+"""Running a command that gets resolved blueprints in memory."""
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from resolver.delivery import signals
 from resolver.delivery.child_input import PATH_VARIABLE
@@ -16,8 +18,7 @@ from resolver.errors import UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.delivery.child_input import Parcel
-    from resolver.delivery.child_output import Taps
+    from resolver.delivery.child_input import ChildInput
 
 WITHHELD = frozenset(
     {
@@ -35,12 +36,16 @@ _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 _SIGNAL_BASE = 128
 _GO = b"g"
-_PREPARING = "preparing"
-_EXECUTING = "executing"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class _Stage(enum.StrEnum):
+    """How far a forked child has come, as it reports when it fails."""
+
+    PREPARING = "preparing"
+    EXECUTING = "executing"
+
+
+class ChildExit(msgspec.Struct, frozen=True):
     """How a command ended.
 
     Args:
@@ -56,15 +61,15 @@ class Ending:
 
 def run(
     command: Sequence[str],
-    parcel: Parcel,
+    child_input: ChildInput,
     *,
     environ: Mapping[str, str],
     more: Mapping[str, str] | None = None,
-    taps: Taps | None = None,
-) -> Ending:
-    """Run a command that gets a parcel, wait for it, pass signals on to it.
+    supervisor: signals.Supervisor | None = None,
+) -> ChildExit:
+    """Run a command that gets resolved blueprints, wait for it, forward signals to it.
 
-    The command inherits stdin, stdout, stderr and what the parcel consists of, and nothing else.
+    The command inherits stdin, stdout, stderr and what its input consists of, and nothing else.
 
     Must be called in the main thread of a process without other threads; the caller flushes its streams and
     drops its own references to the texts first. If this process is killed (SIGKILL), the command goes on: a
@@ -73,10 +78,10 @@ def run(
 
     Args:
         command: program and arguments. The program is looked up in the `PATH` of `environ`; no shell.
-        parcel: what the command gets, and how; used up by this call.
+        child_input: the blueprints, and how the command gets them; used up by this call.
         environ: the command's environment, before `WITHHELD` is taken out of it.
         more: variables that are added to it.
-        taps: what its output passes through on its way to ours; used up by this call.
+        supervisor: what is done around the command, such as masking its output; used up by this call.
 
     Returns:
         How the command ended, also when it could not be found (127) or executed (126).
@@ -89,67 +94,68 @@ def run(
         raise UsageError(
             "no command was given", hint="put it after `--`: resolver exec BLUEPRINT -- COMMAND {}"
         )
+    supervisor = supervisor or signals.Supervisor()
     withheld = (*WITHHELD, PATH_VARIABLE)
     variables = {name: value for name, value in environ.items() if name not in withheld} | dict(more or {})
     with signals.hold_signals():
         try:
-            pid, report, go = _start(command, parcel, variables, taps)
+            pid, report, go = _fork(command, child_input, variables, supervisor)
         except BaseException:
-            if taps is not None:
-                taps.abandon()
+            supervisor.abandon()
             raise
         finally:
             # While the command runs, the only copy shall be the one it can read.
-            for descriptor in parcel.descriptors:
+            for descriptor in child_input.descriptors:
                 os.close(descriptor)
             variables.clear()
         try:
             with os.fdopen(report) as reader:
-                _let_go(pid, go, parcel, taps)
-                del parcel
+                _let_go(pid, go, child_input, supervisor)
+                del child_input
                 failure = reader.read()
-            status = signals.wait(pid, taps or signals.Attendant())
+            status = signals.wait(pid, supervisor)
         finally:
-            if taps is not None:
-                taps.give_back()
+            supervisor.restore()
     if failure:
         return _explain(command[0], failure, environ)
-    return Ending(status) if status >= 0 else Ending(_SIGNAL_BASE - status, signal=-status)
+    return ChildExit(status) if status >= 0 else ChildExit(_SIGNAL_BASE - status, signal=-status)
 
 
-def _start(
-    command: Sequence[str], parcel: Parcel, variables: dict[str, str], taps: Taps | None
+def _fork(
+    command: Sequence[str],
+    child_input: ChildInput,
+    variables: dict[str, str],
+    supervisor: signals.Supervisor,
 ) -> tuple[int, int, int]:
     """Fork: os.fork, because a path may hold the child's process id, which is known only once there is one.
 
     Returns:
-        The child's process id, a pipe that tells why it could not become the command, and one to which `_GO`
-        is written once it may.
+        The child's process id, a pipe from which its failure to become the command is read, and one to which
+        `_GO` is written once it may.
     """
     pipes: list[int] = []
     try:
         pipes += os.pipe()
         pipes += os.pipe()
-        report, tell, word, go = pipes
+        report, report_writer, go_reader, go = pipes
         pid = os.fork()
         if pid == 0:
-            _become(command, parcel, (tell, word), variables, taps)
+            _become(command, child_input, (report_writer, go_reader), variables, supervisor)
     except OSError as error:
         for descriptor in pipes:
             os.close(descriptor)
         raise UnavailableError(f"no process could be started: {error.strerror}") from None
-    os.close(tell)
-    os.close(word)
+    os.close(report_writer)
+    os.close(go_reader)
     return pid, report, go
 
 
-def _let_go(pid: int, go: int, parcel: Parcel, taps: Taps | None) -> None:
+def _let_go(pid: int, go: int, child_input: ChildInput, supervisor: signals.Supervisor) -> None:
     """Let the forked child become the command, once all that serves it has begun."""
     try:
         with os.fdopen(go, "wb"):
-            if taps is not None:
-                taps.start(pid)
-            parcel.serve()
+            supervisor.start(pid)
+            child_input.serve()
             with suppress(BrokenPipeError):  # it has failed already
                 os.write(go, _GO)
     except RuntimeError as error:  # threads are counted like processes where their number is limited
@@ -159,43 +165,42 @@ def _let_go(pid: int, go: int, parcel: Parcel, taps: Taps | None) -> None:
 
 def _become(
     command: Sequence[str],
-    parcel: Parcel,
+    child_input: ChildInput,
     pipes: tuple[int, int],
     variables: dict[str, str],
-    taps: Taps | None,
+    supervisor: signals.Supervisor,
 ) -> NoReturn:
-    """In the child: turn into the command, or tell why not. Never returns, so that no code runs twice."""
-    tell, word = pipes
-    stage = _PREPARING
+    """In the child: turn into the command, or report why not. Never returns, so that no code runs twice."""
+    report, go = pipes
+    stage = _Stage.PREPARING
     number = 0
     try:
-        close_all_but(*pipes, *parcel.descriptors, *(taps.descriptors if taps is not None else ()))
+        close_all_but(*pipes, *child_input.descriptors, *supervisor.descriptors)
         # First of all, because the command may be another process then.
-        if taps is not None:
-            taps.connect()
-        arguments, path = parcel.unpack(command[1:])
+        supervisor.connect()
+        arguments, path = child_input.attach(command[1:])
         if path:
             variables[PATH_VARIABLE] = path
-        if os.read(word, 1) != _GO:
+        if os.read(go, 1) != _GO:
             os._exit(_OWN_FAILURE)
         signals.reset_signals()
-        stage = _EXECUTING
+        stage = _Stage.EXECUTING
         os.execvpe(command[0], [command[0], *arguments], variables)  # noqa: S606 - the user's command, no shell
     except OSError as error:
         number = error.errno or 0
     finally:
         try:
-            os.write(tell, f"{stage} {number}".encode())
+            os.write(report, f"{stage} {number}".encode())
         finally:
             os._exit(_OWN_FAILURE)
 
 
-def _explain(program: str, failure: str, environ: Mapping[str, str]) -> Ending:
-    """What a child's report means, by its stage and error number (0: Python itself refused the words)."""
+def _explain(program: str, failure: str, environ: Mapping[str, str]) -> ChildExit:
+    """Explain a child's report: its stage and error number (0: Python itself refused the arguments)."""
     stage, digits = failure.split()
     number = int(digits)
     reason = os.strerror(number).lower() if number else "a word of it can't be passed on"
-    if stage == _PREPARING:
+    if stage == _Stage.PREPARING:
         raise UnavailableError(f"the command {program!r} could not be started: {reason}")
     missing = number in (errno.ENOENT, errno.ENOTDIR)
     if number == errno.EACCES and os.sep not in program:
@@ -204,5 +209,5 @@ def _explain(program: str, failure: str, environ: Mapping[str, str]) -> Ending:
 
         missing = shutil.which(program, os.F_OK, environ.get("PATH", os.defpath)) is None
     if missing:
-        return Ending(_NOT_FOUND, problem=f"the command {program!r} was not found")
-    return Ending(_NOT_EXECUTABLE, problem=f"the command {program!r} can't be executed: {reason}")
+        return ChildExit(_NOT_FOUND, problem=f"the command {program!r} was not found")
+    return ChildExit(_NOT_EXECUTABLE, problem=f"the command {program!r} can't be executed: {reason}")

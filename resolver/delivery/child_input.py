@@ -1,16 +1,18 @@
 """How a command gets the blueprints: memory files, FIFOs, or its stdin.
 
-A parcel is made in our process, unpacked in the forked one before it becomes the command, and, where someone
-has to write while the command reads, served in ours.
+A child's input is made in our process, attached in the forked one before it becomes the command, and, where
+someone has to write while the command reads, served in ours.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from resolver.delivery.fifo import write_all
 from resolver.delivery.memfd import seal
@@ -29,8 +31,17 @@ WHOLE = 0
 """The number of `{}`, which stands for all blueprints in one text; the others count from 1."""
 
 
-def wanted(arguments: Sequence[str], blueprints: int) -> list[int]:
-    """Which texts a command asks for: always the whole, and those that its arguments name by number.
+class InputKind(enum.Enum):
+    """The ways in which a command gets blueprints."""
+
+    MEMORY_FILES = enum.auto()
+    FIFOS = enum.auto()
+    STDIN_FILE = enum.auto()
+    STDIN_PIPE = enum.auto()
+
+
+def numbers_in(arguments: Sequence[str], blueprints: int) -> list[int]:
+    """The numbers of the texts that a command needs: always `WHOLE`, and those that its arguments name.
 
     Args:
         arguments: the command's arguments, without the program.
@@ -50,21 +61,25 @@ def wanted(arguments: Sequence[str], blueprints: int) -> list[int]:
     return [WHOLE, *sorted(number for number in numbers if number <= blueprints)]
 
 
-def filled(arguments: Sequence[str], paths: Mapping[int, str]) -> list[str]:
-    """The arguments, with paths in place of `{}`, `{1}` and so on; numbers without a path stay."""
+def fill(arguments: Sequence[str], paths: Mapping[int, str]) -> list[str]:
+    """Put paths in place of `{}`, `{1}` and so on; numbers without a path stay."""
     return [
         _PLACEHOLDER.sub(lambda found: paths.get(int(found[1] or WHOLE), found[0]), argument)
         for argument in arguments
     ]
 
 
-class Parcel(Protocol):
-    """Blueprints on their way to a command."""
+class ChildInput(ABC):
+    """Blueprints on their way to a command.
 
-    descriptors: Sequence[int]
-    """What must stay open until the command has it. Ours are closed as soon as it has started."""
+    Attributes:
+        descriptors: what must stay open until the command has it. Ours are closed as soon as it has started.
+    """
 
-    def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
+    descriptors: Sequence[int] = ()
+
+    @abstractmethod
+    def attach(self, arguments: Sequence[str]) -> tuple[list[str], str]:
         """In the forked process: make the texts available.
 
         Args:
@@ -74,11 +89,11 @@ class Parcel(Protocol):
             The arguments that it gets, and the path that `RESOLVED_BLUEPRINT` names; empty for none.
         """
 
-    def serve(self) -> None:
-        """In our process, once the command has been forked: give what is read. Does not block."""
+    def serve(self) -> None:  # noqa: B027 - most have nothing to do
+        """In our process, once the command has been forked: write what it reads. Does not block."""
 
 
-class MemoryFiles:
+class MemoryFiles(ChildInput):
     """Sealed memory files, which can be read as often as wanted.
 
     The paths lead through the command's own process id, so they work in processes that it starts.
@@ -96,22 +111,19 @@ class MemoryFiles:
             for descriptor in self._files.values():
                 os.close(descriptor)
             raise
-        self.descriptors: Sequence[int] = list(self._files.values())
+        self.descriptors = list(self._files.values())
 
-    def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
+    def attach(self, arguments: Sequence[str]) -> tuple[list[str], str]:
         """Keep the files open for the command."""
         # Our id as this /proc knows it, which may be that of another process namespace.
         base = f"/proc/{Path('/proc/self').readlink()}/fd"
         for descriptor in self.descriptors:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - the only way to call it
         paths = {number: f"{base}/{descriptor}" for number, descriptor in self._files.items()}
-        return filled(arguments, paths), paths[WHOLE]
-
-    def serve(self) -> None:
-        """Nothing is left to do."""
+        return fill(arguments, paths), paths[WHOLE]
 
 
-class Fifos:
+class Fifos(ChildInput):
     """FIFOs, each of which can be read once. For commands that need a plain path.
 
     Args:
@@ -120,17 +132,15 @@ class Fifos:
         names: the names of the FIFOs, by the same numbers.
     """
 
-    descriptors: Sequence[int] = ()
-
     def __init__(self, folder: PrivateFolder, texts: Mapping[int, bytes], names: Mapping[int, str]) -> None:
         self._folder = folder
         self._texts = dict(texts)
         self._names = dict(names)
         self._paths = {number: str(folder.path / names[number]) for number in texts}
 
-    def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
+    def attach(self, arguments: Sequence[str]) -> tuple[list[str], str]:
         """Name the paths."""
-        return filled(arguments, self._paths), self._paths[WHOLE]
+        return fill(arguments, self._paths), self._paths[WHOLE]
 
     def serve(self) -> None:
         """Wait for a reader at each, in threads."""
@@ -139,7 +149,16 @@ class Fifos:
             self._folder.feed(self._names[number], text)
 
 
-class StdinFile:
+class _Stdin(ChildInput):
+    """The command's stdin; its first descriptor is what the command reads from."""
+
+    def attach(self, arguments: Sequence[str]) -> tuple[list[str], str]:
+        """Make it stdin. Arguments are left alone, and there is no path."""
+        os.dup2(self.descriptors[0], 0)
+        return list(arguments), ""
+
+
+class StdinFile(_Stdin):
     """A sealed memory file as the command's stdin.
 
     Args:
@@ -147,18 +166,10 @@ class StdinFile:
     """
 
     def __init__(self, text: bytes) -> None:
-        self.descriptors: Sequence[int] = [seal(text)]
-
-    def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
-        """Make it stdin. Arguments are left alone, and no path is told."""
-        os.dup2(self.descriptors[0], 0)
-        return list(arguments), ""
-
-    def serve(self) -> None:
-        """Nothing is left to do."""
+        self.descriptors = [seal(text)]
 
 
-class StdinPipe:
+class StdinPipe(_Stdin):
     """A pipe as the command's stdin, for systems that do not let us have memory files.
 
     Args:
@@ -167,15 +178,10 @@ class StdinPipe:
 
     def __init__(self, text: bytes) -> None:
         self._text = text
-        reading, self._writing = os.pipe()
-        self.descriptors: Sequence[int] = [reading]
-
-    def unpack(self, arguments: Sequence[str]) -> tuple[list[str], str]:
-        """Make it stdin. Arguments are left alone, and no path is told."""
-        os.dup2(self.descriptors[0], 0)
-        return list(arguments), ""
+        reader, self._writer = os.pipe()
+        self.descriptors = [reader]
 
     def serve(self) -> None:
         """Write from a thread, as the command reads."""
         text, self._text = self._text, b""
-        threading.Thread(target=write_all, args=(self._writing, text), daemon=True).start()
+        threading.Thread(target=write_all, args=(self._writer, text), daemon=True).start()

@@ -22,8 +22,8 @@ _F_SETPIPE_SZ = 1031  # <linux/fcntl.h>
 _LARGEST_PIPE = 1 << 20  # pipe(7), /proc/sys/fs/pipe-max-size
 
 
-def folders(environ: Mapping[str, str]) -> list[str]:
-    """Where the private folder may be made, the best place first: memory before disks.
+def candidate_folders(environ: Mapping[str, str]) -> list[str]:
+    """The folders in which the private folder may be made, the best first: memory before disks.
 
     A FIFO has a name there and nothing else: what passes through it is in no file system.
     """
@@ -35,7 +35,7 @@ def folders(environ: Mapping[str, str]) -> list[str]:
 
 
 class PrivateFolder(Closing):
-    """A folder with FIFOs, which a process of its own removes when this one is gone.
+    """A private folder with FIFOs, which a process of its own removes when this one is gone.
 
     To be made before anything is decrypted: a forked process inherits what there is.
 
@@ -45,21 +45,21 @@ class PrivateFolder(Closing):
             passed over.
 
     Raises:
-        UnavailableError: there is no place for it, or no process could be started.
+        UnavailableError: no folder could be made, or no process could be started.
     """
 
     def __init__(self, names: Sequence[str], bases: Sequence[str]) -> None:
-        program = [sys.executable, "-I", "-S", fifo_cleanup.__file__, "/".join(names), *bases]
-        asleep, self._lifeline = os.pipe()
-        report, tell = os.pipe()
+        command = [sys.executable, "-I", "-S", fifo_cleanup.__file__, "/".join(names), *bases]
+        stdin_reader, self._lifeline = os.pipe()
+        report, report_writer = os.pipe()
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
-                program,
+                command,
                 {},
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, asleep, 0),
-                    (os.POSIX_SPAWN_DUP2, tell, 1),
+                    (os.POSIX_SPAWN_DUP2, stdin_reader, 0),
+                    (os.POSIX_SPAWN_DUP2, report_writer, 1),
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
                 ],
             )
@@ -68,12 +68,12 @@ class PrivateFolder(Closing):
             os.close(report)
             raise UnavailableError(f"no process could be started: {error.strerror}") from None
         finally:
-            os.close(asleep)
-            os.close(tell)
+            os.close(stdin_reader)
+            os.close(report_writer)
         with os.fdopen(report, "rb") as reader:
             self.path = Path(os.fsdecode(reader.read()))
         if not self.path.name:
-            self._end()
+            self._stop_cleanup()
             raise UnavailableError(
                 f"no folder for a FIFO could be made in {', '.join(bases)}",
                 hint="let XDG_RUNTIME_DIR or TMPDIR name a folder that only you can write to",
@@ -81,7 +81,7 @@ class PrivateFolder(Closing):
         try:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError as error:
-            self._end()
+            self._stop_cleanup()
             raise UnavailableError(f"the folder for a FIFO can't be opened: {error.strerror}") from None
 
     def feed(self, name: str, text: bytes) -> None:
@@ -97,7 +97,7 @@ class PrivateFolder(Closing):
         threading.Thread(target=self._feed, args=(name, text), daemon=True).start()
 
     def _feed(self, name: str, text: bytes) -> None:
-        folder = self._descriptor  # its path may lead elsewhere by now
+        folder = self._descriptor  # its path may lead to another one by now
         with suppress(OSError):  # the folder was removed before anyone came
             descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=folder)
             if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
@@ -107,13 +107,13 @@ class PrivateFolder(Closing):
                 os.close(descriptor)
 
     def close(self) -> None:
-        """Have the folder removed, and wait until it is."""
+        """Have the folder removed, and wait for that."""
         os.close(self._descriptor)
-        self._end()
+        self._stop_cleanup()
         # Gone already, unless someone killed the process that removes it.
         fifo_cleanup.remove_folder(str(self.path))
 
-    def _end(self) -> None:
+    def _stop_cleanup(self) -> None:
         os.close(self._lifeline)
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)

@@ -1,9 +1,9 @@
-"""Makes a private folder with FIFOs, and removes it when whoever asked for it is gone, in whatever way.
+"""Program that makes a private folder with FIFOs, and removes it when the process that started it is gone.
 
-A program of its own, so that it outlives a process that is killed: `python watcher.py NAMES BASE...`, where
-`/` separates NAMES. It never holds a value: it is started anew, without environment, before anything is
-decrypted. Its stdin is a pipe that nobody writes to and whose end says that it is over. To its stdout goes
-the folder's path, or nothing when no folder could be made.
+A program of its own, so that it outlives a process that is killed: `python fifo_cleanup.py NAMES BASE...`,
+where `/` separates NAMES. It never holds a value: it is started anew, without environment, before anything
+is decrypted. Its stdin is a pipe that nobody writes to and that ends with that process. It writes the
+folder's path to its stdout, or nothing when no folder could be made.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 
 
 def is_safe(base: str) -> bool:
-    """Whether nobody else, but root, can put something else into the place of a folder of ours in there."""
+    """Whether nobody else, but root, can replace a folder of ours in a folder."""
     try:
         status = os.stat(base)  # noqa: PTH116 - pathlib takes as long to load as all the rest
     except OSError:
@@ -26,7 +26,7 @@ def is_safe(base: str) -> bool:
 
 
 def make_folder(bases: list[str], names: list[str]) -> str:
-    """A new folder with FIFOs in the first of some folders that lets us; its path, empty when none does."""
+    """Make a folder with FIFOs in the first of some folders that lets us; its path, empty when none does."""
     for base in filter(is_safe, bases):
         folder = f"{base}/resolver-{os.urandom(8).hex()}"
         try:

@@ -1,4 +1,4 @@
-"""What keeps the memory of this process, where values stand in plain, from ending up in a file."""
+"""Keeping the memory of this process, which holds plaintext values, out of files and other processes."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ def _turn_off_dumpability() -> str:
 
 
 _STDERR = 2
-_MOST = 65536
+_MAX_DESCRIPTORS = 65536
 
 
-def close_all_but(*kept: int) -> None:
-    """Close what a library or whoever started us left open without close-on-exec: sockets, key files.
+def close_all_but(*excepted: int) -> None:
+    """Close what a library, or whoever started us, left open without close-on-exec: sockets, key files.
 
     Args:
-        kept: what stays open, beside stdin, stdout and stderr.
+        excepted: what stays open, beside stdin, stdout and stderr.
     """
     try:
         found = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
     except OSError:  # a container may be without
-        found = list(range(min(os.sysconf("SC_OPEN_MAX"), _MOST)))
+        found = list(range(min(os.sysconf("SC_OPEN_MAX"), _MAX_DESCRIPTORS)))
     for descriptor in found:
-        if descriptor > _STDERR and descriptor not in kept:
+        if descriptor > _STDERR and descriptor not in excepted:
             # One of them was the listing's own.
             with suppress(OSError):
                 os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Replacing secret texts in a stream of bytes.
+"""Masking (redacting) secret texts in a stream of bytes.
 
 Every occurrence is found, also those that overlap, and what they cover is replaced, neighbours by one mask.
 An Aho-Corasick automaton finds where the first bytes of a text stand; there the whole of it is compared. So a
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 MASK = "***"
 
 _LITTLE = 2
-"""So many bytes of a value may be shown where someone waits for what may as well be no value."""
+"""Most bytes of what may begin a value that are shown when somebody may be waiting for them."""
 
 
 class Needles:
-    """The byte strings to look for, ready for any number of streams. Its repr shows none of them.
+    """The byte strings to mask, ready for any number of streams. Its repr shows none of them.
 
     Args:
         needles: byte strings of at least `MIN_LENGTH` bytes; each is whole characters of UTF-8.
 
     Attributes:
-        mask: what stands in the place of each. One of its characters is in none of them, so that none of them
-            can come about by putting it in.
+        mask: what replaces each. Its character is in none of them, so that no replacement can make one of
+            them.
     """
 
     def __init__(self, needles: Iterable[bytes]) -> None:
@@ -49,7 +49,7 @@ class Needles:
         self._any: BytesAhoCorasick | None = None
         self._all: BytesAhoCorasick | None = None
         if groups:
-            # The first one is ten times as fast, and tells only whether there is anything at all.
+            # The first one is ten times as fast, and finds only whether there is anything at all.
             self._any = BytesAhoCorasick(groups, matchkind=MatchKind.LeftmostFirst)
             self._all = BytesAhoCorasick(groups, matchkind=MatchKind.Standard)
         self.mask = _choose_mask(groups)
@@ -61,7 +61,7 @@ class Needles:
         return bool(self.groups)
 
     def starts(self, data: bytes) -> list[int]:
-        """Where the first `MIN_LENGTH` bytes of any needle stand, in order."""
+        """The positions of the first `MIN_LENGTH` bytes of any needle, in order."""
         if self._any is None or self._all is None or not self._any.find_matches_as_indexes(data):
             return []
         return [start for _, start, _ in self._all.find_matches_as_indexes(data, overlapping=True)]
@@ -107,13 +107,13 @@ class Masker:
             What can be passed on now: all but those bytes at the end with which a needle may begin.
         """
         data = self._held + chunk
-        found, keep = self._find(data)
+        found, ready = self._find(data)
         if last:
-            keep = len(data)
+            ready = len(data)
         pieces: list[bytes] = []
         position = self._covered
         for start, end in found:
-            if start >= keep:
+            if start >= ready:
                 break
             if start > position:
                 pieces.append(data[position:start])
@@ -123,16 +123,16 @@ class Masker:
                 self._behind_mask = True
                 self.count += 1
             position = max(position, end)
-        if position < keep:
-            pieces.append(data[position:keep])
+        if position < ready:
+            pieces.append(data[position:ready])
             self._behind_mask = False
-        self._covered = max(position - keep, 0)
-        self._held = data[keep:]
+        self._covered = max(position - ready, 0)
+        self._held = data[ready:]
         return b"".join(pieces)
 
     @property
     def is_holding_little(self) -> bool:
-        """Whether `release` would give anything."""
+        """Whether `release` would return anything."""
         return self._covered < len(self._held) <= _LITTLE
 
     def release(self) -> bytes:
@@ -148,27 +148,27 @@ class Masker:
         return shown
 
     def _find(self, data: bytes) -> tuple[list[tuple[int, int]], int]:
-        """What the needles cover, by their starts, and where the bytes begin that have to wait for more."""
+        """The spans that needles cover, by their starts, and how many bytes do not have to wait for more."""
         found: list[tuple[int, int]] = []
-        size = keep = len(data)
+        size = ready = len(data)
         for start in self._needles.starts(data):
             for needle in self._needles.groups[data[start : start + MIN_LENGTH]]:
                 end = start + len(needle)
                 if end > size:
-                    if keep > start and needle.startswith(data[start:]):
-                        keep = start
+                    if ready > start and needle.startswith(data[start:]):
+                        ready = start
                 elif data.startswith(needle, start):
                     found.append((start, end))
                     break
-        for start in range(max(0, size - MIN_LENGTH + 1), keep):
+        for start in range(max(0, size - MIN_LENGTH + 1), ready):
             if self._needles.may_begin(data[start:]):
-                keep = start
+                ready = start
                 break
-        return found, keep
+        return found, ready
 
 
 def needles_for(secrets: Iterable[tuple[str, object, Iterable[str]]]) -> tuple[Needles, list[str]]:
-    """What to look for, given the secrets that a command gets.
+    """The byte strings to mask in what a command prints, given the secrets that it gets.
 
     Args:
         secrets: for each its name as it may be shown, its value (text or JSON data), and more forms of it.
@@ -194,7 +194,7 @@ MIN_LENGTH = 6
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _WRAPS = (64, 76)
-"""Where PEM (RFC 7468) and MIME (RFC 2045), like `base64`, begin a new line."""
+"""The line lengths of PEM (RFC 7468) and MIME (RFC 2045), like those of `base64`."""
 
 _UNESCAPED = ("", "/", "~!*'()", "~!*'()#$&+,/:;=?@[]")
 """What encoders leave as it is beside letters, digits and `_.-~`: most of them, a path, JavaScript's two."""
@@ -219,20 +219,20 @@ def texts_of(value: Any) -> Iterator[str]:  # noqa: ANN401 - JSON data
 
 
 def lines_of(text: str) -> list[str]:
-    """What each line of a text holds, without what indents it; nothing for blank lines."""
+    """The lines of a text without the space around them, blank ones left out."""
     return [line for raw in text.split("\n") if (line := raw.strip())]
 
 
 def forms_of(text: str) -> set[bytes]:
     """All forms of one text, the text itself among them, each at least `MIN_LENGTH` bytes long."""
-    data = text.encode("utf-8", "replace")  # half a character has no form in which it could be printed
+    data = text.encode("utf-8", "replace")  # a lone surrogate can't be printed in any form
     clean = data.decode()
     forms = {data, *_base64(data), *(form.encode() for form in (*_percent(clean), *_json(clean)))}
     return {form for form in forms if len(form) >= MIN_LENGTH}
 
 
 def _base64(data: bytes) -> Iterator[bytes]:
-    """A text within a longer one, and at the end of one, where the last characters are known, too."""
+    """A text within a longer one, and at the end of one, where the last characters are fixed, too."""
     for shift in range(3):
         start = (shift * 8 + 5) // 6
         inner = base64.b64encode(bytes(shift) + data)[start : (shift + len(data)) * 8 // 6]

@@ -1,4 +1,4 @@
-"""A text as a file that exists in memory only and that nobody can change any more.
+"""Sealed memory files, which exist in no file system and can't be changed.
 
 See memfd_create(2) and, for seals, F_ADD_SEALS in fcntl(2).
 """
@@ -18,10 +18,10 @@ _LOWEST_DESCRIPTOR = 50
 
 
 def require_memfd() -> None:
-    """Check, before anything is decrypted, that this platform can have memory files at all.
+    """Check, before anything is decrypted, that this platform has memory files at all.
 
     Raises:
-        UnavailableError: it can't. There is no fallback: a text is never put into a file on disk instead.
+        UnavailableError: it has none. There is no fallback: a text is never put into a file on disk instead.
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
         raise UnavailableError(
@@ -31,10 +31,10 @@ def require_memfd() -> None:
 
 
 def why_no_memfd() -> str:
-    """Try whether sealed memory files can be had here, as a sandbox may forbid.
+    """Why no sealed memory file can be made here, which a sandbox may forbid.
 
     Returns:
-        One sentence that says what is lacking; empty when nothing is.
+        One sentence; empty when one can be made.
 
     Raises:
         UnavailableError: this is not Linux, so there are none, and much else is missing.

@@ -1,4 +1,4 @@
-"""Waiting for a command while passing signals on to it, as if whoever started us had started it."""
+"""Waiting for a child process while signals are forwarded to it, as if it had been started in our place."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _SI_KERNEL = 0x80  # <asm-generic/siginfo.h>
 
 
-def _relayed() -> set[int]:
-    """All signals except those that can't be caught or that tell about our own execution or children.
+def _forwarded() -> set[int]:
+    """All signals except those that can't be caught or that are about our own execution or children.
 
     A function, because some of the names do not exist on Windows, where this module is only imported.
     """
@@ -36,19 +36,20 @@ def _relayed() -> set[int]:
 
 @contextmanager
 def hold_signals() -> Iterator[None]:
-    """Keep signals pending, so that `wait` can take and relay them.
+    """Keep signals pending, so that `wait` can take and forward them.
 
-    Entered before the command is started: a signal that comes before there is a command to pass it to waits.
+    Entered before the command is started: a signal that comes before there is a command to forward it to
+    waits.
     Whatever is still pending at the end was meant for the command and is dropped. Only the main thread of a
     process without other threads can use this.
     """
     # Were SIGCHLD ignored, as some supervisors leave it, the kernel would reap the command behind our back.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _relayed() | {signal.SIGCHLD})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _forwarded() | {signal.SIGCHLD})
     try:
         yield
     finally:
-        while signal.sigtimedwait(_relayed() - mask, 0) is not None:
+        while signal.sigtimedwait(_forwarded() - mask, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)
@@ -67,33 +68,50 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-class Attendant:
-    """What is done beside waiting for a child. This one does what is right for a child in our own group."""
+class Supervisor:
+    """What is done around a child process. This one does what is right for a child in our own group."""
 
     @property
-    def patience(self) -> float | None:
+    def descriptors(self) -> Sequence[int]:
+        """What must stay open in the forked process until `connect`."""
+        return ()
+
+    def connect(self) -> None:
+        """In the forked process: connect its streams. Returns in the command's process only."""
+
+    def start(self, pid: int) -> None:
+        """In our process, once the command has been forked: begin to serve it."""
+
+    def abandon(self) -> None:
+        """Release everything: no command was started."""
+
+    def restore(self) -> None:
+        """Leave our terminal as it was, whatever has happened."""
+
+    @property
+    def poll_interval(self) -> float | None:
         """Seconds without a signal after which `idle` is called; None for never."""
         return None
 
     def idle(self, pid: int) -> None:
-        """Called when there was no signal for so long."""
+        """Called when there was no signal for `poll_interval`."""
 
-    def has_dealt_with(self, pid: int, received: signal.struct_siginfo) -> bool:
-        """Whether a signal is not to be passed on: the child has had it, or another one instead of it.
+    def handles(self, pid: int, received: signal.struct_siginfo) -> bool:
+        """Whether a signal is not to be forwarded: the child has had it, or another one instead of it.
 
         A terminal's signals (^C, ^Z, a new window size) come from the kernel and go to a whole process group.
-        What a process sends to the group can't be told from what it sends to us alone, and arrives twice.
+        What a process sends to the group looks like what it sends to us alone, and arrives twice.
         """
         if is_from_kernel(received):
             return os.getpgid(pid) == os.getpgrp()
         return received.si_pid == pid
 
-    def stopped(self, pid: int) -> None:  # noqa: ARG002 - for others
+    def stopped(self, pid: int) -> None:  # noqa: ARG002 - for subclasses
         """The child has stopped: stop, so that the shell takes the terminal back; return when continued."""
         stop()
 
     def ended(self, status: int) -> None:
-        """The child has ended, with what `wait` returns."""
+        """The child has ended, with the status that `wait` returns."""
 
 
 def is_from_kernel(received: signal.struct_siginfo) -> bool:
@@ -101,43 +119,43 @@ def is_from_kernel(received: signal.struct_siginfo) -> bool:
     return received.si_code == _SI_KERNEL
 
 
-def wait(pid: int, attendant: Attendant) -> int:
-    """Wait for a child process within `hold_signals`, relaying signals and stops.
+def wait(pid: int, supervisor: Supervisor) -> int:
+    """Wait for a child process within `hold_signals`, and forward signals and stops.
 
     Args:
         pid: the child.
-        attendant: what is done beside that.
+        supervisor: what is done around it.
 
     Returns:
         The exit code, 0 to 255, or the negative number of the signal that ended it.
     """
-    watched = watched_signals()
+    held = held_signals()
     while True:
-        patience = attendant.patience
-        received = signal.sigwaitinfo(watched) if patience is None else signal.sigtimedwait(watched, patience)
+        interval = supervisor.poll_interval
+        received = signal.sigwaitinfo(held) if interval is None else signal.sigtimedwait(held, interval)
         if received is None:
-            attendant.idle(pid)
+            supervisor.idle(pid)
             continue
         if received.si_signo != signal.SIGCHLD:
-            if not attendant.has_dealt_with(pid, received):
-                pass_on(pid, received.si_signo)
+            if not supervisor.handles(pid, received):
+                forward(pid, received.si_signo)
             continue
         while (change := os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG)) is not None:
             if change.si_code in (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED):
                 status = change.si_status if change.si_code == os.CLD_EXITED else -change.si_status
-                attendant.ended(status)
+                supervisor.ended(status)
                 return status
-            attendant.stopped(pid)
+            supervisor.stopped(pid)
 
 
-def watched_signals() -> set[int]:
-    """All signals that are held."""
-    return _relayed() | {signal.SIGCHLD}
+def held_signals() -> set[int]:
+    """All signals that `hold_signals` keeps pending."""
+    return _forwarded() | {signal.SIGCHLD}
 
 
-def pass_on(pid: int, number: int) -> None:
+def forward(pid: int, number: int) -> None:
     """Send a signal to a process, or to the group of which the negative number is given."""
-    # Without permission (a setuid command) there is nobody else to tell.
+    # Without permission (a setuid command) there is nobody else to send it to.
     with suppress(PermissionError):
         os.kill(pid, number)
 

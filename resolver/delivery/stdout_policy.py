@@ -1,4 +1,4 @@
-"""Where stdout leads, and whether resolved text may go there."""
+"""What stdout is, and whether resolved text may be written to it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LOG_HINT = f"{_EXEC}; --allow-log writes the values there all the same"
 _OTHER_HINT = f"{_EXEC}; or pipe into the command"
 
 
-class Sink(enum.Enum):
-    """What kind of place the output goes to."""
+class StdoutKind(enum.Enum):
+    """What reads the output."""
 
     STREAM = "stream"
     """Another program reads it: resolved text."""
@@ -30,14 +30,14 @@ class Sink(enum.Enum):
     """A person reads it: placed values are masked."""
 
 
-def judge(
+def check_stdout(
     fd: int,
     stderr_fd: int,
     environ: Mapping[str, str],
     *,
     allow_plaintext_file: bool,
     allow_log: bool,
-) -> Sink:
+) -> StdoutKind:
     """Decide whether resolved text may be written to a descriptor.
 
     Args:
@@ -45,13 +45,13 @@ def judge(
         stderr_fd: where messages go; may be closed.
         environ: where `JOURNAL_STREAM` and `CI` are looked up.
         allow_plaintext_file: accept a regular file.
-        allow_log: accept what is known to be kept as a log.
+        allow_log: accept what is known to be collected as a log.
 
     Returns:
-        What the text will be read by.
+        What reads the text.
 
     Raises:
-        SinkRefusedError: the text would stay there, or nobody would get it.
+        SinkRefusedError: the text would be stored there, or nobody would get it.
     """
     try:
         status = os.fstat(fd)
@@ -59,22 +59,22 @@ def judge(
         raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT) from None
     mode = status.st_mode
     if stat.S_ISCHR(mode):
-        return _judge_device(fd, status)
+        return _check_device(fd, status)
     if stat.S_ISREG(mode):
         if not is_memfd(fd) and not allow_plaintext_file:
             raise SinkRefusedError("stdout is a regular file", hint=_FILE_HINT)
-        return Sink.STREAM
+        return StdoutKind.STREAM
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        log = "" if allow_log else _name_log(status, stderr_fd, environ)
+        log = "" if allow_log else _log_name(status, stderr_fd, environ)
         if log:
             raise SinkRefusedError(f"stdout is {log}", hint=_LOG_HINT)
-        return Sink.STREAM
+        return StdoutKind.STREAM
     kind = "a directory" if stat.S_ISDIR(mode) else "neither a pipe, a socket nor a terminal"
     raise SinkRefusedError(f"stdout is {kind}", hint=_OTHER_HINT)
 
 
-def is_shown_or_kept(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> bool:
-    """Whether what a command writes to a descriptor is read by a person or kept as a log.
+def is_terminal_or_log(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> bool:
+    """Whether what a command writes to a descriptor is read by a person or collected as a log.
 
     Args:
         fd: where it writes to.
@@ -90,12 +90,12 @@ def is_shown_or_kept(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> boo
     except OSError:
         return False
     is_stream = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
-    return is_stream and bool(_name_log(status, stderr_fd, environ))
+    return is_stream and bool(_log_name(status, stderr_fd, environ))
 
 
-def _judge_device(fd: int, status: os.stat_result) -> Sink:
+def _check_device(fd: int, status: os.stat_result) -> StdoutKind:
     if os.isatty(fd):
-        return Sink.TERMINAL
+        return StdoutKind.TERMINAL
     try:
         null = Path(os.devnull).stat()
     except OSError:
@@ -103,7 +103,7 @@ def _judge_device(fd: int, status: os.stat_result) -> Sink:
     if null is not None and stat.S_ISCHR(null.st_mode) and status.st_rdev == null.st_rdev:
         if not _is_writable(fd):
             raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT)
-        return Sink.STREAM
+        return StdoutKind.STREAM
     raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=_OTHER_HINT)
 
 
@@ -113,8 +113,8 @@ def _is_writable(fd: int) -> bool:
     return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
-def _name_log(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]) -> str:
-    """What kind of log a pipe or socket is known to be; empty when it is not known to be one."""
+def _log_name(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]) -> str:
+    """Which log a pipe or socket is known to be; empty when it is not known to be one."""
     # systemd.exec(5): device and inode of what a service's output is connected to, in decimal.
     if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
         return "the system journal"
@@ -129,8 +129,8 @@ def _name_log(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]
             if _are_same(status, Path(f"/proc/{os.getppid()}/fd/1").stat()):
                 return "the stdout of the CI job's own shell, which CI systems keep as a log"
         except OSError:
-            # The parent belongs to someone else, lives in another PID namespace, or there is no /proc. That
-            # says nothing about the pipe, and refusing would break every pipeline on such machines.
+            # The parent belongs to someone else, is in another PID namespace, or there is no /proc. That says
+            # nothing about the pipe, and refusing would break every pipeline on such machines.
             pass
     return ""
 

@@ -1,4 +1,4 @@
-"""Terminals as the system has them: whose they are, their settings, their size, their end."""
+"""Terminals: which one is ours, their settings, their size, and whether they are hung up."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 STDIN, STDOUT = 0, 1
-GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 _ANY_TERMINAL = 5 << 8
 """The device number of `/dev/tty`, 5:0."""
 
 
-def is_ours(stream: int) -> bool:
+def is_controlling_terminal(stream: int) -> bool:
     """Whether a stream is the terminal that we were started at."""
     try:
         os.tcgetpgrp(stream)
@@ -22,8 +22,8 @@ def is_ours(stream: int) -> bool:
     return True
 
 
-def open_plain(stream: int) -> tuple[int, int]:
-    """A terminal like another one, but that it passes on bytes as they are: the other one does what is to do.
+def open_plain_pty(stream: int) -> tuple[int, int]:
+    """Open a terminal like another one, but that passes bytes on as they are: the other one processes them.
 
     Returns:
         Our end of it, and the command's.
@@ -47,7 +47,7 @@ def copy_settings(source: int, target: int, *, plain: bool = False) -> None:
 
 
 def copy_size(source: int, target: int) -> None:
-    """Give a terminal the window size of another one; its foreground is told of a new one."""
+    """Give a terminal the window size of another one; its foreground is signalled when that is new."""
     import fcntl  # noqa: PLC0415 - does not exist on Windows
     import termios  # noqa: PLC0415 - as above
 
@@ -55,7 +55,7 @@ def copy_size(source: int, target: int) -> None:
         fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8)))
 
 
-def is_in_front() -> bool:
+def is_in_foreground() -> bool:
     """Whether the terminal that is our stdin has us in its foreground."""
     try:
         return os.tcgetpgrp(STDIN) == os.getpgrp()
@@ -63,8 +63,8 @@ def is_in_front() -> bool:
         return False
 
 
-def claim(*, release: bool = False) -> bool:
-    """Keep others like us, in the same job, from taking the keys, too; False when one of them has them.
+def lock_keyboard(*, release: bool = False) -> bool:
+    """Keep others like us, in the same job, from taking the keys, too; False when one of them takes them.
 
     A lock of the kernel's (fcntl(2), F_SETLK), which ends with us, however we end.
     """
@@ -81,19 +81,19 @@ def claim(*, release: bool = False) -> bool:
     return True
 
 
-def is_gone() -> bool:
+def is_hung_up() -> bool:
     """Whether the terminal that is our stdin was hung up."""
-    return bool(found(STDIN, 0) & GONE)
+    return bool(poll_now(STDIN, 0) & HUNG_UP)
 
 
-def found(descriptor: int, wanted: int) -> int:
-    """What poll(2) says of a descriptor at once: some of what is wanted, or of `GONE`."""
+def poll_now(descriptor: int, events: int) -> int:
+    """Which of some events, or of `HUNG_UP`, poll(2) has for a descriptor, without waiting."""
     poll = select.poll()
-    poll.register(descriptor, wanted)
+    poll.register(descriptor, events)
     return sum(found for _, found in poll.poll(0))
 
 
-def raw(attributes: list[Any]) -> list[Any]:
+def raw_settings(attributes: list[Any]) -> list[Any]:
     """Settings with which bytes pass as they are (cfmakeraw in termios(3))."""
     import termios  # noqa: PLC0415 - does not exist on Windows
 

@@ -24,32 +24,32 @@ _SUPERVISOR = """
 import json, os, sys
 from pathlib import Path
 from resolver.delivery.child import run
-from resolver.delivery.fifo import PrivateFolder, folders
+from resolver.delivery.fifo import PrivateFolder, candidate_folders
 from resolver.delivery.hardening import harden
 from resolver.delivery.masking import needles_for
-from resolver.delivery.child_input import Fifos, MemoryFiles, StdinFile, StdinPipe, wanted
-from resolver.delivery.child_output import Taps
+from resolver.delivery.child_input import Fifos, MemoryFiles, StdinFile, StdinPipe, numbers_in
+from resolver.delivery.child_output import ChildOutput
 from resolver.errors import ResolverError
 folder, mode, hardened, masked, *command = sys.argv[1:]
 if hardened:
     harden()
 text = (Path(folder) / "text").read_bytes()
-taps = Taps(needles_for([("key", word, ()) for word in masked.split(",")])[0]) if masked else None
+output = ChildOutput(needles_for([("key", word, ()) for word in masked.split(",")])[0]) if masked else None
 try:
     if mode == "fifo":
-        private = PrivateFolder(["blueprint"], folders(os.environ))
-        parcel = Fifos(private, {0: text}, {0: "blueprint"})
+        private = PrivateFolder(["blueprint"], candidate_folders(os.environ))
+        child_input = Fifos(private, {0: text}, {0: "blueprint"})
     elif mode == "path":
-        parcel = MemoryFiles({0: text})
+        child_input = MemoryFiles({0: text})
     else:
-        parcel = {"stdin": StdinFile, "pipe": StdinPipe}[mode](text)
-    ending = run(command, parcel, environ=os.environ, taps=taps)
+        child_input = {"stdin": StdinFile, "pipe": StdinPipe}[mode](text)
+    ended = run(command, child_input, environ=os.environ, supervisor=output)
     if mode == "fifo":
         private.close()
-    told = {"code": ending.code, "signal": ending.signal, "problem": ending.problem}
+    report = {"code": ended.code, "signal": ended.signal, "problem": ended.problem}
 except ResolverError as error:
-    told = {"error": type(error).__name__, "message": error.message}
-(Path(folder) / "told").write_text(json.dumps(told))
+    report = {"error": type(error).__name__, "message": error.message}
+(Path(folder) / "report").write_text(json.dumps(report))
 """
 
 
@@ -63,8 +63,8 @@ class Supervised:
     def finish(self, standard_input: bytes | None = None) -> Finished:
         """Wait for it to end."""
         out, err = self.process.communicate(standard_input, timeout=TIMEOUT)
-        told = self.folder / "told"
-        ending = json.loads(told.read_text()) if told.exists() else {}
+        report = self.folder / "report"
+        ending = json.loads(report.read_text()) if report.exists() else {}
         return Finished(out or b"", err or b"", ending, self.process.returncode)
 
 

@@ -1,4 +1,4 @@
-"""Commands really run: what they get, what they don't, and how their end is told."""
+"""Commands really run: what they get, what they don't, and how their end is reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from resolver.delivery import child
 from resolver.delivery.child_input import MemoryFiles
-from resolver.delivery.child_output import Taps
+from resolver.delivery.child_output import ChildOutput
 from resolver.delivery.masking import Needles
 from resolver.errors import UnavailableError, UsageError
 
@@ -118,12 +118,12 @@ def test_what_opens_the_store_is_withheld(supervise: Callable[..., Any]) -> None
         "RESOLVER_DATABASE_URL",
     }
     withheld = dict.fromkeys(opening, "hush")
-    kept = {"RESOLVER_TENANT": "acme", "OTHER": "o"}
-    out = supervise(["env"], environ={**withheld, **kept}).out.decode()
+    passed = {"RESOLVER_TENANT": "acme", "OTHER": "o"}
+    out = supervise(["env"], environ={**withheld, **passed}).out.decode()
     names = {line.partition("=")[0] for line in out.splitlines()}
     assert "hush" not in out
     assert not names & opening
-    assert {*kept, "PATH", "RESOLVED_BLUEPRINT"} <= names
+    assert {*passed, "PATH", "RESOLVED_BLUEPRINT"} <= names
 
 
 @pytest.mark.parametrize("mode", ["path", "stdin"])
@@ -152,14 +152,14 @@ def test_supervisor_keeps_no_descriptor_of_the_text(supervise: Callable[..., Any
 
 @pytest.mark.parametrize("code", [0, 3, 125, 255])
 def test_exit_code_passes_through(supervise: Callable[..., Any], code: int) -> None:
-    """The command's exit code is told as it is."""
+    """The command's exit code is reported as it is."""
     ending = supervise(["sh", "-c", f"exit {code}"]).ending
     assert ending == {"code": code, "signal": None, "problem": ""}
 
 
 @pytest.mark.parametrize(("name", "number"), [("TERM", 15), ("KILL", 9), ("PIPE", 13)])
 def test_signal_that_ended_the_command_is_told(supervise: Callable[..., Any], name: str, number: int) -> None:
-    """A command ended by a signal is told as that signal, and as the code that a shell reports."""
+    """A command ended by a signal is reported as that signal, and as the code that a shell reports."""
     ending = supervise(["sh", "-c", f"kill -{name} $$"]).ending
     assert ending == {"code": 128 + number, "signal": number, "problem": ""}
 
@@ -222,10 +222,10 @@ def test_failed_fork_is_our_own_failure(monkeypatch: pytest.MonkeyPatch, call: s
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the numbers are wanted
-    parcel, taps = MemoryFiles({0: TEXT}), Taps(Needles([b"sesame"]))
+    child_input, output = MemoryFiles({0: TEXT}), ChildOutput(Needles([b"sesame"]))
     monkeypatch.setattr(os, call, refuse)
     with pytest.raises(UnavailableError) as caught:
-        child.run(["true"], parcel, environ={}, taps=taps)
+        child.run(["true"], child_input, environ={}, supervisor=output)
     assert caught.value.message == "no process could be started: Resource temporarily unavailable"
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
 
@@ -237,14 +237,15 @@ import threading
 from resolver.delivery import child
 from resolver.delivery.masking import Needles
 from resolver.delivery.child_input import MemoryFiles
-from resolver.delivery.child_output import Taps
+from resolver.delivery.child_output import ChildOutput
 from resolver.errors import UnavailableError
 def fail(*_):
     raise RuntimeError("can't start new thread")
 threading.Thread.start = fail
 try:
-    taps = Taps(Needles([b"sesame"]))
-    child.run(["touch", "{tmp_path}/started"], MemoryFiles({{0: b"open sesame"}}), environ={{}}, taps=taps)
+    output = ChildOutput(Needles([b"sesame"]))
+    child_input = MemoryFiles({{0: b"open sesame"}})
+    child.run(["touch", "{tmp_path}/started"], child_input, environ={{}}, supervisor=output)
 except UnavailableError as error:
     print(error.message)
 """
@@ -262,7 +263,7 @@ import sys
 from resolver.delivery import child
 from resolver.delivery.child_input import MemoryFiles
 from resolver.errors import UnavailableError
-def fail(*kept):
+def fail(*passed):
     raise OSError(24, "x")
 child.close_all_but = fail
 try:
@@ -278,7 +279,7 @@ except UnavailableError as error:
 
 
 def test_null_character_is_told_as_126(package_environ: dict[str, str]) -> None:
-    """A word that the system can't pass on is told without a traceback and without the word."""
+    """A word that the system can't pass on is reported without a traceback and without the word."""
     script = """
 from resolver.delivery import child
 from resolver.delivery.child_input import MemoryFiles
@@ -293,7 +294,7 @@ print(child.run(["true", "a\\0b"], MemoryFiles({0: b"t"}), environ={}))
 
 
 def test_stdin_mode_feeds_the_text(supervise: Callable[..., Any]) -> None:
-    """As stdin, the text is read from its start, `{}` is like any other argument, and no path is told."""
+    """As stdin, the text is read from its start, `{}` is like any other argument, and there is no path."""
     finished = supervise(
         ["sh", "-c", 'cat; echo "$1 ${RESOLVED_BLUEPRINT-unset}"', "sh", "{}"],
         mode="stdin",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.delivery.child_output import Taps
+from resolver.delivery.child_output import ChildOutput
 from resolver.delivery.masking import Needles
 from resolver.errors import UnavailableError
 from tests.delivery.test_signals import SHELL, Terminal, counting, state_of, until
@@ -102,7 +102,7 @@ def test_closed_streams_stay_closed(supervise: Callable[..., Any]) -> None:
 
 
 def test_a_command_that_cannot_start(supervise: Callable[..., Any]) -> None:
-    """It is told as without masking."""
+    """It is reported as without masking."""
     assert supervise(["no-such-program"], masked=VALUE).ending["code"] == 127
 
 
@@ -171,13 +171,13 @@ def test_order_on_a_terminal(start: Callable[..., Supervised], terminal: Termina
 
 
 def test_a_new_window_size(start: Callable[..., Supervised], terminal: Terminal) -> None:
-    """When the command is told of a new size, its terminal has it."""
+    """When the command gets a signal for a new size, its terminal has it."""
     code = (
         "import os, signal, time\n"
-        "def told(*_):\n"
+        "def resized(*_):\n"
         "    if os.get_terminal_size(1).columns == 100:\n"
         "        print('is', *os.get_terminal_size(1), flush=True)\n        os._exit(0)\n"
-        "signal.signal(signal.SIGWINCH, told)\nprint('ready', flush=True)\ntime.sleep(15)"
+        "signal.signal(signal.SIGWINCH, resized)\nprint('ready', flush=True)\ntime.sleep(15)"
     )
     start_job(start, terminal, [sys.executable, "-c", code])
     terminal.expect("ready\r\n")
@@ -232,7 +232,7 @@ def test_nothing_left_to_mask_with(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "pipe", refuse)
     with pytest.raises(UnavailableError) as caught:
-        Taps(Needles([b"sesame"]))
+        ChildOutput(Needles([b"sesame"]))
     assert caught.value.message == "what the command prints can't be masked: Too many open files"
 
 

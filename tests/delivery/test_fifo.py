@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.delivery import fifo, fifo_cleanup
-from resolver.delivery.fifo import PrivateFolder, folders
+from resolver.delivery.fifo import PrivateFolder, candidate_folders
 from resolver.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def watchers(base: Path) -> list[int]:
-    """The watcher processes for a folder."""
+def cleaners(base: Path) -> list[int]:
+    """The clean-up processes of a folder."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -42,7 +42,9 @@ def watchers(base: Path) -> list[int]:
                 arguments = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if os.fsencode(base) in arguments and any(word.endswith(b"watcher.py") for word in arguments):
+            if os.fsencode(base) in arguments and any(
+                word.endswith(b"fifo_cleanup.py") for word in arguments
+            ):
                 found.append(int(entry.name))
     return found
 
@@ -72,7 +74,7 @@ def test_one_read(supervise: Callable[..., Any], base: Path) -> None:
     assert rest == [TEXT.decode() + "1\n"]
     assert b"No such file or directory" in finished.err
     assert list(base.iterdir()) == []
-    assert watchers(base) == []
+    assert cleaners(base) == []
 
 
 def test_modes(supervise: Callable[..., Any], base: Path) -> None:
@@ -108,30 +110,30 @@ def test_nothing_is_left_when_someone_is_killed(
     command = int(supervised.process.stdout.readline())
     assert supervised.process.stdout.readline() == b"ready\n"
     assert len(list(base.iterdir())) == 1
-    assert len(watchers(base)) == 1
+    assert len(cleaners(base)) == 1
     if victim != "command":
         supervised.process.kill()
     if victim != "supervisor":
         os.kill(command, signal.SIGKILL)
-    until(lambda: not list(base.iterdir()) and not watchers(base))
+    until(lambda: not list(base.iterdir()) and not cleaners(base))
     if victim == "supervisor":
         os.kill(command, signal.SIGKILL)  # it goes on without us, as it should
     supervised.process.wait(10)
 
 
-def test_the_watcher_is_killed(base: Path) -> None:
+def test_the_cleaner_is_killed(base: Path) -> None:
     """Then we remove the folder ourselves."""
     with PrivateFolder(["a", "b"], [str(base)]) as folder:
         assert {path.name for path in folder.path.iterdir()} == {"a", "b"}
-        (pid,) = watchers(base)
+        (pid,) = cleaners(base)
         os.kill(pid, signal.SIGKILL)
     assert list(base.iterdir()) == []
 
 
-def test_the_watcher_stands_aside(base: Path) -> None:
+def test_the_cleaner_stands_aside(base: Path) -> None:
     """It leads a session of its own, has no environment and no other descriptor, and ignores signals."""
     with PrivateFolder(["a"], [str(base)]):
-        (pid,) = watchers(base)
+        (pid,) = cleaners(base)
         until(lambda: Path(f"/proc/{pid}/cwd").readlink() == Path("/"))
         assert os.getsid(pid) == pid
         assert Path(f"/proc/{pid}/environ").read_bytes() == b""
@@ -139,8 +141,8 @@ def test_the_watcher_stands_aside(base: Path) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(pid, number)
         time.sleep(0.05)
-        assert watchers(base) == [pid]
-    assert watchers(base) == []
+        assert cleaners(base) == [pid]
+    assert cleaners(base) == []
 
 
 def test_what_a_command_puts_there_is_removed(base: Path) -> None:
@@ -157,19 +159,19 @@ def test_what_a_command_puts_there_is_removed(base: Path) -> None:
 
 
 def test_the_first_place_that_can_be_written_to(base: Path) -> None:
-    """A place that is missing, or no folder, is passed over."""
+    """A folder that is missing, or is none, is passed over."""
     (base / "file").write_text("")
     with PrivateFolder(["a"], ["/no/such/place", str(base / "file"), str(base)]) as folder:
         assert folder.path.parent == base
         assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
 
 
-def test_no_place(base: Path) -> None:
+def test_no_folder(base: Path) -> None:
     """Where there is none, the error names those that were tried, and no process is left."""
     with pytest.raises(UnavailableError) as caught:
         PrivateFolder(["a"], [f"{base}/no", "/no/such/place"])
     assert caught.value.message == f"no folder for a FIFO could be made in {base}/no, /no/such/place"
-    assert watchers(base) == []
+    assert cleaners(base) == []
 
 
 def test_a_place_that_others_can_change(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +191,7 @@ def test_a_place_that_others_can_change(base: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_put_in_the_place_of_a_fifo(base: Path) -> None:
-    """A file or link in its place gets nothing, nor does what stands at its path once it was moved."""
+    """A file or link that replaces it gets nothing, nor does what has its path once it was moved."""
     for kind in ("file", "link", "moved"):
         with PrivateFolder(["a"], [str(base)]) as folder:
             fifo_path, caught = folder.path / "a", base.with_name("caught")
@@ -227,9 +229,9 @@ def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """The session's own folder, then memory, then the one for temporary files; relative names are ignored."""
     monkeypatch.setattr(fifo.tempfile, "gettempdir", lambda: "/tmp")
     environ = {"XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": "/var/tmp"}
-    assert folders(environ) == [str(tmp_path), "/dev/shm", "/var/tmp", "/tmp"]
-    assert folders({"XDG_RUNTIME_DIR": "here", "TMPDIR": "there"}) == ["/dev/shm", "/tmp"]
-    assert folders({"TMPDIR": "/tmp"}) == ["/dev/shm", "/tmp"]
+    assert candidate_folders(environ) == [str(tmp_path), "/dev/shm", "/var/tmp", "/tmp"]
+    assert candidate_folders({"XDG_RUNTIME_DIR": "here", "TMPDIR": "there"}) == ["/dev/shm", "/tmp"]
+    assert candidate_folders({"TMPDIR": "/tmp"}) == ["/dev/shm", "/tmp"]
 
 
 def test_no_process_can_be_started(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +244,7 @@ def test_no_process_can_be_started(base: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_program_alone(base: Path) -> None:
-    """Run by hand with its stdin at an end, it makes the folder, tells it, and removes it."""
+    """Run by hand with its stdin at an end, it makes the folder, writes its path, and removes it."""
     done = subprocess.run(
         [sys.executable, fifo_cleanup.__file__, "a/b", str(base)],
         stdin=subprocess.DEVNULL,

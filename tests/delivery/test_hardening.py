@@ -65,7 +65,7 @@ def test_dumpability_is_left_on_request_only(package_environ: dict[str, str]) ->
 
 @linux_only
 def test_ignored_prctl_is_a_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the process is dumpable after all, that is told."""
+    """When the process is dumpable after all, that is reported."""
     monkeypatch.setattr(hardening, "_PR_SET_DUMPABLE", 3)  # asks instead of sets
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     (lack,) = hardening.harden()
@@ -75,7 +75,7 @@ def test_ignored_prctl_is_a_lack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_refused_core_limit_is_a_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the core limit can't be set, that is told, with the system's reason."""
+    """When the core limit can't be set, that is reported, with the system's reason."""
 
     def refuse(_limit: int, _values: tuple[int, int]) -> None:
         raise OSError(1, "Operation not permitted")

@@ -213,7 +213,7 @@ def test_wrapped_base64() -> None:
 
 
 def test_what_is_short_is_named() -> None:
-    """Values and lines under six characters are let through and told by name, once; nothing else is."""
+    """Values and lines under six characters are let through and reported by name, once; nothing else is."""
     needles, short = needles_for(
         [
             ("pin", "12345", ()),

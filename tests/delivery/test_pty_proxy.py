@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are ru
 VALUE = "open-sesame"
 
 # As the other one, but the job starts in the background, while the terminal is set as at a shell's prompt.
-# A line typed puts it into the foreground, in which a job that was not stopped is told nothing.
+# A line typed puts it into the foreground, in which a job that was not stopped gets no signal.
 BACKGROUND = """
 import fcntl, os, signal, subprocess, sys, termios, time, tty
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -287,7 +287,7 @@ def test_background(job: Callable[..., Supervised], terminal: Terminal) -> None:
 
 
 def test_running_job_comes_to_the_front(job: Callable[..., Supervised], terminal: Terminal) -> None:
-    """A shell does not tell a running job of `fg`; we see it ourselves, and ^C works."""
+    """A shell sends a running job no signal at `fg`; we see it ourselves, and ^C works."""
     before = settings(terminal)
     job(counting(signal.SIGINT), BACKGROUND)
     terminal.expect("ready")
@@ -318,45 +318,45 @@ def test_two_at_once(job: Callable[..., Supervised], terminal: Terminal) -> None
 
 
 def test_hangup(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
-    """When our terminal goes away, the command's group is told so, once."""
-    told = tmp_path / "told-hup"
-    script = f"trap 'echo hup >> {told}' HUP; cut -d' ' -f4 /proc/$PPID/stat; "
-    job(["sh", "-c", script + f"while ! test -s {told}; do sleep 0.05; done; sleep 0.5"])
+    """When our terminal goes away, the command's group gets SIGHUP, once."""
+    reported = tmp_path / "hung-up"
+    script = f"trap 'echo hup >> {reported}' HUP; cut -d' ' -f4 /proc/$PPID/stat; "
+    job(["sh", "-c", script + f"while ! test -s {reported}; do sleep 0.05; done; sleep 0.5"])
     supervisor = int(terminal.expect("\r\n"))
     time.sleep(0.1)
     os.close(terminal.follower)
     os.close(terminal.leader)
     terminal.leader = terminal.follower = -1
-    until(told.exists)
-    os.kill(supervisor, signal.SIGHUP)  # as a shell tells its jobs
+    until(reported.exists)
+    os.kill(supervisor, signal.SIGHUP)  # as a shell signals its jobs
     time.sleep(0.5)
-    assert told.read_text() == "hup\n"
+    assert reported.read_text() == "hup\n"
 
 
 def test_the_supervisor_is_killed(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
     """The command goes on, nothing that it writes comes out unmasked, and with it the session ends."""
-    told, go = tmp_path / "went-on", tmp_path / "go"
-    script = f"while ! test -e {go}; do sleep 0.05; done; echo {VALUE}; echo on > {told}"
+    reported, go = tmp_path / "went-on", tmp_path / "go"
+    script = f"while ! test -e {go}; do sleep 0.05; done; echo {VALUE}; echo on > {reported}"
     job(["sh", "-c", f"echo $PPID; cut -d' ' -f4 /proc/$PPID/stat; {script}"])
     between, supervisor = (int(terminal.expect("\r\n")) for _ in range(2))
     os.kill(supervisor, signal.SIGKILL)
     terminal.expect("job ended")
     go.touch()
-    until(told.exists)
+    until(reported.exists)
     until(lambda: has_ended(between))
     assert VALUE not in terminal.seen
 
 
 def test_processes_left_behind(job: Callable[..., Supervised], terminal: Terminal, tmp_path: Path) -> None:
     """The end of the command is no hangup for what it leaves behind."""
-    told = tmp_path / "lived"
-    job(["sh", "-c", f"(sleep 0.3; echo lived > {told}) > /dev/null 2>&1 & echo ready"])
+    reported = tmp_path / "lived"
+    job(["sh", "-c", f"(sleep 0.3; echo lived > {reported}) > /dev/null 2>&1 & echo ready"])
     terminal.expect("job ended")
-    until(told.exists)
+    until(reported.exists)
 
 
 def test_command_that_cannot_start(job: Callable[..., Supervised], terminal: Terminal) -> None:
-    """It is told as ever, and our terminal is as it was."""
+    """It is reported as ever, and our terminal is as it was."""
     before = settings(terminal)
     supervised = job(["no-such-program"])
     terminal.expect("job ended")

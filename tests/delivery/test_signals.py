@@ -69,7 +69,7 @@ def test_signal_to_us_reaches_the_command_once(start: Callable[..., Supervised],
     assert finished.ending["code"] == 0
 
 
-def test_command_ended_by_a_relayed_signal(start: Callable[..., Supervised]) -> None:
+def test_command_ended_by_a_forwarded_signal(start: Callable[..., Supervised]) -> None:
     """A command that does nothing about a signal sent to us ends by it."""
     supervised = start(["sh", "-c", "echo ready; exec sleep 20"])
     assert supervised.process.stdout is not None
@@ -93,7 +93,7 @@ SHOW = ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"]
 
 
 def bit(number: int) -> int:
-    """A signal's place in such a set."""
+    """A signal's bit in such a set."""
     return 1 << (number - 1)
 
 
@@ -158,7 +158,7 @@ def test_no_stop_where_nobody_could_continue_us(start: Callable[..., Supervised]
     assert supervised.finish().ending["code"] == 5
 
 
-# A shell's part: leads a session with a terminal, runs one job in the foreground, tells what becomes of it.
+# A shell's part: leads a session with a terminal, runs one job in the foreground, reports what becomes of it.
 SHELL = """
 import fcntl, os, signal, subprocess, sys, termios
 def take_terminal():
@@ -219,7 +219,7 @@ def start_job(start: Callable[..., Supervised], terminal: Terminal, command: lis
 
 
 def test_interrupt_from_a_terminal_arrives_once(start: Callable[..., Supervised], terminal: Terminal) -> None:
-    """^C, which the terminal sends to us and to the command, is not passed on a second time."""
+    """^C, which the terminal sends to us and to the command, is not forwarded a second time."""
     supervised = start_job(start, terminal, counting(signal.SIGINT))
     terminal.expect("ready\r\n")
     terminal.type("\x03")
@@ -230,7 +230,7 @@ def test_interrupt_from_a_terminal_arrives_once(start: Callable[..., Supervised]
 
 
 def test_new_window_size_arrives_once(start: Callable[..., Supervised], terminal: Terminal) -> None:
-    """A new window size is told to the command once."""
+    """A new window size reaches the command once."""
     start_job(start, terminal, counting(signal.SIGWINCH))
     terminal.expect("ready\r\n")
     fcntl.ioctl(terminal.leader, termios.TIOCSWINSZ, b"\x28\x00\x64\x00\x00\x00\x00\x00")

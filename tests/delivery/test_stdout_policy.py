@@ -1,4 +1,4 @@
-"""Every kind of place that stdout can lead to, and what is said of it."""
+"""Every kind of stdout, and what is decided about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.delivery.stdout_policy import Sink, judge
+from resolver.delivery.stdout_policy import StdoutKind, check_stdout
 from resolver.errors import SinkRefusedError
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def look(
     *,
     allow_plaintext_file: bool = False,
     allow_log: bool = False,
-) -> Sink:
+) -> StdoutKind:
     """`judge` with everything refused and nothing suspicious unless said."""
     with null() as silent:
-        return judge(
+        return check_stdout(
             fd,
             silent if stderr_fd is None else stderr_fd,
             environ or {},
@@ -75,7 +75,7 @@ def look(
         )
 
 
-def refusal(look_again: Callable[[], Sink]) -> SinkRefusedError:
+def refusal(look_again: Callable[[], StdoutKind]) -> SinkRefusedError:
     """The error that a look ends in; its hint always names the way out."""
     with pytest.raises(SinkRefusedError) as caught:
         look_again()
@@ -92,22 +92,22 @@ def identity(fd: int) -> str:
 def test_pipe_is_a_stream() -> None:
     """A pipe gets the resolved text."""
     with pipe() as fd:
-        assert look(fd) is Sink.STREAM
+        assert look(fd) is StdoutKind.STREAM
 
 
 def test_socket_is_a_stream() -> None:
     """A socket gets the resolved text."""
     one, other = socket.socketpair()
     with one, other:
-        assert look(one.fileno(), other.fileno()) is Sink.STREAM
+        assert look(one.fileno(), other.fileno()) is StdoutKind.STREAM
 
 
 def test_named_pipe_is_a_stream(tmp_path: Path) -> None:
-    """A named pipe is a pipe: what goes through it is not kept on disk."""
+    """A named pipe is a pipe: what goes through it is not stored on disk."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     with opened(path, os.O_RDWR) as fd:
-        assert look(fd) is Sink.STREAM
+        assert look(fd) is StdoutKind.STREAM
 
 
 @linux_only
@@ -115,16 +115,18 @@ def test_memory_file_is_a_stream() -> None:
     """An anonymous memory file is not a file on disk."""
     fd = os.memfd_create("caller's")
     try:
-        assert look(fd) is Sink.STREAM
+        assert look(fd) is StdoutKind.STREAM
     finally:
         os.close(fd)
 
 
 def test_terminal_is_a_terminal() -> None:
-    """A terminal is told apart, so that values are masked there, also when stderr and CI are on it."""
+    """A terminal is recognised, so that values are masked there, also when stderr and CI are on it."""
     leader, follower = pty.openpty()
     try:
-        assert look(follower, follower, {"CI": "1", "JOURNAL_STREAM": identity(follower)}) is Sink.TERMINAL
+        assert (
+            look(follower, follower, {"CI": "1", "JOURNAL_STREAM": identity(follower)}) is StdoutKind.TERMINAL
+        )
     finally:
         os.close(leader)
         os.close(follower)
@@ -133,7 +135,7 @@ def test_terminal_is_a_terminal() -> None:
 def test_null_device_is_a_stream() -> None:
     """The null device keeps nothing, and is no log when stderr goes there, too."""
     with null() as fd:
-        assert look(fd, fd, {"CI": "1"}) is Sink.STREAM
+        assert look(fd, fd, {"CI": "1"}) is StdoutKind.STREAM
 
 
 @linux_only
@@ -170,7 +172,7 @@ def test_closed_is_refused() -> None:
 def test_closed_stderr_is_no_log() -> None:
     """Without a stderr nothing can be the same as it."""
     with pipe() as fd:
-        assert look(fd, CLOSED) is Sink.STREAM
+        assert look(fd, CLOSED) is StdoutKind.STREAM
 
 
 def test_regular_file_is_refused(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_regular_file_is_refused(tmp_path: Path) -> None:
         error = refusal(lambda: look(fd, allow_log=True))
         assert error.message == "stdout is a regular file"
         assert "--allow-plaintext-file" in error.hint
-        assert look(fd, allow_plaintext_file=True) is Sink.STREAM
+        assert look(fd, allow_plaintext_file=True) is StdoutKind.STREAM
 
 
 @pytest.mark.parametrize("folder", ["", "/dev/shm"])
@@ -219,14 +221,14 @@ def test_journal_is_refused(stream: int) -> None:
     error = refusal(lambda: look(stream, None, environ, allow_plaintext_file=True))
     assert error.message == JOURNAL
     assert "--allow-log" in error.hint
-    assert look(stream, None, environ, allow_log=True) is Sink.STREAM
+    assert look(stream, None, environ, allow_log=True) is StdoutKind.STREAM
 
 
 @pytest.mark.parametrize("name", ["0:0", "", "nonsense", "1:2:3"])
 def test_other_journal_is_no_log(name: str) -> None:
     """A $JOURNAL_STREAM that names something else, or nothing, says nothing about stdout."""
     with pipe() as fd:
-        assert look(fd, None, {"JOURNAL_STREAM": name}) is Sink.STREAM
+        assert look(fd, None, {"JOURNAL_STREAM": name}) is StdoutKind.STREAM
 
 
 def test_stream_shared_with_stderr_is_refused(stream: int) -> None:
@@ -234,7 +236,7 @@ def test_stream_shared_with_stderr_is_refused(stream: int) -> None:
     copy = os.dup(stream)
     try:
         assert refusal(lambda: look(stream, copy, allow_plaintext_file=True)).message == SHARED
-        assert look(stream, copy, allow_log=True) is Sink.STREAM
+        assert look(stream, copy, allow_log=True) is StdoutKind.STREAM
     finally:
         os.close(copy)
 
@@ -242,15 +244,15 @@ def test_stream_shared_with_stderr_is_refused(stream: int) -> None:
 def test_pipe_beside_another_is_no_log() -> None:
     """Two pipes are two pipes."""
     with pipe() as fd, pipe() as stderr:
-        assert look(fd, stderr) is Sink.STREAM
+        assert look(fd, stderr) is StdoutKind.STREAM
 
 
 JUDGE = """
 import os, sys
-from resolver.delivery.stdout_policy import judge
+from resolver.delivery.stdout_policy import check_stdout
 from resolver.errors import SinkRefusedError
 try:
-    sink = judge(1, 2, os.environ, allow_plaintext_file=False, allow_log="log" in sys.argv)
+    sink = check_stdout(1, 2, os.environ, allow_plaintext_file=False, allow_log="log" in sys.argv)
     print(sink.name, file=sys.stderr)
 except SinkRefusedError as error:
     print(error.message, file=sys.stderr)
@@ -296,4 +298,4 @@ def test_unreadable_parent_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     """In CI, a parent that can't be looked at (another PID namespace: id 0) does not make a pipe a log."""
     monkeypatch.setattr(os, "getppid", lambda: 0)
     with pipe() as fd:
-        assert look(fd, None, {"CI": "1"}) is Sink.STREAM
+        assert look(fd, None, {"CI": "1"}) is StdoutKind.STREAM

@@ -133,9 +133,9 @@ def get(
     tenant: str | None,
 ) -> None:
     """Show a provider; with its connection parameters for sys_admins."""
-    from resolver.delivery.stdout_policy import judge  # noqa: PLC0415
+    from resolver.delivery.stdout_policy import check_stdout  # noqa: PLC0415
 
-    judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     info = app.service.providers.get(app.caller, app.settings.tenant(tenant), name)
     fields = _fields(info.provider)
     if output_format == "json":

@@ -38,9 +38,9 @@ def get(
     tenant: str | None,
 ) -> None:
     """Show a secret with its value. A hidden value is left out for those who may not see it."""
-    from resolver.delivery.stdout_policy import judge  # noqa: PLC0415
+    from resolver.delivery.stdout_policy import check_stdout  # noqa: PLC0415
 
-    judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     secret, value = app.service.secrets.show(app.caller, app.settings.tenant(tenant), key)
     shown = fields(secret) | rare_fields(secret) | {"value": "" if value is None else value.reveal()}
     if output_format == "json":

@@ -136,11 +136,11 @@ def _encode(found: Export, passphrase: str | None, *, cloudify: bool, metadata: 
 
 def _judge(output: str, *, allow_plaintext_file: bool, allow_log: bool) -> None:
     """Refuse to write plain values where they would stay, before any is decrypted."""
-    from resolver.delivery.stdout_policy import judge  # noqa: PLC0415
+    from resolver.delivery.stdout_policy import check_stdout  # noqa: PLC0415
     from resolver.errors import SinkRefusedError  # noqa: PLC0415
 
     if output == "-":
-        judge(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+        check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
         return
     try:
         is_pipe = stat.S_ISFIFO(Path(output).stat().st_mode)
