@@ -415,14 +415,10 @@ def test_files_are_named_in_the_words_of_the_field() -> None:
 
 
 DOUBLE_CLASSES = {
-    "Context": "the facts of a deployment, and the version of Cloudify's that the server says",
-    "Keys": "requests about keys, and the keys that are suggested",
     "Membership": "in our API's body, and in Cloudify's",
-    "Named": "in our API's body, and a key that is checked",
     "NewToken": "in our API's body, and in Cloudify's",
     "NewUser": "in our API's body, and in Cloudify's",
     "Page": "a part of a list, and a page of the server",
-    "Run": "of blueprints, and of an import",
     "Server": "that a client speaks to, and that answers",
     "Status": "of the store, and in an answer",
     "Use": "requests, and a secret's use in a blueprint",
