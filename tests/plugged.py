@@ -36,7 +36,7 @@ def plant(folder: Path, name: str, source: str, *, package: str = "") -> str:
     return module
 
 
-HEAD = "from resolver import PluginError\nfrom resolver.plugins.hookspecs import hookimpl\n"
+HEAD = "from resolver import PluginError\nfrom resolver.plugins import hookimpl\n"
 TAKES = "@hookimpl\ndef resolver_deliver(delivery):\n    "
 TELLS = "@hookimpl\ndef resolver_facts(request):\n    "
 """How the source of a plugin begins, and its hooks; a body follows."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resolver.config.files import is_there
 from resolver.crypto.keyring import GIVE_KEY, KeyRing
-from resolver.crypto.root_keys.local import from_command, from_file, from_text, read_guarded
+from resolver.crypto.root_keys.local import GuardedFile, from_command, from_file, from_text, read_guarded
 from resolver.errors import InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.service.base import Rules
@@ -62,7 +62,7 @@ def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str]
             warn(text)
 
     def token() -> str:  # read each time: tokens are renewed while a server runs
-        return read_guarded(file, "token file", strict=strict, warn=warn_once).strip()
+        return read_guarded(file, GuardedFile.TOKEN, strict=strict, warn=warn_once).strip()
 
     return TransitKey(
         about["url"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from resolver.crypto.fernet256 import Fernet256, key_from_passphrase
-from resolver.crypto.passphrase import DEFAULT_COST, MOST, Cost, seal, unseal
+from resolver.crypto.passphrase import DEFAULT_COST, MAX_COST, Cost, seal, unseal
 from resolver.transfer import cloudify, sealed
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_sealed(data: Mapping[str, Any], passphrase: str, *, server: bool = Fals
         InvalidRequestError: it is not such a file, or of a later version of the format, or was changed, or
             the passphrase is another one.
     """
-    most = DEFAULT_COST if server else MOST
+    most = DEFAULT_COST if server else MAX_COST
     return sealed.read(data, lambda given, purpose: unseal(given, passphrase, purpose, most))
 
 

@@ -1,1 +1,1 @@
-"""Settings, the profile, and the files they are kept in, read and checked once."""
+"""Settings and the profile, read and checked once, and the files that hold them."""

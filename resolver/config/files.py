@@ -1,4 +1,4 @@
-"""Files and folders: those that only their owner may read, and why one can't be read."""
+"""Making files and folders that only their owner may read, and saying why one can't be read."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def why_unreadable(error: OSError | ValueError) -> str:
 
 
 def write_private(path: Path, text: str, *, replace: bool = False) -> None:
-    """Write a file, whole or not at all.
+    """Write a file that only its owner may read, whole or not at all.
 
     Args:
-        path: where.
-        text: what.
-        replace: whether it may take the place of another one.
+        path: the file.
+        text: its content.
+        replace: whether it may replace another one.
 
     Raises:
         StoreError: it can't be written, or is there and may not be replaced.

@@ -1,12 +1,13 @@
-"""The profile: who commands run as by default, and where. `init` and `login` write it."""
+"""The profile: the default token, tenant and server of commands. `init` and `login` write it."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from resolver.config.files import why_unreadable
 from resolver.errors import AuthenticationError
@@ -15,25 +16,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Who the following commands run as, kept in a file that only its owner may read.
+class Profile(msgspec.Struct, frozen=True):
+    """The default token, tenant and server of commands. Its repr does not show the token.
 
     Args:
         token: the access token.
         tenant: the tenant to work in; may be empty.
         url: the server that the token is for; empty for the store on this machine.
-        ca_file: the file with the authorities that the server's certificate is verified against.
+        ca_file: a file with the authorities that the server's certificate is verified against.
     """
 
-    token: str = field(repr=False)
+    token: str
     tenant: str
     url: str = ""
     ca_file: str = ""
 
+    def __repr__(self) -> str:
+        return f"Profile(tenant={self.tenant!r}, url={self.url!r}, ca_file={self.ca_file!r})"
+
     def encode(self) -> str:
         """The file's content."""
-        fields = {"token": self.token, "tenant": self.tenant, "url": self.url, "ca_file": self.ca_file}
+        fields = msgspec.structs.asdict(self)
         return json.dumps({name: text for name, text in fields.items() if text}, indent=2) + "\n"
 
 

@@ -120,7 +120,7 @@ class Settings:
 
     @property
     def named_ca_file(self) -> str | None:
-        """The file that RESOLVER_CA_FILE names, whatever folder one is in."""
+        """The file that RESOLVER_CA_FILE names, as an absolute path."""
         return None if self._ca_file is None else str(Path(self._ca_file).absolute())
 
     @property
@@ -150,7 +150,7 @@ class Settings:
 
     @property
     def key_directory(self) -> Path:
-        """Where root keys are: kept apart from the backup."""
+        """Where root keys are: not a part of the backup."""
         return self.home / "keys"
 
     @property
@@ -216,18 +216,18 @@ class Settings:
 
     @property
     def pool(self) -> Mapping[str, int]:
-        """How many connections to a PostgreSQL server are kept, and how long."""
+        """How many connections to a PostgreSQL server stay open, and how long."""
         return dict(self._config.get("pool", {}))
 
     @property
     def provider_destinations(self) -> list[str] | None:
-        """Where secrets providers may be; None when nothing was said about it."""
+        """The allowed destinations of secrets providers; None when there is no such list."""
         listed = self._config.get("provider_destinations")
         return None if listed is None else list(map(str, listed))
 
     @property
     def keep_versions(self) -> int:
-        """How many versions of each secret are kept; 0 keeps all."""
+        """How many versions of each secret are retained; 0 retains all."""
         return int(self._config.get("keep_versions", 0))
 
     @property
@@ -329,8 +329,8 @@ def _check_config(text: str, path: Path) -> Mapping[str, Any]:
     if data is None:
         return {}
     for where, rule in findings(data, "config.schema.json"):
-        place = "/".join(map(str, where)) or "the file"
+        location = "/".join(map(str, where)) or "the file"
         raise UsageError(
-            f"{str(path)!r}: {place} {rule}", hint="schemas/config.schema.json lists what it may have"
+            f"{str(path)!r}: {location} {rule}", hint="schemas/config.schema.json lists what it may have"
         )
     return dict(data)

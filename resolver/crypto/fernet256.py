@@ -3,13 +3,12 @@
 The format is Fernet's (version byte 0x80, 8 bytes of time, 16 bytes of initialisation vector, AES-CBC with
 PKCS7 padding, HMAC-SHA256 over all that, URL-safe base64) with a key of 64 bytes: 32 that sign, 32 that
 encrypt. The key of an export comes from its passphrase by PBKDF2 with a constant salt, which is weak by
-today's measure and there for interchange only: nothing of ours is kept so.
+today's measure and there for interchange only: nothing of ours is stored with it.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import struct
 import time
@@ -31,7 +30,7 @@ _KEY_BYTES = 64
 
 
 def key_from_passphrase(passphrase: str) -> bytes:
-    """The 64 bytes that Cloudify makes of an export's passphrase."""
+    """Derive the 64 bytes that Cloudify derives from an export's passphrase."""
     kdf = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=_SALT, iterations=_PASSES)
     return kdf.derive(passphrase.encode())
 
@@ -63,9 +62,7 @@ class Fernet256:
         padded = padder.update(data) + padder.finalize()
         encryptor = Cipher(algorithms.AES(self._encryption_key), modes.CBC(vector)).encryptor()
         signed = _HEADER.pack(_VERSION, at, vector) + encryptor.update(padded) + encryptor.finalize()
-        mac = hmac.HMAC(self._signing_key, hashes.SHA256())
-        mac.update(signed)
-        return base64.urlsafe_b64encode(signed + mac.finalize()).decode("ascii")
+        return base64.urlsafe_b64encode(signed + self._mac(signed).finalize()).decode("ascii")
 
     def decrypt(self, token: str) -> bytes:
         """Decrypt a token, whatever its age.
@@ -75,14 +72,17 @@ class Fernet256:
         """
         try:
             return self._decrypt(base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True))
-        except (ValueError, InvalidSignature, binascii.Error):
+        except (ValueError, InvalidSignature):
             raise DecryptionError("the value does not decrypt with this passphrase") from None
+
+    def _mac(self, signed: bytes) -> hmac.HMAC:
+        mac = hmac.HMAC(self._signing_key, hashes.SHA256())
+        mac.update(signed)
+        return mac
 
     def _decrypt(self, data: bytes) -> bytes:
         signed, mac_bytes = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
-        mac = hmac.HMAC(self._signing_key, hashes.SHA256())
-        mac.update(signed)
-        mac.verify(mac_bytes)
+        self._mac(signed).verify(mac_bytes)
         if len(signed) < _HEADER.size or signed[0] != _VERSION:
             raise ValueError("not a token")
         _, _, vector = _HEADER.unpack(signed[: _HEADER.size])

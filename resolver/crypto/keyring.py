@@ -1,13 +1,12 @@
 """The key ring: root keys wrap data keys, data keys encrypt values. Both are Fernet keys.
 
-Fernet's specification (version 0x80) is AES-128-CBC with HMAC-SHA256; every token here carries the place it
-belongs to within what is encrypted (`core.envelope`).
+Fernet's specification (version 0x80) is AES-128-CBC with HMAC-SHA256; each token has what it is bound
+to encrypted along with its plaintext (`core.binding`).
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import uuid
@@ -48,7 +47,7 @@ class RootKey:
     def __init__(self, text: str, source: str) -> None:
         try:
             raw = base64.b64decode(text.strip().encode("ascii"), altchars=b"-_", validate=True)
-        except (UnicodeEncodeError, binascii.Error):
+        except ValueError:  # also what neither ASCII nor base64 is
             raw = b""
         if len(raw) != _KEY_BYTES:
             raise RootKeyError(
@@ -119,10 +118,10 @@ class FernetDataKey:
 
 
 class KeyRing:
-    """The root keys at hand. Several may be given: they open; the store says which one wraps.
+    """The available root keys. All of them open data keys; the store says which one wraps.
 
     Args:
-        root_keys: the keys; the same one given twice counts once.
+        root_keys: the keys; one that is given twice counts once.
     """
 
     def __init__(self, root_keys: Iterable[WrappingKey]) -> None:
@@ -134,19 +133,19 @@ class KeyRing:
 
     @property
     def root_key_ids(self) -> Sequence[str]:
-        """The ids of the root keys at hand."""
+        """The ids of the available root keys."""
         return list(self._root_keys)
 
     @property
     def root_key_sources(self) -> Mapping[str, str]:
-        """Where each root key at hand came from, by its id."""
+        """Where each available root key came from, by its id."""
         return {key.id: key.source for key in self._root_keys.values()}
 
     def alone(self, root_key_id: str) -> KeyRing:
         """A ring with one root key and nothing opened.
 
         Raises:
-            RootKeyError: that root key is not at hand.
+            RootKeyError: that root key is not available.
         """
         return KeyRing([self._root_key(root_key_id)])
 
@@ -164,7 +163,7 @@ class KeyRing:
         """Make a random data key, wrapped by a root key.
 
         Raises:
-            RootKeyError: that root key is not at hand.
+            RootKeyError: that root key is not available.
         """
         root_key = self._root_key(root_key_id)
         key_id = str(uuid.uuid4())
@@ -175,7 +174,7 @@ class KeyRing:
         """Wrap a data key anew, by another root key.
 
         Raises:
-            RootKeyError: one of the two root keys is not at hand.
+            RootKeyError: one of the two root keys is not available.
             DecryptionError: it does not open.
             MisplacedTokenError: it was wrapped for another tenant or id.
         """
@@ -185,10 +184,10 @@ class KeyRing:
         return replace(stored, root_key_id=root_key_id, wrapped=root_key.wrap(bound))
 
     def open_data_key(self, stored: StoredDataKey) -> FernetDataKey:
-        """Open a data key; kept open for the life of the ring.
+        """Open a data key, which stays open as long as the ring.
 
         Raises:
-            RootKeyError: the root key that wraps it is not at hand.
+            RootKeyError: the root key that wraps it is not available.
             DecryptionError: it does not open.
             MisplacedTokenError: it was wrapped for another tenant or id.
         """

@@ -1,7 +1,7 @@
-"""Data sealed with a passphrase: Argon2id makes the key, AES-256-GCM encrypts and authenticates.
+"""Sealing data with a passphrase: Argon2id derives the key, AES-256-GCM encrypts and authenticates.
 
-How it was sealed stands beside the ciphertext and is authenticated with it, so that no file is read with
-other parameters than it was written with.
+The parameters are beside the ciphertext and are authenticated with it, so that no file is read with other
+parameters than it was written with.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import base64
 import binascii
 import json
 import os
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,14 +27,13 @@ _NONCE_BYTES = 12
 _SALT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What making a key of a passphrase costs.
+class Cost(msgspec.Struct, frozen=True):
+    """The cost parameters of Argon2id.
 
     Args:
-        memory: in KiB.
-        passes: over the memory.
-        lanes: computed side by side.
+        memory: memory, in KiB.
+        passes: passes over the memory.
+        lanes: lanes that are computed in parallel.
     """
 
     memory: int
@@ -45,8 +44,8 @@ class Cost:
 DEFAULT_COST = Cost(memory=64 * 1024, passes=3, lanes=4)
 """RFC 9106, section 4: the second recommended option."""
 
-MOST = Cost(memory=1024 * 1024, passes=16, lanes=16)
-"""A file may ask for so much and no more, so that reading one does not take the machine down."""
+MAX_COST = Cost(memory=1024 * 1024, passes=16, lanes=16)
+"""The most that a file may ask for, so that reading one does not take the machine down."""
 
 
 def seal(data: bytes, passphrase: str, purpose: str, cost: Cost = DEFAULT_COST) -> dict[str, Any]:
@@ -64,24 +63,24 @@ def seal(data: bytes, passphrase: str, purpose: str, cost: Cost = DEFAULT_COST) 
     salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
     head: dict[str, Any] = {
         "format": purpose,
-        "kdf": {"name": "argon2id", "salt": _encode(salt), **asdict(cost)},
+        "kdf": {"name": "argon2id", "salt": _encode(salt), **msgspec.structs.asdict(cost)},
         "cipher": {"name": "aes-256-gcm", "nonce": _encode(nonce)},
     }
     key = _key(passphrase, salt, cost)
-    return head | {"sealed": _encode(AESGCM(key).encrypt(nonce, data, _covered(head)))}
+    return head | {"sealed": _encode(AESGCM(key).encrypt(nonce, data, _associated_data(head)))}
 
 
-def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str, most: Cost = MOST) -> bytes:
+def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str, limit: Cost = MAX_COST) -> bytes:
     """Open what was sealed.
 
     Args:
         sealed: what `seal` made.
         passphrase: what it was sealed with.
         purpose: what it is for.
-        most: what it may cost; a file that asks for more is refused before any of it is spent.
+        limit: the most that it may cost; a file that asks for more is refused before any of it is spent.
 
     Raises:
-        InvalidRequestError: it is not what `seal` makes for this purpose.
+        InvalidRequestError: `seal` did not make it for this purpose.
         DecryptionError: the passphrase is another one, or something was changed.
     """
     head = {name: sealed.get(name) for name in ("format", "kdf", "cipher")}
@@ -92,10 +91,10 @@ def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str, most: Cost 
         known = (sealed["format"], kdf["name"], cipher["name"]) == (purpose, "argon2id", "aes-256-gcm")
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error):
         known = False
-    if not known or len(nonce) != _NONCE_BYTES or len(salt) != _SALT_BYTES or not _is_bearable(cost, most):
+    if not known or len(nonce) != _NONCE_BYTES or len(salt) != _SALT_BYTES or not _is_within(cost, limit):
         raise InvalidRequestError("the file is not one that this program seals, or was damaged")
     try:
-        return AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, data, _covered(head))
+        return AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, data, _associated_data(head))
     except InvalidTag:
         raise DecryptionError(
             "the file does not open with this passphrase",
@@ -103,9 +102,10 @@ def unseal(sealed: Mapping[str, Any], passphrase: str, purpose: str, most: Cost 
         ) from None
 
 
-def _is_bearable(cost: Cost, most: Cost) -> bool:
-    given, limits = asdict(cost), asdict(most)
-    return all(type(given[name]) is int and 1 <= given[name] <= limits[name] for name in limits) and (
+def _is_within(cost: Cost, limit: Cost) -> bool:
+    pairs = zip(msgspec.structs.astuple(cost), msgspec.structs.astuple(limit), strict=True)
+    # Argon2 itself wants at least 8 KiB for each lane (RFC 9106, section 3.1).
+    return all(type(given) is int and 1 <= given <= most for given, most in pairs) and (
         cost.memory >= 8 * cost.lanes
     )
 
@@ -116,7 +116,7 @@ def _key(passphrase: str, salt: bytes, cost: Cost) -> bytes:
     )
 
 
-def _covered(head: Mapping[str, Any]) -> bytes:
+def _associated_data(head: Mapping[str, Any]) -> bytes:
     return json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
 
 

@@ -15,31 +15,31 @@ from resolver.errors import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AT_ONCE = max(1, min(4, os.cpu_count() or 1))
-"""Hashes computed at the same time in one process: each takes 64 MiB and 4 threads."""
+CONCURRENCY = max(1, min(4, os.cpu_count() or 1))
+"""Hashes that one process computes at the same time: each takes 64 MiB and 4 threads."""
 
-PATIENCE = 20.0
-"""Seconds that one waits for its turn before it is told to come back."""
+MAX_WAIT = 20.0
+"""Seconds that a caller waits for others before it is refused."""
 
 
 class Argon2Hasher:
     """Makes and checks Argon2id hashes; safe to use from several threads.
 
     Args:
-        at_once: how many are computed at the same time; the others wait.
-        patience: how many seconds they wait.
+        concurrency: how many are computed at the same time; the others wait.
+        max_wait: how many seconds they wait.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
+    def __init__(self, concurrency: int = CONCURRENCY, max_wait: float = MAX_WAIT) -> None:
         self._hasher = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
-        self._turns = threading.BoundedSemaphore(at_once)
-        self._patience = patience
+        self._slots = threading.BoundedSemaphore(concurrency)
+        self._max_wait = max_wait
         # Made now, so that the first unknown user costs no more than those that follow.
-        self._nobody = self._hasher.hash("a password that is nobody's")
+        self._dummy_hash = self._hasher.hash("a password that is nobody's")
 
     def hash(self, password: str) -> str:
         """A salted hash in the PHC string format; UnavailableError when too many are being computed."""
-        with self._turn():
+        with self._slot():
             return self._hasher.hash(_bytes(password))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
@@ -48,23 +48,23 @@ class Argon2Hasher:
         Raises:
             UnavailableError: too many are being computed.
         """
-        with self._turn():
+        with self._slot():
             try:
-                self._hasher.verify(password_hash or self._nobody, _bytes(password))
+                self._hasher.verify(password_hash or self._dummy_hash, _bytes(password))
             except (Argon2Error, InvalidHashError):
                 return False
         return password_hash is not None
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=self._patience):
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self._max_wait):
             raise UnavailableError("too many passwords are being checked at once", hint="try again later")
         try:
             yield
         finally:
-            self._turns.release()
+            self._slots.release()
 
 
 def _bytes(password: str) -> bytes:
-    # A codec's error would hold the password, so no text is an error here.
+    # A codec's error would hold the password, so every text is encoded.
     return password.encode("utf-8", "surrogatepass")

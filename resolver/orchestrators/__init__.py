@@ -1,1 +1,1 @@
-"""What orchestrators get, and adapters for particular ones. An adapter is imported only when it is used."""
+"""Adapters for orchestrators. An adapter is imported only when it is used."""

@@ -44,7 +44,7 @@ NOT_FOUND = 404
 
 
 class SecretNotFoundError(NotFoundError):
-    """A secret that does not exist, or that the caller may not see, in the way that Cloudify recognises."""
+    """A secret does not exist, or the caller may not see it; Cloudify recognises the status code."""
 
     status_code = NOT_FOUND
 
@@ -53,7 +53,7 @@ class CloudifySecret:
     """One secret as Cloudify's evaluation takes it: an object with the text in `value`.
 
     Args:
-        secrets: where it belongs.
+        secrets: the secrets that it is one of.
         key: its key.
     """
 
@@ -131,7 +131,7 @@ class CloudifySecrets(Closing):
             )
         return text
 
-    def told_by(self, text: str) -> bool:
+    def is_leaked_in(self, text: str) -> bool:
         """Whether a text holds a value that this run obtained."""
         return leaks_value(text, self._run.values)
 
@@ -180,7 +180,7 @@ def _holds_call(text: str) -> bool:
 
 
 class EvaluationStorage:
-    """What `evaluate_functions` and its like take as storage: our secrets, and all else of another storage.
+    """A storage for `evaluate_functions` and its like, with our secrets and all else of another storage.
 
     Args:
         secrets: answers `get_secret`.
@@ -196,8 +196,8 @@ class EvaluationStorage:
         return getattr(self._other, name)
 
 
-class _Plain:
-    """A deployment's storage whose nodes are as they are stored: what evaluation of nodes itself asks."""
+class _StoredNodes:
+    """A deployment's storage with its nodes as they are stored, for the evaluation of nodes itself."""
 
     def __init__(self, deployment: _Deployment) -> None:
         self._deployment = deployment
@@ -210,7 +210,7 @@ class _Plain:
 
 
 class _Deployment(local.DeploymentStorage):
-    """One deployment's part of a storage, with secrets."""
+    """The storage of one deployment, with secrets."""
 
     def __init__(self, storage: object, deployment: Any, secrets: CloudifySecrets) -> None:  # noqa: ANN401
         super().__init__(storage, deployment)
@@ -235,7 +235,7 @@ class _Deployment(local.DeploymentStorage):
         }
         scan.scan_properties(
             held,
-            functions.runtime_evaluation_handler(_Plain(self)),
+            functions.runtime_evaluation_handler(_StoredNodes(self)),
             scope=scan.NODE_TEMPLATE_SCOPE,
             context=node,
             path=f"{node_id}.properties",
@@ -245,8 +245,8 @@ class _Deployment(local.DeploymentStorage):
         return node
 
 
-class _WithSecrets:
-    """What both storages of local workflows get: deployments with secrets, none of which is ever stored."""
+class _SecretsMixin:
+    """Adds secrets to the deployments of a storage of local workflows; no secret is ever stored."""
 
     _secrets: CloudifySecrets
 
@@ -284,17 +284,17 @@ class _WithSecrets:
         return None if deployment is None else _Deployment(self, deployment, self._secrets)
 
     def store_executions(self, deployment_id: str, executions: Sequence[Mapping[str, Any]]) -> None:
-        """Store what became of workflows; the text of an error that holds a value is withheld."""
-        kept = [
+        """Store the results of workflows; the text of an error that holds a value is withheld."""
+        shown = [
             {**execution, "error": "withheld: it holds the value of a secret"}
-            if self._secrets.told_by(str(execution.get("error") or ""))
+            if self._secrets.is_leaked_in(str(execution.get("error") or ""))
             else execution
             for execution in executions
         ]
-        super().store_executions(deployment_id, kept)  # type: ignore[misc]
+        super().store_executions(deployment_id, shown)  # type: ignore[misc]
 
 
-class InMemoryStorage(_WithSecrets, local.InMemoryStorage):
+class InMemoryStorage(_SecretsMixin, local.InMemoryStorage):
     """Cloudify's storage of that name, with secrets.
 
     Args:
@@ -306,7 +306,7 @@ class InMemoryStorage(_WithSecrets, local.InMemoryStorage):
         self._secrets = secrets
 
 
-class FileStorage(_WithSecrets, local.FileStorage):
+class FileStorage(_SecretsMixin, local.FileStorage):
     """Cloudify's storage of that name, with secrets. Its files hold the calls, and never a value.
 
     Args:

@@ -1,4 +1,4 @@
-"""What plugins may implement. A plugin implements some of these functions and marks them with `hookimpl`."""
+"""The hooks that plugins may implement, each a function marked with `resolver.plugins.hookimpl`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def resolver_deliver(delivery: Delivery) -> None:
     """Take the resolved blueprints of one run.
 
-    Called once all is resolved, of the plugin that `--deliver` names and of no other. To return is to have
-    taken them all. Raise `resolver.PluginError` with one sentence to say what went wrong; any other exception
-    counts as a failure of the plugin, and its message is not shown.
+    Called once all is resolved, of the plugin that `--deliver` names and of no other. It has taken them all
+    when it returns. Raise `resolver.PluginError` with one sentence to say what went wrong; any other
+    exception counts as a failure of the plugin, and its message is not shown.
     """
 
 
 @hookspec
 def resolver_facts(request: FactsRequest) -> Mapping[str, Any] | None:
-    """Tell facts about the deployment, as `schemas/context.schema.json` describes them; None for none.
+    """Return facts about the deployment, as `schemas/context.schema.json` describes them; None for none.
 
     Called before anything is looked up. The facts answer functions as those of `--context` do.
     """
@@ -38,7 +38,7 @@ def resolver_facts(request: FactsRequest) -> Mapping[str, Any] | None:
 
 @hookspec
 def resolver_provider_types() -> Mapping[str, ProviderType] | None:
-    """Offer types of places where secrets are kept, by the names that `secrets providers create` takes.
+    """Return types of secrets providers, by the names that `secrets providers create` takes; None for none.
 
     Called when a secret of a provider, or a provider itself, is asked for. A type is given the parameters of
     one provider and the options of the secrets that one round of a run wants, all at once;

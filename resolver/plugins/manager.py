@@ -1,4 +1,4 @@
-"""Plugins: found through entry points, loaded only when they are named, and called with guarded hooks.
+"""Finding plugins through entry points, loading those that are named, and calling their hooks.
 
 A package that is installed is not code that runs: a name on the command line or in `config.yaml` of the state
 directory makes it so. Whatever a plugin raises becomes a `PluginError` that names it and shows no value.
@@ -78,7 +78,7 @@ class Plugins:
         return results[0] if results else None
 
     def facts(self, tenant: str, blueprints: Iterable[str]) -> DeploymentContext:
-        """Ask all plugins for facts about the deployment; the first that has a fact tells it.
+        """Ask all plugins for facts about the deployment; each fact is of the first plugin that has it.
 
         Args:
             tenant: the name of the tenant of the run.
@@ -86,7 +86,7 @@ class Plugins:
 
         Raises:
             PluginError: one failed.
-            BlueprintError: what one told breaks the schema.
+            BlueprintError: the facts of one break the schema.
         """
         context = DeploymentContext(tenant)
         for name in self._names:
@@ -103,7 +103,7 @@ class Plugins:
 
         Args:
             delivery: the resolved blueprints.
-            values: all values of the run; a message that tells one is withheld.
+            values: all values of the run; a message that shows one is withheld.
 
         Raises:
             PluginError: the plugin failed, or refused it.
@@ -172,18 +172,18 @@ class GuardedType:
         return self._ask(lambda: frozenset(self._offer.credentials), {})
 
     def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
-        """Complete and normalised connection parameters."""
+        """Check, complete and normalise connection parameters."""
         return self._ask(lambda: _texts(self._offer.check(parameters)), parameters)
 
     def check_options(self, options: Mapping[str, str]) -> Mapping[str, str]:
-        """A secret's options."""
+        """Check a secret's options."""
         return self._ask(lambda: _texts(self._offer.check_options(options)), options)
 
     def fetch(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
+        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], forwards: int
     ) -> Mapping[str, SecretValue | Missed]:
-        """The values of all that is wanted."""
-        got = self._ask(lambda: _answers(self._offer.fetch(parameters, wanted, hops)), parameters)
+        """Fetch all wanted secrets."""
+        got = self._ask(lambda: _answers(self._offer.fetch(parameters, wanted, forwards)), parameters)
         values = [answer for answer in got.values() if isinstance(answer, SecretValue)]
         values += [SecretValue(value) for value in parameters.values() if value]
         return {
@@ -231,7 +231,7 @@ def _find(name: str) -> metadata.EntryPoint:
 
 
 def _guarded(name: str, doing: str, call: Callable[[], T], values: Collection[SecretValue] = ()) -> T:
-    """Call into a plugin; what it raises becomes a `PluginError`, its message left out unless it is ours."""
+    """Call a plugin; what it raises becomes a `PluginError`, without its message unless it is one of ours."""
     try:
         return call()
     except KeyboardInterrupt:

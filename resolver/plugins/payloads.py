@@ -1,4 +1,4 @@
-"""What a plugin is handed: the facts that are asked for, and the delivery of one run.
+"""What the hooks of plugins get: the request for facts, and the delivery of one run.
 
 Neither leads to the store, to a key, to a token or to the caller. A plugin runs in the same process all the
 same, and a process has no walls inside: these narrow what honest code can do by mistake.
@@ -6,25 +6,27 @@ same, and a process has no walls inside: these narrow what honest code can do by
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from resolver.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from resolver.core.model import SecretValue
     from resolver.resolution.resolved import ResolvedBlueprint, Use
 
 
-class DeliveryTarget(NamedTuple):
-    """Who is to get the resolved blueprints.
+class DeliveryTarget(msgspec.Struct, frozen=True):
+    """The plugin that gets the resolved blueprints. Its repr shows no option.
 
     Args:
         plugin: the plugin's name.
-        options: what it is told, by name.
+        options: the delivery options, by name.
     """
 
     plugin: str
@@ -34,9 +36,8 @@ class DeliveryTarget(NamedTuple):
         return f"DeliveryTarget({self.plugin!r})"  # options may hold values
 
 
-@dataclass(frozen=True, slots=True)
-class FactsRequest:
-    """The question for facts about the deployment.
+class FactsRequest(msgspec.Struct, frozen=True):
+    """The request for facts about the deployment. Its repr shows no option.
 
     Args:
         tenant: the name of the tenant of the run.
@@ -46,7 +47,10 @@ class FactsRequest:
 
     tenant: str
     blueprints: tuple[str, ...]
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    options: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"FactsRequest({self.tenant!r}, {self.blueprints!r})"
 
 
 class Delivery:
@@ -58,7 +62,7 @@ class Delivery:
     Args:
         tenant: the name of the tenant of the run.
         blueprints: what was resolved.
-        uses: the secrets used whose keys may be told.
+        uses: the secrets used whose keys may be shown.
         secrets: the values used, by key.
         options: the delivery options.
     """

@@ -1,4 +1,4 @@
-"""Password hashes: Argon2id, and a wrong password told from a right one at the same cost."""
+"""Password hashes: Argon2id, and a wrong password is refused at the cost of a right one."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_odd_passwords_are_bytes_like_others(hasher: Argon2Hasher) -> None:
 
 
 def test_only_some_are_computed_at_once() -> None:
-    """Whoever finds no turn in time is told to come back; the others are served."""
-    hasher = Argon2Hasher(at_once=1, patience=0.05)
+    """Whoever waits too long is refused; the others are served."""
+    hasher = Argon2Hasher(concurrency=1, max_wait=0.05)
     hashed = hasher.hash("a password")
-    with hasher._turn():  # noqa: SLF001 - as if another thread were at it
+    with hasher._slot():  # noqa: SLF001 - as if another thread were at it
         for attempt in (lambda: hasher.verify(None, "x"), lambda: hasher.hash("a password")):
             with pytest.raises(UnavailableError, match=r"^too many passwords are being checked at once$"):
                 attempt()

@@ -1,4 +1,4 @@
-"""Operations and a workflow of a Cloudify plugin, for tests: what they get is kept in memory."""
+"""Operations and a workflow of a Cloudify plugin, for tests: what they get stays in memory."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_properties_are_stored_as_they_are(ran: Ran) -> None:
 
 
 def test_a_deployment_is_loaded_again(ran: Ran) -> None:
-    """Another storage on the same files runs the next workflow, with values, and tells outputs."""
+    """Another storage on the same files runs the next workflow, with values, and has outputs."""
     result = ran.results["workflow"]
     assert {each["node"] for each in result["again"]} == {"database", "web"}
     assert result["again"][0]["inputs"] != {}
@@ -206,9 +206,9 @@ def test_no_plan_in_memory_holds_a_value(ran: Ran) -> None:
 
 def test_cloudify_prints_no_value(ran: Ran) -> None:
     """What Cloudify printed has a value only where the sample operation put one into its own error."""
-    told = [line for line in ran.err.splitlines() if ran.marks.find(line)]
-    assert told
-    assert all("the operation was given fail" in line for line in told)
+    shown = [line for line in ran.err.splitlines() if ran.marks.find(line)]
+    assert shown
+    assert all("the operation was given fail" in line for line in shown)
 
 
 def test_an_error_with_a_value_is_not_stored(ran: Ran) -> None:
@@ -276,10 +276,10 @@ def test_a_stranger_learns_nothing(ran: Ran) -> None:
 
 def test_a_computed_key_is_not_recorded(ran: Ran) -> None:
     """A key that came out of a secret's value stands in no record; the others do, with their places."""
-    told = b"\n".join(ran.records)
-    assert ran.marks.find(told) == []
-    assert b"<from secret db_account, db_password, queue_password, web_text, which>" in told
-    assert b"nodes[0].properties.password" in told
+    records = b"\n".join(ran.records)
+    assert ran.marks.find(records) == []
+    assert b"<from secret db_account, db_password, queue_password, web_text, which>" in records
+    assert b"nodes[0].properties.password" in records
 
 
 def test_the_example_on_the_page(ran: Ran, tmp_path: Path) -> None:
@@ -307,8 +307,8 @@ def test_a_secret_is_never_read_as_a_call(ran: Ran, name: str) -> None:
 
 
 def test_closing_drops_the_values(ran: Ran) -> None:
-    """An object that Cloudify kept gives no value any more."""
+    """An object that Cloudify still has gives no value any more."""
     result = ran.results["closed"]
     assert result["length"] == len(ran.values["db_password"])
     assert result["after"]["message"] == "the run 'shop' is over, and holds no secrets any more"
-    assert result["told"] is False
+    assert result["leaked"] is False

@@ -294,7 +294,7 @@ class Box:
     def check(self, parameters):
         raise InvalidRequestError("no such box" if "token" not in parameters else parameters["token"])
     def check_options(self, options): return dict(options)
-    def fetch(self, parameters, wanted, hops): return {{name: SecretValue(name) for name in wanted}}
+    def fetch(self, parameters, wanted, forwards): return {{name: SecretValue(name) for name in wanted}}
     def test(self, parameters): raise ConnectionError(parameters["token"])
 @hookimpl
 def resolver_provider_types(): return {{"box": Box()}}
@@ -337,7 +337,7 @@ class Box:
     credentials = ()
     def check(self, parameters): return {{"token": 1}}
     def check_options(self, options): return ["no mapping"]
-    def fetch(self, parameters, wanted, hops):
+    def fetch(self, parameters, wanted, forwards):
         if "all" in wanted: return {{
             "a": SecretValue("s3cret"), "b": Missed("it was not s3cret"), "c": Missed("away")
         }}
@@ -350,7 +350,7 @@ def resolver_provider_types(): return {{"box": Box()}}
 
 
 def test_provider_types_that_answer_wrongly(site: Path) -> None:
-    """What is no answer is told with the plugin's name, and a reason that tells a value is withheld."""
+    """What is no answer is reported with the plugin's name, and a reason that shows a value is withheld."""
     plant(site, "wrong", WRONG, package="wrong-types")
     source = f"{HEAD}@hookimpl\ndef resolver_provider_types(): return [1]\n"
     plant(site, "lists", source, package="lists-types")
@@ -454,7 +454,7 @@ def test_every_hook_is_described(name: str) -> None:
 
 
 def test_the_example_for_authors_is_a_plugin(site: Path) -> None:
-    """The code on the page loads, tells its fact, and refuses a delivery without the option it needs."""
+    """The code on the page loads, returns its fact, and refuses a delivery without the option it needs."""
     (example,) = blocks((DOCS / "plugins.md").read_text(), "python")
     plant(site, "shown", example)
     plugins = Plugins([], DeliveryTarget("shown", {}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resolver import InvalidRequestError, PluginError
 from resolver.core.model import SecretValue
 from resolver.core.providers import Missed
-from resolver.plugins.hookspecs import hookimpl
+from resolver.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Drawer:
         self,
         parameters: Mapping[str, str],
         wanted: Mapping[str, Wanted],
-        hops: int,  # noqa: ARG002 - it asks nobody else
+        forwards: int,  # noqa: ARG002 - it forwards nothing
     ) -> Mapping[str, SecretValue | Missed]:
         """Look all of them up."""
         lines = dict(line.split("=", 1) for line in parameters["content"].splitlines())

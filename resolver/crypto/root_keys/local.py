@@ -1,8 +1,9 @@
-"""Where root keys come from: files, the environment, a command. A transit service has a module of its own."""
+"""Root keys from files, the environment, and commands."""
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
 import shlex
 import signal
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 MAX_KEY_FILE_BYTES = 4096
 COMMAND_TIMEOUT_SECONDS = 30
 
+
+class GuardedFile(enum.StrEnum):
+    """The files on which everything depends, by what they are called in messages."""
+
+    ROOT_KEY = "root key file"
+    TOKEN = "token file"  # noqa: S105 - a name, not a token
+
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
@@ -30,20 +39,20 @@ def from_file(path: Path, *, strict: bool = False, warn: Callable[[str], None] =
     Args:
         path: the file.
         strict: refuse what would be warned of.
-        warn: is told when others can read the file.
+        warn: called with a sentence when others can read the file.
 
     Raises:
         RootKeyError: the file can't be read, others may write it or its directory, or it holds no key.
     """
-    text = read_guarded(path, "root key file", strict=strict, warn=warn)
+    text = read_guarded(path, GuardedFile.ROOT_KEY, strict=strict, warn=warn)
     return RootKey(text, f"file {str(path)!r}")
 
 
-def read_guarded(path: Path, what: str, *, strict: bool, warn: Callable[[str], None]) -> str:
-    """The text of a file on which everything depends.
+def read_guarded(path: Path, what: GuardedFile, *, strict: bool, warn: Callable[[str], None]) -> str:
+    """Read a file on which everything depends, unless others may write it.
 
-    Whoever can write the file, or a directory that it or a link to it lies in, could put in another one.
-    On a file system that is mounted read-only nobody can, whatever the modes: so containers get secrets.
+    Whoever can write the file, or a directory that it or a link to it is in, could replace it. On a file
+    system that is mounted read-only nobody can, whatever the modes: that is how containers get secrets.
 
     Raises:
         RootKeyError: it can't be read, or others may write it.
@@ -58,7 +67,7 @@ def read_guarded(path: Path, what: str, *, strict: bool, warn: Callable[[str], N
     except OSError as error:
         raise RootKeyError(
             f"{named} can't be read: {error.strerror}",
-            hint="`resolver init` makes one for a new store" if what == "root key file" else "",
+            hint="`resolver init` makes one for a new store" if what is GuardedFile.ROOT_KEY else "",
         ) from None
     if _may_be_written(real, status):
         raise RootKeyError(f"{named} can be written by others", hint=f"chmod 600 {shlex.quote(str(path))}")
@@ -90,7 +99,7 @@ def _may_be_written(path: Path, status: os.stat_result) -> bool:
 
 
 def from_text(text: str, source: str) -> list[RootKey]:
-    """Read root keys from a text: one, or several with white space between them.
+    """Read root keys from a text, with white space between them.
 
     Raises:
         RootKeyError: there is none, or one is malformed.
@@ -99,7 +108,7 @@ def from_text(text: str, source: str) -> list[RootKey]:
 
 
 def from_command(command: str | Sequence[str]) -> list[RootKey]:
-    """Run a command and take root keys from its output, one in a line. No shell is involved.
+    """Run a command and read root keys from its output. No shell is involved.
 
     Args:
         command: the command and its arguments: a list, or a text that is split as a shell would.

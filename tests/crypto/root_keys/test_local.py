@@ -44,13 +44,13 @@ def test_a_key_file_is_read(tmp_path: Path, key: str, mode: int) -> None:
 
 @pytest.mark.parametrize("mode", [0o440, 0o604, 0o644])
 def test_a_key_file_that_others_can_read_is_warned_of_or_refused(tmp_path: Path, key: str, mode: int) -> None:
-    """By default it is used and one is told; with `strict_key_file` it is not used."""
+    """By default it is used, with a warning; with `strict_key_file` it is not used."""
     path = tmp_path / "root.key"
     path.write_text(key)
     path.chmod(mode)
-    told: list[str] = []
-    assert from_file(path, warn=told.append).id == RootKey(key, "a test").id
-    assert told == [f"the root key file {str(path)!r} can be read by others"]
+    warnings: list[str] = []
+    assert from_file(path, warn=warnings.append).id == RootKey(key, "a test").id
+    assert warnings == [f"the root key file {str(path)!r} can be read by others"]
     with pytest.raises(RootKeyError) as caught:
         from_file(path, strict=True, warn=pytest.fail)
     assert caught.value.message == (
@@ -94,7 +94,7 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path, key: str, 
 
 
 def test_a_link_in_a_directory_that_others_can_write_is_refused(tmp_path: Path, key: str) -> None:
-    """A safe file behind a link that others could turn elsewhere is not safe."""
+    """A safe file behind a link that others could point to another file is not safe."""
     path = tmp_path / "root.key"
     path.write_text(key)
     path.chmod(0o600)
@@ -114,15 +114,15 @@ def test_a_mounted_secret_is_taken(tmp_path: Path, key: str, monkeypatch: pytest
     (data / "root.key").chmod(0o444)
     (tmp_path / "..data").symlink_to(data.name)
     (tmp_path / "root.key").symlink_to("..data/root.key")
-    told: list[str] = []
+    warnings: list[str] = []
     tmp_path.chmod(0o777)
     with pytest.raises(RootKeyError, match=r"can be written by others$"):
         from_file(tmp_path / "root.key")
     real = os.statvfs(tmp_path)
     read_only = SimpleNamespace(f_flag=real.f_flag | os.ST_RDONLY)
     monkeypatch.setattr("resolver.crypto.root_keys.local.os.statvfs", lambda _path: read_only)
-    assert from_file(tmp_path / "root.key", warn=told.append).id == RootKey(key, "").id
-    assert len(told) == 1
+    assert from_file(tmp_path / "root.key", warn=warnings.append).id == RootKey(key, "").id
+    assert len(warnings) == 1
     tmp_path.chmod(0o700)
 
 

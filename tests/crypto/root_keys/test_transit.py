@@ -90,7 +90,7 @@ def test_another_key_and_a_changed_text_do_not_open(bao: OpenBao, name: str) -> 
 
 
 def test_a_token_without_the_right_is_refused(bao: OpenBao, name: str) -> None:
-    """A token of another key is told of as refused, without being shown."""
+    """A token of another key is reported as refused, without being shown."""
     token = token_for(bao, "other-than-this")
     with pytest.raises(RootKeyError) as caught:
         transit(bao.url, name, token).wrap(b"data key")
@@ -166,7 +166,7 @@ def test_the_id_tells_keys_apart_and_not_addresses() -> None:
 
 
 def test_no_redirect_is_followed_with_the_token() -> None:
-    """A server that sends elsewhere is answered by an error; the other one is never asked."""
+    """A redirect to another server is an error; the other one is never asked."""
     with serving(lambda _: answer(200)) as second:
         with serving(lambda _: answer(307, Location=second.url)) as first:
             with pytest.raises(RootKeyError, match=r"answered with status 307 and no wrapped key$"):
