@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
 from resolver.core.audit import cap
 from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
 from resolver.core.permissions import SystemRole, TenantRole
-from resolver.core.ports import Holding  # noqa: TC001 - as above
+from resolver.core.ports import Holding
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
 from resolver.core.results import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.errors import InvalidRequestError, NotFoundError
@@ -23,22 +24,19 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Struct, frozen=True):
     """The name of what was made."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(Struct, frozen=True):
     """How many there are."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Holdings:
+class _Holdings(Struct, frozen=True):
     """What a user owned."""
 
     holdings: Sequence[Holding]

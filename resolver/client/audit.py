@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.client.session import Remote
 from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification, canonical
@@ -22,24 +23,21 @@ PART = 1000
 """Most records that one answer lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
+class _Records(Struct, frozen=True):
     """A part of a chain."""
 
     records: Sequence[dict[str, Any]]
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """The end of a chain."""
 
     number: int
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
+class _Verified(Struct, frozen=True):
     """What a check found."""
 
     number: int
@@ -48,8 +46,7 @@ class _Verified:
     kept_differs: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """A record in an export."""
 
     number: int
@@ -57,15 +54,13 @@ class _Line:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class _First:
+class _First(Struct, frozen=True):
     """The first line of an export."""
 
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
+class _Last(Struct, frozen=True):
     """The last line of an export."""
 
     head: _Head

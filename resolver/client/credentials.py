@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
+from resolver.core.redacted import Redacted
 from resolver.core.tokens import token_id
 from resolver.errors import AuthenticationError, UsageError
 from resolver.protocol import TOKEN_HEADER
@@ -19,8 +19,7 @@ MAX_PAIR = 2000
 """Longest user name and password together, in characters: far more than any has, and fit for a header."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteCaller(Caller):
+class RemoteCaller(Redacted, Caller, frozen=True):
     """A caller whose rights only the server knows, and reads at every request.
 
     Args:
@@ -31,7 +30,7 @@ class RemoteCaller(Caller):
 
     origin: Url | None = None
     header: str = ""
-    credentials: str = field(default="", repr=False)
+    credentials: str = ""
 
 
 def credentials_of(caller: Caller, origin: Url) -> dict[str, str]:

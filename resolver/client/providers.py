@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from resolver.client.session import Remote, step
 from resolver.core.model import Visibility, check_key
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(Struct, frozen=True):
     """The answer to a list."""
 
     providers: Sequence[Provider]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tested:
+class _Tested(Struct, frozen=True):
     """The answer to a test."""
 
     answers: bool

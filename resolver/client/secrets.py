@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - read with the fields' types
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.client.session import Remote, step
 from resolver.core.model import Secret, SecretValue, Visibility, check_key
 from resolver.core.query import EVERYTHING, Field, Listing, Page
+from resolver.core.redacted import Redacted
 from resolver.core.results import KEEP, Version
 from resolver.core.transfer import Export, Imported, Incoming
 from resolver.errors import InvalidRequestError
@@ -21,15 +23,13 @@ if TYPE_CHECKING:
     from resolver.core.results import MaybeDays, MaybeTime
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Redacted, frozen=True):
     """A secret with its value, as it comes: the value stands among the other fields."""
 
-    value: SecretValue | None = field(repr=False)
+    value: SecretValue | None
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
+class _History(Struct, frozen=True):
     """All versions of a secret."""
 
     versions: Sequence[Version]

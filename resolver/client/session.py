@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from resolver.client.credentials import credentials_of
 from resolver.core.audit import cap
@@ -66,8 +67,7 @@ MAX_PARTS = 8_000_000
 """Most lists, objects, items and lines in one answer: each is much larger in memory than it is as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(Struct, frozen=True):
     """Whether a server can do its work."""
 
     status: str

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - read with the fields' types
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.client.session import RefusedKeysError, Remote
 from resolver.core.audit import MAX_CALL_SITES
-from resolver.core.model import Secret  # noqa: TC001 - as above
+from resolver.core.model import Secret
 from resolver.core.policy import Verdict
+from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 
 if TYPE_CHECKING:
@@ -20,15 +22,13 @@ if TYPE_CHECKING:
     from resolver.core.results import WantedKey
 
 
-@dataclass(frozen=True, slots=True)
-class _Used:
+class _Used(Redacted, frozen=True):
     """The answer of `/use`."""
 
-    secrets: Mapping[str, UsedSecret] = field(repr=False)
+    secrets: Mapping[str, UsedSecret]
 
 
-@dataclass(frozen=True, slots=True)
-class _Status:
+class _Status(Struct, frozen=True):
     """What the answer of `/check` tells of one key."""
 
     secret: Secret | None
@@ -37,8 +37,7 @@ class _Status:
     due: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Struct, frozen=True):
     """The answer of `/check`."""
 
     keys: Mapping[str, _Status]

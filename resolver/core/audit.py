@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from resolver.errors import InvalidRequestError
 
@@ -33,8 +35,7 @@ MAX_CALL_SITES = 20
 _NUMBER = struct.Struct(">Q")
 
 
-@dataclass(frozen=True, slots=True)
-class AuditHead:
+class AuditHead(Struct, frozen=True):
     """The end of a chain: how many records it has, and the last one's hash."""
 
     chain: str
@@ -46,8 +47,7 @@ class AuditHead:
         return b"blueprint-resolver audit head/1\0" + _covered(self.chain, self.number, self.hash)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(Struct, frozen=True):
     """One record, as stored.
 
     Args:
@@ -138,8 +138,7 @@ def find_break(head: AuditHead, records: Iterable[AuditRecord]) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
+class AuditQuery(Struct, frozen=True):
     """Which records of a chain are wanted.
 
     Args:
@@ -207,8 +206,7 @@ def parse_head(text: str, chain: str = "") -> AuditHead:
     return AuditHead(chain, int(number), digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What a check of a chain found.
 
     Args:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from resolver.core.times import later
 
@@ -19,8 +20,7 @@ FORGOTTEN_AFTER = 24 * 60 * 60
 _SLOTS_OF_UNKNOWN = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(Struct, frozen=True):
     """The wrong passwords in a row of one user name.
 
     Args:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from resolver.core.model import Tenant, Visibility
+from resolver.core.redacted import Redacted
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from resolver.core.model import SecretValue, Tenant, Visibility
+    from resolver.core.model import SecretValue
 
 LOCAL = "local"
 """The type of provider whose secrets are kept in this store."""
@@ -27,8 +31,7 @@ MAX_HOPS = 3
 """How many managers a request may go through, so that two that name each other come to an end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """A place where secrets are kept, as others may know of it: no connection parameters.
 
     Args:
@@ -54,8 +57,7 @@ class Provider:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderInfo:
+class ProviderInfo(Redacted, frozen=True):
     """A provider as a caller sees it.
 
     Args:
@@ -64,11 +66,10 @@ class ProviderInfo:
     """
 
     provider: Provider
-    parameters: Mapping[str, str] | None = field(default=None, repr=False)
+    parameters: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One secret that is wanted of a provider.
 
     Args:
@@ -80,8 +81,7 @@ class Wanted:
     options: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """Why a provider did not give a secret.
 
     Args:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
+from msgspec import Struct, field
+
+from resolver.core.model import Secret
 from resolver.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from resolver.core.model import Secret
 
 DEFAULT_SIZE = 1000
 """How many secrets one page has when nothing else is said (Cloudify's rule)."""
@@ -34,8 +32,7 @@ class Field(enum.StrEnum):
     PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One field to sort by."""
 
     field: Field
@@ -69,8 +66,7 @@ class Likeness(enum.StrEnum):
     ENDS = "ends"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What a field that holds text is like. What is not there is like no text.
 
     Args:
@@ -88,8 +84,7 @@ class Condition:
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What is asked for. Who may see what is not part of it.
 
     Args:
@@ -127,8 +122,7 @@ class Listing:
 EVERYTHING = Listing(size=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A part of a list.
 
     Args:
@@ -140,8 +134,7 @@ class Page:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """Which secrets exist for a caller.
 
     Args:
@@ -159,8 +152,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=enum.StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class Part(Generic[T]):
+class Part(Struct, Generic[T], frozen=True):
     """A part of a list.
 
     Args:
@@ -214,8 +206,7 @@ class ProviderField(enum.StrEnum):
     UPDATED_AT = "updated_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice(Generic[F]):
+class Choice(Struct, Generic[F], frozen=True):
     """Which part of a list is wanted.
 
     Args:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from msgspec import Struct, field
 
+from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
+from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.policy import Verdict
+from resolver.core.ports import Holding
+from resolver.core.redacted import Redacted
+
+if TYPE_CHECKING:
     from resolver.core.location import Location
-    from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
-    from resolver.core.permissions import Permission, SystemRole, TenantRole
-    from resolver.core.policy import Verdict
-    from resolver.core.ports import Holding
     from resolver.core.provenance import Provenance
 
 
@@ -48,8 +50,7 @@ class WantedKey(Protocol):
         """Where its first calls stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a key may not be had.
 
     Args:
@@ -61,8 +62,7 @@ class Refusal:
     cause: str = ""
 
 
-@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class UsedSecret:
+class UsedSecret(Struct, frozen=True):
     """A secret's value for use in a blueprint, and whether its caller may also see it.
 
     Args:
@@ -78,8 +78,7 @@ class UsedSecret:
     expired_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UseAnswer:
+class UseAnswer(Struct, frozen=True):
     """The answer to one request for keys: all values, or none and the reasons.
 
     Args:
@@ -91,8 +90,7 @@ class UseAnswer:
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyStatus:
+class KeyStatus(Struct, frozen=True):
     """What a check tells of a key: whether it could be used, without using it.
 
     Args:
@@ -108,8 +106,7 @@ class KeyStatus:
     due: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who a caller is and what may be done where, for `whoami`."""
 
     username: str
@@ -121,8 +118,7 @@ class Identity:
     system_permissions: frozenset[Permission]
 
 
-@dataclass(frozen=True, slots=True)
-class UserInfo:
+class UserInfo(Struct, frozen=True):
     """A user as those see it who manage users, and as everyone sees oneself.
 
     Args:
@@ -136,8 +132,7 @@ class UserInfo:
     locked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TenantInfo:
+class TenantInfo(Struct, frozen=True):
     """A tenant as its members see it.
 
     Args:
@@ -153,8 +148,7 @@ class TenantInfo:
     roles: Mapping[str, TenantRole] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedTenant:
+class DeletedTenant(Struct, frozen=True):
     """What a deletion took away.
 
     Args:
@@ -168,8 +162,7 @@ class DeletedTenant:
     wiped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
+class TokenInfo(Struct, frozen=True):
     """A token as a list shows it: never the token."""
 
     id: str
@@ -181,16 +174,14 @@ class TokenInfo:
     last_used_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class MadeToken:
+class MadeToken(Redacted, frozen=True):
     """A token at the one moment when it can be shown, and what a list will show of it."""
 
-    token: str = field(repr=False)
+    token: str
     info: TokenInfo
 
 
-@dataclass(frozen=True, slots=True)
-class WideMember:
+class WideMember(Struct, frozen=True):
     """A member whose role permits more than was done.
 
     Args:
@@ -204,8 +195,7 @@ class WideMember:
     enough: TenantRole | None
 
 
-@dataclass(frozen=True, slots=True)
-class WideToken:
+class WideToken(Struct, frozen=True):
     """A token that permits more in the tenant than was done with it.
 
     Args:
@@ -227,8 +217,7 @@ class WideToken:
     keys: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What was not used in a tenant since some time.
 
     Args:
@@ -244,8 +233,7 @@ class Usage:
     tokens: Sequence[WideToken] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """A store that works.
 
     Args:
@@ -259,8 +247,7 @@ class Status:
     root_keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """What is known of one version without its value.
 
     Args:

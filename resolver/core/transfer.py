@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from msgspec import Struct, field
 
-    from resolver.core.model import Secret, SecretValue, Visibility
+from resolver.core.model import Secret, SecretValue, Visibility
 
 
-@dataclass(frozen=True, slots=True)
-class MovedVersion:
+class MovedVersion(Struct, frozen=True):
     """One version of a secret with its value.
 
     Args:
@@ -28,8 +26,7 @@ class MovedVersion:
     created_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """One secret as it leaves.
 
     Args:
@@ -46,8 +43,7 @@ class Exported:
         return self.versions[-1].value
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True):
     """The answer to an export.
 
     Args:
@@ -61,8 +57,7 @@ class Export:
     elsewhere: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """One entry of what is to be imported.
 
     Args:
@@ -107,8 +102,7 @@ class Incoming:
         return self.versions[-1].value
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """The answer to an import.
 
     Args:

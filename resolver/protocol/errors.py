@@ -5,10 +5,10 @@ Cloudify's `error_code` is coarser than our errors, so `kind` names the class as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from resolver import errors
-from resolver.core.policy import Verdict  # noqa: TC001 - read with the fields' types
+from resolver.core.policy import Verdict
 from resolver.errors import (
     AuthenticationError,
     BlueprintError,
@@ -56,8 +56,7 @@ def kind_of(error: ResolverError) -> str:
     return next((names[base] for base in type(error).__mro__ if base in names), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """One key of a batch that may not be had."""
 
     key: str
@@ -65,8 +64,7 @@ class Refused:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """The body of an error.
 
     Args:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 
+from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
 from resolver.protocol import TOKEN_HEADER
 from resolver.rest.errors import RequestError
@@ -39,13 +39,12 @@ _PASSWORDS_WAITING = 40
 """How many wait for that: whoever guesses at passwords must not hold the places of all other requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Redacted, frozen=True):
     """What a request says of who asks: a token, or a user name and a password."""
 
-    token: str = field(default="", repr=False)
+    token: str = ""
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
 
 
 def has_credentials(headers: Headers) -> bool:

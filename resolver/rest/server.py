@@ -12,12 +12,13 @@ import signal
 import socket
 import ssl
 import stat
-from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h11
 import uvicorn
+from msgspec import Struct
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from resolver.bootstrap.embedded import open_service
@@ -29,7 +30,6 @@ from resolver.rest.workers import run_workers
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
-    from pathlib import Path
 
     from fastapi import FastAPI
 
@@ -54,8 +54,7 @@ _STOP_SECONDS = 30
 """How long requests in work may take to end once the server is told to stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """Where a server listens.
 
     Args:

@@ -6,8 +6,9 @@ import contextlib
 import functools
 import hashlib
 import hmac
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from resolver.core import policy
 from resolver.core.login_backoff import Failures, slot_of

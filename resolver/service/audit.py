@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import itertools
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from resolver.core.audit import (
     SYSTEM_CHAIN,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from msgspec import Struct
 
-    from resolver.core.ports import Cipher, Store
-    from resolver.service.access import Gate
-    from resolver.service.audit import Trail
-    from resolver.service.decryption import Opener
-    from resolver.service.provider_values import Elsewhere
+from resolver.core.ports import Cipher, Store
+from resolver.service.access import Gate
+from resolver.service.audit import Trail
+from resolver.service.decryption import Opener
+from resolver.service.provider_values import Elsewhere
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Struct, frozen=True):
     """What the parts share.
 
     Args:
@@ -58,8 +55,7 @@ class ServicePart:
         self._rules = shared.rules
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Settings of a store.
 
     Args:

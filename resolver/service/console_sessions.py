@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import StoredConsoleSession
+from resolver.core.redacted import Redacted
 from resolver.core.times import later
 from resolver.errors import AuthenticationError
 from resolver.service.access import demand_unnarrowed
@@ -33,8 +33,7 @@ _NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: a write for each request would be too many."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedSession:
+class OpenedSession(Redacted, frozen=True):
     """A session that was just opened.
 
     Args:
@@ -42,7 +41,7 @@ class OpenedSession:
         caller: who opened it.
     """
 
-    secret: str = field(repr=False)
+    secret: str
     caller: Caller
 
     @property

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
+from resolver.core.ports import StoredProvider
+from resolver.core.transfer import Incoming
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
 from resolver.service.providers import find_provider
@@ -18,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Session, StoredProvider
-    from resolver.core.transfer import Incoming
+    from resolver.core.ports import Session
     from resolver.service.access import Gate
     from resolver.service.provider_values import Elsewhere
 
@@ -50,8 +53,7 @@ class Run:
         self.colliding.setdefault(entry.home.name, set()).add(entry.incoming.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An entry without a mistake of its own, with where it goes and whose it will be."""
 
     position: int

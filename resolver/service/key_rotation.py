@@ -7,8 +7,11 @@ that was killed is taken up where it stopped, by the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from resolver.core.binding import Purpose
 from resolver.errors import ConflictError, MisplacedTokenError, StoreError, TokenError
@@ -36,8 +39,7 @@ class Progress(Protocol):
         """So many more are done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """Something that did not decrypt, and was left as it is.
 
     Args:

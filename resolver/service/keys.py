@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.core.permissions import Permission
 from resolver.errors import NotFoundError, RootKeyError, StoreError
@@ -11,8 +13,6 @@ from resolver.service.base import ServicePart
 from resolver.service.key_rotation import Rotation, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from resolver.core.model import Caller
     from resolver.core.ports import DataKeyState, Session
     from resolver.service.key_rotation import Progress
@@ -21,8 +21,7 @@ _MAX_RECORDED = 100
 """Most unreadable things of one run that get an audit record each."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootKeyInfo:
+class RootKeyInfo(Struct, frozen=True):
     """A root key that is at hand, or known to the store.
 
     Args:
@@ -40,8 +39,7 @@ class RootKeyInfo:
     data_keys: int
 
 
-@dataclass(frozen=True, slots=True)
-class DataKeyInfo:
+class DataKeyInfo(Struct, frozen=True):
     """A data key.
 
     Args:
@@ -61,16 +59,14 @@ class DataKeyInfo:
     sealed: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeysStatus:
+class KeysStatus(Struct, frozen=True):
     """All keys. No key itself is in it."""
 
     root_keys: Sequence[RootKeyInfo]
     data_keys: Sequence[DataKeyInfo]
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(Struct, frozen=True):
     """What a rotation did.
 
     Args:

@@ -7,20 +7,23 @@ import functools
 import json
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from resolver.core.model import SecretValue, check_value
+from msgspec import Struct
+
+from resolver.core.model import Secret, SecretValue, check_value
+from resolver.core.ports import StoredDataKey, StoredElsewhere
 from resolver.core.providers import LOCAL, Missed, Wanted
 from resolver.errors import InvalidRequestError, TokenError
 from resolver.service.decryption import active_data_key, open_mapping, options_place, provider_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, Session, StoredDataKey, StoredElsewhere, StoredProvider
+    from resolver.core.model import Caller, Tenant
+    from resolver.core.ports import Cipher, Session, StoredProvider
     from resolver.core.providers import Provider, ProviderType
     from resolver.service.audit import Trail
 
@@ -30,8 +33,7 @@ _AT_ONCE = 8
 _TURNED_AWAY = "it takes long to answer, and others wait for it already"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A secret that is kept elsewhere, with the data keys that open what its provider is asked with."""
 
     secret: Secret

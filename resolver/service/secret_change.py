@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from resolver.core import policy
 from resolver.core.audit import cap
+from resolver.core.model import Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.ports import Session
 from resolver.core.times import show_time
 from resolver.errors import (
     ConflictError,
@@ -26,12 +30,10 @@ from resolver.service.decryption import active_data_key, look_up, value_place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.core.model import Caller, Secret, SecretValue, Tenant
-    from resolver.core.ports import Session
+    from resolver.core.model import Secret, SecretValue
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A transaction about one secret, and who makes it where."""
 
     session: Session

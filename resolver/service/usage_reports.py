@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.core import policy
 from resolver.core.audit import SYSTEM_CHAIN, AuditQuery, fields_of
@@ -17,7 +19,7 @@ from resolver.service.base import ServicePart
 from resolver.service.decryption import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from resolver.core.audit import AuditRecord
     from resolver.core.model import Secret, Tenant
@@ -33,8 +35,7 @@ _DAY = 24 * 60 * 60
 _DAY_LENGTH = len("2030-01-01")
 
 
-@dataclass(frozen=True, slots=True)
-class BlueprintUse:
+class BlueprintUse(Struct, frozen=True):
     """One blueprint that asked for a secret: all times that one user did so with one text and one outcome.
 
     Args:
@@ -62,8 +63,7 @@ class BlueprintUse:
     last: str
 
 
-@dataclass(frozen=True, slots=True)
-class SecretUses:
+class SecretUses(Struct, frozen=True):
     """Where one secret was used.
 
     Args:
@@ -77,8 +77,7 @@ class SecretUses:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TenantUses:
+class TenantUses(Struct, frozen=True):
     """A tenant's uses as a picture shows them.
 
     Args:

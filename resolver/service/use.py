@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, cap
@@ -12,6 +13,7 @@ from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import Missed
+from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.service.access import MemberRefusedError
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
     from resolver.core.results import WantedKey
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedUse:
+class ClaimedUse(Redacted, frozen=True):
     """One key that a client says a blueprint needs. Satisfies `WantedKey`.
 
     Args:
@@ -42,7 +43,7 @@ class ClaimedUse:
         needs_value: whether its value is wanted.
     """
 
-    key: str = field(repr=False)
+    key: str
     provenance: Provenance
     calls: Sequence[Location]
     calls_total: int
@@ -70,8 +71,7 @@ _SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
 """What is decided about secrets that are known to the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """Marks a request whose digests and call sites are a client's word.
 
     Args:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from resolver.core.model import Tenant
+from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from resolver.core.login_backoff import Failures
-    from resolver.core.model import Narrowing, Tenant, User
+    from resolver.core.model import Narrowing, User
     from resolver.core.permissions import SystemRole, TenantRole
     from resolver.core.query import Choice, TenantField, TokenField, UserField
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUser:
+class StoredUser(Redacted, frozen=True):
     """A user with roles and, for a login, the password hash."""
 
     user: User
     roles: Mapping[str, TenantRole]
-    password_hash: str | None = field(repr=False, default=None)
+    password_hash: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredToken:
+class StoredToken(Redacted, frozen=True):
     """An access token as stored: a digest, never the token."""
 
     id: str
     user_id: str
-    digest: str = field(repr=False)
+    digest: str
     description: str
     created_at: str
     expires_at: str | None
@@ -38,8 +40,7 @@ class StoredToken:
     last_used_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConsoleSession:
+class StoredConsoleSession(Redacted, frozen=True):
     """A session of the web console as stored.
 
     Args:
@@ -50,15 +51,14 @@ class StoredConsoleSession:
         last_used_at: when it was last used, to the minute or so.
     """
 
-    digest: str = field(repr=False)
+    digest: str
     user_id: str
     token_id: str | None
     created_at: str
     last_used_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """Something that a user owns and a tenant holds.
 
     Args:
@@ -80,8 +80,7 @@ def count_holdings(holdings: Iterable[Holding]) -> str:
     return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTenants:
+class KnownTenants(Struct, frozen=True):
     """Tenants that a caller knows of.
 
     Args:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -11,8 +14,7 @@ if TYPE_CHECKING:
     from resolver.core.binding import Place
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDataKey:
+class StoredDataKey(Redacted, frozen=True):
     """A data key as stored: wrapped by a root key.
 
     Args:
@@ -25,11 +27,10 @@ class StoredDataKey:
     id: str
     tenant_id: str
     root_key_id: str
-    wrapped: str = field(repr=False)
+    wrapped: str
 
 
-@dataclass(frozen=True, slots=True)
-class DataKeyState:
+class DataKeyState(Struct, frozen=True):
     """A data key with what becomes of it.
 
     Args:
@@ -45,8 +46,7 @@ class DataKeyState:
     created_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class RootKeyState:
+class RootKeyState(Struct, frozen=True):
     """A root key that the store knows by its id.
 
     Args:
@@ -60,8 +60,7 @@ class RootKeyState:
     since: str
 
 
-@dataclass(frozen=True, slots=True)
-class SealedToken:
+class SealedToken(Redacted, frozen=True):
     """A token of any kind, with the place that it is bound to.
 
     Args:
@@ -74,7 +73,7 @@ class SealedToken:
     column: str
     row: tuple[Any, ...]
     place: Place
-    token: str = field(repr=False)
+    token: str
 
 
 class KeySession(Protocol):

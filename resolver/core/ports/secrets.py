@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -13,17 +14,15 @@ if TYPE_CHECKING:
     from resolver.core.query import Choice, Listing, Page, ProviderField, Reach
 
 
-@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class StoredSecret:
+class StoredSecret(Redacted, frozen=True):
     """A secret with the token of its current version."""
 
     secret: Secret
     data_key_id: str
-    token: str = field(repr=False)
+    token: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
+class StoredVersion(Redacted, frozen=True):
     """One version of a secret, with its token.
 
     Args:
@@ -38,13 +37,12 @@ class StoredVersion:
     secret_id: str
     version: int
     data_key_id: str
-    token: str = field(repr=False)
+    token: str
     created_at: str
     created_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredProvider:
+class StoredProvider(Redacted, frozen=True):
     """A secrets provider as stored.
 
     Args:
@@ -55,11 +53,10 @@ class StoredProvider:
 
     provider: Provider
     data_key_id: str | None
-    token: str | None = field(repr=False)
+    token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredElsewhere:
+class StoredElsewhere(Redacted, frozen=True):
     """A secret whose value is kept with a provider, and what its provider is asked with.
 
     Args:
@@ -72,7 +69,7 @@ class StoredElsewhere:
     secret_id: str
     stored: StoredProvider
     options_key_id: str | None
-    options: str | None = field(repr=False)
+    options: str | None
 
 
 class SecretSession(Protocol):

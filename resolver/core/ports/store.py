@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from resolver.core.audit import AuditHead
 from resolver.core.ports.accounts import PeopleSession
 from resolver.core.ports.keys import KeySession
 from resolver.core.ports.secrets import SecretSession
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from resolver.core.audit import AuditHead, AuditRecord
+    from resolver.core.audit import AuditRecord
 
 
 class AuditSession(Protocol):
@@ -84,8 +86,7 @@ class Store(Protocol):
         """Give back connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEnd:
+class AuditEnd(Struct, frozen=True):
     """A chain's end as stored.
 
     Args:
