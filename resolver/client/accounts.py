@@ -10,7 +10,7 @@ from msgspec import Struct
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
 from resolver.core.audit import cap
-from resolver.core.model import UNNARROWED, Narrowing, Tenant, User, check_key
+from resolver.core.model import UNNARROWED, Narrowing, Profile, Tenant, check_key
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports import Holding
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
@@ -92,11 +92,11 @@ class RemoteUsers(Remote):
 
     def create(
         self, caller: Caller, name: str, password: str | None, system_role: SystemRole = SystemRole.DEFAULT
-    ) -> User:
+    ) -> Profile:
         """Make a user; one without a password can only use tokens."""
         check_key(name, "user name")
         body = {"password": password, "system_role": system_role.value}
-        return self._server.ask(caller, User, "PUT", _user(name), body)
+        return self._server.ask(caller, Profile, "PUT", _user(name), body)
 
     def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name."""

@@ -34,7 +34,7 @@ from resolver.http.transport import (
 )
 from resolver.http.url import LOCALHOST, LOOPBACK
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
-from resolver.protocol.codec import MalformedError, decode
+from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.protocol.errors import MAX_TEXT, Told, rebuild
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Server:
 
     def _parsed(self, data: bytes) -> Any:  # noqa: ANN401 - JSON data
         with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(data)
+            return parse(data)
         raise self.nonsense()
 
     def _asked(

@@ -70,23 +70,75 @@ class Visibility(enum.StrEnum):
         return list(Visibility).index(self)
 
 
-class Tenant(Struct, frozen=True):
+class Named:
+    """A reference by id, which stays in the store, and by name, which is all that leaves it.
+
+    Args:
+        id: the row's id; empty on the other side of the wire.
+        name: the name.
+    """
+
+    __slots__ = ("id", "name")
+
+    def __init__(self, id: str, name: str) -> None:  # noqa: A002 - the column's name
+        self.id = id
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r}, {self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and (self.id, self.name) == (other.id, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.name))
+
+
+class Tenant(Named):
     """A tenant: the space that keys are unique in and that roles are given in."""
 
-    id: str
-    name: str
+    __slots__ = ()
 
 
-class User(Struct, frozen=True):
-    """A user as others may see it: no password hash."""
+class Owner(Named):
+    """The user that a secret or a provider belongs to."""
 
-    id: str
+    __slots__ = ()
+
+
+class Profile(Struct, frozen=True):
+    """A user as others may see it: no id, no password hash.
+
+    Args:
+        name: the user's name.
+        system_role: the role in the whole system.
+        active: whether the user may log in and use tokens.
+        created_at: UTC time.
+        first_login_at: UTC time of the first login with a password; None before it.
+        last_login_at: UTC time of the last one.
+    """
+
     name: str
     system_role: SystemRole
     active: bool
     created_at: str
     first_login_at: str | None = None
     last_login_at: str | None = None
+
+
+class User(Profile, frozen=True, kw_only=True):
+    """A user as stored, without the password hash.
+
+    Args:
+        id: the row's id, a random UUID.
+    """
+
+    id: str
+
+    @property
+    def profile(self) -> Profile:
+        """The user as others may see it."""
+        return Profile(**{name: getattr(self, name) for name in Profile.__struct_fields__})
 
 
 class Narrowing(Struct, frozen=True):
@@ -137,6 +189,11 @@ class Caller(Struct, frozen=True):
     token_id: str = ""
     narrowing: Narrowing = UNNARROWED
     login: str = ""
+
+    @property
+    def as_owner(self) -> Owner:
+        """The caller as the owner of what is made now."""
+        return Owner(self.user_id, self.username)
 
 
 class SecretValue:
@@ -196,8 +253,7 @@ class Secret(Struct, frozen=True):
         tenant: the tenant it lives in.
         visibility: who knows of it.
         hidden: whether its value may be used but not seen by everyone.
-        owner_id: the id of the user it belongs to.
-        owner: that user's name.
+        owner: the user it belongs to.
         version: the number of its current version, from 1.
         created_at: UTC time, ISO 8601 with milliseconds.
         updated_at: UTC time of the last change.
@@ -213,8 +269,7 @@ class Secret(Struct, frozen=True):
     tenant: Tenant
     visibility: Visibility
     hidden: bool
-    owner_id: str
-    owner: str
+    owner: Owner
     version: int
     created_at: str
     updated_at: str

@@ -135,7 +135,7 @@ def is_visible(caller: Caller, thing: Secret | Provider, asked_from: Tenant) -> 
         case Visibility.TENANT:
             return thing.tenant.id == asked_from.id
         case Visibility.PRIVATE:
-            mine = thing.owner_id == caller.user_id
+            mine = thing.owner.id == caller.user_id
             return thing.tenant.id == asked_from.id and (mine or administers(caller, thing.tenant))
 
 
@@ -180,5 +180,5 @@ def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: T
 
 def may_open_hidden(caller: Caller, permission: Permission, secret: Secret) -> bool:
     """Whether a hidden value is open to a caller: its creator while still permitted, and administrators."""
-    mine = secret.owner_id == caller.user_id
+    mine = secret.owner.id == caller.user_id
     return administers(caller, secret.tenant) or (mine and permission in rights(caller, secret.tenant))

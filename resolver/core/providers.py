@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from resolver.core.model import Tenant, Visibility
+from resolver.core.model import Owner, Tenant, Visibility
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class Provider(Struct, frozen=True):
         kind: the type: `local`, `vault`, `cloudify`, or a plugin's.
         tenant: the tenant it belongs to.
         visibility: who knows of it.
-        owner_id: the id of the user who made it.
-        owner: that user's name.
+        owner: the user who made it.
         created_at: UTC time, ISO 8601 with milliseconds.
         updated_at: UTC time of the last change.
     """
@@ -51,8 +50,7 @@ class Provider(Struct, frozen=True):
     kind: str
     tenant: Tenant
     visibility: Visibility
-    owner_id: str
-    owner: str
+    owner: Owner
     created_at: str
     updated_at: str
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct, field
 
-from resolver.core.model import Narrowing, Secret, SecretValue, Tenant, User
+from resolver.core.model import Narrowing, Profile, Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict
 from resolver.core.ports import Holding
@@ -127,7 +127,7 @@ class UserInfo(Struct, frozen=True):
         locked: whether logins with a password are refused for now, after too many wrong ones.
     """
 
-    user: User
+    user: Profile
     roles: Mapping[str, TenantRole]
     locked: bool
 

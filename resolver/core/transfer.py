@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from resolver.core.model import Secret, SecretValue, Visibility
 
@@ -113,4 +113,4 @@ class Imported(Struct, frozen=True):
 
     stored: int
     colliding: Mapping[str, Sequence[str]]
-    errors: Mapping[int, Mapping[str, Any]]
+    errors: Mapping[Annotated[int, Meta(ge=0, lt=2**31)], Mapping[str, Any]]

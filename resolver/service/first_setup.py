@@ -68,7 +68,13 @@ class Setup(ServicePart):
             root_key_id = self._cipher.root_key_ids[0]
             session.set_wrapping_root_key(root_key_id, at)
             session.add_data_key(self._cipher.new_data_key("", root_key_id), at)
-            user = User(str(uuid.uuid4()), check_key(admin, "user name"), SystemRole.SYS_ADMIN, True, at)  # noqa: FBT003
+            user = User(
+                check_key(admin, "user name"),
+                SystemRole.SYS_ADMIN,
+                active=True,
+                created_at=at,
+                id=str(uuid.uuid4()),
+            )
             session.add_user(user, hashed)
             caller = Caller(user.id, user.name, user.system_role)
             home = self._tenants.add(session, caller, tenant)

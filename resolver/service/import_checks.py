@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from resolver.core import policy
 from resolver.core.audit import cap
-from resolver.core.model import Tenant, Visibility, check_key
+from resolver.core.model import Owner, Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.transfer import Incoming
@@ -42,7 +42,7 @@ class Run:
     caller: Caller
     override: bool
     homes: dict[str, Tenant | str] = field(default_factory=dict)
-    owners: dict[str, tuple[str, str] | None] = field(default_factory=dict)
+    owners: dict[str, Owner | None] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
     stored: int = 0
     colliding: dict[str, set[str]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Entry(Struct, frozen=True):
     position: int
     incoming: Incoming
     home: Tenant
-    owner: tuple[str, str]
+    owner: Owner
     trusted: bool
     provider: StoredProvider | None = None
 
@@ -155,10 +155,10 @@ class Judge:
 
     def _owner(
         self, session: Session, run: Run, incoming: Incoming, home: Tenant | str, problems: dict[str, Any]
-    ) -> tuple[tuple[str, str], bool]:
+    ) -> tuple[Owner, bool]:
         """Whose a secret will be, and whether its times are taken from the file."""
         caller = run.caller
-        mine = caller.user_id, caller.username
+        mine = caller.as_owner
         may = (
             isinstance(home, Tenant)
             and policy.decide_in_tenant(caller, Permission.SECRET_SET_OWNER, home).allowed
@@ -173,7 +173,7 @@ class Judge:
             return mine, may
         if incoming.owner not in run.owners:
             stored = session.user(name=incoming.owner)
-            run.owners[incoming.owner] = None if stored is None else (stored.user.id, stored.user.name)
+            run.owners[incoming.owner] = None if stored is None else Owner(stored.user.id, stored.user.name)
         owner = run.owners[incoming.owner]
         if owner is None and not incoming.whole:
             problems["creator_valid"] = f"User {incoming.owner} does not exist."

@@ -90,9 +90,7 @@ class Providers(ServicePart):
             if session.providers(home.id, name):
                 raise ConflictError(f"secrets provider {name!r} already exists")
             at = self._clock()
-            provider = Provider(
-                str(uuid.uuid4()), name, kind, home, visibility, current.user_id, current.username, at, at
-            )
+            provider = Provider(str(uuid.uuid4()), name, kind, home, visibility, current.as_owner, at, at)
             session.add_provider(self._sealed(session, provider, checked))
             self._note(session, current, home, Permission.PROVIDER_CREATE, name)
             return provider

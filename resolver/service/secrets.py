@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from resolver.core import policy
-from resolver.core.model import Secret, SecretValue, Visibility, check_key, check_value
+from resolver.core.model import Owner, Secret, SecretValue, Visibility, check_key, check_value
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER, Missed
@@ -173,8 +173,7 @@ class Secrets(Versions):
             tenant=change.tenant,
             visibility=visibility,
             hidden=hidden,
-            owner_id=change.caller.user_id,
-            owner=change.caller.username,
+            owner=change.caller.as_owner,
             version=1,
             created_at=at,
             updated_at=at,
@@ -452,4 +451,4 @@ def _given_to(change: Change, secret: Secret, name: str) -> Secret:
         raise NoSuchUserError(
             f"user {name!r} does not exist", hint="`resolver users list` shows who there is"
         )
-    return replace(secret, owner_id=stored.user.id, owner=stored.user.name)
+    return replace(secret, owner=Owner(stored.user.id, stored.user.name))

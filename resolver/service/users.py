@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
-from resolver.core.model import Caller, User, check_key
+from resolver.core.model import Caller, Profile, User, check_key
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import count_holdings
 from resolver.core.query import WHOLE, Part
@@ -47,7 +47,7 @@ class Users(ServicePart):
         name: str,
         password: str | None,
         system_role: SystemRole = SystemRole.DEFAULT,
-    ) -> User:
+    ) -> Profile:
         """Make a user; one without a password can only use tokens. ConflictError when the name is taken."""
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose
@@ -55,10 +55,10 @@ class Users(ServicePart):
         hashed = None if password is None else self._gate.passwords.hash(check_password(password))
         with self._store.write() as session:
             current = self._enter(session, caller)
-            user = User(str(uuid.uuid4()), name, system_role, active=True, created_at=self._clock())
+            user = User(name, system_role, active=True, created_at=self._clock(), id=str(uuid.uuid4()))
             session.add_user(user, hashed)
             self._trail.append_system(session, current, "user:create", object=name, role=system_role)
-            return user
+            return user.profile
 
     def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name, or of those whose names have a text in them."""
@@ -83,7 +83,7 @@ class Users(ServicePart):
         refused = session.refused_logins(self._clock())
         return [
             UserInfo(
-                stored.user,
+                stored.user.profile,
                 {tenants[tenant_id]: role for tenant_id, role in stored.roles.items()},
                 stored.user.id in refused,
             )

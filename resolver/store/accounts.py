@@ -264,13 +264,13 @@ class PeopleRows(Rows):
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:
     return User(
-        row.id,
         row.name,
         SystemRole(row.system_role),
         row.active,
         row.created_at,
         row.first_login_at,
         row.last_login_at,
+        id=row.id,
     )
 
 

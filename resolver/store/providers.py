@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, delete, or_, select, update
 
-from resolver.core.model import Tenant, Visibility
+from resolver.core.model import Owner, Tenant, Visibility
 from resolver.core.ports import StoredElsewhere, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.core.query import ProviderField
@@ -97,7 +97,7 @@ class ProviderRows(Rows):
                 id=provider.id,
                 tenant_id=provider.tenant.id,
                 name=provider.name,
-                owner_id=provider.owner_id,
+                owner_id=provider.owner.id,
                 created_at=provider.created_at,
                 **_changeable(stored),
             )
@@ -181,8 +181,7 @@ def _provider(row: Row[*tuple[Any, ...]]) -> StoredProvider:
             row.type,
             Tenant(row.tenant_id, row.tenant_name),
             Visibility(row.visibility),
-            row.owner_id,
-            row.owner_name,
+            Owner(row.owner_id, row.owner_name),
             row.created_at,
             row.updated_at,
         ),

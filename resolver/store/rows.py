@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import String, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from resolver.core.model import Secret, Tenant, Visibility
+from resolver.core.model import Owner, Secret, Tenant, Visibility
 from resolver.core.query import fold
 from resolver.store import tables as t
 
@@ -140,10 +140,21 @@ SECRETS = (
 
 # Many rows are of one tenant, and there are three visibilities: none is made anew for each row.
 _tenant = functools.lru_cache(Tenant)
+_owner = functools.lru_cache(Owner)
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 
 
 def make_secret(row: Sequence[Any]) -> Secret:
     """A secret from the values of `SECRET_COLUMNS`, in their order; more of them may follow."""
-    secret_id, key, tenant_id, tenant, visibility, *others = row[: len(SECRET_COLUMNS)]
-    return Secret(secret_id, key, _tenant(tenant_id, tenant), _VISIBILITIES[visibility], *others)
+    secret_id, key, tenant_id, tenant, visibility, hidden, owner_id, owner, *others = row[
+        : len(SECRET_COLUMNS)
+    ]
+    return Secret(
+        secret_id,
+        key,
+        _tenant(tenant_id, tenant),
+        _VISIBILITIES[visibility],
+        hidden,
+        _owner(owner_id, owner),
+        *others,
+    )

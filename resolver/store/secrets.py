@@ -87,7 +87,7 @@ class SecretRows(Rows):
                 scope=scope,
                 visibility=secret.visibility.value,
                 hidden=secret.hidden,
-                owner_id=secret.owner_id,
+                owner_id=secret.owner.id,
                 version=secret.version,
                 created_at=secret.created_at,
                 updated_at=secret.updated_at,
@@ -97,7 +97,7 @@ class SecretRows(Rows):
                 rotate_at=secret.rotate_at,
             ),
         )
-        self._add_version(secret, data_key_id, token, secret.owner_id)
+        self._add_version(secret, data_key_id, token, secret.owner.id)
 
     def _add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         self._connection.execute(
@@ -188,7 +188,7 @@ def _attributes(secret: Secret) -> dict[str, Any]:
     return {
         "visibility": secret.visibility.value,
         "hidden": secret.hidden,
-        "owner_id": secret.owner_id,
+        "owner_id": secret.owner.id,
         "schema": secret.schema,
         "expires_at": secret.expires_at,
         "rotate_after": secret.rotate_after,

@@ -48,7 +48,7 @@ def write(
         }
         if metadata:
             entry |= {
-                "creator": secret.owner,
+                "creator": secret.owner.name,
                 "created_at": secret.created_at,
                 "updated_at": secret.updated_at,
             }

@@ -45,7 +45,7 @@ def _entry(exported: Exported) -> dict[str, Any]:
         "tenant": secret.tenant.name,
         "visibility": secret.visibility.value,
         "hidden": secret.hidden,
-        "owner": secret.owner,
+        "owner": secret.owner.name,
         "created_at": secret.created_at,
         "updated_at": secret.updated_at,
         "schema": secret.schema,

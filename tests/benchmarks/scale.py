@@ -99,7 +99,7 @@ def _filled(url: str, count: int) -> World:
                     "scope": "tenant",
                     "visibility": "tenant",
                     "hidden": False,
-                    "owner_id": first.owner_id,
+                    "owner_id": first.owner.id,
                     "version": 1,
                     "created_at": _AT,
                     "updated_at": _AT,
@@ -116,7 +116,7 @@ def _filled(url: str, count: int) -> World:
                         SecretValue(f"the password of {name}, made up"),
                     ),
                     "created_at": _AT,
-                    "created_by": first.owner_id,
+                    "created_by": first.owner.id,
                 }
                 for row_id, name in rows
             ],

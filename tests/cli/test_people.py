@@ -6,11 +6,11 @@ import json
 import re
 import sqlite3
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -99,7 +99,7 @@ def creates(page: Page, world: World, name: str) -> None:
     dialog(page).get_by_role("button", name="Create", exact=True).click()
     said(page, "Secret made created")
     secret = world.service.secrets.show(world.admin, "home", "made")[0]
-    assert (secret.owner, secret.visibility, secret.hidden) == (name, Visibility.PRIVATE, True)
+    assert (secret.owner.name, secret.visibility, secret.hidden) == (name, Visibility.PRIVATE, True)
     assert secret.schema is not None
     assert value_of(world, "made").encode() == content
 

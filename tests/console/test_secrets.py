@@ -44,7 +44,7 @@ def test_create(console: Console) -> None:
     secret, value = console.world.service.secrets.show(console.world.admin, "home", "config")
     assert value is not None
     assert value.reveal() == '{"port": 8080}'
-    assert (secret.owner, secret.visibility, secret.hidden) == ("una", Visibility.PRIVATE, True)
+    assert (secret.owner.name, secret.visibility, secret.hidden) == ("una", Visibility.PRIVATE, True)
     assert secret.expires_at is not None
     assert json.loads(secret.schema or "") == {"type": "object", "required": ["port"]}
 

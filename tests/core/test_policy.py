@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.core.model import Caller, Narrowing, Secret, Tenant, Visibility
+from resolver.core.model import Caller, Narrowing, Owner, Secret, Tenant, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict, decide, decide_in_tenant, decide_key, rights
 
@@ -54,7 +54,7 @@ def secret(
     visibility: Visibility = Visibility.TENANT, *, hidden: bool = False, owner: str = "other"
 ) -> Secret:
     """A secret of home."""
-    return Secret("s", "k", HOME, visibility, hidden, owner, owner, 1, "", "")
+    return Secret("s", "k", HOME, visibility, hidden, Owner(owner, owner), 1, "", "")
 
 
 @pytest.mark.parametrize("permission", Permission)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from resolver.bootstrap.transfer import read_cloudify, read_sealed, write_cloudify, write_sealed
 from resolver.core.model import Narrowing, SecretValue, Visibility
@@ -91,7 +91,7 @@ def test_what_is_sealed_comes_back_whole(world: World) -> None:
     assert (done.stored, done.colliding, done.errors) == (1, {}, {})
     (before,), (after,) = (secrets.list(world.admin, name).items for name in ("home", "away"))
     assert after == replace(before, id=after.id, tenant=after.tenant)
-    assert (after.owner, after.rotate_at) == ("u", "2030-01-12T00:00:00.000Z")
+    assert (after.owner.name, after.rotate_at) == ("u", "2030-01-12T00:00:00.000Z")
     assert value_of(world, tenant="away") == "2"
     history = secrets.history(world.admin, "away", "k")
     assert [(one.number, one.created_at[:10]) for one in history] == [(1, "2030-01-01"), (2, "2030-01-02")]
@@ -112,7 +112,11 @@ def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
     done = world.service.moving.import_(user, "away", incoming, tenant_map={"home": "away"})
     assert done.stored == 1
     (secret,) = world.service.secrets.list(user, "away").items
-    assert (secret.owner, secret.created_at, secret.updated_at) == ("u", world.clock.now, world.clock.now)
+    assert (secret.owner.name, secret.created_at, secret.updated_at) == (
+        "u",
+        world.clock.now,
+        world.clock.now,
+    )
     claims = {"creator": "admin", "created_at": "2020-01-01T00:00:00.000Z"}
     where = "in the tenant `home`"
     assert errors(world, user, [entry("l", **claims)]) == {
@@ -123,7 +127,7 @@ def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
     }
     assert errors(world, world.admin, [entry("l", **claims)]) == {}
     made = world.service.secrets.show(world.admin, "home", "l")[0]
-    assert (made.owner, made.created_at) == ("admin", claims["created_at"])
+    assert (made.owner.name, made.created_at) == ("admin", claims["created_at"])
     missing = errors(world, world.admin, [entry("m", creator="X")])
     assert missing == {0: {"creator_valid": "User X does not exist."}}
 

@@ -67,7 +67,7 @@ def test_what_a_user_owns_is_given_to_another(world: World) -> None:
     owned = world.service.users.delete(world.admin, "EVE", reassign_to="bob")
     assert [holding.name for holding in owned] == ["shared", "mine"]
     secret, value = world.service.secrets.show(bob, "home", "mine")
-    assert (secret.owner, value is not None and value.reveal()) == ("bob", "value")
+    assert (secret.owner.name, value is not None and value.reveal()) == ("bob", "value")
     with pytest.raises(AuthenticationError):
         world.service.users.whoami(eve)
     with pytest.raises(NotFoundError):

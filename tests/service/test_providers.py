@@ -253,7 +253,7 @@ def test_visibility_of_providers(world: World, vault: Peer) -> None:
     stranger = world.user("s", away=TenantRole.MANAGER)
     _create(world, vault, user, visibility=Visibility.PRIVATE)
     service = world.service.providers
-    assert service.get(user, "home", "v").provider.owner == "u"
+    assert service.get(user, "home", "v").provider.owner.name == "u"
     assert service.get(world.user("m", home=TenantRole.MANAGER), "home", "v")
     assert service.list(other, "home") == []
     for attempt in (

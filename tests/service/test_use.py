@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.fernet import Fernet
+from msgspec.structs import replace
 from sqlalchemy import insert
 
 from resolver.core.model import SecretValue, Visibility
@@ -78,7 +78,7 @@ def thousand(world: World) -> list[str]:
                 "scope": "tenant",
                 "visibility": "tenant",
                 "hidden": False,
-                "owner_id": secret.owner_id,
+                "owner_id": secret.owner.id,
                 "version": 1,
                 "created_at": "",
                 "updated_at": "",
@@ -92,7 +92,7 @@ def thousand(world: World) -> list[str]:
                 "data_key_id": data_key.id,
                 "token": data_key.seal(value_place(secret, data_key.id), SecretValue(f"of {secret.key}")),
                 "created_at": "",
-                "created_by": secret.owner_id,
+                "created_by": secret.owner.id,
             }
             for secret in secrets
         ],

@@ -150,7 +150,7 @@ def test_giving_a_secret_away(world: World) -> None:
             secrets.update(caller, "home", "k", owner="new")
     with pytest.raises(NotFoundError, match=r"^user 'nobody' does not exist$"):
         secrets.update(world.admin, "home", "k", owner="nobody")
-    assert secrets.update(world.admin, "home", "k", owner="NEW").owner == "new"
+    assert secrets.update(world.admin, "home", "k", owner="NEW").owner.name == "new"
     assert secrets.show(new, "home", "k")[1] is not None
     with pytest.raises(NotFoundError):
         secrets.show(old, "home", "k")

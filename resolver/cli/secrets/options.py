@@ -185,7 +185,7 @@ def fields(secret: Secret) -> dict[str, Any]:
         "tenant": secret.tenant.name,
         "visibility": secret.visibility.value,
         "hidden": secret.hidden,
-        "owner": secret.owner,
+        "owner": secret.owner.name,
         "version": secret.version,
         "created_at": secret.created_at,
         "updated_at": secret.updated_at,

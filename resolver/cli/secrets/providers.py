@@ -65,7 +65,7 @@ def _fields(provider: Provider) -> dict[str, Any]:
         "type": provider.kind,
         "tenant": provider.tenant.name,
         "visibility": provider.visibility.value,
-        "owner": provider.owner,
+        "owner": provider.owner.name,
         "created_at": provider.created_at,
         "updated_at": provider.updated_at,
     }

@@ -220,7 +220,7 @@ def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
     The owner sees it when it is private, and its value when that is hidden.
     """
     secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, owner=username)
-    put(f"Secret `{key}` is now owned by user `{secret.owner}`")
+    put(f"Secret `{key}` is now owned by user `{secret.owner.name}`")
 
 
 @click.command

@@ -88,7 +88,7 @@ def _provider_object(provider: Provider, parameters: Any = None) -> ProviderObje
         created_at=provider.created_at,
         updated_at=provider.updated_at,
         tenant_name=provider.tenant.name,
-        created_by=provider.owner,
+        created_by=provider.owner.name,
         resource_availability=provider.visibility.value,
         private_resource=provider.visibility is Visibility.PRIVATE,
     )
