@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from resolver.client.session import Remote, step
-from resolver.core.model import Secret, SecretValue, Visibility, check_key
+from resolver.core.model import Secret, SecretValue, check_key
 from resolver.core.query import EVERYTHING, Field, Listing, Page
 from resolver.core.redacted import Redacted
-from resolver.core.results import KEEP, Version
+from resolver.core.results import Version
 from resolver.core.transfer import Export, Imported, Incoming
 from resolver.errors import InvalidRequestError
 from resolver.protocol.codec import encode
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from resolver.core.model import Caller
-    from resolver.core.results import MaybeDays, MaybeTime
+    from resolver.core.secret_changes import NewSecret, SecretChange
 
 
 class _Shown(Redacted, frozen=True):
@@ -38,36 +40,10 @@ class _History(Struct, frozen=True):
 class RemoteSecrets(Remote):
     """The secrets of all tenants."""
 
-    def create(  # noqa: PLR0913 - one for each thing that a secret has
-        self,
-        caller: Caller,
-        tenant: str,
-        key: str,
-        value: str,
-        *,
-        visibility: Visibility = Visibility.TENANT,
-        hidden: bool = False,
-        schema: str | None = None,
-        expires_at: str | None = None,
-        rotate_after: int | None = None,
-        update_if_exists: bool = False,
-        provider: str | None = None,
-        provider_options: Mapping[str, str] | None = None,
-    ) -> Secret:
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
         """Store a new secret; see `Secrets.create` of the service."""
-        body = {
-            "value": value,
-            "visibility": visibility.value,
-            "hidden": hidden,
-            "schema": schema,
-            "expires_at": expires_at,
-            "rotate_after": rotate_after,
-            "update_if_exists": update_if_exists,
-            "provider": provider,
-            "provider_options": _options(provider_options),
-        }
         path = f"/secrets/{check_key(key)}"
-        return self._of(key, self._server.ask(caller, Secret, "PUT", path, body, tenant=tenant))
+        return self._of(key, self._server.ask(caller, Secret, "PUT", path, encode(new), tenant=tenant))
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see."""
@@ -90,38 +66,10 @@ class RemoteSecrets(Remote):
         }
         return self._server.ask(caller, Page, "GET", "/secrets", tenant=tenant, query=query)
 
-    def update(  # noqa: PLR0913 - one for each thing that can be changed
-        self,
-        caller: Caller,
-        tenant: str,
-        key: str,
-        *,
-        value: str | None = None,
-        visibility: Visibility | None = None,
-        hidden: bool | None = None,
-        owner: str | None = None,
-        expires_at: MaybeTime = KEEP,
-        rotate_after: MaybeDays = KEEP,
-        if_version: int | None = None,
-        provider: str | None = None,
-        provider_options: Mapping[str, str] | None = None,
-    ) -> Secret:
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
         """Change a secret; see `Secrets.update` of the service."""
-        body: dict[str, Any] = {
-            "value": value,
-            "visibility": None if visibility is None else visibility.value,
-            "hidden": hidden,
-            "owner": owner,
-            "if_version": if_version,
-            "provider": provider,
-            "provider_options": _options(provider_options),
-        }
-        # Null would end them.
-        body |= {} if expires_at is KEEP else {"expires_at": expires_at}
-        body |= {} if rotate_after is KEEP else {"rotate_after": rotate_after}
-        return self._of(
-            key, self._server.ask(caller, Secret, "PATCH", _path(tenant, key), body, tenant=tenant)
-        )
+        path, body = _path(tenant, key), encode(wanted)
+        return self._of(key, self._server.ask(caller, Secret, "PATCH", path, body, tenant=tenant))
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions."""
@@ -148,6 +96,11 @@ class RemoteSecrets(Remote):
         """The secret, which has to be the one that was named."""
         if secret.key != key:
             raise self._server.nonsense()
+        if secret.schema is not None:
+            with contextlib.suppress(ValueError, RecursionError):
+                json.loads(secret.schema)
+                return secret
+            raise self._server.nonsense()  # or whoever shows it could not read it
         return secret
 
 
@@ -198,10 +151,6 @@ class RemoteMoving(Remote):
 def _path(tenant: str, key: str) -> str:
     missing = f"secret {key!r} was not found in tenant {tenant!r}"
     return f"/secrets/{step(key, missing, f'`resolver secrets list -t {tenant}` shows what there is')}"
-
-
-def _options(options: Mapping[str, str] | None) -> dict[str, str] | None:
-    return None if options is None else dict(options)
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001 - a value to be written

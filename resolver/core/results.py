@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
@@ -261,15 +260,3 @@ class Version(Struct, frozen=True):
     created_at: str
     created_by: str
     current: bool
-
-
-class Keep(enum.Enum):
-    """Stands for: leave it as it is."""
-
-    KEEP = enum.auto()
-
-
-KEEP = Keep.KEEP
-
-MaybeTime: TypeAlias = "str | Keep | None"
-MaybeDays: TypeAlias = "int | Keep | None"

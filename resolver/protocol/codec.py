@@ -6,6 +6,7 @@ Ids of tenants and of users stay on the server, so a name stands for a tenant an
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -43,16 +44,18 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
     """Parse JSON text.
 
     Raises:
-        ValueError: it is no JSON, or has duplicate keys, NaN, Infinity or half a character somewhere. The
-            message shows nothing of it.
+        ValueError: it is no JSON, or has duplicate keys, half a character, or a number that is none or as good
+            as infinite. The message is empty or the reason, and shows nothing of the text.
         RecursionError: it is nested too deeply.
     """
     try:
-        parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        parsed = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
         if _SURROGATE_ESCAPE.search(data):
             json.dumps(parsed, ensure_ascii=False).encode()
     except ValueError as error:
-        fault = str(error) if isinstance(error, _FaultError) else "the text is not valid JSON"
+        fault = str(error) if isinstance(error, _FaultError) else ""
     else:
         return parsed
     raise ValueError(fault)  # out of the handler: the parser's error holds the text
@@ -71,6 +74,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(_name: str) -> None:
     raise _FaultError("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _FaultError("a number is too large")
+    return number
 
 
 def encode(record: object) -> Any:  # noqa: ANN401 - JSON data

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 from resolver.console import routes as pages
 from resolver.rest import cloudify, system, v1
 from resolver.rest.errors import add_handlers
 from resolver.rest.middleware import Watching
+from resolver.rest.openapi import make_document
 from resolver.rest.options import ServerOptions
 from resolver.rest.responses import Answer
-from resolver.rest.routing import SECURITY_SCHEMES, Server
+from resolver.rest.routing import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +51,7 @@ GROUPS = (
 """All routes, in the order of the document."""
 
 
-def create_app(service: Service, options: ServerOptions | None = None) -> FastAPI:
+def create_app(service: Service, options: ServerOptions | None = None) -> Starlette:
     """Make the application. It closes the service at its end.
 
     Args:
@@ -58,36 +60,26 @@ def create_app(service: Service, options: ServerOptions | None = None) -> FastAP
     """
 
     @contextlib.asynccontextmanager
-    async def living(_app: FastAPI) -> AsyncIterator[None]:
+    async def living(_app: Starlette) -> AsyncIterator[None]:
         yield
         await run_in_threadpool(service.close)
 
     server = Server(service, options or ServerOptions())
-    app = FastAPI(
-        title="Blueprint resolver",
-        version=version("blueprint-resolver"),
-        summary="Secrets for blueprints, by a REST API that Cloudify's client can talk to.",
-        openapi_url=None,
-        docs_url=None,  # they load scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=living,
-    )
+    routes = [route for group in GROUPS for route in group.routes]
+    app = Starlette(routes=[*routes, *pages(), Route("/openapi.json", _document)], lifespan=living)
+    app.router.redirect_slashes = False
     app.state.server = server
     add_handlers(app)
     app.add_middleware(Watching, server=server)
-    for group in GROUPS:
-        for router in group.routers:
-            app.include_router(router)
-    app.router.routes.extend(pages())
-    app.add_route("/openapi.json", _document, include_in_schema=False)
     return app
 
 
 async def _document(request: Request) -> Response:
     """The OpenAPI document, which anyone may read."""
     request.state.template = "/openapi.json"
-    app = request.app
-    document = app.openapi()  # made once
-    document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
-    return Answer(document)
+    return Answer(_make_document())
+
+
+@functools.cache
+def _make_document() -> dict[str, Any]:
+    return make_document(GROUPS)

@@ -8,9 +8,10 @@ what they were given, are never passed on.
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
-from fastapi.exceptions import RequestValidationError
+from msgspec import inspect
 from starlette.exceptions import HTTPException
 
 from resolver.core.location import format_path
@@ -38,13 +39,14 @@ from resolver.protocol.errors import kind_of
 from resolver.rest.responses import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
     from starlette.requests import Request
 
     from resolver.core.results import Refusal
     from resolver.dsl.problems import Problem
+    from resolver.protocol.codec import MalformedError
 
 LOG = logging.getLogger("resolver.server")
 
@@ -269,49 +271,78 @@ _EXPECTED = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
-    "string": "text",
-    "list": "a list",
-    "dict": "an object",
-    "model": "an object",
-    "literal": "one of the values that it may have",
-    "enum": "one of the values that it may have",
+    "str": "text",
+    "array": "a list",
+    "object": "an object",
 }
-"""What each kind of validation error says, by the first word of its name."""
+"""What each type of JSON data is called in messages."""
 
-_BROKEN_RULES = frozenset({"string_too_short", "string_pattern_mismatch"})
-"""Kinds for what is of the right type."""
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_LONGEST = re.compile(r"Expected `\w+` of length <= (\d+)")
+_TYPE = re.compile(r"Expected `(\w+)(?: \| null)?`, got `\w+`")
 
 
-def on_validation_error(_request: Request, error: Exception) -> Answer:
-    """The answer for a body or parameter of the wrong shape. Only names that we declared are repeated."""
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first = error.errors()[0]
-    place, *names = first["loc"]
-    # Names below the second level may be the caller's own.
-    name = ".".join(str(name) for name in names[:2] if isinstance(name, (str, int)))
-    kind = str(first["type"])
-    if kind == "missing":
-        if names[2:]:  # the last one is the field that we declared
+def malformed(kind: type, error: MalformedError, where: str) -> RequestError:
+    """The refusal of a body or a query of the wrong shape. Only names that we declared are repeated.
+
+    Args:
+        kind: the record that it should have been.
+        error: what is wrong.
+        where: `body` or `query`.
+    """
+    names = [name for name in error.path if name != "..."]  # those are the sender's own
+    if missing := _MISSING.match(error.rule):
+        names.append(missing[1])
+        name = ".".join(names[:2])
+        if names[2:]:
             name += f"{'..' if names[3:] else ''}.{names[-1]}"
-        where = "json request body" if place == "body" else str(place)
-        message = f"Missing {name} in {where}" if name else "the request has no JSON body"
-    elif kind == "value_error":
-        message = f"the `{name}` argument {first['ctx']['error']}"  # ours: see `routing.Flag`
-    elif kind == "literal_error":
-        message = f"the `{name}` argument is not one of {first['ctx']['expected']}"
-    elif kind in ("string_too_long", "too_long"):
-        message = f"the `{name}` argument is too long: {first['ctx']['max_length']} at most"
-    else:
-        expected = None if kind in _BROKEN_RULES else _EXPECTED.get(kind.partition("_")[0])
-        what = f"the `{name}` argument" if name else f"the {place}"
-        message = f"{what} is not {expected}" if expected else f"{what} is malformed"
-    return refusal(400, message)
+        return RequestError(400, f"Missing {name} in {'json request body' if where == 'body' else where}")
+    name = ".".join(names[:2])
+    what = f"the `{name}` argument" if name else f"the {where}"
+    return RequestError(400, f"{what} {_fault(kind, names, error.rule)}")
 
 
-def add_handlers(app: FastAPI) -> None:
+def _fault(kind: type, names: Sequence[str], rule: str) -> str:
+    """What is wrong, in words that follow the name of the argument."""
+    field = field_of(kind, names[0]) if len(names) == 1 else None
+    choices = choices_of(field.type) if field is not None else ()
+    if choices and bool in map(type, choices):
+        return "is not a boolean: write true or false"
+    if choices:
+        return f"is not one of {', '.join(map(repr, choices))}"
+    if longest := _LONGEST.match(rule):
+        return f"is too long: {longest[1]} at most"
+    expected = _TYPE.match(rule)
+    return f"is not {_EXPECTED[expected[1]]}" if expected and expected[1] in _EXPECTED else "is malformed"
+
+
+def field_of(kind: type, name: str) -> inspect.Field | None:
+    """The field of a record that has this name on the wire."""
+    info = inspect.type_info(kind)
+    fields = info.fields if isinstance(info, inspect.StructType) else ()
+    return next((field for field in fields if field.encode_name == name), None)
+
+
+def choices_of(info: inspect.Type) -> Sequence[object]:
+    """The values of a closed set; nothing for other types."""
+    match info:
+        case inspect.EnumType():
+            return [member.value for member in info.cls]
+        case inspect.LiteralType():
+            return info.values
+        case inspect.UnionType():
+            found = [choice for one in info.types for choice in choices_of(one)]
+            return (
+                [True, False]
+                if found and any(isinstance(one, inspect.BoolType) for one in info.types)
+                else found
+            )
+        case _:
+            return ()
+
+
+def add_handlers(app: Starlette) -> None:
     """Let an app answer errors by this table."""
     app.add_exception_handler(ResolverError, on_resolver_error)
     app.add_exception_handler(RequestError, on_request_error)
-    app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)

@@ -1,16 +1,19 @@
-"""Query parameters that lists share."""
+"""Query parameters that Cloudify's lists share."""
+
+from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Query
+from msgspec import Meta, Struct, field
 
 from resolver.core.query import Choice, Part
 from resolver.errors import InvalidRequestError
+from resolver.protocol.codec import encode
 from resolver.rest.errors import NoSuchFieldError
-from resolver.rest.responses import page
-from resolver.rest.routing import Flag
+from resolver.rest.responses import CloudifyPage, page
+from resolver.rest.routing import Flag, is_true
 
 T = TypeVar("T")
 F = TypeVar("F", bound=enum.StrEnum)
@@ -18,11 +21,10 @@ F = TypeVar("F", bound=enum.StrEnum)
 DEFAULT_SIZE = 1000
 """The size of a page when none is asked for."""
 
-_LARGEST = 2**31 - 1
-_Count = Annotated[int, Query(ge=0, le=_LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-class ListQuery:
+class ListQuery(Struct, frozen=True, kw_only=True):
     """What is asked of a list: its order, a part of it, and some of each item's fields.
 
     Args:
@@ -33,34 +35,40 @@ class ListQuery:
         search: a part of the name, in any case.
         get_all_results: answer all items, whatever the size.
         get_data: answer members by name, rather than how many there are.
+        all_tenants: list what is in all tenants of the caller.
     """
 
-    def __init__(
-        self,
-        size: Annotated[_Count, Query(alias="_size")] = DEFAULT_SIZE,
-        offset: Annotated[_Count, Query(alias="_offset")] = 0,
-        sort: Annotated[list[str] | None, Query(alias="_sort")] = None,
-        include: Annotated[str, Query(alias="_include")] = "",
-        search: Annotated[str, Query(alias="_search")] = "",
-        *,
-        get_all_results: Annotated[Flag, Query(alias="_get_all_results")] = False,
-        get_data: Annotated[Flag, Query(alias="_get_data")] = False,
-    ) -> None:
-        self.size = size
-        self.offset = offset
-        self.sort = sort or []
-        self.include = [name.strip() for name in include.split(",") if name.strip()]
-        self.search = search
-        self.everything = get_all_results
-        self.get_data = get_data
+    size: Count = field(name="_size", default=DEFAULT_SIZE)
+    offset: Count = field(name="_offset", default=0)
+    sort: list[str] = field(name="_sort", default_factory=list)
+    include: str = field(name="_include", default="")
+    search: str = field(name="_search", default="")
+    get_all_results: Flag = field(name="_get_all_results", default=False)
+    get_data: Flag = field(name="_get_data", default=False)
+    all_tenants: Flag = field(name="_all_tenants", default=False)
+
+    @property
+    def included(self) -> Sequence[str]:
+        """The only fields to answer; none for all."""
+        return [name.strip() for name in self.include.split(",") if name.strip()]
+
+    @property
+    def limit(self) -> int | None:
+        """How many items to answer at most; None for all."""
+        return None if is_true(self.get_all_results) else self.size
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether to answer members by name."""
+        return is_true(self.get_data)
 
     def part_of(
         self,
         fetch: Callable[[Choice[F]], Part[T]],
-        shape: Callable[[T], Mapping[str, Any]],
+        shape: Callable[[T], object],
         fields: Sequence[str],
         sorts: Mapping[str, F | None],
-    ) -> dict[str, Any]:
+    ) -> CloudifyPage[Any]:
         """The part of a list that is asked for, as a page.
 
         Args:
@@ -81,9 +89,9 @@ class ListQuery:
                 raise InvalidRequestError("the list can't be sorted by this field")
             if (field := sorts[name]) is not None:
                 order.append((field, text.startswith("-")))
-        size, offset = (None, 0) if self.everything else (self.size, self.offset)
-        part = fetch(Choice(size, offset, self.search, order))
-        items = [self.chosen({**shape(item)}) for item in part.items]
+        limit = self.limit
+        part = fetch(Choice(limit, 0 if limit is None else self.offset, self.search, order))
+        items = [self.chosen(shape(item)) for item in part.items]
         return page(items, part.total, self.size, self.offset)
 
     def demand_included(self, fields: Sequence[str]) -> None:
@@ -92,13 +100,11 @@ class ListQuery:
         Raises:
             NoSuchFieldError: there is no such field.
         """
-        if not set(self.include) <= set(fields):
+        if not set(self.included) <= set(fields):
             raise NoSuchFieldError("there is no such field to include")
 
-    def chosen(self, item: dict[str, Any]) -> dict[str, Any]:
-        """An item with the fields that are asked for, which it has."""
-        return {name: item[name] for name in self.include} if self.include else item
-
-
-ListQueryDep = Annotated[ListQuery, Depends()]
-"""What is asked of a list."""
+    def chosen(self, item: object) -> Mapping[str, Any]:
+        """An item's fields that are asked for, which it has."""
+        fields: dict[str, Any] = encode(item)
+        included = self.included
+        return {name: fields[name] for name in included} if included else fields

@@ -1,39 +1,68 @@
-"""Routes that know who asks before anything else of a request is read."""
+"""Routes that know who asks before anything else of a request is read.
+
+A route is a function. Its parameters say what it needs, by their names:
+
+- `call`: the `Call`, with the caller, the service and the request
+- `tenant`: the tenant that the header names; `any_tenant`: the same, or empty when there is no such header
+- `body`: the JSON body as the record that the annotation names; with a default the body may be left out
+- `query`: the query of the URL, as the record that the annotation names
+- any other name: that part of the path, as text
+"""
+
+from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+import functools
+import inspect
+import typing
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import msgspec
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Depends, Request
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from starlette.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
-from resolver.core.model import Caller
 from resolver.core.providers import HOPS_HEADER
-from resolver.core.strict_json import read_json
 from resolver.errors import AuthenticationError, NotPermittedError
-from resolver.protocol import OWN_ROUTES, TENANT_HEADER, TOKEN_HEADER
+from resolver.protocol import OWN_ROUTES, TENANT_HEADER
+from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.rest.auth import Authenticator
-from resolver.rest.errors import RequestError
+from resolver.rest.errors import RequestError, malformed
 from resolver.rest.metrics import Metrics
-from resolver.rest.options import ServerOptions
 from resolver.rest.rate_limit import Buckets
-from resolver.service import Service
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from resolver.core.model import Caller
+    from resolver.rest.options import ServerOptions
+    from resolver.service import Service
+
+F = TypeVar("F", bound="Callable[..., Any]")
+T = TypeVar("T")
 
 V31 = "/api/v3.1"
 V3 = "/api/v3"
 OWN = OWN_ROUTES
 
+Flag = bool | Literal["true", "false", "True", "False"]
+"""A boolean that may be written as text, as Cloudify's client does; see `is_true`."""
+
 _SEALED_AT_ONCE = 2
 """Making a key of a passphrase is slow and large on purpose, and a file holds many values."""
 
+_MAX_FORWARDS_DIGITS = 3
+"""Far beyond the limit on how many managers a request may come through."""
 
-@dataclass
+
+def is_true(flag: Flag) -> bool:
+    """The boolean that a flag means."""
+    return flag if isinstance(flag, bool) else flag.lower() == "true"
+
+
 class Server:
     """What the routes of one server process share.
 
@@ -42,74 +71,152 @@ class Server:
         options: the limits and rules.
 
     Attributes:
-        sealing: keeps the files that are sealed and opened at once to a few. They wait for one another, and
-            nobody who logs in waits for them.
+        metrics: what is counted.
+        authenticator: identifies callers.
+        sealing: bounds how many files are sealed and opened at once. They wait for one another, and nobody who
+            logs in waits for them.
+        addresses: the rate limit of each network.
+        users: the rate limit of each user.
     """
 
-    service: Service
-    options: ServerOptions
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def __post_init__(self) -> None:
-        self.authenticator = Authenticator(self.service)
+    def __init__(self, service: Service, options: ServerOptions) -> None:
+        self.service = service
+        self.options = options
+        self.metrics = Metrics()
+        self.authenticator = Authenticator(service)
         self.sealing = CapacityLimiter(_SEALED_AT_ONCE)
-        self.addresses = Buckets(self.options.address_rate)
-        self.users = Buckets(self.options.user_rate)
+        self.addresses = Buckets(options.address_rate)
+        self.users = Buckets(options.user_rate)
 
 
-def server_of(request: Request) -> Server:
-    """The server that a request came to."""
-    server = request.app.state.server
-    if not isinstance(server, Server):
-        raise TypeError
-    return server
+class Call:
+    """One request, as a route sees it.
 
+    Args:
+        request: the request.
+        server: what the routes share.
 
-class JsonRequest(Request):
-    """A request whose body is bounded in size, in the time it takes to arrive, and in its depth as JSON."""
+    Attributes:
+        service: the service.
+        caller: who asks; only where the route's group is guarded.
+        has_fields: whether the body is an object that has any.
+    """
 
-    async def body(self) -> bytes:
-        """The whole body."""
-        if not hasattr(self, "_body"):
-            options = server_of(self).options
+    def __init__(self, request: Request, server: Server) -> None:
+        self.request = request
+        self.server = server
+        self.service = server.service
+        self.caller: Caller
+        self.has_fields = False
+        self._data: bytes | None = None
+
+    @property
+    def forwards(self) -> int:
+        """How many managers the request has come through.
+
+        Raises:
+            RequestError: the header is not a number.
+        """
+        text = self.request.headers.get(HOPS_HEADER, "0")
+        if not text.isascii() or not text.isdecimal() or len(text) > _MAX_FORWARDS_DIGITS:
+            raise RequestError(400, f"the header {HOPS_HEADER} is not a number")
+        return int(text)
+
+    @property
+    def any_tenant(self) -> str:
+        """The tenant that the header names, or nothing.
+
+        Raises:
+            RequestError: there are several of them.
+        """
+        names = self.request.headers.getlist(TENANT_HEADER)
+        if len(names) > 1:  # a proxy may have judged by the other one
+            raise RequestError(400, f"the header {TENANT_HEADER} was given more than once")
+        return names[0] if names else ""
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that the header names.
+
+        Raises:
+            NotPermittedError: it names none.
+            RequestError: there are several of them.
+        """
+        name = self.any_tenant
+        if not name:
+            raise NotPermittedError("no tenant was named", hint=f"name it in the header {TENANT_HEADER}")
+        self.request.state.tenant_by_header = True
+        return name
+
+    def query(self, kind: type[T]) -> T:
+        """The query of the URL as a record; of a parameter that is repeated, the last one counts."""
+        given = self.request.query_params
+        lists = _list_fields(kind)
+        data: dict[str, Any] = {name: given.getlist(name) if name in lists else given[name] for name in given}
+        try:
+            return decode(kind, data, from_text=True)
+        except MalformedError as error:
+            fault = error
+        raise malformed(kind, fault, "query")
+
+    async def body(self, kind: type[T]) -> T:
+        """The body as a record.
+
+        Raises:
+            RequestError: it is too large, too slow, no JSON, nested too deeply, or not what the record says.
+        """
+        data = await self._read()
+        if not data:
+            raise RequestError(400, "the request has no JSON body")
+        _demand_json(self.request)
+        parsed, fault = _parse(data, self.server.options.max_depth)
+        if fault:
+            raise RequestError(400, fault)
+        self.has_fields = bool(parsed)
+        try:
+            return decode(kind, _without_nulls(kind, parsed))
+        except MalformedError as error:
+            wrong = error
+        raise malformed(kind, wrong, "body")
+
+    async def has_body(self) -> bool:
+        """Whether the request brings a body that is not empty."""
+        return bool(await self._read())
+
+    async def _read(self) -> bytes:
+        """The whole body, bounded in size and in the time it takes to arrive."""
+        if self._data is None:
+            options = self.server.options
             try:
                 async with asyncio.timeout(options.body_seconds):
-                    self._body = await self._read(options.max_body)
+                    self._data = await self._read_bounded(options.max_body)
             except TimeoutError:
                 raise RequestError(408, "the body took too long to arrive", {"Connection": "close"}) from None
-        return self._body
+        return self._data
 
-    async def _read(self, limit: int) -> bytes:
+    async def _read_bounded(self, limit: int) -> bytes:
         too_large = RequestError(413, f"the body is over {limit} bytes", {"Connection": "close"})
-        announced = self.headers.get("Content-Length", "0")
+        announced = self.request.headers.get("Content-Length", "0")
         if not announced.isdecimal() or int(announced) > limit:
             raise too_large
         data = bytearray()
-        async for chunk in self.stream():
+        async for chunk in self.request.stream():
             data += chunk
             if len(data) > limit:
                 raise too_large
         return bytes(data)
 
-    async def json(self) -> Any:  # noqa: ANN401 - JSON data
-        """The body as JSON data. Nothing of it is in any error, nor behind one."""
-        if not hasattr(self, "_json"):
-            data = await self.body()
-            parsed, fault = _parse(data, server_of(self).options.max_depth)
-            if fault:
-                raise RequestError(400, fault)
-            self._json = parsed
-        return self._json
-
 
 def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
     """JSON data, or what is wrong with it."""
+    too_deep = f"the body is nested deeper than {max_depth} levels"
     try:
-        parsed = read_json(data.decode())
+        parsed = parse(data)
     except RecursionError:
-        return None, f"the body is nested deeper than {max_depth} levels"
-    except ValueError:
-        return None, "the body is not valid JSON"
+        return None, too_deep
+    except ValueError as error:
+        reason = str(error)
+        return None, f"the body is not valid JSON{': ' if reason else ''}{reason}"
     level = [parsed] if isinstance(parsed, (dict, list)) else []
     for _ in range(max_depth):
         level = [
@@ -120,22 +227,61 @@ def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
         ]
         if not level:
             return parsed, ""
-    return None, f"the body is nested deeper than {max_depth} levels"
+    return None, too_deep
 
 
-def demand_json(request: Request) -> None:
-    """Refuse a body that does not say that it is JSON: a page of another site can't say so by itself.
-
-    Raises:
-        RequestError: the content type is another one.
-    """
+def _demand_json(request: Request) -> None:
+    """Refuse a body that does not say that it is JSON: a page of another site can't say so by itself."""
     main, _, parameters = request.headers.get("Content-Type", "").partition(";")
     named = parameters.strip().lower().replace('"', "")
     if main.strip().lower() != "application/json" or named not in ("", "charset=utf-8"):
         raise RequestError(415, "Content type must be application/json")
 
 
-async def admit(request: Request) -> None:
+@functools.cache
+def _list_fields(kind: type) -> frozenset[str]:
+    """The parameters of a query that may be repeated."""
+    return frozenset(
+        field.encode_name
+        for field in msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined] - a struct's
+        if isinstance(_plain(field.type), msgspec.inspect.ListType)
+    )
+
+
+def _plain(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """A type without its null."""
+    if isinstance(info, msgspec.inspect.UnionType):
+        others = [one for one in info.types if not isinstance(one, msgspec.inspect.NoneType)]
+        return others[0] if len(others) == 1 else info
+    return info
+
+
+@functools.cache
+def _fields_without_null(kind: type) -> frozenset[str]:
+    """The optional fields of a record that have no null: release 0.1.0 sends it for one that is not given."""
+    info = msgspec.inspect.type_info(kind)
+    if not isinstance(info, msgspec.inspect.StructType):
+        return frozenset()
+    return frozenset(
+        field.encode_name for field in info.fields if not field.required and not _admits_null(field.type)
+    )
+
+
+def _admits_null(info: msgspec.inspect.Type) -> bool:
+    nullable = (msgspec.inspect.NoneType, msgspec.inspect.AnyType)
+    return isinstance(info, nullable) or (
+        isinstance(info, msgspec.inspect.UnionType) and any(isinstance(one, nullable) for one in info.types)
+    )
+
+
+def _without_nulls(kind: type, parsed: object) -> object:
+    if not isinstance(parsed, dict) or None not in parsed.values():
+        return parsed
+    absent = _fields_without_null(kind)
+    return {name: value for name, value in parsed.items() if value is not None or name not in absent}
+
+
+async def admit(request: Request) -> Caller:
     """Identify who asks, and see that they don't ask too often.
 
     Raises:
@@ -152,6 +298,15 @@ async def admit(request: Request) -> None:
     if wait := server.users.take(caller.user_id):
         server.metrics.limited.labels("user").inc()
         raise too_many(wait)
+    return caller
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request came to."""
+    server = request.app.state.server
+    if not isinstance(server, Server):
+        raise TypeError
+    return server
 
 
 def too_many(wait: float) -> RequestError:
@@ -159,36 +314,78 @@ def too_many(wait: float) -> RequestError:
     return RequestError(429, "too many requests", {"Retry-After": str(int(wait) + 1)})
 
 
-class OpenRoute(APIRoute):
-    """A route that anyone may ask, and whose bodies are bounded JSON."""
+class Operation:
+    """One route: its address, its function, and what the document says of it.
 
-    async def admit(self, request: Request) -> None:
-        """Let anyone in."""
+    Args:
+        method: the HTTP method.
+        path: the path, with its prefix.
+        function: what answers; see the module's docstring for its parameters.
+        tag: the group it belongs to, for the document.
+        guarded: whether callers have to say who they are.
+        answer: the type of a successful answer.
+        status: the status of its success.
+        or_nothing: whether it may also succeed with nothing to say, which is 204.
+    """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, which notes the route's template for the log, and first of all asks who is there."""
-        handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        function: Callable[..., Any],
+        *,
+        tag: str,
+        guarded: bool,
+        answer: Any = None,  # noqa: ANN401 - any type
+        status: int = 200,
+        or_nothing: bool = False,
+    ) -> None:
+        self.method, self.path, self.function, self.tag, self.guarded = method, path, function, tag, guarded
+        self.answer, self.status, self.or_nothing = answer, status, or_nothing
+        self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+        self.kinds: Mapping[str, Any] = typing.get_type_hints(function)
 
-        async def bounded(request: Request) -> Response:
-            request.state.template = self.path
-            await self.admit(request)
-            taken = JsonRequest(request.scope, request.receive)
-            if takes_body and await taken.body():
-                demand_json(taken)
-                # Here, where what is wrong with it is told in our words.
-                taken.state.has_fields = bool(await taken.json())
-            return await handle(taken)
+    @property
+    def body_is_optional(self) -> bool:
+        """Whether the body may be left out."""
+        return self.parameters["body"].default is not inspect.Parameter.empty
 
-        return bounded
+    def route(self) -> Route:
+        """The route of the web framework."""
+        route = Route(self.path, self.answer_request, methods=[self.method])
+        if route.methods is not None:
+            route.methods.discard("HEAD")  # which the framework adds to each GET
+        return route
 
+    async def answer_request(self, request: Request) -> Response:
+        """Answer one request: first of all ask who is there."""
+        request.state.template = self.path
+        call = Call(request, server_of(request))
+        if self.guarded:
+            call.caller = await admit(request)
+        given = {name: await self._argument(call, name) for name in self.parameters}
+        if inspect.iscoroutinefunction(self.function):
+            answer: Awaitable[Response] = self.function(**given)
+        else:
+            answer = run_in_threadpool(self.function, **given)
+        return await answer
 
-class GuardedRoute(OpenRoute):
-    """A route for callers who say who they are."""
-
-    async def admit(self, request: Request) -> None:
-        """Let those in who say who they are, and don't ask too often."""
-        await admit(request)
+    async def _argument(self, call: Call, name: str) -> Any:  # noqa: ANN401 - what the function needs
+        match name:
+            case "call":
+                return call
+            case "tenant":
+                return call.tenant
+            case "any_tenant":
+                return call.any_tenant
+            case "query":
+                return call.query(self.kinds["query"])
+            case "body":
+                if self.body_is_optional and not await call.has_body():
+                    return self.parameters["body"].default
+                return await call.body(self.kinds["body"])
+            case _:
+                return call.request.path_params[name]
 
 
 class Group:
@@ -198,12 +395,16 @@ class Group:
         tag: what the document calls them.
         prefixes: where they are.
         guarded: whether callers have to say who they are.
+
+    Attributes:
+        operations: those of the first prefix, in the order of the document.
+        routes: all of them, for the web framework.
     """
 
     def __init__(self, tag: str, *prefixes: str, guarded: bool = True) -> None:
-        kind = GuardedRoute if guarded else OpenRoute
-        self.guarded = guarded
-        self.routers = [APIRouter(prefix=prefix, route_class=kind, tags=[tag]) for prefix in prefixes]
+        self.tag, self.prefixes, self.guarded = tag, prefixes, guarded
+        self.operations: list[Operation] = []
+        self.routes: list[Route] = []
 
     def route(
         self,
@@ -221,151 +422,24 @@ class Group:
             path: the path below the prefixes.
             answer: the type of its answer, for the document.
             status: the status of its success.
-            or_nothing: whether it may also succeed with nothing to tell, which is 204.
+            or_nothing: whether it may also succeed with nothing to say, which is 204.
         """
-        responses = _documented(answer, status, guarded=self.guarded)
-        if or_nothing:
-            responses[204] = {"description": "Done, with nothing to tell."}
 
         def add(function: F) -> F:
-            for number, router in enumerate(self.routers):
-                router.add_api_route(
-                    path,
+            for number, prefix in enumerate(self.prefixes):
+                operation = Operation(
+                    method,
+                    prefix + path,
                     function,
-                    methods=[method],
-                    status_code=status,
-                    response_class=Response,
-                    response_model=None,
-                    responses=responses,
-                    include_in_schema=number == 0,
-                    operation_id=function.__name__,
-                    openapi_extra=_more_documented(function, guarded=self.guarded),
+                    tag=self.tag,
+                    guarded=self.guarded,
+                    answer=answer,
+                    status=status,
+                    or_nothing=or_nothing,
                 )
+                self.routes.append(operation.route())
+                if number == 0:
+                    self.operations.append(operation)
             return function
 
         return add
-
-
-class ErrorBody(BaseModel):
-    """What every error answers."""
-
-    message: str
-    error_code: str
-    server_traceback: str | None
-    hint: str = ""
-
-
-def _documented(answer: Any, status: int, *, guarded: bool) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401
-    found: dict[int | str, dict[str, Any]] = {status: {"description": "Done."}}
-    if answer is not None:
-        found[status]["model"] = answer
-    if guarded:
-        found["default"] = {"description": "Refused.", "model": ErrorBody}
-    return found
-
-
-def _more_documented(function: Callable[..., Any], *, guarded: bool) -> dict[str, Any]:
-    """What the framework does not see of a route: who may ask, and the headers that we read ourselves."""
-    found: dict[str, Any] = {}
-    if guarded:
-        found["security"] = [{"token": []}, {"bearer": []}, {"basic": []}]
-    needed = {TenantDep: True, AnyTenantDep: False}
-    found["parameters"] = [
-        {
-            "name": TENANT_HEADER,
-            "in": "header",
-            "required": needed[annotation],
-            "schema": {"type": "string"},
-        }
-        for annotation in function.__annotations__.values()
-        if annotation in needed
-    ]
-    return found
-
-
-SECURITY_SCHEMES = {
-    "token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER},
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "basic": {"type": "http", "scheme": "basic"},
-}
-
-
-class Body(BaseModel):
-    """Base of the bodies of requests. What it does not know is passed over, as Cloudify does."""
-
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-    def __repr_args__(self) -> Any:  # noqa: ANN401 - the signature is pydantic's
-        """Nothing: most bodies hold values or passwords somewhere."""
-        return []
-
-
-def _read_flag(value: object) -> object:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
-        raise ValueError("is not a boolean: write true or false")  # noqa: TRY004 - what pydantic turns into its own
-    return value
-
-
-Flag = Annotated[bool, BeforeValidator(_read_flag, json_schema_input_type=bool)]
-"""A boolean that may be written as text, as Cloudify's client does."""
-
-
-async def _caller(request: Request) -> Caller:
-    caller = request.state.caller
-    if not isinstance(caller, Caller):
-        raise TypeError
-    return caller
-
-
-# Each of these is async: others would be run in a thread of their own, one after the other.
-
-
-async def _server(request: Request) -> Server:
-    return server_of(request)
-
-
-async def _service(request: Request) -> Service:
-    return server_of(request).service
-
-
-async def _tenant_if_named(request: Request) -> str:
-    names = request.headers.getlist(TENANT_HEADER)
-    if len(names) > 1:  # a proxy may have judged by the other one
-        raise RequestError(400, f"the header {TENANT_HEADER} was given more than once")
-    return names[0] if names else ""
-
-
-async def _tenant(request: Request) -> str:
-    name = await _tenant_if_named(request)
-    if not name:
-        raise NotPermittedError("no tenant was named", hint=f"name it in the header {TENANT_HEADER}")
-    request.state.tenant_by_header = True
-    return name
-
-
-async def _hops(request: Request) -> int:
-    text = request.headers.get(HOPS_HEADER, "0")
-    if not text.isascii() or not text.isdecimal() or len(text) > 3:  # noqa: PLR2004 - far beyond the limit
-        raise RequestError(400, f"the header {HOPS_HEADER} is not a number")
-    return int(text)
-
-
-CallerDep = Annotated[Caller, Depends(_caller)]
-"""Who asks."""
-
-ServiceDep = Annotated[Service, Depends(_service)]
-"""The service."""
-
-ServerDep = Annotated[Server, Depends(_server)]
-"""What the routes share."""
-
-TenantDep = Annotated[str, Depends(_tenant)]
-"""The tenant that the header names."""
-
-AnyTenantDep = Annotated[str, Depends(_tenant_if_named)]
-"""The same, or empty."""
-
-HopsDep = Annotated[int, Depends(_hops)]
-"""How many managers the request has come through."""

@@ -13,7 +13,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER, Missed
 from resolver.core.query import EVERYTHING, Listing, Page
-from resolver.core.results import KEEP, Keep
+from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, or_none
 from resolver.core.times import check_days, is_stored_time
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
-    from resolver.core.results import MaybeDays, MaybeTime
+    from resolver.core.secret_changes import SecretChange
     from resolver.service.provider_values import Kept
 
 
-_NO_VALUE = SecretValue("")
-"""What is sealed in this store for a value that is kept elsewhere."""
+_SAME_FIELDS = frozenset(NewSecret.__struct_fields__) & frozenset(Secret.__struct_fields__) - {"provider"}
+"""What a secret has from the beginning just as it was asked for."""
 
 
 class _UncheckedError(Exception):
@@ -55,38 +55,14 @@ class _UncheckedError(Exception):
 class Secrets(Versions):
     """The secrets of all tenants, as callers manage them."""
 
-    def create(  # noqa: PLR0913 - one for each thing that a secret has
-        self,
-        caller: Caller,
-        tenant: str,
-        key: str,
-        value: str,
-        *,
-        visibility: Visibility = Visibility.TENANT,
-        hidden: bool = False,
-        schema: str | None = None,
-        expires_at: str | None = None,
-        rotate_after: int | None = None,
-        update_if_exists: bool = False,
-        provider: str | None = None,
-        provider_options: Mapping[str, str] | None = None,
-    ) -> Secret:
-        """Store a new secret.
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
+        """Store a new secret, which the caller owns from then on.
 
         Args:
-            caller: who creates it, and owns it from then on.
+            caller: who creates it.
             tenant: the name of the tenant it will live in.
             key: its name.
-            value: its value; JSON text when there is a schema. Empty for one whose provider has the value.
-            visibility: who knows of it.
-            hidden: whether others may use it but not see it.
-            schema: a JSON Schema as JSON text, which this value and later ones must keep to.
-            expires_at: UTC time, as it is stored, from which it counts as expired.
-            rotate_after: how many days a value should last.
-            update_if_exists: when the key is there already, give it this value and leave all else as it is;
-                for one whose value is kept elsewhere, these provider options.
-            provider: the name of the secrets provider that it is kept with; None for this store.
-            provider_options: how it is found there, by the rules of the provider's type.
+            new: what it is to be.
 
         Returns:
             The secret as stored.
@@ -99,88 +75,78 @@ class Secrets(Versions):
             ConflictError: the key is taken; never whose it is.
         """
         check_key(key)
-        checked = _NO_VALUE if provider is not None and not value else check_value(value)
-        if checked is _NO_VALUE and schema is not None:
+        value = (
+            NO_VALUE
+            if new.provider is not None and new.value == NO_VALUE
+            else check_value(new.value.reveal())
+        )
+        if value is NO_VALUE and new.schema is not None:
             raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
-        if provider_options and provider is None and not update_if_exists:
+        if new.provider_options and new.provider is None and not new.update_if_exists:
             raise InvalidRequestError("provider options were given without a provider")
-        _check_times(expires_at, rotate_after)
-        schema = None if schema is None else check_schema(schema)
+        _check_times(new.expires_at, new.rotate_after)
+        if new.schema is not None:
+            new = replace(new, schema=check_schema(new.schema))
 
         def attempt(checked_for: str | None) -> Secret:
             with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
-                existing = self._existing(change, key) if update_if_exists else None
+                existing = self._existing(change, key) if new.update_if_exists else None
                 if existing is not None:
-                    if provider_options:
-                        existing = self._moved(change, existing, provider, provider_options, checked)
-                    if checked is _NO_VALUE:
-                        self._changes.note(change, existing)
-                        return existing
-                    demand_here(change.session, existing)
-                    _demand_checked(existing.schema, checked_for)
-                    return self._store_version(change, existing, checked)
-                if visibility is Visibility.GLOBAL:
+                    return self._update_existing(change, existing, new, value, checked_for)
+                if new.visibility is Visibility.GLOBAL:
                     demand_global(change.caller, change.tenant)
-                _demand_checked(schema, checked_for)
-                secret = self._made(
-                    change,
-                    key,
-                    visibility=visibility,
-                    hidden=hidden,
-                    schema=schema,
-                    expires_at=expires_at,
-                    rotate_after=rotate_after,
-                )
-                self._changes.add(change.session, secret, checked)
-                if provider is not None:
-                    local = self._place(change, secret, provider, provider_options or {})
-                    if local is (checked is _NO_VALUE):
+                _demand_checked(new.schema, checked_for)
+                secret = self._made(change, key, new)
+                self._changes.add(change.session, secret, value)
+                if new.provider is not None:
+                    local = self._place(change, secret, new.provider, new.provider_options or {})
+                    if local is (value is NO_VALUE):
                         raise InvalidRequestError(
                             "the value is empty"
                             if local
-                            else f"provider {provider!r} has the value, so none can be given here"
+                            else f"provider {new.provider!r} has the value, so none can be given here"
                         )
-                    secret = replace(secret, provider=provider)
+                    secret = replace(secret, provider=new.provider)
                 self._changes.note(change, secret)
                 return secret
 
-        return _checking(checked, attempt)
+        return _checking(value, attempt)
 
     def add(self, session: Session, caller: Caller, home: Tenant, key: str, value: str) -> Secret:
         """Store a new secret within a transaction that has let the caller in."""
         change = Change(session, caller, home, Permission.SECRET_CREATE)
-        secret = self._made(change, check_key(key))
+        secret = self._made(change, check_key(key), NewSecret())
         self._changes.add(session, secret, check_value(value))
         self._changes.note(change, secret)
         return secret
 
-    def _made(
-        self,
-        change: Change,
-        key: str,
-        *,
-        visibility: Visibility = Visibility.TENANT,
-        hidden: bool = False,
-        schema: str | None = None,
-        expires_at: str | None = None,
-        rotate_after: int | None = None,
+    def _update_existing(
+        self, change: Change, secret: Secret, new: NewSecret, value: SecretValue, checked_for: str | None
     ) -> Secret:
-        """A secret that is the caller's, before it is stored."""
+        """What a create with update does to a secret that is there: a new value, or new provider options."""
+        if new.provider_options:
+            secret = self._moved(change, secret, new.provider, new.provider_options, value)
+        if value is NO_VALUE:
+            self._changes.note(change, secret)
+            return secret
+        demand_here(change.session, secret)
+        _demand_checked(secret.schema, checked_for)
+        return self._store_version(change, secret, value)
+
+    def _made(self, change: Change, key: str, new: NewSecret) -> Secret:
+        """A secret that is the caller's, before it is stored. Its provider is set by who finds that."""
         at = self._clock()
+        same = {name: getattr(new, name) for name in _SAME_FIELDS}
         return Secret(
+            **same,
             id=str(uuid.uuid4()),
             key=key,
             tenant=change.tenant,
-            visibility=visibility,
-            hidden=hidden,
             owner=change.caller.as_owner,
             version=1,
             created_at=at,
             updated_at=at,
-            schema=schema,
-            expires_at=expires_at,
-            rotate_after=rotate_after,
-            rotate_at=days_after(at, rotate_after),
+            rotate_at=days_after(at, new.rotate_after),
         )
 
     def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
@@ -275,38 +241,14 @@ class Secrets(Versions):
             )
             return session.page(reach, narrowed(current, listing))
 
-    def update(  # noqa: PLR0913 - one for each thing that can be changed
-        self,
-        caller: Caller,
-        tenant: str,
-        key: str,
-        *,
-        value: str | None = None,
-        visibility: Visibility | None = None,
-        hidden: bool | None = None,
-        owner: str | None = None,
-        expires_at: MaybeTime = KEEP,
-        rotate_after: MaybeDays = KEEP,
-        if_version: int | None = None,
-        provider: str | None = None,
-        provider_options: Mapping[str, str] | None = None,
-    ) -> Secret:
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
         """Change a secret's value, visibility, hiding, owner, times or provider.
 
         Args:
             caller: who changes it.
             tenant: the name of the tenant it lives in.
             key: its name.
-            value: the new value; None leaves it. JSON text when the secret has a schema.
-            visibility: who is to know of it; None leaves it.
-            hidden: whether to hide the value; None leaves it.
-            owner: the name of the user it is to belong to; None leaves it.
-            expires_at: UTC time as it is stored; None for never.
-            rotate_after: a number of days; None for any time.
-            if_version: change nothing unless this is the current version.
-            provider: the name of the provider to keep it with from now on; None leaves it. It has to come
-                with a value when that is this store.
-            provider_options: how it is found with its provider; None or empty leaves them.
+            wanted: what is to be changed.
 
         Raises:
             InvalidRequestError: the value, an option or a time breaks the rules, nothing is to be changed, or
@@ -318,41 +260,34 @@ class Secrets(Versions):
                 does not exist.
             ConflictError: another writer was quicker, the version is another one, or the key can't be global.
         """
-        asked = (value, visibility, hidden, owner, provider, provider_options or None)
-        if all(one is None for one in asked) and expires_at is KEEP and rotate_after is KEEP:
+        fields = wanted.changed
+        if not fields:
             raise InvalidRequestError("nothing to change was given")
-        checked = None if value is None else check_value(value)
-        _check_times(
-            None if isinstance(expires_at, Keep) else expires_at,
-            None if isinstance(rotate_after, Keep) else rotate_after,
-        )
+        value = None if wanted.value is UNCHANGED else check_value(wanted.value.reveal())
+        _check_times(or_none(wanted.expires_at), or_none(wanted.rotate_after))
         # Whoever only gives it away needs the permission for that, and no other.
-        gives = owner is not None and [one for one in asked if one is not None] == [owner]
-        only_gives = gives and expires_at is KEEP and rotate_after is KEEP
-        permission = Permission.SECRET_SET_OWNER if only_gives else Permission.SECRET_UPDATE
+        permission = Permission.SECRET_SET_OWNER if fields == {"owner"} else Permission.SECRET_UPDATE
 
         def attempt(checked_for: str | None) -> Secret:
             with self._changes.changing(caller, permission, tenant, key) as change:
                 secret = self._changes.find(change, key)
-                demand_version(secret, if_version)
-                newer = _changed(change, secret, visibility, hidden)
-                if owner is not None:
-                    newer = _given_to(change, newer, owner)
-                newer = self._timed(change.session, newer, expires_at, rotate_after)
-                if provider is not None or provider_options:
-                    newer = self._moved(change, newer, provider, provider_options or {}, checked)
-                if checked is not None:
+                demand_version(secret, or_none(wanted.if_version))
+                newer = self._timed(change.session, _changed(change, secret, wanted), wanted)
+                if fields & {"provider", "provider_options"}:
+                    options = or_none(wanted.provider_options) or {}
+                    newer = self._moved(change, newer, or_none(wanted.provider), options, value)
+                if value is not None:
                     demand_here(change.session, newer)
                     _demand_checked(secret.schema, checked_for)
-                if checked is None or newer != secret:
+                if value is None or newer != secret:
                     newer = replace(newer, updated_at=self._clock())
                     change.session.change_secret(secret, newer)
-                if checked is not None:
-                    return self._store_version(change, newer, checked)
+                if value is not None:
+                    return self._store_version(change, newer, value)
                 self._changes.note(change, newer)
                 return newer
 
-        return _checking(checked, attempt)
+        return _checking(value, attempt)
 
     def _moved(
         self,
@@ -374,17 +309,15 @@ class Secrets(Versions):
             raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
         return replace(secret, provider=named)
 
-    def _timed(
-        self, session: Session, secret: Secret, expires_at: MaybeTime, rotate_after: MaybeDays
-    ) -> Secret:
+    def _timed(self, session: Session, secret: Secret, wanted: SecretChange) -> Secret:
         """A secret with other times; the days that a value lasts are counted from when it was given."""
-        if not isinstance(expires_at, Keep):
-            secret = replace(secret, expires_at=expires_at)
-        if isinstance(rotate_after, Keep):
+        if wanted.expires_at is not UNCHANGED:
+            secret = replace(secret, expires_at=wanted.expires_at)
+        if wanted.rotate_after is UNCHANGED:
             return secret
         (current,) = session.versions([secret.id], current_only=True)
-        due = days_after(current.created_at, rotate_after)
-        return replace(secret, rotate_after=rotate_after, rotate_at=due)
+        due = days_after(current.created_at, wanted.rotate_after)
+        return replace(secret, rotate_after=wanted.rotate_after, rotate_at=due)
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions.
@@ -425,21 +358,22 @@ def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]
             checked_for = unchecked.schema
 
 
-def _changed(change: Change, secret: Secret, visibility: Visibility | None, hidden: bool | None) -> Secret:  # noqa: FBT001
-    """A secret with another visibility and hiding, if the caller may give it these."""
-    if hidden is not None and hidden != secret.hidden:
+def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
+    """A secret with another visibility, hiding and owner, if the caller may give it these."""
+    if wanted.hidden is not UNCHANGED and wanted.hidden != secret.hidden:
         # Whoever switches hiding must be one to whom the hidden value is open.
         demand(change.caller, Permission.SECRET_UPDATE, replace(secret, hidden=True), change.tenant)
-        secret = replace(secret, hidden=hidden)
-    if visibility is None or visibility is secret.visibility:
-        return secret
-    if visibility.width < secret.visibility.width:
-        raise NarrowedVisibilityError(
-            f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
-        )
-    if visibility is Visibility.GLOBAL:
-        demand_global(change.caller, change.tenant)
-    return replace(secret, visibility=visibility)
+        secret = replace(secret, hidden=wanted.hidden)
+    visibility = wanted.visibility
+    if visibility is not UNCHANGED and visibility is not secret.visibility:
+        if visibility.width < secret.visibility.width:
+            raise NarrowedVisibilityError(
+                f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
+            )
+        if visibility is Visibility.GLOBAL:
+            demand_global(change.caller, change.tenant)
+        secret = replace(secret, visibility=visibility)
+    return secret if wanted.owner is UNCHANGED else _given_to(change, secret, wanted.owner)
 
 
 def _given_to(change: Change, secret: Secret, name: str) -> Secret:

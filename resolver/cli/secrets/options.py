@@ -16,8 +16,9 @@ from resolver.core.times import parse_time_ahead, utc_now
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
+    from msgspec import UnsetType
+
     from resolver.core.model import Secret
-    from resolver.core.results import MaybeDays, MaybeTime
 
 NEVER = "never"
 
@@ -169,12 +170,16 @@ def read_days(text: str | None) -> int | None:
     return int(digits)
 
 
-def read_new_times(expires: str | None, rotate_after: str | None) -> tuple[MaybeTime, MaybeDays]:
+def read_new_times(
+    expires: str | None, rotate_after: str | None
+) -> tuple[str | UnsetType | None, int | UnsetType | None]:
     """New times for a secret that is there: `never` takes one away, and what was not given stays."""
-    from resolver.core.results import KEEP  # noqa: PLC0415 - not loaded for a page of help
+    from resolver.core.secret_changes import UNCHANGED  # noqa: PLC0415 - not loaded for a page of help
 
-    new_expiry = KEEP if expires is None else None if expires == NEVER else read_expiry(expires)
-    new_days = KEEP if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)
+    new_expiry = UNCHANGED if expires is None else None if expires == NEVER else read_expiry(expires)
+    new_days = (
+        UNCHANGED if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)
+    )
     return new_expiry, new_days
 
 

@@ -23,7 +23,8 @@ from resolver.cli.secrets.options import (
     value_options,
     visibility_choice,
 )
-from resolver.core.model import Visibility, check_key
+from resolver.core.model import SecretValue, Visibility, check_key
+from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, unless_none
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,11 +81,8 @@ def create(  # noqa: PLR0913 - one for each option
     schema = _read_schema(schema, is_dict=is_dict, is_list=is_list)
     expires_at, days = read_expiry(expires), read_days(rotate_after)
     wants_value = provider is None or value is not None or value_file is not None
-    secret = app.service.secrets.create(
-        app.caller,
-        app.settings.tenant(tenant),
-        key,
-        read_value(value, value_file) if wants_value else "",
+    new = NewSecret(
+        value=SecretValue(read_value(value, value_file)) if wants_value else NO_VALUE,
         visibility=Visibility(visibility),
         hidden=hidden_value,
         schema=schema,
@@ -94,6 +92,7 @@ def create(  # noqa: PLR0913 - one for each option
         provider=provider,
         provider_options=read_mapping(provider_options, "provider options"),
     )
+    secret = app.service.secrets.create(app.caller, app.settings.tenant(tenant), key, new)
     if secret.version == 1:
         put(f"Secret `{key}` created")
     else:
@@ -151,20 +150,17 @@ def update(  # noqa: PLR0913 - one for each option
     others = (visibility, hidden, expires, rotate_after, provider, provider_options)
     wants_value = value is not None or value_file is not None or all(one is None for one in others)
     expires_at, days = read_new_times(expires, rotate_after)
-    secret = app.service.secrets.update(
-        app.caller,
-        app.settings.tenant(tenant),
-        key,
-        value=read_value(value, value_file) if wants_value else None,
-        visibility=None if visibility is None else Visibility(visibility),
-        hidden=hidden,
+    change = SecretChange(
+        value=SecretValue(read_value(value, value_file)) if wants_value else UNCHANGED,
+        visibility=UNCHANGED if visibility is None else Visibility(visibility),
+        hidden=unless_none(hidden),
         expires_at=expires_at,
         rotate_after=days,
-        if_version=if_version,
-        provider=provider,
-        provider_options=read_mapping(provider_options, "provider options"),
+        if_version=unless_none(if_version),
+        provider=unless_none(provider),
+        provider_options=unless_none(read_mapping(provider_options, "provider options")),
     )
-    _put_updated(secret)
+    _put_updated(app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change))
 
 
 def _put_updated(secret: Secret) -> None:
@@ -202,9 +198,8 @@ def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str
 @pass_app
 def set_visibility(app: App, *, key: str, visibility: str, tenant: str | None) -> None:
     """Widen who knows of a secret."""
-    app.service.secrets.update(
-        app.caller, app.settings.tenant(tenant), key, visibility=Visibility(visibility)
-    )
+    change = SecretChange(visibility=Visibility(visibility))
+    app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
     put(f"Secret `{key}` was set to {visibility}")
 
 
@@ -219,7 +214,8 @@ def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
 
     The owner sees it when it is private, and its value when that is hidden.
     """
-    secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, owner=username)
+    change = SecretChange(owner=username)
+    secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
     put(f"Secret `{key}` is now owned by user `{secret.owner.name}`")
 
 

@@ -1,212 +1,112 @@
-"""Secrets in our own words, for `resolver secrets` in remote mode: versions, times, schemas and history."""
+"""Secrets in our own API: with versions, times, schemas and history."""
 
-from typing import Annotated
+from __future__ import annotations
 
-from fastapi import Query
-from pydantic import Field as PydanticField
-from pydantic import StrictBool
+from collections.abc import Sequence
+
+from msgspec import Struct, field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
-from resolver.core.model import Visibility
-from resolver.core.query import Field, Listing, Order
-from resolver.core.results import KEEP
-from resolver.rest.pagination import ListQueryDep
+from resolver.core.model import Secret, SecretValue, Visibility
+from resolver.core.query import DEFAULT_SIZE, Field, Listing, Order, Page
+from resolver.core.results import Version
+from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber
+from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import (
-    OWN,
-    AnyTenantDep,
-    Body,
-    CallerDep,
-    Flag,
-    Group,
-    HopsDep,
-    ServiceDep,
-    TenantDep,
-)
-from resolver.rest.schemas import SecretFacts, VersionNumber, VisibilityName, secret_facts
+from resolver.rest.routing import OWN, Call, Flag, Group, is_true
 
 GROUP = Group("secrets in full", OWN)
 
 
-class NewFacts(Body):
-    """A secret to be created."""
+class SecretQuery(Struct, frozen=True, kw_only=True):
+    """Which secrets are listed, in which order."""
 
-    value: str = ""
-    visibility: VisibilityName = "tenant"
-    hidden: StrictBool = False
-    json_schema: str | None = PydanticField(None, alias="schema")
-    expires_at: str | None = None
-    rotate_after: int | None = None
-    update_if_exists: StrictBool = False
-    provider: str | None = None
-    provider_options: dict[str, str] | None = None
+    search: str = field(name="_search", default="")
+    sort: list[str] = field(name="_sort", default_factory=list)
+    offset: Count = field(name="_offset", default=0)
+    size: Count = field(name="_size", default=DEFAULT_SIZE)
+    get_all_results: Flag = field(name="_get_all_results", default=False)
+    all_tenants: Flag = field(name="_all_tenants", default=False)
+    visibility: list[Visibility] = field(default_factory=list)
 
 
-class ChangedFacts(Body):
-    """What is to be changed of a secret; what is not there stays, and null ends a time."""
+class VersionQuery(Struct, frozen=True):
+    """The version that has to be the current one."""
 
-    value: str | None = None
-    visibility: VisibilityName | None = None
-    hidden: StrictBool | None = None
-    owner: str | None = None
-    expires_at: str | None = None
-    rotate_after: int | None = None
     if_version: VersionNumber | None = None
-    provider: str | None = None
-    provider_options: dict[str, str] | None = None
 
 
-class Rollback(Body):
+class Rollback(Struct, frozen=True):
     """A version whose value is to be the current one again."""
 
     version: VersionNumber
     if_version: VersionNumber | None = None
 
 
-class ShownFacts(SecretFacts):
+class ShownSecret(Secret, frozen=True, kw_only=True):
     """A secret with its value; null for a hidden value that the caller may not see."""
 
-    value: str | None
+    value: SecretValue | None
 
 
-class FactsPage(TypedDict):
-    """A part of a list of secrets."""
-
-    items: list[SecretFacts]
-    total: int
-
-
-class VersionFacts(TypedDict):
-    """One version of a secret."""
-
-    number: int
-    created_at: str
-    created_by: str
-    current: bool
-
-
-class HistoryResult(TypedDict):
+class History(Struct, frozen=True):
     """All versions of a secret, oldest first."""
 
-    versions: list[VersionFacts]
+    versions: Sequence[Version]
 
 
-@GROUP.route("GET", "/secrets", FactsPage)
-def list_facts(
-    query: ListQueryDep,
-    caller: CallerDep,
-    service: ServiceDep,
-    tenant: AnyTenantDep,
-    visibility: Annotated[list[VisibilityName] | None, Query()] = None,
-    *,
-    all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
-) -> Response:
+@GROUP.route("GET", "/secrets", Page)
+def list_facts(call: Call, any_tenant: str, query: SecretQuery) -> Response:
     """The secrets of a tenant that the caller may see, and the global ones; no values.
 
     With `_all_tenants` those of all tenants; then no tenant needs to be named.
     """
-    found = service.secrets.list(
-        caller,
-        tenant,
-        Listing(
-            query.search,
-            [Order.parse(text) for text in query.sort],
-            query.offset,
-            None if query.everything else query.size,
-            {Field.VISIBILITY: list(visibility)} if visibility else {},
-        ),
-        all_tenants=all_tenants,
+    listing = Listing(
+        query.search,
+        [Order.parse(text) for text in query.sort],
+        query.offset,
+        None if is_true(query.get_all_results) else query.size,
+        {Field.VISIBILITY: query.visibility} if query.visibility else {},
     )
-    return Answer({"items": [secret_facts(secret) for secret in found.items], "total": found.total})
+    all_tenants = is_true(query.all_tenants)
+    return Answer(call.service.secrets.list(call.caller, any_tenant, listing, all_tenants=all_tenants))
 
 
-@GROUP.route("PUT", "/secrets/{key}", SecretFacts)
-def create_facts(
-    key: str, body: NewFacts, caller: CallerDep, tenant: TenantDep, service: ServiceDep
-) -> Response:
+@GROUP.route("PUT", "/secrets/{key}", Secret)
+def create_facts(call: Call, tenant: str, key: str, body: NewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
-    secret = service.secrets.create(
-        caller,
-        tenant,
-        key,
-        body.value,
-        visibility=Visibility(body.visibility),
-        hidden=body.hidden,
-        schema=body.json_schema,
-        expires_at=body.expires_at,
-        rotate_after=body.rotate_after,
-        update_if_exists=body.update_if_exists,
-        provider=body.provider,
-        provider_options=body.provider_options,
-    )
-    return Answer(secret_facts(secret))
+    return Answer(call.service.secrets.create(call.caller, tenant, key, body))
 
 
-@GROUP.route("GET", "/secrets/{key}", ShownFacts)
-def show_facts(
-    key: str, caller: CallerDep, tenant: TenantDep, service: ServiceDep, hops: HopsDep
-) -> Response:
+@GROUP.route("GET", "/secrets/{key}", ShownSecret)
+def show_facts(call: Call, tenant: str, key: str) -> Response:
     """A secret with its value."""
-    secret, value = service.secrets.show(caller, tenant, key, hops=hops)
-    return Answer({**secret_facts(secret), "value": None if value is None else value.reveal()})
+    secret, value = call.service.secrets.show(call.caller, tenant, key, hops=call.forwards)
+    shown = {name: getattr(secret, name) for name in Secret.__struct_fields__}
+    return Answer(ShownSecret(**shown, value=value))
 
 
-@GROUP.route("PATCH", "/secrets/{key}", SecretFacts)
-def change_facts(
-    key: str, body: ChangedFacts, caller: CallerDep, tenant: TenantDep, service: ServiceDep
-) -> Response:
-    """Change a secret."""
-    given = body.model_fields_set
-    secret = service.secrets.update(
-        caller,
-        tenant,
-        key,
-        value=body.value,
-        visibility=None if body.visibility is None else Visibility(body.visibility),
-        hidden=body.hidden,
-        owner=body.owner,
-        expires_at=body.expires_at if "expires_at" in given else KEEP,
-        rotate_after=body.rotate_after if "rotate_after" in given else KEEP,
-        if_version=body.if_version,
-        provider=body.provider,
-        provider_options=body.provider_options,
-    )
-    return Answer(secret_facts(secret))
+@GROUP.route("PATCH", "/secrets/{key}", Secret)
+def change_facts(call: Call, tenant: str, key: str, body: SecretChange) -> Response:
+    """Change a secret. What is not there stays, and null ends a time."""
+    return Answer(call.service.secrets.update(call.caller, tenant, key, body))
 
 
 @GROUP.route("DELETE", "/secrets/{key}", status=204)
-def delete_facts(
-    key: str,
-    caller: CallerDep,
-    tenant: TenantDep,
-    service: ServiceDep,
-    if_version: Annotated[VersionNumber | None, Query()] = None,
-) -> Response:
+def delete_facts(call: Call, tenant: str, key: str, query: VersionQuery) -> Response:
     """Delete a secret with all its versions."""
-    service.secrets.delete(caller, tenant, key, if_version=if_version)
+    call.service.secrets.delete(call.caller, tenant, key, if_version=query.if_version)
     return nothing()
 
 
-@GROUP.route("GET", "/secrets/{key}/history", HistoryResult)
-def get_history(key: str, caller: CallerDep, tenant: TenantDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/secrets/{key}/history", History)
+def get_history(call: Call, tenant: str, key: str) -> Response:
     """Who gave a secret which version, and when; no values."""
-    versions = [
-        VersionFacts(
-            number=version.number,
-            created_at=version.created_at,
-            created_by=version.created_by,
-            current=version.current,
-        )
-        for version in service.secrets.history(caller, tenant, key)
-    ]
-    return Answer({"versions": versions})
+    return Answer(History(call.service.secrets.history(call.caller, tenant, key)))
 
 
-@GROUP.route("POST", "/secrets/{key}/rollback", SecretFacts)
-def roll_back(
-    key: str, body: Rollback, caller: CallerDep, tenant: TenantDep, service: ServiceDep
-) -> Response:
+@GROUP.route("POST", "/secrets/{key}/rollback", Secret)
+def roll_back(call: Call, tenant: str, key: str, body: Rollback) -> Response:
     """Give a secret the value of an earlier version, as a new version."""
-    secret = service.secrets.rollback(caller, tenant, key, body.version, if_version=body.if_version)
-    return Answer(secret_facts(secret))
+    secrets = call.service.secrets
+    return Answer(secrets.rollback(call.caller, tenant, key, body.version, if_version=body.if_version))

@@ -1,0 +1,93 @@
+"""What a caller wants of a secret: the records that commands and routes build and that the service takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from resolver.core.model import SecretValue, Visibility
+
+T = TypeVar("T")
+
+VersionNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+"""The number of a version."""
+
+UNCHANGED: Final = UNSET
+"""Stands in a change for: leave it as it is. It is never sent, and differs from None."""
+
+NO_VALUE: Final = SecretValue("")
+"""Stands for the value of a secret whose provider has it."""
+
+
+class NewSecret(Struct, frozen=True, kw_only=True):
+    """A secret to be created.
+
+    Args:
+        value: its value; JSON text when there is a schema. Empty for one whose provider has the value.
+        visibility: who knows of it.
+        hidden: whether others may use it but not see it.
+        schema: a JSON Schema as JSON text, which this value and later ones must keep to.
+        expires_at: UTC time, as it is stored, from which it counts as expired; None for never.
+        rotate_after: how many days a value should last; None for any time.
+        provider: the name of the secrets provider that it is kept with; None for this store.
+        provider_options: how it is found there, by the rules of the provider's type.
+        update_if_exists: when the key is there already, give it this value and leave all else as it is; for
+            one whose provider has the value, these provider options.
+    """
+
+    value: SecretValue = NO_VALUE
+    visibility: Visibility = Visibility.TENANT
+    hidden: bool = False
+    schema: str | None = None
+    expires_at: str | None = None
+    rotate_after: int | None = None
+    provider: str | None = None
+    provider_options: Mapping[str, str] | None = None
+    update_if_exists: bool = False
+
+
+class SecretChange(Struct, frozen=True, kw_only=True):
+    """What is to be changed of a secret; each field that is not given stays as it is.
+
+    Args:
+        value: the new value; JSON text when the secret has a schema.
+        visibility: who is to know of it.
+        hidden: whether to hide the value.
+        owner: the name of the user it is to belong to.
+        expires_at: UTC time as it is stored; None for never.
+        rotate_after: a number of days; None for any time.
+        provider: the name of the provider to keep it with from now on. It has to come with a value when that
+            is this store.
+        provider_options: how it is found with its provider; empty ones change nothing.
+        if_version: change nothing unless this is the current version.
+    """
+
+    value: SecretValue | UnsetType = UNSET
+    visibility: Visibility | UnsetType = UNSET
+    hidden: bool | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    expires_at: str | UnsetType | None = UNSET
+    rotate_after: int | UnsetType | None = UNSET
+    provider: str | UnsetType = UNSET
+    provider_options: Mapping[str, str] | UnsetType = UNSET
+    if_version: VersionNumber | UnsetType = UNSET
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The names of the fields that are to be changed."""
+        changed = {name for name in self.__struct_fields__ if getattr(self, name) is not UNCHANGED}
+        return frozenset(
+            changed - {"if_version"} - ({"provider_options"} if not self.provider_options else set())
+        )
+
+
+def unless_none(value: T | None) -> T | UnsetType:
+    """A field of a change from an option that is None when it is not given."""
+    return UNCHANGED if value is None else value
+
+
+def or_none(value: T | UnsetType) -> T | None:
+    """The same the other way round: None for a field that stays as it is."""
+    return None if isinstance(value, UnsetType) else value
