@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, field
 
@@ -14,6 +13,9 @@ from resolver.protocol.codec import encode
 from resolver.rest.errors import NoSuchFieldError
 from resolver.rest.responses import CloudifyPage, page
 from resolver.rest.routing import Flag, is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 F = TypeVar("F", bound=enum.StrEnum)

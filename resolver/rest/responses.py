@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
-
 from starlette.responses import Response
 
 from resolver.protocol.codec import encode
-
 
 T = TypeVar("T")
 

@@ -1,15 +1,18 @@
 """Which secrets a list or a search is about: Cloudify's fields, filter rules and constraints."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from __future__ import annotations
 
-from pydantic import ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
 
 from resolver.core.model import check_key
 from resolver.core.query import Condition, Field, Likeness, Order
 from resolver.errors import InvalidRequestError
+from resolver.protocol.codec import MalformedError, decode, encode
 from resolver.rest.errors import BadFilterRuleError
-from resolver.rest.routing import Body
 
 FIELDS = {
     "key": Field.KEY,
@@ -34,10 +37,8 @@ _MAX_EQUAL = 10_000
 """Each is a parameter of the statement, of which SQLite takes 32,766 and PostgreSQL 65,535."""
 
 
-class FilterRule(Body):
+class FilterRule(Struct, frozen=True, forbid_unknown_fields=True):
     """One rule of a search: all rules have to hold."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: str
     values: list[str]
@@ -45,22 +46,20 @@ class FilterRule(Body):
     type: str
 
 
-def _read_rule(given: Any, read: ValidatorFunctionWrapHandler) -> FilterRule:  # noqa: ANN401 - JSON data
-    """A rule; BadFilterRuleError, with the rule as it came, when it is not even one by its shape."""
-    try:
-        rule: FilterRule = read(given)
-    except ValidationError:
-        raise BadFilterRuleError(given, _SHAPE) from None
-    return rule
-
-
 _SHAPE = "a rule has `key`, `values` (a list of texts), `operator` and `type`, and nothing else"
 
-AnyRule = Annotated[FilterRule, WrapValidator(_read_rule)]
-"""A rule of the right shape."""
+AnyRule = Any
+"""A rule as it came; `read_rule` says whether it is one."""
 
 
-class NamePattern(Body):
+def read_rule(given: Any) -> FilterRule:  # noqa: ANN401 - JSON data
+    """A rule; BadFilterRuleError, with the rule as it came, when it is not even one by its shape."""
+    with contextlib.suppress(MalformedError):
+        return decode(FilterRule, given)
+    raise BadFilterRuleError(given, _SHAPE)
+
+
+class NamePattern(Struct, frozen=True):
     """What a key looks like."""
 
     starts_with: str | None = None
@@ -69,7 +68,7 @@ class NamePattern(Body):
     equals_to: str | None = None
 
 
-class Constraints(Body):
+class Constraints(Struct, frozen=True):
     """What a blueprint says of a secret that an input names."""
 
     valid_values: list[str] | None = None
@@ -130,7 +129,7 @@ _RULE_FIELDS = {"key": Field.KEY, "provider_name": Field.PROVIDER}
 
 
 def rules_match(
-    rules: Sequence[FilterRule] | None, constraints: Constraints | None
+    rules: Sequence[AnyRule] | None, constraints: Constraints | None
 ) -> tuple[Equal, Sequence[Condition]]:
     """What rules or constraints ask of fields.
 
@@ -140,7 +139,7 @@ def rules_match(
     """
     if constraints is not None:
         return _constrained(constraints)
-    conditions = [_condition_of(rule) for rule in rules or ()]
+    conditions = [_condition_of(read_rule(rule)) for rule in rules or ()]
     if sum(max(1, len(condition.texts)) for condition in conditions) > _MAX_VALUES:
         raise InvalidRequestError(f"filter rules have at most {_MAX_VALUES} values together")
     return {}, conditions
@@ -170,7 +169,7 @@ def _condition_of(rule: FilterRule) -> Condition:
 
 
 def _bad(rule: FilterRule, reason: str) -> BadFilterRuleError:
-    return BadFilterRuleError(rule.model_dump(), reason)
+    return BadFilterRuleError(encode(rule), reason)
 
 
 def _constrained(constraints: Constraints) -> tuple[Equal, Sequence[Condition]]:
