@@ -32,7 +32,7 @@ from resolver.rest.metrics import Metrics
 from resolver.rest.rate_limit import Buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -73,8 +73,8 @@ class Server:
     Attributes:
         metrics: what is counted.
         authenticator: identifies callers.
-        sealing: bounds how many files are sealed and opened at once. They wait for one another, and nobody who
-            logs in waits for them.
+        sealing: bounds how many files are sealed and opened at once. They wait for one another, and nobody
+            who logs in waits for them.
         addresses: the rate limit of each network.
         users: the rate limit of each user.
     """
@@ -238,32 +238,24 @@ def _demand_json(request: Request) -> None:
         raise RequestError(415, "Content type must be application/json")
 
 
+def _fields_of(kind: Any) -> Sequence[msgspec.inspect.Field]:  # noqa: ANN401 - a type
+    info = msgspec.inspect.type_info(kind)
+    return info.fields if isinstance(info, msgspec.inspect.StructType) else ()
+
+
 @functools.cache
-def _list_fields(kind: type) -> frozenset[str]:
+def _list_fields(kind: Any) -> frozenset[str]:  # noqa: ANN401 - a type
     """The parameters of a query that may be repeated."""
     return frozenset(
-        field.encode_name
-        for field in msgspec.inspect.type_info(kind).fields  # type: ignore[attr-defined] - a struct's
-        if isinstance(_plain(field.type), msgspec.inspect.ListType)
+        field.encode_name for field in _fields_of(kind) if isinstance(field.type, msgspec.inspect.ListType)
     )
 
 
-def _plain(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
-    """A type without its null."""
-    if isinstance(info, msgspec.inspect.UnionType):
-        others = [one for one in info.types if not isinstance(one, msgspec.inspect.NoneType)]
-        return others[0] if len(others) == 1 else info
-    return info
-
-
 @functools.cache
-def _fields_without_null(kind: type) -> frozenset[str]:
+def _fields_without_null(kind: Any) -> frozenset[str]:  # noqa: ANN401 - a type
     """The optional fields of a record that have no null: release 0.1.0 sends it for one that is not given."""
-    info = msgspec.inspect.type_info(kind)
-    if not isinstance(info, msgspec.inspect.StructType):
-        return frozenset()
     return frozenset(
-        field.encode_name for field in info.fields if not field.required and not _admits_null(field.type)
+        field.encode_name for field in _fields_of(kind) if not field.required and not _admits_null(field.type)
     )
 
 
