@@ -151,7 +151,8 @@ class Call:
     def query(self, kind: type[T]) -> T:
         """The query of the URL as a record; of a parameter that is repeated, the last one counts."""
         given = self.request.query_params
-        lists = _list_fields(kind)
+        any_kind: Any = kind
+        lists = _list_fields(any_kind)
         data: dict[str, Any] = {name: given.getlist(name) if name in lists else given[name] for name in given}
         try:
             return decode(kind, data, from_text=True)
