@@ -14,7 +14,7 @@ from resolver.errors import InvalidRequestError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.dsl.values import Known
+    from resolver.dsl.functions import Known
 
 
 class GetSecret(Redacted, frozen=True):

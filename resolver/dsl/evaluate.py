@@ -20,12 +20,13 @@ from resolver.dsl.definitions import is_text
 from resolver.dsl.functions import (
     FUNCTIONS,
     ContextFunction,
+    Known,
     ReadingFunction,
     RunTimeFunction,
     StaticFunction,
 )
 from resolver.dsl.problems import Fault, Reason, kind_of
-from resolver.dsl.values import Known, Need, Values, Waiting
+from resolver.dsl.values import Need, Values, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -179,14 +180,15 @@ class Evaluation:
 
     # get_secret
 
-    def get_secret(self, node: Mapping[Any, Any], depth: int) -> Known:
+    def get_secret(self, call: Mapping[Any, Any], depth: int) -> Known:
         """Evaluate a `get_secret` call."""
-        call, values = self.read(node, depth), self._blueprint.values
-        if call.key not in values:
-            raise Waiting((Need(call.key, call.key_provenance, node),))
-        used = frozenset((call.key,))
-        origin = Provenance(secrets=call.key_provenance.secrets or used, used=used)
-        return Known(values.look_up(call).value, origin | call.key_provenance | call.path_provenance)
+        asked, values = self.read(call, depth), self._blueprint.values
+        if asked.key not in values:
+            raise Waiting((Need(asked.key, asked.key_provenance, call),))
+        used = frozenset((asked.key,))
+        provenance = Provenance(secrets=asked.key_provenance.secrets or used, used=used)
+        provenance |= asked.key_provenance | asked.path_provenance
+        return Known(values.look_up(asked).value, provenance)
 
     def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret:
         """Read what a `get_secret` call asks for."""
@@ -230,15 +232,15 @@ class Evaluation:
 
     # get_input
 
-    def get_input(self, node: Mapping[Any, Any], depth: int, *, is_key: bool = False) -> Known:
+    def get_input(self, call: Mapping[Any, Any], depth: int, *, is_key: bool = False) -> Known:
         """Evaluate a `get_input` call.
 
         Args:
-            node: the call.
+            call: the call.
             depth: the levels around it.
             is_key: whether the input names a secret.
         """
-        argument = self.evaluate(node["get_input"], depth + 1)
+        argument = self.evaluate(call["get_input"], depth + 1)
         words = argument.value if isinstance(argument.value, list) else [argument.value]
         if not words or not isinstance(words[0], str):
             raise Fault(Reason.BAD_ARGUMENT, "get_input takes an input's name, or a list that begins with it")
@@ -317,9 +319,9 @@ class Evaluation:
 
     # get_property
 
-    def get_property(self, node: Mapping[Any, Any], depth: int) -> Known:
+    def get_property(self, call: Mapping[Any, Any], depth: int) -> Known:
         """Evaluate a `get_property` call."""
-        argument = self.evaluate(node["get_property"], depth + 1)
+        argument = self.evaluate(call["get_property"], depth + 1)
         words, provenance = argument.value, argument.provenance
         if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
             raise Fault(

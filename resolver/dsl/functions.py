@@ -7,22 +7,38 @@ message repeats an argument, which may have come out of a secret.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
+from resolver.core.leaks import Redacted
+from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl import context
 from resolver.dsl.problems import Fault, Reason, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from resolver.dsl.evaluate import Evaluation
-    from resolver.dsl.values import Known
 
-Evaluate: TypeAlias = "Callable[[Evaluation, Mapping[Any, Any], int], Known]"
-"""Evaluates a call within an evaluation, so many levels deep in other calls."""
+class Known(Redacted, frozen=True):
+    """A value, and what it was computed from."""
+
+    value: Any
+    provenance: Provenance = WRITTEN
+
+
+class Evaluation(Protocol):
+    """The evaluation of one blueprint's calls, each of which stands some levels deep in others."""
+
+    def get_secret(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_secret` call."""
+
+    def get_input(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_input` call."""
+
+    def get_property(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_property` call."""
 
 
 class StaticFunction(msgspec.Struct, frozen=True):
@@ -46,7 +62,7 @@ class ReadingFunction(msgspec.Struct, frozen=True):
     """
 
     name: str
-    evaluate: Evaluate
+    evaluate: Callable[[Evaluation, Mapping[Any, Any], int], Known]
 
 
 class ContextFunction(msgspec.Struct, frozen=True):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.leaks import Redacted
 from resolver.core.location import follow
-from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import holds_call
 from resolver.dsl.problems import Fault, Reason
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import SecretValue
+    from resolver.core.provenance import Provenance
     from resolver.dsl.arguments import GetSecret
 
 
@@ -42,13 +42,6 @@ class Waiting(Exception):  # noqa: N818 - not a failure: the plan obtains the va
     def __init__(self, needs: Sequence[Need]) -> None:
         super().__init__()
         self.needs = needs
-
-
-class Known(Redacted, frozen=True):
-    """A value, and what it was computed from."""
-
-    value: Any
-    provenance: Provenance = WRITTEN
 
 
 class GivenInput(Redacted, frozen=True):
