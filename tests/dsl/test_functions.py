@@ -31,7 +31,7 @@ DOCUMENTED = Path(__file__).parents[2] / "docs" / "blueprints.md"
 def names_in_row(begins_with: str) -> set[str]:
     """The functions that a row of the documentation's table names, without their arguments."""
     (row,) = [line for line in DOCUMENTED.read_text().splitlines() if line.startswith(f"| {begins_with}")]
-    return {quoted.partition(":")[0] for quoted in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    return {quoted.partition(":")[0] for quoted in re.findall(r"`([a-z][^`]*)`", row.split("|")[1])}
 
 
 def names_of(*kinds: type[Function]) -> set[str]:
