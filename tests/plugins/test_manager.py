@@ -72,8 +72,8 @@ def test_hookimpl_is_imported_when_it_is_asked_for() -> None:
 def test_delivery_options_are_not_shown() -> None:
     """They may hold values."""
     options = {"password": "hunter2"}
-    assert repr(DeliveryTarget("shop", options)) == "DeliveryTarget('shop')"
-    assert repr(FactsRequest("home", ("b.yaml",), options)) == "FactsRequest('home', ('b.yaml',))"
+    assert repr(DeliveryTarget("shop", options)) == "DeliveryTarget(****)"
+    assert repr(FactsRequest("home", ("b.yaml",), options)) == "FactsRequest(****)"
 
 
 def test_a_plugin_of_a_third_party(home: Path, tmp_path: Path) -> None:
