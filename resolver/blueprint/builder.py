@@ -30,7 +30,8 @@ from resolver.blueprint.anchors import (
 from resolver.blueprint.document import CallSpan, ParsedText
 from resolver.blueprint.events import content_end, content_start
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
-from resolver.dsl.calls import FUNCTIONS, GET_SECRET
+from resolver.dsl.calls import GET_SECRET
+from resolver.dsl.functions import FUNCTIONS
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
     from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.limits import Limits
-
-_NOTABLE = FUNCTIONS | {MERGE, VALUE}
 
 
 class Builder:
@@ -78,7 +77,7 @@ class Builder:
         return ParsedText(documents, self._spans, self._properties.aliases, self._unsearched)
 
     def _read(self, events: Iterable[AnyEvent]) -> list[Data]:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call for each event would double its cost
-        plain, notable, properties = self._plain, _NOTABLE, self._properties
+        plain, notable, properties = self._plain, FUNCTIONS.keys() | {MERGE, VALUE}, self._properties
         max_depth, max_nodes = self._limits.depth, self._limits.nodes
         documents: list[Data] = []
         stack: list[tuple[AnyEvent, list[Data]]] = []
@@ -178,7 +177,7 @@ class Builder:
             if self._properties.is_pair(cursor):
                 raise InvalidTextError  # PyYAML gives `<<` and `=` no meaning there
             data = self._join(items)
-            if FUNCTIONS.isdisjoint(data):
+            if FUNCTIONS.keys().isdisjoint(data):
                 return data
         elif len(data) * 2 != len(items):
             raise InvalidTextError  # a duplicate key

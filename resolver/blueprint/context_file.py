@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -
     Raises:
         BlueprintError: the data breaks the schema.
     """
-    sections = {fact.name for fact in fields(DeploymentContext)}
+    sections = set(DeploymentContext.__struct_fields__)
     problems = [
         Problem(
             Reason.BAD_CONTEXT,

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from resolver.config.files import why_unreadable
+from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Profile(msgspec.Struct, frozen=True):
-    """The default token, tenant and server of commands. Its repr does not show the token.
+class Profile(Redacted, frozen=True):
+    """The default token, tenant and server of commands.
 
     Args:
         token: the access token.
@@ -30,9 +31,6 @@ class Profile(msgspec.Struct, frozen=True):
     tenant: str
     url: str = ""
     ca_file: str = ""
-
-    def __repr__(self) -> str:
-        return f"Profile(tenant={self.tenant!r}, url={self.url!r}, ca_file={self.ca_file!r})"
 
     def encode(self) -> str:
         """The file's content."""

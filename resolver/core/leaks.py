@@ -1,9 +1,11 @@
-"""Whether a text that was made elsewhere tells a secret value: for messages of plugins and orchestrators."""
+"""Keeping secret values out of texts: records that hide them, and a search for them in others' messages."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -14,10 +16,17 @@ SHORTEST_PART = 4
 """Parts of a value, strings of a JSON value and lines, that are shorter are too common to be looked for."""
 
 
+class Redacted(msgspec.Struct, frozen=True):
+    """Base of records that hold secrets' or users' values, or keys made of them: the repr shows no field."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(****)"
+
+
 def leaks_value(text: str, values: Iterable[SecretValue]) -> bool:
     """Whether a text holds a value, a line of it or a string of its JSON, as it is or escaped.
 
-    It finds what slipped into a message, not what was encoded on purpose.
+    It finds what slipped into a message of a plugin or an orchestrator, not what was encoded on purpose.
     """
     return any(form in text for value in values for part in _parts(value.reveal()) for form in _forms(part))
 

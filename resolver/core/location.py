@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Path = tuple[str | int, ...]
 """The steps from a document's root to a node: mapping keys and sequence indices."""
@@ -11,12 +16,19 @@ Path = tuple[str | int, ...]
 _PLAIN_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a text; both numbers count from 1, columns in characters."""
+class Position(msgspec.Struct, frozen=True):
+    """A position in a text; both numbers count from 1, columns in characters."""
 
     line: int
     column: int
+
+
+class Location(msgspec.Struct, frozen=True):
+    """Where a call stands, for plans, reports and audit records."""
+
+    source: str
+    position: Position | None
+    path: Path
 
 
 def format_path(path: Path) -> str:
@@ -32,10 +44,23 @@ def format_path(path: Path) -> str:
     return "".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a call stands: what a plan, a report and an audit record say of it."""
+def leads(data: object, step: object) -> bool:
+    """Whether a step leads somewhere: a key of a mapping, or an index of a list that is in range."""
+    if isinstance(data, dict):
+        return isinstance(step, (str, int)) and step in data
+    if not isinstance(data, (list, tuple)) or not isinstance(step, int) or isinstance(step, bool):
+        return False
+    return -len(data) <= step < len(data)
 
-    source: str
-    position: Position | None
-    path: Path
+
+def follow(data: Any, path: Sequence[Any]) -> tuple[Any, int]:  # noqa: ANN401 - plain data
+    """Follow a path into plain data.
+
+    Returns:
+        What it leads to, and 0; or where it ends, and the number of its step that leads nowhere, from 1.
+    """
+    for number, step in enumerate(path, 1):
+        if not leads(data, step):
+            return data, number
+        data = data[step]
+    return data, 0

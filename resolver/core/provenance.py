@@ -1,16 +1,16 @@
-"""What a key was computed from: only what the blueprint says, or also secrets and inputs."""
+"""What a word was computed from: only what the blueprint says, or also secrets, inputs and the context."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from resolver.core.leaks import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(Redacted, frozen=True):
     """What a computed word was computed from.
 
     Args:
@@ -23,20 +23,11 @@ class Provenance:
 
     secrets: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
-    used: frozenset[str] = field(default=frozenset(), repr=False)
+    used: frozenset[str] = frozenset()
     context: bool = False
 
     def __or__(self, other: Provenance) -> Provenance:
-        if other is WRITTEN:
-            return self
-        if self is WRITTEN:
-            return other
-        return Provenance(
-            self.secrets | other.secrets,
-            self.inputs | other.inputs,
-            self.used | other.used,
-            self.context or other.context,
-        )
+        return joint_provenance((self, other))
 
     def label(self, key: str) -> str:
         """What stands for a secret that was found under a key: the key, unless it came out of a secret."""
@@ -53,19 +44,21 @@ class Provenance:
         return repr(word)
 
     def bare(self, word: str) -> str:
-        """The same for a field of its own, where a word that stands in the blueprint needs no quotes."""
+        """The word for a field of its own, where one that is written in the blueprint needs no quotes."""
         return self.show(word) if self.secrets or self.inputs or self.context else word
 
 
 WRITTEN = Provenance()
-"""The provenance of words that stand in the blueprint itself."""
+"""The provenance of words that are written in the blueprint itself."""
 
 
 def joint_provenance(provenances: Iterable[Provenance]) -> Provenance:
-    """The provenance of what was put together from many parts, at the cost of looking at each once."""
+    """The provenance of what was put together from several parts, each of which is looked at once."""
     marked = [provenance for provenance in provenances if provenance is not WRITTEN]
     if not marked:
         return WRITTEN
+    if len(marked) == 1:
+        return marked[0]
     return Provenance(
         frozenset[str]().union(*(provenance.secrets for provenance in marked)),
         frozenset[str]().union(*(provenance.inputs for provenance in marked)),

@@ -10,9 +10,9 @@ import base64
 import hashlib
 import hmac
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from resolver.core.binding import Place, Purpose, unwrap, wrap
@@ -181,7 +181,7 @@ class KeyRing:
         root_key = self._root_key(root_key_id)
         bound = self._root_key(stored.root_key_id).unwrap(stored.wrapped)
         unwrap(_key_place(stored.tenant_id, stored.id), bound)
-        return replace(stored, root_key_id=root_key_id, wrapped=root_key.wrap(bound))
+        return msgspec.structs.replace(stored, root_key_id=root_key_id, wrapped=root_key.wrap(bound))
 
     def open_data_key(self, stored: StoredDataKey) -> FernetDataKey:
         """Open a data key, which stays open as long as the ring.

@@ -15,6 +15,9 @@ from resolver.core.closing import Closing
 from resolver.delivery import fifo_cleanup
 from resolver.errors import UnavailableError
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -127,8 +130,6 @@ def write_all(descriptor: int, text: bytes) -> None:
     """
     try:
         with suppress(OSError):
-            import fcntl  # noqa: PLC0415 - does not exist on Windows
-
             fcntl.fcntl(descriptor, _F_SETPIPE_SZ, min(len(text), _LARGEST_PIPE))
         rest = memoryview(text)
         while rest:

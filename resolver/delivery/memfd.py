@@ -12,6 +12,9 @@ from contextlib import suppress
 
 from resolver.errors import UnavailableError
 
+if sys.platform != "win32":
+    import fcntl
+
 _MFD_NOEXEC_SEAL = 0x0008  # Linux 6.3; the os module of Python 3.11 does not name it
 _LOWEST_DESCRIPTOR = 50
 """Scripts use small numbers for descriptors of their own (`exec 3>log`); one of those would replace ours."""
@@ -62,8 +65,6 @@ def seal(text: bytes) -> int:
         UnavailableError: this platform has no sealed memory files, or no room for this one.
     """
     require_memfd()
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-
     everything = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
     try:
         writable = _create("resolved-blueprint", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

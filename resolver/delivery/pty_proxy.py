@@ -11,12 +11,16 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 from contextlib import suppress
 from typing import Any
 
 from resolver.delivery import session_leader, signals, termios_tools
-from resolver.delivery.session_leader import Order
+from resolver.delivery.session_leader import LeaderOrder
+
+if sys.platform != "win32":
+    import termios
 
 _CHUNK = 4096
 _CLOSED = -1
@@ -81,8 +85,6 @@ class PtyProxy(signals.Supervisor):
 
     def restore(self) -> None:
         """Leave our terminal as it was."""
-        import termios  # noqa: PLC0415 - does not exist on Windows
-
         with self._lock:
             if self._original is not None and termios_tools.is_in_foreground():
                 with suppress(termios.error):
@@ -143,8 +145,6 @@ class PtyProxy(signals.Supervisor):
 
     def _take(self) -> None:
         """Have each key as it is pressed, if we are in the foreground."""
-        import termios  # noqa: PLC0415 - does not exist on Windows
-
         with self._lock:
             if not termios_tools.is_in_foreground():
                 self._original = None
@@ -169,7 +169,7 @@ class PtyProxy(signals.Supervisor):
 
     def _send_order(self, *, in_foreground: bool) -> None:
         with suppress(BrokenPipeError):
-            os.write(self._order_writer, Order.FOREGROUND if in_foreground else Order.BACKGROUND)
+            os.write(self._order_writer, LeaderOrder.FOREGROUND if in_foreground else LeaderOrder.BACKGROUND)
 
     def _copy_settings(self) -> None:
         if not self._has_settings and self._keyboard != _CLOSED:

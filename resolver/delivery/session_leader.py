@@ -11,14 +11,19 @@ from __future__ import annotations
 import enum
 import os
 import signal
+import sys
 from contextlib import suppress
 from typing import NoReturn
 
 from resolver.delivery import signals
 from resolver.delivery.hardening import close_all_but
 
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
-class Order(bytes, enum.Enum):
+
+class LeaderOrder(bytes, enum.Enum):
     """What the session's leader is ordered to do with the command."""
 
     FOREGROUND = b"f"
@@ -42,14 +47,11 @@ def start_session(terminal: int, orders: int) -> None:
 
     Args:
         terminal: the session's terminal.
-        orders: where each `Order` is read from: the first at once, others whenever SIGCONT comes.
+        orders: where each `LeaderOrder` is read from: the first at once, others whenever SIGCONT comes.
     """
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-    import termios  # noqa: PLC0415 - as above
-
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    starts_in_foreground = os.read(orders, 1) == Order.FOREGROUND
+    starts_in_foreground = os.read(orders, 1) == LeaderOrder.FOREGROUND
     pid = os.fork()
     if pid:
         _supervise(pid, terminal, orders)
@@ -100,7 +102,7 @@ class _SessionLeader(signals.Supervisor):
     def _follow_order(self, pid: int) -> None:
         with suppress(OSError):  # no new order, or no terminal any more
             order = os.read(self._orders, _PLENTY)[-1:]
-            if order == Order.BACKGROUND:
+            if order == LeaderOrder.BACKGROUND:
                 os.tcsetpgrp(self._terminal, os.getpgrp())
             elif os.tcgetpgrp(self._terminal) == os.getpgrp():  # a shell may have put a job of its own there
                 os.tcsetpgrp(self._terminal, pid)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import enum
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resolver.delivery.memfd import is_memfd
 from resolver.errors import SinkRefusedError
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +112,6 @@ def _check_device(fd: int, status: os.stat_result) -> StdoutKind:
 
 
 def _is_writable(fd: int) -> bool:
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-
     return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 

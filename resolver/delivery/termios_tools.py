@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from contextlib import suppress
 from typing import Any
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 STDIN, STDOUT = 0, 1
 HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
@@ -35,9 +40,7 @@ def open_plain_pty(stream: int) -> tuple[int, int]:
 
 
 def copy_settings(source: int, target: int, *, plain: bool = False) -> None:
-    """Give a terminal the settings of another one; plain as `open_plain` has it."""
-    import termios  # noqa: PLC0415 - does not exist on Windows
-
+    """Give a terminal the settings of another one; plain as `open_plain_pty` makes it."""
     with suppress(termios.error):
         attributes = termios.tcgetattr(source)
         if plain:
@@ -48,9 +51,6 @@ def copy_settings(source: int, target: int, *, plain: bool = False) -> None:
 
 def copy_size(source: int, target: int) -> None:
     """Give a terminal the window size of another one; its foreground is signalled when that is new."""
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-    import termios  # noqa: PLC0415 - as above
-
     with suppress(OSError):
         fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8)))
 
@@ -68,8 +68,6 @@ def lock_keyboard(*, release: bool = False) -> bool:
 
     A lock of the kernel's (fcntl(2), F_SETLK), which ends with us, however we end.
     """
-    import fcntl  # noqa: PLC0415 - does not exist on Windows
-
     if os.fstat(STDOUT).st_rdev == _ANY_TERMINAL:
         return True  # this name stands for as many terminals as there are
     try:
@@ -95,8 +93,6 @@ def poll_now(descriptor: int, events: int) -> int:
 
 def raw_settings(attributes: list[Any]) -> list[Any]:
     """Settings with which bytes pass as they are (cfmakeraw in termios(3))."""
-    import termios  # noqa: PLC0415 - does not exist on Windows
-
     incoming, outgoing, control, local, in_speed, out_speed, characters = attributes
     incoming &= ~(termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP)
     incoming &= ~(termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON)

@@ -1,59 +1,74 @@
-"""The reader of `get_secret`'s argument: a key, or a list of a key and steps, written out or evaluated."""
+"""The argument of `get_secret`: a key, or a list of a key and the path into its value."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from resolver.core.leaks import Redacted
 from resolver.core.model import check_key, is_key
 from resolver.core.provenance import WRITTEN, Provenance
-from resolver.dsl.calls import GET_SECRET, GetSecret, is_malformed
-from resolver.dsl.functions import kind
-from resolver.dsl.problems import Fault, Reason
+from resolver.dsl.calls import GET_SECRET, is_malformed
+from resolver.dsl.problems import Fault, Reason, kind_of
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Mapping, Sequence
 
-    from resolver.dsl.values import Known
+    from resolver.dsl.functions import Known
+
+
+class GetSecret(Redacted, frozen=True):
+    """What one `get_secret` call asks for; what was obtained is another type.
+
+    Args:
+        key: the secret's key.
+        path: dictionary keys and list indices that lead into a JSON value; empty asks for the stored text.
+        key_provenance: what the key was computed from.
+        path_provenance: what the path was computed from.
+    """
+
+    key: str
+    path: tuple[str | int, ...] = ()
+    key_provenance: Provenance = WRITTEN
+    path_provenance: Provenance = WRITTEN
 
 
 def literal(node: Mapping[Any, Any]) -> GetSecret | None:
-    """A call whose argument is written out: a bare key, or a list of words. None for any other."""
+    """A call whose argument is written out, a key alone or a list of words; None for any other."""
     if len(node) > 1 and is_malformed(node):
         return None
     argument = node.get(GET_SECRET)
     if type(argument) is str:
         return GetSecret(checked_key(argument, WRITTEN))
     if type(argument) is list and len(argument) > 1 and all(map(is_word, argument)):
-        key, *steps = argument
+        key, *path = argument
         if type(key) is str:
-            return GetSecret(checked_key(key, WRITTEN), tuple(steps))
+            return GetSecret(checked_key(key, WRITTEN), tuple(path))
     return None
 
 
 def is_word(item: object) -> bool:
-    """Whether a node may be a key or a step: text, or a whole number."""
+    """Whether a node may be a key or a step of a path: text, or a whole number."""
     return type(item) is str or type(item) is int
 
 
-def from_words(words: list[Known], whole: Provenance) -> GetSecret:
-    """Read a key and its steps, all evaluated; `whole` is the provenance of the list they stand in."""
-    key, *steps = words
+def from_words(words: Sequence[Known], whole: Provenance) -> GetSecret:
+    """Read a key and its path, all evaluated; `whole` is the provenance of the list they stand in."""
+    key, *path = words
     if not isinstance(key.value, str):
-        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind(key.value)}, not text")
+        raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind_of(key.value)}, not text")
     key_provenance, path_provenance = key.provenance | whole, whole
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(path, 1):
         if not is_word(step.value):
             raise Fault(
                 Reason.BAD_ARGUMENT,
-                f"step {number} of the path given to get_secret is {kind(step.value)}, "
+                f"step {number} of the path given to get_secret is {kind_of(step.value)}, "
                 "not text or a whole number",
             )
         path_provenance |= step.provenance
     return GetSecret(
         checked_key(key.value, key_provenance),
-        tuple(step.value for step in steps),
+        tuple(step.value for step in path),
         key_provenance,
         path_provenance,
     )

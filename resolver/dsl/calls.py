@@ -1,45 +1,18 @@
-"""The one reader of intrinsic function calls: what a call is, and what `get_secret`'s argument means.
+"""Calls of intrinsic functions: which mappings are calls, and which are data.
 
-A call is a mapping whose only key is an intrinsic function, or that key plus `type`. The names are those of
-Cloudify's `dsl_parser.functions`.
+A call is a mapping whose only key is an intrinsic function, or that key plus `type`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.provenance import WRITTEN, Provenance
+from resolver.dsl.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GET_SECRET = "get_secret"  # noqa: S105 - a function's name
-
-FUNCTIONS = frozenset(
-    {
-        "concat",
-        "get_attribute",
-        "get_attributes_dict",
-        "get_attributes_list",
-        "get_capability",
-        "get_consumers",
-        "get_environment_capability",
-        "get_group_capability",
-        "get_input",
-        "get_label",
-        "get_property",
-        GET_SECRET,
-        "get_sys",
-        "merge",
-        "string_find",
-        "string_lower",
-        "string_replace",
-        "string_split",
-        "string_upper",
-    },
-)
-"""The names of all intrinsic functions."""
 
 
 def call_name(node: Mapping[Any, Any]) -> str | None:
@@ -60,32 +33,20 @@ def is_malformed(node: Mapping[Any, Any]) -> bool:
     return GET_SECRET in node and call_name(node) is None
 
 
+def is_call(value: object) -> bool:
+    """Whether a value is a call, or a malformed one of `get_secret`."""
+    return isinstance(value, dict) and (call_name(value) is not None or GET_SECRET in value)
+
+
 def holds_call(value: object) -> bool:
     """Whether plain JSON data would be read as an intrinsic function call somewhere within."""
     pending = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, dict):
-            if call_name(item) is not None or GET_SECRET in item:
+            if is_call(item):
                 return True
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
     return False
-
-
-@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class GetSecret:
-    """What one `get_secret` call asks for. What was obtained is another type: this one has no field for it.
-
-    Args:
-        key: the secret's key.
-        path: dictionary keys and list indices that lead into a JSON value; empty asks for the stored text.
-        key_provenance: what the key was computed from.
-        path_provenance: what the path was computed from.
-    """
-
-    key: str
-    path: tuple[str | int, ...] = ()
-    key_provenance: Provenance = WRITTEN
-    path_provenance: Provenance = WRITTEN

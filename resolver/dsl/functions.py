@@ -1,32 +1,92 @@
-"""The static functions whose arguments are plain data: `concat`, `merge` and the `string_` family.
+"""The intrinsic functions: one table that says of each when its result is known, and how it is evaluated.
 
-Their meaning is that of Cloudify's `dsl_parser.functions`. Arguments come evaluated, and no message repeats
-them: they may have come out of a secret.
+Names and meaning are those of Cloudify's `dsl_parser.functions`. A new function is its code and its line in
+`FUNCTIONS`: what counts as a call, what is deferred and what `--evaluate` evaluates follow from there. No
+message repeats an argument, which may have come out of a secret.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from resolver.dsl.problems import Fault, Reason
+import msgspec
+
+from resolver.core.leaks import Redacted
+from resolver.core.provenance import WRITTEN, Provenance
+from resolver.dsl import context
+from resolver.dsl.problems import Fault, Reason, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-_KINDS = {
-    type(None): "nothing",
-    bool: "a boolean",
-    int: "a whole number",
-    float: "a number",
-    dict: "a mapping",
-    list: "a list",
-    str: "text",
-}
+    from collections.abc import Sequence
 
 
-def kind(value: object) -> str:
-    """What a value is, in words: never the value."""
-    return _KINDS.get(type(value), f"a {type(value).__name__}")
+class Known(Redacted, frozen=True):
+    """A value, and what it was computed from."""
+
+    value: Any
+    provenance: Provenance = WRITTEN
+
+
+class Evaluation(Protocol):
+    """The evaluation of one blueprint's calls, each of which stands some levels deep in others."""
+
+    def get_secret(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_secret` call."""
+
+    def get_input(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_input` call."""
+
+    def get_property(self, call: Mapping[Any, Any], depth: int) -> Known:
+        """Evaluate a `get_property` call."""
+
+
+class StaticFunction(msgspec.Struct, frozen=True):
+    """A function of plain data, which takes its argument evaluated.
+
+    Args:
+        name: its name.
+        compute: makes the result of the argument.
+    """
+
+    name: str
+    compute: Callable[[Any], Any]
+
+
+class ReadingFunction(msgspec.Struct, frozen=True):
+    """A function that reads its argument itself, and knows the blueprint, its inputs and the secrets' values.
+
+    Args:
+        name: its name.
+        evaluate: evaluates a call.
+    """
+
+    name: str
+    evaluate: Callable[[Evaluation, Mapping[Any, Any], int], Known]
+
+
+class ContextFunction(msgspec.Struct, frozen=True):
+    """A function that the deployment's context answers, and run time where the context has no answer.
+
+    Args:
+        name: its name.
+        answer: makes the answer of the evaluated argument, or raises UnansweredError.
+        begins_with_node: whether a list that it takes begins with a node, so that SELF, SOURCE and TARGET
+            stand for one.
+    """
+
+    name: str
+    answer: Callable[[context.DeploymentContext, Any], Any]
+    begins_with_node: bool = False
+
+
+class RunTimeFunction(msgspec.Struct, frozen=True):
+    """A function whose result only the orchestrator knows, at run time."""
+
+    name: str
+
+
+Function: TypeAlias = StaticFunction | ReadingFunction | ContextFunction | RunTimeFunction
 
 
 def _bad(message: str) -> Fault:
@@ -36,7 +96,7 @@ def _bad(message: str) -> Fault:
 def _listed(name: str, argument: object, least: int, most: int | None, takes: str) -> Sequence[Any]:
     """The items of a list argument, after checking how many there are."""
     if not isinstance(argument, list):
-        raise _bad(f"{name} takes {takes}, not {kind(argument)}")
+        raise _bad(f"{name} takes {takes}, not {kind_of(argument)}")
     if len(argument) < least or (most is not None and len(argument) > most):
         raise _bad(f"{name} takes {takes}, and was given {len(argument)}")
     return argument
@@ -44,14 +104,14 @@ def _listed(name: str, argument: object, least: int, most: int | None, takes: st
 
 def _text(name: str, number: int, value: object) -> str:
     if not isinstance(value, str):
-        raise _bad(f"argument {number} of {name} is {kind(value)}, not text")
+        raise _bad(f"argument {number} of {name} is {kind_of(value)}, not text")
     return value
 
 
 def _whole(name: str, number: int, value: object) -> int:
     # Python counts a boolean as a number, and so does Cloudify's check; nobody means it.
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _bad(f"argument {number} of {name} is {kind(value)}, not a whole number")
+        raise _bad(f"argument {number} of {name} is {kind_of(value)}, not a whole number")
     return value
 
 
@@ -65,7 +125,7 @@ def merge(argument: object) -> dict[Any, Any]:
     merged: dict[Any, Any] = {}
     for number, item in enumerate(_listed("merge", argument, 0, None, "a list of mappings"), 1):
         if not isinstance(item, dict):
-            raise _bad(f"argument {number} of merge is {kind(item)}, not a mapping")
+            raise _bad(f"argument {number} of merge is {kind_of(item)}, not a mapping")
         merged |= item
     return merged
 
@@ -111,8 +171,28 @@ def string_upper(argument: object) -> str:
     return _text("string_upper", 1, argument).upper()
 
 
-PLAIN_FUNCTIONS: dict[str, Callable[[object], Any]] = {
-    function.__name__: function
-    for function in (concat, merge, string_find, string_lower, string_replace, string_split, string_upper)
+FUNCTIONS: dict[str, Function] = {
+    function.name: function
+    for function in (
+        ReadingFunction("get_secret", lambda evaluation, call, depth: evaluation.get_secret(call, depth)),
+        ReadingFunction("get_input", lambda evaluation, call, depth: evaluation.get_input(call, depth)),
+        ReadingFunction("get_property", lambda evaluation, call, depth: evaluation.get_property(call, depth)),
+        StaticFunction("concat", concat),
+        StaticFunction("merge", merge),
+        StaticFunction("string_find", string_find),
+        StaticFunction("string_lower", string_lower),
+        StaticFunction("string_replace", string_replace),
+        StaticFunction("string_split", string_split),
+        StaticFunction("string_upper", string_upper),
+        ContextFunction("get_attribute", context.get_attribute, begins_with_node=True),
+        ContextFunction("get_capability", context.get_capability),
+        ContextFunction("get_environment_capability", context.get_environment_capability),
+        ContextFunction("get_label", context.get_label),
+        ContextFunction("get_sys", context.get_sys),
+        RunTimeFunction("get_attributes_dict"),
+        RunTimeFunction("get_attributes_list"),
+        RunTimeFunction("get_consumers"),
+        RunTimeFunction("get_group_capability"),
+    )
 }
-"""The functions here, by name."""
+"""All intrinsic functions by their names."""

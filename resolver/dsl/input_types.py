@@ -18,8 +18,7 @@ from resolver.core.model import check_key
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET, call_name
 from resolver.dsl.definitions import TEXT_TYPES, is_text
-from resolver.dsl.functions import kind
-from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.problems import Problem, Reason, kind_of
 from resolver.dsl.walk import find_calls
 from resolver.errors import InvalidRequestError
 
@@ -249,7 +248,7 @@ class _Checker:
         if wanted is None:
             yield from self._data_type(subject, value, name, depth, is_given=is_given)
         elif not _is_of_kind(value, name, is_given=is_given):
-            yield _Misfit(subject, f"is {kind(value)}, not {wanted}")
+            yield _Misfit(subject, f"is {kind_of(value)}, not {wanted}")
         elif name == "regex" and self._answers.match(value, "") is Match.INVALID:
             yield _Misfit(subject, "is not a regular expression")
         elif name == SECRET_KEY and not _is_key(str(value)):
@@ -269,7 +268,7 @@ class _Checker:
         if properties is None:
             return
         if not isinstance(value, dict):
-            yield _Misfit(subject, f"is {kind(value)}, not a mapping as data type {_cut(name)} wants it")
+            yield _Misfit(subject, f"is {kind_of(value)}, not a mapping as data type {_cut(name)} wants it")
             return
         if any(key not in properties for key in value):
             hint = f"its properties are: {_listed(properties)}"
@@ -313,7 +312,7 @@ class _Checker:
         except (TypeError, LookupError):
             fits = False
         if not fits:
-            return f"is {kind(value)}, to which the constraint {name} as it is written does not apply"
+            return f"is {kind_of(value)}, to which the constraint {name} as it is written does not apply"
         if holds:
             return ""
         return rule.words.format(
@@ -322,7 +321,7 @@ class _Checker:
 
     def _unmatched(self, pattern: Any, value: Any) -> str:  # noqa: ANN401 - plain data
         if not isinstance(value, str):
-            return f"is {kind(value)}, to which the constraint pattern does not apply"
+            return f"is {kind_of(value)}, to which the constraint pattern does not apply"
         found = self._answers.match(pattern, value) if isinstance(pattern, str) else Match.INVALID
         match found:
             case Match.DIFFERS:

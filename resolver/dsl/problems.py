@@ -1,13 +1,27 @@
-"""What can be wrong with a blueprint: one record for each finding, with its place and reason."""
+"""Problems of a blueprint: a record of each with its reason and location, and the error that leads to one."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from resolver.core.location import Path, Position
+import msgspec
+
+from resolver.core.location import Path, Position
+
+_KINDS = {
+    type(None): "nothing",
+    bool: "a boolean",
+    int: "a whole number",
+    float: "a number",
+    dict: "a mapping",
+    list: "a list",
+    str: "text",
+}
+
+
+def kind_of(value: object) -> str:
+    """The kind of a value in words, for messages, which never repeat the value."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 class Reason(enum.StrEnum):
@@ -47,16 +61,15 @@ class Reason(enum.StrEnum):
     VALUE_HOLDS_CALL = "value_holds_call"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One finding.
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a blueprint, or keeps a call from being resolved.
 
     Args:
         reason: the stable code.
         message: one sentence without any secret value.
         source: the blueprint's name as the user gave it; empty when no blueprint is at fault.
-        position: where in the text, or None when it is not about one place.
-        path: the place in the document.
+        position: where in the text, or None when it is not about one location.
+        path: the path in the document.
         key: the secret's key as it may be shown; empty when there is none.
         hint: what to do about it.
         line_text: the source line at `position`, for the caret.
@@ -80,7 +93,7 @@ class Fault(Exception):  # noqa: N818 - not an error of the package: the plan tu
         message: one sentence without any value.
         hint: what to do about it.
         key: the key as it may be shown.
-        later: whether the orchestrator will be able to; where nothing here needs the result, the call stays.
+        later: whether the orchestrator will be able to; where nothing needs the result, the call is left.
     """
 
     def __init__(

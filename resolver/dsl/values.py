@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.provenance import WRITTEN, Provenance
-from resolver.dsl.calls import GetSecret, holds_call
-from resolver.dsl.context import leads
+from resolver.core.leaks import Redacted
+from resolver.core.location import follow
+from resolver.dsl.calls import holds_call
 from resolver.dsl.problems import Fault, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from resolver.core.model import SecretValue
+    from resolver.core.provenance import Provenance
+    from resolver.dsl.arguments import GetSecret
 
 
-@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class Need:
+class Need(Redacted, frozen=True):
     """A secret whose value is needed, and the call that needs it.
 
     Args:
@@ -27,28 +27,24 @@ class Need:
         node: the mapping that is the call.
     """
 
-    key: str = field(repr=False)
+    key: str
     provenance: Provenance
     node: Mapping[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A value, and what it was computed from."""
+class Waiting(Exception):  # noqa: N818 - not a failure: the plan obtains the values and evaluates anew
+    """Values of secrets have to be there before an evaluation can go on.
 
-    value: Any = field(repr=False)
-    provenance: Provenance = WRITTEN
+    Args:
+        needs: which. They are no argument of the exception, whose text shows nothing.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """The values that have to be there before evaluation can go on."""
-
-    needs: tuple[Need, ...]
+    def __init__(self, needs: Sequence[Need]) -> None:
+        super().__init__()
+        self.needs = needs
 
 
-@dataclass(frozen=True, slots=True)
-class GivenInput:
+class GivenInput(Redacted, frozen=True):
     """An input's value as the caller gave it.
 
     Args:
@@ -57,12 +53,11 @@ class GivenInput:
             secret, is this.
     """
 
-    value: Any = field(repr=False)
-    text: str | None = field(default=None, repr=False)
+    value: Any
+    text: str | None = None
 
 
-@dataclass(slots=True)  # as good as frozen, which would make each of these many cost several times as much
-class Substitution:
+class Substitution(Redacted, frozen=True):
     """What is put in the place of one call, or is used to make that.
 
     Args:
@@ -71,19 +66,19 @@ class Substitution:
         used: keys of the secrets that went into it.
     """
 
-    value: Any = field(repr=False)
+    value: Any
     label: str
-    used: frozenset[str] = field(repr=False)
+    used: frozenset[str]
 
 
 class Values:
-    """The values of secrets that were obtained in this run; each and each path is looked at at most once."""
+    """The values of secrets that were obtained in this run. Each is parsed, and each path followed, once."""
 
     def __init__(self) -> None:
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
         self.taken: dict[tuple[str, tuple[str | int, ...]], Substitution] = {}
-        """What was taken out of secrets so far, by key and steps, labelled by the first call that did so."""
+        """What was taken out of secrets so far, by key and path, labelled by the first call that did so."""
 
     def add(self, values: Mapping[str, SecretValue]) -> None:
         """Take over the values of one round."""
@@ -93,7 +88,7 @@ class Values:
         return key in self._texts
 
     def look_up(self, call: GetSecret) -> Substitution:
-        """What a call yields: the stored text, or with steps what they lead to in its JSON.
+        """The result of a call: the stored text, or what the path leads to in its JSON.
 
         Raises:
             Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
@@ -123,16 +118,15 @@ class Values:
                     key,
                 ) from None
             self._parsed[call.key] = data
-        for number, step in enumerate(call.path, 1):
-            if not leads(data, step):
-                raise Fault(
-                    Reason.NO_SUCH_STEP,
-                    f"step {number} of the path, {call.path_provenance.show(step)}, "
-                    f"leads nowhere in the JSON value of secret {shown}",
-                    "compare the path with what is stored; a list takes whole numbers, a mapping names",
-                    key,
-                )
-            data = data[step]
+        data, wrong = follow(data, call.path)
+        if wrong:
+            raise Fault(
+                Reason.NO_SUCH_STEP,
+                f"step {wrong} of the path, {call.path_provenance.show(call.path[wrong - 1])}, "
+                f"leads nowhere in the JSON value of secret {shown}",
+                "compare the path with what is stored; a list takes whole numbers, a mapping names",
+                key,
+            )
         if isinstance(data, (dict, list)) and holds_call(data):
             raise Fault(
                 Reason.VALUE_HOLDS_CALL,

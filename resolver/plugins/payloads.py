@@ -6,23 +6,23 @@ same, and a process has no walls inside: these narrow what honest code can do by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from resolver.core.redacted import Redacted
 from resolver.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from resolver.core.model import SecretValue
     from resolver.resolution.resolved import ResolvedBlueprint, Use
 
 
-class DeliveryTarget(msgspec.Struct, frozen=True):
-    """The plugin that gets the resolved blueprints. Its repr shows no option.
+class DeliveryTarget(Redacted, frozen=True):
+    """The plugin that gets the resolved blueprints. Options may hold values.
 
     Args:
         plugin: the plugin's name.
@@ -32,12 +32,9 @@ class DeliveryTarget(msgspec.Struct, frozen=True):
     plugin: str
     options: Mapping[str, str]
 
-    def __repr__(self) -> str:
-        return f"DeliveryTarget({self.plugin!r})"  # options may hold values
 
-
-class FactsRequest(msgspec.Struct, frozen=True):
-    """The request for facts about the deployment. Its repr shows no option.
+class FactsRequest(Redacted, frozen=True):
+    """The request for facts about the deployment. Options may hold values.
 
     Args:
         tenant: the name of the tenant of the run.
@@ -48,9 +45,6 @@ class FactsRequest(msgspec.Struct, frozen=True):
     tenant: str
     blueprints: tuple[str, ...]
     options: Mapping[str, str] = msgspec.field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return f"FactsRequest({self.tenant!r}, {self.blueprints!r})"
 
 
 class Delivery:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.ports.service import ResolvingService
     from resolver.core.results import Refusal
-    from resolver.dsl.plan import KeyUse, Plan
+    from resolver.dsl.key_use import KeyUse
+    from resolver.dsl.plan import Plan
 
 
 class KeySuggestions:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, SecretValue
     from resolver.core.ports.service import ResolvingService
     from resolver.core.results import KeyStatus, UsedSecret
-    from resolver.dsl.plan import KeyUse
+    from resolver.dsl.key_use import KeyUse
     from resolver.dsl.values import Substitution
 
 

@@ -11,7 +11,7 @@ from resolver.core.closing import Closing
 from resolver.core.policy import Verdict
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET
-from resolver.dsl.plan import Call, KeyUse
+from resolver.dsl.key_use import Call, KeyUse
 from resolver.dsl.walk import find_calls
 from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_errors
 

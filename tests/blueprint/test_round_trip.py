@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resolver.blueprint import Limits, join, read, render
-from resolver.dsl.calls import FUNCTIONS, call_name
+from resolver.dsl.calls import call_name
+from resolver.dsl.functions import FUNCTIONS
 from resolver.dsl.problems import Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild

@@ -18,6 +18,7 @@ from tests import denied
 from tests.cli.conftest import Cli
 from tests.conftest import SCRIPTS, TENANT, clean_environment
 from tests.delivery.test_pty_proxy import FULL_SCREEN
+from tests.waiting import receive_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -337,12 +338,9 @@ def test_a_session_at_a_terminal(home: Path, folder: Path) -> None:
         start_new_session=True,
         **dict.fromkeys(("stdin", "stdout", "stderr"), follower),
     )
-    seen = b""
-    while b"raw" not in seen:
-        seen += os.read(leader, 100)
+    seen = receive_until(leader, lambda shown: b"raw" in shown)
     os.write(leader, b"\x1a")
-    while b"best effort" not in seen:
-        seen += os.read(leader, 100)
+    seen += receive_until(leader, lambda shown: b"best effort" in shown)
     assert process.wait(20) == 0
     assert seen.replace(b"\r\n", b"\n").split(b"raw")[1].startswith(b'key 26\na: "***"\nnote: 1 value masked')
     os.close(leader)

@@ -21,7 +21,7 @@ from resolver.dsl.values import GivenInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.dsl.plan import KeyUse
+    from resolver.dsl.key_use import KeyUse
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "sample_blueprints"

@@ -16,7 +16,7 @@ from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.provenance import Provenance
 from resolver.core.query import Choice, Listing, TenantField, TokenField, UserField
-from resolver.dsl.plan import KeyUse
+from resolver.dsl.key_use import KeyUse
 from resolver.errors import (
     AuthenticationError,
     ConflictError,

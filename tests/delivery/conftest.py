@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,3 +142,57 @@ def supervise(start: Callable[..., Supervised]) -> Callable[..., Finished]:
         return start(command, **options).finish(standard_input)
 
     return supervise_one
+
+
+# A shell's part: leads a session with a terminal, runs one job in the foreground, reports what becomes of it.
+SHELL = """
+import fcntl, os, signal, subprocess, sys, termios
+def take_terminal():
+    os.tcsetpgrp(2, os.getpgrp())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = subprocess.Popen(sys.argv[1:], process_group=0, preexec_fn=take_terminal)
+while True:
+    _, status = os.waitpid(job.pid, os.WUNTRACED)
+    os.tcsetpgrp(0, os.getpgrp())
+    if not os.WIFSTOPPED(status):
+        print("job ended", flush=True)
+        break
+    print("job stopped by", os.WSTOPSIG(status), flush=True)
+    sys.stdin.readline()
+    os.tcsetpgrp(0, job.pid)
+    os.killpg(job.pid, signal.SIGCONT)
+    print("job continued", flush=True)
+"""
+
+
+class Terminal:
+    """What a person at a terminal sees and types."""
+
+    def __init__(self) -> None:
+        self.leader, self.follower = pty.openpty()
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self.leader, text.encode())
+
+    def expect(self, text: str) -> str:
+        """Read until a text appears, at most 30 s; give what was before it."""
+        deadline = time.monotonic() + 30
+        while text not in self.seen:
+            ready, _, _ = select.select([self.leader], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"no {text!r} in {self.seen!r}"
+            self.seen += os.read(self.leader, 1000).decode()
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A pseudo-terminal."""
+    made = Terminal()
+    yield made
+    os.close(made.leader)
+    os.close(made.follower)

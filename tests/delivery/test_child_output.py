@@ -17,10 +17,11 @@ import pytest
 from resolver.delivery.child_output import ChildOutput
 from resolver.delivery.masking import Needles
 from resolver.errors import UnavailableError
-from tests.delivery.test_signals import SHELL, Terminal, counting, state_of, until
+from tests.delivery.conftest import SHELL, Terminal
+from tests.delivery.test_signals import counting, state_of, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.delivery.conftest import Supervised
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
 
 VALUE = "open-sesame"
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    """A pseudo-terminal."""
-    made = Terminal()
-    yield made
-    os.close(made.leader)
-    os.close(made.follower)
 
 
 def start_job(start: Callable[..., Supervised], terminal: Terminal, command: list[str]) -> Supervised:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.delivery.test_signals import SHELL, Terminal, counting, state_of, until
+from tests.delivery.conftest import SHELL, Terminal
+from tests.delivery.test_signals import counting, state_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,6 +17,8 @@ from resolver.http.transport import (
     HttpRequest,
     TransportError,
     _Connection,
+    is_header_text,
+    json_request,
     send_request,
     tls_context,
 )
@@ -40,6 +42,22 @@ def test_an_answer_comes_back_whatever_its_status() -> None:
     assert (repr(REQUEST), repr(got)) == ("HttpRequest('GET', '/v1/thing')", "HttpResponse(418)")
     assert peer.seen[0].startswith("GET /v1/thing HTTP/1.1\r\n")
     assert f"Host: 127.0.0.1:{peer.port}\r\n" in peer.seen[0]
+
+
+def test_a_request_with_json() -> None:
+    """The data is its body, in ASCII, and the content type says so; NaN is not JSON."""
+    request = json_request("POST", "/v1/thing", {"X-Token": SECRET}, {"key": "ä"})
+    assert request.headers == {"X-Token": SECRET, "Content-Type": "application/json"}
+    assert request.body == b'{"key": "\\u00e4"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_request("POST", "/", {}, {"key": float("nan")})
+
+
+def test_text_for_a_header() -> None:
+    """No space, no line break, nothing beyond ASCII, and not nothing."""
+    assert is_header_text("token-~!")
+    for text in ("", "a b", "a\r\nX: y", "a\n", "ä", "\x7f"):
+        assert not is_header_text(text)
 
 
 def test_no_redirect_is_followed() -> None:

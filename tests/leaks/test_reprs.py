@@ -15,8 +15,9 @@ from resolver.cli.resolve import Request
 from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
 from resolver.core.provenance import Provenance
+from resolver.dsl.functions import Known
 from resolver.dsl.plan import Plan
-from resolver.dsl.values import GivenInput, Known, Need, Substitution, Values
+from resolver.dsl.values import GivenInput, Need, Substitution, Values
 from resolver.resolution import BlueprintText, Resolution, resolve
 from tests.conftest import TENANT
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import subprocess
 import sys
 from collections import deque
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 import pytest
 
+import resolver.plugins
 from resolver import InvalidRequestError, NotFoundError, PluginError, Resolver, UsageError, open_resolver
 from resolver.bootstrap.embedded import open_service
 from resolver.cli.context import App
@@ -20,7 +22,7 @@ from resolver.core.providers import Missed, Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.dsl.context import DeploymentContext
 from resolver.plugins.manager import Plugins, add_provider_types, hookspecs
-from resolver.plugins.payloads import Delivery, DeliveryTarget
+from resolver.plugins.payloads import Delivery, DeliveryTarget, FactsRequest
 from resolver.resolution import BlueprintText, resolve
 from resolver.rest.options import ServerOptions
 from resolver.rest.server import Listener, serve
@@ -51,6 +53,27 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     return folder
+
+
+def test_hookimpl_is_imported_when_it_is_asked_for() -> None:
+    """Plugins get it from `resolver.plugins`; who imports the package alone does not pay for pluggy."""
+    code = (
+        "import sys, resolver.plugins\n"
+        "assert 'pluggy' not in sys.modules\n"
+        "from resolver.plugins import hookimpl\n"
+        "from resolver.plugins.hookspecs import hookimpl as same\n"
+        "assert hookimpl is same"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match=r"^module 'resolver\.plugins' has no attribute 'hookspec'$"):
+        _ = resolver.plugins.hookspec
+
+
+def test_delivery_options_are_not_shown() -> None:
+    """They may hold values."""
+    options = {"password": "hunter2"}
+    assert repr(DeliveryTarget("shop", options)) == "DeliveryTarget(****)"
+    assert repr(FactsRequest("home", ("b.yaml",), options)) == "FactsRequest(****)"
 
 
 def test_a_plugin_of_a_third_party(home: Path, tmp_path: Path) -> None:

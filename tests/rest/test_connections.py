@@ -6,15 +6,17 @@ import contextlib
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 import uvicorn
 
 from resolver.rest.app import create_app
 from resolver.rest.server import TimedConnection
+from tests.waiting import receive_until
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from tests.databases import World
@@ -28,10 +30,22 @@ class Hasty(TimedConnection):
     head_seconds = 0.2
 
 
-@pytest.fixture
-def peer(world: World) -> Iterator[socket.socket]:
-    """A connection to a server that does not wait for long."""
-    config = uvicorn.Config(create_app(world.service), log_config=None, http=Hasty, ws="none")
+class Patient(TimedConnection):
+    """Waits for longer than any test takes, and keeps what it waits with."""
+
+    head_seconds = 600.0
+    waited: ClassVar[list[asyncio.TimerHandle]] = []
+
+    def _watch(self) -> None:
+        super()._watch()
+        if self._waiting is not None and self._waiting not in self.waited:
+            self.waited.append(self._waiting)
+
+
+@contextlib.contextmanager
+def connected(world: World, protocol: type[TimedConnection]) -> Iterator[socket.socket]:
+    """A connection to a server."""
+    config = uvicorn.Config(create_app(world.service), log_config=None, http=protocol, ws="none")
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -44,27 +58,42 @@ def peer(world: World) -> Iterator[socket.socket]:
             thread.join(20)
 
 
-def test_one_that_says_nothing_is_closed(peer: socket.socket) -> None:
+@pytest.fixture
+def hasty(world: World) -> Iterator[socket.socket]:
+    """A connection to a server that does not wait for long."""
+    with connected(world, Hasty) as peer:
+        yield peer
+
+
+@pytest.fixture
+def patient(world: World) -> Iterator[socket.socket]:
+    """A connection to a server that waits."""
+    Patient.waited.clear()
+    with connected(world, Patient) as peer:
+        yield peer
+
+
+def test_one_that_says_nothing_is_closed(hasty: socket.socket) -> None:
     """From the start."""
-    assert peer.recv(1) == b""
+    assert hasty.recv(1) == b""
 
 
-def test_one_that_drips_is_closed(peer: socket.socket) -> None:
+def test_one_that_drips_is_closed(hasty: socket.socket) -> None:
     """Each byte in time, and never the whole; the same after a first request."""
-    peer.sendall(REQUEST)
-    assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+    hasty.sendall(REQUEST)
+    assert hasty.recv(65536).startswith(b"HTTP/1.1 200")
     with contextlib.suppress(OSError):
         for byte in b"GET /ok HTTP/1.1\r\nX: " + b"a" * 2000:
-            peer.sendall(bytes([byte]))
+            hasty.sendall(bytes([byte]))
             time.sleep(0.01)
         pytest.fail("it was waited for")
 
 
-def test_requests_one_after_another_are_answered(peer: socket.socket) -> None:
-    """Also those that come together, or in pieces."""
+def test_requests_one_after_another_are_answered(patient: socket.socket) -> None:
+    """Also those that come together, or in pieces; for each wait that a request ends, there is no other."""
     for _ in range(5):
-        peer.sendall(REQUEST[:9])
-        peer.sendall(REQUEST[9:] + REQUEST)
-        seen = b""
-        while seen.count(b'"OK"') < 2:
-            seen += peer.recv(65536)
+        patient.sendall(REQUEST[:9])
+        patient.sendall(REQUEST[9:] + REQUEST)
+        receive_until(patient, lambda seen: seen.count(b'"OK"') == 2)
+    assert len(Patient.waited) in (5, 6)  # the last begins when the answer is out
+    assert all(waiting.cancelled() for waiting in Patient.waited[:5])

@@ -11,7 +11,6 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from resolver.errors import UsageError
 from resolver.rest.server import Listener, _bound
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,10 +98,8 @@ def served(home: Path, *options: str | Path, env: Mapping[str, str] | None = Non
     with log.open("wb") as file:
         process = subprocess.Popen([SCRIPTS / "resolver", "serve", *options], stderr=file, env=environ)
     try:
-        deadline = time.monotonic() + 40
-        while b"Application startup complete" not in log.read_bytes() and time.monotonic() < deadline:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
+        until(lambda: b"Application startup complete" in log.read_bytes() or process.poll() is not None, 60)
+        assert process.poll() is None, log.read_text()
         yield Served(process, log)
     finally:
         if process.poll() is None:
@@ -164,11 +162,9 @@ def test_a_stop_lets_requests_end(home: Path) -> None:
         lines += [f"{name}: {value}" for name, value in headers_of(home).items()]
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + body[:5])
-            while "resolver_http_requests_in_work 2.0" not in _metrics(home, port):
-                time.sleep(0.02)
+            until(lambda: "resolver_http_requests_in_work 2.0" in _metrics(home, port))
             server.process.send_signal(signal.SIGTERM)
-            while "Waiting for connections" not in server.log.read_text():
-                time.sleep(0.02)
+            until(lambda: "Waiting for connections" in server.log.read_text())
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection(("127.0.0.1", port), timeout=20).close()
             connection.sendall(body[5:])
@@ -262,8 +258,7 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://resolver") as http:
             assert http.get("/ok", headers={"X-Forwarded-For": "192.0.2.7"}).json() == "OK"
-        while "resolver.access" not in server.log.read_text():
-            time.sleep(0.02)
+        until(lambda: "resolver.access" in server.log.read_text())
         assert server.lines()[-1]["client"] == "192.0.2.7"
         server.process.kill()
         server.process.wait()
@@ -405,17 +400,14 @@ def test_workers_share_a_database(tmp_path: Path) -> None:
     port = free_port()
     env |= probed(tmp_path, "(lambda do: os.register_at_fork(after_in_child=do))")
     with served(home, "--port", str(port), "--workers", "2", env=env) as server:
-        deadline = time.monotonic() + 40
-        while _started(server) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: _started(server) == 2)
         with httpx.Client(headers=headers_of(home), trust_env=False) as http:
             url = f"http://127.0.0.1:{port}"
             assert http.put(f"{url}{SECRETS}/one", json={"value": "v"}).status_code == 200
         children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
         first, second = map(int, children.read_text().split())
         os.kill(first, signal.SIGKILL)
-        while _started(server) < 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: _started(server) == 3)
         values = set()
         for _ in range(8):
             with httpx.Client(headers=headers_of(home), trust_env=False) as http:

@@ -327,12 +327,14 @@ def test_writers_and_readers_work_while_keys_are_rotated(world: World) -> None:
         thread.start()
     service = service_with(world, ROOT_KEY, OTHER)
     done: list[Rotated] = []
-    for to in (OTHER_ID, RootKey(ROOT_KEY, "").id):
-        done.append(service.keys.rotate_data(world.admin, "", quiet))
-        done.append(service.keys.rotate_root(world.admin, to, quiet))
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for to in (OTHER_ID, RootKey(ROOT_KEY, "").id):
+            done.append(service.keys.rotate_data(world.admin, "", quiet))
+            done.append(service.keys.rotate_root(world.admin, to, quiet))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert errors == []
     assert [rotated.unreadable for rotated in done] == [[]] * 4
     assert len(written) > 3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.location import Position
 from resolver.core.provenance import WRITTEN, Provenance
-from resolver.dsl.plan import Call, KeyUse
+from resolver.dsl.key_use import Call, KeyUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
