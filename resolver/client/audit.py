@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
 
 from resolver.client.session import Remote
 from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification, canonical
 from resolver.core.results import Usage
+from resolver.protocol.audit import (
+    ExportedChain,
+    ExportedHead,
+    ExportedRecord,
+    HeadResult,
+    RecordsResult,
+    VerifyResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,49 +26,6 @@ EVERYTHING = AuditQuery()
 
 PART = 1000
 """Most records that one answer lists."""
-
-
-class _Records(Struct, frozen=True):
-    """A part of a chain."""
-
-    records: Sequence[dict[str, Any]]
-    more: bool
-
-
-class _Head(Struct, frozen=True):
-    """The end of a chain."""
-
-    number: int
-    hash: str
-
-
-class _Verified(Struct, frozen=True):
-    """What a check found."""
-
-    number: int
-    hash: str
-    broken: int | None
-    kept_differs: str
-
-
-class _Line(Struct, frozen=True):
-    """A record in an export."""
-
-    number: int
-    hash: str
-    body: str
-
-
-class _First(Struct, frozen=True):
-    """The first line of an export."""
-
-    chain: str
-
-
-class _Last(Struct, frozen=True):
-    """The last line of an export."""
-
-    head: _Head
 
 
 class RemoteTrail(Remote):
@@ -88,7 +50,7 @@ class RemoteTrail(Remote):
         while left is None or left > 0:
             size = PART if left is None else min(left, PART)
             more = {"size": str(size)} | ({} if after is None else {"after": str(after)})
-            found = self._server.ask(caller, _Records, "GET", "/audit", query=asked | more)
+            found = self._server.ask(caller, RecordsResult, "GET", "/audit", query=asked | more)
             for record in map(self._record, found.records):
                 if after is not None and (record.number - after) * onwards <= 0:
                     raise self._server.nonsense()  # or it might never come to an end
@@ -99,20 +61,20 @@ class RemoteTrail(Remote):
             left = None if left is None else left - len(found.records)
 
     def _record(self, fields: dict[str, Any]) -> AuditRecord:
-        found = self._server.read(_Head, fields)
+        found = self._server.read(HeadResult, fields)
         told = {name: value for name, value in fields.items() if name not in ("number", "hash")}
         at, action = str(told.get("at", "")), str(told.get("action", ""))
         return AuditRecord(found.number, at, action, canonical(told), found.hash)
 
     def head(self, caller: Caller, tenant: str = "") -> AuditHead:
         """The end of a trail, to be kept elsewhere."""
-        found = self._server.ask(caller, _Head, "GET", "/audit/head", query={"tenant": tenant})
+        found = self._server.ask(caller, HeadResult, "GET", "/audit/head", query={"tenant": tenant})
         return AuditHead("", found.number, found.hash)
 
     def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
         """Have the server check a trail, from its first record to its end, and against a kept head."""
         query = {"tenant": tenant} | ({} if kept is None else {"head": f"{kept.number}:{kept.hash}"})
-        found = self._server.ask(caller, _Verified, "GET", "/audit/verify", query=query)
+        found = self._server.ask(caller, VerifyResult, "GET", "/audit/verify", query=query)
         return Verification(AuditHead("", found.number, found.hash), found.broken, kept, found.kept_differs)
 
     def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
@@ -120,13 +82,13 @@ class RemoteTrail(Remote):
         lines = self._server.lines(caller, "/audit/export", {"tenant": tenant})
         if len(lines) < len(("first", "last")):
             raise self._server.nonsense()
-        chain = self._server.read(_First, lines[0]).chain
-        head = self._server.read(_Last, lines[-1]).head
-        records = [self._exported(self._server.read(_Line, line)) for line in lines[1:-1]]
+        chain = self._server.read(ExportedChain, lines[0]).chain
+        head = self._server.read(ExportedHead, lines[-1]).head
+        records = [self._exported(self._server.read(ExportedRecord, line)) for line in lines[1:-1]]
         return AuditHead(chain, head.number, head.hash), iter(records)
 
     @staticmethod
-    def _exported(line: _Line) -> AuditRecord:
+    def _exported(line: ExportedRecord) -> AuditRecord:
         try:
             fields = json.loads(line.body)
         except ValueError:

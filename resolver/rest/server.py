@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from resolver.config.settings import Settings
     from resolver.rest.options import ServerOptions
@@ -214,7 +214,7 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-def _config(listener: Listener, app: FastAPI) -> uvicorn.Config:
+def _config(listener: Listener, app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=listener.host,

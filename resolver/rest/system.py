@@ -1,14 +1,16 @@
 """The server itself: whether it is there, what it is, what it counts."""
 
+from __future__ import annotations
+
 from importlib.metadata import version
 from typing import Any
 
+from msgspec import Struct, field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
 from resolver.errors import UnavailableError
-from resolver.rest.responses import Answer, page
-from resolver.rest.routing import V3, V31, CallerDep, Group, ServerDep
+from resolver.rest.responses import Answer, CloudifyPage, page
+from resolver.rest.routing import V3, V31, Call, Group
 
 OPEN = Group("server", "", guarded=False)
 METRICS = Group("server", "")
@@ -31,120 +33,115 @@ async def api_ok() -> Response:
     return Answer("OK")
 
 
-class Ready(TypedDict):
+class Readiness(Struct, frozen=True):
     """Whether the server can do its work."""
 
     status: str
 
 
-@OPEN.route("GET", "/ready", Ready)
-def ready(server: ServerDep) -> Response:
+@OPEN.route("GET", "/ready", Readiness)
+def ready(call: Call) -> Response:
     """Say whether the store can be read and its root key is at hand."""
     try:
-        server.service.check_ready()
+        call.service.check_ready()
     except UnavailableError:
-        return Answer({"status": "not ready"}, 503)
-    return Answer({"status": "ready"})
+        return Answer(Readiness("not ready"), 503)
+    return Answer(Readiness("ready"))
 
 
 @METRICS.route("GET", "/metrics")
-def metrics(caller: CallerDep, server: ServerDep) -> Response:
+def metrics(call: Call) -> Response:
     """The server's numbers in Prometheus's text format, for those who may read the system's audit trail."""
-    server.service.admit_operator(caller)
-    return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    call.service.admit_operator(call.caller)
+    return Response(call.server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-class Version(TypedDict):
+class ProgramVersion(Struct, frozen=True):
     """What Cloudify tells of itself."""
 
     edition: str
     version: str
-    build: str | None
-    date: str | None
-    commit: str | None
-    distribution: str | None
-    distro_release: str | None
+    build: str | None = None
+    date: str | None = None
+    commit: str | None = None
+    distribution: str | None = None
+    distro_release: str | None = None
 
 
-@VERSION.route("GET", "/version", Version)
-async def get_version(_caller: CallerDep) -> Response:
+@VERSION.route("GET", "/version", ProgramVersion)
+async def get_version(_call: Call) -> Response:
     """The program and its version."""
-    told: dict[str, str | None] = dict.fromkeys(Version.__annotations__)
-    return Answer(told | {"edition": "blueprint-resolver", "version": version("blueprint-resolver")})
+    return Answer(ProgramVersion("blueprint-resolver", version("blueprint-resolver")))
 
 
-class Status(TypedDict):
+class ServiceStatus(Struct, frozen=True):
+    """Whether one thing that the server needs is there."""
+
+    status: str
+    is_remote: bool = False
+    extra_info: dict[str, Any] = field(default_factory=dict)
+
+
+class ServerStatus(Struct, frozen=True):
     """Whether everything that the server needs is there."""
 
     status: str
-    services: dict[str, dict[str, Any]]
+    services: dict[str, ServiceStatus]
 
 
-@STATUS.route("GET", "/status", Status)
-def get_status(_caller: CallerDep, server: ServerDep) -> Response:
+@STATUS.route("GET", "/status", ServerStatus)
+def get_status(call: Call) -> Response:
     """Whether everything that the server needs is there."""
     try:
-        server.service.check_ready()
+        call.service.check_ready()
     except UnavailableError:
         active = False
     else:
         active = True
-    store: dict[str, Any] = {
-        "status": "Active" if active else "Inactive",
-        "is_remote": False,
-        "extra_info": {},
+    services = {
+        "REST API": ServiceStatus("Active"),
+        "Store": ServiceStatus("Active" if active else "Inactive"),
     }
-    api = {"status": "Active", "is_remote": False, "extra_info": {}}
-    return Answer({"status": "OK" if active else "Fail", "services": {"REST API": api, "Store": store}})
+    return Answer(ServerStatus("OK" if active else "Fail", services))
 
 
-class Maintenance(TypedDict):
+class Maintenance(Struct, frozen=True):
     """Cloudify's maintenance mode, which this server does not have."""
 
-    status: str
-    activated_at: str
-    activation_requested_at: str
-    remaining_executions: None
-    requested_by: str
+    status: str = "deactivated"
+    activated_at: str = ""
+    activation_requested_at: str = ""
+    remaining_executions: None = None
+    requested_by: str = ""
 
 
 @STATUS.route("GET", "/maintenance", Maintenance)
-async def get_maintenance(_caller: CallerDep) -> Response:
+async def get_maintenance(call: Call) -> Response:
     """Always deactivated: there is no such mode."""
-    told: dict[str, str | None] = dict.fromkeys(
-        ("activated_at", "activation_requested_at", "requested_by"), ""
-    )
-    return Answer({"status": "deactivated", "remaining_executions": None, **told})
+    return Answer(Maintenance())
 
 
-class Context(TypedDict):
+class ProviderContext(Struct, frozen=True):
     """What Cloudify's bootstrap left behind; nothing here."""
 
-    id: str
-    name: str
-    context: dict[str, Any]
+    id: str = ""
+    name: str = "blueprint-resolver"
+    context: dict[str, Any] = field(default_factory=dict)
 
 
-@STATUS.route("GET", "/provider/context", Context)
-async def get_provider_context(_caller: CallerDep) -> Response:
+@STATUS.route("GET", "/provider/context", ProviderContext)
+async def get_provider_context(call: Call) -> Response:
     """An empty context, so that `cfy profiles use` goes on."""
-    return Answer({"id": "", "name": "blueprint-resolver", "context": {}})
-
-
-class Page(TypedDict):
-    """A list without anything in it."""
-
-    items: list[dict[str, Any]]
-    metadata: dict[str, Any]
+    return Answer(ProviderContext())
 
 
 def _cluster(kind: str) -> None:
-    async def nodes(_caller: CallerDep) -> Response:
+    async def nodes(call: Call) -> Response:
         return Answer(page([], 0, _MAX_PAGE, 0))
 
     nodes.__name__ = f"list_{kind.replace('-', '_')}"
     nodes.__doc__ = "Always empty: `cfy profiles use` asks for the nodes of a cluster."
-    STATUS.route("GET", f"/{kind}", Page)(nodes)
+    STATUS.route("GET", f"/{kind}", CloudifyPage[dict[str, Any]])(nodes)
 
 
 for _kind in ("managers", "brokers", "db-nodes"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 SECRETS = "/api/v3.1/secrets"
 USE = "/api/v1/resolver/use"
@@ -112,7 +112,7 @@ def basic(username: str, password: str) -> str:
 
 
 @contextlib.contextmanager
-def running(app: FastAPI) -> Iterator[str]:
+def running(app: Starlette) -> Iterator[str]:
     """An application in a thread, on a free port of loopback; its URL."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, ws="none", http="h11"

@@ -1,130 +1,113 @@
 """The audit trail, and who the caller is."""
 
-import json
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from __future__ import annotations
 
-from fastapi import Query
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
-from typing_extensions import TypedDict
 
 from resolver.core.audit import AuditQuery, AuditRecord, fields_of, parse_head
-from resolver.protocol.codec import encode
+from resolver.core.results import Identity, Usage
+from resolver.protocol.audit import HeadResult, RecordsResult, VerifyResult
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, CallerDep, Flag, Group, ServiceDep
-from resolver.rest.schemas import HoldingFacts, NarrowingFacts
+from resolver.rest.routing import OWN, Call, Flag, Group, is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GROUP = Group("audit", OWN)
 
 MAX_RECORDS = 1000
 """Most records that one answer lists."""
 
-_Word = Annotated[str, Query(max_length=1000)]
-_Number = Annotated[int, Query(ge=0, le=2**63 - 1)]
+_Word = Annotated[str, Meta(max_length=1000)]
 
 
-class WhoAmI(TypedDict):
+@GROUP.route("GET", "/whoami", Identity)
+def whoami(call: Call) -> Response:
     """Who the caller is, and what may be done where."""
-
-    username: str
-    system_role: str
-    token_id: str
-    roles: dict[str, str]
-    permissions: dict[str, list[str]]
-    narrowing: NarrowingFacts
-    system_permissions: list[str]
+    return Answer(call.service.users.whoami(call.caller))
 
 
-@GROUP.route("GET", "/whoami", WhoAmI)
-def whoami(caller: CallerDep, service: ServiceDep) -> Response:
-    """Who the caller is, and what may be done where."""
-    return Answer(encode(service.users.whoami(caller)))
+class RecordQuery(Struct, frozen=True, kw_only=True):
+    """Which records of which trail are wanted."""
+
+    tenant: _Word = ""
+    since: _Word = ""
+    until: _Word = ""
+    by: _Word = ""
+    key: _Word = ""
+    action: _Word = ""
+    decision: Literal["", "allowed", "refused"] = ""
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    size: Annotated[int, Meta(ge=1, le=MAX_RECORDS)] = 100
+    newest_first: Flag = False
 
 
-class RecordPage(TypedDict):
-    """Records of a chain, and whether more follow."""
+class TrailQuery(Struct, frozen=True):
+    """Which trail is meant: a tenant's, or the system's when none is named."""
 
-    records: list[dict[str, Any]]
-    more: bool
+    tenant: _Word = ""
 
 
-@GROUP.route("GET", "/audit", RecordPage)
-def list_records(  # noqa: PLR0913, PLR0917 - one for each thing that can be asked
-    caller: CallerDep,
-    service: ServiceDep,
-    tenant: _Word = "",
-    since: _Word = "",
-    until: _Word = "",
-    by: _Word = "",
-    key: _Word = "",
-    action: _Word = "",
-    decision: Annotated[Literal["", "allowed", "refused"], Query()] = "",
-    after: Annotated[_Number | None, Query()] = None,
-    size: Annotated[int, Query(ge=1, le=MAX_RECORDS)] = 100,
-    *,
-    newest_first: Annotated[Flag, Query()] = False,
-) -> Response:
+class VerifyQuery(TrailQuery, frozen=True):
+    """Which trail is checked, and against which head (NUMBER:HASH)."""
+
+    head: str | None = None
+
+
+class UnusedQuery(Struct, frozen=True):
+    """In which tenant, and since when."""
+
+    tenant: _Word
+    since: _Word = ""
+
+
+@GROUP.route("GET", "/audit", RecordsResult)
+def list_records(call: Call, query: RecordQuery) -> Response:
     """The records of a tenant's trail, or of the system's when no tenant is named. No record holds a value.
 
     Times are UTC as records have them; `by` is who asked; `key` and `action` may be globs.
     """
-    query = AuditQuery(
-        since=since,
-        until=until,
-        caller=by,
-        key=key,
-        action=action,
-        decision=decision,
-        after=after,
-        newest_first=newest_first,
-        size=size + 1,  # one more tells whether more follow
+    wanted = AuditQuery(
+        since=query.since,
+        until=query.until,
+        caller=query.by,
+        key=query.key,
+        action=query.action,
+        decision=query.decision,
+        after=query.after,
+        newest_first=is_true(query.newest_first),
+        size=query.size + 1,  # one more shows whether more follow
     )
-    found = list(service.trail.stream(caller, tenant, query))
-    records = [{"number": record.number, "hash": record.hash, **fields_of(record)} for record in found[:size]]
-    return Answer({"records": records, "more": len(found) > size})
+    found = list(call.service.trail.stream(call.caller, query.tenant, wanted))
+    records: list[dict[str, Any]] = [
+        {"number": record.number, "hash": record.hash, **fields_of(record)} for record in found[: query.size]
+    ]
+    return Answer(RecordsResult(records, len(found) > query.size))
 
 
-class HeadFacts(TypedDict):
-    """The end of a chain, to be kept elsewhere."""
-
-    number: int
-    hash: str
-
-
-@GROUP.route("GET", "/audit/head", HeadFacts)
-def get_head(caller: CallerDep, service: ServiceDep, tenant: _Word = "") -> Response:
-    """The end of a tenant's trail, or of the system's."""
-    head = service.trail.head(caller, tenant)
-    return Answer({"number": head.number, "hash": head.hash})
+@GROUP.route("GET", "/audit/head", HeadResult)
+def get_head(call: Call, query: TrailQuery) -> Response:
+    """The end of a tenant's trail, or of the system's, to be kept elsewhere."""
+    head = call.service.trail.head(call.caller, query.tenant)
+    return Answer(HeadResult(head.number, head.hash))
 
 
-class Verified(HeadFacts):
-    """What a check found: the first record that does not fit, and why it is not that of the kept head."""
-
-    broken: int | None
-    kept_differs: str
-
-
-@GROUP.route("GET", "/audit/verify", Verified)
-def verify_trail(
-    caller: CallerDep, service: ServiceDep, tenant: _Word = "", head: Annotated[str | None, Query()] = None
-) -> Response:
+@GROUP.route("GET", "/audit/verify", VerifyResult)
+def verify_trail(call: Call, query: VerifyQuery) -> Response:
     """Check a trail from its first record to its end, and against a kept `head` (NUMBER:HASH)."""
-    found = service.trail.verify(caller, tenant, None if head is None else parse_head(head))
-    return Answer(
-        {
-            "number": found.head.number,
-            "hash": found.head.hash,
-            "broken": found.broken,
-            "kept_differs": found.kept_differs,
-        }
-    )
+    head = None if query.head is None else parse_head(query.head)
+    found = call.service.trail.verify(call.caller, query.tenant, head)
+    return Answer(VerifyResult(found.head.number, found.head.hash, found.broken, found.kept_differs))
 
 
 @GROUP.route("GET", "/audit/export")
-def export_trail(caller: CallerDep, service: ServiceDep, tenant: _Word = "") -> Response:
+def export_trail(call: Call, query: TrailQuery) -> Response:
     """A whole trail as lines of JSON with the texts that the hashes cover; the last line is its head."""
-    head, records = service.trail.export(caller, tenant)
+    head, records = call.service.trail.export(call.caller, query.tenant)
     return StreamingResponse(
         _lines(head.chain, records, head.number, head.hash), media_type="application/jsonl"
     )
@@ -138,36 +121,7 @@ def _lines(chain: str, records: Iterator[AuditRecord], number: int, digest: str)
     yield json.dumps({"head": {"number": number, "hash": digest}}) + "\n"
 
 
-class WideMemberFacts(TypedDict):
-    """A member whose role permits more than was done; `enough` is null when nothing was."""
-
-    username: str
-    role: str
-    enough: str | None
-
-
-class WideTokenFacts(TypedDict):
-    """A token that permits more than was done with it."""
-
-    id: str
-    username: str
-    narrowing: NarrowingFacts
-    last_used_at: str | None
-    used: list[str]
-    unused: list[str]
-    keys: list[str]
-
-
-class UsageFacts(TypedDict):
-    """What was not used since some time; `tokens` is null for who manages none."""
-
-    since: str
-    secrets: list[HoldingFacts]
-    members: list[WideMemberFacts]
-    tokens: list[WideTokenFacts] | None
-
-
-@GROUP.route("GET", "/audit/unused", UsageFacts)
-def get_unused(caller: CallerDep, service: ServiceDep, tenant: _Word, since: _Word = "") -> Response:
+@GROUP.route("GET", "/audit/unused", Usage)
+def get_unused(call: Call, query: UnusedQuery) -> Response:
     """Secrets that nobody used, and roles and tokens wider than their use."""
-    return Answer(encode(service.usage.unused(caller, tenant, since)))
+    return Answer(call.service.usage.unused(call.caller, query.tenant, query.since))

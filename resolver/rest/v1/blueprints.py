@@ -1,41 +1,56 @@
 """Checking a blueprint that is sent along. The text is not kept, and no value is told."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-from pydantic import Field, StrictBool
-from starlette.responses import Response
-from typing_extensions import TypedDict
+import enum
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
-from resolver.blueprint import Blueprint
+from msgspec import Meta, Struct
+
 from resolver.blueprint.inputs import read_plain
 from resolver.core.location import format_path
+from resolver.core.model import Secret
+from resolver.core.redacted import Redacted
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
-from resolver.resolution.check import CheckedCall
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Body, CallerDep, Group, ServiceDep, TenantDep
-from resolver.rest.schemas import SecretFacts, secret_facts
+from resolver.rest.routing import OWN, Call, Group
 from resolver.rest.v1.use import MAX_NAME
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from resolver.blueprint import Blueprint
+    from resolver.resolution.check import CheckedCall
 
 GROUP = Group("blueprints", OWN)
 
-State = Literal["usable", "not_found", "not_permitted", "wrong", "depends_on_value", "run_time"]
-"""What a call came to; the last two have a key that comes out of a secret, or is known at run time only."""
+
+class CallState(enum.StrEnum):
+    """What a call came to; the last two have a key that comes out of a secret, or is known at run time only."""
+
+    USABLE = "usable"
+    NOT_FOUND = "not_found"
+    NOT_PERMITTED = "not_permitted"
+    WRONG = "wrong"
+    DEPENDS_ON_VALUE = "depends_on_value"
+    RUN_TIME = "run_time"
 
 
-class CheckBlueprintRequest(Body):
+class CheckBlueprintRequest(Redacted, frozen=True):
     """A blueprint's text, and inputs as YAML or JSON."""
 
     text: str
-    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] = "<blueprint>"
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] = "<blueprint>"
     inputs: str = ""
-    strict: StrictBool = False
+    strict: bool = False
 
 
-class ProblemFacts(TypedDict):
+class ProblemResult(Struct, frozen=True):
     """Something that is wrong."""
 
     reason: str
@@ -45,7 +60,7 @@ class ProblemFacts(TypedDict):
     column: int | None
 
 
-class CallFacts(TypedDict):
+class CallResult(Struct, frozen=True):
     """A call: where it begins and ends (the column after its last character), and what it would use."""
 
     line: int | None
@@ -55,40 +70,38 @@ class CallFacts(TypedDict):
     place: str
     key: str
     steps: str
-    state: State
-    secret: SecretFacts | None
-    problems: list[ProblemFacts]
+    state: CallState
+    secret: Secret | None
+    problems: Sequence[ProblemResult]
 
 
-class CheckBlueprintResult(TypedDict):
+class CheckBlueprintResult(Struct, frozen=True):
     """All calls in the order of the text, all problems, and what a deployment would still need."""
 
-    calls: list[CallFacts]
-    problems: list[ProblemFacts]
-    imports: list[str]
-    inputs: list[str]
-    notes: list[str]
+    calls: Sequence[CallResult]
+    problems: Sequence[ProblemResult]
+    imports: Sequence[str]
+    inputs: Sequence[str]
+    notes: Sequence[str]
 
 
 @GROUP.route("POST", "/check-blueprint", CheckBlueprintResult)
-def check_blueprint(
-    body: CheckBlueprintRequest, caller: CallerDep, tenant: TenantDep, service: ServiceDep
-) -> Response:
+def check_blueprint(call: Call, tenant: str, body: CheckBlueprintRequest) -> Response:
     """Say of each call of a blueprint whether its secret exists and may be used, without using anything."""
     # Also for a text without calls: who has no role here gets no answer.
-    service.use.check(caller, tenant, [])
+    call.service.use.check(call.caller, tenant, [])
     text = BlueprintText(body.name, body.text.encode("utf-8", "surrogatepass"), None)
     options = Options(_inputs(body.inputs), DeploymentContext(tenant), partial=True, strict=body.strict)
-    found = check(service, caller, tenant, [text], options)
+    found = check(call.service, call.caller, tenant, [text], options)
     blueprint = found.blueprints[0] if found.blueprints else None
     return Answer(
-        {
-            "calls": [_call_facts(call, blueprint) for call in found.calls],
-            "problems": [_problem_facts(problem) for problem in found.problems],
-            "imports": [named.name for named in found.imports],
-            "inputs": [named.name for named in found.inputs],
-            "notes": list(found.notes),
-        }
+        CheckBlueprintResult(
+            [_call_result(checked, blueprint) for checked in found.calls],
+            [_problem_result(problem) for problem in found.problems],
+            [named.name for named in found.imports],
+            [named.name for named in found.inputs],
+            found.notes,
+        )
     )
 
 
@@ -103,10 +116,10 @@ def _inputs(text: str) -> dict[str, GivenInput]:
     return {name: GivenInput(value) for name, value in values.items()}
 
 
-def _call_facts(call: CheckedCall, blueprint: Blueprint | None) -> CallFacts:
+def _call_result(call: CheckedCall, blueprint: Blueprint | None) -> CallResult:
     start = call.location.position
     end = blueprint.end_of(start) if start is not None and blueprint is not None else None
-    return CallFacts(
+    return CallResult(
         line=start.line if start else None,
         column=start.column if start else None,
         end_line=end.line if end else None,
@@ -115,27 +128,27 @@ def _call_facts(call: CheckedCall, blueprint: Blueprint | None) -> CallFacts:
         key=call.key,
         steps=call.value_path,
         state=_state(call),
-        secret=secret_facts(call.secret) if call.secret else None,
-        problems=[_problem_facts(problem) for problem in call.problems],
+        secret=call.secret,
+        problems=[_problem_result(problem) for problem in call.problems],
     )
 
 
-def _state(call: CheckedCall) -> State:
+def _state(call: CheckedCall) -> CallState:
     reasons = {problem.reason for problem in call.problems}
     if reasons - {Reason.NOT_FOUND, Reason.NOT_PERMITTED}:
-        return "wrong"
+        return CallState.WRONG
     if Reason.NOT_FOUND in reasons:
-        return "not_found"
+        return CallState.NOT_FOUND
     if Reason.NOT_PERMITTED in reasons:
-        return "not_permitted"
+        return CallState.NOT_PERMITTED
     if call.depends_on_value:
-        return "depends_on_value"
-    return "usable" if call.usable else "run_time"
+        return CallState.DEPENDS_ON_VALUE
+    return CallState.USABLE if call.usable else CallState.RUN_TIME
 
 
-def _problem_facts(problem: Problem) -> ProblemFacts:
+def _problem_result(problem: Problem) -> ProblemResult:
     at = problem.position
-    return ProblemFacts(
+    return ProblemResult(
         reason=problem.reason.value,
         message=problem.message,
         hint=problem.hint,

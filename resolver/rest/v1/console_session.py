@@ -1,29 +1,34 @@
 """Signing in to the console and out of it."""
 
-from pydantic import Field
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from typing_extensions import TypedDict
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
+
+from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError, InvalidRequestError
 from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import OWN, Body, Group, ServerDep
+from resolver.rest.routing import OWN, Call, Group
 from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
 from resolver.service.console_sessions import csrf_token
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 GROUP = Group("console", OWN, guarded=False)
 
 
-class Login(Body):
+class SessionRequest(Redacted, frozen=True):
     """A user name with its password, or a token that is not narrowed."""
 
     username: str = ""
-    password: str = Field("", repr=False)
-    token: str = Field("", repr=False)
+    password: str = ""
+    token: str = ""
 
 
-class SessionInfo(TypedDict):
+class SessionInfo(Struct, frozen=True):
     """Who is signed in, and the proof that the console's pages send along."""
 
     username: str
@@ -31,8 +36,9 @@ class SessionInfo(TypedDict):
 
 
 @GROUP.route("POST", "/session", SessionInfo)
-async def open_session(body: Login, request: Request, server: ServerDep) -> Response:
+async def open_session(call: Call, body: SessionRequest) -> Response:
     """Sign in: the answer sets the session's cookie."""
+    request, server = call.request, call.server
     refuse_other_sites(request.headers)
     if bool(body.token) == bool(body.username):
         raise InvalidRequestError("give either a user name and a password, or a token")
@@ -54,23 +60,24 @@ async def open_session(body: Login, request: Request, server: ServerDep) -> Resp
 
 
 @GROUP.route("GET", "/session", SessionInfo)
-def get_session(request: Request, server: ServerDep) -> Response:
+def get_session(call: Call) -> Response:
     """Say who is signed in, to a page of one's own that was loaded again."""
+    request = call.request
     refuse_other_sites(request.headers)
     secret = read_session(request)
     if not secret:
         raise AuthenticationError("nobody is signed in")
-    caller = server.service.sessions.authenticate(secret)
+    caller = call.service.sessions.authenticate(secret)
     request.state.caller = caller
     return Answer(SessionInfo(username=caller.username, csrf_token=csrf_token(secret)))
 
 
 @GROUP.route("DELETE", "/session", status=204)
-def close_session(request: Request, server: ServerDep) -> Response:
+def close_session(call: Call) -> Response:
     """Sign out: the session ends on the server, and the browser forgets it."""
     answer = nothing()
-    if secret := read_session(request):
-        demand_proof(request, secret)
-        server.service.sessions.close(secret)
-        drop_session(request, answer)
+    if secret := read_session(call.request):
+        demand_proof(call.request, secret)
+        call.service.sessions.close(secret)
+        drop_session(call.request, answer)
     return answer

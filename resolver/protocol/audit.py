@@ -1,0 +1,47 @@
+"""What travels when an audit trail is read: parts of it, its head, and what a check of it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+
+class RecordsResult(Struct, frozen=True):
+    """Records of a chain, and whether more follow."""
+
+    records: Sequence[dict[str, Any]]
+    more: bool
+
+
+class HeadResult(Struct, frozen=True):
+    """The end of a chain, to be kept elsewhere."""
+
+    number: int
+    hash: str
+
+
+class VerifyResult(HeadResult, frozen=True):
+    """What a check found: the first record that does not fit, and why it is not that of the kept head."""
+
+    broken: int | None
+    kept_differs: str
+
+
+class ExportedChain(Struct, frozen=True):
+    """The first line of an export."""
+
+    chain: str
+
+
+class ExportedRecord(HeadResult, frozen=True):
+    """A record in an export."""
+
+    body: str
+
+
+class ExportedHead(Struct, frozen=True):
+    """The last line of an export."""
+
+    head: HeadResult
