@@ -18,8 +18,9 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
-from resolver.core.model import UNNARROWED, Visibility
+from resolver.core.model import UNNARROWED, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.providers import make_types, parse_allow_list
 from resolver.service import Service
@@ -261,7 +262,7 @@ class World:
     ) -> Secret:
         """Make a secret; the administrator's."""
         return self.service.secrets.create(
-            self.admin, tenant, key, value, visibility=visibility, hidden=hidden
+            self.admin, tenant, key, NewSecret(value=SecretValue(value), visibility=visibility, hidden=hidden)
         )
 
     def reopened(self, root_key: str = ROOT_KEY) -> Service:

@@ -13,6 +13,8 @@ import yaml
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from tests.client.conftest import serving, token_of
 from tests.conftest import SCRIPTS, clean_environment
 from tests.leaks.marks import Marks
@@ -88,7 +90,7 @@ def job(home: Path, tmp_path: Path, marks: Marks) -> Iterator[Job]:
         admin = service.gate.authenticate_token(settings.token())
         service.tenants.create(admin, "prod")
         for key, value in secrets.items():
-            service.secrets.create(admin, "prod", key, value)
+            service.secrets.create(admin, "prod", key, NewSecret(value=SecretValue(value)))
     folder = tmp_path / "job"
     folder.mkdir()
     with serving(home) as url:

@@ -69,7 +69,7 @@ class ProgramVersion(Struct, frozen=True):
 
 
 @VERSION.route("GET", "/version", ProgramVersion)
-async def get_version(_call: Call) -> Response:
+async def get_version() -> Response:
     """The program and its version."""
     return Answer(ProgramVersion("blueprint-resolver", version("blueprint-resolver")))
 
@@ -116,7 +116,7 @@ class Maintenance(Struct, frozen=True):
 
 
 @STATUS.route("GET", "/maintenance", Maintenance)
-async def get_maintenance(call: Call) -> Response:
+async def get_maintenance() -> Response:
     """Always deactivated: there is no such mode."""
     return Answer(Maintenance())
 
@@ -130,13 +130,13 @@ class ProviderContext(Struct, frozen=True):
 
 
 @STATUS.route("GET", "/provider/context", ProviderContext)
-async def get_provider_context(call: Call) -> Response:
+async def get_provider_context() -> Response:
     """An empty context, so that `cfy profiles use` goes on."""
     return Answer(ProviderContext())
 
 
 def _cluster(kind: str) -> None:
-    async def nodes(call: Call) -> Response:
+    async def nodes() -> Response:
         return Answer(page([], 0, _MAX_PAGE, 0))
 
     nodes.__name__ = f"list_{kind.replace('-', '_')}"

@@ -15,8 +15,9 @@ import pytest
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
-from resolver.core.model import UNNARROWED, Narrowing, Visibility
+from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.secret_changes import NewSecret
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     admin = service.gate.authenticate_token(profile.token)
     secrets = service.secrets
     service.tenants.create(admin, "other")
-    secrets.create(admin, TENANT, "k", "value-of-k")
-    secrets.create(admin, TENANT, "j", '{"a": 1}')
-    secrets.create(admin, TENANT, "mine", "value-of-mine", visibility=Visibility.PRIVATE)
-    secrets.create(admin, "other", "theirs", "value-of-theirs")
+    secrets.create(admin, TENANT, "k", NewSecret(value=SecretValue("value-of-k")))
+    secrets.create(admin, TENANT, "j", NewSecret(value=SecretValue('{"a": 1}')))
+    secrets.create(
+        admin, TENANT, "mine", NewSecret(value=SecretValue("value-of-mine"), visibility=Visibility.PRIVATE)
+    )
+    secrets.create(admin, "other", "theirs", NewSecret(value=SecretValue("value-of-theirs")))
     for name in ("viewer", "user", "stranger"):
         service.users.create(admin, name, None)
     service.tenants.add_member(admin, TENANT, "viewer", TenantRole.VIEWER)

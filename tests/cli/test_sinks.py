@@ -17,7 +17,9 @@ import yaml
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     profile = settings.profile()
     assert profile is not None
     admin = service.gate.authenticate_token(profile.token)
-    service.secrets.create(admin, TENANT, "open", VALUE)
-    service.secrets.create(admin, TENANT, "hidden", "never-shown-2", hidden=True)
+    service.secrets.create(admin, TENANT, "open", NewSecret(value=SecretValue(VALUE)))
+    service.secrets.create(
+        admin, TENANT, "hidden", NewSecret(value=SecretValue("never-shown-2"), hidden=True)
+    )
     service.users.create(admin, "eve", None)
     service.tenants.add_member(admin, TENANT, "eve", TenantRole.USER)
     token = service.tokens.create(admin, "eve").token

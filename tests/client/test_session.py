@@ -12,10 +12,11 @@ import pytest
 
 from resolver.client import Client, open_client
 from resolver.client.session import Server
-from resolver.core.model import Caller
+from resolver.core.model import Caller, SecretValue
 from resolver.core.permissions import SystemRole
 from resolver.core.provenance import Provenance
 from resolver.core.query import Choice, Listing, TenantField, TokenField, UserField
+from resolver.core.secret_changes import NewSecret
 from resolver.dsl.key_use import KeyUse
 from resolver.errors import (
     AuthenticationError,
@@ -79,7 +80,9 @@ def whoami(client: Client) -> object:
 
 def create(client: Client) -> object:
     """Change something."""
-    return client.secrets.create(client.gate.present_token(TOKEN), "home", "key", VALUE)
+    return client.secrets.create(
+        client.gate.present_token(TOKEN), "home", "key", NewSecret(value=SecretValue(VALUE))
+    )
 
 
 def show(client: Client) -> object:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from resolver.core.model import Narrowing
+from resolver.core.model import Narrowing, SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import dialog, row
@@ -46,7 +47,9 @@ def test_texts_of_secrets(console: Console) -> None:
     """Values, titles of schemas, and keys in the address."""
     world = console.world
     schema = json.dumps({"title": ATTACK, "description": ATTACK, "type": "string"})
-    world.service.secrets.create(world.admin, "home", "shaped", json.dumps(ATTACK), schema=schema)
+    world.service.secrets.create(
+        world.admin, "home", "shaped", NewSecret(value=SecretValue(json.dumps(ATTACK)), schema=schema)
+    )
     page = console.open("una")
     page.get_by_role("button", name="Show the value of shaped").click()
     expect(dialog(page).locator("pre")).to_have_text(json.dumps(ATTACK))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.secret_changes import NewSecret, SecretChange
 from tests.console.conftest import dialog, records, row, said, value_of
 from tests.console.test_signing_in import sign_in
 
@@ -30,10 +31,12 @@ CREATOR, MANAGER, USER, OPERATIONS, VIEWER = "cora", "manny", "una", "opal", "vi
 def begin(console: Console, name: str) -> Page:
     """Three secrets of the creator, and a page on which somebody signed in."""
     secrets, cora = console.world.service.secrets, console.world.caller(CREATOR)
-    secrets.create(cora, "home", "plain", "plain one")
-    secrets.update(cora, "home", "plain", value="plain two")
-    secrets.create(cora, "home", "unread", "hidden value", hidden=True)
-    secrets.create(cora, "home", "own", "private value", visibility=Visibility.PRIVATE)
+    secrets.create(cora, "home", "plain", NewSecret(value=SecretValue("plain one")))
+    secrets.update(cora, "home", "plain", SecretChange(value=SecretValue("plain two")))
+    secrets.create(cora, "home", "unread", NewSecret(value=SecretValue("hidden value"), hidden=True))
+    secrets.create(
+        cora, "home", "own", NewSecret(value=SecretValue("private value"), visibility=Visibility.PRIVATE)
+    )
     page = console.context(permissions=["clipboard-read", "clipboard-write"]).new_page()
     sign_in(page, console, name)
     row(page, "plain").wait_for()

@@ -7,6 +7,8 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import SecretChange
 from tests.console.conftest import ARGUMENTS, CHROMIUM, dialog, said
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ def test_nothing_keeps_a_value(console: Console, playwright: Playwright, tmp_pat
     world.secret("hidden", HIDDEN, hidden=True)
     world.secret("asked", ASKED)
     world.secret("older", OLD)
-    world.service.secrets.update(world.admin, "home", "older", value=OLD + OLD)
+    world.service.secrets.update(world.admin, "home", "older", SecretChange(value=SecretValue(OLD + OLD)))
     folder = tmp_path / "browser"
     context = playwright.chromium.launch_persistent_context(
         folder, executable_path=CHROMIUM, args=ARGUMENTS, downloads_path=tmp_path / "downloads"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import SecretChange
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import PASSWORD, dialog, said, value_of
 
@@ -32,7 +34,10 @@ def shared(shared: Console) -> Iterator[Console]:
     world.secret("smtp")
     world.secret("a_key_that_is_as_long_as_keys_are_when_people_put_all_they_know_into_them", hidden=True)
     world.service.secrets.update(
-        world.admin, "home", "smtp", value="two", expires_at="2020-01-01T00:00:00.000Z"
+        world.admin,
+        "home",
+        "smtp",
+        SecretChange(value=SecretValue("two"), expires_at="2020-01-01T00:00:00.000Z"),
     )
     resolve(world.service, world.admin, "home", [BlueprintText("shop.yaml", BLUEPRINT[:24].encode(), None)])
     return shared

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 from sqlalchemy import text
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.secret_changes import NewSecret, SecretChange
 from tests.console.conftest import dialog, records, row, said, value_of
 from tests.databases import raw_connection
 
@@ -184,7 +185,7 @@ def test_edit_and_a_change_that_came_between(console: Console) -> None:
     expect(row(page, "smtp").locator("[data-label=Version]")).to_have_text("2")
     assert value_of(world, "smtp") == "two"
     edit.click()
-    world.service.secrets.update(world.admin, "home", "smtp", value="three")
+    world.service.secrets.update(world.admin, "home", "smtp", SecretChange(value=SecretValue("three")))
     page.get_by_label("New value").fill("four")
     page.get_by_role("button", name="Save").click()
     dialog(page).get_by_text("Secret 'smtp' has version 3, not 2.").wait_for()
@@ -211,7 +212,7 @@ def test_history_and_rollback(console: Console) -> None:
     """All versions are listed without values; going back makes a new version of an old value."""
     world = console.world
     world.secret("smtp", "value one")
-    world.service.secrets.update(world.admin, "home", "smtp", value="value two")
+    world.service.secrets.update(world.admin, "home", "smtp", SecretChange(value=SecretValue("value two")))
     page = console.open("una")
     page.get_by_role("button", name="History of smtp").click()
     page.get_by_role("button", name="Back to version 1").click()
@@ -233,7 +234,7 @@ def test_a_value_that_a_provider_keeps(console: Console) -> None:
     service.providers.create(
         admin, "home", "bao", "vault", {"url": "http://127.0.0.1:1", "token": "t", "path": "kv"}
     )
-    service.secrets.create(admin, "home", "far", "", provider="bao", provider_options={"path": "x"})
+    service.secrets.create(admin, "home", "far", NewSecret(provider="bao", provider_options={"path": "x"}))
     page = console.open("una")
     expect(row(page, "far").locator("td.key")).to_contain_text("kept with bao")
     page.get_by_role("button", name="Show the value of far").click()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import SecretChange
 from resolver.errors import ResolverError
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import dialog
@@ -33,7 +35,7 @@ def test_of_one_secret(console: Console) -> None:
     world.secret("idle")
     use(console, "shop.yaml", "smtp")
     use(console, "shop.yaml", "smtp", at="2030-01-02T00:00:00.000Z")
-    world.service.secrets.update(world.admin, "home", "smtp", value="two")
+    world.service.secrets.update(world.admin, "home", "smtp", SecretChange(value=SecretValue("two")))
     use(console, "<i>queue</i>.yaml", "smtp", "opal", at="2030-01-03T00:00:00.000Z")
     use(console, "shop.yaml", "smtp", "vic", at="2030-01-04T00:00:00.000Z")
     page = console.open("manny")

@@ -19,6 +19,8 @@ from resolver.cli.exit_codes import run
 from resolver.cli.main import resolver_group
 from resolver.cli.resolve import resolve_command
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from tests.conftest import TENANT
 from tests.leaks.marks import Marks
 
@@ -136,7 +138,7 @@ class World:
     def secret(self, key: str, value: str) -> str:
         """Store a secret; its value."""
         service = self.service()
-        service.secrets.create(self.caller(service), TENANT, key, value)
+        service.secrets.create(self.caller(service), TENANT, key, NewSecret(value=SecretValue(value)))
         return value
 
     def close(self) -> None:

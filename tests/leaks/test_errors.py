@@ -17,7 +17,8 @@ import yaml
 import resolver.errors
 from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError, ResolverError
 from tests.conftest import TENANT
@@ -463,7 +464,9 @@ def _resolve_again(world: World, command: list[str]) -> object:
 def _create(value: Callable[[World], str]) -> Callable[[World], object]:
     def call(world: World) -> object:
         service = world.service()
-        return service.secrets.create(world.caller(service), TENANT, "k", value(world))
+        return service.secrets.create(
+            world.caller(service), TENANT, "k", NewSecret(value=SecretValue(value(world)))
+        )
 
     return call
 
@@ -472,31 +475,38 @@ def _narrow(world: World) -> object:
     service = world.service()
     value = world.marks.new("newer value")
     return service.secrets.update(
-        world.caller(service), TENANT, "k", value=value, visibility=Visibility.PRIVATE
+        world.caller(service),
+        TENANT,
+        "k",
+        SecretChange(value=SecretValue(value), visibility=Visibility.PRIVATE),
     )
 
 
 def _mismatch(world: World) -> object:
     service = world.service()
     value = json.dumps(world.marks.new("another value"))
-    return service.secrets.create(world.caller(service), TENANT, "k", value, schema='{"type": "integer"}')
+    return service.secrets.create(
+        world.caller(service), TENANT, "k", NewSecret(value=SecretValue(value), schema='{"type": "integer"}')
+    )
 
 
 def _from_elsewhere(world: World) -> object:
     service = world.service()
     value = world.marks.new("newer value")
-    return service.secrets.update(world.caller(service), "other", "k", value=value)
+    return service.secrets.update(world.caller(service), "other", "k", SecretChange(value=SecretValue(value)))
 
 
 def _into_nowhere(world: World) -> object:
     service = world.service()
-    return service.secrets.create(world.caller(service), "nowhere", "k", world.marks.new("value"))
+    return service.secrets.create(
+        world.caller(service), "nowhere", "k", NewSecret(value=SecretValue(world.marks.new("value")))
+    )
 
 
 def _give_to_nobody(world: World) -> object:
     service = world.service()
     caller, value = world.caller(service), world.marks.new("value")
-    return service.secrets.update(caller, TENANT, "k", value=value, owner="nobody")
+    return service.secrets.update(caller, TENANT, "k", SecretChange(value=SecretValue(value), owner="nobody"))
 
 
 def _fetch(world: World) -> object:
@@ -504,7 +514,7 @@ def _fetch(world: World) -> object:
     caller = world.caller(service)
     parameters = {"url": "http://vault.invalid:8200", "token": world.marks.new("token"), "path": "a"}
     service.providers.create(caller, TENANT, "v", "vault", parameters)
-    service.secrets.create(caller, TENANT, "p", "", provider="v")
+    service.secrets.create(caller, TENANT, "p", NewSecret(provider="v"))
     return service.secrets.show(caller, TENANT, "p")
 
 
@@ -520,7 +530,9 @@ def _get(world: World) -> object:
 
 def _update(world: World) -> object:
     service = world.service()
-    return service.secrets.update(world.caller(service), TENANT, "k", value=world.marks.new("update"))
+    return service.secrets.update(
+        world.caller(service), TENANT, "k", SecretChange(value=SecretValue(world.marks.new("update")))
+    )
 
 
 def _authenticate(world: World) -> object:
@@ -530,7 +542,9 @@ def _authenticate(world: World) -> object:
 def _use_narrowed(world: World) -> object:
     service = world.service()
     caller = world.caller(service, (world.folder / "token").read_text().strip())
-    return service.secrets.update(caller, TENANT, "k", value=world.marks.new("update"))
+    return service.secrets.update(
+        caller, TENANT, "k", SecretChange(value=SecretValue(world.marks.new("update")))
+    )
 
 
 def _create_user(world: World) -> object:

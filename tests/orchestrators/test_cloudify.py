@@ -15,8 +15,9 @@ import pytest
 import resolver
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret
 from tests.conftest import TENANT, clean_environment
 from tests.leaks.marks import Marks
 from tests.test_docs import DOCS, blocks
@@ -79,11 +80,21 @@ def ran(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         "plain": '{"part": "{ get_secret: db_password }"}',
     }
     for key, value in hostile.items():
-        service.secrets.create(admin, TENANT, key, value)
+        service.secrets.create(admin, TENANT, key, NewSecret(value=SecretValue(value)))
     for key, value in stored.items():
-        service.secrets.create(admin, TENANT, key, value)
-        service.secrets.create(admin, "failing", key, f"fail {value}" if key == "web_text" else value)
-    service.secrets.create(admin, "failing", "others", marks.new("others"), visibility=Visibility.PRIVATE)
+        service.secrets.create(admin, TENANT, key, NewSecret(value=SecretValue(value)))
+        service.secrets.create(
+            admin,
+            "failing",
+            key,
+            NewSecret(value=SecretValue(f"fail {value}" if key == "web_text" else value)),
+        )
+    service.secrets.create(
+        admin,
+        "failing",
+        "others",
+        NewSecret(value=SecretValue(marks.new("others")), visibility=Visibility.PRIVATE),
+    )
     tokens = {name: settings.token() for name in RUNS}
     for name, narrowing in (("narrowed", Narrowing(keys=("queue_*", "which"))), ("stranger", Narrowing())):
         service.users.create(admin, name, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import SecretChange
 from resolver.rest.options import ServerOptions
 from tests.rest.conftest import SECRETS, USE, serving
 
@@ -204,7 +205,9 @@ def test_hidden_values_for_uploads_only(world: World) -> None:
 def test_no_other_endpoint_gives_a_hidden_value(live: Live) -> None:
     """What one may use and not see, none of the routes but the two for use shows, whatever one does."""
     live.world.secret("two", "value two", hidden=True)
-    live.world.service.secrets.update(live.world.admin, "home", "two", value="value two, newer")
+    live.world.service.secrets.update(
+        live.world.admin, "home", "two", SecretChange(value=SecretValue("value two, newer"))
+    )
     user = live.user("user", TenantRole.USER)
     assert user.does("POST", USE, wanted("two"))["secrets"]["two"]["value"] == "value two, newer"
     assert user.gets(f"{SECRETS}/two")["value"] == ""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret
 from resolver.store.sql import SqlStore
 from tests import peer
 from tests.databases import World, database
@@ -109,7 +111,7 @@ def test_another_server(live: Live, there: Live) -> None:
     _keep(admin, "hidden", "there")
     assert admin.gets(f"{SECRETS}/mine")["value"] == "value there"
     there.world.service.secrets.create(
-        there.world.admin, "home", "json", '"text"', schema='{"type": "string"}'
+        there.world.admin, "home", "json", NewSecret(value=SecretValue('"text"'), schema='{"type": "string"}')
     )
     _keep(admin, "json", "there")
     resolved = {"tenant": "home", "blueprints": [{"text": "a: { get_secret: json }"}]}

@@ -12,6 +12,7 @@ import pytest
 from resolver.bootstrap.transfer import read_sealed
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import SecretChange
 from resolver.crypto.fernet256 import Fernet256
 from resolver.transfer import sealed
 
@@ -47,7 +48,7 @@ def test_out_and_in_again(live: Live, kind: str) -> None:
 def test_earlier_versions(live: Live) -> None:
     """They leave when they are asked for, in the sealed format."""
     live.world.secret("one")
-    live.world.service.secrets.update(live.world.admin, "home", "one", value="two")
+    live.world.service.secrets.update(live.world.admin, "home", "one", SecretChange(value=SecretValue("two")))
     admin = live.client()
     for wanted, count in ((False, 1), (True, 2)):
         text = admin.does("POST", SEAL, {"passphrase": PASSPHRASE, "all_versions": wanted})["text"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret
 from tests.rest.conftest import SECRETS
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def test_a_value_with_a_schema_is_json(live: Live) -> None:
     admin.does("PUT", f"{SECRETS}/zero", {"value": 0, "schema": {"type": "integer"}})
     assert admin.gets(f"{SECRETS}/zero")["value"] == 0
     assert admin.refused("PATCH", f"{SECRETS}/one", {"value": 5})[0] == 409
-    live.world.service.secrets.create(live.world.admin, "home", "large", "1e999", schema='{"type": "number"}')
+    live.world.service.secrets.create(
+        live.world.admin, "home", "large", NewSecret(value=SecretValue("1e999"), schema='{"type": "number"}')
+    )
     assert admin.gets(f"{SECRETS}/large")["value"] == "1e999"
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.errors import (
     AuthenticationError,
@@ -412,31 +413,35 @@ class Table:
         secrets, asked, key = self.world.service.secrets, case.asked, case.key
         match case.action:
             case "create":
-                secrets.create(caller, asked, "k-new", VALUE)
+                secrets.create(caller, asked, "k-new", NewSecret(value=SecretValue(VALUE)))
             case "create global":
-                secrets.create(caller, asked, "k-new", VALUE, visibility=Visibility.GLOBAL)
+                secrets.create(
+                    caller, asked, "k-new", NewSecret(value=SecretValue(VALUE), visibility=Visibility.GLOBAL)
+                )
             case "create taken":
-                secrets.create(caller, asked, key, VALUE)
+                secrets.create(caller, asked, key, NewSecret(value=SecretValue(VALUE)))
             case "create global taken":
-                secrets.create(caller, asked, key, VALUE, visibility=Visibility.GLOBAL)
+                secrets.create(
+                    caller, asked, key, NewSecret(value=SecretValue(VALUE), visibility=Visibility.GLOBAL)
+                )
             case "create or update":
-                secrets.create(caller, asked, key, VALUE, update_if_exists=True)
+                secrets.create(caller, asked, key, NewSecret(value=SecretValue(VALUE), update_if_exists=True))
             case "update value":
-                secrets.update(caller, asked, key, value=VALUE)
+                secrets.update(caller, asked, key, SecretChange(value=SecretValue(VALUE)))
             case "switch hiding":
-                secrets.update(caller, asked, key, hidden=not case.hidden)
+                secrets.update(caller, asked, key, SecretChange(hidden=not case.hidden))
             case "widen":
-                secrets.update(caller, asked, key, visibility=Visibility.TENANT)
+                secrets.update(caller, asked, key, SecretChange(visibility=Visibility.TENANT))
             case "widen to global":
-                secrets.update(caller, asked, key, visibility=Visibility.GLOBAL)
+                secrets.update(caller, asked, key, SecretChange(visibility=Visibility.GLOBAL))
             case "delete":
                 secrets.delete(caller, asked, key)
             case "roll back":
                 secrets.rollback(caller, asked, key, 1)
             case "set owner":
-                secrets.update(caller, asked, key, owner="admin")
+                secrets.update(caller, asked, key, SecretChange(owner="admin"))
             case "change times":
-                secrets.update(caller, asked, key, rotate_after=30)
+                secrets.update(caller, asked, key, SecretChange(rotate_after=30))
 
     def disagreement(self, case: Case) -> str:
         """How the service departs from the rules in a case; empty when it does not."""

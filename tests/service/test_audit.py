@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditQuery, canonical
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
 from tests.service.uses import DIGESTS, key_use
 
@@ -146,7 +148,7 @@ def test_a_trail_that_was_cut_back_is_never_signed_again(busy: World, head: dict
     assert busy.service.trail.verify(busy.admin, "home").broken == 3
     for attempt in (
         lambda: busy.service.secrets.show(busy.admin, "home", "k1"),
-        lambda: busy.service.secrets.create(busy.admin, "home", "new", "value"),
+        lambda: busy.service.secrets.create(busy.admin, "home", "new", NewSecret(value=SecretValue("value"))),
         lambda: busy.service.use.use(busy.admin, "home", [key_use("k1")], DIGESTS),
     ):
         with pytest.raises(StoreError, match=r"^the audit trail's head was changed by hand") as caught:

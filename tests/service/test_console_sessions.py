@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing
+from resolver.core.model import Narrowing, SecretValue
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.service.console_sessions import MAX_OF_A_USER, csrf_token
 
@@ -133,7 +134,7 @@ def test_roles_are_those_of_the_moment(world: World) -> None:
     world.user("u", home=TenantRole.MANAGER)
     world.service.users.set_password(world.admin, "u", "password of u")
     caller = world.service.sessions.open(username="u", password="password of u").caller
-    world.service.secrets.create(caller, "home", "k", "value")
+    world.service.secrets.create(caller, "home", "k", NewSecret(value=SecretValue("value")))
     world.service.tenants.remove_member(world.admin, "home", "u")
     with pytest.raises(NotPermittedError):
-        world.service.secrets.create(caller, "home", "k2", "value")
+        world.service.secrets.create(caller, "home", "k2", NewSecret(value=SecretValue("value")))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.core.policy import Verdict
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import BlueprintError
 from resolver.resolution import BlueprintText, check, resolve
 from resolver.service import Service
@@ -25,8 +27,12 @@ TEXT = [BlueprintText("b.yaml", b"a: {get_secret: k}\nb: {get_secret: fresh}\n",
 
 def expire(world: World) -> None:
     """A secret that expires, and one that is due; then time passes."""
-    world.service.secrets.create(world.admin, "home", "k", "value", expires_at=EXPIRY)
-    world.service.secrets.create(world.admin, "home", "fresh", "value", rotate_after=1)
+    world.service.secrets.create(
+        world.admin, "home", "k", NewSecret(value=SecretValue("value"), expires_at=EXPIRY)
+    )
+    world.service.secrets.create(
+        world.admin, "home", "fresh", NewSecret(value=SecretValue("value"), rotate_after=1)
+    )
     world.clock.now = EXPIRY  # from this very moment
 
 

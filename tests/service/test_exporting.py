@@ -12,6 +12,7 @@ from resolver.bootstrap.transfer import read_cloudify, read_sealed, write_cloudi
 from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Listing
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.passphrase import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
@@ -77,10 +78,19 @@ def test_what_is_sealed_comes_back_whole(world: World) -> None:
     expiry = "2031-01-01T00:00:00.000Z"
     schema = '{"type": "integer"}'
     secrets.create(
-        user, "home", "k", "1", visibility=Visibility.PRIVATE, hidden=True, schema=schema, expires_at=expiry
+        user,
+        "home",
+        "k",
+        NewSecret(
+            value=SecretValue("1"),
+            visibility=Visibility.PRIVATE,
+            hidden=True,
+            schema=schema,
+            expires_at=expiry,
+        ),
     )
     world.clock.now = "2030-01-02T00:00:00.000Z"
-    secrets.update(user, "home", "k", value="2", rotate_after=10)
+    secrets.update(user, "home", "k", SecretChange(value=SecretValue("2"), rotate_after=10))
     found = moving.export(world.admin, "home", all_versions=True)
     assert "'2'" not in repr(found)
     data = json.loads(json.dumps(write_sealed(found.secrets, PASSPHRASE, CHEAP)))
@@ -230,7 +240,9 @@ def test_entries_may_name_providers(world: World) -> None:
         # Without its provider, an entry does not put a value in the place of what is elsewhere.
         found = errors(world, world.admin, [entry("k", value="other")], override=True)
         assert found == {0: {"provider": "The value of this secret is kept with a secrets provider"}}
-        world.service.secrets.create(world.admin, "home", "s", "1", schema='{"type": "integer"}')
+        world.service.secrets.create(
+            world.admin, "home", "s", NewSecret(value=SecretValue("1"), schema='{"type": "integer"}')
+        )
         found = errors(world, world.admin, [entry("s", **kept)], override=True)
         assert found == {0: {"schema": "A value that is kept elsewhere can't be checked against a schema"}}
 
@@ -297,8 +309,13 @@ def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> No
 def test_an_override_keeps_to_the_schema_that_is_there(world: World) -> None:
     """Cloudify's format has no schemas: the stored one holds, unless the caller may not even know of it."""
     schema = '{"type": "integer"}'
-    world.service.secrets.create(world.admin, "home", "k", "1", schema=schema)
-    world.service.secrets.create(world.admin, "home", "p", "1", schema=schema, visibility=Visibility.PRIVATE)
+    world.service.secrets.create(world.admin, "home", "k", NewSecret(value=SecretValue("1"), schema=schema))
+    world.service.secrets.create(
+        world.admin,
+        "home",
+        "p",
+        NewSecret(value=SecretValue("1"), schema=schema, visibility=Visibility.PRIVATE),
+    )
     user = world.user("u", home=TenantRole.USER)
     found = errors(world, user, [entry("k", value="kept-back"), entry("p", value="kept-back")], override=True)
     assert found == {
@@ -329,8 +346,10 @@ def test_a_sealed_entry_against_its_own_schema_is_refused(world: World) -> None:
 def test_hidden_values_of_others_stay_and_are_counted(world: World) -> None:
     """Neither the value nor the key leaves; their creator and managers take them along."""
     creator, other = world.user("c", home=TenantRole.USER), world.user("o", home=TenantRole.USER)
-    world.service.secrets.create(creator, "home", "hid", "kept", hidden=True)
-    world.service.secrets.create(creator, "home", "private", "kept", visibility=Visibility.PRIVATE)
+    world.service.secrets.create(creator, "home", "hid", NewSecret(value=SecretValue("kept"), hidden=True))
+    world.service.secrets.create(
+        creator, "home", "private", NewSecret(value=SecretValue("kept"), visibility=Visibility.PRIVATE)
+    )
     world.secret("seen")
     for caller, keys, left_out in (
         (other, {"seen"}, 1),

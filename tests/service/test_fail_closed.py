@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
@@ -57,14 +58,14 @@ class Closed:
         self.world = world = World(url, SqlStore(url))
         self.admin = world.admin
         world.secret("k", "first")
-        world.service.secrets.update(world.admin, "home", "k", value="second")
+        world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
         world.secret("hidden", hidden=True)
         self.viewer = world.user("viewer", home=TenantRole.VIEWER)
         world.user("spare", away=TenantRole.USER)
         parameters = {"url": "http://127.0.0.1:9", "token": "t", "path": "p"}
         world.service.providers.create(world.admin, "home", "v", "vault", parameters)
         world.service.secrets.create(
-            world.admin, "home", "kept", "", provider="v", provider_options={"path": "x"}
+            world.admin, "home", "kept", NewSecret(provider="v", provider_options={"path": "x"})
         )
         world.service.providers.create(world.admin, "home", "bare", "local", {})
         world.service.users.create(world.admin, "eve", "eve's password")
@@ -116,19 +117,27 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "secrets.show, hidden": lambda s, _, c: s.secrets.show(c.viewer, "home", "hidden"),
     "secrets.show, not found": lambda s, a, _: s.secrets.show(a, "home", "no"),
     "secrets.show, kept elsewhere": lambda s, a, _: s.secrets.show(a, "home", "kept"),
-    "secrets.create": lambda s, a, _: s.secrets.create(a, "home", "new", "v"),
+    "secrets.create": lambda s, a, _: s.secrets.create(a, "home", "new", NewSecret(value=SecretValue("v"))),
     "secrets.create, global": lambda s, a, _: s.secrets.create(
-        a, "home", "new", "v", visibility=Visibility.GLOBAL
+        a, "home", "new", NewSecret(value=SecretValue("v"), visibility=Visibility.GLOBAL)
     ),
-    "secrets.create, or update": lambda s, a, _: s.secrets.create(a, "home", "k", "v", update_if_exists=True),
-    "secrets.create, refused": lambda s, _, c: s.secrets.create(c.viewer, "home", "new", "v"),
-    "secrets.update": lambda s, a, _: s.secrets.update(a, "home", "k", value="third"),
-    "secrets.update, widened": lambda s, a, _: s.secrets.update(a, "home", "k", visibility=Visibility.GLOBAL),
-    "secrets.update, hidden": lambda s, a, _: s.secrets.update(a, "home", "k", hidden=True),
-    "secrets.update, given away": lambda s, a, _: s.secrets.update(a, "home", "k", owner="eve"),
-    "secrets.update, times": lambda s, a, _: s.secrets.update(a, "home", "k", rotate_after=3),
+    "secrets.create, or update": lambda s, a, _: s.secrets.create(
+        a, "home", "k", NewSecret(value=SecretValue("v"), update_if_exists=True)
+    ),
+    "secrets.create, refused": lambda s, _, c: s.secrets.create(
+        c.viewer, "home", "new", NewSecret(value=SecretValue("v"))
+    ),
+    "secrets.update": lambda s, a, _: s.secrets.update(
+        a, "home", "k", SecretChange(value=SecretValue("third"))
+    ),
+    "secrets.update, widened": lambda s, a, _: s.secrets.update(
+        a, "home", "k", SecretChange(visibility=Visibility.GLOBAL)
+    ),
+    "secrets.update, hidden": lambda s, a, _: s.secrets.update(a, "home", "k", SecretChange(hidden=True)),
+    "secrets.update, given away": lambda s, a, _: s.secrets.update(a, "home", "k", SecretChange(owner="eve")),
+    "secrets.update, times": lambda s, a, _: s.secrets.update(a, "home", "k", SecretChange(rotate_after=3)),
     "secrets.update, options": lambda s, a, _: s.secrets.update(
-        a, "home", "kept", provider_options={"path": "y"}
+        a, "home", "kept", SecretChange(provider_options={"path": "y"})
     ),
     "secrets.rollback": lambda s, a, _: s.secrets.rollback(a, "home", "k", 1),
     "secrets.delete": lambda s, a, _: s.secrets.delete(a, "home", "k"),

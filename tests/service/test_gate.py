@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundError, NotPermittedError
 from tests.service.uses import DIGESTS, key_use
 
@@ -22,9 +23,11 @@ ACTIONS: dict[str, Callable[[World, Caller, str, str], object]] = {
     "show": lambda w, c, t, k: w.service.secrets.show(c, t, k),
     "use": lambda w, c, t, k: w.service.use.use(c, t, [key_use(k)], DIGESTS),
     "check": lambda w, c, t, k: w.service.use.check(c, t, [k]),
-    "create": lambda w, c, t, k: w.service.secrets.create(c, t, k, "value"),
-    "create or update": lambda w, c, t, k: w.service.secrets.create(c, t, k, "value", update_if_exists=True),
-    "update": lambda w, c, t, k: w.service.secrets.update(c, t, k, value="other"),
+    "create": lambda w, c, t, k: w.service.secrets.create(c, t, k, NewSecret(value=SecretValue("value"))),
+    "create or update": lambda w, c, t, k: w.service.secrets.create(
+        c, t, k, NewSecret(value=SecretValue("value"), update_if_exists=True)
+    ),
+    "update": lambda w, c, t, k: w.service.secrets.update(c, t, k, SecretChange(value=SecretValue("other"))),
     "delete": lambda w, c, t, k: w.service.secrets.delete(c, t, k),
     "read the trail": lambda w, c, t, k: w.service.trail.records(c, t),  # noqa: ARG005 - as above
     "verify the trail": lambda w, c, t, k: w.service.trail.verify(c, t),  # noqa: ARG005 - as above
@@ -188,12 +191,12 @@ def test_rights_are_the_users_rights_of_now(world: World) -> None:
     user = world.user("u", home=TenantRole.USER)
     narrowed = world.caller("u", Narrowing(permissions=frozenset(Permission)))
     service, secrets = world.service, world.service.secrets
-    secrets.update(user, "home", "k", value="2")
-    secrets.update(narrowed, "home", "k", value="3")
+    secrets.update(user, "home", "k", SecretChange(value=SecretValue("2")))
+    secrets.update(narrowed, "home", "k", SecretChange(value=SecretValue("3")))
     service.tenants.add_member(world.admin, "home", "u", TenantRole.VIEWER)
     for caller in (user, narrowed):
         with pytest.raises(NotPermittedError):
-            secrets.update(caller, "home", "k", value="4")
+            secrets.update(caller, "home", "k", SecretChange(value=SecretValue("4")))
     service.tenants.remove_member(world.admin, "home", "u")
     for caller in (user, narrowed):
         with pytest.raises(NotPermittedError):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import String, Text
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import (
     ConflictError,
@@ -52,7 +53,9 @@ def fill(world: World) -> None:
     for tenant in ("home", "away"):
         for number in range(3):
             world.secret(f"{tenant}.{number}", f"first of {number}", tenant)
-        world.service.secrets.update(world.admin, tenant, f"{tenant}.0", value="second of 0")
+        world.service.secrets.update(
+            world.admin, tenant, f"{tenant}.0", SecretChange(value=SecretValue("second of 0"))
+        )
     world.secret("everywhere", "global value", visibility=Visibility.GLOBAL)
 
 
@@ -277,7 +280,7 @@ def test_a_writer_that_has_the_old_key_is_caught(world: World, monkeypatch: pyte
                     "resolver.store.sql.SqlSession.active_data_key",
                     lambda _self, tenant_id, **_: old if tenant_id else real(_self, tenant_id),
                 )
-                late.secrets.create(world.admin, "home", key, "late value")
+                late.secrets.create(world.admin, "home", key, NewSecret(value=SecretValue("late value")))
         return found
 
     from resolver.store.sql import SqlSession  # noqa: PLC0415
@@ -309,8 +312,10 @@ def test_writers_and_readers_work_while_keys_are_rotated(world: World) -> None:
             number += 1
             key = f"{name}.{number}"
             try:
-                service.secrets.create(world.admin, "home", key, key)
-                service.secrets.update(world.admin, "home", key, value=f"{key} again")
+                service.secrets.create(world.admin, "home", key, NewSecret(value=SecretValue(key)))
+                service.secrets.update(
+                    world.admin, "home", key, SecretChange(value=SecretValue(f"{key} again"))
+                )
                 _, value = service.secrets.show(world.admin, "home", key)
                 assert value is not None
                 assert value.reveal() == f"{key} again"

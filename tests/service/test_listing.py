@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from resolver.core import policy
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.query import EVERYTHING, Condition, Field, Likeness, Listing, Order
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError, NotPermittedError
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def fill(world: World) -> list[Secret]:
         key = f"{tenant[0]}_{visibility}_{owner}_{int(hidden)}"
         made.append(
             world.service.secrets.create(
-                world.caller(owner), tenant, key, "value", visibility=visibility, hidden=hidden
+                world.caller(owner),
+                tenant,
+                key,
+                NewSecret(value=SecretValue("value"), visibility=visibility, hidden=hidden),
             )
         )
     return made
@@ -132,7 +136,12 @@ def test_sorting(world: World) -> None:
     for number, key in enumerate(("b", "B", "a", "Z_", "a-")):
         world.clock.now = f"2030-01-0{number + 1}T00:00:00.000Z"
         expiry = "2031-01-01T00:00:00.000Z" if key in "ab" else None
-        secrets.create(world.admin, "home", key, "value", hidden=key in "bZ_", expires_at=expiry)
+        secrets.create(
+            world.admin,
+            "home",
+            key,
+            NewSecret(value=SecretValue("value"), hidden=key in "bZ_", expires_at=expiry),
+        )
 
     def listed(*order: str) -> list[str]:
         chosen = Listing(order=[Order.parse(text) for text in order], size=None)
@@ -226,7 +235,9 @@ def test_conditions_are_the_same_in_every_database(world: World) -> None:
     world.service.providers.create(world.admin, "home", "k_b", "local", {})
     for number, key in enumerate(sorted(["k", "K", "k_b", "K_b", "kxb", "k.b", "ab", "k-a", "a.b.c"])):
         providers[key] = None if number % 2 else "k_b"
-        world.service.secrets.create(world.admin, "home", key, "value", provider=providers[key])
+        world.service.secrets.create(
+            world.admin, "home", key, NewSecret(value=SecretValue("value"), provider=providers[key])
+        )
     found = 0
     for likeness, text, more, any_case, negated in itertools.product(
         Likeness, TEXTS, ([], ["K"]), (False, True), (False, True)

@@ -9,6 +9,7 @@ import pytest
 
 from resolver.core.binding import Place, Purpose
 from resolver.core.model import SecretValue
+from resolver.core.secret_changes import SecretChange
 from resolver.errors import DecryptionError, MisplacedTokenError, TokenError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def last_record(world: World, tenant: str) -> dict[str, Any]:
 def secrets(world: World) -> dict[str, str]:
     """Two secrets, the first with two versions; their ids."""
     made = {key: world.secret(key, f"kept {key}").id for key in ("k", "other")}
-    world.service.secrets.update(world.admin, "home", "k", value="kept again")
+    world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("kept again")))
     return made
 
 

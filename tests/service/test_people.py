@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import UNNARROWED, Narrowing, Visibility
+from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.query import Choice
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
@@ -34,8 +35,10 @@ def records(world: World, tenant: str = "") -> list[dict[str, Any]]:
 def owner(world: World) -> Caller:
     """A user, `eve`, with a secret in each tenant, one of them private."""
     eve = world.user("eve", home=TenantRole.USER, away=TenantRole.MANAGER)
-    world.service.secrets.create(eve, "home", "mine", "value", visibility=Visibility.PRIVATE)
-    world.service.secrets.create(eve, "away", "shared", "value")
+    world.service.secrets.create(
+        eve, "home", "mine", NewSecret(value=SecretValue("value"), visibility=Visibility.PRIVATE)
+    )
+    world.service.secrets.create(eve, "away", "shared", NewSecret(value=SecretValue("value")))
     return eve
 
 
@@ -54,7 +57,7 @@ def test_the_list_of_what_a_user_owns_is_cut(embedded: World) -> None:
     """Twenty are named, all are counted."""
     eve = embedded.user("eve", home=TenantRole.USER)
     for number in range(23):
-        embedded.service.secrets.create(eve, "home", f"k{number:02}", "value")
+        embedded.service.secrets.create(eve, "home", f"k{number:02}", NewSecret(value=SecretValue("value")))
     with pytest.raises(ConflictError, match=r"^user 'eve' owns 23 secrets: .*home/k19 and 3 more$") as caught:
         embedded.service.users.delete(embedded.admin, "eve")
     assert caught.value.message.count("home/") == 20
@@ -296,10 +299,16 @@ PIPELINE = Narrowing(
 OUT_OF_REACH: dict[str, Callable[[World, Caller], object]] = WIDENING | {
     "show": lambda w, c: w.service.secrets.show(c, "home", "prod_a"),
     "list": lambda w, c: w.service.secrets.list(c, "home"),
-    "create": lambda w, c: w.service.secrets.create(c, "home", "prod_b", "value"),
-    "update": lambda w, c: w.service.secrets.update(c, "home", "prod_a", value="other"),
-    "widen": lambda w, c: w.service.secrets.update(c, "home", "prod_a", visibility=Visibility.GLOBAL),
-    "unhide": lambda w, c: w.service.secrets.update(c, "home", "prod_a", hidden=True),
+    "create": lambda w, c: w.service.secrets.create(
+        c, "home", "prod_b", NewSecret(value=SecretValue("value"))
+    ),
+    "update": lambda w, c: w.service.secrets.update(
+        c, "home", "prod_a", SecretChange(value=SecretValue("other"))
+    ),
+    "widen": lambda w, c: w.service.secrets.update(
+        c, "home", "prod_a", SecretChange(visibility=Visibility.GLOBAL)
+    ),
+    "unhide": lambda w, c: w.service.secrets.update(c, "home", "prod_a", SecretChange(hidden=True)),
     "delete": lambda w, c: w.service.secrets.delete(c, "home", "prod_a"),
     "use elsewhere": lambda w, c: w.service.use.use(c, "away", [key_use("prod_a")], DIGESTS),
     "check elsewhere": lambda w, c: w.service.use.check(c, "away", ["prod_a"]),

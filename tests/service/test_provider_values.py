@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.core.providers import MAX_HOPS
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.dsl.problems import Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import (
@@ -54,7 +56,7 @@ def vault(world: World) -> Iterator[Peer]:
 
 def _keep(world: World, key: str, options: dict[str, str], caller: Caller | None = None) -> None:
     world.service.secrets.create(
-        caller or world.admin, "home", key, "", provider="v", provider_options=options
+        caller or world.admin, "home", key, NewSecret(provider="v", provider_options=options)
     )
 
 
@@ -89,10 +91,7 @@ def test_the_rules_of_access_hold_for_them(world: World, vault: Peer) -> None:
         world.admin,
         "home",
         "hid",
-        "",
-        hidden=True,
-        provider="v",
-        provider_options={"path": "shop", "key": "db"},
+        NewSecret(hidden=True, provider="v", provider_options={"path": "shop", "key": "db"}),
     )
     viewer, operator = world.user("w", TenantRole.VIEWER), world.user("o", TenantRole.OPERATIONS)
     stranger = world.user("s", away=TenantRole.MANAGER)
@@ -161,7 +160,7 @@ def test_a_request_that_came_too_far_ends(embedded: World) -> None:
     with serving(lambda _: answer(200, b'{"value": "x"}')) as peer:
         login = {"host": "127.0.0.1", "port": str(peer.port), "protocol": "http", "tenant": "t", "token": "x"}
         embedded.service.providers.create(embedded.admin, "home", "c", "cloudify", login)
-        embedded.service.secrets.create(embedded.admin, "home", "k", "", provider="c")
+        embedded.service.secrets.create(embedded.admin, "home", "k", NewSecret(provider="c"))
         value = embedded.service.secrets.show(embedded.admin, "home", "k", hops=MAX_HOPS - 1)[1]
         assert value is not None
         assert len(peer.seen) == 1
@@ -197,11 +196,15 @@ def test_what_may_not_be_created(world: World) -> None:
 def test_changes_of_what_is_kept_elsewhere(world: World) -> None:
     """Options and provider can change; a value, a version or a schema has no place there."""
     secrets = world.service.secrets
-    secrets.update(world.admin, "home", "db", provider_options={"path": "other", "key": "queue"})
+    secrets.update(
+        world.admin, "home", "db", SecretChange(provider_options={"path": "other", "key": "queue"})
+    )
     assert _resolved(world, "{ get_secret: db }") == "q"
     for refused in (
-        lambda: secrets.update(world.admin, "home", "db", value="x"),
-        lambda: secrets.create(world.admin, "home", "db", "x", update_if_exists=True),
+        lambda: secrets.update(world.admin, "home", "db", SecretChange(value=SecretValue("x"))),
+        lambda: secrets.create(
+            world.admin, "home", "db", NewSecret(value=SecretValue("x"), update_if_exists=True)
+        ),
         lambda: secrets.rollback(world.admin, "home", "db", 2),
     ):
         with pytest.raises(
@@ -210,10 +213,10 @@ def test_changes_of_what_is_kept_elsewhere(world: World) -> None:
             refused()
     world.service.providers.create(world.admin, "home", "l", "local", {})
     with pytest.raises(InvalidRequestError, match="so a value has to be given, too"):
-        secrets.update(world.admin, "home", "db", provider="l")
-    secrets.update(world.admin, "home", "db", provider="l", value="here now")
+        secrets.update(world.admin, "home", "db", SecretChange(provider="l"))
+    secrets.update(world.admin, "home", "db", SecretChange(provider="l", value=SecretValue("here now")))
     assert _resolved(world, "{ get_secret: db }") == "here now"
-    secrets.update(world.admin, "home", "db", provider="v", provider_options={"path": "shop"})
+    secrets.update(world.admin, "home", "db", SecretChange(provider="v", provider_options={"path": "shop"}))
     assert _resolved(world, "{ get_secret: db }") == VALUE
     assert [secret.provider for secret in secrets.list(world.admin, "home").items] == ["v"] * 3
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import (
     ConflictError,
     InvalidRequestError,
@@ -181,8 +182,10 @@ def test_the_type_stays_while_secrets_are_kept_with_it(world: World, vault: Peer
     """Else a value that is elsewhere would be an empty one of this store, and one that is here be gone."""
     _create(world, vault)
     world.service.providers.create(world.admin, "home", "l", "local", {})
-    world.service.secrets.create(world.admin, "home", "there", "", provider="v")
-    world.service.secrets.create(world.admin, "home", "here", "value", provider="l")
+    world.service.secrets.create(world.admin, "home", "there", NewSecret(provider="v"))
+    world.service.secrets.create(
+        world.admin, "home", "here", NewSecret(value=SecretValue("value"), provider="l")
+    )
     user = world.user("u", home=TenantRole.USER)
     update = world.service.providers.update
     with pytest.raises(ConflictError, match=r"^secrets are kept with provider 'v'$"):

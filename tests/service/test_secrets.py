@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import MAX_VALUE_BYTES, Visibility
+from resolver.core.model import MAX_VALUE_BYTES, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def test_a_value_comes_back_exactly(world: World, value: str) -> None:
     assert shown(world, "k") == value
     (row,) = world.execute("SELECT token FROM secret_version")
     assert value not in row[0] or len(value) == 1
-    world.service.secrets.update(world.admin, "home", "k", value="second")
+    world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
     assert shown(world, "k") == "second"
 
 
@@ -43,7 +44,9 @@ def test_a_taken_key_is_a_conflict_and_never_whose(world: World) -> None:
     for key in ("seen", "unseen"):
         for update in (False, True) if key == "unseen" else (False,):
             with pytest.raises(ConflictError) as caught:
-                world.service.secrets.create(user, "home", key, "mine", update_if_exists=update)
+                world.service.secrets.create(
+                    user, "home", key, NewSecret(value=SecretValue("mine"), update_if_exists=update)
+                )
             texts.add(caught.value.message.replace(key, "K") + caught.value.hint)
     assert len(texts) == 1
     assert "admin" not in texts.pop()
@@ -53,10 +56,14 @@ def test_a_taken_key_is_a_conflict_and_never_whose(world: World) -> None:
 def test_create_or_update_keeps_everything_but_the_value(world: World) -> None:
     """Updating a key that is there makes a version, and leaves visibility, hiding and owner as they are."""
     made = world.secret("k", visibility=Visibility.PRIVATE, hidden=True)
-    again = world.service.secrets.create(world.admin, "home", "k", "second", update_if_exists=True)
+    again = world.service.secrets.create(
+        world.admin, "home", "k", NewSecret(value=SecretValue("second"), update_if_exists=True)
+    )
     assert (again.id, again.version, again.visibility, again.hidden) == (made.id, 2, Visibility.PRIVATE, True)
     assert shown(world, "k") == "second"
-    fresh = world.service.secrets.create(world.admin, "home", "other", "first", update_if_exists=True)
+    fresh = world.service.secrets.create(
+        world.admin, "home", "other", NewSecret(value=SecretValue("first"), update_if_exists=True)
+    )
     assert fresh.version == 1
 
 
@@ -66,10 +73,10 @@ def test_visibility_is_widened_never_narrowed(world: World) -> None:
     world.secret("k", visibility=Visibility.PRIVATE)
     order = list(Visibility)
     for number, wider in enumerate(order[1:], 1):
-        assert secrets.update(world.admin, "home", "k", visibility=wider).visibility is wider
+        assert secrets.update(world.admin, "home", "k", SecretChange(visibility=wider)).visibility is wider
         for narrower in order[:number]:
             with pytest.raises(InvalidRequestError, match=r"visibility is never narrowed$"):
-                secrets.update(world.admin, "home", "k", visibility=narrower)
+                secrets.update(world.admin, "home", "k", SecretChange(visibility=narrower))
     assert shown(world, "k") == "value"
 
 
@@ -86,9 +93,12 @@ def test_a_global_key_is_the_only_one_of_its_name(world: World) -> None:
         world.secret("k", visibility=Visibility.GLOBAL)
     world.secret("k")
     with pytest.raises(ConflictError, match=r"can't be made global: its key is used in another tenant$"):
-        secrets.update(world.admin, "home", "k", visibility=Visibility.GLOBAL)
+        secrets.update(world.admin, "home", "k", SecretChange(visibility=Visibility.GLOBAL))
     secrets.delete(world.admin, "away", "k")
-    assert secrets.update(world.admin, "home", "k", visibility=Visibility.GLOBAL).visibility == "global"
+    assert (
+        secrets.update(world.admin, "home", "k", SecretChange(visibility=Visibility.GLOBAL)).visibility
+        == "global"
+    )
     assert [secret.key for secret in secrets.list(world.admin, "away").items] == ["k"]
 
 
@@ -97,7 +107,7 @@ def test_a_global_secret_is_changed_from_its_own_tenant_only(world: World) -> No
     world.secret("k", visibility=Visibility.GLOBAL)
     secrets = world.service.secrets
     for attempt in (
-        lambda: secrets.update(world.admin, "away", "k", value="2"),
+        lambda: secrets.update(world.admin, "away", "k", SecretChange(value=SecretValue("2"))),
         lambda: secrets.delete(world.admin, "away", "k"),
     ):
         with pytest.raises(NotPermittedError, match=r"^secret 'k' is global and belongs to tenant 'home'$"):
@@ -112,16 +122,16 @@ def test_a_hidden_value_stays_with_its_creator(world: World) -> None:
     """The creator sees and changes it until demoted; another user uses it without seeing it."""
     creator, other = world.user("c", home=TenantRole.USER), world.user("o", home=TenantRole.USER)
     secrets = world.service.secrets
-    secrets.create(creator, "home", "k", "the value", hidden=True)
+    secrets.create(creator, "home", "k", NewSecret(value=SecretValue("the value"), hidden=True))
     assert secrets.show(creator, "home", "k")[1] is not None
     assert secrets.show(other, "home", "k")[1] is None
     with pytest.raises(NotPermittedError, match=r"is not permitted to change the hidden secret 'k'$"):
-        secrets.update(other, "home", "k", hidden=False)
+        secrets.update(other, "home", "k", SecretChange(hidden=False))
     world.service.tenants.add_member(world.admin, "home", "c", TenantRole.VIEWER)
     with pytest.raises(NotPermittedError):
-        secrets.update(creator, "home", "k", value="2")
+        secrets.update(creator, "home", "k", SecretChange(value=SecretValue("2")))
     world.service.tenants.add_member(world.admin, "home", "o", TenantRole.MANAGER)
-    assert secrets.update(other, "home", "k", hidden=False).hidden is False
+    assert secrets.update(other, "home", "k", SecretChange(hidden=False)).hidden is False
 
 
 @pytest.mark.parametrize(
@@ -133,9 +143,9 @@ def test_a_value_against_the_rules_is_refused(embedded: World, value: str) -> No
     with pytest.raises(InvalidRequestError):
         embedded.secret("other", value)
     with pytest.raises(InvalidRequestError):
-        embedded.service.secrets.update(embedded.admin, "home", "k", value=value)
+        embedded.service.secrets.update(embedded.admin, "home", "k", SecretChange(value=SecretValue(value)))
     with pytest.raises(InvalidRequestError, match=r"^nothing to change was given$"):
-        embedded.service.secrets.update(embedded.admin, "home", "k")
+        embedded.service.secrets.update(embedded.admin, "home", "k", SecretChange())
     assert [secret.version for secret in embedded.service.secrets.list(embedded.admin, "home").items] == [1]
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, insert, select, update
 
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import SecretChange
 from resolver.store import tables as t
 from tests.databases import DIALECTS, RewoundStore, World, database
 from tests.service.uses import DIGESTS, key_use
@@ -35,7 +37,7 @@ class Trail:
             world.secret(f"k{number}")
         world.service.secrets.show(world.admin, "home", "k0")
         world.service.use.use(world.admin, "home", [key_use("k1"), key_use("k2")], DIGESTS)
-        world.service.secrets.update(world.admin, "home", "k1", value="new")
+        world.service.secrets.update(world.admin, "home", "k1", SecretChange(value=SecretValue("new")))
         self.head = world.service.trail.head(world.admin, "home")
         assert self.head.number == COUNT
         self.chain = self.head.chain

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import ProviderError
 from resolver.providers.local import Local
 from resolver.service import Service
@@ -127,7 +128,7 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
     service.providers._elsewhere.turns = Turns(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
     admin = embedded.admin
     service.providers.create(admin, "home", "v", "slow", {})
-    service.secrets.create(admin, "home", "there", "", provider="v")
+    service.secrets.create(admin, "home", "there", NewSecret(provider="v"))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(service.secrets.show, admin, "home", "there")
         assert kind.asked.acquire(timeout=30)

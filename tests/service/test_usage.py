@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Narrowing, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.secret_changes import SecretChange
 from resolver.errors import InvalidRequestError, NotPermittedError
 from tests.service.uses import DIGESTS, key_use
 
@@ -38,7 +39,7 @@ def test_secrets_that_nobody_reads(world: World) -> None:
     )
     use(world, world.admin, "used")
     service.secrets.show(world.admin, "home", "shown")
-    service.secrets.update(world.admin, "home", "changed", value="other")
+    service.secrets.update(world.admin, "home", "changed", SecretChange(value=SecretValue("other")))
     service.secrets.list(world.admin, "home")
     service.use.check(world.admin, "home", ["listed"])
     viewer = world.user("v", home=TenantRole.VIEWER)
@@ -91,7 +92,7 @@ def test_members_who_could_do_with_less(world: World) -> None:
     world.service.secrets.show(people["looks"], "home", "k")
     use(world, people["pipeline"], "k")
     use(world, people["fits"], "k")
-    world.service.secrets.update(people["writer"], "home", "k", value="new")
+    world.service.secrets.update(people["writer"], "home", "k", SecretChange(value=SecretValue("new")))
     found = {member.username: (member.role, member.enough) for member in unused(world).members}
     assert found == {
         "idle": (TenantRole.USER, None),

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import SecretChange
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.resolution import BlueprintText, resolve
 from resolver.service import usage_reports
@@ -32,7 +33,7 @@ def test_uses_are_grouped(world: World) -> None:
     use(world, "smtp")
     world.clock.now = "2030-01-02T00:00:00.000Z"
     use(world, "smtp")
-    world.service.secrets.update(world.admin, "home", "smtp", value="two")
+    world.service.secrets.update(world.admin, "home", "smtp", SecretChange(value=SecretValue("two")))
     use(world, "smtp", "b.yaml", una)
     found = world.service.where_used.secret(world.admin, "home", "smtp")
     assert found.since == "2029-10-04T00:00:00.000Z"

@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.provenance import Provenance
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import (
     DecryptionError,
@@ -192,8 +193,10 @@ def test_a_token_that_was_moved_is_refused_and_recorded(world: World, move: str)
     for key in ("k", "other", "other2", "unused"):
         world.secret(key, f"first value of {key}")
     world.secret("foreign", "foreign value", tenant="away")
-    world.service.secrets.update(world.admin, "home", "k", value="second value")
-    world.service.secrets.update(world.admin, "home", "other2", value="second value")
+    world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second value")))
+    world.service.secrets.update(
+        world.admin, "home", "other2", SecretChange(value=SecretValue("second value"))
+    )
     if move == "renamed":
         world.service.secrets.delete(world.admin, "home", "unused")
         world.execute("INSERT INTO key_scope VALUES ('unused', 'tenant')")
@@ -312,13 +315,13 @@ def _tenant_id(world: World) -> str:
 def test_every_record_holds_no_value(world: World) -> None:
     """No record of creating, showing, updating, using or deleting holds the value."""
     secrets = world.service.secrets
-    secrets.create(world.admin, "home", "k", "hunter2-first")
-    secrets.update(world.admin, "home", "k", value="hunter2-second")
+    secrets.create(world.admin, "home", "k", NewSecret(value=SecretValue("hunter2-first")))
+    secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("hunter2-second")))
     secrets.show(world.admin, "home", "k")
     use(world, "k")
     secrets.delete(world.admin, "home", "k")
     with pytest.raises(ResolverError):
-        secrets.update(world.admin, "home", "k", value="hunter2-third")
+        secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("hunter2-third")))
     whole = records(world)
     assert [entry["action"] for entry in whole] == [
         "secret:create",

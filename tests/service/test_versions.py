@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
-from resolver.core.results import KEEP
+from resolver.core.secret_changes import UNCHANGED, NewSecret, SecretChange
 from resolver.errors import (
     ConflictError,
     InvalidRequestError,
@@ -39,7 +39,7 @@ def test_history_says_who_and_when_and_no_value(world: World) -> None:
     user = world.user("u", home=TenantRole.USER)
     world.secret("k", "first value")
     world.clock.now = "2030-01-02T00:00:00.000Z"
-    world.service.secrets.update(user, "home", "k", value="second value")
+    world.service.secrets.update(user, "home", "k", SecretChange(value=SecretValue("second value")))
     viewer = world.user("v", home=TenantRole.VIEWER)
     history = world.service.secrets.history(viewer, "home", "k")
     assert history == [
@@ -57,7 +57,7 @@ def test_rollback_is_a_new_version(world: World) -> None:
     """The earlier value is current again under a new number; all versions stay, and the trail tells."""
     secrets = world.service.secrets
     world.secret("k", "first")
-    secrets.update(world.admin, "home", "k", value="second")
+    secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
     assert secrets.rollback(world.admin, "home", "k", 1).version == 3
     assert value_of(world) == "first"
     assert [version.number for version in secrets.history(world.admin, "home", "k")] == [1, 2, 3]
@@ -69,7 +69,7 @@ def test_rollback_refused(world: World) -> None:
     """To a version that is not there, to the current one, by whoever may not update, and when overtaken."""
     secrets = world.service.secrets
     world.secret("k", "first", hidden=True)
-    secrets.update(world.admin, "home", "k", value="second")
+    secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
     with pytest.raises(NotFoundError, match=r"^secret 'k' has no version 7$"):
         secrets.rollback(world.admin, "home", "k", 7)
     with pytest.raises(ConflictError, match=r"^version 2 is the current version of secret 'k'$"):
@@ -89,7 +89,7 @@ def test_only_so_many_versions_are_kept(world: World) -> None:
     world.secret("other")
     world.secret("k", "1")
     for value in ("2", "3", "4"):
-        service.secrets.update(world.admin, "home", "k", value=value)
+        service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue(value)))
     kept = service.secrets.history(world.admin, "home", "k")
     assert [version.number for version in kept] == [3, 4]
     assert len(service.secrets.history(world.admin, "home", "other")) == 1
@@ -104,14 +104,17 @@ def test_a_change_meant_for_another_version_is_a_conflict(world: World) -> None:
     secrets = world.service.secrets
     world.secret("k", "first")
     for attempt in (
-        lambda: secrets.update(world.admin, "home", "k", value="x", if_version=2),
-        lambda: secrets.update(world.admin, "home", "k", hidden=True, if_version=2),
+        lambda: secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("x"), if_version=2)),
+        lambda: secrets.update(world.admin, "home", "k", SecretChange(hidden=True, if_version=2)),
         lambda: secrets.delete(world.admin, "home", "k", if_version=2),
     ):
         with pytest.raises(ConflictError, match=r"^secret 'k' has version 1, not 2$"):
             attempt()
     assert (value_of(world), secrets.show(world.admin, "home", "k")[0].hidden) == ("first", False)
-    assert secrets.update(world.admin, "home", "k", value="x", if_version=1).version == 2
+    assert (
+        secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("x"), if_version=1)).version
+        == 2
+    )
     secrets.delete(world.admin, "home", "k", if_version=2)
 
 
@@ -119,21 +122,28 @@ def test_times(world: World) -> None:
     """Expiry and rotation are stored, changed and taken away; a new value starts the days anew."""
     secrets = world.service.secrets
     expiry = "2030-02-01T00:00:00.000Z"
-    made = secrets.create(world.admin, "home", "k", "1", expires_at=expiry, rotate_after=10)
+    made = secrets.create(
+        world.admin, "home", "k", NewSecret(value=SecretValue("1"), expires_at=expiry, rotate_after=10)
+    )
     assert (made.expires_at, made.rotate_at) == (expiry, "2030-01-11T00:00:00.000Z")
     world.clock.now = "2030-01-05T00:00:00.000Z"
-    changed = secrets.update(world.admin, "home", "k", rotate_after=20)
+    changed = secrets.update(world.admin, "home", "k", SecretChange(rotate_after=20))
     assert (changed.version, changed.rotate_at) == (1, "2030-01-21T00:00:00.000Z")
-    changed = secrets.update(world.admin, "home", "k", value="2")
+    changed = secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("2")))
     assert (changed.expires_at, changed.rotate_at) == (expiry, "2030-01-25T00:00:00.000Z")
     assert secrets.list(world.admin, "home").items == [changed]
-    changed = secrets.update(world.admin, "home", "k", expires_at=None, rotate_after=None)
+    changed = secrets.update(world.admin, "home", "k", SecretChange(expires_at=None, rotate_after=None))
     assert (changed.expires_at, changed.rotate_after, changed.rotate_at) == (None, None, None)
-    assert secrets.update(world.admin, "home", "k", hidden=True, expires_at=KEEP).expires_at is None
+    assert (
+        secrets.update(world.admin, "home", "k", SecretChange(hidden=True, expires_at=UNCHANGED)).expires_at
+        is None
+    )
     for attempt in (
-        lambda: secrets.update(world.admin, "home", "k", expires_at="tomorrow"),
-        lambda: secrets.update(world.admin, "home", "k", rotate_after=0),
-        lambda: secrets.create(world.admin, "home", "l", "1", rotate_after=36_501),
+        lambda: secrets.update(world.admin, "home", "k", SecretChange(expires_at="tomorrow")),
+        lambda: secrets.update(world.admin, "home", "k", SecretChange(rotate_after=0)),
+        lambda: secrets.create(
+            world.admin, "home", "l", NewSecret(value=SecretValue("1"), rotate_after=36_501)
+        ),
     ):
         with pytest.raises(InvalidRequestError):
             attempt()
@@ -144,18 +154,23 @@ def test_giving_a_secret_away(world: World) -> None:
     secrets = world.service.secrets
     old = world.user("old", home=TenantRole.USER)
     new = world.user("new", home=TenantRole.USER)
-    secrets.create(old, "home", "k", "value", visibility=Visibility.PRIVATE)
+    secrets.create(old, "home", "k", NewSecret(value=SecretValue("value"), visibility=Visibility.PRIVATE))
     for caller in (old, world.user("manager", home=TenantRole.MANAGER)):
         with pytest.raises(NotPermittedError, match=r"is not permitted to give a secret to another user in"):
-            secrets.update(caller, "home", "k", owner="new")
+            secrets.update(caller, "home", "k", SecretChange(owner="new"))
     with pytest.raises(NotFoundError, match=r"^user 'nobody' does not exist$"):
-        secrets.update(world.admin, "home", "k", owner="nobody")
-    assert secrets.update(world.admin, "home", "k", owner="NEW").owner.name == "new"
+        secrets.update(world.admin, "home", "k", SecretChange(owner="nobody"))
+    assert secrets.update(world.admin, "home", "k", SecretChange(owner="NEW")).owner.name == "new"
     assert secrets.show(new, "home", "k")[1] is not None
     with pytest.raises(NotFoundError):
         secrets.show(old, "home", "k")
     world.user("outside", system_role=SystemRole.DEFAULT)
-    assert secrets.update(world.admin, "home", "k", owner="outside", value="2").version == 2
+    assert (
+        secrets.update(
+            world.admin, "home", "k", SecretChange(owner="outside", value=SecretValue("2"))
+        ).version
+        == 2
+    )
     with pytest.raises(NotPermittedError):  # an owner has no rights where they are no member
         secrets.show(world.caller("outside"), "home", "k")
 
@@ -164,28 +179,38 @@ def test_a_value_keeps_to_its_schema(world: World) -> None:
     """On create, update, rollback and update-if-exists; the JSON text is stored as it was given."""
     secrets = world.service.secrets
     text = '{"port" : 1}'
-    made = secrets.create(world.admin, "home", "k", text, schema=PORT)
+    made = secrets.create(world.admin, "home", "k", NewSecret(value=SecretValue(text), schema=PORT))
     assert made.schema is not None
     assert json.loads(made.schema) == json.loads(PORT)
     assert value_of(world) == text
     for value in ('{"port": "kept-back"}', "kept-back")[: 1 + world.url.startswith("sqlite")]:
         for attempt in (
-            lambda value=value: secrets.update(world.admin, "home", "k", value=value),
-            lambda value=value: secrets.create(world.admin, "home", "k", value, update_if_exists=True),
-            lambda value=value: secrets.create(world.admin, "home", "other", value, schema=PORT),
+            lambda value=value: secrets.update(
+                world.admin, "home", "k", SecretChange(value=SecretValue(value))
+            ),
+            lambda value=value: secrets.create(
+                world.admin, "home", "k", NewSecret(value=SecretValue(value), update_if_exists=True)
+            ),
+            lambda value=value: secrets.create(
+                world.admin, "home", "other", NewSecret(value=SecretValue(value), schema=PORT)
+            ),
         ):
             with pytest.raises(SchemaMismatchError) as caught:
                 attempt()
             assert "kept-back" not in f"{caught.value} {caught.value.hint}"
             assert caught.value.__context__ is None or "kept-back" not in repr(caught.value.__context__)
-    assert secrets.update(world.admin, "home", "k", value='{"port": 2}').version == 2
+    assert (
+        secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue('{"port": 2}'))).version == 2
+    )
     assert secrets.rollback(world.admin, "home", "k", 1).version == 3
     assert secrets.list(world.admin, "home").total == 1
 
 
 def test_whoever_may_not_update_does_not_learn_the_schema(world: World) -> None:
     """The decision comes before the schema."""
-    world.service.secrets.create(world.admin, "home", "k", "1", schema='{"type": "integer"}', hidden=True)
+    world.service.secrets.create(
+        world.admin, "home", "k", NewSecret(value=SecretValue("1"), schema='{"type": "integer"}', hidden=True)
+    )
     other = world.user("o", home=TenantRole.USER)
     with pytest.raises(NotPermittedError):
-        world.service.secrets.update(other, "home", "k", value="text")
+        world.service.secrets.update(other, "home", "k", SecretChange(value=SecretValue("text")))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange, unless_none
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import AuthenticationError, ConflictError, NotFoundError, NotPermittedError
@@ -105,13 +106,21 @@ class Racer:
         secrets, tenant, key = self.service.secrets, order["tenant"], order["key"]
         match order["do"]:
             case "create":
-                secrets.create(caller, tenant, key, "value", visibility=Visibility(order["visibility"]))
+                secrets.create(
+                    caller,
+                    tenant,
+                    key,
+                    NewSecret(value=SecretValue("value"), visibility=Visibility(order["visibility"])),
+                )
             case "change":
                 wider = Visibility(order["visibility"]) if "visibility" in order else None
-                secrets.update(caller, tenant, key, visibility=wider, hidden=order.get("hidden"))
+                change = SecretChange(visibility=unless_none(wider), hidden=unless_none(order.get("hidden")))
+                secrets.update(caller, tenant, key, change)
             case "update":
-                value, seen = order["value"], order.get("if_version")
-                return f"version {secrets.update(caller, tenant, key, value=value, if_version=seen).version}"
+                change = SecretChange(
+                    value=SecretValue(order["value"]), if_version=unless_none(order.get("if_version"))
+                )
+                return f"version {secrets.update(caller, tenant, key, change).version}"
             case "roll back":
                 to, seen = order["version"], order.get("if_version")
                 return f"version {secrets.rollback(caller, tenant, key, to, if_version=seen).version}"

@@ -17,6 +17,8 @@ from sqlalchemy import inspect
 from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import ConflictError, RootKeyError, StoreError
 from tests.databases import DIALECTS, database, raw_connection
 
@@ -100,7 +102,7 @@ def works(home: Path, **environ: str) -> None:
     settings = Settings(environ, home)
     service = open_service(settings)
     caller = service.gate.authenticate_token(settings.token())
-    service.secrets.create(caller, "default_tenant", "k", "the value")
+    service.secrets.create(caller, "default_tenant", "k", NewSecret(value=SecretValue("the value")))
     _, value = service.secrets.show(caller, "default_tenant", "k")
     assert value is not None
     assert value.reveal() == "the value"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole
+from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service
 from resolver.store.sql import SqlStore
@@ -140,7 +141,9 @@ def test_attributes_changed_at_once_are_not_set_back(world: World, field: Thread
     """One widens while another hides: neither undoes the other; who would have is told."""
     for number in range(ROUNDS):
         key = f"k{number}"
-        world.service.secrets.create(world.admin, "home", key, "value", visibility=Visibility.PRIVATE)
+        world.service.secrets.create(
+            world.admin, "home", key, NewSecret(value=SecretValue("value"), visibility=Visibility.PRIVATE)
+        )
         change: Order = {"do": "change", "tenant": "home", "key": key}
         orders: list[Order] = [change | {"visibility": "tenant"}, change | {"hidden": True}]
         outcomes = field.race(orders)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import ResolverError, StoreError
 from resolver.store.sql import SqlStore
 from tests.databases import World, own_postgresql
@@ -91,7 +93,9 @@ class Load:
     def _write(self, key: str, value: str) -> None:
         # Until it is known what became of it, both are possible.
         self.possible.setdefault(key, set()).add(value)
-        self._world.service.secrets.create(self._world.admin, "home", key, value, update_if_exists=True)
+        self._world.service.secrets.create(
+            self._world.admin, "home", key, NewSecret(value=SecretValue(value), update_if_exists=True)
+        )
         self.possible[key] = {value}
 
     def _use(self, _key: str, _value: str) -> None:

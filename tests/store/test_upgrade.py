@@ -14,6 +14,8 @@ from sqlalchemy import text
 from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.errors import AuthenticationError, StoreError
 from resolver.store import tables as t
 from resolver.store.engine import WRITES, make_engine, parse_url
@@ -81,7 +83,7 @@ def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -
     done = service.keys.rotate_data(admin, "", lambda _doing, _more: None)
     assert (done.keys, done.unreadable) == (3, [])
     has_its_secrets(service, admin, contents)
-    assert service.secrets.create(admin, "prod", "new", "value").version == 1
+    assert service.secrets.create(admin, "prod", "new", NewSecret(value=SecretValue("value"))).version == 1
     service.close()
 
 

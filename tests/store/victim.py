@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import Incoming, MovedVersion
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service, key_rotation
@@ -113,12 +114,12 @@ def _work(service: Service, caller: Caller, job: str, name: str, note: Callable[
             case "create":
                 key = f"{name}.{number}"
                 note("begin", key, value)
-                service.secrets.create(caller, "home", key, value)
+                service.secrets.create(caller, "home", key, NewSecret(value=SecretValue(value)))
                 note("done", key, value)
             case "update":
                 key = f"k{number % 5}"
                 note("begin", key, value)
-                service.secrets.update(caller, "home", key, value=value)
+                service.secrets.update(caller, "home", key, SecretChange(value=SecretValue(value)))
                 note("done", key, value)
             case "import":
                 keys = [f"{name}.{number}.{part}" for part in range(4)] + [f"k{number % 5}"]

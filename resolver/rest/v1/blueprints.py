@@ -31,7 +31,7 @@ GROUP = Group("blueprints", OWN)
 
 
 class CallState(enum.StrEnum):
-    """What a call came to; the last two have a key that comes out of a secret, or is known at run time only."""
+    """What a call came to: the last two have a key from a secret's value, or one known at run time only."""
 
     USABLE = "usable"
     NOT_FOUND = "not_found"

@@ -12,6 +12,8 @@ import yaml
 from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
+from resolver.core.model import SecretValue
+from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.root_keys.transit import TransitKey
 from resolver.errors import DecryptionError, RootKeyError, UsageError
@@ -118,7 +120,7 @@ def test_a_store_on_a_transit_key(bao: OpenBao, name: str, tmp_path: Path) -> No
     assert not (home / "keys").exists()
     service = open_service(settings)
     caller = service.gate.authenticate_token(settings.token())
-    service.secrets.create(caller, "default_tenant", "k", "the value")
+    service.secrets.create(caller, "default_tenant", "k", NewSecret(value=SecretValue("the value")))
     service.close()
     service = open_service(settings)
     value = service.secrets.show(caller, "default_tenant", "k")[1]
@@ -140,7 +142,7 @@ def test_from_a_key_file_to_a_transit_key(bao: OpenBao, name: str, tmp_path: Pat
     settings = settings_for(home, bao, name, key_file=[file])
     service = open_service(settings)
     caller = service.gate.authenticate_token(settings.token())
-    service.secrets.create(caller, "default_tenant", "k", "the value")
+    service.secrets.create(caller, "default_tenant", "k", NewSecret(value=SecretValue("the value")))
     to = next(key.id for key in service.keys.status(caller).root_keys if not key.wraps)
     done = service.keys.rotate_root(caller, to, lambda _doing, _more: None)
     assert (done.keys, done.proved, done.unreadable) == (2, 1, [])
