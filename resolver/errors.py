@@ -91,7 +91,7 @@ class AuthenticationError(AccessError):
 
 
 class NotPermittedError(AccessError):
-    """The caller's role, or the narrowing of its token, does not include what was asked."""
+    """The caller's role, or the scope of its token, does not include what was asked."""
 
 
 class ElsewhereError(NotPermittedError):

@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
-from resolver.core.model import UNNARROWED, SecretValue, Visibility
+from resolver.core.model import FULL_SCOPE, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
@@ -29,7 +29,7 @@ from resolver.store.sql import SqlStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.core.model import Caller, Narrowing, Secret
+    from resolver.core.model import Caller, Scope, Secret
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -246,9 +246,9 @@ class World:
                 self.service.tenants.add_member(self.admin, tenant, name, role)
         return self.caller(name)
 
-    def caller(self, name: str, narrowing: Narrowing = UNNARROWED, expires_at: str | None = None) -> Caller:
+    def caller(self, name: str, scope: Scope = FULL_SCOPE, expires_at: str | None = None) -> Caller:
         """The caller that a new token of a user identifies."""
-        made = self.service.tokens.create(self.admin, name, narrowing=narrowing, expires_at=expires_at)
+        made = self.service.tokens.create(self.admin, name, scope=scope, expires_at=expires_at)
         return self.service.gate.authenticate_token(made.token)
 
     def secret(

@@ -14,8 +14,8 @@ from resolver.cli.context import (
 )
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
 from resolver.core.permissions import TenantRole
-from resolver.core.ports import count_holdings
 from resolver.core.query import Choice
+from resolver.core.results import count_holdings
 
 
 @click.group

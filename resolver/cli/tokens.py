@@ -8,7 +8,7 @@ import click
 
 from resolver.cli.context import App, common_options, format_option, part_options, pass_app
 from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
-from resolver.core.model import Narrowing
+from resolver.core.model import Scope
 from resolver.core.permissions import Permission
 from resolver.core.query import Choice
 
@@ -21,11 +21,11 @@ def tokens() -> None:
     """Manage access tokens."""
 
 
-def _show(narrowing: Narrowing) -> str:
+def _show(scope: Scope) -> str:
     parts = {
-        "permissions": narrowing.permissions,
-        "tenants": narrowing.tenants,
-        "keys": narrowing.keys,
+        "permissions": scope.permissions,
+        "tenants": scope.tenants,
+        "keys": scope.keys,
     }
     return "; ".join(
         f"{name}: {', '.join(sorted(words))}" for name, words in parts.items() if words is not None
@@ -73,7 +73,7 @@ def create(
         username,
         description=description,
         expires_at=expires,
-        narrowing=Narrowing(
+        scope=Scope(
             frozenset(map(Permission, permissions)) if permissions else None,
             frozenset(tenants) if tenants else None,
             keys or None,
@@ -91,7 +91,7 @@ def _row(token: TokenInfo) -> dict[str, str | None]:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,
-        "narrowed": _show(token.narrowing),
+        "narrowed": _show(token.scope),
         "description": token.description,
     }
 

@@ -18,8 +18,8 @@ from resolver.cli.context import (
 from resolver.cli.init import read_password
 from resolver.cli.output import count, put, put_fields, put_json, put_table, say, say_part
 from resolver.core.permissions import SystemRole
-from resolver.core.ports import count_holdings
 from resolver.core.query import Choice
+from resolver.core.results import count_holdings
 
 if TYPE_CHECKING:
     from resolver.core.results import UserInfo

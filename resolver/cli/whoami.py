@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def _about(app: App, identity: Identity) -> dict[str, Any]:
-    narrowing = identity.narrowing
+    scope = identity.scope
     return {
         "user": identity.username,
         "system_role": identity.system_role.value,
         "token": identity.token_id or None,
         "mode": app.service.mode,
         "store": app.service.place,
-        "narrowed_to_permissions": _sorted(narrowing.permissions),
-        "narrowed_to_tenants": _sorted(narrowing.tenants),
-        "narrowed_to_keys": None if narrowing.keys is None else list(narrowing.keys),
+        "narrowed_to_permissions": _sorted(scope.permissions),
+        "narrowed_to_tenants": _sorted(scope.tenants),
+        "narrowed_to_keys": None if scope.keys is None else list(scope.keys),
     }
 
 

@@ -10,11 +10,10 @@ from msgspec import Struct
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
 from resolver.core.audit import cap
-from resolver.core.model import UNNARROWED, Narrowing, Profile, Tenant, check_key
+from resolver.core.model import FULL_SCOPE, Profile, Scope, Tenant, check_key
 from resolver.core.permissions import SystemRole, TenantRole
-from resolver.core.ports import Holding
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
-from resolver.core.results import DeletedTenant, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
+from resolver.core.results import DeletedTenant, Holding, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.protocol.codec import encode
 
@@ -143,14 +142,14 @@ class RemoteTokens(Remote):
         *,
         description: str = "",
         expires_at: str | None = None,
-        narrowing: Narrowing = UNNARROWED,
+        scope: Scope = FULL_SCOPE,
     ) -> MadeToken:
         """Make an access token, shown this once."""
         body = {
             "username": username,
             "description": description,
             "expires_at": expires_at,
-            **encode(narrowing),
+            **encode(scope),
         }
         return self._server.ask(caller, MadeToken, "POST", "/tokens", body)
 

@@ -57,7 +57,7 @@ class RemoteGate(Remote):
             username=found.username,
             system_role=found.system_role,
             token_id=found.token_id,
-            narrowing=found.narrowing,
+            scope=found.scope,
         )
 
 

@@ -141,7 +141,7 @@ class User(Profile, frozen=True, kw_only=True):
         return Profile(**{name: getattr(self, name) for name in Profile.__struct_fields__})
 
 
-class Narrowing(Struct, frozen=True):
+class Scope(Struct, frozen=True):
     """How a token is narrower than its user. None means: not narrowed in this respect.
 
     Args:
@@ -155,7 +155,7 @@ class Narrowing(Struct, frozen=True):
     keys: tuple[str, ...] | None = None
 
     @property
-    def narrows(self) -> bool:
+    def is_limited(self) -> bool:
         """Whether anything is narrowed at all."""
         return self.permissions is not None or self.tenants is not None or self.keys is not None
 
@@ -164,7 +164,7 @@ class Narrowing(Struct, frozen=True):
         return self.keys is None or any(fnmatchcase(key, pattern) for pattern in self.keys)
 
 
-UNNARROWED = Narrowing()
+FULL_SCOPE = Scope()
 
 
 class Caller(Struct, frozen=True):
@@ -178,7 +178,7 @@ class Caller(Struct, frozen=True):
         system_role: the role in the whole system.
         roles: the role in each tenant the user is a member of, by tenant id.
         token_id: the public part of the token used; empty after a password login.
-        narrowing: what the token leaves of the user's rights.
+        scope: what the token leaves of the user's rights.
         login: after a password login, what changes with the password: a new one ends the login.
     """
 
@@ -187,7 +187,7 @@ class Caller(Struct, frozen=True):
     system_role: SystemRole
     roles: Mapping[str, TenantRole] = field(default_factory=dict)
     token_id: str = ""
-    narrowing: Narrowing = UNNARROWED
+    scope: Scope = FULL_SCOPE
     login: str = ""
 
     @property

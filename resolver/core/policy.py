@@ -70,7 +70,7 @@ def _refused(reason: Verdict) -> Decision:
 
 
 def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
-    """What a caller may do in a tenant: system role and tenant role together, cut by the token's narrowing.
+    """What a caller may do in a tenant: system role and tenant role together, cut by the token's scope.
 
     Args:
         caller: who asks.
@@ -79,12 +79,12 @@ def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
     granted = SYSTEM_ROLE_PERMISSIONS[caller.system_role]
     if tenant is not None and (role := caller.roles.get(tenant.id)) is not None:
         granted |= TENANT_ROLE_PERMISSIONS[role]
-    narrowing = caller.narrowing
-    if narrowing.permissions is not None:
-        granted &= narrowing.permissions
-    if narrowing.tenants is not None and (tenant is None or tenant.name not in narrowing.tenants):
+    scope = caller.scope
+    if scope.permissions is not None:
+        granted &= scope.permissions
+    if scope.tenants is not None and (tenant is None or tenant.name not in scope.tenants):
         return frozenset()
-    if narrowing.keys is not None:
+    if scope.keys is not None:
         granted &= _ABOUT_KEYS
     return granted
 
@@ -103,16 +103,16 @@ def decide_in_tenant(caller: Caller, permission: Permission, tenant: Tenant | No
 
 def decide_key(caller: Caller, key: str) -> Decision:
     """Whether a narrowed token may name a key at all, before it is looked up."""
-    return _ALLOWED if caller.narrowing.permits_key(key) else _refused(Verdict.TOKEN)
+    return _ALLOWED if caller.scope.permits_key(key) else _refused(Verdict.TOKEN)
 
 
 def administers(caller: Caller, tenant: Tenant) -> bool:
     """Whether private secrets and hidden values of others in a tenant are open to the caller.
 
-    A token narrowed to permissions keeps this part of its user's role: that narrowing says what may be done,
+    A token narrowed to permissions keeps this part of its user's role: that scope says what may be done,
     not who one is. One narrowed to other tenants has no part in this one.
     """
-    tenants = caller.narrowing.tenants
+    tenants = caller.scope.tenants
     if tenants is not None and tenant.name not in tenants:
         return False
     role = caller.roles.get(tenant.id)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
-from resolver.core.model import Narrowing, Profile, Secret, SecretValue, Tenant
+from resolver.core.model import Profile, Scope, Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict
-from resolver.core.ports import Holding
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Identity(Struct, frozen=True):
     system_role: SystemRole
     roles: Mapping[str, TenantRole]
     token_id: str
-    narrowing: Narrowing
+    scope: Scope = field(name="narrowing")
     permissions: Mapping[str, frozenset[Permission]]
     system_permissions: frozenset[Permission]
 
@@ -147,6 +147,28 @@ class TenantInfo(Struct, frozen=True):
     roles: Mapping[str, TenantRole] | None = None
 
 
+class Holding(Struct, frozen=True):
+    """Something that a user owns and a tenant holds.
+
+    Args:
+        kind: `secret` or `provider`.
+        id: the row's id.
+        name: its key or name.
+        tenant: the tenant that it is in.
+    """
+
+    kind: str
+    id: str
+    name: str
+    tenant: Tenant
+
+
+def count_holdings(holdings: Iterable[Holding]) -> str:
+    """How many there are of each kind, in words."""
+    kinds = Counter(holding.kind for holding in holdings)
+    return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
+
+
 class DeletedTenant(Struct, frozen=True):
     """What a deletion took away.
 
@@ -169,7 +191,7 @@ class TokenInfo(Struct, frozen=True):
     description: str
     created_at: str
     expires_at: str | None
-    narrowing: Narrowing
+    scope: Scope = field(name="narrowing")
     last_used_at: str | None
 
 
@@ -200,7 +222,7 @@ class WideToken(Struct, frozen=True):
     Args:
         id: its public part.
         username: whose it is.
-        narrowing: how narrow it is.
+        scope: how narrow it is.
         last_used_at: when it was used last, for whatever.
         used: the permissions that were used in the tenant.
         unused: those that it has there, too.
@@ -209,7 +231,7 @@ class WideToken(Struct, frozen=True):
 
     id: str
     username: str
-    narrowing: Narrowing
+    scope: Scope = field(name="narrowing")
     last_used_at: str | None
     used: frozenset[Permission]
     unused: frozenset[Permission]

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import User
-    from resolver.core.ports import Holding, PasswordHasher, Session, Store, StoredToken, StoredUser
+    from resolver.core.ports import PasswordHasher, Session, Store, StoredToken, StoredUser
     from resolver.core.query import Listing, Reach
+    from resolver.core.results import Holding
 
 MIN_PASSWORD, MAX_PASSWORD = 5, 256
 """How long passwords are, in characters (Cloudify's rule)."""
@@ -104,9 +105,9 @@ def demand_key(caller: Caller, permission: Permission, key: str, tenant: str) ->
         raise NotPermittedError(f"{refused.message} under this key", hint=refused.hint)
 
 
-def demand_unnarrowed(caller: Caller, doing: str) -> None:
+def demand_full_scope(caller: Caller, doing: str) -> None:
     """Refuse what no narrowed token may do, whatever it was narrowed to."""
-    if caller.narrowing.narrows:
+    if caller.scope.is_limited:
         raise NotPermittedError(
             f"a narrowed token can't {doing}",
             hint="use a token of this user that is not narrowed",
@@ -189,7 +190,7 @@ class Gate:
         if expired or not stored.user.active:
             raise _refused_token()
         user = stored.user
-        return Caller(user.id, user.name, user.system_role, stored.roles, token.id, token.narrowing)
+        return Caller(user.id, user.name, user.system_role, stored.roles, token.id, token.scope)
 
     def authenticate_password(self, username: str, password: str) -> Caller:
         """Identify a caller by user name and password.
@@ -353,10 +354,10 @@ def reach_of_all(
 
 def narrowed(caller: Caller, listing: Listing) -> Listing:
     """A list without the keys that the caller's token may not name."""
-    if caller.narrowing.keys is None:
+    if caller.scope.keys is None:
         return listing
     # Sets like `[a-z]` are not the same in every database.
-    if listing.patterns is None and not any("[" in pattern for pattern in caller.narrowing.keys):
-        return replace(listing, patterns=caller.narrowing.keys)
-    permits, matches = caller.narrowing.permits_key, listing.matches
+    if listing.patterns is None and not any("[" in pattern for pattern in caller.scope.keys):
+        return replace(listing, patterns=caller.scope.keys)
+    permits, matches = caller.scope.permits_key, listing.matches
     return replace(listing, matches=lambda key: permits(key) and (matches is None or matches(key)))

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, Holding, Session, Store, StoredDataKey
+    from resolver.core.ports import Cipher, Session, Store, StoredDataKey
+    from resolver.core.results import Holding
     from resolver.service.access import Gate
 
 EVERYTHING = AuditQuery()

@@ -17,7 +17,7 @@ from resolver.core.ports import StoredConsoleSession
 from resolver.core.redacted import Redacted
 from resolver.core.times import later
 from resolver.errors import AuthenticationError
-from resolver.service.access import demand_unnarrowed
+from resolver.service.access import demand_full_scope
 from resolver.service.base import ServicePart
 
 IDLE = timedelta(minutes=30)
@@ -67,7 +67,7 @@ class Sessions(ServicePart):
         """
         if token:
             caller = self._gate.authenticate_token(token)
-            demand_unnarrowed(caller, "open a console session")
+            demand_full_scope(caller, "open a console session")
         else:
             caller = self._gate.authenticate_password(username, password)
         secret = secrets.token_urlsafe(32)

@@ -40,7 +40,7 @@ def provider_place(provider: Provider, data_key_id: str) -> Place:
 
 def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:
     """The rows of keys that the caller's token may name."""
-    named = [key for key in keys if caller.narrowing.permits_key(key)]
+    named = [key for key in keys if caller.scope.permits_key(key)]
     return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)} if named else {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from resolver.core.model import UNNARROWED, Caller, User, check_key
+from resolver.core.model import FULL_SCOPE, Caller, User, check_key
 from resolver.core.permissions import SystemRole
 from resolver.service.base import ServicePart
 from resolver.service.users import check_password
@@ -82,6 +82,6 @@ class Setup(ServicePart):
                 self._secrets.add(session, caller, home, key, value)
             if keep is None:
                 return ""
-            token = self._tokens.add(session, caller, user, "made by init", None, UNNARROWED).token
+            token = self._tokens.add(session, caller, user, "made by init", None, FULL_SCOPE).token
             keep(token)
             return token

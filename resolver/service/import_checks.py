@@ -200,7 +200,7 @@ def _key_problem(caller: Caller, key: str) -> str:
         check_key(key)
     except InvalidRequestError as error:
         return error.message
-    return "" if caller.narrowing.permits_key(key) else "This token may not name the key"
+    return "" if caller.scope.permits_key(key) else "This token may not name the key"
 
 
 def _may_make_global(caller: Caller, home: Tenant) -> bool:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.model import Tenant, check_key
 from resolver.core.permissions import Permission, SystemRole
-from resolver.core.ports import KnownTenants, count_holdings
+from resolver.core.ports import KnownTenants
 from resolver.core.query import WHOLE, Part
-from resolver.core.results import DeletedTenant, TenantInfo
+from resolver.core.results import DeletedTenant, TenantInfo, count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
-from resolver.service.access import demand_unnarrowed, find_tenant, find_user, tell
+from resolver.service.access import demand_full_scope, find_tenant, find_user, tell
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Tenants(ServicePart):
             current, tenant = self._gate.enter(session, caller, Permission.SECRET_LIST, name)
             members = session.members(tenant.id)
         told = policy.decide_in_tenant(current, Permission.MEMBERSHIP_MANAGE, tenant).allowed or (
-            policy.administers(current, tenant) and not current.narrowing.narrows
+            policy.administers(current, tenant) and not current.scope.is_limited
         )
         return TenantInfo(
             tenant,
@@ -120,11 +120,11 @@ class Tenants(ServicePart):
     def _enter_for_members(self, session: Session, caller: Caller) -> Caller:
         current = self._gate.enter_system(session, caller, Permission.MEMBERSHIP_MANAGE)
         # It could give another user the rights that were kept from it.
-        demand_unnarrowed(current, "change memberships")
+        demand_full_scope(current, "change memberships")
         return current
 
 
 def _known(caller: Caller) -> KnownTenants:
     """The tenants that are a caller's own, or all for a sys_admin; as far as the token reaches."""
     mine = None if caller.system_role is SystemRole.SYS_ADMIN else frozenset(caller.roles)
-    return KnownTenants(mine, caller.narrowing.tenants)
+    return KnownTenants(mine, caller.scope.tenants)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.audit import cap
-from resolver.core.model import MAX_KEY_LENGTH, UNNARROWED, Caller, Narrowing, User
+from resolver.core.model import FULL_SCOPE, MAX_KEY_LENGTH, Caller, Scope, User
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
@@ -17,7 +17,7 @@ from resolver.core.results import MadeToken, TokenInfo
 from resolver.core.times import parse_time_ahead
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.access import demand_unnarrowed, find_user, not_permitted
+from resolver.service.access import demand_full_scope, find_user, not_permitted
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256
-_MAX_NARROWING = 100
+_MAX_SCOPE = 100
 
 
 class Tokens(ServicePart):
@@ -39,7 +39,7 @@ class Tokens(ServicePart):
         *,
         description: str = "",
         expires_at: str | None = None,
-        narrowing: Narrowing = UNNARROWED,
+        scope: Scope = FULL_SCOPE,
     ) -> MadeToken:
         """Make an access token, shown this once.
 
@@ -48,7 +48,7 @@ class Tokens(ServicePart):
             username: whose token it is; the caller's own when empty.
             description: what it is for.
             expires_at: UTC time from which it is refused, in any form of `parse_time_ahead`; None for never.
-            narrowing: what it leaves of its user's rights.
+            scope: what it leaves of its user's rights.
 
         Raises:
             InvalidRequestError: the expiry is malformed or past, or the description not one short line.
@@ -56,21 +56,21 @@ class Tokens(ServicePart):
         """
         if expires_at is not None:
             expires_at = parse_time_ahead(expires_at, self._clock(), "the expiry")
-        _check_narrowing(narrowing)
+        _check_scope(scope)
         if len(description) > _MAX_DESCRIPTION or not description.isprintable():
             raise InvalidRequestError(
                 f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
             )
         with self._store.write() as session:
             current = self._gate.current(session, caller)
-            demand_unnarrowed(current, "make a token")
+            demand_full_scope(current, "make a token")
             user = self._own_or_other(session, current, username)
             limit = session.token(current.token_id) if current.token_id else None
             if limit is not None and (longest := limit[0].expires_at) is not None:
                 # No token makes one that outlives it.
                 expires_at = longest if expires_at is None else min(longest, expires_at)
             session.delete_tokens(user.id, self._clock())  # the expired ones
-            return self.add(session, current, user, description, expires_at, narrowing)
+            return self.add(session, current, user, description, expires_at, scope)
 
     def add(
         self,
@@ -79,14 +79,14 @@ class Tokens(ServicePart):
         user: User,
         description: str,
         expires_at: str | None,
-        narrowing: Narrowing,
+        scope: Scope,
     ) -> MadeToken:
         """Make a token within a transaction that has let the caller in."""
         token_id, secret = (_random_text(length) for length in (TOKEN_ID_LENGTH, TOKEN_SECRET_LENGTH))
         token = f"{TOKEN_PREFIX}-{token_id}-{secret}"
         digest = hashlib.sha256(token.encode()).hexdigest()
         at = self._clock()
-        stored = StoredToken(token_id, user.id, digest, description, at, expires_at, narrowing)
+        stored = StoredToken(token_id, user.id, digest, description, at, expires_at, scope)
         session.add_token(stored)
         self._trail.append_system(session, caller, "token:create", object=user.name, made=token_id)
         return MadeToken(token, _info(stored, user.name))
@@ -98,7 +98,7 @@ class Tokens(ServicePart):
         """
         with self._store.read() as session:
             current = self._gate.current(session, caller)
-            demand_unnarrowed(current, "list tokens")
+            demand_full_scope(current, "list tokens")
             whose = None if _manages_others(current) else current.user_id
             found = session.tokens(whose, choice)
             return Part(
@@ -109,7 +109,7 @@ class Tokens(ServicePart):
         """One token; NotFoundError when it is not one of the caller's."""
         with self._store.read() as session:
             current = self._gate.current(session, caller)
-            demand_unnarrowed(current, "list tokens")
+            demand_full_scope(current, "list tokens")
             token, user = _find(session, current, token_id)
             return _info(token, user.name)
 
@@ -117,7 +117,7 @@ class Tokens(ServicePart):
         """Revoke a token, at once; NotFoundError when it is not one of the caller's."""
         with self._store.write() as session:
             current = self._gate.current(session, caller)
-            demand_unnarrowed(current, "revoke a token")
+            demand_full_scope(current, "revoke a token")
             _, user = _find(session, current, token_id)
             session.revoke_token(token_id)
             self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
@@ -149,21 +149,21 @@ def _info(token: StoredToken, username: str) -> TokenInfo:
         token.description,
         token.created_at,
         token.expires_at,
-        token.narrowing,
+        token.scope,
         token.last_used_at,
     )
 
 
-def _check_narrowing(narrowing: Narrowing) -> None:
-    """InvalidRequestError for a narrowing that leaves nothing, or that is too long to be meant."""
-    for what, words in (("tenant", narrowing.tenants), ("key pattern", narrowing.keys)):
+def _check_scope(scope: Scope) -> None:
+    """InvalidRequestError for a scope that leaves nothing, or that is too long to be meant."""
+    for what, words in (("tenant", scope.tenants), ("key pattern", scope.keys)):
         if words is not None and (
             not words
-            or len(words) > _MAX_NARROWING
+            or len(words) > _MAX_SCOPE
             or any(not word or len(word) > MAX_KEY_LENGTH or not word.isprintable() for word in words)
         ):
             raise InvalidRequestError(
-                f"a token is narrowed to 1 to {_MAX_NARROWING} {what}s of up to {MAX_KEY_LENGTH} characters"
+                f"a token is narrowed to 1 to {_MAX_SCOPE} {what}s of up to {MAX_KEY_LENGTH} characters"
             )
 
 

@@ -284,7 +284,7 @@ class UsageReport(ServicePart):
     @staticmethod
     def _tokens(session: Session, caller: Caller, home: Tenant, seen: _Seen) -> list[WideToken] | None:
         if (
-            caller.narrowing.narrows
+            caller.scope.is_limited
             or not policy.decide_in_tenant(caller, Permission.TOKEN_MANAGE_OTHERS, None).allowed
         ):
             return None
@@ -292,15 +292,13 @@ class UsageReport(ServicePart):
         found = []
         for token, username in session.tokens(None, WHOLE):
             user = users[token.user_id]
-            holder = Caller(
-                token.user_id, username, user.user.system_role, user.roles, token.id, token.narrowing
-            )
+            holder = Caller(token.user_id, username, user.user.system_role, user.roles, token.id, token.scope)
             used = frozenset(seen.by_token.get(token.id, ()))
             unused = policy.rights(holder, home) - used
             if unused:
                 keys = sorted(seen.keys.get(token.id, ()))
                 found.append(
-                    WideToken(token.id, username, token.narrowing, token.last_used_at, used, unused, keys)
+                    WideToken(token.id, username, token.scope, token.last_used_at, used, unused, keys)
                 )
         return found
 

@@ -280,7 +280,7 @@ def _judge(
     claim: Claim | None,
 ) -> Verdict:
     """Decide about using one key; what is not visible is as good as absent."""
-    if not caller.narrowing.permits_key(key):
+    if not caller.scope.permits_key(key):
         return Verdict.TOKEN
     if row is None:
         return Verdict.ABSENT

@@ -10,14 +10,13 @@ from resolver.core import policy
 from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, Profile, User, check_key
 from resolver.core.permissions import Permission, SystemRole
-from resolver.core.ports import count_holdings
 from resolver.core.query import WHOLE, Part
-from resolver.core.results import Identity, UserInfo
+from resolver.core.results import Identity, UserInfo, count_holdings
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.service.access import (
     MAX_PASSWORD,
     MIN_PASSWORD,
-    demand_unnarrowed,
+    demand_full_scope,
     find_user,
     not_permitted,
     tell,
@@ -27,8 +26,9 @@ from resolver.service.base import ServicePart
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from resolver.core.ports import Holding, Session, StoredUser
+    from resolver.core.ports import Session, StoredUser
     from resolver.core.query import Choice, UserField
+    from resolver.core.results import Holding
 
 
 def check_password(password: str) -> str:
@@ -201,12 +201,12 @@ class Users(ServicePart):
     def _enter(self, session: Session, caller: Caller) -> Caller:
         current = self._gate.enter_system(session, caller, Permission.USER_MANAGE)
         # It could make itself a user that is not narrowed.
-        demand_unnarrowed(current, "change users")
+        demand_full_scope(current, "change users")
         return current
 
     def _enter_for_password(self, session: Session, caller: Caller, username: str) -> Caller:
         current = self._gate.current(session, caller)
-        demand_unnarrowed(current, "change a password")
+        demand_full_scope(current, "change a password")
         mine = username.casefold() == current.username.casefold()
         if not mine and not policy.decide_in_tenant(current, Permission.USER_MANAGE, None).allowed:
             raise not_permitted(current, Permission.USER_MANAGE, "")
@@ -223,7 +223,7 @@ class Users(ServicePart):
             current.system_role,
             roles,
             current.token_id,
-            current.narrowing,
+            current.scope,
             {tenant.name: policy.rights(current, tenant) for tenant in tenants},
             policy.rights(current, None),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, exists, select, update
 
 from resolver.core.model import Tenant
-from resolver.core.ports import Holding
+from resolver.core.results import Holding
 from resolver.store import tables as t
 from resolver.store.rows import Rows, batches
 

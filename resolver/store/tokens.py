@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from resolver.core.model import Narrowing
+from resolver.core.model import Scope
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.core.query import TokenField
@@ -88,7 +88,7 @@ class TokenRows(PeopleRows):
                 description=token.description,
                 created_at=token.created_at,
                 expires_at=token.expires_at,
-                narrowing=_narrowing_text(token.narrowing),
+                narrowing=_scope_text(token.scope),
             ),
         )
 
@@ -97,12 +97,12 @@ class TokenRows(PeopleRows):
         self._connection.execute(delete(t.access_token).where(t.access_token.c.id == token_id))
 
 
-def _narrowing_text(narrowing: Narrowing) -> str:
+def _scope_text(scope: Scope) -> str:
     return json.dumps(
         {
-            "permissions": None if narrowing.permissions is None else sorted(narrowing.permissions),
-            "tenants": None if narrowing.tenants is None else sorted(narrowing.tenants),
-            "keys": None if narrowing.keys is None else list(narrowing.keys),
+            "permissions": None if scope.permissions is None else sorted(scope.permissions),
+            "tenants": None if scope.tenants is None else sorted(scope.tenants),
+            "keys": None if scope.keys is None else list(scope.keys),
         },
     )
 
@@ -117,7 +117,7 @@ def _token(row: Row[*tuple[Any, ...]]) -> StoredToken:
         description=row.description,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        narrowing=Narrowing(
+        scope=Scope(
             None if permissions is None else frozenset(map(Permission, permissions)),
             None if tenants is None else frozenset(tenants),
             None if keys is None else tuple(keys),

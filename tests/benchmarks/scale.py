@@ -29,7 +29,7 @@ from measure import alternate
 from sqlalchemy import insert
 
 from resolver.core.binding import Place, Purpose
-from resolver.core.model import Narrowing, SecretValue
+from resolver.core.model import Scope, SecretValue
 from resolver.core.query import Listing, Order
 from resolver.resolution import BlueprintText, Options, resolve
 from resolver.store import tables as t
@@ -213,9 +213,7 @@ def _compare(large: World, small: World, bao: Bao, count: int, repeats: int) -> 
 
 def _list(large: World, small: World, repeats: int) -> None:
     """Pages of a hundred, of all secrets or of those that a token's patterns, or a search, let through."""
-    narrow = {
-        world.url: world.caller("admin", Narrowing(keys=("key9*", "other_*"))) for world in (large, small)
-    }
+    narrow = {world.url: world.caller("admin", Scope(keys=("key9*", "other_*"))) for world in (large, small)}
     last = large.service.secrets.list(large.admin, "home", Listing(size=0)).total - 100
 
     def page(world: World, listing: Listing, *, narrowed: bool = False) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
-from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
+from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
@@ -72,14 +72,14 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     service.tenants.add_member(admin, TENANT, "viewer", TenantRole.VIEWER)
     service.tenants.add_member(admin, TENANT, "user", TenantRole.USER)
     tokens = {name: service.tokens.create(admin, name).token for name in ("viewer", "user", "stranger")}
-    for name, narrowing in {
-        "to a key": Narrowing(keys=("x*",)),
-        "to a permission": Narrowing(permissions=frozenset({Permission.SECRET_LIST})),
-        "to a tenant": Narrowing(tenants=frozenset({"other"})),
-        "revoked": UNNARROWED,
-        "expired": UNNARROWED,
+    for name, scope in {
+        "to a key": Scope(keys=("x*",)),
+        "to a permission": Scope(permissions=frozenset({Permission.SECRET_LIST})),
+        "to a tenant": Scope(tenants=frozenset({"other"})),
+        "revoked": FULL_SCOPE,
+        "expired": FULL_SCOPE,
     }.items():
-        tokens[name] = service.tokens.create(admin, narrowing=narrowing).token
+        tokens[name] = service.tokens.create(admin, scope=scope).token
     service.tokens.revoke(admin, tokens["revoked"].split("-")[1])
     service.close()
     connection = sqlite3.connect(home / "data" / "resolver.db")

@@ -126,8 +126,8 @@ def test_own_tokens(console: Console) -> None:
     new.get_by_role("button", name="Close").click()
     caller = gate.authenticate_token(token)
     assert caller.username == "una"
-    assert caller.narrowing.permissions == {Permission.SECRET_USE}
-    assert (caller.narrowing.tenants, caller.narrowing.keys) == ({"home"}, ("shop_*", "db"))
+    assert caller.scope.permissions == {Permission.SECRET_USE}
+    assert (caller.scope.tenants, caller.scope.keys) == ({"home"}, ("shop_*", "db"))
     line = page.locator("tbody tr", has_text="the <b>pipeline</b>")
     expect(line).to_contain_text("secret:use; tenants home; keys shop_*, db")
     expect(line).to_contain_text("2031-01-01 00:00")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.core.model import Narrowing
+from resolver.core.model import Scope
 from resolver.core.permissions import TenantRole
 from tests.console.conftest import PASSWORD, dialog, said, value_of
 
@@ -84,13 +84,13 @@ def test_a_token_opens_a_session_unless_it_is_narrowed(console: Console) -> None
     """The console says why a narrowed one does not."""
     tokens = console.world.service.tokens
     page = console.context().new_page()
-    for narrowing in (Narrowing(tenants=frozenset({"home"})), Narrowing()):
+    for scope in (Scope(tenants=frozenset({"home"})), Scope()):
         page.goto(f"{console.live.url}/console/")
         page.get_by_label("Sign in with an access token").check()
-        token = tokens.create(console.world.admin, "una", narrowing=narrowing).token
+        token = tokens.create(console.world.admin, "una", scope=scope).token
         page.get_by_label("Access token", exact=True).fill(token)
         page.get_by_role("button", name="Sign in").click()
-        if narrowing.narrows:
+        if scope.is_limited:
             page.get_by_text("A narrowed token can't open a console session.").wait_for()
     page.get_by_role("heading", name="Secrets", exact=True).wait_for()
 

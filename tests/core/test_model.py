@@ -1,4 +1,4 @@
-"""Names, values and narrowings: what is taken and what is refused, and that values do not show."""
+"""Names, values and scopes: what is taken and what is refused, and that values do not show."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from resolver.core.model import (
+    FULL_SCOPE,
     MAX_VALUE_BYTES,
-    UNNARROWED,
-    Narrowing,
+    Scope,
     SecretValue,
     Visibility,
     check_key,
@@ -104,12 +104,12 @@ def test_patterns_match_whole_keys_in_their_case(
     key: str,
     permitted: bool,  # noqa: FBT001 - a column
 ) -> None:
-    """A narrowing's patterns are globs over the whole key, and tell upper from lower case."""
-    assert Narrowing(keys=patterns).permits_key(key) is permitted
+    """A scope's patterns are globs over the whole key, and tell upper from lower case."""
+    assert Scope(keys=patterns).permits_key(key) is permitted
 
 
-def test_a_narrowing_to_nothing_is_a_narrowing() -> None:
-    """An empty set leaves nothing; only the absence of a narrowing leaves everything."""
-    assert not UNNARROWED.narrows
-    for narrowing in (Narrowing(permissions=frozenset()), Narrowing(tenants=frozenset()), Narrowing(keys=())):
-        assert narrowing.narrows
+def test_a_scope_of_nothing_is_a_limit() -> None:
+    """An empty set leaves nothing; only the absence of a scope leaves everything."""
+    assert not FULL_SCOPE.is_limited
+    for scope in (Scope(permissions=frozenset()), Scope(tenants=frozenset()), Scope(keys=())):
+        assert scope.is_limited

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.core.model import Caller, Narrowing, Owner, Secret, Tenant, Visibility
+from resolver.core.model import Caller, Owner, Scope, Secret, Tenant, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict, decide, decide_in_tenant, decide_key, rights
 
@@ -42,12 +42,12 @@ token:manage_others  x - - - -
 ROWS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}
 
 
-def caller(role: str, narrowing: Narrowing = Narrowing()) -> Caller:  # noqa: B008 - frozen
+def caller(role: str, scope: Scope = Scope()) -> Caller:  # noqa: B008 - frozen
     """A sys_admin, or a member of home with a role."""
     if role == "sys_admin":
-        return Caller("u", "user", SystemRole.SYS_ADMIN, narrowing=narrowing)
+        return Caller("u", "user", SystemRole.SYS_ADMIN, scope=scope)
     roles = {HOME.id: TenantRole(role)} if role != "none" else {}
-    return Caller("u", "user", SystemRole.DEFAULT, roles, narrowing=narrowing)
+    return Caller("u", "user", SystemRole.DEFAULT, roles, scope=scope)
 
 
 def secret(
@@ -75,20 +75,20 @@ def test_every_row_is_a_permission() -> None:
     assert set(ROWS) == set(Permission)
 
 
-def test_a_narrowing_only_takes_away() -> None:
+def test_a_scope_only_takes_away() -> None:
     """Rights are those of the role and those of the token: never more, and the reason tells them apart."""
-    everything = Narrowing(permissions=frozenset(Permission))
+    everything = Scope(permissions=frozenset(Permission))
     assert rights(caller("viewer", everything), HOME) == rights(caller("viewer"), HOME)
-    use = Narrowing(permissions=frozenset({Permission.SECRET_USE}))
+    use = Scope(permissions=frozenset({Permission.SECRET_USE}))
     assert rights(caller("user", use), HOME) == {Permission.SECRET_USE}
     assert rights(caller("viewer", use), HOME) == frozenset()
     assert decide_in_tenant(caller("user", use), Permission.SECRET_LIST, HOME).reason is Verdict.TOKEN
     assert decide_in_tenant(caller("viewer", use), Permission.SECRET_USE, HOME).reason is Verdict.ROLE
-    elsewhere = Narrowing(tenants=frozenset({"away"}))
+    elsewhere = Scope(tenants=frozenset({"away"}))
     assert rights(caller("sys_admin", elsewhere), HOME) == frozenset()
     assert rights(caller("sys_admin", elsewhere), None) == frozenset()
     assert rights(caller("sys_admin", elsewhere), AWAY) == frozenset(Permission)
-    keys = Narrowing(keys=("a*",))
+    keys = Scope(keys=("a*",))
     assert decide_key(caller("sys_admin", keys), "b").reason is Verdict.TOKEN
     assert decide_key(caller("sys_admin", keys), "ab").allowed
 

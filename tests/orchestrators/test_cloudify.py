@@ -15,7 +15,7 @@ import pytest
 import resolver
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
 from tests.conftest import TENANT, clean_environment
@@ -96,10 +96,10 @@ def ran(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
         NewSecret(value=SecretValue(marks.new("others")), visibility=Visibility.PRIVATE),
     )
     tokens = {name: settings.token() for name in RUNS}
-    for name, narrowing in (("narrowed", Narrowing(keys=("queue_*", "which"))), ("stranger", Narrowing())):
+    for name, scope in (("narrowed", Scope(keys=("queue_*", "which"))), ("stranger", Scope())):
         service.users.create(admin, name, None)
         service.tenants.add_member(admin, TENANT, name, TenantRole.OPERATIONS)
-        tokens[name] = service.tokens.create(admin, name, narrowing=narrowing).token
+        tokens[name] = service.tokens.create(admin, name, scope=scope).token
     service.close()
     scenarios = {"narrowed": "refusals", "stranger": "refusals"}
     tenants = {"failure": "failing", "stranger": "failing"}

@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from resolver.core.model import Narrowing, Owner, Secret, SecretValue, Tenant, User, Visibility
+from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, User, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
-from resolver.core.ports import Holding
 from resolver.core.providers import Provider, ProviderInfo
 from resolver.core.query import Page, Part
-from resolver.core.results import Identity, MadeToken, TenantInfo, TokenInfo, Usage, WideMember
+from resolver.core.results import Holding, Identity, MadeToken, TenantInfo, TokenInfo, Usage, WideMember
 from resolver.core.transfer import Export, Exported, Imported, MovedVersion
 from resolver.protocol.codec import MalformedError, decode, encode, parse
 
 AT = "2030-01-01T00:00:00.000Z"
-NARROWING = Narrowing(frozenset({Permission.SECRET_USE}), None, ("db_*",))
-TOKEN = TokenInfo("id", "una", "for tests", AT, None, NARROWING, None)
+SCOPE = Scope(frozenset({Permission.SECRET_USE}), None, ("db_*",))
+TOKEN = TokenInfo("id", "una", "for tests", AT, None, SCOPE, None)
 SECRET = Secret(
     id="uuid",
     key="key",
@@ -49,7 +48,7 @@ RECORDS: list[tuple[Any, Any]] = [
             SystemRole.DEFAULT,
             {"home": TenantRole.VIEWER},
             "id",
-            NARROWING,
+            SCOPE,
             {"home": frozenset({Permission.SECRET_LIST, Permission.SECRET_SHOW})},
             frozenset(),
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher
@@ -35,7 +35,7 @@ ROLES = {
 }
 PASSWORDS = {"admin": "admin pässword", "user": "user password", "viewer": "viewer password"}
 
-NARROWINGS: dict[str, dict[str, Any]] = {
+SCOPES: dict[str, dict[str, Any]] = {
     "by permissions": {"permissions": ["secret:list", "secret:use"], "tenants": None, "keys": None},
     "by tenants": {"permissions": None, "tenants": ["prod"], "keys": None},
     "by keys": {"permissions": None, "tenants": None, "keys": ["prod_*", "plain"]},
@@ -102,15 +102,15 @@ def fill(url: str) -> dict[str, Any]:
         for tenant, tenant_role in roles.items():
             service.tenants.add_member(admin, tenant, name, TenantRole(tenant_role))
         tokens[name] = {"user": name, "token": service.tokens.create(admin, name).token}
-    for name, narrowing in NARROWINGS.items():
+    for name, scope in SCOPES.items():
         made = service.tokens.create(
             admin,
             "user",
             description=name,
-            narrowing=_narrowing(**narrowing),
+            scope=_scope(**scope),
             expires_at="2031-01-01T00:00:00.000Z",
         )
-        tokens[name] = {"user": "user", "token": made.token, "narrowing": narrowing}
+        tokens[name] = {"user": "user", "token": made.token, "narrowing": scope}
     service.users.set_active(admin, "left", active=False)
     tokens.pop("left")  # it lets nobody in
     owner = service.gate.authenticate_token(tokens["user"]["token"])
@@ -143,8 +143,8 @@ def fill(url: str) -> dict[str, Any]:
     }
 
 
-def _narrowing(permissions: list[str] | None, tenants: list[str] | None, keys: list[str] | None) -> Narrowing:
-    return Narrowing(
+def _scope(permissions: list[str] | None, tenants: list[str] | None, keys: list[str] | None) -> Scope:
+    return Scope(
         None if permissions is None else frozenset(map(Permission, permissions)),
         None if tenants is None else frozenset(tenants),
         None if keys is None else tuple(keys),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver import NotFoundError, NotPermittedError, Resolver, UsageError
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.resolution.run_secrets import written_keys
 from resolver.store.sql import SqlStore
@@ -104,10 +104,10 @@ def test_a_computed_key_is_shown_nowhere(world: World) -> None:
 
 
 def test_access_rules(world: World) -> None:
-    """Roles, narrowing and visibility decide: viewers and strangers get nothing, others theirs."""
+    """Roles, scope and visibility decide: viewers and strangers get nothing, others theirs."""
     world.secret("hers", visibility=Visibility.PRIVATE)
     world.user("ann", home=TenantRole.OPERATIONS)
-    narrowed = run(world, world.caller("ann", Narrowing(keys=("one",))))
+    narrowed = run(world, world.caller("ann", Scope(keys=("one",))))
     assert narrowed.value("one").reveal() == "value of one"
     with pytest.raises(NotPermittedError, match=r"^secret 'two' may not be used in tenant 'home' by this"):
         narrowed.value("two")

@@ -100,9 +100,9 @@ class Live:
         self.world.user(name, home, away, system_role)
         return self.client(name)
 
-    def client(self, name: str = "admin", **narrowing: Any) -> Client:  # noqa: ANN401
+    def client(self, name: str = "admin", **scope: Any) -> Client:  # noqa: ANN401
         """A client with a new token of a user."""
-        made = self.world.service.tokens.create(self.world.admin, name, **narrowing)
+        made = self.world.service.tokens.create(self.world.admin, name, **scope)
         return Client(self.http, made.token)
 
 

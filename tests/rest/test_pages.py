@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Narrowing, Visibility
+from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import TenantRole
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_what_others_may_not_see_is_not_in_their_pages(each: Live) -> None:
     assert set(seen["man secrets-providers"]) - set(seen["eve secrets-providers"]) == private
     assert "mine" in seen["eve secrets-providers"]
     assert len(_whole(each.client(), "tenants")) == len(NAMES) + 2
-    narrowed = each.client("admin", narrowing=Narrowing(tenants=frozenset({"home", "of-ann", "gone"})))
+    narrowed = each.client("admin", scope=Scope(tenants=frozenset({"home", "of-ann", "gone"})))
     assert [item["name"] for item in _whole(narrowed, "tenants")] == ["home", "of-ann"]
 
 

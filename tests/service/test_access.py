@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
+from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import Incoming, MovedVersion
@@ -94,14 +94,14 @@ MAY = {
 
 @dataclass(frozen=True)
 class Narrow:
-    """A token's narrowing, in the words of the rules."""
+    """A token's scope, in the words of the rules."""
 
     permissions: frozenset[str] | None = None
     tenants: frozenset[str] | None = None
     keys: str | None = None
 
 
-NARROWINGS = {
+SCOPES = {
     "none": Narrow(),
     "list, show, update": Narrow(permissions=frozenset({"list", "show", "update"})),
     "use": Narrow(permissions=frozenset({"use"})),
@@ -148,7 +148,7 @@ class Case:
     hidden: bool
     mine: bool
     asked: str
-    narrowing: str
+    scope: str
     action: str
 
     @property
@@ -162,7 +162,7 @@ class Rules:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.narrow = NARROWINGS[case.narrowing]
+        self.narrow = SCOPES[case.scope]
         self.key_named = self.narrow.keys != "K-*"
 
     def role(self, tenant: str) -> set[str]:
@@ -310,8 +310,8 @@ class Table:
                 None if role == "none" else TenantRole(role) for role in (subject.home, subject.away)
             )
             self.world.user(subject.name, home, away, SystemRole(subject.system))
-            for name, narrow in NARROWINGS.items():
-                self.callers[subject, name] = self.world.caller(subject.name, _narrowing(narrow))
+            for name, narrow in SCOPES.items():
+                self.callers[subject, name] = self.world.caller(subject.name, _scope(narrow))
             if not subject.active:
                 self.store.connection.execute(
                     text("UPDATE user_account SET active = false WHERE name = :name"), {"name": subject.name}
@@ -333,7 +333,7 @@ class Table:
 
     def outcome(self, case: Case) -> str:
         """What the service does."""
-        caller = self.callers[case.subject, case.narrowing]
+        caller = self.callers[case.subject, case.scope]
         try:
             return self._attempt(case, caller)
         except NotPermittedError:
@@ -462,10 +462,10 @@ class Table:
         return ""
 
 
-def _narrowing(narrow: Narrow) -> Narrowing:
+def _scope(narrow: Narrow) -> Scope:
     if narrow == Narrow():
-        return UNNARROWED
-    return Narrowing(
+        return FULL_SCOPE
+    return Scope(
         None
         if narrow.permissions is None
         else frozenset(Permission(f"secret:{name}") for name in narrow.permissions),
@@ -479,33 +479,31 @@ def _refused(verdict: str) -> str:
     return "not found" if absent else "not permitted"
 
 
-def is_stopped_at_the_door(subject: Subject, asked: str, narrowing: str) -> bool:
+def is_stopped_at_the_door(subject: Subject, asked: str, scope: str) -> bool:
     """Whether a case ends before the secret matters: not active, no role, another tenant, no such key."""
-    narrow = NARROWINGS[narrowing]
+    narrow = SCOPES[scope]
     has_role = subject.system == "sys_admin" or (subject.home if asked == "home" else subject.away) != "none"
     reached = narrow.tenants is None or asked in narrow.tenants
     return not (subject.active and has_role and reached) or narrow.keys == "K-*"
 
 
-def matters(
-    subject: Subject, visibility: str, *, hidden: bool, mine: bool, asked: str, narrowing: str
-) -> bool:
+def matters(subject: Subject, visibility: str, *, hidden: bool, mine: bool, asked: str, scope: str) -> bool:
     """Whether a case can end otherwise than one that is in the table anyway."""
     if ALL:
         return True
-    if is_stopped_at_the_door(subject, asked, narrowing):
+    if is_stopped_at_the_door(subject, asked, scope):
         return (visibility, hidden, mine) in {("tenant", False, False), ("private", True, True)}
-    if subject == ADMINISTRATORS[1] and narrowing != "none":
+    if subject == ADMINISTRATORS[1] and scope != "none":
         return False
     if asked == "away":
         # What is not global does not exist there, with any token.
         if visibility != "global":
-            return narrowing == "none" and not hidden and mine == (visibility == "private")
-        return narrowing in {"none", "away", "list, show, update"}
-    if narrowing in {"home", "keys that match"}:
+            return scope == "none" and not hidden and mine == (visibility == "private")
+        return scope in {"none", "away", "list, show, update"}
+    if scope in {"home", "keys that match"}:
         # These leave everything as it is; what could go wrong is hidden or private.
         return hidden
-    if narrowing == "use":
+    if scope == "use":
         # Then only using is left, which hiding and ownership matter to where a secret is private.
         return visibility == "private" or not (hidden or mine)
     return True
@@ -515,17 +513,17 @@ def cases(subject: Subject) -> Iterator[Case]:
     """The cases of one kind of user."""
     places = ["home"] * (subject not in MEMBERS_OF_AWAY) + ["away"] * (subject not in MEMBERS_OF_HOME[1:])
     for mine in (False, True):
-        for visibility, hidden, asked, narrowing in itertools.product(
-            map(str, Visibility), (False, True), places, NARROWINGS
+        for visibility, hidden, asked, scope in itertools.product(
+            map(str, Visibility), (False, True), places, SCOPES
         ):
-            if matters(subject, visibility, hidden=hidden, mine=mine, asked=asked, narrowing=narrowing):
-                few = narrowing not in ("none", "list, show, update") and not ALL
+            if matters(subject, visibility, hidden=hidden, mine=mine, asked=asked, scope=scope):
+                few = scope not in ("none", "list, show, update") and not ALL
                 for action in ACTIONS:
-                    if narrowing != "none" and action in TRIED_WITH_A_WHOLE_TOKEN and not ALL:
+                    if scope != "none" and action in TRIED_WITH_A_WHOLE_TOKEN and not ALL:
                         continue
                     if few and action in TRIED_WITH_FEW_TOKENS:
                         continue
-                    yield Case(subject, visibility, hidden, mine, asked, narrowing, action)
+                    yield Case(subject, visibility, hidden, mine, asked, scope, action)
 
 
 @pytest.fixture(scope="module", params=DIALECTS)
@@ -538,15 +536,13 @@ def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_the_service_does_what_the_rules_say(table: Table, subject: Subject) -> None:
-    """Each user x visibility x hidden x owner x tenant x narrowing x action ends as the rules say."""
+    """Each user x visibility x hidden x owner x tenant x scope x action ends as the rules say."""
     whole = list(cases(subject))
     if table.store.connection.dialect.name == "postgresql" and not ALL:
         # There a case takes longer, so decisions that no query knows of are left out: narrowed tokens,
         # and of each visibility whichever of hidden and not hidden is the more telling.
         whole = [
-            case
-            for case in whole
-            if case.narrowing == "none" and case.hidden == (case.visibility != "tenant")
+            case for case in whole if case.scope == "none" and case.hidden == (case.visibility != "tenant")
         ]
     wrong: list[str] = []
     for mine, group in itertools.groupby(whole, key=lambda case: case.mine):
@@ -584,6 +580,6 @@ def test_the_rules_are_not_trivial() -> None:
 def test_a_wrong_expectation_is_noticed(table: Table) -> None:
     """The comparison fails where it should: a manager is not stopped from what a viewer is stopped from."""
     manager, viewer = Subject("default", "manager", "none"), Subject("default", "viewer", "none")
-    case = Case(viewer, "tenant", hidden=False, mine=False, asked="home", narrowing="none", action="use")
+    case = Case(viewer, "tenant", hidden=False, mine=False, asked="home", scope="none", action="use")
     assert table.outcome(case) == Rules(case).expected == "not permitted"
     assert table.outcome(replace(case, subject=manager)) == "used, may be shown"

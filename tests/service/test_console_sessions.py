@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, SecretValue
+from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import AuthenticationError, NotPermittedError
@@ -49,8 +49,8 @@ def test_wrong_credentials_open_none(embedded: World) -> None:
     for name, password in (("admin", "wrong"), ("nobody", "wrong")):
         with pytest.raises(AuthenticationError, match=r"^the user name or the password is wrong$"):
             embedded.service.sessions.open(username=name, password=password)
-    narrowing = Narrowing(permissions=frozenset({Permission.SECRET_LIST}))
-    token = embedded.service.tokens.create(embedded.admin, narrowing=narrowing).token
+    scope = Scope(permissions=frozenset({Permission.SECRET_LIST}))
+    token = embedded.service.tokens.create(embedded.admin, scope=scope).token
     with pytest.raises(NotPermittedError, match=r"^a narrowed token can't open a console session$"):
         embedded.service.sessions.open(token=token)
     assert embedded.execute("SELECT * FROM console_session") == []

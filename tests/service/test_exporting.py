@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from resolver.bootstrap.transfer import read_cloudify, read_sealed, write_cloudify, write_sealed
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Listing
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -261,7 +261,7 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
         1: {"tenant_name": refused.format("nowhere")},
         2: {"visibility": "User `u` is not permitted to set or create a global resource"},
     }
-    for caller in (world.caller("u", Narrowing(keys=("prod_*",))),):
+    for caller in (world.caller("u", Scope(keys=("prod_*",))),):
         assert errors(world, caller, [entry("k")]) == {0: {"key": "This token may not name the key"}}
     viewer = world.user("v", home=TenantRole.VIEWER)
     for attempt in (
@@ -355,7 +355,7 @@ def test_hidden_values_of_others_stay_and_are_counted(world: World) -> None:
         (other, {"seen"}, 1),
         (creator, {"hid", "private", "seen"}, 0),
         (world.admin, {"hid", "private", "seen"}, 0),
-        (world.caller("c", Narrowing(keys=("s*",))), {"seen"}, 0),
+        (world.caller("c", Scope(keys=("s*",))), {"seen"}, 0),
     ):
         found = world.service.moving.export(caller, "home")
         assert ({one.secret.key for one in found.secrets}, found.left_out) == (keys, left_out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundError, NotPermittedError
@@ -118,17 +118,17 @@ def test_what_no_key_can_be_is_not_found(world: World, text: str) -> None:
     assert max(len(record.body) for record in world.service.trail.records(world.admin, "home")) < 3000
 
 
-NARROWINGS = [
-    Narrowing(permissions=frozenset(Permission)),
-    Narrowing(tenants=frozenset({"home", "away"})),
-    Narrowing(keys=("*",)),
+SCOPES = [
+    Scope(permissions=frozenset(Permission)),
+    Scope(tenants=frozenset({"home", "away"})),
+    Scope(keys=("*",)),
 ]
 
 
-@pytest.mark.parametrize("narrowing", NARROWINGS, ids=["permissions", "tenants", "keys"])
-def test_a_narrowed_token_has_no_power_over_tokens(world: World, narrowing: Narrowing) -> None:
-    """However wide its narrowing, it can't make, list or revoke tokens, nor change a password."""
-    narrowed = world.caller("admin", narrowing)
+@pytest.mark.parametrize("scope", SCOPES, ids=["permissions", "tenants", "keys"])
+def test_a_narrowed_token_has_no_power_over_tokens(world: World, scope: Scope) -> None:
+    """However wide its scope, it can't make, list or revoke tokens, nor change a password."""
+    narrowed = world.caller("admin", scope)
     service = world.service
     for attempt in (
         lambda: service.tokens.create(narrowed),
@@ -173,7 +173,7 @@ def test_key_patterns_tell_upper_and_lower_case_apart(world: World) -> None:
     """`prod_*` reaches prod_a and neither PROD_A nor dev_a, in list, check, show and use."""
     for key in ("prod_a", "PROD_A", "dev_a"):
         world.secret(key)
-    narrowed = world.caller("admin", Narrowing(keys=("prod_*",)))
+    narrowed = world.caller("admin", Scope(keys=("prod_*",)))
     service = world.service
     assert [secret.key for secret in service.secrets.list(narrowed, "home").items] == ["prod_a"]
     assert service.use.use(narrowed, "home", [key_use("prod_a")], DIGESTS).secrets
@@ -189,7 +189,7 @@ def test_rights_are_the_users_rights_of_now(world: World) -> None:
     """A token made by a user gives no more than the user has later: role loss acts on an open caller."""
     world.secret("k")
     user = world.user("u", home=TenantRole.USER)
-    narrowed = world.caller("u", Narrowing(permissions=frozenset(Permission)))
+    narrowed = world.caller("u", Scope(permissions=frozenset(Permission)))
     service, secrets = world.service, world.service.secrets
     secrets.update(user, "home", "k", SecretChange(value=SecretValue("2")))
     secrets.update(narrowed, "home", "k", SecretChange(value=SecretValue("3")))

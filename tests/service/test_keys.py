@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import String, Text
 
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.crypto.keyring import KeyRing, RootKey
@@ -180,8 +180,8 @@ def test_a_root_key_that_is_not_at_hand_changes_nothing(world: World) -> None:
 def test_only_sys_admins_see_and_rotate_keys(world: World) -> None:
     """A manager may not, and neither may a token of a sys_admin that is narrowed to other permissions."""
     manager = world.user("manager", home=TenantRole.MANAGER, away=TenantRole.MANAGER)
-    narrowed = world.caller("admin", Narrowing(permissions=frozenset({Permission.SECRET_USE})))
-    in_tenant = world.caller("admin", Narrowing(tenants=frozenset({"home"})))
+    narrowed = world.caller("admin", Scope(permissions=frozenset({Permission.SECRET_USE})))
+    in_tenant = world.caller("admin", Scope(tenants=frozenset({"home"})))
     keys = world.service.keys
     for caller in (manager, narrowed, in_tenant):
         for tenant in ("home", "nowhere", ""):
@@ -193,7 +193,7 @@ def test_only_sys_admins_see_and_rotate_keys(world: World) -> None:
             keys.status(caller)
         with pytest.raises(NotPermittedError):
             keys.rotate_root(caller, OTHER_ID, quiet)
-    rotator = world.caller("admin", Narrowing(permissions=frozenset({Permission.KEY_ROTATE})))
+    rotator = world.caller("admin", Scope(permissions=frozenset({Permission.KEY_ROTATE})))
     assert keys.rotate_data(rotator, "", quiet).keys == 3
     assert keys.rotate_data(world.user("other", system_role=SystemRole.SYS_ADMIN), "", quiet).keys == 3
 

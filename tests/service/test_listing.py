@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from resolver.core import policy
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.query import EVERYTHING, Condition, Field, Likeness, Listing, Order
 from resolver.core.secret_changes import NewSecret
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret
     from tests.databases import World
 
-NARROWINGS = [
-    Narrowing(),
-    Narrowing(tenants=frozenset({"home"})),
-    Narrowing(tenants=frozenset({"away"})),
-    Narrowing(keys=("h_*", "a_[!p]*")),
-    Narrowing(permissions=frozenset({Permission.SECRET_LIST})),
-    Narrowing(permissions=frozenset({Permission.SECRET_USE})),
+SCOPES = [
+    Scope(),
+    Scope(tenants=frozenset({"home"})),
+    Scope(tenants=frozenset({"away"})),
+    Scope(keys=("h_*", "a_[!p]*")),
+    Scope(permissions=frozenset({Permission.SECRET_LIST})),
+    Scope(permissions=frozenset({Permission.SECRET_USE})),
 ]
 
 
@@ -69,7 +69,7 @@ def expected(world: World, caller: Caller, secrets: Sequence[Secret], tenants: S
     return {
         secret.key
         for secret in secrets
-        if caller.narrowing.permits_key(secret.key)
+        if caller.scope.permits_key(secret.key)
         and any(policy.decide(caller, Permission.SECRET_LIST, secret, home).allowed for home in permitted)
     }
 
@@ -78,8 +78,8 @@ def test_a_list_has_what_is_decided_of_each_secret(world: World) -> None:
     """For each user, token and tenant: the query's answer and total equal the decisions, one by one."""
     secrets = fill(world)
     told = 0
-    for name, narrowing in itertools.product(("u", "m", "admin"), NARROWINGS):
-        caller = world.caller(name, narrowing)
+    for name, scope in itertools.product(("u", "m", "admin"), SCOPES):
+        caller = world.caller(name, scope)
         for tenant in ("home", "away", ""):
             want = expected(world, caller, secrets, [tenant] if tenant else ["home", "away"])
             try:
@@ -116,7 +116,7 @@ def test_all_tenants_judge_each_secret_by_the_role_in_its_own(world: World) -> N
 def test_pages_put_together_are_the_whole(world: World, *, narrowed: bool) -> None:
     """Pages of any size follow one another without gap or repetition, each with the whole total."""
     fill(world)
-    caller = world.caller("m", Narrowing(keys=("h_*", "a_*")) if narrowed else Narrowing())
+    caller = world.caller("m", Scope(keys=("h_*", "a_*")) if narrowed else Scope())
     whole = world.service.secrets.list(caller, "home")
     for size in (5, 100):
         pages = [
@@ -262,7 +262,7 @@ def test_a_page_of_many_reads_no_more_than_itself(world: World) -> None:
         world.secret(f"k_{number:02}")
     starts = Condition(Field.KEY, Likeness.STARTS, ["K"], any_case=True)
     listing = Listing(size=5, offset=10, conditions=[starts])
-    globs, sets = (world.caller("admin", Narrowing(keys=(one,))) for one in ("k_*", "k_[0-5]*"))
+    globs, sets = (world.caller("admin", Scope(keys=(one,))) for one in ("k_*", "k_[0-5]*"))
     for caller, most in ((world.admin, 5), (globs, 5), (sets, 65)):
         with world.rows_read() as rows:
             page = world.service.secrets.list(caller, "home", listing)
@@ -298,17 +298,17 @@ def test_a_token_s_patterns_are_the_same_in_every_list(world: World) -> None:
     for key in made:
         world.secret(key)
     for first, second in itertools.product(PATTERNS, ["none", "K?b"]):
-        narrowing = Narrowing(keys=(first, second))
-        caller = replace(world.caller("admin"), token_id="", narrowing=narrowing)
+        scope = Scope(keys=(first, second))
+        caller = replace(world.caller("admin"), token_id="", scope=scope)
         found = world.service.secrets.list(caller, "home", Listing(order=[Order.parse("key")]))
-        assert keys(found.items) == sorted(filter(narrowing.permits_key, made)), narrowing
+        assert keys(found.items) == sorted(filter(scope.permits_key, made)), scope
         assert found.total == len(found.items)
 
 
 def test_a_page_is_cut_in_the_database(world: World) -> None:
     """A page of many secrets is one count and one SELECT with a limit, however many there are."""
     fill(world)
-    for caller in (world.admin, world.caller("admin", Narrowing(keys=("h_*", "?_tenant*")))):
+    for caller in (world.admin, world.caller("admin", Scope(keys=("h_*", "?_tenant*")))):
         with world.statements() as statements:
             world.service.secrets.list(caller, "home", Listing("tenant", size=2))
         about = [text for text in statements if "FROM secret" in text]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import UNNARROWED, Narrowing, SecretValue, Visibility
+from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.query import Choice
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -166,7 +166,7 @@ def test_who_sees_a_tenant_s_members(world: World) -> None:
     everyone = {"m": TenantRole.MANAGER, "v": TenantRole.VIEWER}
     assert tenants.get(manager, "home").roles == tenants.get(world.admin, "home").roles == everyone
     assert (tenants.get(viewer, "home").roles, tenants.get(viewer, "home").members) == (None, 2)
-    assert tenants.get(world.caller("m", Narrowing(keys=("k*",))), "home").roles is None
+    assert tenants.get(world.caller("m", Scope(keys=("k*",))), "home").roles is None
     texts = set()
     for name in ("away", "none"):
         with pytest.raises(NotPermittedError) as caught:
@@ -236,32 +236,32 @@ def test_expired_tokens_go_when_the_next_is_made(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "narrowing",
+    "scope",
     [
-        *(Narrowing(keys=keys) for keys in ((), ("",), ("k" * 257,), ("k\n*",), ("k",) * 101)),
-        *(Narrowing(tenants=frozenset(names)) for names in ((), ("\0",))),
+        *(Scope(keys=keys) for keys in ((), ("",), ("k" * 257,), ("k\n*",), ("k",) * 101)),
+        *(Scope(tenants=frozenset(names)) for names in ((), ("\0",))),
     ],
     ids=str,
 )
-def test_a_narrowing_that_can_t_be_meant_is_refused(embedded: World, narrowing: Narrowing) -> None:
+def test_a_scope_that_can_t_be_meant_is_refused(embedded: World, scope: Scope) -> None:
     """Nothing at all, control characters, and more than anyone would write."""
     with pytest.raises(InvalidRequestError, match=r"^a token is narrowed to 1 to 100 "):
-        embedded.service.tokens.create(embedded.admin, narrowing=narrowing)
+        embedded.service.tokens.create(embedded.admin, scope=scope)
 
 
-ADMIN_NARROWINGS = {
-    "keys and tenant": Narrowing(keys=("prod_*",), tenants=frozenset({"home"})),
-    "keys": Narrowing(keys=("prod_*",)),
-    "all keys": Narrowing(keys=("*",)),
-    "tenant": Narrowing(tenants=frozenset({"home"})),
-    "permissions": Narrowing(permissions=frozenset(Permission)),
-    "user:manage": Narrowing(permissions=frozenset({Permission.USER_MANAGE})),
-    "token:manage_others": Narrowing(permissions=frozenset({Permission.TOKEN_MANAGE_OTHERS})),
+ADMIN_SCOPES = {
+    "keys and tenant": Scope(keys=("prod_*",), tenants=frozenset({"home"})),
+    "keys": Scope(keys=("prod_*",)),
+    "all keys": Scope(keys=("*",)),
+    "tenant": Scope(tenants=frozenset({"home"})),
+    "permissions": Scope(permissions=frozenset(Permission)),
+    "user:manage": Scope(permissions=frozenset({Permission.USER_MANAGE})),
+    "token:manage_others": Scope(permissions=frozenset({Permission.TOKEN_MANAGE_OTHERS})),
 }
 
 WIDENING: dict[str, Callable[[World, Caller], object]] = {
     "make a token": lambda w, c: w.service.tokens.create(c),
-    "make a narrowed token": lambda w, c: w.service.tokens.create(c, narrowing=c.narrowing),
+    "make a narrowed token": lambda w, c: w.service.tokens.create(c, scope=c.scope),
     "make a token for another": lambda w, c: w.service.tokens.create(c, "other"),
     "list tokens": lambda w, c: w.service.tokens.list(c),
     "get its own token": lambda w, c: w.service.tokens.get(c, c.token_id),
@@ -280,11 +280,11 @@ WIDENING: dict[str, Callable[[World, Caller], object]] = {
 }
 
 
-@pytest.mark.parametrize("narrowing", ADMIN_NARROWINGS)
-def test_no_narrowed_token_gets_wider(embedded: World, narrowing: str) -> None:
+@pytest.mark.parametrize("scope", ADMIN_SCOPES)
+def test_no_narrowed_token_gets_wider(embedded: World, scope: str) -> None:
     """No token, user, password, role or membership comes out of a narrowed token, a sys_admin's neither."""
     embedded.user("other", home=TenantRole.USER)
-    caller = embedded.caller("admin", ADMIN_NARROWINGS[narrowing])
+    caller = embedded.caller("admin", ADMIN_SCOPES[scope])
     before = embedded.execute("SELECT * FROM audit_chain WHERE id = 'system'")
     for what, attempt in WIDENING.items():
         with pytest.raises(NotPermittedError):
@@ -292,7 +292,7 @@ def test_no_narrowed_token_gets_wider(embedded: World, narrowing: str) -> None:
     assert embedded.execute("SELECT * FROM audit_chain WHERE id = 'system'") == before
 
 
-PIPELINE = Narrowing(
+PIPELINE = Scope(
     permissions=frozenset({Permission.SECRET_USE}), tenants=frozenset({"home"}), keys=("prod_*",)
 )
 
@@ -350,12 +350,12 @@ def test_a_pipeline_s_token_uses_its_keys_and_does_nothing_else(
 
 def test_keys_narrow_what_reaches_further_than_keys(world: World) -> None:
     """A token for all keys still reads no trail and makes no tenant; one for permissions does as it says."""
-    for narrowing, allowed in (
-        (Narrowing(keys=("*",)), False),
-        (Narrowing(permissions=frozenset({Permission.AUDIT_READ, Permission.TENANT_MANAGE})), True),
-        (UNNARROWED, True),
+    for scope, allowed in (
+        (Scope(keys=("*",)), False),
+        (Scope(permissions=frozenset({Permission.AUDIT_READ, Permission.TENANT_MANAGE})), True),
+        (FULL_SCOPE, True),
     ):
-        caller = world.caller("admin", narrowing)
+        caller = world.caller("admin", scope)
         for number, attempt in enumerate(
             (
                 lambda c: world.service.trail.records(c, "home"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from resolver.core.model import UNNARROWED, Narrowing, Visibility
+from resolver.core.model import FULL_SCOPE, Scope, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from tests.databases import DIALECTS, RewoundStore, World, database
@@ -47,12 +47,12 @@ MAY = {
 }
 """The rows of the table of roles that providers have."""
 
-NARROWINGS = {
-    "none": UNNARROWED,
-    "to listing": Narrowing(permissions=frozenset({Permission.PROVIDER_LIST})),
-    "to home": Narrowing(tenants=frozenset({"home"})),
-    "to away": Narrowing(tenants=frozenset({"away"})),
-    "to keys": Narrowing(keys=("*",)),
+SCOPES = {
+    "none": FULL_SCOPE,
+    "to listing": Scope(permissions=frozenset({Permission.PROVIDER_LIST})),
+    "to home": Scope(tenants=frozenset({"home"})),
+    "to away": Scope(tenants=frozenset({"away"})),
+    "to keys": Scope(keys=("*",)),
 }
 
 
@@ -65,7 +65,7 @@ class Case:
     visibility: str
     mine: bool
     asked: str
-    narrowing: str
+    scope: str
     action: str
 
     @property
@@ -80,18 +80,18 @@ def expected(case: Case) -> str:  # noqa: C901, PLR0911 - one for each rule
 
     def may(permission: str) -> bool:
         """By the role in the tenant asked, as far as the token reaches."""
-        if case.narrowing in {"to home", "to away"} and case.narrowing != f"to {case.asked}":
+        if case.scope in {"to home", "to away"} and case.scope != f"to {case.asked}":
             return False
-        if case.narrowing == "to listing" and permission != "provider:list":
+        if case.scope == "to listing" and permission != "provider:list":
             return False
-        if case.narrowing == "to keys" and permission not in {"provider:list", "secret:create_global"}:
+        if case.scope == "to keys" and permission not in {"provider:list", "secret:create_global"}:
             return False  # providers are no key's own
         role = "sys_admin" if sys_admin else case.home if case.asked == "home" else case.away
         return role in MAY[permission]
 
     if not may(ACTIONS[case.action]):
         return "not permitted"
-    rules_home = (sys_admin or case.home == "manager") and case.narrowing != "to away"
+    rules_home = (sys_admin or case.home == "manager") and case.scope != "to away"
     seen = case.visibility == "global" or (
         case.asked == "home" and (case.visibility == "tenant" or case.mine or rules_home)
     )
@@ -136,9 +136,9 @@ class Table:
             else:
                 home, away = (None if role == "none" else TenantRole(role) for role in (case.home, case.away))
                 self.world.user(case.subject, home, away)
-            for name, narrowing in NARROWINGS.items():
-                self.callers[case.subject, name] = self.world.caller(case.subject, narrowing)
-        return self.callers[case.subject, case.narrowing]
+            for name, scope in SCOPES.items():
+                self.callers[case.subject, name] = self.world.caller(case.subject, scope)
+        return self.callers[case.subject, case.scope]
 
     def outcome(self, case: Case) -> str:
         """What the service does, and nothing of it stays."""
@@ -195,22 +195,22 @@ def cases() -> Iterator[Case]:
     subjects = [("sys_admin", "none"), *((role, "none") for role in roles)]
     subjects += [("none", "manager"), ("none", "viewer"), ("viewer", "manager"), ("user", "user")]
     for home, away in subjects:
-        for visibility, mine, asked, narrowing, action in itertools.product(
-            map(str, Visibility), (False, True), ("home", "away"), NARROWINGS, ACTIONS
+        for visibility, mine, asked, scope, action in itertools.product(
+            map(str, Visibility), (False, True), ("home", "away"), SCOPES, ACTIONS
         ):
             telling = home in {"sys_admin", "manager"} or away == "manager"
-            if narrowing == "none" or (telling and (visibility, mine) in _WITH_NARROW_TOKENS):
-                yield Case(home, away, visibility, mine, asked, narrowing, action)
+            if scope == "none" or (telling and (visibility, mine) in _WITH_NARROW_TOKENS):
+                yield Case(home, away, visibility, mine, asked, scope, action)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_service_does_what_the_rules_say(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Each role x visibility x owner x tenant x narrowing x action ends as the rules say."""
+    """Each role x visibility x owner x tenant x scope x action ends as the rules say."""
     table = Table(database(dialect, tmp_path_factory.mktemp("providers")))
     whole = list(cases())
     if dialect == "postgresql":  # slower: decisions that no query knows of are left out
         few = {"sys_admin", "manager", "user"}
-        whole = [case for case in whole if case.narrowing == "none" and case.home in few]
+        whole = [case for case in whole if case.scope == "none" and case.home in few]
     wrong = [
         f"{case}: expected {expected(case)!r}, found {found!r}"
         for case in whole

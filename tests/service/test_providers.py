@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import (
@@ -66,7 +66,7 @@ def test_connection_parameters_are_sealed_and_for_sys_admins(world: World, vault
         info = world.service.providers.get(world.user(f"u-{role}", home=role), "home", "v")
         assert info.parameters is None
         assert TOKEN not in repr(info)
-    narrowed = world.caller("admin", narrowing=Narrowing(permissions=frozenset({Permission.PROVIDER_LIST})))
+    narrowed = world.caller("admin", scope=Scope(permissions=frozenset({Permission.PROVIDER_LIST})))
     assert world.service.providers.get(narrowed, "home", "v").parameters is None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Narrowing, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import SecretChange
 from resolver.errors import InvalidRequestError, NotPermittedError
@@ -45,7 +45,7 @@ def test_secrets_that_nobody_reads(world: World) -> None:
     viewer = world.user("v", home=TenantRole.VIEWER)
     with pytest.raises(NotPermittedError):
         use(world, viewer, "refused")
-    narrow = world.caller("admin", Narrowing(keys=("exported*",)))
+    narrow = world.caller("admin", Scope(keys=("exported*",)))
     assert [one.secret.key for one in service.moving.export(narrow, "home").secrets] == ["exported-too"]
     assert [held.name for held in unused(world).secrets] == ["changed", "listed", "refused"]
 
@@ -108,8 +108,8 @@ def test_tokens_that_could_be_narrower(world: World) -> None:
         world.secret(key)
     world.user("p", home=TenantRole.OPERATIONS)
     wide = world.caller("p")
-    fitting = world.caller("p", Narrowing(permissions=frozenset({Permission.SECRET_USE})))
-    elsewhere = world.caller("p", Narrowing(tenants=frozenset({"away"})))
+    fitting = world.caller("p", Scope(permissions=frozenset({Permission.SECRET_USE})))
+    elsewhere = world.caller("p", Scope(tenants=frozenset({"away"})))
     use(world, wide, "shop_a", "shop_b")
     use(world, fitting, "other")
     tokens = {token.id: token for token in unused(world).tokens or ()}
@@ -129,7 +129,7 @@ def test_who_may_ask(world: World) -> None:
     """A manager is told of the own tenant, no tokens; nor is a narrowed sys_admin; a user is refused."""
     manager = world.user("m", home=TenantRole.MANAGER)
     assert unused(world, caller=manager).tokens is None
-    narrow = world.caller("admin", Narrowing(tenants=frozenset({"home"})))
+    narrow = world.caller("admin", Scope(tenants=frozenset({"home"})))
     assert unused(world, caller=narrow).tokens is None
     with pytest.raises(
         NotPermittedError, match=r"^user 'm' is not permitted to read the audit trail in tenant 'away'$"

@@ -93,10 +93,10 @@ def has_its_people(service: Service, contents: dict[str, Any]) -> dict[str, Call
         name: service.gate.authenticate_token(about["token"]) for name, about in contents["tokens"].items()
     }
     for name, about in contents["tokens"].items():
-        narrowing, wanted = callers[name].narrowing, about.get("narrowing", {})
+        scope, wanted = callers[name].scope, about.get("narrowing", {})
         assert callers[name].username == about["user"]
         for part in ("permissions", "tenants", "keys"):
-            found, left = getattr(narrowing, part), wanted.get(part)
+            found, left = getattr(scope, part), wanted.get(part)
             assert (found and set(found)) == (left and set(left)), (name, part)
     users = {info.user.name: info for info in service.users.list(callers["admin"]).items}
     assert {name: info.roles for name, info in users.items()} == {"admin": {}} | contents["roles"]

@@ -1,12 +1,10 @@
 """What the service needs of the edges: a store, a cipher, password hashes. Protocols and records only."""
 
 from resolver.core.ports.accounts import (
-    Holding,
     KnownTenants,
     StoredConsoleSession,
     StoredToken,
     StoredUser,
-    count_holdings,
 )
 from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, ValueCipher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
@@ -18,7 +16,6 @@ __all__ = [
     "Cipher",
     "DataKey",
     "DataKeyState",
-    "Holding",
     "KnownTenants",
     "PasswordHasher",
     "RootKeyState",
@@ -35,5 +32,4 @@ __all__ = [
     "StoredVersion",
     "ValueCipher",
     "WrappingKey",
-    "count_holdings",
 ]

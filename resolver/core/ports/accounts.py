@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from resolver.core.model import Tenant
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from resolver.core.login_backoff import Failures
-    from resolver.core.model import Narrowing, User
+    from resolver.core.model import Scope, Tenant, User
     from resolver.core.permissions import SystemRole, TenantRole
     from resolver.core.query import Choice, TenantField, TokenField, UserField
+    from resolver.core.results import Holding
 
 
 class StoredUser(Redacted, frozen=True):
@@ -36,7 +35,7 @@ class StoredToken(Redacted, frozen=True):
     description: str
     created_at: str
     expires_at: str | None
-    narrowing: Narrowing
+    scope: Scope
     last_used_at: str | None = None
 
 
@@ -56,28 +55,6 @@ class StoredConsoleSession(Redacted, frozen=True):
     token_id: str | None
     created_at: str
     last_used_at: str
-
-
-class Holding(Struct, frozen=True):
-    """Something that a user owns and a tenant holds.
-
-    Args:
-        kind: `secret` or `provider`.
-        id: the row's id.
-        name: its key or name.
-        tenant: the tenant that it is in.
-    """
-
-    kind: str
-    id: str
-    name: str
-    tenant: Tenant
-
-
-def count_holdings(holdings: Iterable[Holding]) -> str:
-    """How many there are of each kind, in words."""
-    kinds = Counter(holding.kind for holding in holdings)
-    return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in kinds.items())
 
 
 class KnownTenants(Struct, frozen=True):

@@ -61,7 +61,7 @@ class NewToken(Narrowed):
 
 
 def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
-    narrowing = info.narrowing
+    scope = info.scope
     return TokenObject(
         id=info.id,
         username=info.username,
@@ -70,9 +70,9 @@ def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
         expiration_date=info.expires_at,
         last_used=info.last_used_at,
         description=info.description,
-        permissions=_listed(narrowing.permissions),
-        tenants=_listed(narrowing.tenants),
-        keys=None if narrowing.keys is None else list(narrowing.keys),
+        permissions=_listed(scope.permissions),
+        tenants=_listed(scope.tenants),
+        keys=None if scope.keys is None else list(scope.keys),
     )
 
 
@@ -89,7 +89,7 @@ def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None =
         given.username,
         description=given.description or "",
         expires_at=given.expiration_date or None,
-        narrowing=given.narrowing(),
+        scope=given.scope(),
     )
     return Answer(_token_object(made.info, made.token))
 

@@ -57,7 +57,7 @@ class TokenFacts(TypedDict):
     description: str
     created_at: str
     expires_at: str | None
-    narrowing: NarrowingFacts
+    scope: NarrowingFacts
     last_used_at: str | None
 
 
@@ -273,7 +273,7 @@ def make_token(body: NewToken, caller: CallerDep, service: ServiceDep) -> Respon
         body.username,
         description=body.description,
         expires_at=body.expires_at,
-        narrowing=body.narrowing(),
+        scope=body.scope(),
     )
     return Answer(encode(made))
 
