@@ -9,6 +9,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from resolver.blueprint.context_file import make_context
+from resolver.core.formats import DocumentFormat
 from resolver.core.location import Location, Position
 from resolver.core.provenance import Provenance
 from resolver.dsl.context import DeploymentContext
@@ -245,7 +246,7 @@ def resolve_blueprints(body: ResolveRequest, caller: CallerDep, server: ServerDe
     server.metrics.values.labels("upload").inc(len(resolution.uses))
     return Answer(
         {
-            "text": joined_text(resolution.blueprints, body.format),
+            "text": joined_text(resolution.blueprints, DocumentFormat(body.format)),
             "notes": [*resolution.notes, *_written_out(resolution.blueprints)],
             "kept": resolution.deferred,
             "uses": [UsedKey(key=use.key, version=use.version) for use in resolution.uses],
