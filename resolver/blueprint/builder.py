@@ -129,8 +129,8 @@ class Builder:
                     last = event
                 if begun.anchor is not None or begun.tag is not None:
                     height, end = peak - depth + 1, last.end_mark.index
-                    data, before = properties.end(data, begun, (stack, start, items), end, nodes, height)
-                    peak = max(peak, before)
+                    data, outer = properties.end(data, begun, (stack, start, items), end, nodes, height)
+                    peak = max(peak, outer)
                 items.append(data)
                 depth -= 1
             elif kind is SequenceEndEvent:
@@ -141,8 +141,8 @@ class Builder:
                     last = event
                 if begun.anchor is not None or begun.tag is not None:
                     height, end = peak - depth + 1, last.end_mark.index
-                    data, before = properties.end(data, begun, (stack, start, items), end, nodes, height)
-                    peak = max(peak, before)
+                    data, outer = properties.end(data, begun, (stack, start, items), end, nodes, height)
+                    peak = max(peak, outer)
                 items.append(data)
                 depth -= 1
             elif kind is AliasEvent:

@@ -75,6 +75,7 @@ def rendered(text: str, *values: object, functions: tuple[str, ...] = ()) -> Ren
         ("a:\n  ? get_secret\n  : k\nb: 1", 'a:\n  "V"\nb: 1'),
         ("a:\n  get_secret: k\n  ? type # note\nb: 1", 'a:\n  "V" # note\nb: 1'),
         ("a:\n  ? type\n  ? get_secret\n  : k\n?\n# c\nb: 1", 'a:\n  "V"\n?\n# c\nb: 1'),
+        ("a:\n  get_secret: k\n  type: &t\n    ? k # note\nb: 1", 'a:\n  "V" # note\nb: 1'),
         ("a:\n  get_secret: k\n  ? !!str type\n  # note\n", 'a:\n  "V"\n  # note\n'),
         ("a:\n  get_secret: k\n  ? type\n  # note\n\n# more\nb: 1", 'a:\n  "V"\n  # note\n\n# more\nb: 1'),
         ("get_secret: k", '"V"'),
