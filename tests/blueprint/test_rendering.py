@@ -174,7 +174,7 @@ def test_tabs_within_a_call() -> None:
     assert rendered("[\tget_secret:\tk\t,\tb]\n", "V").text == '[\t"V"\t,\tb]\n'
 
 
-def test_calls_in_kept_calls_are_replaced_in_place() -> None:
+def test_calls_in_deferred_calls_are_replaced_in_place() -> None:
     """A call that stays keeps its text around the inner call's value."""
     text = "a: {concat: [x, {get_secret: k}]}\nb:\n  concat:\n  - get_secret: k\n  - y\n"
     done = rendered(text, "V", "W", functions=("get_secret",))
