@@ -18,7 +18,7 @@ import yaml
 
 from resolver.blueprint.limits import DEFAULT_LIMITS, MAX_WRITTEN, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
-from resolver.cli import exit_codes as cli_run
+from resolver.cli.exit_codes import REASON_EXIT_CODES, ExitCode
 from resolver.cli.main import resolver_group
 from resolver.cli.report.items import MAX_REPORTED
 from resolver.cli.resolve import resolve_command
@@ -222,17 +222,17 @@ def test_every_reason_is_documented() -> None:
     """The table of reasons has every code once, with its exit code."""
     documented = [(code, int(exit_code)) for code, exit_code, _ in rows(DOCS / "blueprints.md", "reason")]
     assert sorted(documented) == sorted(
-        (reason.value, cli_run.REASON_EXIT_CODES.get(reason, 3)) for reason in Reason
+        (reason.value, REASON_EXIT_CODES.get(reason, ExitCode.INVALID_BLUEPRINT)) for reason in Reason
     )
 
 
 def test_every_exit_code_is_documented() -> None:
     """README's table has every exit code once, and the help page names the same ones."""
-    expected = {0, cli_run.INTERNAL_ERROR, *cli_run.EXIT_CODES.values(), cli_run.INTERRUPTED}
+    expected = set(ExitCode) - {ExitCode.EXEC_FAILURE}
     assert [int(code) for code, _ in rows(README, "code")] == sorted(expected)
     helped = {int(code) for code in re.findall(r"\b(\d) [a-z]", str(resolve_command.help))}
-    assert helped == expected - {cli_run.INTERRUPTED}
-    assert f"{cli_run.EXEC_FAILURE} is a failure of its own" in README.read_text()
+    assert helped == expected - {ExitCode.INTERRUPTED}
+    assert f"{ExitCode.EXEC_FAILURE} is a failure of its own" in README.read_text()
 
 
 def test_every_setting_is_documented() -> None:

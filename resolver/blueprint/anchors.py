@@ -1,4 +1,4 @@
-"""Anchors, aliases and tags: what YAML calls a node's properties, and what they make of it.
+"""Anchors and tags, which YAML calls a node's properties, and aliases.
 
 Most nodes have none, so all this is off the builder's hot path.
 """
@@ -16,6 +16,7 @@ from resolver.blueprint.scalars import (
     MERGE,
     SCALAR_TAGS,
     STANDARD,
+    STANDARD_TAGS,
     PlainScalars,
     ScalarError,
     SpecialKey,
@@ -32,7 +33,7 @@ Data: TypeAlias = Any
 """What YAML can hold."""
 
 Cursor: TypeAlias = "tuple[list[tuple[AnyEvent, list[Data]]], AnyEvent, list[Data]]"
-"""Where the next node will go: the open collections around, the innermost one's start and its children."""
+"""Where the next node goes: the open collections around it, the innermost one's event and children so far."""
 
 PAIR_LISTS: Final = (STANDARD + "omap", STANDARD + "pairs")
 
@@ -44,7 +45,7 @@ _PLAIN_SEQUENCE = (None, "!", STANDARD + "seq")
 
 
 class InvalidTextError(Exception):
-    """Something in the text has no meaning; a second pass will find out what."""
+    """Something in the text is invalid; `resolver.blueprint.syntax_problems` finds out what."""
 
 
 class LimitError(Exception):
@@ -94,7 +95,7 @@ class NodeProperties:
             elif tag in SCALAR_TAGS or tag in KEY_TAGS:
                 data = tagged_scalar(tag, event.value)
                 if isinstance(data, SpecialKey):
-                    self._plain.marks += 1
+                    self._plain.special_keys += 1
             elif tag in COLLECTION_TAGS or is_key(cursor):
                 raise InvalidTextError
             else:
@@ -105,12 +106,12 @@ class NodeProperties:
             _finish(self._define(event, cursor), data, data, event.end_mark.index)
         return data
 
-    def begin(self, event: AnyEvent, cursor: Cursor, peak: int, nodes: int) -> None:
-        """A collection with an anchor or a tag begins.
+    def open(self, event: AnyEvent, cursor: Cursor, peak: int, nodes: int) -> None:
+        """Open a collection with an anchor or a tag.
 
         Args:
-            event: the event that begins it.
-            cursor: where it stands.
+            event: the event that opens it.
+            cursor: where it goes.
             peak: the greatest depth so far.
             nodes: the number of nodes so far.
         """
@@ -120,13 +121,13 @@ class NodeProperties:
         elif event.tag in PAIR_LISTS:
             self._pair_lists += 1
 
-    def end(self, data: Data, begun: AnyEvent, cursor: Cursor, end: int, nodes: int, height: int) -> Data:
-        """A collection with an anchor or a tag ends.
+    def close(self, data: Data, opener: AnyEvent, cursor: Cursor, end: int, nodes: int, height: int) -> Data:
+        """Close a collection with an anchor or a tag.
 
         Args:
             data: its content, a dict or list.
-            begun: the event that began it.
-            cursor: where it stands.
+            opener: the event that opened it.
+            cursor: where it goes.
             end: index after its last character.
             nodes: the number of nodes so far.
             height: levels below it, its own included.
@@ -135,13 +136,13 @@ class NodeProperties:
             Its value by its tag, and the greatest depth from before it.
         """
         definition, peak, nodes_before = self._opened.pop()
-        if is_custom(begun.tag):
+        if is_custom(opener.tag):
             self.opaque -= 1
             if is_key(cursor):
                 raise InvalidTextError
-        elif begun.tag in PAIR_LISTS:
+        elif opener.tag in PAIR_LISTS:
             self._pair_lists -= 1
-        value = self._convert(data, begun.tag)
+        value = self._convert(data, opener.tag)
         if definition is not None:
             definition.weight += nodes - nodes_before
             definition.height = height
@@ -149,19 +150,19 @@ class NodeProperties:
         return value, peak
 
     def follow(self, event: AnyEvent, cursor: Cursor) -> AnchoredNode:
-        """The node that an alias stands for."""
+        """The node that an alias refers to."""
         target = self._anchors.get(event.anchor)
         if target is None or target.open:
             raise InvalidTextError  # an unknown anchor, or one of a node that is still being read
         if isinstance(target.data, SpecialKey):
-            self._plain.marks += 1
+            self._plain.special_keys += 1
         elif isinstance(target.data, Tagged) and is_key(cursor):
             raise InvalidTextError
         self.aliases.append(Alias(event.start_mark.index, event.end_mark.index, target, is_unpacked(cursor)))
         return target
 
     def is_pair(self, cursor: Cursor) -> bool:
-        """Whether the next node is a pair of a list that is `!!omap` or `!!pairs`."""
+        """Whether the next node is an item of a list that is `!!omap` or `!!pairs`."""
         # Such a tag on a mapping is wrong, which comes out at the end of it: the mapping itself is no pair.
         return self._pair_lists > 0 and cursor[1] is not None and cursor[1].tag in PAIR_LISTS
 
@@ -212,7 +213,7 @@ class NodeProperties:
 
 def is_custom(tag: str | None) -> bool:
     """Whether a tag is none of YAML's own, so that its node is opaque."""
-    return not (tag is None or tag == "!" or tag in SCALAR_TAGS or tag in COLLECTION_TAGS or tag in KEY_TAGS)
+    return not (tag is None or tag == "!" or tag in STANDARD_TAGS)
 
 
 def is_key(cursor: Cursor) -> bool:
@@ -222,7 +223,7 @@ def is_key(cursor: Cursor) -> bool:
 
 
 def is_unpacked(cursor: Cursor) -> bool:
-    """Whether the next node's parts are taken: by a merge key, alone or in a list, or by `!!omap`."""
+    """Whether a merge key, alone or in a list, or `!!omap` takes the next node's parts."""
     stack, start, items = cursor
     if start is None:
         return False

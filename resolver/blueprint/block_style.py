@@ -15,7 +15,7 @@ from resolver.dsl.problems import Problem
 from resolver.errors import BlueprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*\Z")
 """Texts that need no quotes unless they are a word like `yes`; far from all of them."""
@@ -40,37 +40,32 @@ def dump(document: object, results: Mapping[int, object] | None = None, source: 
     Raises:
         BlueprintError: a value can't be written as YAML.
     """
+    dumper = _Dumper(results or {}, _shared(document, results or {}))
     try:
-        return "".join(f"{line}\n" for line in _Dumper(document, results or {}).lines())
+        first, rest = dumper.node(document)
     except EmitError as error:
         message = f"the merged document can't be written as YAML: {error}"
         raise BlueprintError([Problem(error.reason, message, source=source)]) from None
+    return "".join(f"{line}\n" for line in ([first, *rest] if first else rest))
 
 
 class _Dumper:
-    def __init__(self, document: object, results: Mapping[int, object]) -> None:
-        self._document = document
+    def __init__(self, results: Mapping[int, object], shared: set[int]) -> None:
         self._results = results
-        self._shared = _shared(document, results)
+        self._shared = shared
         self._anchors: dict[int, str] = {}
 
-    def lines(self) -> Iterator[str]:
-        first, rest = self._node(self._document)
-        if first:
-            yield first
-        yield from rest
-
-    def _node(self, node: Any) -> tuple[str, list[str]]:  # noqa: ANN401 - YAML data
+    def node(self, node: Any) -> tuple[str, list[str]]:  # noqa: ANN401 - YAML data
         """What a node adds to the line it begins on, and the lines below that."""
-        mark = id(node)
-        if mark in self._anchors:
-            return f"*{self._anchors[mark]}", []
-        block = mark not in self._results and isinstance(node, (dict, list)) and bool(node)
+        node_id = id(node)
+        if node_id in self._anchors:
+            return f"*{self._anchors[node_id]}", []
+        block = node_id not in self._results and isinstance(node, (dict, list)) and bool(node)
         if block and isinstance(node, list):
             block = not all(isinstance(item, tuple) for item in node)  # `!!pairs`, else
         text = "" if block else _scalar(node, self._results)
-        if mark in self._shared and (block or len(text) > _WORTH_AN_ALIAS):
-            name = self._anchors[mark] = f"shared{len(self._anchors) + 1}"
+        if node_id in self._shared and (block or len(text) > _WORTH_AN_ALIAS):
+            name = self._anchors[node_id] = f"shared{len(self._anchors) + 1}"
             text = f"&{name} {text}".rstrip(" ") if block else f"&{name} {text}"
         if not block:
             return text, []
@@ -84,7 +79,7 @@ class _Dumper:
             if len(name) > MAX_KEY:
                 lines.append(f"? {name}")
                 begun = ":"
-            first, rest = self._node(value)
+            first, rest = self.node(value)
             lines.append(f"{begun} {first}" if first else begun)
             lines += [_STEP + line for line in rest]
         return lines
@@ -92,7 +87,7 @@ class _Dumper:
     def _sequence(self, node: list[Any]) -> list[str]:
         lines: list[str] = []
         for item in node:
-            first, rest = self._node(item)
+            first, rest = self.node(item)
             if first:
                 lines.append(f"- {first}")
             else:  # a collection without an anchor can begin on the dash's line
@@ -110,7 +105,7 @@ def _scalar(node: object, results: Mapping[int, object]) -> str:
 
 
 def _shared(document: object, results: Mapping[int, object]) -> set[int]:
-    """The `id()` of each mapping and list that stands at several places."""
+    """The `id()` of each mapping and list that is in the document more than once."""
     seen: set[int] = set()
     shared: set[int] = set()
     pending: list[Any] = [document]
@@ -118,11 +113,11 @@ def _shared(document: object, results: Mapping[int, object]) -> set[int]:
         node = pending.pop()
         if not isinstance(node, (dict, list)):
             continue
-        mark = id(node)
-        if mark in seen:
-            shared.add(mark)
+        node_id = id(node)
+        if node_id in seen:
+            shared.add(node_id)
             continue
-        seen.add(mark)
-        if mark not in results:
+        seen.add(node_id)
+        if node_id not in results:
             pending.extend(node.values() if isinstance(node, dict) else node)
     return shared

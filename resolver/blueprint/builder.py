@@ -2,7 +2,7 @@
 
 The result is what PyYAML's safe loader makes of the same text, shared objects included. This pass is the
 program's hot loop, so it keeps no positions except those of calls, and when something is wrong it says no
-more than that: `resolver.blueprint.syntax_problems` reads the text again and finds out everything that is.
+more than that: `resolver.blueprint.syntax_problems` reads the text again and finds everything that is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Builder:
-    """One pass over one text.
+    """Builds the documents of one text.
 
     Args:
         text: the text that the events are from.
@@ -72,19 +72,19 @@ class Builder:
             documents = self._read(events)
         except ScalarError:
             raise InvalidTextError from None
-        if self._plain.marks != self._keys_used:
+        if self._plain.special_keys != self._keys_used:
             raise InvalidTextError  # `<<` or `=` where no key stands
         return ParsedText(documents, self._spans, self._properties.aliases, self._unsearched)
 
     def _read(self, events: Iterable[AnyEvent]) -> list[Data]:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call for each event would double its cost
-        plain, notable, properties = self._plain, FUNCTIONS.keys() | {MERGE, VALUE}, self._properties
+        plain, special, properties = self._plain, FUNCTIONS.keys() | {MERGE, VALUE}, self._properties
         max_depth, max_nodes = self._limits.depth, self._limits.nodes
         documents: list[Data] = []
         stack: list[tuple[AnyEvent, list[Data]]] = []
-        start: AnyEvent = None  # the event that began the collection being read
-        items: list[Data] = []  # its children so far; keys and values take turns
+        start: AnyEvent = None  # the event that opened the collection being read
+        items: list[Data] = []  # its children so far; keys and values in turn
         last: AnyEvent = None  # the last event that is not the end of a block collection
-        before: AnyEvent = None  # the one before that, when that is a scalar
+        before: AnyEvent = None  # the one before that, where that is a scalar
         data: Data
         depth = peak = nodes = 0
         for event in events:
@@ -104,45 +104,37 @@ class Builder:
                     if depth > max_depth:
                         raise _too_deep(max_depth, event)
                 if event.anchor is not None or event.tag is not None:
-                    properties.begin(event, (stack, start, items), peak, nodes)
+                    properties.open(event, (stack, start, items), peak, nodes)
                     peak = depth
                 stack.append((start, items))
                 start, items = event, []
-            elif kind is MappingEndEvent:
-                try:
-                    if len(items) == 2:  # noqa: PLR2004 - one key, one value: most calls
-                        key, value = items
-                        data = {key: value}
-                    else:
-                        pairs = iter(items)
-                        data = dict(zip(pairs, pairs))  # noqa: B905 - to be strict takes as long as the rest
-                except TypeError:
-                    raise InvalidTextError from None  # an unhashable key
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 nodes += len(items)
-                begun, taken = start, items
+                opener, data = start, items
                 start, items = stack.pop()
-                if not notable.isdisjoint(data):
-                    data = self._notable(data, taken, begun, (before, last, event), (stack, start, items))
-                elif len(data) * 2 != len(taken):
-                    raise InvalidTextError  # a duplicate key
-                if begun.flow_style:
+                if kind is MappingEndEvent:
+                    children = data
+                    try:
+                        if len(children) == 2:  # noqa: PLR2004 - one key, one value: most calls
+                            key, value = children
+                            data = {key: value}
+                        else:
+                            pairs = iter(children)
+                            data = dict(zip(pairs, pairs))  # noqa: B905 - to be strict takes as long as the rest
+                    except TypeError:
+                        raise InvalidTextError from None  # an unhashable key
+                    if not special.isdisjoint(data):
+                        data = self._special(
+                            data, children, opener, (before, last, event), (stack, start, items)
+                        )
+                    elif len(data) * 2 != len(children):
+                        raise InvalidTextError  # a duplicate key
+                if opener.flow_style:
                     last = event
-                if begun.anchor is not None or begun.tag is not None:
+                if opener.anchor is not None or opener.tag is not None:
                     height, end = peak - depth + 1, last.end_mark.index
-                    data, before = properties.end(data, begun, (stack, start, items), end, nodes, height)
-                    peak = max(peak, before)
-                items.append(data)
-                depth -= 1
-            elif kind is SequenceEndEvent:
-                nodes += len(items)
-                begun, data = start, items
-                start, items = stack.pop()
-                if begun.flow_style:
-                    last = event
-                if begun.anchor is not None or begun.tag is not None:
-                    height, end = peak - depth + 1, last.end_mark.index
-                    data, before = properties.end(data, begun, (stack, start, items), end, nodes, height)
-                    peak = max(peak, before)
+                    data, outer = properties.close(data, opener, (stack, start, items), end, nodes, height)
+                    peak = max(peak, outer)
                 items.append(data)
                 depth -= 1
             elif kind is AliasEvent:
@@ -164,11 +156,11 @@ class Builder:
                 properties.end_document()
         return documents
 
-    def _notable(
+    def _special(
         self,
         data: Data,
         items: list[Data],
-        begun: AnyEvent,
+        opener: AnyEvent,
         ends: tuple[AnyEvent, AnyEvent, AnyEvent],
         cursor: Cursor,
     ) -> Data:
@@ -176,26 +168,26 @@ class Builder:
         if MERGE in data or VALUE in data:
             if self._properties.is_pair(cursor):
                 raise InvalidTextError  # PyYAML gives `<<` and `=` no meaning there
-            data = self._join(items)
+            data = self._merge(items)
             if FUNCTIONS.keys().isdisjoint(data):
                 return data
         elif len(data) * 2 != len(items):
             raise InvalidTextError  # a duplicate key
         text, properties = self._text, self._properties
-        first, tag = begun.start_mark.index, None
-        if begun.anchor is not None or begun.tag is not None:
-            first, tag = content_start(text, begun)
-        braced = begun.flow_style and text[first] == "{"
+        first, tag = opener.start_mark.index, None
+        if opener.anchor is not None or opener.tag is not None:
+            first, tag = content_start(text, opener)
+        braced = opener.flow_style and text[first] == "{"
         before, last, end = ends
         after = end.end_mark.index if braced else content_end(text, last, before)
         unsearched = properties.opaque > 0 or properties.is_pair(cursor)
-        merged = self._plain.marks > 0 and is_unpacked(cursor)
+        merged = self._plain.special_keys > 0 and is_unpacked(cursor)
         self._spans[id(data)] = span = CallSpan(data, first, after, tag, unsearched or merged)
         if unsearched and GET_SECRET in data:
             self._unsearched.append(span)
         return data
 
-    def _join(self, items: list[Data]) -> dict[Data, Data]:
+    def _merge(self, items: list[Data]) -> dict[Data, Data]:
         """A mapping's data from its keys and values, merge keys followed as PyYAML follows them.
 
         What is merged comes first, also in order; a later merge key wins over an earlier one, the mapping's

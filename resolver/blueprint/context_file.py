@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint.inputs import read_plain
-from resolver.blueprint.limits import DEFAULT_LIMITS
+from resolver.blueprint.inputs import read_file_of_values
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.problems import Problem, Reason
-from resolver.errors import BlueprintError, UsageError
+from resolver.errors import BlueprintError
 from resolver.validation.json_schema import findings
 
 if TYPE_CHECKING:
@@ -29,13 +27,8 @@ def read_context(path: str, tenant: str) -> DeploymentContext:
         UsageError: the file can't be read.
         BlueprintError: it is not valid YAML, or breaks the schema. Nothing of it is repeated.
     """
-    try:
-        with FilePath(path).open("rb") as file:
-            data = file.read(DEFAULT_LIMITS.size + 1)
-    except OSError as error:
-        raise UsageError(f"the context file {path!r} can't be read: {error.strerror}") from None
-    name = f"context file {path!r}"
-    return make_context(read_plain(data, name, Reason.BAD_CONTEXT), tenant, name)
+    facts = read_file_of_values(path, "context", Reason.BAD_CONTEXT)
+    return make_context(facts, tenant, f"context file {path!r}")
 
 
 def make_context(facts: Mapping[str, Any], tenant: str, name: str = "context") -> DeploymentContext:

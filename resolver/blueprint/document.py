@@ -104,7 +104,7 @@ class Alias(msgspec.Struct, frozen=True):
     Args:
         start: index of its first character.
         end: index after its last character.
-        target: the node it stands for.
+        target: the node it refers to.
         unpacked: it stands where the target's parts are taken: after a merge key, in `!!omap` or `!!pairs`.
     """
 

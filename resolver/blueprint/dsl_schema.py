@@ -1,6 +1,6 @@
 """Check a blueprint against `schemas/blueprint.schema.json`: what `--check --strict` adds.
 
-The schema is applied as it stands, but for three things that keep the cost of hostile texts down and the
+The schema is applied as it is, but for three things that keep the cost of hostile texts down and the
 messages short: a node that the text shares is checked once, values are searched for calls by a loop rather
 than by recursion, and a mapping that has to be a call gets one message.
 """
@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.imports import VERSION, VERSION_PREFIX
+from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.positions import EntryLocation, find_positions
 from resolver.blueprint.text import in_order
 from resolver.dsl.calls import call_name
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from resolver.validation.json_schema import Keyword
 
 SCHEMA = "blueprint.schema.json"
-
-MAX_PROBLEMS = 100
-"""A blueprint with more problems than this is probably none; the rest is not looked for."""
 
 _VALUE = "#/$defs/value"
 _CALL = "#/$defs/call"
@@ -100,12 +98,10 @@ class _Checks:
             yield _error("call", ref, data, schema)
         elif ref in (_VALUE, _ONLY_CALLS):
             yield from self._calls(validator, data)
-        elif isinstance(data, (dict, list)):
-            # No condition of the schema holds a reference, so that a second answer may be left out.
-            if (ref, id(data)) not in self._checked:
+        elif (ref, id(data)) not in self._checked:
+            if isinstance(data, (dict, list)):
+                # No condition of the schema holds a reference, so that a second answer may be left out.
                 self._checked.add((ref, id(data)))
-                yield from _plain("$ref")(validator, ref, data, schema)
-        else:
             yield from _plain("$ref")(validator, ref, data, schema)
 
     def _calls(self, validator: Any, data: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - same

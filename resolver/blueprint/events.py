@@ -48,8 +48,8 @@ def from_either_parser(text: str, use: Callable[[Iterator[AnyEvent]], T]) -> T:
         return use(python_events(text))
 
 
-def deserves_second_reading(error: Exception, text: str) -> bool:
-    """Whether the Python scanner may accept what libyaml refused, and should.
+def is_worth_a_second_reading(error: Exception, text: str) -> bool:
+    """Whether the Python scanner may accept a text that libyaml refused, and should.
 
     Half of a character (a lone surrogate, written as an escape) is what it must not accept: such text can't
     be encoded.
@@ -58,7 +58,7 @@ def deserves_second_reading(error: Exception, text: str) -> bool:
 
 
 def _advice(character: str) -> str:
-    """What to do about a character that may not stand where it does."""
+    """The hint about a character that is not allowed where it is."""
     if character == "\t":
         return "indent with spaces: YAML takes no tabs there"
     if character and character in "@`%":
@@ -67,21 +67,21 @@ def _advice(character: str) -> str:
 
 
 def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
-    """The problem that a parser's error stands for."""
-    place: Mark | Position = text.position_at(0)
+    """A parser's error as a problem."""
+    at: Mark | Position = text.position_at(0)
     message = "the text is not valid YAML"
     if isinstance(error, MarkedYAMLError):
         message = ", ".join(part for part in (error.context, error.problem) if part)
         mark = error.problem_mark or error.context_mark
         if mark is not None:
-            place = mark
+            at = mark
             hint = hint or _advice(text.content[mark.index : mark.index + 1])
     elif isinstance(error, ReaderError):
         character = error.character if isinstance(error.character, str) else chr(error.character)
         # The error counts bytes; this is the first character of its kind.
-        place = text.position_at(text.content.find(character))
+        at = text.position_at(text.content.find(character))
         message = f"the character U+{ord(character):04X} is not allowed in YAML"
-    return text.problem(Reason.SYNTAX, message, place, hint=hint)
+    return text.problem(Reason.SYNTAX, message, at, hint=hint)
 
 
 def is_block_scalar(event: AnyEvent) -> bool:
@@ -94,7 +94,7 @@ _GAP = re.compile(rf"(?:[{BLANKS}]++|#[^{BREAKS}]*+)*+")
 
 
 def content_start(text: str, event: AnyEvent) -> tuple[int, tuple[int, int] | None]:
-    """Where a node's content begins, and where its tag stands.
+    """Find where a node's content begins, and the ends of its tag.
 
     Args:
         text: the whole text.
@@ -118,7 +118,7 @@ def content_start(text: str, event: AnyEvent) -> tuple[int, tuple[int, int] | No
 
 
 def content_end(text: str, last: AnyEvent, before: AnyEvent) -> int:
-    """Where the content of a mapping without braces ends.
+    """Find where the content of a mapping without braces ends.
 
     Args:
         text: the whole text.
@@ -138,7 +138,7 @@ def content_end(text: str, last: AnyEvent, before: AnyEvent) -> int:
 
 
 def _own_end(text: str, event: AnyEvent) -> int:
-    """Where the text of a scalar, an alias or a collection in brackets ends."""
+    """The index after the text of a scalar, an alias or a collection in brackets."""
     index: int = event.end_mark.index
     if not is_block_scalar(event):
         return index

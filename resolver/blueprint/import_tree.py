@@ -14,7 +14,6 @@ import msgspec
 
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.imports import (
-    IMPORTS,
     NAMESPACE_DELIMITER,
     Folder,
     Import,
@@ -24,7 +23,7 @@ from resolver.blueprint.imports import (
     version_of,
 )
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
-from resolver.blueprint.positions import EntryLocation, Finding, problems_of
+from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
@@ -35,16 +34,14 @@ class Branch(msgspec.Struct, frozen=True):
     """One import that was followed, or left to the manager.
 
     Args:
-        importer: the blueprint that it stands in.
-        outer: the namespace that the importer itself was imported into; empty for none.
         entry: the import.
+        outer: the namespace that the importing file itself was imported into; empty for none.
         blueprint: what was read; None for an import that is left to the manager.
         path: the file's path from the main blueprint's folder; empty for one that is left to the manager.
     """
 
-    importer: Blueprint
-    outer: str
     entry: Import
+    outer: str
     blueprint: Blueprint | None
     path: str
 
@@ -52,11 +49,6 @@ class Branch(msgspec.Struct, frozen=True):
     def namespace(self) -> str:
         """The whole namespace that it is imported into; empty for none."""
         return NAMESPACE_DELIMITER.join(filter(None, (self.outer, self.entry.namespace)))
-
-    @property
-    def location(self) -> EntryLocation:
-        """The import's entry in the importer."""
-        return _location(self.importer, self.entry)
 
 
 class ImportTree(msgspec.Struct, frozen=True):
@@ -119,7 +111,7 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
             continue
         position = blueprint.position_of(call)
         findings[blueprint] = Finding(
-            branch.location,
+            branch.entry.location,
             Reason.IMPORT_HOLDS_CALLS,
             f"the imported file {blueprint.name!r} holds a get_secret call on line "
             f"{position.line if position else 1}, where none is resolved",
@@ -128,10 +120,6 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
             else "--merge-imports resolves both as one document",
         )
     return problems_of(findings.values())
-
-
-def _location(importer: Blueprint, entry: Import) -> EntryLocation:
-    return EntryLocation(importer, (IMPORTS, entry.index), entry.document)
 
 
 class _TreeReader:
@@ -152,10 +140,10 @@ class _TreeReader:
             importer, beside, outer = pending.popleft()
             for entry in imports_of(importer):
                 try:
-                    branch = self._follow(importer, beside, outer, entry)
+                    branch = self._follow(entry, beside, outer)
                 except RefusedImportError as error:
                     message = f"the import {entry.name!r} is refused: {error}"
-                    self._findings.append(Finding(_location(importer, entry), Reason.IMPORT_REFUSED, message))
+                    self._findings.append(Finding(entry.location, Reason.IMPORT_REFUSED, message))
                     continue
                 if branch is None:
                     continue
@@ -165,11 +153,11 @@ class _TreeReader:
                     pending.append((branch.blueprint, folder, branch.namespace))
         return ImportTree(self._main, tuple(self._branches), (*problems_of(self._findings), *self._problems))
 
-    def _follow(self, importer: Blueprint, beside: Path, outer: str, entry: Import) -> Branch | None:
+    def _follow(self, entry: Import, beside: Path, outer: str) -> Branch | None:
         """Read one import; None when it was met before, or is broken."""
         path = None if entry.is_remote else self._folder.find(beside, entry.target)
         relative = "" if path is None else path.relative_to(self._folder.root).as_posix()
-        branch = Branch(importer, outer, entry, None, relative)
+        branch = Branch(entry, outer, None, relative)
         seen = (path or entry.target, branch.namespace)
         if seen in self._seen:
             return None
@@ -183,7 +171,7 @@ class _TreeReader:
         blueprint = self._read(path, relative)
         if blueprint is None or (blueprint.digest == self._main.digest and not branch.namespace):
             return None  # broken, or a circle that leads back to the main blueprint
-        return Branch(importer, outer, entry, blueprint, relative)
+        return Branch(entry, outer, blueprint, relative)
 
     def _read(self, path: Path, relative: str) -> Blueprint | None:
         if path not in self._files:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from resolver.blueprint.positions import EntryLocation
 from resolver.dsl.calls import call_name
 
 if TYPE_CHECKING:
@@ -38,14 +39,12 @@ class Import(msgspec.Struct, frozen=True):
     Args:
         name: the import as it is written, its namespace included.
         properties: what it sets for the plugins in the file; None when it sets nothing.
-        document: the number of the blueprint's document that it stands in, from 0.
-        index: its number in the list, from 0.
+        location: its entry in the blueprint.
     """
 
     name: str
     properties: object
-    document: int
-    index: int
+    location: EntryLocation
 
     def __repr__(self) -> str:
         # Properties may hold values.
@@ -72,12 +71,13 @@ def imports_of(blueprint: Blueprint) -> Iterator[Import]:
     for number, document in enumerate(blueprint.documents):
         entries = document.get(IMPORTS) if isinstance(document, dict) else None
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            location = EntryLocation(blueprint, (IMPORTS, index), number)
             if isinstance(entry, str):
-                yield Import(entry, None, number, index)
+                yield Import(entry, None, location)
             elif isinstance(entry, dict) and call_name(entry) is None:
                 for name, properties in entry.items():
                     if isinstance(name, str):
-                        yield Import(name, properties, number, index)
+                        yield Import(name, properties, location)
 
 
 def version_of(blueprint: Blueprint) -> str:

@@ -58,18 +58,32 @@ def _load(text: str, name: str) -> Any:  # noqa: ANN401 - YAML data
 
 
 def _from_file(path: str) -> dict[str, GivenInput]:
+    values = read_file_of_values(path, "inputs", Reason.BAD_INPUT, hint="give a file, or NAME=VALUE")
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UsageError(f"the inputs file {path!r} does not hold a mapping of names to values")
+    return {name: GivenInput(value) for name, value in values.items()}
+
+
+def read_file_of_values(path: str, kind: str, reason: Reason, *, hint: str = "") -> Any:  # noqa: ANN401 - YAML data
+    """Read a file that may hold secrets: no message repeats anything of it.
+
+    Args:
+        path: the file.
+        kind: what the file holds, for messages: `inputs`, `context`.
+        reason: of the problems.
+        hint: what to do about a file that can't be read.
+
+    Raises:
+        UsageError: the file can't be read.
+        BlueprintError: it is not one valid document of plain data.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(DEFAULT_LIMITS.size + 1)
     except OSError as error:
-        raise UsageError(
-            f"the inputs file {path!r} can't be read: {error.strerror}",
-            hint="give a file, or NAME=VALUE",
-        ) from None
-    values = read_plain(data, f"inputs file {path!r}")
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise UsageError(f"the inputs file {path!r} does not hold a mapping of names to values")
-    return {name: GivenInput(value) for name, value in values.items()}
+        message = f"the {kind} file {path!r} can't be read: {error.strerror}"
+        raise UsageError(message, hint=hint) from None
+    return read_plain(data, f"{kind} file {path!r}", reason)
 
 
 _REFUSED = {
@@ -83,25 +97,6 @@ _REFUSED = {
 """What is wrong with a text whose words are not repeated; of other reasons, that it is not valid YAML."""
 
 
-def _documents(data: bytes, name: str, reason: Reason) -> tuple[Sequence[Any], list[Problem]]:
-    """The documents, or what is wrong: not in the reader's words, and not behind ours as their context.
-
-    The reader's problems hold lines of the text, and its messages may repeat a value.
-    """
-    try:
-        return read(data, name).documents, []
-    except BlueprintError as error:
-        return [], [
-            Problem(
-                reason,
-                f"{name} {_REFUSED.get(problem.reason, 'is not valid YAML')}",
-                source=name,
-                position=problem.position,
-            )
-            for problem in error.problems
-        ]
-
-
 def read_plain(data: bytes, name: str, reason: Reason = Reason.BAD_INPUT) -> Any:  # noqa: ANN401 - YAML data
     """Read one document that may hold secrets: no message repeats anything of it.
 
@@ -113,9 +108,23 @@ def read_plain(data: bytes, name: str, reason: Reason = Reason.BAD_INPUT) -> Any
     Raises:
         BlueprintError: it is not one valid document of plain data.
     """
-    documents, refused = _documents(data, name, reason)
-    if refused:
-        raise BlueprintError(refused)
+    documents: Sequence[Any] = ()
+    problems: list[Problem] = []
+    try:
+        documents = read(data, name).documents
+    except BlueprintError as error:
+        # Not in the reader's words: its problems hold lines of the text, and its messages may repeat a value.
+        problems = [
+            Problem(
+                reason,
+                f"{name} {_REFUSED.get(problem.reason, 'is not valid YAML')}",
+                source=name,
+                position=problem.position,
+            )
+            for problem in error.problems
+        ]
+    if problems:  # raised here, where the reader's error is not its context
+        raise BlueprintError(problems)
     if len(documents) != 1 or isinstance(documents[0], Tagged):
         raise BlueprintError([Problem(reason, f"{name} does not hold one plain document", source=name)])
     return documents[0]

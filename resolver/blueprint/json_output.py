@@ -43,7 +43,7 @@ def to_json(data: object, source: str = "") -> str:
 class _Converter:
     def __init__(self, source: str) -> None:
         self.problems: list[Problem] = []
-        self._without_place: set[Problem] = set()
+        self._without_path: set[Problem] = set()
         self._source = source
         self._room = MAX_WRITTEN
 
@@ -101,9 +101,9 @@ class _Converter:
     def _refuse(self, reason: Reason, message: str, path: Path) -> None:
         problem = self._problem(reason, message, path)
         if not path:
-            if problem in self._without_place:  # once says it all
+            if problem in self._without_path:  # once is enough
                 return
-            self._without_place.add(problem)
+            self._without_path.add(problem)
         self.problems.append(problem)
 
     def _problem(self, reason: Reason, message: str, path: Path) -> Problem:

@@ -6,6 +6,8 @@ import msgspec
 
 MIB = 1024 * 1024
 
+MAX_PROBLEMS = 100
+"""A text with more problems than this is probably no blueprint; the rest is not looked for."""
 
 MAX_WRITTEN = 64 * MIB
 """Most characters that values may add to a text, and that JSON's strings may have in all: what a text shares

@@ -7,16 +7,26 @@ listed under `imports`.
 
 from __future__ import annotations
 
-import enum
 import functools
 import operator
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
-from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION, VERSION_PREFIX
+from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of
-from resolver.dsl.calls import GET_SECRET, call_name, holds_call
+from resolver.blueprint.sections import (
+    OWN_PREFIX,
+    RULES,
+    SHARED_FROM,
+    VERSIONS,
+    SectionRule,
+    has_plugin_properties,
+    is_data,
+    is_types_file,
+    merged_entry,
+)
+from resolver.dsl.calls import holds_call
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild
@@ -28,50 +38,8 @@ if TYPE_CHECKING:
     from resolver.blueprint.import_tree import Branch, ImportTree
     from resolver.core.location import Path
 
-VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
-"""The DSL versions there are, oldest first."""
-
-_1_3: Final = 3
-"""The version from which most sections may be in several files, as an index of `VERSIONS`."""
-
-_NODE_TEMPLATES: Final = "node_templates"
-_NODE_TYPES: Final = "node_types"
-_RELATIONSHIPS: Final = "relationships"
-_WORKFLOWS: Final = "workflows"
-
-
-class SectionRule(enum.Enum):
-    """How a section that several files have is merged."""
-
-    DROPPED = enum.auto()
-    """It is not a part of the merged document."""
-    FIRST_WINS = enum.auto()
-    """The first file's counts, as a whole."""
-    ENTRIES = enum.auto()
-    """The entries of all files are put together; one name in two files is refused."""
-    ENTRIES_FROM_1_3 = enum.auto()
-    """The same from version 1.3 on; before, the section may be in one file only."""
-    FIRST_ENTRIES_FROM_1_3 = enum.auto()
-    """The same, but the first entry of a name counts and later ones are passed over."""
-    ONE_FILE = enum.auto()
-    """It may be in one file only."""
-
-
-_RULES: Final[dict[Any, SectionRule]] = {
-    **dict.fromkeys(("dsl_definitions", IMPORTS, VERSION), SectionRule.DROPPED),
-    **dict.fromkeys(("description", "metadata"), SectionRule.FIRST_WINS),
-    **dict.fromkeys(("data_types", "groups", "interfaces", _NODE_TYPES, "plugins"), SectionRule.ENTRIES),
-    **dict.fromkeys(("policy_triggers", "policy_types", _RELATIONSHIPS, _WORKFLOWS), SectionRule.ENTRIES),
-    **dict.fromkeys(("capabilities", "inputs", _NODE_TEMPLATES, "outputs"), SectionRule.ENTRIES_FROM_1_3),
-    **dict.fromkeys(("blueprint_labels", "labels", "resource_tags"), SectionRule.FIRST_ENTRIES_FROM_1_3),
-}
-"""The rules of sections; of all others, `ONE_FILE`."""
-
 _MAX_NAMES: Final = 3
 """How many names a note repeats."""
-
-OWN_PREFIX: Final = "cloudify."
-"""Begins the names of Cloudify's own definitions, of which a later one replaces an earlier one."""
 
 
 class Merge(msgspec.Struct, frozen=True):
@@ -154,7 +122,7 @@ class _Merger:
             self._refuse(whole, "a text of several documents can't be merged with another one")
             return None
         root = self._replaced.get(blueprint, blueprint.documents[0])
-        if not _is_data(root):
+        if not is_data(root):
             self._refuse(whole, "only a document that is a mapping of sections can be merged")
             return None
         for path in _tagged(root):
@@ -191,15 +159,15 @@ class _Merger:
         root = self._root_of(blueprint)
         if root is None:
             return
-        if entry.properties is not None and _has_plugin_properties(root):
+        if entry.properties is not None and has_plugin_properties(root):
             self._refuse(
-                branch.location,
+                branch.entry.location,
                 f"the import {entry.name!r} sets properties of plugins, and so can't be merged",
                 hint="give the properties their values in the imported file",
             )
             return
         self._check_version(blueprint, root)
-        self._add(blueprint, root, replaces=_is_types_file(root))
+        self._add(blueprint, root, replaces=is_types_file(root))
 
     def _defer(self, branch: Branch) -> None:
         """List an import in the merged document, for the manager to follow."""
@@ -220,7 +188,7 @@ class _Merger:
             replaces: it holds Cloudify's own types, so its definitions replace earlier ones.
         """
         for section, entries in root.items():
-            rule = _RULES.get(section, SectionRule.ONE_FILE)
+            rule = RULES.get(section, SectionRule.ONE_FILE)
             location = EntryLocation(blueprint, (section,))
             if rule is SectionRule.DROPPED:
                 continue
@@ -247,10 +215,10 @@ class _Merger:
                 self._merge_section(location, entries, replaces=replaces)
                 return
             case SectionRule.ENTRIES_FROM_1_3 | SectionRule.FIRST_ENTRIES_FROM_1_3:
-                if self._version >= _1_3:
+                if self._version >= SHARED_FROM:
                     self._merge_section(location, entries, replaces=replaces)
                     return
-                hint = f"from {VERSIONS[_1_3]} on, this section may be in several files"
+                hint = f"from {VERSIONS[SHARED_FROM]} on, this section may be in several files"
             case SectionRule.ONE_FILE:
                 pass
             case _:
@@ -261,7 +229,7 @@ class _Merger:
     def _merge_section(self, location: EntryLocation, entries: object, *, replaces: bool) -> None:
         (section,) = location.path
         earlier = self._document[section]
-        if not _is_data(earlier) or not _is_data(entries):
+        if not is_data(earlier) or not is_data(entries):
             message = f"the section {section!r} can't be merged: it is not a mapping in both files"
             self._refuse(location, message, self._defined_at[(section,)])
             return
@@ -273,13 +241,9 @@ class _Merger:
                 merged[name] = entry
                 self._define(here, replaces=replaces)
                 continue
-            if _RULES[section] is SectionRule.FIRST_ENTRIES_FROM_1_3:
+            if RULES[section] is SectionRule.FIRST_ENTRIES_FROM_1_3:
                 continue
-            both = None
-            if section == _NODE_TEMPLATES:
-                both = _merged_node(merged[name], entry)
-            elif section == _WORKFLOWS and _is_data(merged[name]) and _is_data(entry):
-                both = {**entry, **merged[name]}  # what the first one leaves open is taken from the second
+            both = merged_entry(section, merged[name], entry)
             if both is None:
                 message = f"{name!r} in the section {section!r} is defined in two files"
                 self._refuse(here, message, self._defined_at[(section, name)])
@@ -310,39 +274,6 @@ def _note(file: str, deferred: str, names: list[str]) -> str:
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     shown = ", ".join(names[:_MAX_NAMES]) + more
     return f"{file}: merged into the blueprint, its {shown} now comes before {deferred}, not after it"
-
-
-def _is_data(node: object) -> TypeGuard[dict[Any, Any]]:
-    """Whether a node is a mapping and no call, whose value would be something else."""
-    return isinstance(node, dict) and call_name(node) is None and GET_SECRET not in node
-
-
-def _is_types_file(root: dict[Any, Any]) -> bool:
-    """Whether a file holds Cloudify's own types, by the rule of its parser."""
-    types = root.get(_NODE_TYPES)
-    return isinstance(types, dict) and f"{OWN_PREFIX}nodes.Root" in types
-
-
-def _has_plugin_properties(root: dict[Any, Any]) -> bool:
-    plugins = root.get("plugins")
-    return isinstance(plugins, dict) and any(
-        isinstance(plugin, dict) and plugin.get("properties") for plugin in plugins.values()
-    )
-
-
-def _merged_node(earlier: object, later: object) -> dict[Any, Any] | None:
-    """A node template of two: one of the two holds relationships only, and adds them to the other's."""
-    if not (isinstance(earlier, dict) and isinstance(later, dict) and _RELATIONSHIPS in earlier):
-        return None
-    only_more = later.keys() == {_RELATIONSHIPS}
-    if not only_more and not (len(earlier) == 1 and "type" in later):
-        return None
-    merged = {**earlier, **{key: value for key, value in later.items() if isinstance(value, (dict, str))}}
-    if _RELATIONSHIPS in later:
-        if not isinstance(earlier[_RELATIONSHIPS], list) or not isinstance(later[_RELATIONSHIPS], list):
-            return None
-        merged[_RELATIONSHIPS] = [*earlier[_RELATIONSHIPS], *later[_RELATIONSHIPS]]
-    return merged
 
 
 def _tagged(root: object) -> Iterator[Path]:

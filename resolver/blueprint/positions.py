@@ -1,4 +1,4 @@
-"""Positions of nodes, worked out only for what is wrong: reading keeps those of calls alone."""
+"""Find the positions of entries in a text, which is done for problems only: reading notes those of calls."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class _TextNode:
         """A list's items, or a mapping's keys and values in turn, each after the index of the first character
         of what stands there: the node or an alias of it."""
         self.names: dict[object, tuple[int, _TextNode]] | None = None
-        """A mapping's entries by name, merged mappings included; None until they are asked for."""
+        """A mapping's entries by name, merged mappings included; None until they are needed."""
 
 
 def _roots(events: Iterable[AnyEvent]) -> list[tuple[int, _TextNode]]:

@@ -1,4 +1,4 @@
-"""Read a blueprint: YAML text to plain data, with a place for each call and a message for each problem."""
+"""Read a blueprint: YAML text to plain data, with a position for each call and for each problem."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resolver.blueprint.builder import Builder
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.events import (
     PARSER_ERRORS,
-    deserves_second_reading,
+    is_worth_a_second_reading,
     libyaml_events,
     python_events,
     syntax_problem,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from resolver.blueprint.limits import Limits
 
 
-_MARK = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")
+_MISPLACED_BOM = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")
 
 
 def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
@@ -47,7 +47,7 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
         limits: bounds on size, depth and nodes.
 
     Returns:
-        The blueprint, which remembers what rendering it needs.
+        The blueprint, with what rendering it needs.
 
     Raises:
         BlueprintError: with all problems that were found.
@@ -59,7 +59,7 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
     has_bom = content.startswith(BOM)
     text = Text(name, content.removeprefix(BOM))
     if BOM in text.content:
-        _refuse_marks(text)
+        _refuse_inner_bom(text)
     parsed = _parse(text, limits)
     if not parsed.documents:
         message = "there is no document in the text" if content.strip() else "the text is empty"
@@ -68,18 +68,18 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
     return Blueprint(text, hashlib.sha256(data).hexdigest(), parsed, has_bom=has_bom)
 
 
-def _refuse_marks(text: Text) -> None:
+def _refuse_inner_bom(text: Text) -> None:
     """Refuse a byte order mark that begins a line, as it does where files were put together.
 
     libyaml passes over it, as if it were not there; PyYAML's own scanner, which Cloudify uses, takes it for a
     character of the word behind it.
     """
-    found = _MARK.search(text.content)
+    found = _MISPLACED_BOM.search(text.content)
     if found is not None:
         message = "there is a byte order mark in the text, where a line begins"
-        place = text.position_at(found.end() - 1)
+        position = text.position_at(found.end() - 1)
         hint = "remove it; files that were put together may each have had one"
-        raise BlueprintError([text.problem(Reason.SYNTAX, message, place, hint=hint)])
+        raise BlueprintError([text.problem(Reason.SYNTAX, message, position, hint=hint)])
 
 
 def _decode(data: bytes, name: str) -> str:
@@ -106,7 +106,7 @@ def _parse(text: Text, limits: Limits) -> ParsedText:
     except PARSER_ERRORS as error:
         refused = error
     hint = ""
-    if deserves_second_reading(refused, text.content):
+    if is_worth_a_second_reading(refused, text.content):
         if len(text.content) <= limits.second_reading:
             # If neither parser accepts the text, libyaml's message is the one that is reported.
             with contextlib.suppress(*PARSER_ERRORS):

@@ -1,4 +1,4 @@
-"""Put values in place of calls, and leave every other character of the text as it is."""
+"""Replace calls by values, and leave every other character of the text as it is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Rendered(msgspec.Struct, frozen=True):
 
     Args:
         text: the text, with a byte order mark if there was one.
-        written_out: positions of aliases that had to be replaced by what they stand for.
+        written_out: positions of aliases that had to be replaced by what they refer to.
     """
 
     text: str
@@ -97,7 +97,7 @@ class _Renderer:
         return Rendered("".join(parts), tuple(self._written_out))
 
     def _replaced_aliases(self, edits: list[_Edit]) -> list[_Edit]:
-        """The aliases that no longer stand for what they should, written out."""
+        """Edits that write out the aliases whose targets changed or are gone."""
         starts = [edit.start for edit in edits]
 
         def is_gone(index: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a scalar means: PyYAML's safe loader, YAML 1.1, one scalar at a time.
+"""The values of scalars by YAML 1.1, as PyYAML's safe loader has them.
 
 PyYAML's own resolver and constructor do the work, so that a scalar means here what it means to whoever loads
 the text next.
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
 
 STANDARD: Final = "tag:yaml.org,2002:"
 
-COLLECTION_TAGS: Final = frozenset(STANDARD + kind for kind in ("map", "set", "seq", "omap", "pairs"))
 
-KEY_TAGS: Final = frozenset(STANDARD + kind for kind in ("merge", "value"))
+def _tags(*kinds: str) -> frozenset[str]:
+    return frozenset(STANDARD + kind for kind in kinds)
+
+
+COLLECTION_TAGS: Final = _tags("map", "set", "seq", "omap", "pairs")
+
+KEY_TAGS: Final = _tags("merge", "value")
 """Tags that only a mapping key may have."""
 
-SCALAR_TAGS: Final = frozenset(
-    STANDARD + kind for kind in ("null", "bool", "int", "float", "binary", "timestamp", "str")
-)
+SCALAR_TAGS: Final = _tags("null", "bool", "int", "float", "binary", "timestamp", "str")
 
-_NUMBER_TAGS: Final = frozenset(STANDARD + kind for kind in ("int", "float"))
+STANDARD_TAGS: Final = COLLECTION_TAGS | KEY_TAGS | SCALAR_TAGS
+
+_NUMBER_TAGS: Final = _tags("int", "float")
 
 MAX_NUMBER: Final = 10_000
 """Longest number, in characters: one in base 60, `1:59:59`, takes time by the square of its length."""
@@ -94,7 +99,7 @@ def plain_scalar(text: str) -> Any:  # noqa: ANN401 - any scalar type of YAML
     return text
 
 
-_WORDS = {
+_WORDS: Final = {
     spelled: plain_scalar(spelled)
     for word in ("yes", "no", "true", "false", "on", "off", "null", "~", "")
     for spelled in (word, word.capitalize(), word.upper())
@@ -103,16 +108,16 @@ _WORDS = {
 
 
 class PlainScalars(dict[str, Any]):
-    """Plain scalars and their values, each worked out once. `marks` counts how often `<<` and `=` came."""
+    """Plain scalars and their values, each worked out once; `special_keys` counts the `<<` and `=` met."""
 
     def __init__(self) -> None:
         super().__init__(_WORDS)
-        self.marks = 0
+        self.special_keys = 0
 
     def __missing__(self, text: str) -> Any:  # noqa: ANN401 - any scalar type of YAML
         value = text if text[0].isalpha() else plain_scalar(text)
         if isinstance(value, SpecialKey):
-            self.marks += 1  # not stored, so that each one is counted
+            self.special_keys += 1  # not stored, so that each one is counted
         else:
             self[text] = value
         return value

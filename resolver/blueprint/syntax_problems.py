@@ -1,14 +1,15 @@
-"""Find everything that is wrong with a text that `resolver.blueprint.builder` could not make sense of.
+"""Find everything that is wrong with a text that `resolver.blueprint.builder` refused.
 
-A second, slower pass that keeps what the first one has no time for: where each key stands, and what kind of
-node each anchor names. Its cost grows with the text only, never with what aliases expand to.
+A second, slower pass that notes what the first one has no time for: the position of each key, and the kind of
+node that each anchor names. Its cost grows with the text only, never with what aliases expand to.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import enum
+from typing import TYPE_CHECKING, assert_never
 
+import msgspec
 from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -19,6 +20,8 @@ from yaml.events import (
 )
 
 from resolver.blueprint.anchors import PAIR_LISTS, Data, is_custom
+from resolver.blueprint.events import AnyEvent
+from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
     KEY_TAGS,
@@ -36,33 +39,41 @@ from resolver.dsl.problems import Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.text import Text
     from resolver.dsl.problems import Problem
-
-MAX_PROBLEMS = 100
-"""A text with more problems than this is probably no blueprint; the rest is not looked for."""
 
 MAX_SHOWN = 80
 """The longest scalar that a message repeats, in characters."""
 
+_MAPPING_TAGS = ("!", STANDARD + "map", STANDARD + "set")
+_SEQUENCE_TAGS = ("!", STANDARD + "seq", *PAIR_LISTS)
+_QUOTE_HINT = "put it in quotes to have it as text"
 
-@dataclass(slots=True)
-class _CheckedNode:
+
+class NodeKind(enum.Enum):
+    """The kind of a node."""
+
+    SCALAR = "scalar"
+    SEQUENCE = "sequence"
+    MAPPING = "mapping"
+    OPAQUE_SCALAR = "scalar with a custom tag"
+    UNKNOWN = "alias of no node"
+
+
+class _CheckedNode(msgspec.Struct, frozen=True):
     """A node that was read: its kind, and what the checks on its parent need.
 
     Args:
-        event: the event that began it, or the alias.
-        kind: `scalar`, `sequence`, `mapping`, `custom` for a scalar with a custom tag, or `unknown` for an
-            alias that names nothing.
+        event: the event that opened it, or the alias.
+        kind: what it is.
         value: a scalar's value.
-        children: a sequence's members; a mapping's keys and values in turn.
+        children: a sequence's members; a mapping's keys and values in turn. They are added as they are read.
     """
 
     event: AnyEvent
-    kind: str
+    kind: NodeKind
     value: Data = None
-    children: list[_CheckedNode] = field(default_factory=list)
+    children: list[_CheckedNode] = msgspec.field(default_factory=list)
 
 
 class Diagnosis:
@@ -96,7 +107,7 @@ class Diagnosis:
         finally:
             # A syntax error leaves collections open; what they hold so far has its own problems.
             for node in self._open:
-                if node.kind == "mapping":
+                if node.kind is NodeKind.MAPPING:
                     self._check_keys(node)
 
     def _take(self, event: AnyEvent) -> None:
@@ -112,7 +123,7 @@ class Diagnosis:
     def _follow(self, event: AnyEvent) -> None:
         target = self._anchors.get(event.anchor)
         if target is None:
-            node = _CheckedNode(event, "unknown")
+            node = _CheckedNode(event, NodeKind.UNKNOWN)
             message = f"no anchor {event.anchor!r} is defined before this alias"
             hint = f"define it with &{event.anchor} earlier in the same document"
             self._report(Reason.SYNTAX, message, node, hint=hint)
@@ -124,14 +135,12 @@ class Diagnosis:
         self._add(node)
 
     def _begin(self, event: AnyEvent) -> None:
-        kind = "scalar"
+        kind = NodeKind.SCALAR
         if isinstance(event, CollectionStartEvent):
-            kind = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
+            kind = NodeKind.MAPPING if isinstance(event, MappingStartEvent) else NodeKind.SEQUENCE
         elif is_custom(event.tag):
-            kind = "custom"
-        node = _CheckedNode(event, kind)
-        if kind == "scalar":
-            node.value = self._scalar(event)
+            kind = NodeKind.OPAQUE_SCALAR
+        node = _CheckedNode(event, kind, self._scalar(event) if kind is NodeKind.SCALAR else None)
         if event.anchor is not None:
             if event.anchor in self._anchors:
                 # PyYAML refuses what YAML would allow, so whoever loads the result would stop here too.
@@ -146,8 +155,8 @@ class Diagnosis:
         parent = self._open[-1] if self._open else None
         if parent is not None:
             parent.children.append(node)
-        is_key = parent is not None and parent.kind == "mapping" and len(parent.children) % 2 == 1
-        if is_key and node.kind not in {"scalar", "unknown"}:
+        is_key = parent is not None and parent.kind is NodeKind.MAPPING and len(parent.children) % 2 == 1
+        if is_key and not _may_be_key(node.kind):
             self._report(
                 Reason.BAD_MAPPING_KEY,
                 "a mapping key must be a plain value",
@@ -160,7 +169,7 @@ class Diagnosis:
                 Reason.BAD_SCALAR,
                 f"{node.value.sign!r} means something only as a mapping key",
                 node,
-                hint="put it in quotes to have it as text",
+                hint=_QUOTE_HINT,
             )
 
     def _scalar(self, event: AnyEvent) -> Data:
@@ -174,29 +183,25 @@ class Diagnosis:
         except ScalarError as error:
             why = str(error)
         shown = repr(event.value) if len(event.value) <= MAX_SHOWN else "the text"
-        hint = "put it in quotes to have it as text"
         self.problems.append(
-            self._text.problem(Reason.BAD_SCALAR, f"{shown} is {why}", event.start_mark, hint=hint)
+            self._text.problem(Reason.BAD_SCALAR, f"{shown} is {why}", event.start_mark, hint=_QUOTE_HINT)
         )
         return object()  # equal to no other key
 
     def _end(self, node: _CheckedNode) -> None:
         tag = node.event.tag
-        fits = (
-            {STANDARD + "map", STANDARD + "set"}
-            if node.kind == "mapping"
-            else {STANDARD + "seq", *PAIR_LISTS}
-        )
-        if tag not in {None, "!"} and not is_custom(tag) and tag not in fits:
-            self._report(Reason.BAD_SCALAR, f"a {node.kind} can't be !!{tag.removeprefix(STANDARD)}", node)
+        fits = _MAPPING_TAGS if node.kind is NodeKind.MAPPING else _SEQUENCE_TAGS
+        if tag is not None and not is_custom(tag) and tag not in fits:
+            message = f"a {node.kind.value} can't be !!{tag.removeprefix(STANDARD)}"
+            self._report(Reason.BAD_SCALAR, message, node)
         elif tag in PAIR_LISTS:
             for child in node.children:
                 self._check_pair(child)
-        elif node.kind == "mapping":
+        elif node.kind is NodeKind.MAPPING:
             self._check_keys(node)
 
     def _check_pair(self, node: _CheckedNode) -> None:
-        if node.kind != "mapping" or len(node.children) != 2:  # noqa: PLR2004 - one key and its value
+        if node.kind is not NodeKind.MAPPING or len(node.children) != 2:  # noqa: PLR2004 - one key and its value
             self._report(Reason.BAD_SCALAR, "expected a mapping of one key", node)
         elif isinstance(node.children[0].value, SpecialKey):
             sign = node.children[0].value.sign
@@ -204,12 +209,11 @@ class Diagnosis:
 
     def _check_keys(self, node: _CheckedNode) -> None:
         seen: dict[Data, _CheckedNode] = {}
-        for key, value in zip(
-            node.children[::2], node.children[1::2], strict=False
-        ):  # the last value may lack
+        # The last value may be missing.
+        for key, value in zip(node.children[::2], node.children[1::2], strict=False):
             if key.value is MERGE:
                 self._check_merged(value)
-            elif key.kind == "scalar":
+            elif key.kind is NodeKind.SCALAR:
                 name = "=" if key.value is VALUE else key.value
                 first = seen.setdefault(name, key)
                 if first is not key:
@@ -223,16 +227,26 @@ class Diagnosis:
 
     def _check_merged(self, value: _CheckedNode) -> None:
         members = [value]
-        if value.kind == "sequence":
+        if value.kind is NodeKind.SEQUENCE:
             members = value.children
             if id(members) in self._merged:
                 return
             self._merged.add(id(members))
         for member in members:
-            if member.kind not in {"mapping", "unknown"}:
+            if member.kind not in {NodeKind.MAPPING, NodeKind.UNKNOWN}:
                 self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
     def _report(self, reason: Reason, message: str, node: _CheckedNode, *, hint: str = "") -> None:
         if len(self.problems) >= MAX_PROBLEMS:  # one collection may have any number
             return
         self.problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))
+
+
+def _may_be_key(kind: NodeKind) -> bool:
+    match kind:
+        case NodeKind.SCALAR | NodeKind.UNKNOWN:
+            return True
+        case NodeKind.SEQUENCE | NodeKind.MAPPING | NodeKind.OPAQUE_SCALAR:
+            return False
+        case _:
+            assert_never(kind)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, pass_app
-from resolver.cli.output import count, put, put_json, put_json_line, put_table, say
+from resolver.cli.context import App, common_options, format_option
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_json_line, put_table, say
 from resolver.core.audit import AuditQuery, fields_of, parse_head
 from resolver.core.times import parse_time
 from resolver.errors import StoreError
@@ -53,7 +53,6 @@ def audit() -> None:
 )
 @format_option
 @common_options
-@pass_app
 def list_(  # noqa: PLR0913 - one for each option
     app: App,
     *,
@@ -67,7 +66,7 @@ def list_(  # noqa: PLR0913 - one for each option
     newest: bool,
     after: int | None,
     size: int,
-    output_format: str,
+    output_format: OutputFormat,
 ) -> None:
     """List records, oldest first. No record holds a value."""
     now = app.service.now()
@@ -84,10 +83,13 @@ def list_(  # noqa: PLR0913 - one for each option
     )
     found = list(app.service.trail.stream(app.caller, tenant, query))
     records, more = found[:size], len(found) > size
-    if output_format == "json":
-        put_json([{"number": record.number, "hash": record.hash} | fields_of(record) for record in records])
-    else:
-        put_table(["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"], map(_row, records))
+    put_answer(
+        output_format,
+        [{"number": record.number, "hash": record.hash} | fields_of(record) for record in records],
+        lambda: put_table(
+            ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"], map(_row, records)
+        ),
+    )
     if more and records:
         say(f"note: more records follow; --after {records[-1].number} shows them")
 
@@ -109,7 +111,6 @@ def _row(record: AuditRecord) -> list[object]:
 @audit.command
 @_TENANT
 @common_options
-@pass_app
 def head(app: App, *, tenant: str) -> None:
     """Print the trail's end, to be kept elsewhere.
 
@@ -123,7 +124,6 @@ def head(app: App, *, tenant: str) -> None:
 @_TENANT
 @click.option("--head", "kept", metavar="NUMBER:HASH", help="A head that was kept elsewhere.")
 @common_options
-@pass_app
 def verify(app: App, *, tenant: str, kept: str | None) -> None:
     """Check that the trail was not changed by hand.
 
@@ -155,7 +155,6 @@ def verify(app: App, *, tenant: str, kept: str | None) -> None:
 @audit.command
 @_TENANT
 @common_options
-@pass_app
 def export(app: App, *, tenant: str) -> None:
     """Print the whole trail as JSON lines.
 
@@ -181,18 +180,17 @@ def export(app: App, *, tenant: str) -> None:
 @click.option("--since", default="", metavar="TIME", help="Since this UTC time, or so long ago (30d).")
 @format_option
 @common_options
-@pass_app
-def unused(app: App, *, tenant: str | None, since: str, output_format: str) -> None:
+def unused(app: App, *, tenant: str | None, since: str, output_format: OutputFormat) -> None:
     """Show unused secrets, and roles and tokens wider than their use.
 
     Showing and exporting count as use. Listing, checking and reading the trail leave no record.
     """
-    usage = app.service.usage.unused(app.caller, app.settings.tenant(tenant), since)
-    if output_format == "json":
-        put_json(_usage(usage))
-        return
-    put(f"since {usage.since}")
-    facts = _usage(usage)
+    facts = _usage(app.service.usage.unused(app.caller, app.settings.tenant(tenant), since))
+    put_answer(output_format, facts, lambda: _put_unused(facts))
+
+
+def _put_unused(facts: dict[str, Any]) -> None:
+    put(f"since {facts['since']}")
     put_table(["UNUSED SECRET"], ([key] for key in facts["secrets"]))
     put("")
     put_table(
@@ -207,7 +205,7 @@ def unused(app: App, *, tenant: str | None, since: str, output_format: str) -> N
                 [
                     row["id"],
                     row["user"],
-                    row["last_used_at"] or "-",
+                    row["last_used_at"],
                     ", ".join(row["used"]) or "-",
                     ", ".join(row["keys"]) or "-",
                     ", ".join(row["unused"]),

@@ -1,17 +1,18 @@
-"""What commands share: settings, the opened store, the caller, and the options that select them."""
+"""What commands share: settings, the opened store, the caller, and the options that many of them have."""
 
 from __future__ import annotations
 
+import enum
 import os
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import click
 
-from resolver.cli.output import say
+from resolver.cli.output import OutputFormat, say
 from resolver.config.settings import Settings
 from resolver.errors import UnavailableError, UsageError
 
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+E = TypeVar("E", bound=enum.StrEnum)
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 
 @dataclass
 class App:
-    """One command's surroundings.
+    """What one run of a command works with: settings, the service, the caller.
 
     Args:
         token_file: the file named by `--token-file`.
@@ -99,7 +102,43 @@ def _plugin_types(names: Sequence[str], known: Mapping[str, ProviderType]) -> Ma
     return add_provider_types(names, known)
 
 
-pass_app = click.make_pass_decorator(App, ensure=True)
+_pass_app = click.make_pass_decorator(App, ensure=True)
+
+
+class Decorator(Protocol):
+    """What `click.option` returns: adds something to a command."""
+
+    def __call__(self, command: F, /) -> F:
+        """Add it."""
+
+
+def options(*decorators: Decorator) -> Decorator:
+    """Several options as one decorator. The page of help has them in the order given."""
+
+    def add(command: F, /) -> F:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return add
+
+
+def choice_option(
+    *names: str,
+    choices: type[E],
+    default: E | None = None,
+    required: bool = False,
+    help: str,  # noqa: A002 - click's name for it
+) -> Decorator:
+    """An option that takes the values of an enum; the command gets the member, or None."""
+
+    def member(_context: click.Context, _parameter: click.Parameter, value: str | None) -> E | None:
+        return None if value is None else choices(value)
+
+    # Without a default none must be passed on: None would be taken for a value that was given.
+    settings: dict[str, Any] = {} if default is None else {"default": default.value, "show_default": True}
+    words = click.Choice([choice.value for choice in choices])
+    return click.option(*names, type=words, required=required, callback=member, help=help, **settings)
 
 
 def _keep_token_file(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
@@ -115,58 +154,53 @@ def _require_hardening(context: click.Context, _parameter: click.Parameter, valu
 
 
 def not_hardened(lacks: Sequence[str]) -> UnavailableError:
-    """What `--require-hardening` makes of something lacking."""
+    """The error of `--require-hardening` where something is lacking."""
     return UnavailableError(f"this process is not hardened: {'; '.join(lacks)}")
 
 
-def common_options(command: Callable[P, R]) -> Callable[P, R]:
-    """The options that every command has."""
-    for option in (
-        click.option(
-            "--debug", is_flag=True, expose_value=False, help="On an error, show where in the program."
-        ),
-        click.option(
-            "--require-hardening",
-            is_flag=True,
-            expose_value=False,
-            callback=_require_hardening,
-            help="Fail when core files or access by other processes can't be turned off.",
-        ),
-        click.option(
-            "--token-file",
-            type=click.Path(path_type=Path, readable=False),
-            expose_value=False,
-            callback=_keep_token_file,
-            help="File with the access token, instead of RESOLVER_TOKEN or the profile.",
-        ),
-    ):
-        command = option(command)
-    return command
+_COMMON_OPTIONS = (
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, readable=False),
+        expose_value=False,
+        callback=_keep_token_file,
+        help="File with the access token, instead of RESOLVER_TOKEN or the profile.",
+    ),
+    click.option(
+        "--require-hardening",
+        is_flag=True,
+        expose_value=False,
+        callback=_require_hardening,
+        help="Fail when core files or access by other processes can't be turned off.",
+    ),
+    click.option("--debug", is_flag=True, expose_value=False, help="On an error, show where in the program."),
+)
+
+
+def common_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Give a command the options that every command has, and the `App` as its first argument."""
+    return options(*_COMMON_OPTIONS)(_pass_app(command))
 
 
 tenant_option = click.option("-t", "--tenant", metavar="TENANT", help="Tenant to work in.")
 
-format_option = click.option(
+format_option = choice_option(
     "--format",
     "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
+    choices=OutputFormat,
+    default=OutputFormat.TABLE,
     help="How to print the answer.",
 )
 
-
-def part_options(command: Callable[P, R]) -> Callable[P, R]:
-    """The options of a list that can be had in parts."""
-    number = click.IntRange(min=0)
-    command = click.option("--offset", type=number, default=0, help="Leave out so many at the start.")(
-        command
-    )
-    return click.option("--size", type=number, metavar="NUMBER", help="List at most so many.")(command)
+part_options = options(
+    click.option("--size", type=click.IntRange(min=0), metavar="NUMBER", help="List at most so many."),
+    click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many at the start."),
+)
+"""The options of a list that can be had in parts."""
 
 
 def confirm_deletion(question: str, *, yes: bool) -> None:
-    """Ask on a terminal, unless told not to.
+    """Ask on a terminal, unless --yes was given.
 
     Raises:
         UsageError: there is no terminal to ask on.

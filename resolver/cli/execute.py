@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import click
+import msgspec
 
-from resolver.cli.context import App, not_hardened, pass_app
-from resolver.cli.exit_codes import EXEC_FAILURE
+from resolver.cli.context import App, not_hardened
+from resolver.cli.exit_codes import ExitCode
 from resolver.cli.output import count, say
-from resolver.cli.report.items import Form
 from resolver.cli.report.report import Report
-from resolver.cli.resolve import Request, request_options, resolved_text, run_request
+from resolver.cli.request import ResolveArguments, request_options, resolved_text, run_request
 from resolver.delivery.child import ChildExit, run
 from resolver.delivery.child_input import (
     WHOLE,
@@ -79,24 +79,15 @@ class _Load(NamedTuple):
     "effort. By default when stdout is a terminal or a log.",
 )
 @request_options
-@pass_app
-def execute(  # noqa: PLR0913 - one for each option
+def execute(
     app: App,
+    request: ResolveArguments,
     *,
     words: tuple[str, ...],
     on_stdin: bool,
     fifo: bool,
     variables: tuple[str, ...],
     mask: bool | None,
-    tenant: str | None,
-    inputs: tuple[str, ...],
-    context: str | None,
-    output_format: str,
-    partial: bool,
-    evaluate: bool,
-    merge_imports: bool,
-    diagnostics: str,
-    keep_going: bool,
 ) -> int:
     """Run COMMAND with the resolved blueprint in memory.
 
@@ -109,24 +100,14 @@ def execute(  # noqa: PLR0913 - one for each option
     ends with 125.
     """
     blueprints, command = _split(words, app.arguments)
-    report = Report(Form(diagnostics))
+    report = Report(request.diagnostics)
     output: ChildOutput | None = None
     with ExitStack() as stack:
-        with report.telling():
+        with report.reporting():
             if on_stdin and fifo:
                 raise UsageError("give either --stdin or --fifo")
-            request = Request(
-                blueprints,
-                tenant,
-                inputs,
-                context,
-                output_format,
-                partial,
-                evaluate,
-                merge_imports,
-                diagnostics,
-                keep_going,
-                tuple(parse_variables(variables).items()),
+            request = msgspec.structs.replace(
+                request, blueprints=blueprints, environment=tuple(parse_variables(variables).items())
             )
             numbers = [WHOLE] if on_stdin else numbers_in(command[1:], len(blueprints))
             pack = _packer(app, numbers, on_stdin=on_stdin, fifo=fifo, stack=stack)
@@ -137,7 +118,7 @@ def execute(  # noqa: PLR0913 - one for each option
 
             output = ChildOutput(load.needles)
         ended = run(command, load.child_input, environ=os.environ, more=load.variables, supervisor=output)
-    if output is not None and output.count and report.form is Form.TEXT:
+    if output is not None and output.count and report.is_text:
         say(f"note: {count(output.count, 'value')} masked in what the command printed; this is best effort")
     return _end(ended, report)
 
@@ -147,7 +128,7 @@ def _end(ended: ChildExit, report: Report) -> int:
         say(f"error: {ended.problem}")
     if ended.signal is not None:
         die_by(ended.signal)
-    return EXEC_FAILURE if report.failed and ended.code == 0 else ended.code
+    return ExitCode.EXEC_FAILURE if report.failed and ended.code == 0 else ended.code
 
 
 def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, stack: ExitStack) -> Packer:
@@ -175,7 +156,7 @@ def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, sta
 
 
 def _load(
-    app: App, request: Request, report: Report, numbers: Sequence[int], pack: Packer, *, masked: bool
+    app: App, request: ResolveArguments, report: Report, numbers: Sequence[int], pack: Packer, *, masked: bool
 ) -> _Load:
     """Resolve, and pack what came of it. No name is left to the texts: the one copy is the command's."""
     resolution = run_request(app, request, report)
@@ -189,7 +170,7 @@ def _load(
     return _Load(pack(_texts(resolution, request, numbers)), variables, needles)
 
 
-def _texts(resolution: Resolution, request: Request, numbers: Sequence[int]) -> dict[int, bytes]:
+def _texts(resolution: Resolution, request: ResolveArguments, numbers: Sequence[int]) -> dict[int, bytes]:
     """The texts that the command asks for, by their numbers."""
     left = list(resolution.blueprints)
     texts = {WHOLE: resolved_text(resolution, request.output_format).encode()}

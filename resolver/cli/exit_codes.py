@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 import traceback
 from typing import TYPE_CHECKING
 
 import click
 
 from resolver.cli.output import say
-from resolver.cli.report.items import ToldError
-from resolver.cli.report.text import say_problems
+from resolver.cli.report.items import ReportedError
+from resolver.cli.report.text import say_failure, say_problems
 from resolver.cli.streams import OutputError, flush_stdout, forget_stdout, lost
 from resolver.dsl.problems import Reason
 from resolver.errors import (
@@ -30,43 +31,61 @@ if TYPE_CHECKING:
 
     from resolver.dsl.problems import Problem
 
-EXIT_CODES: dict[type[ResolverError], int] = {
-    UsageError: 2,
-    InvalidRequestError: 2,
-    BlueprintError: 3,
-    AccessError: 4,
-    NotFoundError: 5,
-    UnavailableError: 6,
-    SinkRefusedError: 7,
-    ConflictError: 8,
+
+class ExitCode(enum.IntEnum):
+    """What the commands exit with."""
+
+    DONE = 0
+    INTERNAL_ERROR = 1
+    USAGE = 2
+    INVALID_BLUEPRINT = 3
+    NOT_PERMITTED = 4
+    NOT_FOUND = 5
+    UNAVAILABLE = 6
+    SINK_REFUSED = 7
+    CONFLICT = 8
+    EXEC_FAILURE = 125
+    """What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
+    INTERRUPTED = 130
+
+
+EXIT_CODES: dict[type[ResolverError], ExitCode] = {
+    UsageError: ExitCode.USAGE,
+    InvalidRequestError: ExitCode.USAGE,
+    BlueprintError: ExitCode.INVALID_BLUEPRINT,
+    AccessError: ExitCode.NOT_PERMITTED,
+    NotFoundError: ExitCode.NOT_FOUND,
+    UnavailableError: ExitCode.UNAVAILABLE,
+    SinkRefusedError: ExitCode.SINK_REFUSED,
+    ConflictError: ExitCode.CONFLICT,
 }
 """The exit code of each branch of the errors."""
 
-REASON_EXIT_CODES: dict[Reason, int] = {
-    Reason.NOT_PERMITTED: 4,
-    Reason.EXPIRED: 4,
-    Reason.NOT_FOUND: 5,
-    Reason.UNREADABLE: 6,
-    Reason.UNAVAILABLE: 6,
+REASON_EXIT_CODES: dict[Reason, ExitCode] = {
+    Reason.NOT_PERMITTED: ExitCode.NOT_PERMITTED,
+    Reason.EXPIRED: ExitCode.NOT_PERMITTED,
+    Reason.NOT_FOUND: ExitCode.NOT_FOUND,
+    Reason.UNREADABLE: ExitCode.UNAVAILABLE,
+    Reason.UNAVAILABLE: ExitCode.UNAVAILABLE,
 }
-"""The exit code of the problems that are not about the blueprint itself; all others are 3."""
-
-INTERNAL_ERROR = 1
-INTERRUPTED = 130
-EXEC_FAILURE = 125
-"""What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
+"""The exit code of the problems that are not about the blueprint itself."""
 
 
-def exit_code(error: ResolverError) -> int:
-    """The exit code of an error; of several problems, the lowest."""
+def exit_code(error: ResolverError) -> ExitCode:
+    """The exit code of an error: its own class's or the nearest base's; of several problems, the lowest.
+
+    One of no branch, which only a plugin can raise, is an internal error.
+    """
     if isinstance(error, BlueprintError):
         return problems_exit_code(error.problems)
-    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    codes = (EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
+    return next(codes, ExitCode.INTERNAL_ERROR)
 
 
-def problems_exit_code(problems: Iterable[Problem]) -> int:
+def problems_exit_code(problems: Iterable[Problem]) -> ExitCode:
     """The exit code of problems: the lowest of theirs, 0 without any."""
-    return min((REASON_EXIT_CODES.get(problem.reason, 3) for problem in problems), default=0)
+    codes = (REASON_EXIT_CODES.get(problem.reason, ExitCode.INVALID_BLUEPRINT) for problem in problems)
+    return min(codes, default=ExitCode.DONE)
 
 
 def run(command: click.Command, arguments: Sequence[str], failure: int | None = None) -> int:
@@ -95,12 +114,12 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
         return stop.exit_code, False
     except click.ClickException as error:
         _say_usage(error)
-        return EXIT_CODES[UsageError], True
+        return ExitCode.USAGE, True
     except (click.Abort, KeyboardInterrupt):
         say("error: interrupted")
-        return INTERRUPTED, True
-    except (ResolverError, ToldError) as raised:
-        cause = raised.error if isinstance(raised, ToldError) else raised
+        return ExitCode.INTERRUPTED, True
+    except (ResolverError, ReportedError) as raised:
+        cause = raised.error if isinstance(raised, ReportedError) else raised
         if cause is raised:
             _say_error(cause)
         if debug:
@@ -110,13 +129,13 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
         return _say_lost(error), True
     except Exception as error:  # noqa: BLE001 - the outermost layer
         return _say_internal(error, debug=debug), True
-    return (result if isinstance(result, int) else 0), False
+    return (result if isinstance(result, int) else ExitCode.DONE), False
 
 
 def _say_lost(error: OutputError) -> int:
     say(f"error: {error}")
     forget_stdout()
-    return INTERNAL_ERROR
+    return ExitCode.INTERNAL_ERROR
 
 
 def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
@@ -133,15 +152,13 @@ def _say_internal(error: Exception, *, debug: bool) -> int:
     say("  hint: run again with --debug to see where, and report it")
     if debug:
         _say_frames(error)
-    return INTERNAL_ERROR
+    return ExitCode.INTERNAL_ERROR
 
 
 def _say_error(error: ResolverError) -> None:
     if isinstance(error, BlueprintError):
         say_problems(error.problems)
-    say(f"error: {error.message}")
-    if error.hint:
-        say(f"  hint: {error.hint}")
+    say_failure(error.message, error.hint)
 
 
 def _say_usage(error: click.ClickException) -> None:
@@ -175,7 +192,7 @@ def _usage_message(error: click.ClickException) -> str:
 
 
 def _say_frames(error: BaseException) -> None:
-    """Where an error came from: places only, never messages or variables."""
+    """Where an error came from: files and lines only, never messages or variables."""
     for frame in traceback.extract_tb(error.__traceback__):
         say(f"  at {frame.filename}:{frame.lineno} in {frame.name}")
     say(f"  {type(error).__name__}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, pass_app
+from resolver.cli.context import App, common_options
 from resolver.cli.output import put, say
 from resolver.cli.streams import read_stdin
 from resolver.errors import UsageError
@@ -41,7 +41,6 @@ def read_password(path: str) -> str:
 @click.option("--no-profile", is_flag=True, help="Write no profile: admin comes in by the password.")
 @click.option("--password-file", metavar="FILE|-", help="The password of user admin.")
 @common_options
-@pass_app
 def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None) -> None:
     """Make a store on this machine: database, root key, tenant default_tenant, user admin, and a profile.
 
@@ -67,14 +66,14 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
         profile=not no_profile,
         secrets=SAMPLE_SECRETS if sample else None,
     )
-    _tell(done, app.settings, sample=sample)
+    _put_result(done, app.settings, sample=sample)
     if generated and done.made:
         say(f"password of {ADMIN}, shown this once: {generated}")
     elif done.made and password_file is None:
         say(f"note: {ADMIN} has no password; `resolver users set-password {ADMIN}` gives one")
 
 
-def _tell(done: Initialised, settings: Settings, *, sample: bool) -> None:
+def _put_result(done: Initialised, settings: Settings, *, sample: bool) -> None:
     from resolver.bootstrap.initialise import ADMIN, FIRST_TENANT  # noqa: PLC0415
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 

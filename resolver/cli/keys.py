@@ -1,4 +1,4 @@
-"""`resolver keys`: root keys and data keys, and their rotation."""
+"""`resolver keys`: show and rotate root keys and data keys."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, pass_app
-from resolver.cli.output import count, put, put_json, put_table, say
-from resolver.cli.progress import Bar
+from resolver.cli.context import App, common_options, format_option
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_table, say
+from resolver.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from resolver.service.keys import KeysStatus, Rotated
@@ -22,20 +22,20 @@ def keys() -> None:
 @keys.command
 @format_option
 @common_options
-@pass_app
-def status(app: App, *, output_format: str) -> None:
+def status(app: App, *, output_format: OutputFormat) -> None:
     """Show which keys there are, never a key itself.
 
     The root key that wraps opens data keys, of which each tenant has its own; these encrypt the secrets.
     """
     found = app.store.keys.status(app.caller)
-    if output_format == "json":
-        put_json(_as_json(found))
-        return
+    put_answer(output_format, _as_json(found), lambda: _put_status(found))
+
+
+def _put_status(found: KeysStatus) -> None:
     put_table(
         ["ROOT KEY", "USE", "DATA KEYS", "SINCE", "AT HAND FROM"],
         [
-            [key.id, "wraps" if key.wraps else "opens", key.data_keys, key.since or "-", key.source or "-"]
+            [key.id, "wraps" if key.wraps else "opens", key.data_keys, key.since, key.source]
             for key in found.root_keys
         ],
     )
@@ -83,39 +83,37 @@ def _as_json(found: KeysStatus) -> dict[str, object]:
 @keys.command(name="rotate-root")
 @click.option("--to", "to", required=True, metavar="ID", help="The root key that is to wrap from now on.")
 @common_options
-@pass_app
 def rotate_root(app: App, *, to: str) -> None:
     """Have another root key wrap the data keys.
 
     Give the new key to every resolver of the store first: until then it only opens. Then nothing depends on
     the old one any more, which is proved by decrypting everything with the new one alone.
     """
-    with Bar(app.store.keys.steps(app.caller, proof_only=True)) as bar:
+    with ProgressBar(app.store.keys.steps(app.caller, proof_only=True)) as bar:
         done = app.store.keys.rotate_root(app.caller, to, bar)
-    _tell(done, f"Root key {to} wraps all data keys, {done.keys} of them anew")
+    _put_result(done, f"Root key {to} wraps all data keys, {done.keys} of them anew")
 
 
 @keys.command(name="rotate-data")
 @click.option("-t", "--tenant", default="", metavar="TENANT", help="Only this tenant's; else all.")
 @common_options
-@pass_app
 def rotate_data(app: App, *, tenant: str) -> None:
     """Replace data keys, and encrypt everything anew.
 
     That is all versions of all secrets. Others can work meanwhile. An interrupted run loses nothing, and
     the next one takes it up.
     """
-    with Bar(app.store.keys.steps(app.caller, tenant)) as bar:
+    with ProgressBar(app.store.keys.steps(app.caller, tenant)) as bar:
         done = app.store.keys.rotate_data(app.caller, tenant, bar)
     if done.resumed:
         say("note: this finished what an earlier run had begun; run it again for new keys")
-    _tell(
+    _put_result(
         done,
         f"{count(done.keys, 'data key')} replaced, {count(done.resealed, 'stored value')} encrypted anew",
     )
 
 
-def _tell(done: Rotated, what: str) -> None:
+def _put_result(done: Rotated, what: str) -> None:
     put(f"{what}; {count(done.proved, 'stored value')} proved to open with the new key alone")
     if not done.wiped:
         say("note: another process was reading an older state, so the database's log still holds old pages")

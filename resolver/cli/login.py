@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, pass_app
+from resolver.cli.context import App, common_options
 from resolver.cli.init import read_password
 from resolver.cli.output import put, say
 from resolver.errors import ConflictError, ResolverError, UsageError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 @click.option("-t", "--tenant", metavar="TENANT", help="The tenant that later commands work in.")
 @click.option("--expires", metavar="TIME", help="Until when, like +8h or 2030-12-31; for good by default.")
 @common_options
-@pass_app
 def login(
     app: App,
     *,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from resolver.cli.context import App
-from resolver.cli.exit_codes import EXEC_FAILURE, run
+from resolver.cli.exit_codes import ExitCode, run
 from resolver.cli.output import say
 from resolver.cli.streams import fill_missing
 from resolver.delivery.hardening import harden
@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "users": ("resolver.cli.users:users", "Manage users."),
     "whoami": ("resolver.cli.whoami:whoami", "Show who you are and what you may do."),
 }
-"""Each command's place and one-line help, so that --help imports none of them."""
+"""Each command's location and one-line help, so that --help imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -86,7 +86,7 @@ def _start(command: click.Command, arguments: Sequence[str], failure: int | None
 def resolver() -> None:
     """The `resolver` command."""
     arguments = sys.argv[1:]
-    sys.exit(_start(resolver_group, arguments, EXEC_FAILURE if arguments[:1] == ["exec"] else None))
+    sys.exit(_start(resolver_group, arguments, ExitCode.EXEC_FAILURE if arguments[:1] == ["exec"] else None))
 
 
 def resolve() -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from resolver.cli.streams import write_stderr, write_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+class OutputFormat(enum.StrEnum):
+    """How commands print what they were asked for."""
+
+    TABLE = "table"
+    JSON = "json"
+
 
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]",
@@ -53,20 +62,55 @@ def put(text: str) -> None:
     write_stdout(f"{printable(text)}\n")
 
 
+def put_answer(output_format: OutputFormat, data: Any, put_text: Callable[[], None]) -> None:  # noqa: ANN401 - JSON data
+    """Write a command's answer to stdout.
+
+    Args:
+        output_format: the format that the reader asked for.
+        data: the answer as JSON data.
+        put_text: writes the answer for a person.
+    """
+    match output_format:
+        case OutputFormat.TABLE:
+            put_text()
+        case OutputFormat.JSON:
+            put_json(data)
+        case _:
+            assert_never(output_format)
+
+
 def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write aligned columns to stdout."""
-    table = [[printable(str(cell)) for cell in row] for row in rows]
+    """Write aligned columns to stdout; `-` stands for None."""
+    table = [["-" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(headers, *table, strict=True)]
     for row in (headers, *table):
         put("  ".join(map(pad, row, widths)).rstrip())
 
 
-def say_part(shown: int, offset: int, total: int) -> None:
-    """Tell on stderr that a list is a part of a longer one."""
-    if shown + offset < total:
-        say(
-            f"note: {offset + 1} to {offset + shown} of {total}; --offset {offset + shown} shows what follows"
-        )
+def put_part(
+    headers: Sequence[str], rows: Sequence[Sequence[object]], offset: int, total: int, none: str = ""
+) -> None:
+    """Write a part of a list as a table to stdout, and what part it is of a longer one to stderr.
+
+    Args:
+        headers: the headers of the columns.
+        rows: the cells of the part.
+        offset: how many items of the list are before them.
+        total: how many items the whole list has.
+        none: what is said on stderr instead where there is nothing to list.
+    """
+    if none and not rows:
+        say(none)
+        return
+    put_table(headers, rows)
+    shown = offset + len(rows)
+    if shown < total:
+        say(f"note: {offset + 1} to {shown} of {total}; --offset {shown} shows what follows")
+
+
+def put_records(records: Sequence[Mapping[str, object]]) -> None:
+    """Write records with the same fields, one or more, as a table to stdout."""
+    put_table([name.upper() for name in records[0]], [list(record.values()) for record in records])
 
 
 def put_json(data: Any) -> None:  # noqa: ANN401 - JSON data
@@ -80,7 +124,8 @@ def put_json_line(data: Any) -> None:  # noqa: ANN401 - JSON data
 
 
 def put_fields(fields: Mapping[str, object]) -> None:
-    """Write one line for each field to stdout."""
+    """Write one line for each field to stdout; `-` stands for None."""
     columns = max(map(len, fields)) + 1
     for name, value in fields.items():
-        put(f"{name + ':':<{columns}} {value}")
+        text = ", ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else value
+        put(f"{name + ':':<{columns}} {text}")

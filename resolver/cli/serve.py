@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from resolver.cli.context import App, common_options, pass_app
+from resolver.cli.context import App, common_options
 from resolver.errors import UsageError
 
 _FILE = click.Path(path_type=Path, readable=False)
@@ -68,7 +68,6 @@ _FILE = click.Path(path_type=Path, readable=False)
     help="Use hidden values only in blueprints that the server reads itself.",
 )
 @common_options
-@pass_app
 def serve(  # noqa: PLR0913 - one for each option
     app: App,
     *,

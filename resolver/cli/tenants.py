@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from resolver.cli.context import (
     App,
+    choice_option,
     common_options,
     confirm_deletion,
     format_option,
     part_options,
-    pass_app,
 )
-from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice
 from resolver.core.results import count_holdings
+
+if TYPE_CHECKING:
+    from resolver.core.results import TenantInfo
+
+_NAME = click.argument("name")
+_USERNAME = click.argument("username")
+_TENANT = click.option("-t", "--tenant", required=True, metavar="TENANT", help="The tenant.")
 
 
 @click.group
@@ -24,76 +33,60 @@ def tenants() -> None:
 
 
 @tenants.command
-@click.argument("name")
+@_NAME
 @common_options
-@pass_app
 def create(app: App, *, name: str) -> None:
     """Make a tenant, with a data key of its own."""
     app.service.tenants.create(app.caller, name)
     put(f"Tenant `{name}` created")
 
 
+def _row(info: TenantInfo) -> dict[str, object]:
+    return {
+        "name": info.tenant.name,
+        "role": info.role.value if info.role else None,
+        "members": info.members,
+    }
+
+
 @tenants.command(name="list")
 @part_options
 @format_option
 @common_options
-@pass_app
-def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List your tenants with your role in each.
 
     A sys_admin sees all tenants.
     """
     part = app.service.tenants.list(app.caller, Choice(size, offset))
-    rows = [
-        {
-            "name": info.tenant.name,
-            "role": info.role.value if info.role else None,
-            "members": info.members,
-        }
-        for info in part.items
-    ]
-    if output_format == "json":
-        put_json(rows)
-    elif rows:
-        put_table(
-            ["NAME", "YOUR ROLE", "MEMBERS"],
-            [[row["name"], row["role"] or "-", row["members"]] for row in rows],
-        )
-        say_part(len(rows), offset, part.total)
-    else:
-        say("no tenants")
+    rows = [_row(info) for info in part.items]
+    cells = [list(row.values()) for row in rows]
+    headers = ["NAME", "YOUR ROLE", "MEMBERS"]
+    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, "no tenants"))
 
 
 @tenants.command
-@click.argument("name")
+@_NAME
 @format_option
 @common_options
-@pass_app
-def get(app: App, *, name: str, output_format: str) -> None:
+def get(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Show one tenant. Its managers and sys_admins see who its members are."""
     info = app.service.tenants.get(app.caller, name)
     roles = None if info.roles is None else {user: role.value for user, role in info.roles.items()}
-    if output_format == "json":
-        put_json(
-            {
-                "name": info.tenant.name,
-                "role": info.role.value if info.role else None,
-                "members": info.members,
-                "roles": roles,
-            }
-        )
-        return
-    put_fields({"name": info.tenant.name, "your role": info.role or "-", "members": info.members})
-    for user, role in (roles or {}).items():
-        put(f"{user}: {role}")
+
+    def put_tenant() -> None:
+        put_fields({"name": info.tenant.name, "your role": info.role, "members": info.members})
+        for user, role in (roles or {}).items():
+            put(f"{user}: {role}")
+
+    put_answer(output_format, _row(info) | {"roles": roles}, put_tenant)
 
 
 @tenants.command
-@click.argument("name")
+@_NAME
 @click.option("--purge", is_flag=True, help="Delete the secrets and providers that it holds, too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
-@pass_app
 def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
     """Delete a tenant and destroy its data keys. Asks on a terminal. Without one, --yes is needed.
 
@@ -112,29 +105,20 @@ def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
 
 
 @tenants.command(name="add-user")
-@click.argument("username")
-@click.option("-t", "--tenant", required=True, metavar="TENANT", help="The tenant.")
-@click.option(
-    "-r",
-    "--role",
-    type=click.Choice([role.value for role in TenantRole]),
-    default=TenantRole.USER.value,
-    show_default=True,
-    help="The user's role there.",
-)
+@_USERNAME
+@_TENANT
+@choice_option("-r", "--role", choices=TenantRole, default=TenantRole.USER, help="The user's role there.")
 @common_options
-@pass_app
-def add_user(app: App, *, username: str, tenant: str, role: str) -> None:
+def add_user(app: App, *, username: str, tenant: str, role: TenantRole) -> None:
     """Make a user a member of a tenant, or change the role there."""
     app.service.tenants.add_member(app.caller, tenant, username, TenantRole(role))
     put(f"User `{username}` is {role} in tenant `{tenant}`")
 
 
 @tenants.command(name="remove-user")
-@click.argument("username")
-@click.option("-t", "--tenant", required=True, metavar="TENANT", help="The tenant.")
+@_USERNAME
+@_TENANT
 @common_options
-@pass_app
 def remove_user(app: App, *, username: str, tenant: str) -> None:
     """End a user's membership in a tenant."""
     app.service.tenants.remove_member(app.caller, tenant, username)

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, part_options, pass_app
-from resolver.cli.output import put, put_fields, put_json, put_table, say, say_part
+from resolver.cli.context import App, common_options, format_option, part_options
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
 from resolver.core.model import Scope
 from resolver.core.permissions import Permission
 from resolver.core.query import Choice
 
 if TYPE_CHECKING:
     from resolver.core.results import TokenInfo
+
+_TOKEN_ID = click.argument("token_id", metavar="ID")
 
 
 @click.group
@@ -22,11 +24,7 @@ def tokens() -> None:
 
 
 def _show(scope: Scope) -> str:
-    parts = {
-        "permissions": scope.permissions,
-        "tenants": scope.tenants,
-        "keys": scope.keys,
-    }
+    parts = {"permissions": scope.permissions, "tenants": scope.tenants, "keys": scope.keys}
     return "; ".join(
         f"{name}: {', '.join(sorted(words))}" for name, words in parts.items() if words is not None
     )
@@ -55,7 +53,6 @@ def _show(scope: Scope) -> str:
 )
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
 @common_options
-@pass_app
 def create(
     app: App,
     *,
@@ -100,41 +97,28 @@ def _row(token: TokenInfo) -> dict[str, str | None]:
 @part_options
 @format_option
 @common_options
-@pass_app
-def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
     part = app.service.tokens.list(app.caller, Choice(size, offset))
     rows = [_row(token) for token in part.items]
-    if output_format == "json":
-        put_json(rows)
-    elif rows:
-        put_table(
-            ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"],
-            [[cell or "-" for cell in row.values()] for row in rows],
-        )
-        say_part(len(rows), offset, part.total)
-    else:
-        say("no tokens")
+    cells = [[cell or "-" for cell in row.values()] for row in rows]
+    headers = ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"]
+    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, "no tokens"))
 
 
 @tokens.command
-@click.argument("token_id", metavar="ID")
+@_TOKEN_ID
 @format_option
 @common_options
-@pass_app
-def get(app: App, *, token_id: str, output_format: str) -> None:
+def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
     """Show what is known of a token; the token itself is not kept. Its last use is told to the minute."""
     row = _row(app.service.tokens.get(app.caller, token_id))
-    if output_format == "json":
-        put_json(row)
-    else:
-        put_fields({name: value or "-" for name, value in row.items()})
+    put_answer(output_format, row, lambda: put_fields({name: value or "-" for name, value in row.items()}))
 
 
 @tokens.command
-@click.argument("token_id", metavar="ID")
+@_TOKEN_ID
 @common_options
-@pass_app
 def revoke(app: App, *, token_id: str) -> None:
     """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
     app.service.tokens.revoke(app.caller, token_id)

@@ -1,4 +1,4 @@
-"""`resolver users`: who there is."""
+"""`resolver users`: create, show, change and delete users."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import click
 
 from resolver.cli.context import (
     App,
+    choice_option,
     common_options,
     confirm_deletion,
     format_option,
     part_options,
-    pass_app,
 )
 from resolver.cli.init import read_password
-from resolver.cli.output import count, put, put_fields, put_json, put_table, say, say_part
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_fields, put_part, say
 from resolver.core.permissions import SystemRole
 from resolver.core.query import Choice
 from resolver.core.results import count_holdings
@@ -24,7 +24,8 @@ from resolver.core.results import count_holdings
 if TYPE_CHECKING:
     from resolver.core.results import UserInfo
 
-_ROLE = click.Choice([role.value for role in SystemRole])
+_NAME = click.argument("name")
+_ROLE_NAMES = ("-r", "--security-role", "--role", "role")
 _PASSWORD_FILE = click.option("--password-file", metavar="FILE|-", help="The password; - is stdin.")
 
 
@@ -34,21 +35,13 @@ def users() -> None:
 
 
 @users.command
-@click.argument("name")
+@_NAME
 @_PASSWORD_FILE
-@click.option(
-    "-r",
-    "--security-role",
-    "--role",
-    "role",
-    type=_ROLE,
-    default=SystemRole.DEFAULT.value,
-    show_default=True,
-    help="The role in the whole system.",
+@choice_option(
+    *_ROLE_NAMES, choices=SystemRole, default=SystemRole.DEFAULT, help="The role in the whole system."
 )
 @common_options
-@pass_app
-def create(app: App, *, name: str, password_file: str | None, role: str) -> None:
+def create(app: App, *, name: str, password_file: str | None, role: SystemRole) -> None:
     """Make a user. One without a password can only use tokens."""
     password = None if password_file is None else read_password(password_file)
     app.service.users.create(app.caller, name, password, SystemRole(role))
@@ -69,69 +62,50 @@ def _row(info: UserInfo) -> dict[str, object]:
     }
 
 
+def _tenants(info: UserInfo) -> str:
+    return ", ".join(f"{tenant} ({role.value})" for tenant, role in sorted(info.roles.items())) or "-"
+
+
 @users.command(name="list")
 @part_options
 @format_option
 @common_options
-@pass_app
-def list_(app: App, *, size: int | None, offset: int, output_format: str) -> None:
+def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List all users."""
     part = app.service.users.list(app.caller, Choice(size, offset))
     rows = [_row(info) for info in part.items]
-    if output_format == "json":
-        put_json(rows)
-        return
-    put_table(
-        ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"],
-        [
-            [
-                *(row[name] for name in ("name", "role", "active", "created_at")),
-                row["last_login_at"] or "-",
-                ", ".join(f"{name} ({role.value})" for name, role in sorted(info.roles.items())) or "-",
-            ]
-            for row, info in zip(rows, part.items, strict=True)
-        ],
-    )
-    say_part(len(rows), offset, part.total)
+    shown = ("name", "role", "active", "created_at", "last_login_at")
+    cells = [[*map(row.get, shown), _tenants(info)] for row, info in zip(rows, part.items, strict=True)]
+    headers = ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"]
+    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total))
 
 
 @users.command
 @click.argument("name", required=False, default="")
 @format_option
 @common_options
-@pass_app
-def get(app: App, *, name: str, output_format: str) -> None:
+def get(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Show one user; yourself without a name. Only a sys_admin sees others."""
     info = app.service.users.get(app.caller, name)
     row = _row(info)
-    if output_format == "json":
-        put_json(row)
-        return
-    tenants = ", ".join(f"{tenant} ({role.value})" for tenant, role in sorted(info.roles.items()))
-    put_fields(
-        {name: "-" if value is None else value for name, value in (row | {"tenants": tenants or "-"}).items()}
-    )
+    put_answer(output_format, row, lambda: put_fields(row | {"tenants": _tenants(info)}))
 
 
 @users.command(name="set-role")
-@click.argument("name")
-@click.option(
-    "-r", "--security-role", "--role", "role", type=_ROLE, required=True, help="The role in the system."
-)
+@_NAME
+@choice_option(*_ROLE_NAMES, choices=SystemRole, required=True, help="The role in the system.")
 @common_options
-@pass_app
-def set_role(app: App, *, name: str, role: str) -> None:
+def set_role(app: App, *, name: str, role: SystemRole) -> None:
     """Give a user another system role. The last active sys_admin keeps it."""
     app.service.users.set_role(app.caller, name, SystemRole(role))
     put(f"User `{name}` has `{role}` security role")
 
 
 @users.command(name="set-password")
-@click.argument("name")
+@_NAME
 @_PASSWORD_FILE
 @click.option("--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, too.")
 @common_options
-@pass_app
 def set_password(app: App, *, name: str, password_file: str | None, revoke_tokens: bool) -> None:
     """Give yourself or another user a new password.
 
@@ -151,9 +125,8 @@ def set_password(app: App, *, name: str, password_file: str | None, revoke_token
 
 
 @users.command
-@click.argument("name")
+@_NAME
 @common_options
-@pass_app
 def activate(app: App, *, name: str) -> None:
     """Let a user in again."""
     app.service.users.set_active(app.caller, name, active=True)
@@ -161,9 +134,8 @@ def activate(app: App, *, name: str) -> None:
 
 
 @users.command
-@click.argument("name")
+@_NAME
 @common_options
-@pass_app
 def deactivate(app: App, *, name: str) -> None:
     """Let a user in no more, neither by password nor by token. The last active sys_admin stays."""
     app.service.users.set_active(app.caller, name, active=False)
@@ -171,9 +143,8 @@ def deactivate(app: App, *, name: str) -> None:
 
 
 @users.command
-@click.argument("name")
+@_NAME
 @common_options
-@pass_app
 def unlock(app: App, *, name: str) -> None:
     """Let a user log in again after too many wrong passwords."""
     app.service.users.unlock(app.caller, name)
@@ -181,12 +152,11 @@ def unlock(app: App, *, name: str) -> None:
 
 
 @users.command
-@click.argument("name")
+@_NAME
 @click.option("--reassign-to", default="", metavar="NAME", help="Give what the user owns to another user.")
 @click.option("--purge", is_flag=True, help="Delete what the user owns, in all tenants.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common_options
-@pass_app
 def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> None:
     """Delete a user with memberships and tokens. Asks on a terminal. Without one, --yes is needed.
 

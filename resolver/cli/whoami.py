@@ -1,4 +1,4 @@
-"""`resolver whoami` and `resolver status`: who the credentials stand for, where, and what may be done."""
+"""`resolver whoami` and `resolver status`: the caller's identity and rights, and the state of the store."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, pass_app
-from resolver.cli.output import put, put_fields, put_json
+from resolver.cli.context import App, common_options, format_option
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields
 
 if TYPE_CHECKING:
     from resolver.core.results import Identity
@@ -34,8 +34,7 @@ def _sorted(words: frozenset[str] | None) -> list[str] | None:
 @click.command
 @format_option
 @common_options
-@pass_app
-def whoami(app: App, *, output_format: str) -> None:
+def whoami(app: App, *, output_format: OutputFormat) -> None:
     """Show who you are, where, which mode is on, and what you may do in each tenant."""
     identity = app.service.users.whoami(app.caller)
     fields = _about(app, identity)
@@ -47,36 +46,27 @@ def whoami(app: App, *, output_format: str) -> None:
         for name, permissions in sorted(identity.permissions.items())
     }
     system = sorted(permission.value for permission in identity.system_permissions)
-    if output_format == "json":
-        put_json(fields | {"tenants": tenants, "system_permissions": system})
-        return
-    put_fields(
-        {
-            name: ", ".join(value) if isinstance(value, list) else value
-            for name, value in fields.items()
-            if value is not None
-        }
-    )
-    for name, facts in tenants.items():
-        put(f"in tenant {name} ({facts['role'] or 'no role there'}): {', '.join(facts['permissions'] or [])}")
-    if system:
-        put(f"in the whole system: {', '.join(system)}")
+
+    def put_identity() -> None:
+        put_fields({name: value for name, value in fields.items() if value is not None})
+        for name, facts in tenants.items():
+            role = facts["role"] or "no role there"
+            put(f"in tenant {name} ({role}): {', '.join(facts['permissions'] or [])}")
+        if system:
+            put(f"in the whole system: {', '.join(system)}")
+
+    put_answer(output_format, fields | {"tenants": tenants, "system_permissions": system}, put_identity)
 
 
 @click.command
 @format_option
 @common_options
-@pass_app
-def status(app: App, *, output_format: str) -> None:
+def status(app: App, *, output_format: OutputFormat) -> None:
     """Show whether the store works: mode, place, schema, root keys, and who you are in it."""
     facts = app.service.status()
     identity = app.service.users.whoami(app.caller)
-    fields: dict[str, Any] = {
-        "status": "ok",
-        "mode": app.service.mode,
-        "store": facts.place,
-    }
-    if facts.root_keys:  # no server tells
+    fields: dict[str, Any] = {"status": "ok", "mode": app.service.mode, "store": facts.place}
+    if facts.root_keys:  # no server shows them
         fields |= {
             "state_directory": str(app.settings.home),
             "root_key_that_wraps": facts.wrapping_root_key,
@@ -87,9 +77,4 @@ def status(app: App, *, output_format: str) -> None:
         "system_role": identity.system_role.value,
         "tenants": len(identity.permissions),
     }
-    if output_format == "json":
-        put_json(fields)
-    else:
-        put_fields(
-            {name: ", ".join(value) if isinstance(value, list) else value for name, value in fields.items()}
-        )
+    put_answer(output_format, fields, lambda: put_fields(fields))

@@ -12,7 +12,7 @@ from resolver.core.model import SecretValue, check_key
 from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
 from resolver.errors import InvalidRequestError
 from resolver.http.transport import HttpRequest
-from resolver.http.url import Url, parse_url
+from resolver.http.url import DEFAULT_PORTS, Scheme, Url, parse_url
 from resolver.providers.parameters import check_certificates, check_header_text, check_names
 from resolver.providers.requests import read_response
 
@@ -55,9 +55,9 @@ class Cloudify:
         given = self.credentials & checked.keys()
         if given not in ({"token"}, _LOGIN):
             raise InvalidRequestError("give either the parameters 'username' and 'password', or 'token'")
-        if checked["protocol"] not in ("http", "https"):
+        if checked["protocol"] not in set(Scheme):
             raise InvalidRequestError("parameter 'protocol' must be http or https")
-        checked.setdefault("port", "443" if checked["protocol"] == "https" else "80")
+        checked.setdefault("port", str(DEFAULT_PORTS[Scheme(checked["protocol"])]))
         if not _PORT.match(checked["port"]) or int(checked["port"]) > _LAST_PORT:
             raise InvalidRequestError("parameter 'port' must be a number up to 65535")
         if "token" in checked:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.closing import Closing
+from resolver.core.formats import DocumentFormat
 from resolver.dsl.walk import rebuild
 from resolver.errors import UsageError, bare_errors
 
@@ -160,18 +161,24 @@ def _values(substitutions: Mapping[int, Substitution]) -> dict[int, Any]:
     return {node: substitution.value for node, substitution in substitutions.items()}
 
 
-def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: str) -> str:
+def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: DocumentFormat) -> str:
     """The text of all blueprints of a run, with the values in their places.
 
     Args:
         blueprints: the blueprints, one or more.
-        output_format: `yaml` or `json`.
+        output_format: the format of the text.
     """
-    if output_format == "yaml":
-        if len(blueprints) == 1:
-            return blueprints[0].text()
-        return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
-    documents = [(blueprint.name, document) for blueprint in blueprints for document in blueprint.documents]
-    if len(documents) == 1:
-        return to_json(documents[0][1]) + "\n"
-    return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"
+    match output_format:
+        case DocumentFormat.YAML:
+            if len(blueprints) == 1:
+                return blueprints[0].text()
+            return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
+        case DocumentFormat.JSON:
+            documents = [
+                (blueprint.name, document) for blueprint in blueprints for document in blueprint.documents
+            ]
+            if len(documents) == 1:
+                return to_json(documents[0][1]) + "\n"
+            return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"
+        case _:
+            assert_never(output_format)

@@ -223,7 +223,7 @@ def test_words_of_later_versions_are_refused(version: str, refused: set[str]) ->
     assert bool(found) == bool(refused)
 
 
-def test_places() -> None:
+def test_positions() -> None:
     """A problem points at the name in the text, through merge keys and aliases too."""
     text = """\
 tosca_definitions_version: cloudify_dsl_1_5

@@ -41,7 +41,7 @@ def write(tree: Path, **files: str) -> None:
         path.write_text(text)
 
 
-def test_imports_that_belong_to_the_manager_are_kept(tmp_path: Path) -> None:
+def test_imports_that_belong_to_the_manager_are_deferred(tmp_path: Path) -> None:
     """Addresses, plugins, blueprints and files that are not there are reported, not looked for further."""
     names = [
         "cloudify/types/types.yaml",
@@ -226,3 +226,12 @@ def test_what_is_no_list_of_imports_is_left_alone(tmp_path: Path, text: str) -> 
     """Imports that Cloudify would refuse are not guessed at."""
     write(tmp_path, lib=CALL)
     assert check(tmp_path, text) == ImportReport((), ())
+
+
+def test_an_import_shows_no_properties(tmp_path: Path) -> None:
+    """What an import sets for plugins may be secret."""
+    write(tmp_path, lib="x: 1")
+    (branch,) = read_tree(read(b"imports: [lib.yaml: {properties: {a: hunter2}}]", "main"), tmp_path).branches
+    assert branch.entry.properties == {"properties": {"a": "hunter2"}}
+    assert repr(branch.entry) == "<Import 'lib.yaml'>"
+    assert "hunter2" not in repr(branch)

@@ -268,7 +268,7 @@ def test_custom_tags_are_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_kept_imports_stay_listed(tmp_path: Path) -> None:
+def test_deferred_imports_stay_listed(tmp_path: Path) -> None:
     """Each once, in order, with its properties; what a namespaced file imports comes with that file."""
     document = merged(
         tmp_path,

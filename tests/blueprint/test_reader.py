@@ -287,7 +287,7 @@ def test_problems_before_a_syntax_error_are_reported() -> None:
     assert reasons("[{a: 2001-99-99}, }") == [Reason.BAD_SCALAR, Reason.SYNTAX]
 
 
-def test_a_bad_byte_has_a_place() -> None:
+def test_a_bad_byte_has_a_position() -> None:
     """Text that is not UTF-8 is refused at the byte, and UTF-16 is recognised."""
     (problem,) = refused("a: 1\né: ".encode() + b"\xff\xfe")
     assert problem.message == "byte 0xff at offset 9 is not UTF-8"

@@ -75,6 +75,7 @@ def rendered(text: str, *values: object, functions: tuple[str, ...] = ()) -> Ren
         ("a:\n  ? get_secret\n  : k\nb: 1", 'a:\n  "V"\nb: 1'),
         ("a:\n  get_secret: k\n  ? type # note\nb: 1", 'a:\n  "V" # note\nb: 1'),
         ("a:\n  ? type\n  ? get_secret\n  : k\n?\n# c\nb: 1", 'a:\n  "V"\n?\n# c\nb: 1'),
+        ("a:\n  get_secret: k\n  type: &t\n    ? k # note\nb: 1", 'a:\n  "V" # note\nb: 1'),
         ("a:\n  get_secret: k\n  ? !!str type\n  # note\n", 'a:\n  "V"\n  # note\n'),
         ("a:\n  get_secret: k\n  ? type\n  # note\n\n# more\nb: 1", 'a:\n  "V"\n  # note\n\n# more\nb: 1'),
         ("get_secret: k", '"V"'),
@@ -173,7 +174,7 @@ def test_tabs_within_a_call() -> None:
     assert rendered("[\tget_secret:\tk\t,\tb]\n", "V").text == '[\t"V"\t,\tb]\n'
 
 
-def test_calls_in_kept_calls_are_replaced_in_place() -> None:
+def test_calls_in_deferred_calls_are_replaced_in_place() -> None:
     """A call that stays keeps its text around the inner call's value."""
     text = "a: {concat: [x, {get_secret: k}]}\nb:\n  concat:\n  - get_secret: k\n  - y\n"
     done = rendered(text, "V", "W", functions=("get_secret",))

@@ -86,7 +86,7 @@ def test_signs_are_counted_each_time() -> None:
     """`<<` and `=` are no values, and every one that comes is counted."""
     plain = PlainScalars()
     assert [plain["<<"], plain["="], plain["<<"], plain["a"], plain["a"]] == [MERGE, VALUE, MERGE, "a", "a"]
-    assert plain.marks == 3
+    assert plain.special_keys == 3
 
 
 def test_tagged_scalars() -> None:

@@ -1,11 +1,11 @@
-"""What a refused text is told."""
+"""The problems that are reported of a text."""
 
 from __future__ import annotations
 
 import pytest
 
 from resolver.blueprint import Limits, read
-from resolver.blueprint.syntax_problems import MAX_PROBLEMS
+from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.errors import BlueprintError
 from tests.effort import lines_run
 
@@ -14,7 +14,7 @@ QUOTES = "put it in quotes to have it as text"
 KEYS = "a function call, list or mapping can't be a key; {{ name }} without quotes is a mapping used as a key"
 
 
-def told(text: str, limits: Limits | None = None) -> list[tuple[str, str]]:
+def reported(text: str, limits: Limits | None = None) -> list[tuple[str, str]]:
     """Each problem's message and hint."""
     with pytest.raises(BlueprintError) as caught:
         read(text.encode(), "text", limits or Limits())
@@ -51,18 +51,18 @@ def told(text: str, limits: Limits | None = None) -> list[tuple[str, str]]:
 )
 def test_messages(text: str, message: str, hint: str) -> None:
     """Each kind of problem says what is wrong and what can be done."""
-    assert told(text) == [(message, hint)]
+    assert reported(text) == [(message, hint)]
 
 
 def test_a_hopeless_text_is_not_read_to_its_end() -> None:
     """There is a greatest number of problems, so that a text of another kind does not give thousands."""
     text = "".join(f"- 2001-99-{n % 90 + 10}\n" for n in range(5000))
-    assert len(told(text)) == MAX_PROBLEMS
+    assert len(reported(text)) == MAX_PROBLEMS
 
 
 def test_one_collection_does_not_give_thousands_either() -> None:
     """The greatest number holds within one mapping, whose keys are looked at when it ends."""
-    assert len(told("a: 1\n" * 1000)) == MAX_PROBLEMS
+    assert len(reported("a: 1\n" * 1000)) == MAX_PROBLEMS
 
 
 def test_a_merged_list_is_looked_through_once() -> None:
@@ -72,7 +72,7 @@ def test_a_merged_list_is_looked_through_once() -> None:
         members, places = "{}, " * count, "<<: *l, " * count
         text = f"x: {{a: 1, a: 1}}\nl: &l [{members}]\nm: {{{places}}}\n"
         with lines_run() as run:
-            assert len(told(text)) == 1
+            assert len(reported(text)) == 1
         return run.lines
 
     assert work(1000) < 15 * work(100)
@@ -80,14 +80,14 @@ def test_a_merged_list_is_looked_through_once() -> None:
 
 def test_an_unknown_alias_is_one_problem() -> None:
     """Nothing follows from an alias that names nothing: neither as a key nor where it is merged."""
-    assert len(told("*a : 1")) == 1
-    assert len(told("<<: *a")) == 1
-    assert len(told("<<: [*a]")) == 1
+    assert len(reported("*a : 1")) == 1
+    assert len(reported("<<: *a")) == 1
+    assert len(reported("<<: [*a]")) == 1
 
 
 def test_problems_of_several_documents() -> None:
     """Each document has its own anchors; problems of all documents are found."""
-    assert told("&a x: 1\n--- {b: *a, b: 1}\n--- 2001-99-99\n") == [
+    assert reported("&a x: 1\n--- {b: *a, b: 1}\n--- 2001-99-99\n") == [
         ("no anchor 'a' is defined before this alias", "define it with &a earlier in the same document"),
         (
             "the key 'b' is there twice in one mapping",

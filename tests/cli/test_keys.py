@@ -1,17 +1,13 @@
-"""`resolver keys` as it is typed: what it prints, what it refuses, and a bar on a terminal."""
+"""`resolver keys` as it is typed: what it prints, what it refuses."""
 
 from __future__ import annotations
 
-import io
 import json
-from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.cli.progress import Bar
 from resolver.crypto.keyring import RootKey
-from tests.cli.test_progress import Terminal
 from tests.databases import raw_connection
 
 if TYPE_CHECKING:
@@ -109,29 +105,3 @@ def test_what_does_not_decrypt_is_told(admin: Cli) -> None:
     assert admin.run("resolver", "keys", "status").stderr == (
         "note: a rotation is under way or was interrupted; running it again takes it up\n"
     )
-
-
-def test_a_long_run_has_a_bar_that_is_erased() -> None:
-    """After a second there is a bar, rewritten in place; at the end it is gone."""
-    stream = Terminal()
-    seconds = count(step=0.6)
-    with Bar(4, stream=stream, clock=lambda: next(seconds)) as bar:
-        for _ in range(4):
-            bar("proved", 1)
-    drawn = stream.getvalue().split("\r\x1b[K")
-    assert drawn[1] == "[###############---------------]  50 %  proved"
-    assert drawn[-2:] == ["[##############################] 100 %  proved", ""]
-
-
-def test_a_short_run_and_a_log_have_no_bar() -> None:
-    """Within a second, or without a terminal, nothing is written; more steps than told are no error."""
-    for stream, step in ((Terminal(), 0), (io.StringIO(), 9)):
-        seconds = count(step=step)
-        with Bar(1, stream=stream, clock=lambda seconds=seconds: next(seconds)) as bar:
-            bar("proved", 5)
-        assert stream.getvalue() == ""
-    stream = Terminal()
-    seconds = count(step=9)
-    with Bar(0, stream=stream, clock=lambda: next(seconds)) as bar:
-        bar("proved", 5)
-    assert "100 %" in stream.getvalue()

@@ -213,7 +213,8 @@ def test_a_page_of_another_site(console: Console) -> None:
                 document.body.append(frame);
                 await new Promise((done) => frame.addEventListener("load", done));
                 const opened = open(`${url}/console/`);
-                await new Promise((done) => setTimeout(done, 300));
+                for (let waited = 0; !opened.closed && waited < 200; waited++)
+                    await new Promise((done) => setTimeout(done, 100));
                 return opened.closed;
             }""",
             console.live.url,

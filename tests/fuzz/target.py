@@ -15,7 +15,7 @@ import yaml
 
 from resolver.blueprint import Limits, read, render, to_json
 from resolver.blueprint.dsl_schema import strict_problems
-from resolver.cli.report.report import as_json
+from resolver.cli.report.json import problem_as_json
 from resolver.cli.report.text import problem_lines
 from resolver.core.model import SecretValue
 from resolver.dsl.plan import Plan
@@ -171,5 +171,5 @@ def _look_at(problems: Iterable[Problem]) -> None:
     found: Sequence[Problem] = list(problems)
     for problem in found:
         assert problem.message
-        assert as_json(problem)["source"] == problem.source
+        assert problem_as_json(problem)["source"] == problem.source
         assert all(problem_lines(problem))

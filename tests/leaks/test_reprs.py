@@ -11,7 +11,7 @@ import pytest
 
 from resolver.blueprint import read, render
 from resolver.cli.context import App
-from resolver.cli.resolve import Request
+from resolver.cli.request import ResolveArguments
 from resolver.config.profile import Profile
 from resolver.core.model import SecretValue
 from resolver.core.provenance import Provenance
@@ -101,10 +101,12 @@ def test_rendered_text_shows_no_value(world: World) -> None:
 def test_the_command_lines_records_show_no_value(world: World) -> None:
     """What the command line keeps of its arguments, and of the profile."""
     secret = world.marks.new("value")
-    given: dict[str, Any] = dict.fromkeys(Request._fields, "") | {"inputs": (f"name={secret}",)}
+    given: dict[str, Any] = dict.fromkeys(ResolveArguments.__struct_fields__, "") | {
+        "inputs": (f"name={secret}",)
+    }
     for thing in (
         App(arguments=["secrets", "create", "k", "-s", secret]),
-        Request(**given),
+        ResolveArguments(**given),
         Profile(secret, TENANT),
     ):
         assert world.marks.find(repr(thing)) == [], type(thing)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.output import count, pad, printable, put, put_table, width
-from resolver.cli.report.items import Form, cut_short, place_of
+from resolver.cli.report.items import cut_short, location_of
 from resolver.cli.report.text import problem_lines
 from resolver.core.location import format_path
 
@@ -31,12 +31,13 @@ def put_check(check: Check, report: Report, *, offline: bool) -> None:
 
     Args:
         check: what it found.
-        report: takes it, in the form that the reader asked for; text is written at once.
+        report: takes it, in the format that the reader asked for; text is written at once.
         offline: whether no store was asked.
     """
-    if report.form is Form.TEXT:
+    if report.is_text:
         _put_text(check, offline=offline)
-    report.add(() if report.form is Form.TEXT else check.problems)
+    else:
+        report.add(check.problems)
     report.extra = {
         "calls": [_call_as_json(call) for call in check.calls],
         "imports": [{"source": source, "import": name} for source, name in check.imports],
@@ -103,11 +104,11 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
     if not sys.stdout.isatty():
         put_table(
             ["CALL", *headers],
-            [[place_of(call.location), *row] for call, row in zip(calls, rows, strict=True)],
+            [[location_of(call.location), *row] for call, row in zip(calls, rows, strict=True)],
         )
         return
     columns = shutil.get_terminal_size().columns
-    lines = [place_of(call.location).removeprefix(f"{call.location.source}:") for call in calls]
+    lines = [location_of(call.location).removeprefix(f"{call.location.source}:") for call in calls]
     table = [["  LINE", *headers]]
     for line, (key, steps, *others) in zip(lines, rows, strict=True):
         table.append([f"  {line}", cut(key, columns // 3), cut(steps, columns // 8), *others])
@@ -130,7 +131,7 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
 
 
 def _row(call: CheckedCall, *, offline: bool) -> list[str]:
-    """What the table says of a call, but for its place."""
+    """The table's cells for a call, but for its location."""
     key = call.key or (DEPENDS if call.depends_on_value else "-")
     secret = call.secret
     stored = [str(secret.version), "yes" if secret.hidden else "no"] if secret else ["-", "-"]

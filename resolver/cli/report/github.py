@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolver.cli.report.items import Failure, is_file
+from resolver.cli.report.items import RunFailure, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def workflow_commands(
-    problems: Sequence[Problem], failures: Sequence[Failure], notes: Sequence[str]
+    problems: Sequence[Problem], failures: Sequence[RunFailure], notes: Sequence[str]
 ) -> Iterator[str]:
-    """What a run has to say as workflow commands, one a line.
+    """What is to be reported of a run as workflow commands, one a line.
 
     The format is that of GitHub Actions, which reads stdout and stderr of a step, and others have taken over.
     """

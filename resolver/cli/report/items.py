@@ -1,10 +1,12 @@
-"""What a report is made of: its forms, its problems, and how many of them it shows."""
+"""What a report is made of: its formats, what it holds, and how many problems it shows."""
 
 from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from resolver.cli.output import count
 
@@ -19,8 +21,8 @@ MAX_REPORTED = 10_000
 """A run with more problems than this says how many more there are; its exit code is that of them all."""
 
 
-class Form(enum.StrEnum):
-    """The forms of what a run has to say."""
+class ReportFormat(enum.StrEnum):
+    """The formats of a report."""
 
     TEXT = "text"
     JSON = "json"
@@ -28,14 +30,14 @@ class Form(enum.StrEnum):
     GITHUB = "github"
 
 
-class Failure(NamedTuple):
+class RunFailure(msgspec.Struct, frozen=True):
     """What went wrong with a run, other than problems of its blueprints."""
 
     message: str
     hint: str
 
 
-class ToldError(Exception):
+class ReportedError(Exception):
     """A run failed, and its report says so already.
 
     Args:
@@ -43,7 +45,7 @@ class ToldError(Exception):
     """
 
     def __init__(self, error: ResolverError) -> None:
-        super().__init__("told")
+        super().__init__("reported")
         self.error = error
 
 
@@ -53,8 +55,8 @@ def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
     return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
 
 
-def place_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a Location
-    """Where something stands, `FILE:LINE:COLUMN`, or as much of it as is known."""
+def location_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a Location
+    """Where something is, `FILE:LINE:COLUMN`, or as much of it as is known."""
     at = item.position
     return f"{item.source}:{at.line}:{at.column}" if at else str(item.source)
 

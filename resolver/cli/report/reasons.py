@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from resolver.dsl.problems import Reason
 
 
-class Help(NamedTuple):
+class Help(msgspec.Struct, frozen=True):
     """The explanation of a reason.
 
     Args:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from resolver.resolution import BlueprintText
 
 MAX_SNIPPET = 1000
-"""Longest piece of a text that a region repeats, in characters; of a longer one it has the place alone."""
+"""Longest piece of a text that a region repeats, in characters; of a longer one it has the location alone."""
 
 _STRIDE = 1024
-"""How many characters lie between two places whose offsets are kept."""
+"""How many characters lie between two positions whose offsets are remembered."""
 
 
 class Regions:
@@ -125,7 +125,7 @@ class _Offsets:
         self._length_of = length_of
 
     @cached_property
-    def _kept(self) -> list[int]:
+    def _known(self) -> list[int]:
         """The lengths up to every `_STRIDE`th character."""
         pieces = range(0, len(self._text), _STRIDE)
         lengths = [self._length_of(self._text[start : start + _STRIDE]) for start in pieces]
@@ -135,7 +135,7 @@ class _Offsets:
         if self._text.isascii():
             return index
         before = index // _STRIDE
-        return self._kept[before] + self._length_of(self._text[before * _STRIDE : index])
+        return self._known[before] + self._length_of(self._text[before * _STRIDE : index])
 
 
 def _byte_length(text: str) -> int:

@@ -19,7 +19,7 @@ from resolver.core.location import format_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.cli.report.items import Failure
+    from resolver.cli.report.items import RunFailure
     from resolver.dsl.problems import Problem
     from resolver.resolution import BlueprintText
 
@@ -34,7 +34,7 @@ ROOT = "%SRCROOT%"
 
 def make_log(
     problems: Sequence[Problem],
-    failures: Sequence[Failure],
+    failures: Sequence[RunFailure],
     notes: Sequence[str],
     texts: Sequence[BlueprintText],
 ) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.cli.output import printable, say, width
-from resolver.cli.report.items import cut_short, place_of
+from resolver.cli.report.items import cut_short, location_of
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ LINE_WIDTH = 100
 
 
 def say_problems(problems: Sequence[Problem]) -> None:
-    """Write problems to stderr, each with message, place, source line with a caret, hint."""
+    """Write problems to stderr, each with message, location, source line with a caret, hint."""
     shown, others = cut_short(problems)
     for problem in shown:
         for line in problem_lines(problem):
@@ -28,12 +28,19 @@ def say_problems(problems: Sequence[Problem]) -> None:
         say(f"note: {others}")
 
 
+def say_failure(message: str, hint: str) -> None:
+    """Write what went wrong to stderr, and what helps."""
+    say(f"error: {message}")
+    if hint:
+        say(f"  hint: {hint}")
+
+
 def problem_lines(problem: Problem) -> Iterator[str]:
-    """One problem as text: message, place, source line with a caret, hint."""
+    """One problem as text: message, location, source line with a caret, hint."""
     yield f"error: {problem.message} [{problem.reason}]"
     if problem.source:
         path = f"  {format_path(problem.path)}" if problem.path else ""
-        yield f"  --> {place_of(problem)}{path}"
+        yield f"  --> {location_of(problem)}{path}"
         if problem.position and problem.line_text:
             yield from _source_line(problem.position.line, problem.position.column, problem.line_text)
     if problem.hint:

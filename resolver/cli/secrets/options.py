@@ -1,4 +1,4 @@
-"""What the commands about secrets share: how values and times are given, and how secrets are shown."""
+"""What the commands about secrets share: options, how what they give is read, and how secrets are shown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from resolver.cli.context import choice_option, options
 from resolver.cli.streams import read_stdin
 from resolver.config.files import why_unreadable
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
@@ -24,7 +25,13 @@ NEVER = "never"
 
 key_argument = click.argument("key")
 
-visibility_choice = click.Choice([visibility.value for visibility in Visibility])
+visibility_option = choice_option(
+    "-l", "--visibility", choices=Visibility, default=Visibility.TENANT, help="Who knows of it."
+)
+
+wider_visibility_option = choice_option(
+    "-l", "--visibility", choices=Visibility, help="Widen who knows of it."
+)
 
 if_version_option = click.option(
     "--if-version",
@@ -33,14 +40,7 @@ if_version_option = click.option(
     help="Do nothing, and exit with 8, unless N is the current version.",
 )
 
-_VALUE_OPTIONS = (
-    click.option(
-        "-f",
-        "--secret-file",
-        "value_file",
-        metavar="FILE|-",
-        help="Take the value from a file, exactly as it is; - is stdin.",
-    ),
+value_options = options(
     click.option(
         "-s",
         "--secret-string",
@@ -48,23 +48,34 @@ _VALUE_OPTIONS = (
         metavar="VALUE",
         help="The value. Other users can see arguments in the process list: prefer -f or stdin.",
     ),
-)
-
-_TIME_OPTIONS = (
     click.option(
-        "--rotate-after",
-        metavar="DAYS",
-        help="How many days a value should last; lists and --check tell when they are over.",
+        "-f",
+        "--secret-file",
+        "value_file",
+        metavar="FILE|-",
+        help="Take the value from a file, exactly as it is; - is stdin.",
     ),
+)
+"""The options that give a value."""
+
+time_options = options(
     click.option(
         "--expires",
         metavar="TIME",
         help="When it expires, UTC: 2030-12-31, '2030-12-31 23:59', or 90d from now.",
     ),
+    click.option(
+        "--rotate-after",
+        metavar="DAYS",
+        help="How many days a value should last; lists and --check tell when they are over.",
+    ),
 )
+"""The options that give times."""
 
-
-_PROVIDER_OPTIONS = (
+provider_options = options(
+    click.option(
+        "-p", "--provider", metavar="NAME", help="The secrets provider that it is kept with; see `providers`."
+    ),
     click.option(
         "-o",
         "--provider-options",
@@ -72,17 +83,8 @@ _PROVIDER_OPTIONS = (
         metavar="JSON",
         help='How it is found with its provider, like \'{"path": "team/shop"}\'.',
     ),
-    click.option(
-        "-p", "--provider", metavar="NAME", help="The secrets provider that it is kept with; see `providers`."
-    ),
 )
-
-
-def provider_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    """The options that say where a secret is kept."""
-    for option in _PROVIDER_OPTIONS:
-        command = option(command)
-    return command
+"""The options that name a secret's provider."""
 
 
 def read_mapping(text: str | None, what: str) -> dict[str, str]:
@@ -103,20 +105,6 @@ def read_mapping(text: str | None, what: str) -> dict[str, str]:
     raise InvalidRequestError(
         f"the {what} must be a JSON object of texts", hint='write them like {"path": "team/shop"}'
     )
-
-
-def value_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    """The options that give a value."""
-    for option in _VALUE_OPTIONS:
-        command = option(command)
-    return command
-
-
-def time_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    """The options that give times."""
-    for option in _TIME_OPTIONS:
-        command = option(command)
-    return command
 
 
 def read_value(value: str | None, value_file: str | None) -> str:
@@ -184,7 +172,7 @@ def read_new_times(
 
 
 def fields(secret: Secret) -> dict[str, Any]:
-    """What is known of a secret, for a table or JSON."""
+    """The metadata that every secret has, for a table or JSON."""
     return {
         "key": secret.key,
         "tenant": secret.tenant.name,
@@ -198,7 +186,7 @@ def fields(secret: Secret) -> dict[str, Any]:
 
 
 def rare_fields(secret: Secret) -> dict[str, Any]:
-    """What only some secrets have, None where they don't."""
+    """The metadata that only some secrets have, None where they don't."""
     return {
         "expires_at": secret.expires_at,
         "rotate_after": secret.rotate_after,

@@ -1,4 +1,4 @@
-"""`resolver secrets providers`: places where secrets are kept."""
+"""`resolver secrets providers`: set up, show, change, test and delete secrets providers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, confirm_deletion, format_option, pass_app, tenant_option
-from resolver.cli.output import put, put_fields, put_json, put_table, say
-from resolver.cli.secrets.options import read_file, read_mapping, visibility_choice
+from resolver.cli.context import App, common_options, confirm_deletion, format_option, options, tenant_option
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_records, say
+from resolver.cli.secrets.options import read_file, read_mapping, visibility_option, wider_visibility_option
 from resolver.core.model import Visibility
 from resolver.errors import InvalidRequestError, ProviderError, UsageError
 
@@ -21,14 +21,7 @@ _WHAT = "connection parameters"
 
 _name = click.argument("name")
 
-_PARAMETER_OPTIONS = (
-    click.option(
-        "-f",
-        "--connection-file",
-        "parameter_file",
-        metavar="FILE|-",
-        help="Take the connection parameters, as JSON, from a file; - is stdin.",
-    ),
+_parameter_options = options(
     click.option(
         "-c",
         "--connection-parameters",
@@ -36,16 +29,18 @@ _PARAMETER_OPTIONS = (
         metavar="JSON",
         help="The connection parameters. Other users can see arguments in the process list: prefer -f.",
     ),
+    click.option(
+        "-f",
+        "--connection-file",
+        "parameter_file",
+        metavar="FILE|-",
+        help="Take the connection parameters, as JSON, from a file; - is stdin.",
+    ),
 )
 
-
-def _parameter_options(command: Any) -> Any:  # noqa: ANN401 - a decorator of click's
-    for option in _PARAMETER_OPTIONS:
-        command = option(command)
-    return command
-
-
+_TYPE_NAMES = ("-y", "--type", "kind")
 _TYPE_HELP = "local, vault, cloudify, or a plugin's."
+_type_option = click.option(*_TYPE_NAMES, metavar="TYPE", help=_TYPE_HELP)
 
 
 def _read_parameters(text: str | None, file: str | None) -> dict[str, str]:
@@ -78,20 +73,12 @@ def providers() -> None:
 
 @providers.command
 @_name
-@click.option("-y", "--type", "kind", metavar="TYPE", required=True, help=_TYPE_HELP)
+@click.option(*_TYPE_NAMES, metavar="TYPE", required=True, help=_TYPE_HELP)
 @_parameter_options
 @click.option("-s", "--skip-check", is_flag=True, help="Do not test the provider first.")
-@click.option(
-    "-l",
-    "--visibility",
-    type=visibility_choice,
-    default=Visibility.TENANT.value,
-    show_default=True,
-    help="Who knows of it.",
-)
+@visibility_option
 @tenant_option
 @common_options
-@pass_app
 def create(
     app: App,
     *,
@@ -100,7 +87,7 @@ def create(
     parameters: str | None,
     parameter_file: str | None,
     skip_check: bool,
-    visibility: str,
+    visibility: Visibility,
     tenant: str | None,
 ) -> None:
     """Set up a provider, after testing that it answers."""
@@ -122,14 +109,13 @@ def create(
 @format_option
 @tenant_option
 @common_options
-@pass_app
 def get(
     app: App,
     *,
     name: str,
     allow_plaintext_file: bool,
     allow_log: bool,
-    output_format: str,
+    output_format: OutputFormat,
     tenant: str | None,
 ) -> None:
     """Show a provider; with its connection parameters for sys_admins."""
@@ -138,37 +124,27 @@ def get(
     check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     info = app.service.providers.get(app.caller, app.settings.tenant(tenant), name)
     fields = _fields(info.provider)
-    if output_format == "json":
-        shown = {} if info.parameters is None else {"connection_parameters": dict(info.parameters)}
-        put_json(fields | shown)
-    else:
-        put_fields(fields | dict(info.parameters or {}))
+    shown = {} if info.parameters is None else {"connection_parameters": dict(info.parameters)}
+    put_answer(output_format, fields | shown, lambda: put_fields(fields | dict(info.parameters or {})))
 
 
 @providers.command(name="list")
 @format_option
 @tenant_option
 @common_options
-@pass_app
-def list_(app: App, *, output_format: str, tenant: str | None) -> None:
+def list_(app: App, *, output_format: OutputFormat, tenant: str | None) -> None:
     """List the providers that you may keep secrets with."""
     found = [_fields(each) for each in app.service.providers.list(app.caller, app.settings.tenant(tenant))]
-    if output_format == "json":
-        put_json(found)
-    elif found:
-        put_table([name.upper() for name in found[0]], [list(fields.values()) for fields in found])
-    else:
-        say("no secrets providers")
+    put_answer(output_format, found, lambda: put_records(found) if found else say("no secrets providers"))
 
 
 @providers.command
 @_name
-@click.option("-y", "--type", "kind", metavar="TYPE", help=_TYPE_HELP)
+@_type_option
 @_parameter_options
-@click.option("-l", "--visibility", type=visibility_choice, help="Widen who knows of it.")
+@wider_visibility_option
 @tenant_option
 @common_options
-@pass_app
 def update(
     app: App,
     *,
@@ -176,7 +152,7 @@ def update(
     kind: str | None,
     parameters: str | None,
     parameter_file: str | None,
-    visibility: str | None,
+    visibility: Visibility | None,
     tenant: str | None,
 ) -> None:
     """Change a provider. Another destination needs the credentials again."""
@@ -196,7 +172,6 @@ def update(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @tenant_option
 @common_options
-@pass_app
 def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
     """Delete a provider that no secret is kept with.
 
@@ -209,11 +184,10 @@ def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
 
 @providers.command
 @click.argument("name", required=False)
-@click.option("-y", "--type", "kind", metavar="TYPE", help=_TYPE_HELP)
+@_type_option
 @_parameter_options
 @tenant_option
 @common_options
-@pass_app
 def test(
     app: App,
     *,

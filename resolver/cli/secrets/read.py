@@ -1,4 +1,4 @@
-"""Commands that show secrets."""
+"""`resolver secrets get`, `list` and `history`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, pass_app, tenant_option
-from resolver.cli.output import count, put_fields, put_json, put_table, say
+from resolver.cli.context import App, common_options, format_option, tenant_option
+from resolver.cli.output import OutputFormat, count, put_answer, put_fields, put_records, put_table, say
 from resolver.cli.secrets.options import fields, key_argument, rare_fields
 from resolver.core.query import Listing, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from resolver.core.model import Secret
+    from resolver.core.query import Page
 
 
 @click.command
@@ -27,14 +25,13 @@ if TYPE_CHECKING:
 @format_option
 @tenant_option
 @common_options
-@pass_app
 def get(
     app: App,
     *,
     key: str,
     allow_plaintext_file: bool,
     allow_log: bool,
-    output_format: str,
+    output_format: OutputFormat,
     tenant: str | None,
 ) -> None:
     """Show a secret with its value. A hidden value is left out for those who may not see it."""
@@ -43,11 +40,8 @@ def get(
     check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     secret, value = app.service.secrets.show(app.caller, app.settings.tenant(tenant), key)
     shown = fields(secret) | rare_fields(secret) | {"value": "" if value is None else value.reveal()}
-    if output_format == "json":
-        put_json(shown)
-    else:
-        shown["schema"] = secret.schema
-        put_fields({name: word for name, word in shown.items() if word is not None})
+    lines = {name: word for name, word in (shown | {"schema": secret.schema}).items() if word is not None}
+    put_answer(output_format, shown, lambda: put_fields(lines))
     if value is None:
         say("note: the value is hidden; you may use it in blueprints, but not see it")
 
@@ -83,7 +77,6 @@ def get(
 @format_option
 @tenant_option
 @common_options
-@pass_app
 def list_(  # noqa: PLR0913 - one for each option
     app: App,
     *,
@@ -93,7 +86,7 @@ def list_(  # noqa: PLR0913 - one for each option
     all_tenants: bool,
     offset: int,
     size: int | None,
-    output_format: str,
+    output_format: OutputFormat,
     tenant: str | None,
 ) -> None:
     """List the secrets that you may see, without values."""
@@ -106,19 +99,22 @@ def list_(  # noqa: PLR0913 - one for each option
         Listing(search, order, offset, size),
         all_tenants=all_tenants,
     )
-    if output_format == "json":
-        put_json([fields(secret) | rare_fields(secret) for secret in page.items])
-    elif page.items:
-        _put_secrets(page.items, app.service.now())
+    put_answer(
+        output_format,
+        [fields(secret) | rare_fields(secret) for secret in page.items],
+        lambda: _put_secrets(page, app.service.now()),
+    )
     if len(page.items) < page.total:
         say(f"note: {len(page.items)} of {count(page.total, 'secret')} shown")
-    elif not page.total and output_format != "json":
-        say("no secrets")
 
 
-def _put_secrets(secrets: Sequence[Secret], now: str) -> None:
+def _put_secrets(page: Page, now: str) -> None:
+    if not page.items:
+        if not page.total:
+            say("no secrets")
+        return
     rows = []
-    for secret in secrets:
+    for secret in page.items:
         expired, due = secret.is_expired(now), secret.is_due(now)
         row = {name.upper(): cell for name, cell in fields(secret).items()}
         row["EXPIRES_AT"] = f"{secret.expires_at or '-'}{' (expired)' if expired else ''}"
@@ -138,8 +134,7 @@ def _put_secrets(secrets: Sequence[Secret], now: str) -> None:
 @format_option
 @tenant_option
 @common_options
-@pass_app
-def history(app: App, *, key: str, output_format: str, tenant: str | None) -> None:
+def history(app: App, *, key: str, output_format: OutputFormat, tenant: str | None) -> None:
     """Show who gave a secret which version, and when; no values."""
     rows = [
         {
@@ -150,7 +145,4 @@ def history(app: App, *, key: str, output_format: str, tenant: str | None) -> No
         }
         for version in app.service.secrets.history(app.caller, app.settings.tenant(tenant), key)
     ]
-    if output_format == "json":
-        put_json(rows)
-    else:
-        put_table([name.upper() for name in rows[0]], [list(row.values()) for row in rows])
+    put_answer(output_format, rows, lambda: put_records(rows))

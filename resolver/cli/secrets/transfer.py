@@ -1,4 +1,4 @@
-"""Commands that move secrets between stores."""
+"""`resolver secrets export` and `import`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, format_option, pass_app, tenant_option
-from resolver.cli.output import count, put, put_json, say
-from resolver.cli.secrets.options import read_file, visibility_choice
+from resolver.cli.context import App, choice_option, common_options, format_option, tenant_option
+from resolver.cli.exit_codes import ExitCode
+from resolver.cli.output import OutputFormat, count, put, put_answer, say
+from resolver.cli.secrets.options import read_file
 from resolver.cli.streams import write_bytes
+from resolver.core.model import Visibility
 from resolver.core.query import Field, Listing
 from resolver.errors import InvalidRequestError, UsageError
 
@@ -30,9 +32,6 @@ MAX_FILE = 1024 * 1024 * 1024
 """Largest file that is read, in bytes."""
 
 _ASK_HINT = "give --passphrase-file FILE, or run it on a terminal to be asked"
-
-_SOME_WRONG = 3
-_SOME_TAKEN = 8
 
 _PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -68,7 +67,7 @@ def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
 @click.option("--include-metadata", is_flag=True, help="With --cloudify: owners and times, too.")
 @click.option("-a", "--all-tenants", is_flag=True, help="Those of all tenants in which you may export.")
 @click.option("--filter-by", "search", default="", metavar="TEXT", help="Only keys with this text in them.")
-@click.option("-l", "--visibility", type=visibility_choice, help="Only those with this visibility.")
+@choice_option("-l", "--visibility", choices=Visibility, help="Only those with this visibility.")
 @click.option(
     "--allow-plaintext-file",
     is_flag=True,
@@ -77,7 +76,6 @@ def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
 @click.option("--allow-log", is_flag=True, help="Write plain values even though stdout is a log.")
 @tenant_option
 @common_options
-@pass_app
 def export(  # noqa: PLR0913 - one for each option
     app: App,
     *,
@@ -88,7 +86,7 @@ def export(  # noqa: PLR0913 - one for each option
     include_metadata: bool,
     all_tenants: bool,
     search: str,
-    visibility: str | None,
+    visibility: Visibility | None,
     allow_plaintext_file: bool,
     allow_log: bool,
     tenant: str | None,
@@ -194,7 +192,6 @@ def _write(output: str, data: bytes) -> None:
 @format_option
 @tenant_option
 @common_options
-@pass_app
 def import_(
     app: App,
     *,
@@ -203,7 +200,7 @@ def import_(
     tenant_map: str | None,
     override_collisions: bool,
     non_encrypted: bool,
-    output_format: str,
+    output_format: OutputFormat,
     tenant: str | None,
 ) -> int:
     """Read secrets from an export of resolver or cfy.
@@ -219,19 +216,18 @@ def import_(
     done = app.service.moving.import_(
         app.caller, where, entries, tenant_map=targets, override=override_collisions
     )
-    if output_format == "json":
-        put_json(
-            {
-                "imported": done.stored,
-                "colliding_secrets": done.colliding,
-                "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
-            }
-        )
-    else:
-        _put_imported(done, overridden=override_collisions)
+    put_answer(
+        output_format,
+        {
+            "imported": done.stored,
+            "colliding_secrets": done.colliding,
+            "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
+        },
+        lambda: _put_imported(done, overridden=override_collisions),
+    )
     if done.errors:
-        return _SOME_WRONG
-    return _SOME_TAKEN if done.colliding and not override_collisions else 0
+        return ExitCode.INVALID_BLUEPRINT
+    return ExitCode.CONFLICT if done.colliding and not override_collisions else ExitCode.DONE
 
 
 def _put_imported(done: Imported, *, overridden: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands that change secrets."""
+"""The commands that change secrets: `create`, `update`, `delete`, `rollback` and the setting of one thing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, confirm_deletion, pass_app, tenant_option
+from resolver.cli.context import App, common_options, confirm_deletion, tenant_option
 from resolver.cli.output import put
 from resolver.cli.secrets.options import (
     if_version_option,
@@ -21,7 +21,8 @@ from resolver.cli.secrets.options import (
     read_value,
     time_options,
     value_options,
-    visibility_choice,
+    visibility_option,
+    wider_visibility_option,
 )
 from resolver.core.model import SecretValue, Visibility, check_key
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, unless_none
@@ -37,14 +38,7 @@ _MAX_SCHEMA_FILE = 1024 * 1024
 @key_argument
 @value_options
 @click.option("-u", "--update-if-exists", is_flag=True, help="Give an existing secret this value.")
-@click.option(
-    "-l",
-    "--visibility",
-    type=visibility_choice,
-    default=Visibility.TENANT.value,
-    show_default=True,
-    help="Who knows of it.",
-)
+@visibility_option
 @click.option("--hidden-value", is_flag=True, help="Others may use the value in blueprints, but not see it.")
 @click.option(
     "--schema",
@@ -57,7 +51,6 @@ _MAX_SCHEMA_FILE = 1024 * 1024
 @time_options
 @tenant_option
 @common_options
-@pass_app
 def create(  # noqa: PLR0913 - one for each option
     app: App,
     *,
@@ -65,7 +58,7 @@ def create(  # noqa: PLR0913 - one for each option
     value: str | None,
     value_file: str | None,
     update_if_exists: bool,
-    visibility: str,
+    visibility: Visibility,
     hidden_value: bool,
     schema: str | None,
     is_dict: bool,
@@ -117,7 +110,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @click.command
 @key_argument
 @value_options
-@click.option("-l", "--visibility", type=visibility_choice, help="Widen who knows of it.")
+@wider_visibility_option
 @click.option(
     "--hidden-value/--not-hidden-value", "hidden", default=None, help="Hide the value, or stop hiding."
 )
@@ -126,14 +119,13 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @if_version_option
 @tenant_option
 @common_options
-@pass_app
 def update(  # noqa: PLR0913 - one for each option
     app: App,
     *,
     key: str,
     value: str | None,
     value_file: str | None,
-    visibility: str | None,
+    visibility: Visibility | None,
     hidden: bool | None,
     provider: str | None,
     provider_options: str | None,
@@ -173,7 +165,6 @@ def _put_updated(secret: Secret) -> None:
 @if_version_option
 @tenant_option
 @common_options
-@pass_app
 def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str | None) -> None:
     """Delete a secret with all its versions.
 
@@ -195,7 +186,6 @@ def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str
 )
 @tenant_option
 @common_options
-@pass_app
 def set_visibility(app: App, *, key: str, visibility: str, tenant: str | None) -> None:
     """Widen who knows of a secret."""
     change = SecretChange(visibility=Visibility(visibility))
@@ -208,7 +198,6 @@ def set_visibility(app: App, *, key: str, visibility: str, tenant: str | None) -
 @click.option("-s", "--username", required=True, metavar="NAME", help="The user it is to belong to.")
 @tenant_option
 @common_options
-@pass_app
 def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
     """Give a secret to another user; for sys_admins.
 
@@ -232,7 +221,6 @@ def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
 @if_version_option
 @tenant_option
 @common_options
-@pass_app
 def rollback(app: App, *, key: str, version: int, if_version: int | None, tenant: str | None) -> None:
     """Give a secret an earlier value, as a new version."""
     secret = app.service.secrets.rollback(

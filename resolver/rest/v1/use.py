@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct, field
 
 from resolver.blueprint.context_file import make_context
+from resolver.core.formats import DocumentFormat
 from resolver.core.redacted import Redacted
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
@@ -108,7 +109,7 @@ class ResolveRequest(Redacted, frozen=True, kw_only=True):
     blueprints: Annotated[Sequence[UploadedBlueprint], Meta(min_length=1, max_length=MAX_BLUEPRINTS)]
     inputs: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] | None = None
-    format: Literal["yaml", "json"] = "yaml"
+    format: DocumentFormat = DocumentFormat.YAML
     evaluate: bool = False
     partial: bool = False
     strict: bool = False

@@ -18,7 +18,7 @@ from resolver.bootstrap.embedded import open_service
 from resolver.cli.exit_codes import REASON_EXIT_CODES
 from resolver.cli.report.check import put_check
 from resolver.cli.report.github import workflow_commands
-from resolver.cli.report.items import Failure, Form
+from resolver.cli.report.items import ReportFormat, RunFailure
 from resolver.cli.report.reasons import HELP
 from resolver.cli.report.report import Report
 from resolver.cli.report.sarif import make_log
@@ -217,7 +217,7 @@ def test_workflow_commands_are_escaped(tmp_path: Path, monkeypatch: pytest.Monke
 def test_workflow_commands_without_a_file() -> None:
     """What lies in no file names its source in the message; failures and notes have no place."""
     problem = Problem(Reason.SYNTAX, "wrong", "<stdin>", Position(1, 2))
-    assert list(workflow_commands([problem], [Failure("refused", "ask")], ["by the way"])) == [
+    assert list(workflow_commands([problem], [RunFailure("refused", "ask")], ["by the way"])) == [
         "::error title=syntax::<stdin>: wrong",
         "::error::refused%0Ahint: ask",
         "::notice::by the way",
@@ -470,15 +470,18 @@ def test_stdin_has_no_address(admin: Cli) -> None:
 # Very many problems
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("report_format", list(ReportFormat))
 @pytest.mark.parametrize("many", [3, 5])
 def test_a_report_has_an_end(
-    form: Form, many: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    report_format: ReportFormat,
+    many: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Beyond a number of problems a report says how many more there are, in whatever form."""
+    """Beyond a number of problems a report says how many more there are, in whatever format."""
     monkeypatch.setattr("resolver.cli.report.items.MAX_REPORTED", 3)
-    report = Report(form)
-    with report.telling():
+    report = Report(report_format)
+    with report.reporting():
         report.add([Problem(Reason.SYNTAX, "it is wrong")] * many)
     said = capsys.readouterr().err
     assert said.count("it is wrong") == 3
@@ -491,7 +494,7 @@ def test_a_check_s_text_has_an_end(
     """The sum below is that of all problems."""
     monkeypatch.setattr("resolver.cli.report.items.MAX_REPORTED", 1)
     found = check(None, None, "", [BlueprintText("b", b"- {get_secret: 1}\n- {get_secret: 2}\n", None)])
-    put_check(found, Report(Form.TEXT, on_stdout=True), offline=True)
+    put_check(found, Report(ReportFormat.TEXT, on_stdout=True), offline=True)
     printed = capsys.readouterr().out
     assert printed.count("error: ") == 1
     assert printed.endswith(

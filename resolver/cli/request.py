@@ -1,0 +1,199 @@
+"""A request to resolve blueprints: the options that `resolve` and `exec` share, and how it is carried out."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
+
+from resolver.cli.context import App, choice_option, common_options, options, tenant_option
+from resolver.cli.output import count
+from resolver.cli.progress import Counted
+from resolver.cli.report.items import ReportFormat
+from resolver.cli.streams import read_stdin
+from resolver.core.formats import DocumentFormat
+from resolver.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resolver.cli.report.report import Report
+    from resolver.dsl.context import DeploymentContext
+    from resolver.plugins.manager import Plugins
+    from resolver.resolution import BlueprintText, Options, Resolution
+
+R = TypeVar("R")
+
+
+class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be resolved, and how: the arguments that `resolve` and `exec` share."""
+
+    blueprints: tuple[str, ...] = ()
+    tenant: str | None
+    inputs: tuple[str, ...]
+    context: str | None
+    output_format: DocumentFormat
+    evaluate: bool
+    merge_imports: bool
+    partial: bool
+    diagnostics: ReportFormat
+    keep_going: bool
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ResolveArguments({self.blueprints!r})"  # inputs may hold values
+
+
+_OPTIONS = options(
+    tenant_option,
+    click.option(
+        "-i",
+        "--inputs",
+        multiple=True,
+        metavar="FILE|NAME=VALUE",
+        help="Inputs: a YAML or JSON file, NAME=VALUE, or NAME:=YAML. Repeatable, a later one wins.",
+    ),
+    click.option(
+        "-c",
+        "--context",
+        metavar="FILE",
+        help="Facts about the deployment: labels, capabilities, attributes.",
+    ),
+    choice_option(
+        "--format",
+        "output_format",
+        choices=DocumentFormat,
+        default=DocumentFormat.YAML,
+        help="yaml keeps the text as it is but for the calls; json is the loaded document.",
+    ),
+    click.option(
+        "--evaluate",
+        is_flag=True,
+        help="Evaluate the other functions too, where all their arguments are known.",
+    ),
+    click.option(
+        "--merge-imports",
+        is_flag=True,
+        help="Make one document of the blueprint and the local files that it imports.",
+    ),
+    click.option(
+        "--partial",
+        is_flag=True,
+        help="Keep calls whose argument is not known before deployment; their number is on stderr.",
+    ),
+    choice_option(
+        "--diagnostics",
+        choices=ReportFormat,
+        default=ReportFormat.TEXT,
+        help="How to say what is wrong, on stderr; with --check, how to report, on stdout.",
+    ),
+    click.option(
+        "--keep-going",
+        is_flag=True,
+        help="With --check and exec: go on with the good blueprints; the exit code still tells.",
+    ),
+)
+
+
+def request_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the shared options, which it gets as `ResolveArguments` behind the `App`."""
+
+    @functools.wraps(command)
+    def collect(app: App, **named: Any) -> R:  # noqa: ANN401 - whatever the options are
+        shared = {name: named.pop(name) for name in ResolveArguments.__struct_fields__ if name in named}
+        return command(app, ResolveArguments(**shared), **named)
+
+    return common_options(_OPTIONS(collect))
+
+
+def read_blueprints(request: ResolveArguments, report: Report) -> Sequence[BlueprintText]:
+    """Read the blueprints; `-` is stdin.
+
+    Raises:
+        UsageError: one can't be read, unless the run keeps going; none can; or stdin is named twice.
+    """
+    if request.blueprints.count("-") > 1:
+        raise UsageError("stdin ('-') can be named only once")
+    texts: list[BlueprintText] = []
+    for name in request.blueprints:
+        try:
+            texts.append(_read_blueprint(name))
+        except UsageError as error:
+            if not request.keep_going:
+                raise
+            report.fail(error.message, error.hint)
+    if not texts:
+        raise UsageError("no blueprint can be read")
+    report.texts = texts
+    return Counted(texts, "blueprints read")
+
+
+def _read_blueprint(name: str) -> BlueprintText:
+    from resolver.blueprint import DEFAULT_LIMITS  # noqa: PLC0415
+    from resolver.resolution import BlueprintText  # noqa: PLC0415
+
+    if name == "-":
+        return BlueprintText("<stdin>", read_stdin(DEFAULT_LIMITS.size + 1), Path.cwd())
+    return BlueprintText.read(name)
+
+
+def _context(request: ResolveArguments, tenant: str, plugins: Plugins | None) -> DeploymentContext:
+    """The context that the file gives, and plugins where the file gives none."""
+    from resolver.dsl.context import DeploymentContext  # noqa: PLC0415
+
+    context = DeploymentContext(tenant)
+    if request.context is not None:
+        from resolver.blueprint.context_file import read_context  # noqa: PLC0415
+
+        context = read_context(request.context, tenant)
+    return context if plugins is None else context.or_else(plugins.facts(tenant, request.blueprints))
+
+
+def make_options(request: ResolveArguments, tenant: str, plugins: Plugins | None) -> Options:
+    """The options of a run."""
+    from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
+    from resolver.resolution import Options  # noqa: PLC0415
+
+    return Options(
+        parse_inputs(request.inputs),
+        _context(request, tenant, plugins),
+        request.partial,
+        request.evaluate,
+        request.merge_imports,
+        environment=dict(request.environment),
+    )
+
+
+def run_request(app: App, request: ResolveArguments, report: Report) -> Resolution:
+    """Resolve the blueprints, and report what the reader should know."""
+    from resolver.resolution import resolve, resolve_good  # noqa: PLC0415
+
+    tenant = app.settings.tenant(request.tenant)
+    texts = read_blueprints(request, report)
+    options = make_options(request, tenant, app.plugins)
+    if request.keep_going:
+        resolution, problems = resolve_good(app.service, app.caller, tenant, texts, options)
+        report.add(problems)
+        good = {blueprint.name for blueprint in resolution.blueprints}
+        if left_out := [text.name for text in texts if text.name not in good]:
+            report.fail(f"{count(len(left_out), 'blueprint')} left out: {', '.join(left_out)}")
+    else:
+        resolution = resolve(app.service, app.caller, tenant, texts, options)
+    for note in resolution.notes:
+        report.note(note)
+    if resolution.deferred:
+        report.note(f"{count(resolution.deferred, 'call')} kept for the orchestrator")
+    for blueprint in resolution.blueprints:
+        for position in blueprint.written_out:
+            report.note(f"{blueprint.name}:{position.line}:{position.column}: alias written out")
+    return resolution
+
+
+def resolved_text(resolution: Resolution, output_format: DocumentFormat) -> str:
+    """The text of all blueprints of a run, with the values in their places."""
+    from resolver.resolution.resolved import joined_text  # noqa: PLC0415
+
+    return joined_text(Counted(resolution.blueprints, "blueprints written"), output_format)
