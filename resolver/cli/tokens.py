@@ -8,11 +8,12 @@ import click
 
 from resolver.cli.context import App, common_options, format_option, part_options
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
-from resolver.core.model import Scope
+from resolver.core.account_changes import NewToken
 from resolver.core.permissions import Permission
 from resolver.core.query import Choice
 
 if TYPE_CHECKING:
+    from resolver.core.model import Scope
     from resolver.core.results import TokenInfo
 
 _TOKEN_ID = click.argument("token_id", metavar="ID")
@@ -65,17 +66,15 @@ def create(
     quiet: bool,
 ) -> None:
     """Make an access token, shown this once. It never gives more than its user's rights."""
-    made = app.service.tokens.create(
-        app.caller,
-        username,
+    new = NewToken(
+        username=username,
         description=description,
         expires_at=expires,
-        scope=Scope(
-            frozenset(map(Permission, permissions)) if permissions else None,
-            frozenset(tenants) if tenants else None,
-            keys or None,
-        ),
+        permissions=frozenset(map(Permission, permissions)) if permissions else None,
+        tenants=frozenset(tenants) if tenants else None,
+        keys=keys or None,
     )
+    made = app.service.tokens.create(app.caller, new)
     put(made.token)
     if not quiet:
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")

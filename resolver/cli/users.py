@@ -17,6 +17,8 @@ from resolver.cli.context import (
 )
 from resolver.cli.init import read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_fields, put_part, say
+from resolver.core.account_changes import NewPassword, NewUser, UserChange
+from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole
 from resolver.core.query import Choice
 from resolver.core.results import count_holdings
@@ -43,8 +45,8 @@ def users() -> None:
 @common_options
 def create(app: App, *, name: str, password_file: str | None, role: SystemRole) -> None:
     """Make a user. One without a password can only use tokens."""
-    password = None if password_file is None else read_password(password_file)
-    app.service.users.create(app.caller, name, password, SystemRole(role))
+    password = None if password_file is None else SecretValue(read_password(password_file))
+    app.service.users.create(app.caller, name, NewUser(password=password, system_role=role))
     put(f"User `{name}` created with `{role}` security role")
 
 
@@ -97,7 +99,7 @@ def get(app: App, *, name: str, output_format: OutputFormat) -> None:
 @common_options
 def set_role(app: App, *, name: str, role: SystemRole) -> None:
     """Give a user another system role. The last active sys_admin keeps it."""
-    app.service.users.set_role(app.caller, name, SystemRole(role))
+    app.service.users.update(app.caller, name, UserChange(system_role=role))
     put(f"User `{name}` has `{role}` security role")
 
 
@@ -116,7 +118,8 @@ def set_password(app: App, *, name: str, password_file: str | None, revoke_token
         password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
     else:
         password = read_password(password_file or "-")
-    number = app.service.users.set_password(app.caller, name, password, revoke_tokens=revoke_tokens)
+    new = NewPassword(SecretValue(password), revoke_tokens)
+    number = app.service.users.set_password(app.caller, name, new)
     put(f"Password of user `{name}` changed")
     if revoke_tokens:
         put(f"{count(number, 'access token')} revoked")
@@ -129,7 +132,7 @@ def set_password(app: App, *, name: str, password_file: str | None, revoke_token
 @common_options
 def activate(app: App, *, name: str) -> None:
     """Let a user in again."""
-    app.service.users.set_active(app.caller, name, active=True)
+    app.service.users.update(app.caller, name, UserChange(active=True))
     put(f"User `{name}` activated")
 
 
@@ -138,7 +141,7 @@ def activate(app: App, *, name: str) -> None:
 @common_options
 def deactivate(app: App, *, name: str) -> None:
     """Let a user in no more, neither by password nor by token. The last active sys_admin stays."""
-    app.service.users.set_active(app.caller, name, active=False)
+    app.service.users.update(app.caller, name, UserChange(active=False))
     put(f"User `{name}` deactivated")
 
 
@@ -163,7 +166,7 @@ def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> 
     Refused while the user owns secrets or providers, unless told what becomes of them.
     """
     confirm_deletion(f"Delete user {name!r}" + (" and all that is theirs?" if purge else "?"), yes=yes)
-    owned = app.service.users.delete(app.caller, name, reassign_to=reassign_to, purge=purge)
+    owned = app.service.users.delete(app.caller, name, reassign_to=reassign_to, purge=purge).holdings
     put(f"User `{name}` deleted")
     if owned:
         put(f"{count_holdings(owned)} {f'given to user `{reassign_to}`' if reassign_to else 'deleted'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -10,17 +9,26 @@ from msgspec import Struct
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
 from resolver.core.audit import cap
-from resolver.core.model import FULL_SCOPE, Profile, Scope, Tenant, check_key
-from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.model import Profile, Tenant, check_key
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
-from resolver.core.results import DeletedTenant, Holding, Identity, MadeToken, TenantInfo, TokenInfo, UserInfo
+from resolver.core.results import (
+    DeletedTenant,
+    DeletedUser,
+    Identity,
+    MadeToken,
+    TenantInfo,
+    TokenInfo,
+    UserInfo,
+)
 from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
     from resolver.core.model import Caller
+    from resolver.core.permissions import TenantRole
 
 
 class _Made(Struct, frozen=True):
@@ -33,12 +41,6 @@ class _Number(Struct, frozen=True):
     """How many there are."""
 
     number: int
-
-
-class _Holdings(Struct, frozen=True):
-    """What a user owned."""
-
-    holdings: Sequence[Holding]
 
 
 def _paging(choice: Choice[Any]) -> Mapping[str, str]:
@@ -89,13 +91,10 @@ class RemoteUsers(Remote):
         """Who the caller is, and what may be done where."""
         return whoami(self._server, caller)
 
-    def create(
-        self, caller: Caller, name: str, password: str | None, system_role: SystemRole = SystemRole.DEFAULT
-    ) -> Profile:
+    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
         """Make a user; one without a password can only use tokens."""
         check_key(name, "user name")
-        body = {"password": password, "system_role": system_role.value}
-        return self._server.ask(caller, Profile, "PUT", _user(name), body)
+        return self._server.ask(caller, Profile, "PUT", _user(name), encode(new))
 
     def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name."""
@@ -105,53 +104,33 @@ class RemoteUsers(Remote):
         """One user: oneself, when no other is named."""
         return self._server.ask(caller, UserInfo, "GET", _user(username) if username else "/user")
 
-    def set_role(self, caller: Caller, username: str, role: SystemRole) -> None:
-        """Give a user another system role."""
-        self._server.do(caller, "PATCH", _user(username), {"system_role": role.value})
-
-    def set_active(self, caller: Caller, username: str, *, active: bool) -> None:
-        """Let a user in again, or not any more."""
-        self._server.do(caller, "PATCH", _user(username), {"active": active})
+    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+        """Give a user another system role, or let the user in again or not any more."""
+        self._server.do(caller, "PATCH", _user(username), encode(wanted))
 
     def unlock(self, caller: Caller, username: str) -> None:
         """Forget the wrong passwords that were given for a user."""
         self._server.do(caller, "POST", f"{_user(username)}/unlock", {})
 
-    def set_password(
-        self, caller: Caller, username: str, password: str, *, revoke_tokens: bool = False
-    ) -> int:
+    def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password; how many access tokens were revoked, or else are still there."""
-        body = {"password": password, "revoke_tokens": revoke_tokens}
-        return self._server.ask(caller, _Number, "POST", f"{_user(username)}/password", body).number
+        path = f"{_user(username)}/password"
+        return self._server.ask(caller, _Number, "POST", path, encode(new)).number
 
     def delete(
         self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
-    ) -> Sequence[Holding]:
+    ) -> DeletedUser:
         """Delete a user; what was given to the other user, or deleted."""
         query = {"reassign_to": reassign_to} | ({"purge": "true"} if purge else {})
-        return self._server.ask(caller, _Holdings, "DELETE", _user(username), query=query).holdings
+        return self._server.ask(caller, DeletedUser, "DELETE", _user(username), query=query)
 
 
 class RemoteTokens(Remote):
     """The access tokens."""
 
-    def create(
-        self,
-        caller: Caller,
-        username: str = "",
-        *,
-        description: str = "",
-        expires_at: str | None = None,
-        scope: Scope = FULL_SCOPE,
-    ) -> MadeToken:
+    def create(self, caller: Caller, new: NewToken) -> MadeToken:
         """Make an access token, shown this once."""
-        body = {
-            "username": username,
-            "description": description,
-            "expires_at": expires_at,
-            **encode(scope),
-        }
-        return self._server.ask(caller, MadeToken, "POST", "/tokens", body)
+        return self._server.ask(caller, MadeToken, "POST", "/tokens", encode(new))
 
     def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them."""

@@ -183,6 +183,16 @@ class DeletedTenant(Struct, frozen=True):
     wiped: bool
 
 
+class DeletedUser(Struct, frozen=True):
+    """What became of a deleted user's things.
+
+    Args:
+        holdings: what was given to another user, or deleted.
+    """
+
+    holdings: Sequence[Holding]
+
+
 class TokenInfo(Struct, frozen=True):
     """A token as a list shows it: never the token."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from resolver.core.model import FULL_SCOPE, Caller, User, check_key
+from resolver.core.account_changes import NewToken
+from resolver.core.model import Caller, User, check_key
 from resolver.core.permissions import SystemRole
 from resolver.service.base import ServicePart
 from resolver.service.users import check_password
@@ -82,6 +83,6 @@ class Setup(ServicePart):
                 self._secrets.add(session, caller, home, key, value)
             if keep is None:
                 return ""
-            token = self._tokens.add(session, caller, user, "made by init", None, FULL_SCOPE).token
+            token = self._tokens.add(session, caller, user, NewToken(description="made by init")).token
             keep(token)
             return token

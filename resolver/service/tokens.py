@@ -7,9 +7,11 @@ import secrets
 import string
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from resolver.core import policy
 from resolver.core.audit import cap
-from resolver.core.model import FULL_SCOPE, MAX_KEY_LENGTH, Caller, Scope, User
+from resolver.core.model import MAX_KEY_LENGTH, Caller, Scope, User
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
@@ -21,6 +23,7 @@ from resolver.service.access import demand_full_scope, find_user, not_permitted
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
+    from resolver.core.account_changes import NewToken
     from resolver.core.ports import Session
     from resolver.core.query import Choice, TokenField
 
@@ -32,61 +35,43 @@ _MAX_SCOPE = 100
 class Tokens(ServicePart):
     """The access tokens of all users."""
 
-    def create(
-        self,
-        caller: Caller,
-        username: str = "",
-        *,
-        description: str = "",
-        expires_at: str | None = None,
-        scope: Scope = FULL_SCOPE,
-    ) -> MadeToken:
+    def create(self, caller: Caller, new: NewToken) -> MadeToken:
         """Make an access token, shown this once.
 
         Args:
             caller: who makes it.
-            username: whose token it is; the caller's own when empty.
-            description: what it is for.
-            expires_at: UTC time from which it is refused, in any form of `parse_time_ahead`; None for never.
-            scope: what it leaves of its user's rights.
+            new: whose it is, what it is for, and what it leaves of its user's rights.
 
         Raises:
             InvalidRequestError: the expiry is malformed or past, or the description not one short line.
             NotPermittedError: the caller's own token is narrowed, or the user is someone else.
         """
-        if expires_at is not None:
-            expires_at = parse_time_ahead(expires_at, self._clock(), "the expiry")
-        _check_scope(scope)
-        if len(description) > _MAX_DESCRIPTION or not description.isprintable():
+        expires_at = None
+        if new.expires_at is not None:
+            expires_at = parse_time_ahead(new.expires_at, self._clock(), "the expiry")
+        _check_scope(new)
+        if len(new.description) > _MAX_DESCRIPTION or not new.description.isprintable():
             raise InvalidRequestError(
                 f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
             )
         with self._store.write() as session:
             current = self._gate.current(session, caller)
             demand_full_scope(current, "make a token")
-            user = self._own_or_other(session, current, username)
+            user = self._own_or_other(session, current, new.username)
             limit = session.token(current.token_id) if current.token_id else None
             if limit is not None and (longest := limit[0].expires_at) is not None:
                 # No token makes one that outlives it.
                 expires_at = longest if expires_at is None else min(longest, expires_at)
             session.delete_tokens(user.id, self._clock())  # the expired ones
-            return self.add(session, current, user, description, expires_at, scope)
+            return self.add(session, current, user, replace(new, expires_at=expires_at))
 
-    def add(
-        self,
-        session: Session,
-        caller: Caller,
-        user: User,
-        description: str,
-        expires_at: str | None,
-        scope: Scope,
-    ) -> MadeToken:
-        """Make a token within a transaction that has let the caller in."""
+    def add(self, session: Session, caller: Caller, user: User, new: NewToken) -> MadeToken:
+        """Make a token of a user within a transaction that has let the caller in; the expiry as stored."""
         token_id, secret = (_random_text(length) for length in (TOKEN_ID_LENGTH, TOKEN_SECRET_LENGTH))
         token = f"{TOKEN_PREFIX}-{token_id}-{secret}"
         digest = hashlib.sha256(token.encode()).hexdigest()
         at = self._clock()
-        stored = StoredToken(token_id, user.id, digest, description, at, expires_at, scope)
+        stored = StoredToken(token_id, user.id, digest, new.description, at, new.expires_at, new.scope)
         session.add_token(stored)
         self._trail.append_system(session, caller, "token:create", object=user.name, made=token_id)
         return MadeToken(token, _info(stored, user.name))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, Profile, User, check_key
-from resolver.core.permissions import Permission, SystemRole
+from resolver.core.permissions import Permission
 from resolver.core.query import WHOLE, Part
-from resolver.core.results import Identity, UserInfo, count_holdings
+from resolver.core.results import DeletedUser, Identity, UserInfo, count_holdings
+from resolver.core.secret_changes import UNCHANGED
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.service.access import (
     MAX_PASSWORD,
@@ -26,9 +27,10 @@ from resolver.service.base import ServicePart
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from resolver.core.account_changes import NewPassword, NewUser, UserChange
+    from resolver.core.model import SecretValue
     from resolver.core.ports import Session, StoredUser
     from resolver.core.query import Choice, UserField
-    from resolver.core.results import Holding
 
 
 def check_password(password: str) -> str:
@@ -41,23 +43,17 @@ def check_password(password: str) -> str:
 class Users(ServicePart):
     """The users."""
 
-    def create(
-        self,
-        caller: Caller,
-        name: str,
-        password: str | None,
-        system_role: SystemRole = SystemRole.DEFAULT,
-    ) -> Profile:
+    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
         """Make a user; one without a password can only use tokens. ConflictError when the name is taken."""
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose
             self._enter(session, caller)
-        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
+        hashed = None if new.password is None else self._hashed(new.password)
         with self._store.write() as session:
             current = self._enter(session, caller)
-            user = User(name, system_role, active=True, created_at=self._clock(), id=str(uuid.uuid4()))
+            user = User(name, new.system_role, active=True, created_at=self._clock(), id=str(uuid.uuid4()))
             session.add_user(user, hashed)
-            self._trail.append_system(session, current, "user:create", object=name, role=system_role)
+            self._trail.append_system(session, current, "user:create", object=name, role=new.system_role)
             return user.profile
 
     def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
@@ -90,21 +86,20 @@ class Users(ServicePart):
             for stored in found
         ]
 
-    def set_role(self, caller: Caller, username: str, role: SystemRole) -> None:
-        """Give a user another system role; ConflictError when no active sys_admin would remain."""
-        with self._changing(caller, username) as (session, current, user):
-            session.set_system_role(user.id, role)
-            self._trail.append_system(session, current, "user:set_role", object=user.name, role=role)
+    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+        """Give a user another system role, or let the user in again or not any more.
 
-    def set_active(self, caller: Caller, username: str, *, active: bool) -> None:
-        """Let a user in again, or not any more: neither by password nor by any token, at once.
-
-        Tokens are kept, and work again with the user. ConflictError when no active sys_admin would remain.
+        Who is not active gets in neither by password nor by any token, at once. Tokens are kept, and work
+        again with the user. ConflictError when no active sys_admin would remain.
         """
         with self._changing(caller, username) as (session, current, user):
-            session.set_active(user.id, active=active)
-            action = "user:activate" if active else "user:deactivate"
-            self._trail.append_system(session, current, action, object=user.name)
+            if (role := wanted.system_role) is not UNCHANGED:
+                session.set_system_role(user.id, role)
+                self._trail.append_system(session, current, "user:set_role", object=user.name, role=role)
+            if (active := wanted.active) is not UNCHANGED:
+                session.set_active(user.id, active=active)
+                action = "user:activate" if active else "user:deactivate"
+                self._trail.append_system(session, current, action, object=user.name)
 
     def unlock(self, caller: Caller, username: str) -> None:
         """Forget the wrong passwords that were given for a user, so that logins are not refused any more."""
@@ -113,9 +108,7 @@ class Users(ServicePart):
             session.set_login_failures(user.id, Failures())
             self._trail.append_system(session, current, "user:unlock", object=user.name)
 
-    def set_password(
-        self, caller: Caller, username: str, password: str, *, revoke_tokens: bool = False
-    ) -> int:
+    def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password: one's own, or another's for those who manage users.
 
         Every login with the old one ends at once. Access tokens have nothing to do with it, and are kept
@@ -126,7 +119,7 @@ class Users(ServicePart):
         """
         with self._store.read() as session:  # before the hash, which is made slow on purpose
             self._enter_for_password(session, caller, username)
-        hashed = self._gate.passwords.hash(check_password(password))
+        hashed = self._hashed(new.password)
         with self._store.write() as session:
             current = self._enter_for_password(session, caller, username)
             user = find_user(session, username)
@@ -134,8 +127,8 @@ class Users(ServicePart):
             session.delete_console_sessions_of(user.id)  # whoever knew the old one is out
             session.login_failures(user.id)
             session.set_login_failures(user.id, Failures())
-            number = session.delete_tokens(user.id) if revoke_tokens else session.count_tokens(user.id)
-            revoked = number if revoke_tokens else 0
+            number = session.delete_tokens(user.id) if new.revoke_tokens else session.count_tokens(user.id)
+            revoked = number if new.revoke_tokens else 0
             self._trail.append_system(
                 session, current, "user:set_password", object=user.name, tokens_revoked=revoked
             )
@@ -143,7 +136,7 @@ class Users(ServicePart):
 
     def delete(
         self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
-    ) -> Sequence[Holding]:
+    ) -> DeletedUser:
         """Delete a user, with memberships and tokens.
 
         Args:
@@ -188,7 +181,10 @@ class Users(ServicePart):
                 owned=len(owned),
                 reassigned_to=heir.name if heir is not None else None,
             )
-            return owned
+            return DeletedUser(owned)
+
+    def _hashed(self, password: SecretValue) -> str:
+        return self._gate.passwords.hash(check_password(password.reveal()))
 
     @contextlib.contextmanager
     def _changing(self, caller: Caller, username: str) -> Iterator[tuple[Session, Caller, User]]:

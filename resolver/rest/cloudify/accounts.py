@@ -1,19 +1,28 @@
 """`/tenants`, `/users` and `/user`, as Cloudify has them. There are no groups."""
 
+from __future__ import annotations
+
 import functools
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
-from typing_extensions import TypedDict
 
+from resolver.core.account_changes import NewPassword, NewUser, UserChange
+from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.query import TenantField, UserField
-from resolver.core.results import TenantInfo, UserInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
-from resolver.rest.pagination import ListQueryDep
-from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import V31, Body, CallerDep, Group, ServerDep, ServiceDep
+from resolver.rest.responses import Answer, CloudifyPage, nothing
+from resolver.rest.routing import V31, Call, Flag, Group
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from resolver.core.results import TenantInfo, UserInfo
+    from resolver.rest.pagination import ListQuery
 
 GROUP = Group("people", V31)
 
@@ -21,38 +30,38 @@ RESERVED = ("users", "user-groups")
 """Names that no tenant can have here: they are addresses of their own."""
 
 
-class TenantObject(TypedDict):
+class TenantObject(Struct, frozen=True, kw_only=True):
     """A tenant as Cloudify shows it; `users` is a number unless `_get_data` is true."""
 
     name: str
     groups: Any
     users: Any
-    user_roles: dict[str, dict[str, str]] | None
-    rabbitmq_username: None
-    rabbitmq_password: None
-    rabbitmq_vhost: None
+    user_roles: Mapping[str, Mapping[str, TenantRole]] | None
+    rabbitmq_username: None = None
+    rabbitmq_password: None = None
+    rabbitmq_vhost: None = None
 
 
-class UserObject(TypedDict):
+class UserObject(Struct, frozen=True, kw_only=True):
     """A user as Cloudify shows it; `tenants` is a number unless `_get_data` is true."""
 
     username: str
     tenants: Any
-    tenant_roles: dict[str, dict[str, str]] | None
+    tenant_roles: Mapping[str, Mapping[str, TenantRole]] | None
     groups: Any
-    role: str
-    group_system_roles: dict[str, list[str]]
+    role: SystemRole
+    group_system_roles: Mapping[str, list[str]]
     active: bool
     created_at: str
     first_login_at: str | None
     last_login_at: str | None
     is_locked: bool
-    show_getting_started: bool
-    password_hash: None
+    show_getting_started: bool = False
+    password_hash: None = None
 
 
 _TENANT_SORTS: dict[str, TenantField | None] = {
-    **dict.fromkeys(TenantObject.__annotations__),
+    **dict.fromkeys(TenantObject.__struct_fields__),
     "name": TenantField.NAME,
     "users": TenantField.MEMBERS,
 }
@@ -74,59 +83,48 @@ _USER_SORTS: dict[str, UserField | None] = {
 """What a list of users can be sorted by."""
 
 
-class TenantPage(TypedDict):
-    """A page of tenants."""
-
-    items: list[TenantObject]
-    metadata: dict[str, Any]
-
-
-class UserPage(TypedDict):
-    """A page of users."""
-
-    items: list[UserObject]
-    metadata: dict[str, Any]
-
-
-class NewTenant(Body):
+class NewTenant(Struct, frozen=True):
     """What Cloudify's client sends along with a new tenant: nothing that is used."""
 
 
-class Membership(Body):
-    """A user's role in a tenant."""
-
-    username: str
-    tenant_name: str
-    role: Literal["manager", "user", "operations", "viewer"] = "user"
-
-
-class EndedMembership(Body):
+class EndedMembership(Struct, frozen=True):
     """A user and a tenant."""
 
     username: str
     tenant_name: str
 
 
-class NewUser(Body):
+class CloudifyMembership(EndedMembership, frozen=True):
+    """A user's role in a tenant."""
+
+    role: TenantRole = TenantRole.USER
+
+
+class CloudifyNewUser(Struct, frozen=True):
     """A user to be created."""
 
     username: str
-    password: str
-    role: Literal["sys_admin", "default"] = "default"
+    password: SecretValue
+    role: SystemRole = SystemRole.DEFAULT
 
 
-class UserChange(Body):
+class CloudifyUserChange(Struct, frozen=True):
     """One thing to be changed of a user."""
 
-    role: Literal["sys_admin", "default"] | None = None
-    password: str | None = None
-    show_getting_started: bool | None = None
+    role: SystemRole | None = None
+    password: SecretValue | None = None
+    show_getting_started: Flag | None = None
 
 
-class Activation(Body):
+class Activation(Struct, frozen=True):
     """Whether a user is let in."""
 
     action: Literal["activate", "deactivate"]
+
+
+def _by_name(roles: Mapping[str, TenantRole]) -> Mapping[str, Any]:
+    """Users or tenants by name, as `_get_data` asks for them."""
+    return {name: {"tenant-role": role, "roles": [role]} for name, role in roles.items()}
 
 
 def _tenant_object(info: TenantInfo, *, get_data: bool) -> TenantObject:
@@ -134,13 +132,8 @@ def _tenant_object(info: TenantInfo, *, get_data: bool) -> TenantObject:
     return TenantObject(
         name=info.tenant.name,
         groups={} if get_data else 0,
-        users={name: {"tenant-role": role.value, "roles": [role.value]} for name, role in roles.items()}
-        if get_data
-        else info.members,
-        user_roles={"direct": {name: role.value for name, role in roles.items()}, "groups": {}},
-        rabbitmq_username=None,
-        rabbitmq_password=None,
-        rabbitmq_vhost=None,
+        users=_by_name(roles) if get_data else info.members,
+        user_roles={"direct": roles, "groups": {}},
     )
 
 
@@ -148,151 +141,152 @@ def _user_object(info: UserInfo, *, get_data: bool) -> UserObject:
     user = info.user
     return UserObject(
         username=user.name,
-        tenants={
-            tenant: {"tenant-role": role.value, "roles": [role.value]} for tenant, role in info.roles.items()
-        }
-        if get_data
-        else len(info.roles),
-        tenant_roles={"direct": {tenant: role.value for tenant, role in info.roles.items()}, "groups": {}},
+        tenants=_by_name(info.roles) if get_data else len(info.roles),
+        tenant_roles={"direct": info.roles, "groups": {}},
         groups=[] if get_data else 0,
-        role=user.system_role.value,
+        role=user.system_role,
         group_system_roles={},
         active=user.active,
         created_at=user.created_at,
         first_login_at=user.first_login_at,
         last_login_at=user.last_login_at,
         is_locked=info.locked,
-        show_getting_started=False,
-        password_hash=None,
     )
 
 
-@GROUP.route("GET", "/tenants", TenantPage)
-def list_tenants(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/tenants", CloudifyPage[TenantObject])
+def list_tenants(call: Call, query: ListQuery) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
+    tenants = call.service.tenants
     page = query.part_of(
-        functools.partial(service.tenants.list, caller),
+        functools.partial(tenants.list, call.caller),
         lambda info: _tenant_object(info, get_data=False),
-        list(TenantObject.__annotations__),
+        TenantObject.__struct_fields__,
         _TENANT_SORTS,
     )
-    if query.get_data and not query.include:
-        page["items"] = [
-            _tenant_object(service.tenants.get(caller, item["name"]), get_data=True) for item in page["items"]
-        ]
+    if query.wants_data and not query.included:
+        names = [item["name"] for item in page.items]
+        whole = [_tenant_object(tenants.get(call.caller, name), get_data=True) for name in names]
+        page = replace(page, items=whole)
     return Answer(page)
 
 
 @GROUP.route("PUT", "/tenants/users", TenantObject)
-def add_tenant_user(body: Membership, caller: CallerDep, service: ServiceDep) -> Response:
+def add_tenant_user(call: Call, body: CloudifyMembership) -> Response:
     """Make a user a member of a tenant."""
-    if _is_member(body, caller, service):
+    if _is_member(call, body):
         raise ConflictError(f"user {body.username!r} is a member of tenant {body.tenant_name!r} already")
-    return _set_member(body, caller, service)
+    return _set_member(call, body)
 
 
 @GROUP.route("PATCH", "/tenants/users", TenantObject)
-def update_tenant_user(body: Membership, caller: CallerDep, service: ServiceDep) -> Response:
+def update_tenant_user(call: Call, body: CloudifyMembership) -> Response:
     """Give a member another role."""
-    if _is_member(body, caller, service) is False:
+    if _is_member(call, body) is False:
         raise NotFoundError(f"user {body.username!r} is not a member of tenant {body.tenant_name!r}")
-    return _set_member(body, caller, service)
+    return _set_member(call, body)
 
 
-def _is_member(body: Membership, caller: CallerDep, service: ServiceDep) -> bool | None:
+def _is_member(call: Call, body: CloudifyMembership) -> bool | None:
     """Whether a user is a member; None when the caller may not know, and is refused by what comes next."""
-    roles = service.tenants.get(caller, body.tenant_name).roles
+    roles = call.service.tenants.get(call.caller, body.tenant_name).roles
     return None if roles is None else body.username.casefold() in {name.casefold() for name in roles}
 
 
-def _set_member(body: Membership, caller: CallerDep, service: ServiceDep) -> Response:
-    service.tenants.add_member(caller, body.tenant_name, body.username, TenantRole(body.role))
-    return Answer(_tenant_object(service.tenants.get(caller, body.tenant_name), get_data=False))
+def _set_member(call: Call, body: CloudifyMembership) -> Response:
+    call.service.tenants.add_member(call.caller, body.tenant_name, body.username, body.role)
+    return _show_tenant(call, body.tenant_name)
+
+
+def _show_tenant(call: Call, name: str, status: int = 200, *, get_data: bool = False) -> Response:
+    return Answer(_tenant_object(call.service.tenants.get(call.caller, name), get_data=get_data), status)
 
 
 @GROUP.route("DELETE", "/tenants/users", status=204)
-def remove_tenant_user(body: EndedMembership, caller: CallerDep, service: ServiceDep) -> Response:
+def remove_tenant_user(call: Call, body: EndedMembership) -> Response:
     """End a membership."""
-    service.tenants.remove_member(caller, body.tenant_name, body.username)
+    call.service.tenants.remove_member(call.caller, body.tenant_name, body.username)
     return nothing()
 
 
 @GROUP.route("GET", "/tenants/{name}", TenantObject)
-def get_tenant(name: str, query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+def get_tenant(call: Call, name: str, query: ListQuery) -> Response:
     """One tenant."""
-    return Answer(_tenant_object(service.tenants.get(caller, name), get_data=query.get_data))
+    return _show_tenant(call, name, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/tenants/{name}", TenantObject, status=201)
 def create_tenant(
-    name: str, caller: CallerDep, service: ServiceDep, _body: NewTenant | None = None
+    call: Call,
+    name: str,
+    body: NewTenant | None = None,  # noqa: ARG001 - it has to be JSON, and nothing of it is used
 ) -> Response:
     """Make a tenant."""
     if name in RESERVED:
         raise InvalidRequestError(f"a tenant can't be called {name!r}")
-    service.tenants.create(caller, name)
-    return Answer(_tenant_object(service.tenants.get(caller, name), get_data=False), 201)
+    call.service.tenants.create(call.caller, name)
+    return _show_tenant(call, name, 201)
 
 
 @GROUP.route("DELETE", "/tenants/{name}", status=204)
-def delete_tenant(name: str, caller: CallerDep, service: ServiceDep) -> Response:
+def delete_tenant(call: Call, name: str) -> Response:
     """Delete a tenant that holds nothing any more."""
-    service.tenants.delete(caller, name)
+    call.service.tenants.delete(call.caller, name)
     return nothing()
 
 
-@GROUP.route("GET", "/users", UserPage)
-def list_users(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/users", CloudifyPage[UserObject])
+def list_users(call: Call, query: ListQuery) -> Response:
     """All users, for a sys_admin."""
     page = query.part_of(
-        functools.partial(service.users.list, caller),
-        lambda info: _user_object(info, get_data=query.get_data),
-        list(UserObject.__annotations__),
+        functools.partial(call.service.users.list, call.caller),
+        lambda info: _user_object(info, get_data=query.wants_data),
+        UserObject.__struct_fields__,
         _USER_SORTS,
     )
     return Answer(page)
 
 
 @GROUP.route("PUT", "/users", UserObject, status=201)
-async def create_user(body: NewUser, caller: CallerDep, server: ServerDep) -> Response:
+async def create_user(call: Call, body: CloudifyNewUser) -> Response:
     """Make a user."""
 
     def create() -> Response:
-        service = server.service
-        service.users.create(caller, body.username, body.password, SystemRole(body.role))
-        return _told(caller, service, body.username, 201)
+        new = NewUser(password=body.password, system_role=body.role)
+        call.service.users.create(call.caller, body.username, new)
+        return _show_user(call, body.username, 201)
 
-    return await server.authenticator.hash_password(create)
+    return await call.server.authenticator.hash_password(create)
 
 
 @GROUP.route("GET", "/user", UserObject)
-def get_self(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+def get_self(call: Call, query: ListQuery) -> Response:
     """Who the caller is."""
-    return Answer(_user_object(service.users.get(caller), get_data=query.get_data))
+    return _show_user(call, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/active/{username}", UserObject)
-def activate_user(username: str, body: Activation, caller: CallerDep, service: ServiceDep) -> Response:
+def activate_user(call: Call, username: str, body: Activation) -> Response:
     """Let a user in again, or not any more."""
-    service.users.set_active(caller, username, active=body.action == "activate")
-    return _told(caller, service, username)
+    call.service.users.update(call.caller, username, UserChange(active=body.action == "activate"))
+    return _show_user(call, username)
 
 
 @GROUP.route("POST", "/users/unlock/{username}", UserObject)
-def unlock_user(username: str, caller: CallerDep, service: ServiceDep) -> Response:
+def unlock_user(call: Call, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
-    service.users.unlock(caller, username)
-    return _told(caller, service, username)
+    call.service.users.unlock(call.caller, username)
+    return _show_user(call, username)
 
 
 @GROUP.route("GET", "/users/{username}", UserObject)
-def get_user(username: str, query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+def get_user(call: Call, username: str, query: ListQuery) -> Response:
     """One user."""
-    return Answer(_user_object(service.users.get(caller, username), get_data=query.get_data))
+    return _show_user(call, username, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/{username}", UserObject)
-async def update_user(username: str, body: UserChange, caller: CallerDep, server: ServerDep) -> Response:
+async def update_user(call: Call, username: str, body: CloudifyUserChange) -> Response:
     """Change a user's system role or password; the own password is everyone's to change."""
     if body.role is None and body.password is None and body.show_getting_started is None:
         raise InvalidRequestError("nothing to change was given", hint="give role or password")
@@ -300,24 +294,24 @@ async def update_user(username: str, body: UserChange, caller: CallerDep, server
         raise InvalidRequestError("a role and a password were given", hint="give one of them")
 
     def update() -> Response:
-        service = server.service
+        users = call.service.users
         if body.role is not None:
-            service.users.set_role(caller, username, SystemRole(body.role))
+            users.update(call.caller, username, UserChange(system_role=body.role))
         if body.password is not None:
-            service.users.set_password(caller, username, body.password)
-        return _told(caller, service, username)
+            users.set_password(call.caller, username, NewPassword(body.password))
+        return _show_user(call, username)
 
     if body.password is None:
         return await run_in_threadpool(update)
-    return await server.authenticator.hash_password(update)
+    return await call.server.authenticator.hash_password(update)
 
 
 @GROUP.route("DELETE", "/users/{username}", status=204)
-def delete_user(username: str, caller: CallerDep, service: ServiceDep) -> Response:
+def delete_user(call: Call, username: str) -> Response:
     """Delete a user who owns nothing any more."""
-    service.users.delete(caller, username)
+    call.service.users.delete(call.caller, username)
     return nothing()
 
 
-def _told(caller: CallerDep, service: ServiceDep, username: str, status: int = 200) -> Response:
-    return Answer(_user_object(service.users.get(caller, username), get_data=False), status)
+def _show_user(call: Call, username: str = "", status: int = 200, *, get_data: bool = False) -> Response:
+    return Answer(_user_object(call.service.users.get(call.caller, username), get_data=get_data), status)

@@ -1,36 +1,47 @@
 """`/tokens`, as Cloudify has it; a token may also be made for another user, and narrowed."""
 
+from __future__ import annotations
+
 import functools
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from starlette.responses import Response
-from typing_extensions import TypedDict
+from msgspec import Struct
 
+from resolver.core.account_changes import NewToken
+from resolver.core.model import Scope
+from resolver.core.permissions import Permission
 from resolver.core.query import TokenField
-from resolver.core.results import TokenInfo
-from resolver.rest.pagination import ListQueryDep
-from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import V31, CallerDep, Group, ServiceDep
-from resolver.rest.schemas import Narrowed
+from resolver.rest.responses import Answer, CloudifyPage, nothing
+from resolver.rest.routing import V31, Call, Group
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from resolver.core.results import TokenInfo
+    from resolver.rest.pagination import ListQuery
 
 GROUP = Group("tokens", V31)
 
 _HIDDEN = "*" * 8
 
 
-class TokenObject(TypedDict):
+class TokenObject(Struct, frozen=True, kw_only=True):
     """A token as Cloudify shows it; `value` is whole only in the answer that makes it."""
 
     id: str
     username: str
     value: str
-    role: str | None
+    role: str | None = None
     expiration_date: str | None
     last_used: str | None
     description: str
-    permissions: list[str] | None
-    tenants: list[str] | None
-    keys: list[str] | None
+    permissions: frozenset[Permission] | None
+    tenants: frozenset[str] | None
+    keys: Sequence[str] | None
+
+    def __repr__(self) -> str:
+        return f"TokenObject({self.id!r})"
 
 
 _SORTS: dict[str, TokenField | None] = {
@@ -45,14 +56,7 @@ _SORTS: dict[str, TokenField | None] = {
 """What a list of tokens can be sorted by."""
 
 
-class TokenPage(TypedDict):
-    """A page of tokens."""
-
-    items: list[TokenObject]
-    metadata: dict[str, Any]
-
-
-class NewToken(Narrowed):
+class CloudifyNewToken(Scope, frozen=True, kw_only=True):
     """A token to be made."""
 
     description: str | None = None
@@ -61,59 +65,50 @@ class NewToken(Narrowed):
 
 
 def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
-    scope = info.scope
     return TokenObject(
         id=info.id,
         username=info.username,
         value=value or f"ctok-{info.id}-{_HIDDEN}",
-        role=None,
         expiration_date=info.expires_at,
         last_used=info.last_used_at,
         description=info.description,
-        permissions=_listed(scope.permissions),
-        tenants=_listed(scope.tenants),
-        keys=None if scope.keys is None else list(scope.keys),
+        permissions=info.scope.permissions,
+        tenants=info.scope.tenants,
+        keys=info.scope.keys,
     )
-
-
-def _listed(names: frozenset[Any] | None) -> list[str] | None:
-    return None if names is None else sorted(map(str, names))
 
 
 @GROUP.route("POST", "/tokens", TokenObject)
-def create_token(caller: CallerDep, service: ServiceDep, body: NewToken | None = None) -> Response:
+def create_token(call: Call, body: CloudifyNewToken | None = None) -> Response:
     """Make a token; this answer alone shows it whole. An empty list narrows to nothing at all."""
-    given = body or NewToken()
-    made = service.tokens.create(
-        caller,
-        given.username,
+    given = body or CloudifyNewToken()
+    new = NewToken(
+        username=given.username,
         description=given.description or "",
         expires_at=given.expiration_date or None,
-        scope=given.scope(),
+        permissions=given.permissions,
+        tenants=given.tenants,
+        keys=given.keys,
     )
+    made = call.service.tokens.create(call.caller, new)
     return Answer(_token_object(made.info, made.token))
 
 
-@GROUP.route("GET", "/tokens", TokenPage)
-def list_tokens(query: ListQueryDep, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/tokens", CloudifyPage[TokenObject])
+def list_tokens(call: Call, query: ListQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
-    page = query.part_of(
-        functools.partial(service.tokens.list, caller),
-        _token_object,
-        list(TokenObject.__annotations__),
-        _SORTS,
-    )
-    return Answer(page)
+    fetch = functools.partial(call.service.tokens.list, call.caller)
+    return Answer(query.part_of(fetch, _token_object, TokenObject.__struct_fields__, _SORTS))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenObject)
-def get_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+def get_token(call: Call, token_id: str) -> Response:
     """One token."""
-    return Answer(_token_object(service.tokens.get(caller, token_id)))
+    return Answer(_token_object(call.service.tokens.get(call.caller, token_id)))
 
 
 @GROUP.route("DELETE", "/tokens/{token_id}", status=204)
-def delete_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+def delete_token(call: Call, token_id: str) -> Response:
     """Revoke a token, at once."""
-    service.tokens.revoke(caller, token_id)
+    call.service.tokens.revoke(call.caller, token_id)
     return nothing()

@@ -1,299 +1,183 @@
 """Tenants, users and tokens in our own words, for `resolver tenants`, `users` and `tokens` in remote mode."""
 
-from typing import Annotated, Literal
+from __future__ import annotations
 
-from fastapi import Query
-from pydantic import StrictBool
-from starlette.responses import Response
-from typing_extensions import TypedDict
+from typing import TYPE_CHECKING
 
-from resolver.core.permissions import SystemRole, TenantRole
-from resolver.core.query import Choice
-from resolver.protocol.codec import encode
+from msgspec import Struct
+
+from resolver.core.model import Profile
+from resolver.core.permissions import TenantRole
+from resolver.core.query import Choice, Part
+from resolver.core.results import DeletedTenant, DeletedUser, MadeToken, TenantInfo, TokenInfo, UserInfo
+from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import OWN, Body, CallerDep, Flag, Group, ServerDep, ServiceDep
-from resolver.rest.schemas import HoldingFacts, Narrowed, NarrowingFacts
+from resolver.rest.routing import OWN, Call, Flag, Group, is_true
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 
 GROUP = Group("people in full", OWN)
 
-_Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
-_TenantRole = Literal["manager", "user", "operations", "viewer"]
-_SystemRole = Literal["sys_admin", "default"]
+
+class PartQuery(Struct, frozen=True):
+    """Which part of a list is asked for."""
+
+    size: Count | None = None
+    offset: Count = 0
+
+    @property
+    def choice(self) -> Choice:
+        """The same, for the service."""
+        return Choice(self.size, self.offset)
 
 
-class TenantFacts(TypedDict):
-    """A tenant, with the caller's role there; `roles` is null for who may not know the members."""
+class TenantDeletionQuery(Struct, frozen=True):
+    """Whether what a tenant holds is deleted with it."""
 
-    tenant: str
-    role: str | None
-    members: int
-    roles: dict[str, str] | None
+    purge: Flag = False
 
 
-class UserItem(TypedDict):
-    """A user by itself."""
+class UserDeletionQuery(Struct, frozen=True):
+    """Who gets what a user owns, or whether it is deleted."""
 
-    name: str
-    system_role: str
-    active: bool
-    created_at: str
-    first_login_at: str | None
-    last_login_at: str | None
+    reassign_to: str = ""
+    purge: Flag = False
 
 
-class UserFacts(TypedDict):
-    """A user, with the role in each tenant."""
+class Membership(Struct, frozen=True):
+    """A role in a tenant."""
 
-    user: UserItem
-    roles: dict[str, str]
-    locked: bool
+    role: TenantRole
 
 
-class TokenFacts(TypedDict):
-    """A token as it is listed: never the token."""
-
-    id: str
-    username: str
-    description: str
-    created_at: str
-    expires_at: str | None
-    scope: NarrowingFacts
-    last_used_at: str | None
-
-
-class MadeFacts(TypedDict):
-    """A token, shown this once."""
-
-    token: str
-    info: TokenFacts
-
-
-class TenantPart(TypedDict):
-    """A part of a list of tenants."""
-
-    items: list[TenantFacts]
-    total: int
-
-
-class UserPart(TypedDict):
-    """A part of a list of users."""
-
-    items: list[UserFacts]
-    total: int
-
-
-class TokenPart(TypedDict):
-    """A part of a list of tokens."""
-
-    items: list[TokenFacts]
-    total: int
-
-
-class DeletedTenantFacts(TypedDict):
-    """What was deleted with a tenant."""
-
-    tenant: str
-    held: list[HoldingFacts]
-    wiped: bool
-
-
-class Holdings(TypedDict):
-    """What was given to another user, or deleted."""
-
-    holdings: list[HoldingFacts]
-
-
-class Named(TypedDict):
-    """What was made."""
+class MadeTenant(Struct, frozen=True):
+    """A tenant that was made."""
 
     name: str
 
 
-class Number(TypedDict):
+class TokenCount(Struct, frozen=True):
     """How many access tokens were revoked, or are still there."""
 
     number: int
 
 
-class NewUser(Body):
-    """A user to be made; without a password only tokens let them in."""
-
-    password: str | None = None
-    system_role: _SystemRole = "default"
-
-
-class UserChange(Body):
-    """What is to be changed of a user."""
-
-    system_role: _SystemRole | None = None
-    active: StrictBool | None = None
-
-
-class NewPassword(Body):
-    """A new password."""
-
-    password: str
-    revoke_tokens: StrictBool = False
-
-
-class Membership(Body):
-    """A role in a tenant."""
-
-    role: _TenantRole
-
-
-class NewToken(Narrowed):
-    """A token to be made; an empty list narrows to nothing at all."""
-
-    username: str = ""
-    description: str = ""
-    expires_at: str | None = None
-
-
-@GROUP.route("GET", "/tenants", TenantPart)
-def list_own_tenants(
-    caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
-) -> Response:
+@GROUP.route("GET", "/tenants", Part[TenantInfo])
+def list_own_tenants(call: Call, query: PartQuery) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
-    return Answer(encode(service.tenants.list(caller, Choice(size, offset))))
+    return Answer(call.service.tenants.list(call.caller, query.choice))
 
 
-@GROUP.route("GET", "/tenants/{name}", TenantFacts)
-def get_own_tenant(name: str, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/tenants/{name}", TenantInfo)
+def get_own_tenant(call: Call, name: str) -> Response:
     """One tenant."""
-    return Answer(encode(service.tenants.get(caller, name)))
+    return Answer(call.service.tenants.get(call.caller, name))
 
 
-@GROUP.route("PUT", "/tenants/{name}", Named)
-def make_tenant(name: str, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("PUT", "/tenants/{name}", MadeTenant)
+def make_tenant(call: Call, name: str) -> Response:
     """Make a tenant, with a data key of its own."""
-    return Answer({"name": service.tenants.create(caller, name).name})
+    return Answer(MadeTenant(call.service.tenants.create(call.caller, name).name))
 
 
-@GROUP.route("DELETE", "/tenants/{name}", DeletedTenantFacts)
-def drop_tenant(
-    name: str, caller: CallerDep, service: ServiceDep, *, purge: Annotated[Flag, Query()] = False
-) -> Response:
+@GROUP.route("DELETE", "/tenants/{name}", DeletedTenant)
+def drop_tenant(call: Call, name: str, query: TenantDeletionQuery) -> Response:
     """Delete a tenant, and with `purge` what it holds."""
-    return Answer(encode(service.tenants.delete(caller, name, purge=purge)))
+    return Answer(call.service.tenants.delete(call.caller, name, purge=is_true(query.purge)))
 
 
 @GROUP.route("PUT", "/tenants/{name}/members/{username}", status=204)
-def set_member(
-    name: str, username: str, body: Membership, caller: CallerDep, service: ServiceDep
-) -> Response:
+def set_member(call: Call, name: str, username: str, body: Membership) -> Response:
     """Make a user a member, or change the role."""
-    service.tenants.add_member(caller, name, username, TenantRole(body.role))
+    call.service.tenants.add_member(call.caller, name, username, body.role)
     return nothing()
 
 
 @GROUP.route("DELETE", "/tenants/{name}/members/{username}", status=204)
-def end_member(name: str, username: str, caller: CallerDep, service: ServiceDep) -> Response:
+def end_member(call: Call, name: str, username: str) -> Response:
     """End a membership."""
-    service.tenants.remove_member(caller, name, username)
+    call.service.tenants.remove_member(call.caller, name, username)
     return nothing()
 
 
-@GROUP.route("GET", "/users", UserPart)
-def list_all_users(
-    caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
-) -> Response:
+@GROUP.route("GET", "/users", Part[UserInfo])
+def list_all_users(call: Call, query: PartQuery) -> Response:
     """All users."""
-    return Answer(encode(service.users.list(caller, Choice(size, offset))))
+    return Answer(call.service.users.list(call.caller, query.choice))
 
 
-@GROUP.route("GET", "/user", UserFacts)
-def get_oneself(caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/user", UserInfo)
+def get_oneself(call: Call) -> Response:
     """The caller."""
-    return Answer(encode(service.users.get(caller)))
+    return Answer(call.service.users.get(call.caller))
 
 
-@GROUP.route("GET", "/users/{username}", UserFacts)
-def get_one_user(username: str, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/users/{username}", UserInfo)
+def get_one_user(call: Call, username: str) -> Response:
     """One user."""
-    return Answer(encode(service.users.get(caller, username)))
+    return Answer(call.service.users.get(call.caller, username))
 
 
-@GROUP.route("PUT", "/users/{username}", UserItem)
-async def make_user(username: str, body: NewUser, caller: CallerDep, server: ServerDep) -> Response:
-    """Make a user."""
-    made = await server.authenticator.hash_password(
-        lambda: server.service.users.create(caller, username, body.password, SystemRole(body.system_role))
-    )
-    return Answer(encode(made))
+@GROUP.route("PUT", "/users/{username}", Profile)
+async def make_user(call: Call, username: str, body: NewUser) -> Response:
+    """Make a user; without a password only tokens let the user in."""
+    users = call.service.users
+    hash_password = call.server.authenticator.hash_password
+    return Answer(await hash_password(lambda: users.create(call.caller, username, body)))
 
 
 @GROUP.route("PATCH", "/users/{username}", status=204)
-def change_user(username: str, body: UserChange, caller: CallerDep, service: ServiceDep) -> Response:
+def change_user(call: Call, username: str, body: UserChange) -> Response:
     """Give a user another system role, or let them in or not."""
-    if body.system_role is not None:
-        service.users.set_role(caller, username, SystemRole(body.system_role))
-    if body.active is not None:
-        service.users.set_active(caller, username, active=body.active)
+    call.service.users.update(call.caller, username, body)
     return nothing()
 
 
 @GROUP.route("POST", "/users/{username}/unlock", status=204)
-def unlock_one_user(username: str, caller: CallerDep, service: ServiceDep) -> Response:
+def unlock_one_user(call: Call, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
-    service.users.unlock(caller, username)
+    call.service.users.unlock(call.caller, username)
     return nothing()
 
 
-@GROUP.route("POST", "/users/{username}/password", Number)
-async def set_password(username: str, body: NewPassword, caller: CallerDep, server: ServerDep) -> Response:
+@GROUP.route("POST", "/users/{username}/password", TokenCount)
+async def set_password(call: Call, username: str, body: NewPassword) -> Response:
     """Give a user a new password; one's own is everyone's to change."""
-    number = await server.authenticator.hash_password(
-        lambda: server.service.users.set_password(
-            caller, username, body.password, revoke_tokens=body.revoke_tokens
-        )
-    )
-    return Answer({"number": number})
+    users = call.service.users
+    hash_password = call.server.authenticator.hash_password
+    return Answer(TokenCount(await hash_password(lambda: users.set_password(call.caller, username, body))))
 
 
-@GROUP.route("DELETE", "/users/{username}", Holdings)
-def drop_user(
-    username: str,
-    caller: CallerDep,
-    service: ServiceDep,
-    reassign_to: str = "",
-    *,
-    purge: Annotated[Flag, Query()] = False,
-) -> Response:
+@GROUP.route("DELETE", "/users/{username}", DeletedUser)
+def drop_user(call: Call, username: str, query: UserDeletionQuery) -> Response:
     """Delete a user; what they own goes to another one, or with `purge` is deleted."""
-    owned = service.users.delete(caller, username, reassign_to=reassign_to, purge=purge)
-    return Answer({"holdings": encode(owned)})
+    users, purge = call.service.users, is_true(query.purge)
+    return Answer(users.delete(call.caller, username, reassign_to=query.reassign_to, purge=purge))
 
 
-@GROUP.route("POST", "/tokens", MadeFacts)
-def make_token(body: NewToken, caller: CallerDep, service: ServiceDep) -> Response:
-    """Make a token; this answer alone shows it."""
-    made = service.tokens.create(
-        caller,
-        body.username,
-        description=body.description,
-        expires_at=body.expires_at,
-        scope=body.scope(),
-    )
-    return Answer(encode(made))
+@GROUP.route("POST", "/tokens", MadeToken)
+def make_token(call: Call, body: NewToken) -> Response:
+    """Make a token; this answer alone shows it. An empty list leaves nothing at all."""
+    return Answer(call.service.tokens.create(call.caller, body))
 
 
-@GROUP.route("GET", "/tokens", TokenPart)
-def list_own_tokens(
-    caller: CallerDep, service: ServiceDep, size: _Count | None = None, offset: _Count = 0
-) -> Response:
+@GROUP.route("GET", "/tokens", Part[TokenInfo])
+def list_own_tokens(call: Call, query: PartQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
-    return Answer(encode(service.tokens.list(caller, Choice(size, offset))))
+    return Answer(call.service.tokens.list(call.caller, query.choice))
 
 
-@GROUP.route("GET", "/tokens/{token_id}", TokenFacts)
-def get_one_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+@GROUP.route("GET", "/tokens/{token_id}", TokenInfo)
+def get_one_token(call: Call, token_id: str) -> Response:
     """One token."""
-    return Answer(encode(service.tokens.get(caller, token_id)))
+    return Answer(call.service.tokens.get(call.caller, token_id))
 
 
 @GROUP.route("DELETE", "/tokens/{token_id}", status=204)
-def revoke_token(token_id: str, caller: CallerDep, service: ServiceDep) -> Response:
+def revoke_token(call: Call, token_id: str) -> Response:
     """Revoke a token, at once."""
-    service.tokens.revoke(caller, token_id)
+    call.service.tokens.revoke(call.caller, token_id)
     return nothing()

@@ -1,0 +1,63 @@
+"""What a caller wants of users and access tokens: the records that commands and routes build."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from resolver.core.model import Scope, SecretValue
+from resolver.core.permissions import SystemRole
+
+
+class NewUser(Struct, frozen=True, kw_only=True):
+    """A user to be made.
+
+    Args:
+        password: the password; None for a user who can only use tokens.
+        system_role: the role in the whole system.
+    """
+
+    password: SecretValue | None = None
+    system_role: SystemRole = SystemRole.DEFAULT
+
+
+class UserChange(Struct, frozen=True, kw_only=True):
+    """What is to be changed of a user; each field that is not given stays as it is.
+
+    Args:
+        system_role: the role in the whole system.
+        active: whether the user is let in, by password or by any token.
+    """
+
+    system_role: SystemRole | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class NewPassword(Struct, frozen=True):
+    """A new password of a user.
+
+    Args:
+        password: the password.
+        revoke_tokens: whether the user's access tokens end with the old one.
+    """
+
+    password: SecretValue
+    revoke_tokens: bool = False
+
+
+class NewToken(Scope, frozen=True, kw_only=True):
+    """An access token to be made, with the limits of its scope.
+
+    Args:
+        username: whose token it is; the caller's own when empty.
+        description: what it is for.
+        expires_at: UTC time from which it is refused, in any form of `parse_time_ahead`; None for never.
+    """
+
+    username: str = ""
+    description: str = ""
+    expires_at: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """What it leaves of its user's rights."""
+        return Scope(self.permissions, self.tenants, self.keys)
