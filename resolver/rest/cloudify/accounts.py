@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from resolver.core.account_changes import NewPassword, NewUser, UserChange
 from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
+from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
 from resolver.rest.routing import V31, Call, Flag, Group
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from resolver.core.results import TenantInfo, UserInfo
-    from resolver.rest.pagination import ListQuery
 
 GROUP = Group("people", V31)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct, UnsetType, field
 from msgspec.structs import replace
+from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.query import Field, Listing
@@ -20,9 +21,6 @@ from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing, page
 from resolver.rest.routing import V3, V31, Call, Flag, Group, is_true
 from resolver.rest.schemas import SecretItem, SecretObject, secret_item, secret_object, texts
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("secrets", V31, V3)
 

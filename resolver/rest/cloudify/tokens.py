@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from resolver.core.account_changes import NewToken
 from resolver.core.model import Scope
 from resolver.core.permissions import Permission
 from resolver.core.query import TokenField
+from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
 from resolver.rest.routing import V31, Call, Group
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from resolver.core.results import TokenInfo
-    from resolver.rest.pagination import ListQuery
 
 GROUP = Group("tokens", V31)
 

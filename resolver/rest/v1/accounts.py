@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from msgspec import Struct
+from starlette.responses import Response
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import Profile
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice, Part
@@ -13,11 +15,6 @@ from resolver.core.results import DeletedTenant, DeletedUser, MadeToken, TenantI
 from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Call, Flag, Group, is_true
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-
-    from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 
 GROUP = Group("people in full", OWN)
 
@@ -29,7 +26,7 @@ class PartQuery(Struct, frozen=True):
     offset: Count = 0
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> Choice[Any]:
         """The same, for the service."""
         return Choice(self.size, self.offset)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.query import DEFAULT_SIZE, Field, Listing, Order, Page
@@ -14,9 +14,6 @@ from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber
 from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Call, Flag, Group, is_true
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("secrets in full", OWN)
 
