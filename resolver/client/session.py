@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -35,7 +34,7 @@ from resolver.http.transport import (
 from resolver.http.url import LOCALHOST, LOOPBACK
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
-from resolver.protocol.errors import MAX_TEXT, Told, rebuild
+from resolver.protocol.errors import MAX_TEXT, ErrorBody, rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -274,16 +273,16 @@ class Server:
         return next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
 
     def _rebuilt(self, answer: HttpResponse) -> ResolverError:
-        told: Told | None = None
+        body: ErrorBody | None = None
         if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
             with contextlib.suppress(ValueError, RecursionError):
-                told = decode(Told, json.loads(answer.body))
-        if told is None:
+                body = decode(ErrorBody, parse(answer.body))
+        if body is None:
             return self.nonsense(answer.status)
-        if told.refusals:
-            refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in told.refusals}
+        if body.refusals:
+            refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in body.refusals}
             return RefusedKeysError(self.nonsense(), refusals)
-        return rebuild(told) or self.nonsense(answer.status)
+        return rebuild(body) or self.nonsense(answer.status)
 
     def nonsense(self, status: int = 0) -> UnavailableError:
         """The error for an answer that makes no sense. Nothing of the answer is in it.

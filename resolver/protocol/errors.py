@@ -56,7 +56,7 @@ def kind_of(error: ResolverError) -> str:
     return next((names[base] for base in type(error).__mro__ if base in names), "")
 
 
-class Refused(Struct, frozen=True):
+class RefusedKey(Struct, frozen=True):
     """One key of a batch that may not be had."""
 
     key: str
@@ -64,12 +64,13 @@ class Refused(Struct, frozen=True):
     cause: str = ""
 
 
-class Told(Struct, frozen=True):
+class ErrorBody(Struct, frozen=True):
     """The body of an error.
 
     Args:
         message: one sentence.
         error_code: Cloudify's code.
+        server_traceback: always None; Cloudify's client looks for it.
         kind: our name for it; empty when the request was refused before it got to the service.
         hint: what to do about it.
         refusals: the keys of a batch that may not be had.
@@ -77,14 +78,15 @@ class Told(Struct, frozen=True):
 
     message: str
     error_code: str
+    server_traceback: None = None
     kind: str = ""
     hint: str = ""
-    refusals: tuple[Refused, ...] = ()
+    refusals: tuple[RefusedKey, ...] = ()
 
 
-def rebuild(told: Told) -> ResolverError | None:
+def rebuild(body: ErrorBody) -> ResolverError | None:
     """The error that was raised on the server; None for one that says that there is no such address."""
-    kind = KINDS.get(told.kind) or REFUSAL_KINDS.get(told.error_code)
+    kind = KINDS.get(body.kind) or REFUSAL_KINDS.get(body.error_code)
     if kind is None:
         return None
-    return kind(told.message[:MAX_TEXT], hint=told.hint[:MAX_TEXT])
+    return kind(body.message[:MAX_TEXT], hint=body.hint[:MAX_TEXT])

@@ -10,6 +10,7 @@ import msgspec
 
 from resolver.core.model import Named, SecretValue
 from resolver.protocol import TENANT_HEADER, TOKEN_HEADER
+from resolver.protocol.errors import ErrorBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,15 +22,6 @@ _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "basic": {"type": "http", "scheme": "basic"},
 }
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """What every error answers."""
-
-    message: str
-    error_code: str
-    server_traceback: str | None
-    hint: str = ""
 
 
 def make_document(groups: Iterable[Group]) -> dict[str, Any]:

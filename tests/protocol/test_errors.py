@@ -6,7 +6,7 @@ import pytest
 
 from resolver import errors
 from resolver.errors import BlueprintError, MisplacedTokenError, NotPermittedError, ResolverError, TokenError
-from resolver.protocol.errors import KINDS, REFUSAL_KINDS, Told, kind_of, rebuild
+from resolver.protocol.errors import KINDS, REFUSAL_KINDS, ErrorBody, kind_of, rebuild
 from resolver.rest.errors import HTTP_CODES, STATUSES
 from resolver.service.access import MemberRefusedError
 
@@ -23,7 +23,7 @@ CLASSES = [
 def test_each_class_travels(kind: type[ResolverError]) -> None:
     """It comes back as what it was, with message and hint."""
     name = kind_of(kind("message", hint="hint"))
-    found = rebuild(Told("message", "any", name, "hint"))
+    found = rebuild(ErrorBody("message", "any", kind=name, hint="hint"))
     assert type(found) is kind
     assert (found.message, found.hint) == ("message", "hint")
 
@@ -39,5 +39,5 @@ def test_codes_of_what_did_not_get_to_the_service() -> None:
     """Each code of ours is known, but for those that mean that there is no such address."""
     known = {code for _, code in STATUSES.values()} | set(HTTP_CODES.values())
     assert set(REFUSAL_KINDS) <= known
-    assert rebuild(Told("no", "not_found_error")) is None
-    assert rebuild(Told("no", "nonsense", "Nonsense")) is None
+    assert rebuild(ErrorBody("no", "not_found_error")) is None
+    assert rebuild(ErrorBody("no", "nonsense", kind="Nonsense")) is None
