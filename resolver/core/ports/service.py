@@ -1,29 +1,50 @@
-"""What a run needs of the service, wherever that is: in this process, or behind a server."""
+"""The service, wherever it is: in this process, or behind a server. Both satisfy `AnyService`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import builtins
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from resolver.core.model import Caller
-    from resolver.core.query import Page
-    from resolver.core.results import KeyStatus, UseAnswer, WantedKey
+    from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
+    from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
+    from resolver.core.model import Caller, Profile, Secret, SecretValue, Tenant
+    from resolver.core.permissions import TenantRole
+    from resolver.core.query import Choice, Listing, Page, Part, TenantField, TokenField, UserField
+    from resolver.core.results import (
+        DeletedTenant,
+        Holding,
+        Identity,
+        KeyStatus,
+        MadeToken,
+        Status,
+        TenantInfo,
+        TokenInfo,
+        Usage,
+        UseAnswer,
+        UserInfo,
+        Version,
+        WantedKey,
+    )
+    from resolver.core.secret_changes import NewSecret, SecretChange
 
 
-class ConfirmsCallers(Protocol):
-    """Confirms that a caller is known."""
+class IdentifiesCallers(Protocol):
+    """Identifies callers. AuthenticationError for whoever is not known."""
+
+    def present_token(self, token: str) -> Caller:
+        """The caller of an access token, which may be judged with the first request only."""
 
     def confirm(self, caller: Caller) -> None:
-        """Do nothing for a caller who is known; AuthenticationError for another."""
+        """See that a caller is known, for a run that asks nothing else."""
 
+    def authenticate_token(self, token: str) -> Caller:
+        """Identify a caller by an access token."""
 
-class ListsSecrets(Protocol):
-    """Lists secrets without their values."""
-
-    def list(self, caller: Caller, tenant: str) -> Page:
-        """The secrets of a tenant that the caller may see, and the global ones."""
+    def authenticate_password(self, username: str, password: str) -> Caller:
+        """Identify a caller by user name and password."""
 
 
 class UsesSecrets(Protocol):
@@ -38,17 +59,188 @@ class UsesSecrets(Protocol):
         """Say of each key whether it could be used, without decrypting or using anything."""
 
 
+class ListsSecrets(Protocol):
+    """Lists secrets without their values."""
+
+    def list(
+        self, caller: Caller, tenant: str, listing: Listing = ..., *, all_tenants: bool = False
+    ) -> Page:
+        """The secrets of a tenant that the caller may see, and the global ones."""
+
+
+class ManagesSecrets(ListsSecrets, Protocol):
+    """Manages secrets. A secret that the caller may not see is not found."""
+
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
+        """Store a new secret, which the caller owns from then on."""
+
+    def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
+        """A secret with its value; None for a hidden value that the caller may not see."""
+
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
+        """Change a secret."""
+
+    def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
+        """Delete a secret with all its versions."""
+
+    def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
+        """All versions of a secret, oldest first; no values."""
+
+    def rollback(
+        self, caller: Caller, tenant: str, key: str, version: int, *, if_version: int | None = None
+    ) -> Secret:
+        """Give a secret the value of an earlier version, as a new version."""
+
+
+class ManagesTenants(Protocol):
+    """Manages tenants and their members."""
+
+    def create(self, caller: Caller, name: str) -> Tenant:
+        """Make a tenant, with a data key of its own."""
+
+    def list(self, caller: Caller, choice: Choice[TenantField] = ...) -> Part[TenantInfo]:
+        """A part of the caller's own tenants, by name; of all tenants for a sys_admin."""
+
+    def get(self, caller: Caller, name: str) -> TenantInfo:
+        """One tenant."""
+
+    def delete(self, caller: Caller, name: str, *, purge: bool = False) -> DeletedTenant:
+        """Delete a tenant, and destroy its data keys. Its audit trail stays."""
+
+    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
+        """Make a user a member of a tenant, or change the role there."""
+
+    def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
+        """End a user's membership in a tenant."""
+
+
+class ManagesUsers(Protocol):
+    """Manages users."""
+
+    def whoami(self, caller: Caller) -> Identity:
+        """Who the caller is, and what may be done where."""
+
+    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
+        """Make a user; one without a password can only use tokens."""
+
+    def list(self, caller: Caller, choice: Choice[UserField] = ...) -> Part[UserInfo]:
+        """A part of all users, by name."""
+
+    def get(self, caller: Caller, username: str = "") -> UserInfo:
+        """One user: oneself, when no other is named."""
+
+    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+        """Give a user another system role, or let them in or not."""
+
+    def unlock(self, caller: Caller, username: str) -> None:
+        """Forget the wrong passwords that were given for a user."""
+
+    def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
+        """Give a user a new password; how many access tokens were revoked, or else are still there."""
+
+    def delete(
+        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+    ) -> builtins.list[Holding] | Sequence[Holding]:
+        """Delete a user; what was given to the other user, or deleted."""
+
+
+class ManagesTokens(Protocol):
+    """Manages access tokens."""
+
+    def create(self, caller: Caller, new: NewToken) -> MadeToken:
+        """Make an access token, shown this once."""
+
+    def list(self, caller: Caller, choice: Choice[TokenField] = ...) -> Part[TokenInfo]:
+        """A part of the caller's own tokens; of everyone's for those who manage them."""
+
+    def get(self, caller: Caller, token_id: str) -> TokenInfo:
+        """One token."""
+
+    def revoke(self, caller: Caller, token_id: str) -> None:
+        """Revoke a token, at once."""
+
+
+class ReadsAudit(Protocol):
+    """Reads and verifies audit trails."""
+
+    def stream(
+        self, caller: Caller, tenant: str = "", query: AuditQuery = ...
+    ) -> Iterator[AuditRecord]:
+        """The records of a tenant's trail, or of the system's, one part after the other."""
+
+    def head(self, caller: Caller, tenant: str = "") -> AuditHead:
+        """The end of a trail, to be kept elsewhere."""
+
+    def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
+        """Check a trail, from its first record to its end, and against a kept head."""
+
+    def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
+        """A whole trail with its head."""
+
+
+class ReportsUsage(Protocol):
+    """Compares what is permitted with what was done."""
+
+    def unused(self, caller: Caller, tenant: str, since: str = "") -> Usage:
+        """What was not used in a tenant since some time."""
+
+
 class ResolvingService(Protocol):
     """The part of the service that resolving and checking blueprints needs."""
 
     @property
-    def gate(self) -> ConfirmsCallers:
+    def gate(self) -> IdentifiesCallers:
         """Identifies callers."""
 
     @property
     def secrets(self) -> ListsSecrets:
-        """Manages secrets."""
+        """Lists secrets."""
 
     @property
     def use(self) -> UsesSecrets:
         """Obtains values for blueprints."""
+
+
+class AnyService(ResolvingService, Protocol):
+    """All that a command or an embedding program asks for."""
+
+    @property
+    def secrets(self) -> ManagesSecrets:
+        """Manages secrets."""
+
+    @property
+    def tenants(self) -> ManagesTenants:
+        """Manages tenants and their members."""
+
+    @property
+    def users(self) -> ManagesUsers:
+        """Manages users."""
+
+    @property
+    def tokens(self) -> ManagesTokens:
+        """Manages access tokens."""
+
+    @property
+    def trail(self) -> ReadsAudit:
+        """Reads and verifies audit trails."""
+
+    @property
+    def usage(self) -> ReportsUsage:
+        """Compares what is permitted with what was done."""
+
+    @property
+    def mode(self) -> str:
+        """Where the rules are kept, in words for people."""
+
+    @property
+    def place(self) -> str:
+        """Where the store or the server is, without any password."""
+
+    def now(self) -> str:
+        """The time now, as it is stored."""
+
+    def status(self) -> Status:
+        """See that the store or the server can do its work."""
+
+    def close(self) -> None:
+        """Give back connections."""
