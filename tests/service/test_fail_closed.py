@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -68,9 +69,9 @@ class Closed:
             world.admin, "home", "kept", NewSecret(provider="v", provider_options={"path": "x"})
         )
         world.service.providers.create(world.admin, "home", "bare", "local", {})
-        world.service.users.create(world.admin, "eve", "eve's password")
+        world.service.users.create(world.admin, "eve", NewUser(password=SecretValue("eve's password")))
         self.session = world.service.sessions.open(username="eve", password="eve's password").secret
-        self.token = world.service.tokens.create(world.admin, "eve").info.id
+        self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
         for statement in REFUSING[dialect, when]:
             world.execute(statement)
         self.before = self.state()
@@ -161,17 +162,21 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tenants.delete": lambda s, a, _: s.tenants.delete(a, "home", purge=True),
     "tenants.add_member": lambda s, a, _: s.tenants.add_member(a, "home", "eve", TenantRole.USER),
     "tenants.remove_member": lambda s, a, _: s.tenants.remove_member(a, "home", "viewer"),
-    "users.create": lambda s, a, _: s.users.create(a, "new", "a password"),
-    "users.set_role": lambda s, a, _: s.users.set_role(a, "eve", SystemRole.SYS_ADMIN),
-    "users.set_active": lambda s, a, _: s.users.set_active(a, "eve", active=False),
+    "users.create": lambda s, a, _: s.users.create(a, "new", NewUser(password=SecretValue("a password"))),
+    "users.update, system role": lambda s, a, _: s.users.update(
+        a, "eve", UserChange(system_role=SystemRole.SYS_ADMIN)
+    ),
+    "users.update": lambda s, a, _: s.users.update(a, "eve", UserChange(active=False)),
     "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
-    "users.set_password": lambda s, a, _: s.users.set_password(a, "eve", "another password"),
+    "users.set_password": lambda s, a, _: s.users.set_password(
+        a, "eve", NewPassword(SecretValue("another password"))
+    ),
     "users.set_password, tokens": lambda s, a, _: s.users.set_password(
-        a, "eve", "another password", revoke_tokens=True
+        a, "eve", NewPassword(SecretValue("another password"), revoke_tokens=True)
     ),
     "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
     "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
-    "tokens.create": lambda s, a, _: s.tokens.create(a, "eve"),
+    "tokens.create": lambda s, a, _: s.tokens.create(a, NewToken(username="eve")),
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.core.account_changes import UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange, unless_none
@@ -70,9 +71,9 @@ class Racer:
         users, tenants, name = self.service.users, self.service.tenants, order["user"]
         match order["do"]:
             case "demote":
-                users.set_role(caller, name, SystemRole.DEFAULT)
+                users.update(caller, name, UserChange(system_role=SystemRole.DEFAULT))
             case "deactivate":
-                users.set_active(caller, name, active=False)
+                users.update(caller, name, UserChange(active=False))
             case "delete user":
                 users.delete(caller, name)
             case "add member":
