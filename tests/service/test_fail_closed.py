@@ -15,7 +15,7 @@ from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserCh
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.store import tables as t
@@ -100,8 +100,8 @@ def _quiet(_doing: str, _more: int) -> None:
     """Nobody looks at the progress."""
 
 
-def _entry(key: str) -> Incoming:
-    return Incoming(key, "home", [MovedVersion(1, SecretValue("v"))], Visibility.TENANT, hidden=False)
+def _entry(key: str) -> ImportEntry:
+    return ImportEntry(key, "home", [VersionWithValue(1, SecretValue("v"))], Visibility.TENANT, hidden=False)
 
 
 def _rotate_root(service: Service, caller: Caller) -> object:
@@ -142,12 +142,12 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     ),
     "secrets.rollback": lambda s, a, _: s.secrets.rollback(a, "home", "k", 1),
     "secrets.delete": lambda s, a, _: s.secrets.delete(a, "home", "k"),
-    "moving.export": lambda s, a, _: s.moving.export(a, "home", all_versions=True),
-    "moving.export, all tenants": lambda s, a, _: s.moving.export(a, "", all_tenants=True),
-    "moving.export, refused": lambda s, _, c: s.moving.export(c.viewer, "home"),
-    "moving.import_": lambda s, a, _: s.moving.import_(a, "home", [_entry("new")]),
-    "moving.import_, override": lambda s, a, _: s.moving.import_(a, "home", [_entry("k")], override=True),
-    "moving.import_, refused": lambda s, _, c: s.moving.import_(c.viewer, "home", [_entry("new")]),
+    "transfer.export": lambda s, a, _: s.transfer.export(a, "home", all_versions=True),
+    "transfer.export, all tenants": lambda s, a, _: s.transfer.export(a, "", all_tenants=True),
+    "transfer.export, refused": lambda s, _, c: s.transfer.export(c.viewer, "home"),
+    "transfer.import_": lambda s, a, _: s.transfer.import_(a, "home", [_entry("new")]),
+    "transfer.import_, override": lambda s, a, _: s.transfer.import_(a, "home", [_entry("k")], override=True),
+    "transfer.import_, refused": lambda s, _, c: s.transfer.import_(c.viewer, "home", [_entry("new")]),
     "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", "local", {}),
     "providers.get": lambda s, a, _: s.providers.get(a, "home", "v"),
     "providers.options_of": lambda s, a, _: s.providers.options_of(a, "home", "kept"),
@@ -253,7 +253,7 @@ def test_the_attempts_would_succeed(tmp_path_factory: pytest.TempPathFactory) ->
     url = database("sqlite", tmp_path_factory.mktemp("open"))
     made = Closed("sqlite", "the write", url)
     made.world.execute("DROP TRIGGER refuse")
-    for name in ("use.use", "secrets.rollback", "providers.update", "moving.export, all tenants"):
+    for name in ("use.use", "secrets.rollback", "providers.update", "transfer.export, all tenants"):
         ATTEMPTS[name](made.world.service, made.admin, made)
     assert made.state() != made.before
     made.world.service.close()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from resolver.core.model import Visibility
 from resolver.core.providers import NewProvider, Provider, ProviderChange, ProviderCheck
@@ -20,6 +19,8 @@ from resolver.rest.routing import V31, Call, Flag, Group, is_true
 from resolver.rest.schemas import texts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
 
 GROUP = Group("secrets providers", V31)
@@ -33,7 +34,7 @@ class ProviderObject(Redacted, frozen=True, kw_only=True):
     id: str
     name: str
     type: str
-    connection_parameters: Mapping[str, str] | None
+    connection_parameters: dict[str, str] | None
     visibility: Visibility
     created_at: str
     updated_at: str
@@ -82,7 +83,7 @@ def _provider_object(provider: Provider, parameters: Mapping[str, str] | None = 
         id=provider.name,
         name=provider.name,
         type=provider.kind,
-        connection_parameters=parameters,
+        connection_parameters=None if parameters is None else dict(parameters),
         visibility=provider.visibility,
         created_at=provider.created_at,
         updated_at=provider.updated_at,
