@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
+from starlette.responses import Response
 
 from resolver.core.model import Visibility
 from resolver.core.providers import NewProvider, Provider, ProviderChange, ProviderCheck
@@ -21,7 +22,6 @@ from resolver.rest.schemas import texts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.responses import Response
 
 GROUP = Group("secrets providers", V31)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, UnsetType, field
+from starlette.responses import Response
 
 from resolver.bootstrap.transfer import read_cloudify, write_cloudify
-from resolver.core.model import SecretValue
+from resolver.core.model import SecretValue  # noqa: TC001 - the type of a field that is decoded
 from resolver.core.redacted import Redacted
 from resolver.core.secret_changes import UNCHANGED
 from resolver.core.transfer import ExportRequest, ImportRequest
@@ -17,9 +18,6 @@ from resolver.rest.cloudify.filters import wanted_fields
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer
 from resolver.rest.routing import V3, V31, Call, Group, is_true
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("secrets", V31, V3)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from resolver.core.providers import NewProvider, Provider, ProviderChange, ProviderCheck, ProviderInfo
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Call, Group
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("providers in full", OWN)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
 from msgspec import Struct, field
+from starlette.responses import Response
 
 from resolver.bootstrap import transfer
 from resolver.core.redacted import Redacted
@@ -23,7 +24,6 @@ from resolver.transfer import cloudify, sealed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.responses import Response
 
 GROUP = Group("sealed files", OWN)
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
+from starlette.responses import Response
 
 from resolver.core.model import check_value
 from resolver.core.transfer import ExportRequest, ExportResult, ImportEntry, ImportRequest, ImportResult
 from resolver.errors import InvalidRequestError
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, Call, Group
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("secrets in full", OWN)
 
