@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import asdict
 from psycopg.rows import tuple_row
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
+from resolver.core.account_changes import NewToken, NewUser
 from resolver.core.model import FULL_SCOPE, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -240,7 +242,7 @@ class World:
         system_role: SystemRole = SystemRole.DEFAULT,
     ) -> Caller:
         """Make a user; the caller that a new token of theirs identifies."""
-        self.service.users.create(self.admin, name, None, system_role)
+        self.service.users.create(self.admin, name, NewUser(system_role=system_role))
         for tenant, role in (("home", home), ("away", away)):
             if role is not None:
                 self.service.tenants.add_member(self.admin, tenant, name, role)
@@ -248,7 +250,9 @@ class World:
 
     def caller(self, name: str, scope: Scope = FULL_SCOPE, expires_at: str | None = None) -> Caller:
         """The caller that a new token of a user identifies."""
-        made = self.service.tokens.create(self.admin, name, scope=scope, expires_at=expires_at)
+        made = self.service.tokens.create(
+            self.admin, NewToken(username=name, **asdict(scope), expires_at=expires_at)
+        )
         return self.service.gate.authenticate_token(made.token)
 
     def secret(

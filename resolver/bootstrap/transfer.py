@@ -11,10 +11,12 @@ from resolver.transfer import cloudify, sealed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.core.transfer import Exported, Incoming
+    from resolver.core.transfer import ExportedSecret, ImportEntry
 
 
-def write_sealed(secrets: Sequence[Exported], passphrase: str, cost: Cost = DEFAULT_COST) -> dict[str, Any]:
+def write_sealed(
+    secrets: Sequence[ExportedSecret], passphrase: str, cost: Cost = DEFAULT_COST
+) -> dict[str, Any]:
     """Seal secrets with all their versions, as JSON data.
 
     Args:
@@ -25,7 +27,7 @@ def write_sealed(secrets: Sequence[Exported], passphrase: str, cost: Cost = DEFA
     return sealed.write(secrets, lambda data, purpose: seal(data, passphrase, purpose, cost))
 
 
-def read_sealed(data: Mapping[str, Any], passphrase: str, *, server: bool = False) -> Sequence[Incoming]:
+def read_sealed(data: Mapping[str, Any], passphrase: str, *, server: bool = False) -> Sequence[ImportEntry]:
     """Open sealed secrets.
 
     Args:
@@ -42,7 +44,7 @@ def read_sealed(data: Mapping[str, Any], passphrase: str, *, server: bool = Fals
 
 
 def write_cloudify(
-    secrets: Sequence[Exported], passphrase: str | None, *, metadata: bool = False
+    secrets: Sequence[ExportedSecret], passphrase: str | None, *, metadata: bool = False
 ) -> list[dict[str, Any]]:
     """Entries in Cloudify's format with the current values, encrypted when there is a passphrase.
 
@@ -55,7 +57,7 @@ def write_cloudify(
     return cloudify.write(secrets, cipher, metadata=metadata)
 
 
-def read_cloudify(entries: Sequence[Any], passphrase: str | None) -> Sequence[Incoming]:
+def read_cloudify(entries: Sequence[Any], passphrase: str | None) -> Sequence[ImportEntry]:
     """Read entries in Cloudify's format; what is wrong with one is said in its own `problems`.
 
     Args:

@@ -13,6 +13,7 @@ import click
 from resolver.cli.context import App, common_options
 from resolver.cli.init import read_password
 from resolver.cli.output import put, say
+from resolver.core.account_changes import NewToken
 from resolver.errors import ConflictError, ResolverError, UsageError
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ def login(
     make_directory(settings.home)
     made: MadeToken | None = None
     if not token:  # last, so that no token is made for a login that fails
-        made = client.tokens.create(
-            caller, description=f"resolver login on {platform.node()}"[:256], expires_at=expires
-        )
+        description = f"resolver login on {platform.node()}"[:256]
+        made = client.tokens.create(caller, NewToken(description=description, expires_at=expires))
         token = made.token
     profile = Profile(token, chosen, url, settings.named_ca_file or "")
     try:

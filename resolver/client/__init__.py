@@ -9,8 +9,9 @@ from resolver.client.accounts import RemoteTenants, RemoteTokens, RemoteUsers
 from resolver.client.audit import RemoteTrail, RemoteUsage
 from resolver.client.auth import RemoteGate
 from resolver.client.providers import RemoteProviders
-from resolver.client.secrets import RemoteMoving, RemoteSecrets
+from resolver.client.secrets import RemoteSecrets
 from resolver.client.session import Server
+from resolver.client.transfer import RemoteTransfer
 from resolver.client.use import RemoteUse
 from resolver.core.results import Status
 from resolver.core.times import utc_now
@@ -27,7 +28,7 @@ class Client:
         gate: identifies callers.
         use: obtains values for blueprints.
         secrets: manages secrets.
-        moving: moves secrets between stores.
+        transfer: exports and imports secrets.
         providers: secrets providers.
         tenants: tenants and their members.
         users: users.
@@ -43,7 +44,7 @@ class Client:
         self.gate = RemoteGate(server)
         self.use = RemoteUse(server)
         self.secrets = RemoteSecrets(server)
-        self.moving = RemoteMoving(server)
+        self.transfer = RemoteTransfer(server)
         self.providers = RemoteProviders(server)
         self.tenants = RemoteTenants(server)
         self.users = RemoteUsers(server)

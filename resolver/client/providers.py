@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from resolver.client.session import Remote, step
-from resolver.core.model import Visibility, check_key
+from resolver.core.model import check_key
 from resolver.core.providers import Provider, ProviderInfo
+from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from resolver.core.model import Caller
+    from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 
 
 class _Listed(Struct, frozen=True):
@@ -32,19 +32,10 @@ class _Tested(Struct, frozen=True):
 class RemoteProviders(Remote):
     """The secrets providers of all tenants."""
 
-    def create(
-        self,
-        caller: Caller,
-        tenant: str,
-        name: str,
-        kind: str,
-        parameters: Mapping[str, str],
-        visibility: Visibility = Visibility.TENANT,
-    ) -> Provider:
+    def create(self, caller: Caller, tenant: str, name: str, new: NewProvider) -> Provider:
         """Set up a provider."""
         path = f"/providers/{check_key(name, 'provider name')}"
-        body = {"type": kind, "parameters": dict(parameters), "visibility": visibility.value}
-        return self._server.ask(caller, Provider, "PUT", path, body, tenant=tenant)
+        return self._server.ask(caller, Provider, "PUT", path, encode(new), tenant=tenant)
 
     def get(self, caller: Caller, tenant: str, name: str) -> ProviderInfo:
         """A provider; with its connection parameters for those who may read them."""
@@ -54,40 +45,18 @@ class RemoteProviders(Remote):
         """The providers that the caller may name in a tenant."""
         return self._server.ask(caller, _Listed, "GET", "/providers", tenant=tenant).providers
 
-    def update(
-        self,
-        caller: Caller,
-        tenant: str,
-        name: str,
-        *,
-        kind: str = "",
-        parameters: Mapping[str, str] | None = None,
-        visibility: Visibility | None = None,
-    ) -> Provider:
+    def update(self, caller: Caller, tenant: str, name: str, wanted: ProviderChange) -> Provider:
         """Change a provider; what is not given stays."""
-        body = {
-            "type": kind,
-            "parameters": dict(parameters or {}),
-            "visibility": None if visibility is None else visibility.value,
-        }
-        return self._server.ask(caller, Provider, "PATCH", _path(tenant, name), body, tenant=tenant)
+        path, body = _path(tenant, name), encode(wanted)
+        return self._server.ask(caller, Provider, "PATCH", path, body, tenant=tenant)
 
     def delete(self, caller: Caller, tenant: str, name: str) -> None:
         """Delete a provider that no secret is kept with."""
         self._server.do(caller, "DELETE", _path(tenant, name), tenant=tenant)
 
-    def test(
-        self,
-        caller: Caller,
-        tenant: str,
-        *,
-        name: str = "",
-        kind: str = "",
-        parameters: Mapping[str, str] | None = None,
-    ) -> bool:
+    def test(self, caller: Caller, tenant: str, wanted: ProviderCheck) -> bool:
         """Whether a provider answers to the server: a stored one, or one that could be set up."""
-        body = {"name": name, "type": kind, "parameters": dict(parameters or {})}
-        path = "/providers-test"
+        path, body = "/providers-test", encode(wanted)
         return self._server.ask(caller, _Tested, "POST", path, body, tenant=tenant, asks=True).answers
 
 

@@ -14,13 +14,10 @@ from resolver.core.model import Secret, SecretValue, check_key
 from resolver.core.query import EVERYTHING, Field, Listing, Page
 from resolver.core.redacted import Redacted
 from resolver.core.results import Version
-from resolver.core.transfer import Export, Imported, Incoming
 from resolver.errors import InvalidRequestError
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from resolver.core.model import Caller
     from resolver.core.secret_changes import NewSecret, SecretChange
 
@@ -102,50 +99,6 @@ class RemoteSecrets(Remote):
                 return secret
             raise self._server.nonsense()  # or whoever shows it could not read it
         return secret
-
-
-class RemoteMoving(Remote):
-    """Secrets between stores."""
-
-    def export(
-        self,
-        caller: Caller,
-        tenant: str,
-        listing: Listing = EVERYTHING,
-        *,
-        all_tenants: bool = False,
-        all_versions: bool = False,
-    ) -> Export:
-        """Secrets with their values; hidden ones whose values the caller may not see are counted."""
-        visible = listing.equal.get(Field.VISIBILITY, ())
-        if listing.size is not None or listing.matches or listing.conditions or len(visible) > 1:
-            raise InvalidRequestError("a server exports secrets by nothing but key and visibility")
-        body = {
-            "tenant": tenant,
-            "search": listing.search,
-            "visibility": next(iter(visible), None),
-            "all_tenants": all_tenants,
-            "all_versions": all_versions,
-        }
-        return self._server.ask(caller, Export, "POST", "/export", body, asks=True)
-
-    def import_(
-        self,
-        caller: Caller,
-        tenant: str,
-        entries: Sequence[Incoming],
-        *,
-        tenant_map: Mapping[str, str] | None = None,
-        override: bool = False,
-    ) -> Imported:
-        """Store secrets that come from elsewhere. Good entries are stored although others are not."""
-        body = {
-            "tenant": tenant,
-            "entries": encode(entries),
-            "tenant_map": dict(tenant_map or {}),
-            "override": override,
-        }
-        return self._server.ask(caller, Imported, "POST", "/import", body)
 
 
 def _path(tenant: str, key: str) -> str:

@@ -1,11 +1,11 @@
-"""Secrets that are kept elsewhere: what a provider is, and what the service needs of a type of provider."""
+"""Secrets providers: what they are, what callers want of them, and what the service needs of their types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from resolver.core.model import Owner, Tenant, Visibility
 from resolver.core.redacted import Redacted
@@ -65,6 +65,52 @@ class ProviderInfo(Redacted, frozen=True):
 
     provider: Provider
     parameters: Mapping[str, str] | None = None
+
+
+Parameters = Annotated[Mapping[str, str], Meta(max_length=50)]
+"""Connection parameters as they are sent; some are credentials."""
+
+
+class NewProvider(Redacted, frozen=True):
+    """A provider to be created.
+
+    Args:
+        kind: its type.
+        parameters: its connection parameters, by the rules of its type.
+        visibility: who knows of it, and may keep secrets with it.
+    """
+
+    kind: str = field(name="type")
+    parameters: Parameters = field(default_factory=dict)
+    visibility: Visibility = Visibility.TENANT
+
+
+class ProviderChange(Redacted, frozen=True, kw_only=True):
+    """What is to be changed of a provider; each field that is not given, or is empty, stays as it is.
+
+    Args:
+        kind: the new type.
+        parameters: the connection parameters that differ from the stored ones.
+        visibility: who is to know of it.
+    """
+
+    kind: str | UnsetType = field(name="type", default=UNSET)
+    parameters: Parameters | UnsetType = UNSET
+    visibility: Visibility | UnsetType = UNSET
+
+
+class ProviderCheck(Redacted, frozen=True, kw_only=True):
+    """A provider to be tested: a stored one by its name, or one that could be created.
+
+    Args:
+        name: a stored provider, whose credentials go to its stored destination only.
+        kind: the type, for one that is not stored.
+        parameters: connection parameters; with a name, those that differ from the stored ones.
+    """
+
+    name: str = ""
+    kind: str = field(name="type", default="")
+    parameters: Parameters = field(default_factory=dict)
 
 
 class Wanted(Struct, frozen=True):

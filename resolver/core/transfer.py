@@ -1,4 +1,4 @@
-"""Secrets on their way out of a store or into one: plain records, whatever file they are written to."""
+"""Exports and imports of secrets: what callers want, and what they get, whatever file it is written to."""
 
 from __future__ import annotations
 
@@ -8,34 +8,54 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from resolver.core.model import Secret, SecretValue, Visibility
+from resolver.core.secret_changes import VersionNumber
 
 
-class MovedVersion(Struct, frozen=True):
+class VersionWithValue(Struct, frozen=True):
     """One version of a secret with its value.
 
     Args:
         number: its number, from 1.
         value: its value.
-        created_at: UTC time as it is stored; None when it is not told.
-        created_by: the name of the user who made it; None when it is not told.
+        created_at: UTC time as it is stored; None when it is not known.
+        created_by: the name of the user who made it; None when it is not known.
     """
 
-    number: int
+    number: VersionNumber
     value: SecretValue
     created_at: str | None = None
     created_by: str | None = None
 
 
-class Exported(Struct, frozen=True):
-    """One secret as it leaves.
+class ExportRequest(Struct, frozen=True):
+    """Which secrets to export, with which of their versions.
 
     Args:
-        secret: what is known of it.
+        tenant: the name of the tenant to ask in; may be empty with all tenants.
+        search: a part of the key, as in a list.
+        visibility: only those with this visibility; None for all.
+        all_tenants: those of all tenants in which the caller may export, each judged by the caller's role in
+            its own tenant.
+        all_versions: whether earlier versions leave, too.
+    """
+
+    tenant: str = ""
+    search: str = ""
+    visibility: Visibility | None = None
+    all_tenants: bool = False
+    all_versions: bool = False
+
+
+class ExportedSecret(Struct, frozen=True):
+    """One secret of an export, with its values.
+
+    Args:
+        secret: the secret's metadata.
         versions: its versions, the current one last; never empty.
     """
 
     secret: Secret
-    versions: Sequence[MovedVersion]
+    versions: Sequence[VersionWithValue]
 
     @property
     def value(self) -> SecretValue:
@@ -43,22 +63,22 @@ class Exported(Struct, frozen=True):
         return self.versions[-1].value
 
 
-class Export(Struct, frozen=True):
+class ExportResult(Struct, frozen=True):
     """The answer to an export.
 
     Args:
         secrets: what leaves.
         left_out: how many hidden secrets stay, because the caller may not read them.
-        elsewhere: how many stay because their values are kept with providers.
+        external: how many stay because providers have their values.
     """
 
-    secrets: Sequence[Exported]
+    secrets: Sequence[ExportedSecret]
     left_out: int
-    elsewhere: int = 0
+    external: int = field(name="elsewhere", default=0)
 
 
-class Incoming(Struct, frozen=True):
-    """One entry of what is to be imported.
+class ImportEntry(Struct, frozen=True):
+    """One secret to be imported.
 
     Args:
         key: the secret's name.
@@ -67,7 +87,7 @@ class Incoming(Struct, frozen=True):
             provider may have the value.
         visibility: who is to know of it.
         hidden: whether its value is to be hidden.
-        schema: its JSON Schema as JSON text; None when none is told.
+        schema: its JSON Schema as JSON text; None when the file gives none.
         expires_at: UTC time as it is stored.
         rotate_after: a number of days.
         owner: the name of the user it is to belong to; None for the caller.
@@ -75,16 +95,16 @@ class Incoming(Struct, frozen=True):
         updated_at: UTC time as it is stored; None for now.
         provider: the name of the provider that keeps it; None for none.
         provider_options: how it is found with its provider.
-        whole: whether it tells all there is to a secret, as our own format does. Then times override those of
+        whole: whether it has all there is to a secret, as our own format does. Then times override those of
             a secret that is there, and an owner that the caller may not set is passed over.
         problems: what is wrong with the entry, by field; such an entry is never stored.
     """
 
     key: str
     tenant: str
-    versions: Sequence[MovedVersion]
-    visibility: Visibility
-    hidden: bool
+    versions: Sequence[VersionWithValue]
+    visibility: Visibility = Visibility.TENANT
+    hidden: bool = False
     schema: str | None = None
     expires_at: str | None = None
     rotate_after: int | None = None
@@ -102,7 +122,23 @@ class Incoming(Struct, frozen=True):
         return self.versions[-1].value
 
 
-class Imported(Struct, frozen=True):
+class ImportRequest(Struct, frozen=True):
+    """Secrets to be imported.
+
+    Args:
+        tenant: the name of the tenant that the right to import is asked in.
+        entries: the secrets.
+        tenant_map: the tenants that entries go to, by those that they come from; others keep theirs.
+        override: whether secrets that are there already get value, hiding and visibility of the entries.
+    """
+
+    tenant: str
+    entries: Sequence[ImportEntry]
+    tenant_map: Mapping[str, str] = field(default_factory=dict)
+    override: bool = False
+
+
+class ImportResult(Struct, frozen=True):
     """The answer to an import.
 
     Args:

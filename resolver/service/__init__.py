@@ -17,7 +17,7 @@ from resolver.service.audit import Trail
 from resolver.service.base import DEFAULT_RULES, Rules, Shared
 from resolver.service.console_sessions import Sessions
 from resolver.service.decryption import Opener
-from resolver.service.exporting import Moving
+from resolver.service.exporting import Transfer
 from resolver.service.first_setup import Setup
 from resolver.service.keys import Keys
 from resolver.service.provider_values import Elsewhere
@@ -52,7 +52,7 @@ class Service:
         gate: identifies callers.
         use: obtains values for blueprints.
         secrets: manages secrets.
-        moving: exports and imports them.
+        transfer: exports and imports them.
         providers: secrets providers.
         tenants: tenants and their members.
         users: users.
@@ -91,7 +91,7 @@ class Service:
         )
         self.use = Use(shared)
         self.secrets = Secrets(shared)
-        self.moving = Moving(shared)
+        self.transfer = Transfer(shared)
         self.providers = Providers(shared)
         self.tenants = Tenants(shared)
         self.users = Users(shared)

@@ -1,7 +1,8 @@
-"""Secrets on their way out of the store."""
+"""Exports of secrets, with their values."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -9,30 +10,28 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
-from resolver.core.query import EVERYTHING, Listing
-from resolver.core.transfer import Export, Exported, MovedVersion
+from resolver.core.query import Field, Listing
+from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
 from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
-from resolver.service.importing import Arrivals
+from resolver.service.importing import Imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import DataKey, StoredDataKey, StoredVersion
+    from resolver.core.transfer import ExportRequest
 
 
-class Moving(Arrivals):
+class Transfer(Imports):
     """Secrets moved between stores: exports and imports."""
 
     def export(
         self,
         caller: Caller,
-        tenant: str,
-        listing: Listing = EVERYTHING,
-        *,
-        all_tenants: bool = False,
-        all_versions: bool = False,
-    ) -> Export:
+        wanted: ExportRequest,
+        equal: Mapping[Field, Sequence[str | int | bool]] = MappingProxyType({}),
+    ) -> ExportResult:
         """The secrets of a tenant, and the global ones, with their values.
 
         Hidden ones whose values the caller may not see are left out and counted. Each secret is recorded
@@ -40,16 +39,17 @@ class Moving(Arrivals):
 
         Args:
             caller: who asks.
-            tenant: the name of the tenant to ask in; may be empty with all tenants.
-            listing: which of them, in which order.
-            all_tenants: those of all tenants in which the caller may export, each judged by the caller's role
-                in its own tenant.
-            all_versions: whether earlier versions leave, too.
+            wanted: which of them.
+            equal: more values that fields must have, one of several for each field.
 
         Raises:
             NotPermittedError: the caller may not export secrets here, or in no tenant.
             TokenError: a stored value does not decrypt, or belongs elsewhere; then nothing leaves.
         """
+        tenant, all_tenants = wanted.tenant, wanted.all_tenants
+        if wanted.visibility is not None:
+            equal = {**equal, Field.VISIBILITY: [wanted.visibility]}
+        listing = Listing(wanted.search, size=None, equal=equal)
         try:
             with self._store.read() as session:
                 current, reach = reach_of_all(
@@ -58,9 +58,9 @@ class Moving(Arrivals):
                 page = session.page(reach, narrowed(current, listing))
                 may_leave = [one for one in page.items if _may_leave(current, one)]
                 provided = [one.id for one in may_leave if one.provider is not None]
-                away = {row.secret_id for row in session.elsewhere(provided)}
-                secrets = [one for one in may_leave if one.id not in away]
-                stored = session.versions([one.id for one in secrets], current_only=not all_versions)
+                external = {row.secret_id for row in session.elsewhere(provided)}
+                secrets = [one for one in may_leave if one.id not in external]
+                stored = session.versions([one.id for one in secrets], current_only=not wanted.all_versions)
                 data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))
                 homes = {one.id: one for one in session.tenants()}
         except MemberRefusedError as refused:
@@ -83,10 +83,10 @@ class Moving(Arrivals):
                         for one in chains[chain]
                     ],
                 )
-        return Export(
+        return ExportResult(
             self._opened(current, secrets, stored, data_keys, next(iter(asked.values()), None)),
             len(page.items) - len(may_leave),
-            len(away),
+            len(external),
         )
 
     def _opened(
@@ -96,7 +96,7 @@ class Moving(Arrivals):
         stored: Sequence[StoredVersion],
         data_keys: Sequence[StoredDataKey],
         asked_from: Tenant | None,
-    ) -> Sequence[Exported]:
+    ) -> Sequence[ExportedSecret]:
         if not secrets:
             return ()
         opened = self._opener.data_keys(caller, asked_from or secrets[0].tenant, data_keys)
@@ -104,7 +104,7 @@ class Moving(Arrivals):
         for version in stored:
             versions.setdefault(version.secret_id, []).append(version)
         return [
-            Exported(
+            ExportedSecret(
                 one,
                 [self._open(caller, one, version, opened, asked_from) for version in versions[one.id]],
             )
@@ -118,10 +118,10 @@ class Moving(Arrivals):
         version: StoredVersion,
         opened: Mapping[str, DataKey],
         asked_from: Tenant | None,
-    ) -> MovedVersion:
+    ) -> VersionWithValue:
         row = StoredSecret(replace(secret, version=version.version), version.data_key_id, version.token)
         value = self._opener.open(caller, asked_from or secret.tenant, row, opened)
-        return MovedVersion(version.version, value, version.created_at, version.created_by)
+        return VersionWithValue(version.version, value, version.created_at, version.created_by)
 
 
 def _may_leave(caller: Caller, secret: Secret) -> bool:

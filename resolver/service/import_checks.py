@@ -12,7 +12,7 @@ from resolver.core.audit import cap
 from resolver.core.model import Owner, Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
-from resolver.core.transfer import Incoming
+from resolver.core.transfer import ImportEntry
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
 from resolver.service.providers import find_provider
@@ -36,40 +36,40 @@ class EntryError(Exception):
 
 
 @dataclass(slots=True)
-class Run:
+class ImportRun:
     """One import, as far as it has come."""
 
     caller: Caller
     override: bool
-    homes: dict[str, Tenant | str] = field(default_factory=dict)
+    tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
     stored: int = 0
     colliding: dict[str, set[str]] = field(default_factory=dict)
     errors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
-    def collide(self, entry: Entry) -> None:
+    def collide(self, entry: CheckedEntry) -> None:
         """Note that an entry's key was taken."""
-        self.colliding.setdefault(entry.home.name, set()).add(entry.incoming.key)
+        self.colliding.setdefault(entry.home.name, set()).add(entry.given.key)
 
 
-class Entry(Struct, frozen=True):
+class CheckedEntry(Struct, frozen=True):
     """An entry without a mistake of its own, with where it goes and whose it will be."""
 
     position: int
-    incoming: Incoming
+    given: ImportEntry
     home: Tenant
     owner: Owner
     trusted: bool
     provider: StoredProvider | None = None
 
     @property
-    def is_elsewhere(self) -> bool:
+    def is_external(self) -> bool:
         """Whether its value is with a provider, and not in the entry."""
         return self.provider is not None and not is_local(self.provider)
 
 
-class Judge:
+class ImportChecks:
     """Judges entries, by the rights of whoever imports them.
 
     Args:
@@ -79,57 +79,59 @@ class Judge:
 
     def __init__(self, gate: Gate, elsewhere: Elsewhere) -> None:
         self._gate = gate
-        self._elsewhere = elsewhere
+        self._external = elsewhere
 
-    def judge(self, session: Session, run: Run, position: int, incoming: Incoming) -> Entry | None:
+    def check(
+        self, session: Session, run: ImportRun, position: int, given: ImportEntry
+    ) -> CheckedEntry | None:
         """An entry that may be stored as far as can be told without its row; else its problems are kept."""
-        problems: dict[str, Any] = dict(incoming.problems)
-        untold = {*problems.get("missing secret fields", ()), *problems}
+        problems: dict[str, Any] = dict(given.problems)
+        unusable = {*problems.get("missing secret fields", ()), *problems}
         home: Tenant | str = ""
         if "entry" not in problems:
-            if "key" not in untold and (problem := _key_problem(run.caller, incoming.key)):
+            if "key" not in unusable and (problem := _key_problem(run.caller, given.key)):
                 problems["key"] = problem
-            home = "" if "tenant_name" in untold else self.home(session, run, incoming.tenant)
+            home = "" if "tenant_name" in unusable else self.home(session, run, given.tenant)
         if isinstance(home, Tenant):
-            if incoming.visibility is Visibility.GLOBAL and not _may_make_global(run.caller, home):
+            if given.visibility is Visibility.GLOBAL and not _may_make_global(run.caller, home):
                 problems["visibility"] = _refused_global(run.caller)
         elif home:
             problems["tenant_name"] = home
-        owner, trusted = self._owner(session, run, incoming, home, problems)
+        owner, trusted = self._owner(session, run, given, home, problems)
         provider = None
-        if incoming.provider is not None and isinstance(home, Tenant):
-            provider = self.provider(session, run.caller, home, incoming, problems)
-        if problem := self._schema_problem(run, incoming.schema):
+        if given.provider is not None and isinstance(home, Tenant):
+            provider = self.provider(session, run.caller, home, given, problems)
+        if problem := self._schema_problem(run, given.schema):
             problems["schema"] = problem
-        if not incoming.versions and (provider is None or is_local(provider)):
+        if not given.versions and (provider is None or is_local(provider)):
             problems = problems or {"value": "the value is empty"}
         if problems or not isinstance(home, Tenant):
             run.errors[position] = problems
             return None
-        return Entry(position, incoming, home, owner, trusted, provider)
+        return CheckedEntry(position, given, home, owner, trusted, provider)
 
     def provider(
-        self, session: Session, caller: Caller, home: Tenant, incoming: Incoming, problems: dict[str, Any]
+        self, session: Session, caller: Caller, home: Tenant, given: ImportEntry, problems: dict[str, Any]
     ) -> StoredProvider | None:
         """The provider that an entry names; what is wrong with it or for it goes to the problems."""
-        name = incoming.provider or ""
+        name = given.provider or ""
         try:
             stored = find_provider(session, caller, home, name)
         except NotFoundError:
             problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
             return None
         try:
-            self._elsewhere.type(stored.provider.kind).check_options(incoming.provider_options)
+            self._external.type(stored.provider.kind).check_options(given.provider_options)
         except InvalidRequestError as error:
             problems["provider_options"] = error.message
-        if not is_local(stored) and incoming.versions:
+        if not is_local(stored) and given.versions:
             problems["value"] = "The provider has the value, so none can be given"
-        if not is_local(stored) and incoming.schema is not None:
+        if not is_local(stored) and given.schema is not None:
             problems["schema"] = "A value that is kept elsewhere can't be checked against a schema"
         return stored
 
     @staticmethod
-    def _schema_problem(run: Run, schema: str | None) -> str:
+    def _schema_problem(run: ImportRun, schema: str | None) -> str:
         """What is wrong with a schema; each is looked at once in a run."""
         if schema is None:
             return ""
@@ -141,20 +143,25 @@ class Judge:
                 run.schemas[schema] = error.message
         return run.schemas[schema]
 
-    def home(self, session: Session, run: Run, name: str) -> Tenant | str:
+    def home(self, session: Session, run: ImportRun, name: str) -> Tenant | str:
         """The tenant that entries go to, or why they can't."""
-        if name not in run.homes:
+        if name not in run.tenants:
             try:
                 _, tenant = self._gate.enter(session, run.caller, Permission.SECRET_CREATE, name)
-                run.homes[name] = tenant
+                run.tenants[name] = tenant
             except NotFoundError:
-                run.homes[name] = tenant_not_found(name)
+                run.tenants[name] = tenant_not_found(name)
             except NotPermittedError:
-                run.homes[name] = refused(run.caller, "secret_create", name)
-        return run.homes[name]
+                run.tenants[name] = refused(run.caller, "secret_create", name)
+        return run.tenants[name]
 
     def _owner(
-        self, session: Session, run: Run, incoming: Incoming, home: Tenant | str, problems: dict[str, Any]
+        self,
+        session: Session,
+        run: ImportRun,
+        given: ImportEntry,
+        home: Tenant | str,
+        problems: dict[str, Any],
     ) -> tuple[Owner, bool]:
         """Whose a secret will be, and whether its times are taken from the file."""
         caller = run.caller
@@ -163,36 +170,36 @@ class Judge:
             isinstance(home, Tenant)
             and policy.decide_in_tenant(caller, Permission.SECRET_SET_OWNER, home).allowed
         )
-        claims_time = incoming.created_at is not None or incoming.updated_at is not None
-        if not may and isinstance(home, Tenant) and not incoming.whole:
+        claims_time = given.created_at is not None or given.updated_at is not None
+        if not may and isinstance(home, Tenant) and not given.whole:
             if claims_time:
                 problems["timestamp"] = refused(caller, "set_timestamp", home.name)
-            if incoming.owner is not None:
+            if given.owner is not None:
                 problems["creator"] = refused(caller, "set_owner", home.name)
-        if not may or incoming.owner is None:
+        if not may or given.owner is None:
             return mine, may
-        if incoming.owner not in run.owners:
-            stored = session.user(name=incoming.owner)
-            run.owners[incoming.owner] = None if stored is None else Owner(stored.user.id, stored.user.name)
-        owner = run.owners[incoming.owner]
-        if owner is None and not incoming.whole:
-            problems["creator_valid"] = f"User {incoming.owner} does not exist."
+        if given.owner not in run.owners:
+            stored = session.user(name=given.owner)
+            run.owners[given.owner] = None if stored is None else Owner(stored.user.id, stored.user.name)
+        owner = run.owners[given.owner]
+        if owner is None and not given.whole:
+            problems["creator_valid"] = f"User {given.owner} does not exist."
         return owner or mine, may
 
     def without_mismatches(
-        self, run: Run, judged: Sequence[Entry], schemas: Mapping[int, str | None]
-    ) -> list[Entry]:
+        self, run: ImportRun, checked: Sequence[CheckedEntry], schemas: Mapping[int, str | None]
+    ) -> list[CheckedEntry]:
         """The entries whose values keep to their schemas."""
         to_check = [
             (entry, schema)
-            for entry in judged
-            if (schema := schemas[entry.position]) is not None and not entry.is_elsewhere
+            for entry in checked
+            if (schema := schemas[entry.position]) is not None and not entry.is_external
         ]
-        answers = check_all([(schema, entry.incoming.value) for entry, schema in to_check])
+        answers = check_all([(schema, entry.given.value) for entry, schema in to_check])
         for (entry, _), problem in zip(to_check, answers, strict=True):
             if problem:
                 run.errors[entry.position] = {"value": f"The value {problem}"}
-        return [entry for entry in judged if entry.position not in run.errors]
+        return [entry for entry in checked if entry.position not in run.errors]
 
 
 def _key_problem(caller: Caller, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Secrets on their way into the store: each entry whole or not at all, whatever becomes of the others."""
+"""Imports of secrets: each entry is stored whole or not at all, whatever becomes of the others."""
 
 from __future__ import annotations
 
@@ -11,29 +11,37 @@ from resolver.core import policy
 from resolver.core.model import Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.transfer import Imported, Incoming, MovedVersion
+from resolver.core.transfer import ImportResult, VersionWithValue
 from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.access import MemberRefusedError
 from resolver.service.base import ServicePart
 from resolver.service.decryption import active_data_key, value_place
-from resolver.service.import_checks import Entry, EntryError, Judge, Run, refused, tenant_not_found
+from resolver.service.import_checks import (
+    CheckedEntry,
+    EntryError,
+    ImportChecks,
+    ImportRun,
+    refused,
+    tenant_not_found,
+)
 from resolver.service.secret_change import Changes, days_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from resolver.core.model import Caller
     from resolver.core.ports import Session
+    from resolver.core.transfer import ImportEntry, ImportRequest
     from resolver.service.base import Shared
 
-_KEPT_ELSEWHERE = MovedVersion(1, SecretValue(""))
+_NO_VERSION = VersionWithValue(1, SecretValue(""))
 """What is sealed in this store for a value that a provider has."""
 
 BATCH = 200
 """How many entries go into one transaction."""
 
 
-class Arrivals(ServicePart):
+class Imports(ServicePart):
     """Imports secrets.
 
     Args:
@@ -42,41 +50,30 @@ class Arrivals(ServicePart):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self._judge = Judge(shared.gate, shared.elsewhere)
+        self._checks = ImportChecks(shared.gate, shared.elsewhere)
         self._changes = Changes(shared)
 
-    def import_(
-        self,
-        caller: Caller,
-        tenant: str,
-        entries: Sequence[Incoming],
-        *,
-        tenant_map: Mapping[str, str] | None = None,
-        override: bool = False,
-    ) -> Imported:
-        """Store secrets that come from elsewhere.
+    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+        """Store secrets of an export.
 
         Good entries are stored although others are not. A key that is taken is reported, and left as it is
         unless it is to be overridden: then it gets value, hiding and visibility of the entry, by the rules
         for changing a secret.
 
         Args:
-            caller: who imports, and owns what arrives unless a sys_admin's file says otherwise.
-            tenant: the name of the tenant that the right to import is asked in.
-            entries: what arrives.
-            tenant_map: the tenants that entries go to, by those that they come from; others keep theirs.
-            override: whether taken keys are overridden.
+            caller: who imports, and owns what is stored unless a sys_admin's file says otherwise.
+            wanted: the secrets, and where they go.
 
         Raises:
             NotPermittedError: the caller may not import secrets here.
             InvalidRequestError: the tenant map names a tenant that does not exist.
         """
-        wanted = dict(tenant_map or {})
+        tenants, entries = wanted.tenant_map, wanted.entries
         try:
             with self._store.read() as session:
-                current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, tenant)
-                run = Run(current, override)
-                found = {name: self._judge.home(session, run, name) for name in wanted.values()}
+                current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, wanted.tenant)
+                run = ImportRun(current, wanted.override)
+                found = {name: self._checks.home(session, run, name) for name in tenants.values()}
         except MemberRefusedError as refused:
             entry = self._trail.entry(
                 refused.caller, refused.tenant, Permission.SECRET_IMPORT, reason=refused.reason
@@ -89,34 +86,34 @@ class Arrivals(ServicePart):
         # In the order of keys within a batch, so that two imports at once never wait for one another.
         for start in range(0, len(entries), BATCH):
             batch = [
-                (start + number, replace(one, tenant=wanted.get(one.tenant, one.tenant)))
+                (start + number, replace(one, tenant=tenants.get(one.tenant, one.tenant)))
                 for number, one in enumerate(entries[start : start + BATCH])
             ]
             self._store_batch(run, sorted(batch, key=lambda pair: (pair[1].key, pair[1].tenant)))
-        return Imported(
+        return ImportResult(
             run.stored,
             {name: sorted(keys) for name, keys in sorted(run.colliding.items())},
             dict(sorted(run.errors.items())),
         )
 
-    def _store_batch(self, run: Run, batch: Sequence[tuple[int, Incoming]]) -> None:
+    def _store_batch(self, run: ImportRun, batch: Sequence[tuple[int, ImportEntry]]) -> None:
         with self._store.read() as session:
             run.caller = self._gate.current(session, run.caller)
-            run.homes.clear()
-            judged = [
-                entry for pair in batch if (entry := self._judge.judge(session, run, *pair)) is not None
+            run.tenants.clear()
+            checked = [
+                entry for pair in batch if (entry := self._checks.check(session, run, *pair)) is not None
             ]
             schemas = {
-                entry.position: entry.incoming.schema or self._stored_schema(session, run, entry)
-                for entry in judged
+                entry.position: entry.given.schema or self._stored_schema(session, run, entry)
+                for entry in checked
             }
-        judged = self._judge.without_mismatches(run, judged, schemas)
+        checked = self._checks.without_mismatches(run, checked, schemas)
         notes: dict[str, list[dict[str, Any]]] = {}
-        stored: list[Entry] = []
+        stored: list[CheckedEntry] = []
         with self._store.write() as session:
             run.caller = self._gate.current(session, run.caller)
-            run.homes.clear()
-            for entry in judged:
+            run.tenants.clear()
+            for entry in checked:
                 try:
                     with session.attempt():
                         secret = self._store_entry(session, run, entry, schemas[entry.position])
@@ -137,10 +134,12 @@ class Arrivals(ServicePart):
                 self._trail.append(session, chain, notes[chain])
         run.stored += len(stored)
 
-    def _store_entry(self, session: Session, run: Run, entry: Entry, schema: str | None) -> Secret | None:
+    def _store_entry(
+        self, session: Session, run: ImportRun, entry: CheckedEntry, schema: str | None
+    ) -> Secret | None:
         """Store one entry; None when its key is taken and stays as it is."""
-        key, home = entry.incoming.key, entry.home
-        if self._judge.home(session, run, home.name) != home:  # the right to create was just taken away
+        key, home = entry.given.key, entry.home
+        if self._checks.home(session, run, home.name) != home:  # the right to create was just taken away
             raise EntryError({"tenant_name": refused(run.caller, "secret_create", home.name)})
         found = next(iter(session.secrets_by_keys(home.id, [key])), None)
         if found is None:
@@ -151,60 +150,60 @@ class Arrivals(ServicePart):
         existing = found.secret
         if entry.provider is None and existing.provider is not None and session.elsewhere([existing.id]):
             raise EntryError({"provider": "The value of this secret is kept with a secrets provider"})
-        newer = _overridden(run.caller, home, existing, entry.incoming, schema)
-        if entry.is_elsewhere and schema is not None:
+        newer = _overridden(run.caller, home, existing, entry.given, schema)
+        if entry.is_external and schema is not None:
             raise EntryError({"schema": "A value that is kept elsewhere can't be checked against a schema"})
-        if (entry.incoming.schema or existing.schema) != schema:
+        if (entry.given.schema or existing.schema) != schema:
             raise EntryError({"value": "The secret was changed by someone else at the same time"})
         newer = self._kept(session, run, entry, newer)
-        if entry.is_elsewhere:
+        if entry.is_external:
             newer = replace(newer, updated_at=self._clock())
         if newer != existing:
             session.change_secret(existing, newer)
-        if entry.is_elsewhere:
+        if entry.is_external:
             return newer
-        return self._changes.add_version(session, newer, entry.incoming.value, run.caller)
+        return self._changes.add_version(session, newer, entry.given.value, run.caller)
 
-    def _kept(self, session: Session, run: Run, entry: Entry, secret: Secret) -> Secret:
+    def _kept(self, session: Session, run: ImportRun, entry: CheckedEntry, secret: Secret) -> Secret:
         """A stored secret, kept with the provider that its entry names."""
         if entry.provider is None:
             return secret
         known, problems = entry.provider.provider, dict[str, str]()
-        found = self._judge.provider(session, run.caller, entry.home, entry.incoming, problems)
+        found = self._checks.provider(session, run.caller, entry.home, entry.given, problems)
         if found is None or found.provider.kind != known.kind:  # deleted or changed since it was looked at
             raise EntryError(
                 {"provider": "The secrets provider was changed by someone else at the same time"}
             )
-        self._elsewhere.keep(session, secret, found, entry.incoming.provider_options)
+        self._elsewhere.keep(session, secret, found, entry.given.provider_options)
         return replace(secret, provider=found.provider.name)
 
-    def _stored_schema(self, session: Session, run: Run, entry: Entry) -> str | None:
+    def _stored_schema(self, session: Session, run: ImportRun, entry: CheckedEntry) -> str | None:
         """The schema of the secret that an entry would override, if the caller may do that."""
         if not run.override:
             return None
-        for row in session.secrets_by_keys(entry.home.id, [entry.incoming.key]):
+        for row in session.secrets_by_keys(entry.home.id, [entry.given.key]):
             if policy.decide(run.caller, Permission.SECRET_UPDATE, row.secret, entry.home).allowed:
                 return row.secret.schema
         return None
 
-    def _add(self, session: Session, run: Run, entry: Entry) -> Secret:
-        incoming, now = entry.incoming, self._clock()
-        kept = self._rules.keep_versions or len(incoming.versions)
-        first, *later = incoming.versions[-kept:] if incoming.versions else (_KEPT_ELSEWHERE,)
-        created = (entry.trusted and incoming.created_at) or now
+    def _add(self, session: Session, run: ImportRun, entry: CheckedEntry) -> Secret:
+        given, now = entry.given, self._clock()
+        kept = self._rules.keep_versions or len(given.versions)
+        first, *later = given.versions[-kept:] if given.versions else (_NO_VERSION,)
+        created = (entry.trusted and given.created_at) or now
         secret = Secret(
             id=str(uuid.uuid4()),
-            key=incoming.key,
+            key=given.key,
             tenant=entry.home,
-            visibility=incoming.visibility,
-            hidden=incoming.hidden,
+            visibility=given.visibility,
+            hidden=given.hidden,
             owner=entry.owner,
             version=first.number,
             created_at=created,
             updated_at=_time_of(entry, first.created_at, now),
-            schema=incoming.schema,
-            expires_at=incoming.expires_at,
-            rotate_after=incoming.rotate_after,
+            schema=given.schema,
+            expires_at=given.expires_at,
+            rotate_after=given.rotate_after,
         )
         data_key = active_data_key(session, self._cipher, entry.home.id)
 
@@ -219,24 +218,24 @@ class Arrivals(ServicePart):
             token = sealed(newer, version.value)
             session.restore_version(secret, newer, data_key.id, token, run.caller.user_id)
             secret = newer
-        due = days_after(secret.updated_at, incoming.rotate_after)
-        updated = (entry.trusted and incoming.updated_at) or now
+        due = days_after(secret.updated_at, given.rotate_after)
+        updated = (entry.trusted and given.updated_at) or now
         final = replace(secret, rotate_at=due, updated_at=updated)
         session.change_secret(secret, final)
         return self._kept(session, run, entry, final)
 
 
-def _time_of(entry: Entry, told: str | None, now: str) -> str:
-    return (entry.trusted and told) or now
+def _time_of(entry: CheckedEntry, given: str | None, now: str) -> str:
+    return (entry.trusted and given) or now
 
 
 def _overridden(
-    caller: Caller, home: Tenant, existing: Secret, incoming: Incoming, schema: str | None
+    caller: Caller, home: Tenant, existing: Secret, given: ImportEntry, schema: str | None
 ) -> Secret:
     """A secret as an entry changes it, by the same rules as any other change."""
     if not policy.decide_in_tenant(caller, Permission.SECRET_UPDATE, home).allowed:
         raise EntryError({"tenant_name": refused(caller, "secret_update", home.name)})
-    switched = replace(existing, hidden=existing.hidden or incoming.hidden)
+    switched = replace(existing, hidden=existing.hidden or given.hidden)
     for seen in (existing, switched):
         match policy.decide(caller, Permission.SECRET_UPDATE, seen, home).reason:
             case Verdict.ALLOWED:
@@ -248,11 +247,11 @@ def _overridden(
             case _:
                 # One text for a secret that may not be seen and for one that is global elsewhere.
                 raise EntryError({"key": "The key is taken by a secret that can't be overridden from here"})
-    if incoming.visibility.width < existing.visibility.width:
+    if given.visibility.width < existing.visibility.width:
         raise EntryError(
             {"visibility": f"`{existing.key}` has visibility {existing.visibility}, which is never narrowed"}
         )
-    newer = replace(existing, visibility=incoming.visibility, hidden=incoming.hidden, schema=schema)
-    if not incoming.whole:
+    newer = replace(existing, visibility=given.visibility, hidden=given.hidden, schema=schema)
+    if not given.whole:
         return newer
-    return replace(newer, expires_at=incoming.expires_at, rotate_after=incoming.rotate_after, rotate_at=None)
+    return replace(newer, expires_at=given.expires_at, rotate_after=given.rotate_after, rotate_at=None)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Cipher, Session
+    from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
     from resolver.core.query import Choice, ProviderField
 
 _MAX_LISTED = 10
@@ -57,24 +58,14 @@ def open_parameters(session: Session, cipher: Cipher, stored: StoredProvider) ->
 class Providers(ServicePart):
     """The secrets providers of all tenants."""
 
-    def create(
-        self,
-        caller: Caller,
-        tenant: str,
-        name: str,
-        kind: str,
-        parameters: Mapping[str, str],
-        visibility: Visibility = Visibility.TENANT,
-    ) -> Provider:
+    def create(self, caller: Caller, tenant: str, name: str, new: NewProvider) -> Provider:
         """Set up a provider.
 
         Args:
             caller: who sets it up, and owns it from then on.
             tenant: the name of the tenant it will belong to.
             name: its name.
-            kind: its type.
-            parameters: its connection parameters, by the rules of its type.
-            visibility: who knows of it, and may keep secrets with it.
+            new: what it is to be.
 
         Raises:
             InvalidRequestError: the name, the type or a parameter breaks the rules.
@@ -84,13 +75,15 @@ class Providers(ServicePart):
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             check_key(name, "provider name")
-            checked = self._elsewhere.type(kind).check(parameters)
-            if visibility is Visibility.GLOBAL:
+            checked = self._elsewhere.type(new.kind).check(new.parameters)
+            if new.visibility is Visibility.GLOBAL:
                 _demand_global(current, home)
             if session.providers(home.id, name):
                 raise ConflictError(f"secrets provider {name!r} already exists")
             at = self._clock()
-            provider = Provider(str(uuid.uuid4()), name, kind, home, visibility, current.as_owner, at, at)
+            provider = Provider(
+                str(uuid.uuid4()), name, new.kind, home, new.visibility, current.as_owner, at, at
+            )
             session.add_provider(self._sealed(session, provider, checked))
             self._note(session, current, home, Permission.PROVIDER_CREATE, name)
             return provider
@@ -157,16 +150,7 @@ class Providers(ServicePart):
         self._trail.commit(home.id, [entry])
         return self._elsewhere.options(current, home, kept)
 
-    def update(
-        self,
-        caller: Caller,
-        tenant: str,
-        name: str,
-        *,
-        kind: str = "",
-        parameters: Mapping[str, str] | None = None,
-        visibility: Visibility | None = None,
-    ) -> Provider:
+    def update(self, caller: Caller, tenant: str, name: str, wanted: ProviderChange) -> Provider:
         """Change a provider; what is not given stays.
 
         Credentials that are stored stay with the destination they were stored for: a change of anything else
@@ -179,36 +163,29 @@ class Providers(ServicePart):
             ConflictError: another writer was quicker, or secrets are kept with it by the rules of its type.
         """
         with self._store.write() as session:
-            current, home, _, _ = self._find_to_update(session, caller, tenant, name, kind, visibility)
+            current, home, _, _ = self._find_to_update(session, caller, tenant, name, wanted)
             # Committed before the stored credentials are decrypted.
             self._note(session, current, home, Permission.PROVIDER_UPDATE, name)
         with self._store.write() as session:
-            current, home, stored, newer = self._find_to_update(
-                session, caller, tenant, name, kind, visibility
-            )
-            checked = self._combined(session, stored, newer.kind, parameters or {})
+            current, home, stored, newer = self._find_to_update(session, caller, tenant, name, wanted)
+            checked = self._combined(session, stored, newer.kind, wanted.parameters or {})
             session.change_provider(self._sealed(session, newer, checked), stored.provider.updated_at)
             self._note(session, current, home, Permission.PROVIDER_UPDATE, name, changed=True)
             return newer
 
     def _find_to_update(
-        self,
-        session: Session,
-        caller: Caller,
-        tenant: str,
-        name: str,
-        kind: str,
-        visibility: Visibility | None,
+        self, session: Session, caller: Caller, tenant: str, name: str, wanted: ProviderChange
     ) -> tuple[Caller, Tenant, StoredProvider, Provider]:
         """A provider that a caller may give this type and visibility, as it is and as it will be."""
         current, home = self._gate.enter(session, caller, Permission.PROVIDER_UPDATE, tenant)
         stored = find_provider(session, current, home, name)
         provider = stored.provider
         _demand_home(provider, home)
-        if kind not in ("", provider.kind):
-            # Else values that are here would be gone, and those that are elsewhere be empty ones of here.
+        kind = wanted.kind or provider.kind
+        if kind != provider.kind:
+            # Else values that are here would be gone, and those of a provider be empty ones of here.
             _demand_unused(session, current, provider, "it gets another type")
-        wider = provider.visibility if visibility is None else visibility
+        wider = wanted.visibility or provider.visibility
         if wider.width < provider.visibility.width:
             raise InvalidRequestError(
                 f"secrets provider {name!r} is {provider.visibility} already,"
@@ -216,7 +193,7 @@ class Providers(ServicePart):
             )
         if wider is Visibility.GLOBAL and provider.visibility is not Visibility.GLOBAL:
             _demand_global(current, home)
-        newer = replace(provider, kind=kind or provider.kind, visibility=wider, updated_at=self._clock())
+        newer = replace(provider, kind=kind, visibility=wider, updated_at=self._clock())
         return current, home, stored, newer
 
     def delete(self, caller: Caller, tenant: str, name: str) -> None:
@@ -235,23 +212,13 @@ class Providers(ServicePart):
             session.delete_provider(provider.id)
             self._note(session, current, home, Permission.PROVIDER_DELETE, name)
 
-    def test(
-        self,
-        caller: Caller,
-        tenant: str,
-        *,
-        name: str = "",
-        kind: str = "",
-        parameters: Mapping[str, str] | None = None,
-    ) -> bool:
+    def test(self, caller: Caller, tenant: str, wanted: ProviderCheck) -> bool:
         """Whether a provider answers: a stored one, or one that could be set up.
 
         Args:
             caller: who asks.
             tenant: the name of the tenant.
-            name: a stored provider, whose credentials go to its stored destination only.
-            kind: the type, for one that is not stored.
-            parameters: connection parameters; with a name, those that differ from the stored ones.
+            wanted: which provider.
 
         Raises:
             InvalidRequestError: a parameter breaks the rules, or credentials are missing for another
@@ -259,7 +226,8 @@ class Providers(ServicePart):
             NotPermittedError: the caller may not do this here, or the destination is not allowed.
             NotFoundError: there is no such provider, or the caller may not see that there is.
         """
-        if bool(name) == bool(kind) and not name:
+        name, kind = wanted.name, wanted.kind
+        if not name and not kind:
             raise InvalidRequestError("give the name of a secrets provider, or a type")
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
@@ -268,11 +236,11 @@ class Providers(ServicePart):
             self._note(session, current, home, "provider:test", name)
         if stored is None:
             tested = kind
-            checked = self._elsewhere.type(kind).check(parameters or {})
+            checked = self._elsewhere.type(kind).check(wanted.parameters)
         else:
             tested = kind or stored.provider.kind
             with self._store.read() as session:
-                checked = self._combined(session, stored, tested, parameters or {})
+                checked = self._combined(session, stored, tested, wanted.parameters)
         return self._elsewhere.test(tested, checked, "" if stored is None else stored.provider.id)
 
     def _combined(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import Visibility, check_value
 from resolver.core.times import show_time
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.ports import ValueCipher
-    from resolver.core.transfer import Exported
+    from resolver.core.transfer import ExportedSecret
 
 _NEEDED = ("key", "is_hidden_value", "visibility", "tenant_name", "value", "encrypted")
 _NOT_WITH_PROVIDER = frozenset({"value", "encrypted"})
@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def write(
-    secrets: Sequence[Exported], cipher: ValueCipher | None, *, metadata: bool = False
+    secrets: Sequence[ExportedSecret], cipher: ValueCipher | None, *, metadata: bool = False
 ) -> list[dict[str, Any]]:
     """Entries with the current values, encrypted when there is a cipher. Schemas do not fit in.
 
@@ -61,19 +61,19 @@ def is_any_encrypted(entries: Sequence[Any]) -> bool:
     return any(isinstance(entry, dict) and _boolean(entry.get("encrypted")) is True for entry in entries)
 
 
-def read(entries: Sequence[Any], cipher: ValueCipher | None) -> Sequence[Incoming]:
+def read(entries: Sequence[Any], cipher: ValueCipher | None) -> Sequence[ImportEntry]:
     """Read entries; what is wrong with one is said in its own `problems`.
 
     Args:
         entries: JSON data, one object for each secret.
         cipher: decrypts the values; None when no passphrase was given, or none is needed.
     """
-    return [_incoming(entry, cipher) for entry in entries]
+    return [_import_entry(entry, cipher) for entry in entries]
 
 
-def _incoming(entry: Any, cipher: ValueCipher | None) -> Incoming:  # noqa: ANN401 - JSON data
+def _import_entry(entry: Any, cipher: ValueCipher | None) -> ImportEntry:  # noqa: ANN401 - JSON data
     if not isinstance(entry, dict):
-        return Incoming("", "", (), Visibility.PRIVATE, hidden=True, problems={"entry": "Not an object"})
+        return ImportEntry("", "", (), Visibility.PRIVATE, hidden=True, problems={"entry": "Not an object"})
     problems: dict[str, Any] = {}
     provider = entry.get("provider") or entry.get("provider_name") or None
     needed = [name for name in _NEEDED if provider is None or name not in _NOT_WITH_PROVIDER]
@@ -93,10 +93,10 @@ def _incoming(entry: Any, cipher: ValueCipher | None) -> Incoming:  # noqa: ANN4
     for name in ("key", "tenant_name"):
         if name not in missing and not isinstance(entry[name], str):
             problems[name] = "Not a string"
-    versions: Sequence[MovedVersion] = ()
+    versions: Sequence[VersionWithValue] = ()
     if not _is_blank(entry.get("value"), as_is=True) and (encrypted is not None or provider is not None):
         versions = _versions(entry["value"], cipher, problems, encrypted=bool(encrypted))
-    return Incoming(
+    return ImportEntry(
         key=str(entry.get("key") or ""),
         tenant=str(entry.get("tenant_name") or ""),
         versions=versions,
@@ -131,7 +131,7 @@ def _options(given: object, problems: dict[str, Any]) -> Mapping[str, str]:
 
 def _versions(
     value: object, cipher: ValueCipher | None, problems: dict[str, Any], *, encrypted: bool
-) -> Sequence[MovedVersion]:
+) -> Sequence[VersionWithValue]:
     if not isinstance(value, str):
         problems["value"] = "Not a string"
         return ()
@@ -140,7 +140,7 @@ def _versions(
         return ()
     try:
         text = value if cipher is None or not encrypted else cipher.decrypt(value).decode()
-        return (MovedVersion(1, check_value(text)),)
+        return (VersionWithValue(1, check_value(text)),)
     except InvalidRequestError as error:
         problems["value"] = error.message
     except (DecryptionError, UnicodeDecodeError):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import SecretValue, Visibility, check_value
 from resolver.core.times import MAX_DAYS, is_stored_time
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.errors import DecryptionError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.core.transfer import Exported
+    from resolver.core.transfer import ExportedSecret
 
 FORMAT = "blueprint-resolver secrets/1"
 
@@ -27,7 +27,7 @@ def is_sealed(data: object) -> bool:
     return isinstance(data, dict) and str(data.get("format", "")).startswith("blueprint-resolver secrets/")
 
 
-def write(secrets: Sequence[Exported], seal: Callable[[bytes, str], dict[str, Any]]) -> dict[str, Any]:
+def write(secrets: Sequence[ExportedSecret], seal: Callable[[bytes, str], dict[str, Any]]) -> dict[str, Any]:
     """Seal secrets with all their versions, as JSON data.
 
     Args:
@@ -38,7 +38,7 @@ def write(secrets: Sequence[Exported], seal: Callable[[bytes, str], dict[str, An
     return seal(json.dumps({"secrets": entries}).encode(), FORMAT)
 
 
-def _entry(exported: Exported) -> dict[str, Any]:
+def _entry(exported: ExportedSecret) -> dict[str, Any]:
     secret = exported.secret
     return {
         "key": secret.key,
@@ -63,7 +63,7 @@ def _entry(exported: Exported) -> dict[str, Any]:
     }
 
 
-def read(data: Mapping[str, Any], unseal: Callable[[Mapping[str, Any], str], bytes]) -> Sequence[Incoming]:
+def read(data: Mapping[str, Any], unseal: Callable[[Mapping[str, Any], str], bytes]) -> Sequence[ImportEntry]:
     """Open sealed secrets.
 
     Args:
@@ -82,14 +82,14 @@ def read(data: Mapping[str, Any], unseal: Callable[[Mapping[str, Any], str], byt
         raise InvalidRequestError(error.message, hint=error.hint) from None
     try:
         entries = json.loads(opened)["secrets"]
-        return [_incoming(entry) for entry in entries]
+        return [_import_entry(entry) for entry in entries]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InvalidRequestError("the file opens, and what is in it is not a list of secrets") from None
 
 
-def _incoming(entry: Mapping[str, Any]) -> Incoming:
+def _import_entry(entry: Mapping[str, Any]) -> ImportEntry:
     problems: dict[str, Any] = {}
-    versions: list[MovedVersion] = []
+    versions: list[VersionWithValue] = []
     for version in entry["versions"]:
         try:
             value = check_value(version["value"])
@@ -98,7 +98,7 @@ def _incoming(entry: Mapping[str, Any]) -> Incoming:
         at = _text(version["created_at"])
         if at is not None and not is_stored_time(at):
             problems["versions"] = "Not a time"
-        versions.append(MovedVersion(int(version["number"]), value, at, _text(version["created_by"])))
+        versions.append(VersionWithValue(int(version["number"]), value, at, _text(version["created_by"])))
     numbers = [version.number for version in versions]
     if not numbers or numbers != sorted(set(numbers)) or numbers[0] < 1 or numbers[-1] > _MOST_VERSIONS:
         problems["versions"] = "Not in the order of their numbers"
@@ -108,7 +108,7 @@ def _incoming(entry: Mapping[str, Any]) -> Incoming:
     for name in ("expires_at", "created_at", "updated_at"):
         if entry[name] is not None and not is_stored_time(str(entry[name])):
             problems[name] = "Not a time"
-    return Incoming(
+    return ImportEntry(
         key=str(entry["key"]),
         tenant=str(entry["tenant"]),
         versions=versions,

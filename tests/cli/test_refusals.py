@@ -12,9 +12,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from msgspec.structs import asdict
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
+from resolver.core.account_changes import NewToken, NewUser
 from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -68,10 +70,13 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     )
     secrets.create(admin, "other", "theirs", NewSecret(value=SecretValue("value-of-theirs")))
     for name in ("viewer", "user", "stranger"):
-        service.users.create(admin, name, None)
+        service.users.create(admin, name, NewUser())
     service.tenants.add_member(admin, TENANT, "viewer", TenantRole.VIEWER)
     service.tenants.add_member(admin, TENANT, "user", TenantRole.USER)
-    tokens = {name: service.tokens.create(admin, name).token for name in ("viewer", "user", "stranger")}
+    tokens = {
+        name: service.tokens.create(admin, NewToken(username=name)).token
+        for name in ("viewer", "user", "stranger")
+    }
     for name, scope in {
         "to a key": Scope(keys=("x*",)),
         "to a permission": Scope(permissions=frozenset({Permission.SECRET_LIST})),
@@ -79,7 +84,7 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
         "revoked": FULL_SCOPE,
         "expired": FULL_SCOPE,
     }.items():
-        tokens[name] = service.tokens.create(admin, scope=scope).token
+        tokens[name] = service.tokens.create(admin, NewToken(**asdict(scope))).token
     service.tokens.revoke(admin, tokens["revoked"].split("-")[1])
     service.close()
     connection = sqlite3.connect(home / "data" / "resolver.db")

@@ -17,6 +17,7 @@ import yaml
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
+from resolver.core.account_changes import NewToken, NewUser
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -63,9 +64,9 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     service.secrets.create(
         admin, TENANT, "hidden", NewSecret(value=SecretValue("never-shown-2"), hidden=True)
     )
-    service.users.create(admin, "eve", None)
+    service.users.create(admin, "eve", NewUser())
     service.tenants.add_member(admin, TENANT, "eve", TenantRole.USER)
-    token = service.tokens.create(admin, "eve").token
+    token = service.tokens.create(admin, NewToken(username="eve")).token
     service.close()
     blueprint = folder / "b.yaml"
     blueprint.write_text("a: { get_secret: open }\nb: { get_secret: hidden }\n")

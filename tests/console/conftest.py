@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
+from resolver.core.account_changes import NewPassword
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.store.sql import SqlStore
 from tests.databases import World, database
@@ -131,7 +133,7 @@ def consoles(browser: Browser, folder: Path) -> Iterator[Console]:
     world = World(url, SqlStore(url))
     for name, role in ROLES.items():
         world.user(name, role)
-        world.service.users.set_password(world.admin, name, PASSWORD)
+        world.service.users.set_password(world.admin, name, NewPassword(SecretValue(PASSWORD)))
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - the browser's options

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from resolver.core.model import Scope, SecretValue
+from resolver.core.account_changes import NewToken
+from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
@@ -101,7 +102,9 @@ def test_texts_of_records_tokens_and_files(console: Console) -> None:
     world = console.world
     world.secret("smtp")
     resolve(world.service, world.admin, "home", [BlueprintText(ATTACK, b"a: { get_secret: smtp }", None)])
-    world.service.tokens.create(world.admin, "manny", description=ATTACK[:250], scope=Scope(keys=(SHORT,)))
+    world.service.tokens.create(
+        world.admin, NewToken(username="manny", description=ATTACK[:250], keys=(SHORT,))
+    )
     page = console.open("manny", "home/uses")
     page.locator("svg.dots").wait_for()
     unharmed(page)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
+
+from resolver.core.account_changes import NewToken
 from resolver.core.model import Scope
 from resolver.core.permissions import TenantRole
 from tests.console.conftest import PASSWORD, dialog, said, value_of
@@ -87,7 +90,7 @@ def test_a_token_opens_a_session_unless_it_is_narrowed(console: Console) -> None
     for scope in (Scope(tenants=frozenset({"home"})), Scope()):
         page.goto(f"{console.live.url}/console/")
         page.get_by_label("Sign in with an access token").check()
-        token = tokens.create(console.world.admin, "una", scope=scope).token
+        token = tokens.create(console.world.admin, NewToken(username="una", **asdict(scope))).token
         page.get_by_label("Access token", exact=True).fill(token)
         page.get_by_role("button", name="Sign in").click()
         if scope.is_limited:

@@ -17,6 +17,7 @@ import yaml
 import resolver.errors
 from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
+from resolver.core.account_changes import NewUser
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.dsl.problems import Reason
@@ -549,7 +550,9 @@ def _use_narrowed(world: World) -> object:
 
 def _create_user(world: World) -> object:
     service = world.service()
-    return service.users.create(world.caller(service), "eve", (world.folder / "password").read_text())
+    return service.users.create(
+        world.caller(service), "eve", NewUser(password=SecretValue((world.folder / "password").read_text()))
+    )
 
 
 def _no_credentials(world: World) -> object:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 import resolver
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
+from resolver.core.account_changes import NewToken, NewUser
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -97,9 +99,9 @@ def ran(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     )
     tokens = {name: settings.token() for name in RUNS}
     for name, scope in (("narrowed", Scope(keys=("queue_*", "which"))), ("stranger", Scope())):
-        service.users.create(admin, name, None)
+        service.users.create(admin, name, NewUser())
         service.tenants.add_member(admin, TENANT, name, TenantRole.OPERATIONS)
-        tokens[name] = service.tokens.create(admin, name, scope=scope).token
+        tokens[name] = service.tokens.create(admin, NewToken(username=name, **asdict(scope))).token
     service.close()
     scenarios = {"narrowed": "refusals", "stranger": "refusals"}
     tenants = {"failure": "failing", "stranger": "failing"}

@@ -13,7 +13,7 @@ from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import Provider, ProviderInfo
 from resolver.core.query import Page, Part
 from resolver.core.results import Holding, Identity, MadeToken, TenantInfo, TokenInfo, Usage, WideMember
-from resolver.core.transfer import Export, Exported, Imported, MovedVersion
+from resolver.core.transfer import ExportedSecret, ExportResult, ImportResult, VersionWithValue
 from resolver.protocol.codec import MalformedError, decode, encode, parse
 
 AT = "2030-01-01T00:00:00.000Z"
@@ -56,8 +56,8 @@ RECORDS: list[tuple[Any, Any]] = [
     (Usage, Usage(AT, [HOLDING], [WideMember("una", TenantRole.USER, None)], None)),
     (ProviderInfo, ProviderInfo(PROVIDER, {"url": "https://vault.example"})),
     (ProviderInfo, ProviderInfo(PROVIDER)),
-    (Export, Export([Exported(SECRET, [MovedVersion(1, SecretValue("ö"))])], 1, 2)),
-    (Imported, Imported(1, {"home": ["key"]}, {3: {"value": "wrong"}})),
+    (ExportResult, ExportResult([ExportedSecret(SECRET, [VersionWithValue(1, SecretValue("ö"))])], 1, 2)),
+    (ImportResult, ImportResult(1, {"home": ["key"]}, {3: {"value": "wrong"}})),
 ]
 
 
@@ -103,8 +103,8 @@ def test_unknown_fields_are_passed_over() -> None:
         (SecretValue, {"value": "x"}),
         (Page, {"items": {"0": encode(SECRET)}, "total": 1}),
         (Page, {"items": "", "total": 1}),
-        (Imported, {"stored": 0, "colliding": {}, "errors": {"-1": {}}}),
-        (Imported, {"stored": 0, "colliding": {}, "errors": {"9" * 30: {}}}),
+        (ImportResult, {"stored": 0, "colliding": {}, "errors": {"-1": {}}}),
+        (ImportResult, {"stored": 0, "colliding": {}, "errors": {"9" * 30: {}}}),
     ],
 )
 def test_malformed(kind: Any, data: object) -> None:  # noqa: ANN401 - any record

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from resolver.core.model import Scope, Visibility
+from msgspec.structs import asdict
+
+from resolver.core.account_changes import NewToken, NewUser, UserChange
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher
@@ -98,20 +101,23 @@ def fill(url: str) -> dict[str, Any]:
     service.tenants.create(admin, "test")
     for name, roles in ROLES.items():
         role = SystemRole.SYS_ADMIN if name == "second_admin" else SystemRole.DEFAULT
-        service.users.create(admin, name, PASSWORDS.get(name), role)
+        password = SecretValue(PASSWORDS[name]) if name in PASSWORDS else None
+        service.users.create(admin, name, NewUser(password=password, system_role=role))
         for tenant, tenant_role in roles.items():
             service.tenants.add_member(admin, tenant, name, TenantRole(tenant_role))
-        tokens[name] = {"user": name, "token": service.tokens.create(admin, name).token}
+        tokens[name] = {"user": name, "token": service.tokens.create(admin, NewToken(username=name)).token}
     for name, scope in SCOPES.items():
         made = service.tokens.create(
             admin,
-            "user",
-            description=name,
-            scope=_scope(**scope),
-            expires_at="2031-01-01T00:00:00.000Z",
+            NewToken(
+                username="user",
+                description=name,
+                **asdict(_scope(**scope)),
+                expires_at="2031-01-01T00:00:00.000Z",
+            ),
         )
         tokens[name] = {"user": "user", "token": made.token, "narrowing": scope}
-    service.users.set_active(admin, "left", active=False)
+    service.users.update(admin, "left", UserChange(active=False))
     tokens.pop("left")  # it lets nobody in
     owner = service.gate.authenticate_token(tokens["user"]["token"])
     for name, provider in PROVIDERS.items():

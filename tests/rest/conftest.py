@@ -14,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
+from resolver.core.account_changes import NewToken
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
@@ -100,9 +101,9 @@ class Live:
         self.world.user(name, home, away, system_role)
         return self.client(name)
 
-    def client(self, name: str = "admin", **scope: Any) -> Client:  # noqa: ANN401
-        """A client with a new token of a user."""
-        made = self.world.service.tokens.create(self.world.admin, name, **scope)
+    def client(self, name: str = "admin", **more: Any) -> Client:  # noqa: ANN401
+        """A client with a new token of a user; more of the token on request."""
+        made = self.world.service.tokens.create(self.world.admin, NewToken(username=name, **more))
         return Client(self.http, made.token)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.model import Scope, SecretValue, Visibility
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import SecretChange
 from resolver.rest.options import ServerOptions
@@ -108,7 +108,7 @@ def test_one_refused_key_refuses_all(live: Live) -> None:
 def test_a_narrowed_token_gets_403(live: Live) -> None:
     """A key that the token may not name is not permitted, rather than not found."""
     live.world.user("pipeline", TenantRole.OPERATIONS)
-    pipeline = live.client("pipeline", scope=Scope(keys=("shop_*",)))
+    pipeline = live.client("pipeline", keys=("shop_*",))
     answer = pipeline("POST", USE, wanted("absent"))
     assert answer.status_code == 403
     assert answer.json()["refusals"] == [{"key": "absent", "reason": "token_is_narrowed"}]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Scope, Visibility
+from resolver.core.model import Visibility
 from resolver.core.permissions import TenantRole
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_by_roles(live: Live) -> None:
 def test_a_narrowed_token(live: Live) -> None:
     """Keys that it does not name are not permitted, whether they exist or not."""
     live.user("una", TenantRole.USER)
-    narrowed = live.client("una", scope=Scope(keys=("other_*",)))
+    narrowed = live.client("una", keys=("other_*",))
     states = {call["state"] for call in narrowed.does("POST", CHECK, {"text": TEXT})["calls"][:3]}
     assert states == {"not_permitted"}
 

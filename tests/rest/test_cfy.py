@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.core.account_changes import NewPassword
+from resolver.core.model import SecretValue
 from tests import peer
 from tests.conftest import clean_environment
 
@@ -267,7 +269,7 @@ def test_secrets_of_a_vault(cfy: Cfy) -> None:
 def test_refusals(cfy: Cfy, live: Live) -> None:
     """A user without the right, and a wrong password, are told in words."""
     live.user("eve")
-    live.world.service.users.set_password(live.world.admin, "eve", "eve's password")
+    live.world.service.users.set_password(live.world.admin, "eve", NewPassword(SecretValue("eve's password")))
     cfy.prints("profiles", "set", "-u", "eve", "-p", "eve's password", "--skip-credentials-validation")
     assert "not permitted to list secrets in tenant 'home'" in cfy.refused("secrets", "list")
     cfy.prints("profiles", "set", "-u", "eve", "-p", "wrong one", "--skip-credentials-validation")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import pytest
 
+from resolver.core.account_changes import NewPassword, NewToken, UserChange
+from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.rest.sessions import PROOF_HEADER
 
@@ -168,16 +170,16 @@ def test_what_changes_under_a_session(live: Live) -> None:
     users, admin = live.world.service.users, live.world.admin
     live.user("u", home=TenantRole.USER)
     with Browser(live) as browser, Browser(live) as other:
-        users.set_password(admin, "u", "password of u")
+        users.set_password(admin, "u", NewPassword(SecretValue("password of u")))
         browser.sign_in({"username": "u", "password": "password of u"})
         assert browser.ask("PUT", f"{LIST}/k", {"value": "v"}).status_code == 200
         live.world.service.tenants.remove_member(admin, "home", "u")
         assert browser.ask("GET", f"{LIST}/k").status_code == 403
-        users.set_password(admin, "u", "another password")
+        users.set_password(admin, "u", NewPassword(SecretValue("another password")))
         assert browser.ask("GET", SESSION).status_code == 401
         other.sign_in({"username": "u", "password": "another password"})
         assert other.ask("GET", SESSION).status_code == 200
-        users.set_active(admin, "u", active=False)
+        users.update(admin, "u", UserChange(active=False))
         assert other.ask("GET", SESSION).status_code == 401
 
 
@@ -220,7 +222,7 @@ def test_credentials_that_are_refused(live: Live, body: dict[str, str], status: 
 def test_a_token_signs_in_unless_it_is_narrowed(live: Live) -> None:
     """The session of a user of a tenant may do what the user may."""
     live.user("u", home=TenantRole.VIEWER)
-    made = live.world.service.tokens.create(live.world.admin, "u").token
+    made = live.world.service.tokens.create(live.world.admin, NewToken(username="u")).token
     with Browser(live) as browser:
         assert browser.sign_in({"token": made}).json()["username"] == "u"
         assert browser.ask("GET", LIST).status_code == 200

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Scope, Visibility
+from resolver.core.account_changes import NewToken, NewUser, UserChange
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 
 if TYPE_CHECKING:
@@ -32,15 +33,17 @@ def _fill(live: Live) -> None:
         world.clock.now = f"2030-01-{28 - number}T00:00:00.000Z"
         tenant = f"of-{name}"
         world.service.tenants.create(world.admin, tenant)
-        world.service.users.create(world.admin, name, "a password")
+        world.service.users.create(world.admin, name, NewUser(password=SecretValue("a password")))
         for other in NAMES[: number % 4]:
             world.service.tenants.add_member(world.admin, f"of-{other}", name, TenantRole.USER)
         if number % 3 == 0:
-            world.service.users.set_active(world.admin, name, active=False)
+            world.service.users.update(world.admin, name, UserChange(active=False))
         else:
             world.service.gate.authenticate_password(name, "a password")
         expiry = "2031-01-01 00:00" if number % 2 else None
-        world.service.tokens.create(world.admin, name, description=f"é{number % 3}", expires_at=expiry)
+        world.service.tokens.create(
+            world.admin, NewToken(username=name, description=f"é{number % 3}", expires_at=expiry)
+        )
         visibility = list(Visibility)[number % 3]
         home = "away" if number % 4 == 0 else "home"
         world.service.providers.create(world.admin, home, name, "local", {}, visibility)
@@ -118,7 +121,7 @@ def test_what_others_may_not_see_is_not_in_their_pages(each: Live) -> None:
     assert set(seen["man secrets-providers"]) - set(seen["eve secrets-providers"]) == private
     assert "mine" in seen["eve secrets-providers"]
     assert len(_whole(each.client(), "tenants")) == len(NAMES) + 2
-    narrowed = each.client("admin", scope=Scope(tenants=frozenset({"home", "of-ann", "gone"})))
+    narrowed = each.client("admin", tenants=frozenset({"home", "of-ann", "gone"}))
     assert [item["name"] for item in _whole(narrowed, "tenants")] == ["home", "of-ann"]
 
 
@@ -129,10 +132,10 @@ def test_a_page_reads_no_more_than_itself(each: Live, query: str) -> None:
     for number in range(40):
         name = f"of-{number:02}"
         world.service.tenants.create(world.admin, name)
-        world.service.users.create(world.admin, name, None)
+        world.service.users.create(world.admin, name, NewUser())
         world.service.tenants.add_member(world.admin, name, name, TenantRole.USER)
         world.service.providers.create(world.admin, "home", name, "local", {})
-        world.service.tokens.create(world.admin, name, description="of-")
+        world.service.tokens.create(world.admin, NewToken(username=name, description="of-"))
     admin = each.client()
     for group, field in GROUPS.items():
         if group == "tokens" and "search" in query:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import Scope
 from resolver.core.permissions import TenantRole
 from tests.rest.conftest import SECRETS
 
@@ -178,5 +177,5 @@ def test_tokens_narrowed_here_are_narrow(live: Live) -> None:
     assert admin.refused("GET", f"{SECRETS}/shop_a")[:2] == FORBIDDEN
     for method, path in (("POST", "/tokens"), ("GET", "/tokens"), ("DELETE", f"/tokens/{made['id']}")):
         assert admin.refused(method, f"{API}{path}", {} if method == "POST" else None)[:2] == FORBIDDEN
-    nothing = live.client("admin", scope=Scope(permissions=frozenset()))
+    nothing = live.client("admin", permissions=frozenset())
     assert nothing.refused("GET", SECRETS)[:2] == FORBIDDEN

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Scope, SecretValue, Visibility
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
 from tests.rest.conftest import SECRETS
@@ -329,7 +329,7 @@ def test_a_narrowed_token_lists_and_exports_its_keys_alone(live: Live) -> None:
     """The patterns hold for every way to learn of a key."""
     for key in ("shop_a", "bank_a"):
         live.world.secret(key)
-    client = live.client(scope=Scope(keys=("shop_*",)))
+    client = live.client(keys=("shop_*",))
     assert keys(client.gets(SECRETS)) == ["shop_a"]
     assert keys(client.does("POST", SEARCH, {})) == ["shop_a"]
     assert [entry["key"] for entry in client.gets(f"{SECRETS}/share/export")] == ["shop_a"]

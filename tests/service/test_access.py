@@ -20,7 +20,7 @@ from sqlalchemy import text
 from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
@@ -378,14 +378,14 @@ class Table:
         """What became of an import of one entry."""
         new, over = case.action in ("import", "import global"), case.action == "import over"
         visibility = case.visibility if over else "global" if case.action == "import global" else "tenant"
-        entry = Incoming(
+        entry = ImportEntry(
             "k-new" if new else case.key,
             case.asked,
-            [MovedVersion(1, SecretValue(VALUE))],
+            [VersionWithValue(1, SecretValue(VALUE))],
             Visibility(visibility),
             hidden=case.hidden,
         )
-        done = self.world.service.moving.import_(caller, case.asked, [entry], override=over)
+        done = self.world.service.transfer.import_(caller, case.asked, [entry], override=over)
         if done.stored:
             assert not done.errors
             return "done"
@@ -405,7 +405,7 @@ class Table:
             return {secret.key for secret in service.secrets.list(caller, case.asked).items}
         if case.action == "history":
             return {case.key} if service.secrets.history(caller, case.asked, case.key) else set()
-        left = service.moving.export(caller, case.asked).secrets
+        left = service.transfer.export(caller, case.asked).secrets
         assert {one.value.reveal() for one in left} <= {VALUE}
         return {one.secret.key for one in left}
 

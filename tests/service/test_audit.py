@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser
 from resolver.core.audit import SYSTEM_CHAIN, AuditQuery, canonical
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
@@ -229,11 +230,11 @@ def test_a_record_tells_who_did_what_where(world: World) -> None:
 def test_the_system_s_trail_tells_of_users_and_tokens(world: World) -> None:
     """Tenants, users, memberships, roles, passwords and tokens leave a record each; no token is in one."""
     service = world.service
-    service.users.create(world.admin, "u", "a password")
+    service.users.create(world.admin, "u", NewUser(password=SecretValue("a password")))
     service.tenants.add_member(world.admin, "home", "u", TenantRole.USER)
     service.tenants.remove_member(world.admin, "home", "u")
-    service.users.set_password(world.admin, "u", "another password")
-    token = service.tokens.create(world.admin, "u").token
+    service.users.set_password(world.admin, "u", NewPassword(SecretValue("another password")))
+    token = service.tokens.create(world.admin, NewToken(username="u")).token
     service.tokens.revoke(world.admin, token.split("-")[1])
     records = world.service.trail.records(world.admin)
     assert [record.action for record in records][-6:] == [

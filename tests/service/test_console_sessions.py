@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import asdict
 
+from resolver.core.account_changes import NewPassword, NewToken
 from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -50,7 +52,7 @@ def test_wrong_credentials_open_none(embedded: World) -> None:
         with pytest.raises(AuthenticationError, match=r"^the user name or the password is wrong$"):
             embedded.service.sessions.open(username=name, password=password)
     scope = Scope(permissions=frozenset({Permission.SECRET_LIST}))
-    token = embedded.service.tokens.create(embedded.admin, scope=scope).token
+    token = embedded.service.tokens.create(embedded.admin, NewToken(**asdict(scope))).token
     with pytest.raises(NotPermittedError, match=r"^a narrowed token can't open a console session$"):
         embedded.service.sessions.open(token=token)
     assert embedded.execute("SELECT * FROM console_session") == []
@@ -103,9 +105,9 @@ def test_the_last_use_is_not_written_each_time(embedded: World) -> None:
 def test_what_ends_the_sessions_of_a_user(world: World) -> None:
     """A new password, deactivation, and for one that a token opened the end of the token."""
     user = world.user("u", home=TenantRole.USER)
-    world.service.users.set_password(world.admin, "u", "password of u")
+    world.service.users.set_password(world.admin, "u", NewPassword(SecretValue("password of u")))
     by_password = world.service.sessions.open(username="u", password="password of u").secret
-    token = world.service.tokens.create(user).token
+    token = world.service.tokens.create(user, NewToken()).token
     by_token = world.service.sessions.open(token=token).secret
     world.service.tokens.revoke(world.admin, token.split("-")[1])
     _ended(world, by_token)
@@ -114,7 +116,7 @@ def test_what_ends_the_sessions_of_a_user(world: World) -> None:
     _ended(world, by_password, "not active")
     world.execute("UPDATE user_account SET active = true WHERE name = 'u'")
     world.service.sessions.authenticate(by_password)
-    world.service.users.set_password(world.admin, "u", "another password")
+    world.service.users.set_password(world.admin, "u", NewPassword(SecretValue("another password")))
     _ended(world, by_password)
 
 
@@ -132,7 +134,7 @@ def test_a_user_has_so_many_sessions(embedded: World) -> None:
 def test_roles_are_those_of_the_moment(world: World) -> None:
     """A role that was lost is lost in an open session, too."""
     world.user("u", home=TenantRole.MANAGER)
-    world.service.users.set_password(world.admin, "u", "password of u")
+    world.service.users.set_password(world.admin, "u", NewPassword(SecretValue("password of u")))
     caller = world.service.sessions.open(username="u", password="password of u").caller
     world.service.secrets.create(caller, "home", "k", NewSecret(value=SecretValue("value")))
     world.service.tenants.remove_member(world.admin, "home", "u")

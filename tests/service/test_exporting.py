@@ -13,7 +13,7 @@ from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Listing
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.crypto.passphrase import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.transfer import sealed
@@ -52,7 +52,7 @@ def errors(
     override: bool = False,
 ) -> dict[int, Any]:
     """What is wrong with entries, by position."""
-    done = world.service.moving.import_(
+    done = world.service.transfer.import_(
         caller, "home", read_cloudify(entries, passphrase), tenant_map=tenant_map, override=override
     )
     return dict(done.errors)
@@ -73,7 +73,7 @@ def actions(world: World, action: str, tenant: str = "home") -> list[dict[str, A
 
 def test_what_is_sealed_comes_back_whole(world: World) -> None:
     """Values, versions, schema, hiding, times and owner go out and come into another tenant and store."""
-    secrets, moving = world.service.secrets, world.service.moving
+    secrets, moving = world.service.secrets, world.service.transfer
     user = world.user("u", home=TenantRole.USER)
     expiry = "2031-01-01T00:00:00.000Z"
     schema = '{"type": "integer"}'
@@ -117,9 +117,9 @@ def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
     world.secret("k")
     world.clock.now = "2030-02-01T00:00:00.000Z"
     user = world.user("u", home=TenantRole.USER, away=TenantRole.USER)
-    found = world.service.moving.export(user, "home", all_versions=True)
+    found = world.service.transfer.export(user, "home", all_versions=True)
     incoming = read_sealed(write_sealed(found.secrets, PASSPHRASE, CHEAP), PASSPHRASE)
-    done = world.service.moving.import_(user, "away", incoming, tenant_map={"home": "away"})
+    done = world.service.transfer.import_(user, "away", incoming, tenant_map={"home": "away"})
     assert done.stored == 1
     (secret,) = world.service.secrets.list(user, "away").items
     assert (secret.owner.name, secret.created_at, secret.updated_at) == (
@@ -147,9 +147,9 @@ def test_cloudify_s_format_there_and_back(world: World, passphrase: str | None) 
     """What is written is read again, value by value; plain ones are plain, encrypted ones are not."""
     world.secret("k", "päß\n")
     world.secret("g", "everywhere", visibility=Visibility.GLOBAL, hidden=True)
-    found = world.service.moving.export(world.admin, "away")
+    found = world.service.transfer.export(world.admin, "away")
     assert [one.secret.key for one in found.secrets] == ["g"]  # with its own tenant's name
-    found = world.service.moving.export(world.admin, "home")
+    found = world.service.transfer.export(world.admin, "home")
     entries = json.loads(json.dumps(write_cloudify(found.secrets, passphrase, metadata=True)))
     assert [one["encrypted"] for one in entries] == [passphrase is not None] * 2
     assert ("päß\n" in {one["value"] for one in entries}) == (passphrase is None)
@@ -265,8 +265,8 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
         assert errors(world, caller, [entry("k")]) == {0: {"key": "This token may not name the key"}}
     viewer = world.user("v", home=TenantRole.VIEWER)
     for attempt in (
-        lambda: world.service.moving.import_(viewer, "home", []),
-        lambda: world.service.moving.export(viewer, "home"),
+        lambda: world.service.transfer.import_(viewer, "home", []),
+        lambda: world.service.transfer.export(viewer, "home"),
     ):
         with pytest.raises(NotPermittedError, match=r"^user 'v' is not permitted to (im|ex)port secrets in"):
             attempt()
@@ -278,7 +278,7 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
 
 def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> None:
     """Left as they are without the option; with it, they are changed by the rules for any change."""
-    moving, secrets = world.service.moving, world.service.secrets
+    moving, secrets = world.service.transfer, world.service.secrets
     user = world.user("u", home=TenantRole.USER)
     for key, visibility, hidden in [
         ("open", Visibility.TENANT, False),
@@ -328,16 +328,16 @@ def test_an_override_keeps_to_the_schema_that_is_there(world: World) -> None:
 
 def test_a_sealed_entry_against_its_own_schema_is_refused(world: World) -> None:
     """A file is no way around a schema, nor around what a schema is."""
-    made = Incoming(
+    made = ImportEntry(
         "k",
         "home",
-        [MovedVersion(1, SecretValue('"kept-back"'))],
+        [VersionWithValue(1, SecretValue('"kept-back"'))],
         Visibility.TENANT,
         hidden=False,
         whole=True,
     )
     entries = [replace(made, schema='{"type": "integer"}'), replace(made, key="l", schema='{"type": "no"}')]
-    done = world.service.moving.import_(world.admin, "home", entries)
+    done = world.service.transfer.import_(world.admin, "home", entries)
     assert done.stored == 0
     assert done.errors[0]["value"].endswith(": /type: must be a whole number")
     assert done.errors[1] == {"schema": "the JSON schema is not valid: /type breaks the rules of JSON Schema"}
@@ -357,7 +357,7 @@ def test_hidden_values_of_others_stay_and_are_counted(world: World) -> None:
         (world.admin, {"hid", "private", "seen"}, 0),
         (world.caller("c", Scope(keys=("s*",))), {"seen"}, 0),
     ):
-        found = world.service.moving.export(caller, "home")
+        found = world.service.transfer.export(caller, "home")
         assert ({one.secret.key for one in found.secrets}, found.left_out) == (keys, left_out)
     assert len(actions(world, "secret:export")) == 1 + 3 + 3 + 1
 
@@ -369,13 +369,13 @@ def test_all_tenants_export_by_the_role_in_each(world: World) -> None:
     world.secret("a", tenant="away")
     world.secret("p", tenant="away", visibility=Visibility.PRIVATE)
     world.secret("x", tenant="away", hidden=True)
-    found = world.service.moving.export(manager, "", all_tenants=True)
+    found = world.service.transfer.export(manager, "", all_tenants=True)
     assert ({one.secret.key for one in found.secrets}, found.left_out) == ({"h", "a"}, 1)
     assert [one["key"] for one in actions(world, "secret:export", "away")] == ["a"]
     assert [one["key"] for one in actions(world, "secret:export", "home")] == ["h"]
-    found = world.service.moving.export(manager, "home", Listing("H", size=None))
+    found = world.service.transfer.export(manager, "home", Listing("H", size=None))
     assert [one.value.reveal() for one in found.secrets] == ["value"]
-    assert world.service.moving.export(manager, "home", Listing("none")).secrets == ()
+    assert world.service.transfer.export(manager, "home", Listing("none")).secrets == ()
 
 
 def test_nothing_leaves_when_it_can_t_be_recorded(embedded: World) -> None:
@@ -383,7 +383,7 @@ def test_nothing_leaves_when_it_can_t_be_recorded(embedded: World) -> None:
     embedded.secret("k")
     embedded.execute("UPDATE audit_chain SET mac = 'changed'")
     with pytest.raises(Exception, match=r"nothing can be recorded and nothing is done$"):
-        embedded.service.moving.export(embedded.admin, "home")
+        embedded.service.transfer.export(embedded.admin, "home")
 
 
 def test_many_entries_go_in_batches(embedded: World) -> None:
@@ -391,7 +391,7 @@ def test_many_entries_go_in_batches(embedded: World) -> None:
     entries = [entry(f"k{number:03}") for number in range(450)]
     entries[449] = entry("k000")
     entries[250] = entry("no spaces")
-    done = embedded.service.moving.import_(embedded.admin, "home", read_cloudify(entries, None))
+    done = embedded.service.transfer.import_(embedded.admin, "home", read_cloudify(entries, None))
     assert (done.stored, done.colliding, list(done.errors)) == (448, {"home": ["k000"]}, [250])
     assert embedded.service.secrets.list(embedded.admin, "home").total == 448
     assert embedded.service.trail.verify(embedded.admin, "home").broken is None

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.store import tables as t
@@ -68,9 +69,9 @@ class Closed:
             world.admin, "home", "kept", NewSecret(provider="v", provider_options={"path": "x"})
         )
         world.service.providers.create(world.admin, "home", "bare", "local", {})
-        world.service.users.create(world.admin, "eve", "eve's password")
+        world.service.users.create(world.admin, "eve", NewUser(password=SecretValue("eve's password")))
         self.session = world.service.sessions.open(username="eve", password="eve's password").secret
-        self.token = world.service.tokens.create(world.admin, "eve").info.id
+        self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
         for statement in REFUSING[dialect, when]:
             world.execute(statement)
         self.before = self.state()
@@ -99,8 +100,8 @@ def _quiet(_doing: str, _more: int) -> None:
     """Nobody looks at the progress."""
 
 
-def _entry(key: str) -> Incoming:
-    return Incoming(key, "home", [MovedVersion(1, SecretValue("v"))], Visibility.TENANT, hidden=False)
+def _entry(key: str) -> ImportEntry:
+    return ImportEntry(key, "home", [VersionWithValue(1, SecretValue("v"))], Visibility.TENANT, hidden=False)
 
 
 def _rotate_root(service: Service, caller: Caller) -> object:
@@ -141,12 +142,12 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     ),
     "secrets.rollback": lambda s, a, _: s.secrets.rollback(a, "home", "k", 1),
     "secrets.delete": lambda s, a, _: s.secrets.delete(a, "home", "k"),
-    "moving.export": lambda s, a, _: s.moving.export(a, "home", all_versions=True),
-    "moving.export, all tenants": lambda s, a, _: s.moving.export(a, "", all_tenants=True),
-    "moving.export, refused": lambda s, _, c: s.moving.export(c.viewer, "home"),
-    "moving.import_": lambda s, a, _: s.moving.import_(a, "home", [_entry("new")]),
-    "moving.import_, override": lambda s, a, _: s.moving.import_(a, "home", [_entry("k")], override=True),
-    "moving.import_, refused": lambda s, _, c: s.moving.import_(c.viewer, "home", [_entry("new")]),
+    "transfer.export": lambda s, a, _: s.transfer.export(a, "home", all_versions=True),
+    "transfer.export, all tenants": lambda s, a, _: s.transfer.export(a, "", all_tenants=True),
+    "transfer.export, refused": lambda s, _, c: s.transfer.export(c.viewer, "home"),
+    "transfer.import_": lambda s, a, _: s.transfer.import_(a, "home", [_entry("new")]),
+    "transfer.import_, override": lambda s, a, _: s.transfer.import_(a, "home", [_entry("k")], override=True),
+    "transfer.import_, refused": lambda s, _, c: s.transfer.import_(c.viewer, "home", [_entry("new")]),
     "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", "local", {}),
     "providers.get": lambda s, a, _: s.providers.get(a, "home", "v"),
     "providers.options_of": lambda s, a, _: s.providers.options_of(a, "home", "kept"),
@@ -161,17 +162,21 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tenants.delete": lambda s, a, _: s.tenants.delete(a, "home", purge=True),
     "tenants.add_member": lambda s, a, _: s.tenants.add_member(a, "home", "eve", TenantRole.USER),
     "tenants.remove_member": lambda s, a, _: s.tenants.remove_member(a, "home", "viewer"),
-    "users.create": lambda s, a, _: s.users.create(a, "new", "a password"),
-    "users.set_role": lambda s, a, _: s.users.set_role(a, "eve", SystemRole.SYS_ADMIN),
-    "users.set_active": lambda s, a, _: s.users.set_active(a, "eve", active=False),
+    "users.create": lambda s, a, _: s.users.create(a, "new", NewUser(password=SecretValue("a password"))),
+    "users.update, system role": lambda s, a, _: s.users.update(
+        a, "eve", UserChange(system_role=SystemRole.SYS_ADMIN)
+    ),
+    "users.update": lambda s, a, _: s.users.update(a, "eve", UserChange(active=False)),
     "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
-    "users.set_password": lambda s, a, _: s.users.set_password(a, "eve", "another password"),
+    "users.set_password": lambda s, a, _: s.users.set_password(
+        a, "eve", NewPassword(SecretValue("another password"))
+    ),
     "users.set_password, tokens": lambda s, a, _: s.users.set_password(
-        a, "eve", "another password", revoke_tokens=True
+        a, "eve", NewPassword(SecretValue("another password"), revoke_tokens=True)
     ),
     "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
     "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
-    "tokens.create": lambda s, a, _: s.tokens.create(a, "eve"),
+    "tokens.create": lambda s, a, _: s.tokens.create(a, NewToken(username="eve")),
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
@@ -248,7 +253,7 @@ def test_the_attempts_would_succeed(tmp_path_factory: pytest.TempPathFactory) ->
     url = database("sqlite", tmp_path_factory.mktemp("open"))
     made = Closed("sqlite", "the write", url)
     made.world.execute("DROP TRIGGER refuse")
-    for name in ("use.use", "secrets.rollback", "providers.update", "moving.export, all tenants"):
+    for name in ("use.use", "secrets.rollback", "providers.update", "transfer.export, all tenants"):
         ATTEMPTS[name](made.world.service, made.admin, made)
     assert made.state() != made.before
     made.world.service.close()

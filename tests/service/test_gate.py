@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -131,17 +132,17 @@ def test_a_narrowed_token_has_no_power_over_tokens(world: World, scope: Scope) -
     narrowed = world.caller("admin", scope)
     service = world.service
     for attempt in (
-        lambda: service.tokens.create(narrowed),
+        lambda: service.tokens.create(narrowed, NewToken()),
         lambda: service.tokens.list(narrowed),
         lambda: service.tokens.revoke(narrowed, narrowed.token_id),
-        lambda: service.users.set_password(narrowed, "admin", "another password"),
+        lambda: service.users.set_password(narrowed, "admin", NewPassword(SecretValue("another password"))),
     ):
         with pytest.raises(NotPermittedError, match=r"^a narrowed token can't "):
             attempt()
     whole = world.caller("admin")
-    service.tokens.create(whole)
+    service.tokens.create(whole, NewToken())
     assert service.tokens.list(whole).total == 4
-    service.users.set_password(whole, "admin", "another password")
+    service.users.set_password(whole, "admin", NewPassword(SecretValue("another password")))
     assert world.service.gate.authenticate_password("admin", "another password").username == "admin"
     service.tokens.revoke(whole, narrowed.token_id)
 
@@ -153,7 +154,7 @@ def test_no_token_makes_one_that_outlives_it(world: World) -> None:
     service = world.service
     asked = {"none": None, "longer": "2031-01-01T00:00:00.000Z", "shorter": shorter}
     for description, expires_at in asked.items():
-        service.tokens.create(maker, description=description, expires_at=expires_at)
+        service.tokens.create(maker, NewToken(description=description, expires_at=expires_at))
     found = {info.description: info.expires_at for info in service.tokens.list(world.admin).items}
     assert [found[name] for name in asked] == [limit, limit, shorter]
 
@@ -209,7 +210,7 @@ def test_losing_sys_admin_acts_at_once(world: World) -> None:
     """A caller who was a sys_admin when identified is not one after the role was taken."""
     other = world.user("other", system_role=SystemRole.SYS_ADMIN)
     world.service.tenants.create(other, "third")
-    world.service.users.set_role(world.admin, "other", SystemRole.DEFAULT)
+    world.service.users.update(world.admin, "other", UserChange(system_role=SystemRole.DEFAULT))
     with pytest.raises(NotPermittedError):
         world.service.tenants.create(other, "fourth")
 
@@ -218,23 +219,23 @@ def test_losing_a_role_while_a_password_is_hashed_acts(world: World) -> None:
     """Rights are read again after the slow hash: a sys_admin who is demoted meanwhile changes no password."""
     world.user("victim")
     other = world.user("other", system_role=SystemRole.SYS_ADMIN)
-    world.service.users.set_password(other, "victim", "first password")
+    world.service.users.set_password(other, "victim", NewPassword(SecretValue("first password")))
     plain = type(world.passwords).hash
 
     def demoting(hasher: object, password: str) -> str:  # noqa: ARG001 - a method
-        world.service.users.set_role(world.admin, "other", SystemRole.DEFAULT)
+        world.service.users.update(world.admin, "other", UserChange(system_role=SystemRole.DEFAULT))
         return plain(world.passwords, password)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(world.passwords), "hash", demoting)
         with pytest.raises(NotPermittedError):
-            world.service.users.set_password(other, "victim", "second password")
+            world.service.users.set_password(other, "victim", NewPassword(SecretValue("second password")))
     assert world.service.gate.authenticate_password("victim", "first password").username == "victim"
 
 
 def test_an_expired_token_is_refused_from_that_moment(world: World) -> None:
     """A token is good until its expiry and refused from it on, also for a caller identified before."""
-    token = world.service.tokens.create(world.admin, expires_at="2030-06-01T00:00:00.000Z").token
+    token = world.service.tokens.create(world.admin, NewToken(expires_at="2030-06-01T00:00:00.000Z")).token
     world.clock.now = "2030-05-31T23:59:59.999Z"
     caller = world.service.gate.authenticate_token(token)
     assert world.service.users.list(caller)
@@ -267,7 +268,7 @@ def test_one_s_own_token_may_be_revoked_and_no_one_else_s(world: World) -> None:
     with pytest.raises(NotFoundError, match=r"^token '\w{10}' does not exist$"):
         world.service.tokens.revoke(user, world.admin.token_id)
     with pytest.raises(NotPermittedError):
-        world.service.tokens.create(user, "admin")
+        world.service.tokens.create(user, NewToken(username="admin"))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ def test_a_malformed_token_is_refused_without_a_look_up(embedded: World, token: 
 
 def test_a_wrong_token_is_refused_whichever_part_is_wrong(world: World) -> None:
     """A wrong id and a wrong secret give one text; the right token is let in."""
-    token = world.service.tokens.create(world.admin).token
+    token = world.service.tokens.create(world.admin, NewToken()).token
     prefix, public, secret = token.split("-")
     wrong = [f"{prefix}-{public}-{'x' * 40}", f"{prefix}-{'x' * 10}-{secret}"]
     for attempt in wrong:
@@ -298,7 +299,7 @@ def test_a_wrong_token_is_refused_whichever_part_is_wrong(world: World) -> None:
 def test_a_wrong_password_and_an_unknown_user_cost_the_same(world: World) -> None:
     """Unknown user, wrong password, no password and a user who is not active: one text, one comparison."""
     world.user("without")
-    world.service.users.create(world.admin, "gone", "good password")
+    world.service.users.create(world.admin, "gone", NewUser(password=SecretValue("good password")))
     world.execute("UPDATE user_account SET active = false WHERE name = 'gone'")
     for name, password in (("nobody", "x"), ("admin", "wrong"), ("without", "x"), ("gone", "good password")):
         before = world.passwords.compared

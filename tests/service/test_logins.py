@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.login_backoff import FREE
+from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.times import later
 from resolver.errors import AuthenticationError, NotPermittedError
@@ -31,7 +33,7 @@ def login(service: Service, name: str = "eve", password: str = "right password")
 @pytest.fixture
 def eve(world: World) -> World:
     """A world with a user who has a password."""
-    world.service.users.create(world.admin, "eve", "right password")
+    world.service.users.create(world.admin, "eve", NewUser(password=SecretValue("right password")))
     return world
 
 
@@ -57,7 +59,7 @@ def test_after_too_many_wrong_passwords_the_right_one_waits(eve: World) -> None:
 
 def test_the_wait_is_shared_and_spares_tokens_and_other_users(eve: World) -> None:
     """Another server on the same database waits, too; the user's tokens and other users' logins go on."""
-    token = eve.service.tokens.create(eve.admin, "eve").token
+    token = eve.service.tokens.create(eve.admin, NewToken(username="eve")).token
     caller = eve.service.gate.authenticate_token(token)
     fail(eve, FREE + 1)
     other = eve.reopened()
@@ -76,7 +78,7 @@ def test_an_administrator_ends_the_wait(eve: World) -> None:
     eve.service.users.unlock(eve.admin, "eve")
     assert login(eve.service).username == "eve"
     fail(eve, FREE + 5)
-    eve.service.users.set_password(eve.admin, "eve", "another password")
+    eve.service.users.set_password(eve.admin, "eve", NewPassword(SecretValue("another password")))
     assert login(eve.service, password="another password").username == "eve"
 
 
@@ -84,8 +86,8 @@ def test_an_administrator_ends_the_wait(eve: World) -> None:
 def test_every_refusal_costs_the_same(eve: World, times: int) -> None:
     """Unknown, wrong, waiting, without password, inactive: one text, one comparison, the same statements."""
     eve.user("without")
-    eve.service.users.create(eve.admin, "gone", "right password")
-    eve.service.users.set_active(eve.admin, "gone", active=False)
+    eve.service.users.create(eve.admin, "gone", NewUser(password=SecretValue("right password")))
+    eve.service.users.update(eve.admin, "gone", UserChange(active=False))
     seen = set()
     for name in ("nobody", "eve", "without", "gone"):
         fail(eve, times - 1, name)
@@ -132,14 +134,19 @@ def test_guessing_at_once_gains_nothing(eve: World) -> None:
 def test_a_new_password_ends_logins_and_keeps_tokens(eve: World) -> None:
     """A caller who logged in is out when the password changes; tokens stay, or go when that is asked for."""
     service = eve.service
-    token = service.tokens.create(eve.admin, "eve").token
+    token = service.tokens.create(eve.admin, NewToken(username="eve")).token
     caller = login(service)
     assert service.users.whoami(caller).username == "eve"
-    assert service.users.set_password(eve.admin, "eve", "another password") == 1
+    assert service.users.set_password(eve.admin, "eve", NewPassword(SecretValue("another password"))) == 1
     with pytest.raises(AuthenticationError, match=r"^the password was changed since this login$"):
         service.users.whoami(caller)
     assert service.gate.authenticate_token(token).username == "eve"
-    assert service.users.set_password(eve.admin, "eve", "third password", revoke_tokens=True) == 1
+    assert (
+        service.users.set_password(
+            eve.admin, "eve", NewPassword(SecretValue("third password"), revoke_tokens=True)
+        )
+        == 1
+    )
     with pytest.raises(AuthenticationError):
         service.gate.authenticate_token(token)
 
@@ -147,9 +154,9 @@ def test_a_new_password_ends_logins_and_keeps_tokens(eve: World) -> None:
 def test_deactivation_ends_everything_at_once(eve: World) -> None:
     """A deactivated user is let in by neither password nor token, and again by both when active."""
     service = eve.service
-    token = service.tokens.create(eve.admin, "eve").token
+    token = service.tokens.create(eve.admin, NewToken(username="eve")).token
     callers = [login(service), service.gate.authenticate_token(token)]
-    service.users.set_active(eve.admin, "eve", active=False)
+    service.users.update(eve.admin, "eve", UserChange(active=False))
     for caller in callers:
         with pytest.raises(AuthenticationError):
             service.users.whoami(caller)
@@ -157,7 +164,7 @@ def test_deactivation_ends_everything_at_once(eve: World) -> None:
         service.gate.authenticate_token(token)
     with pytest.raises(AuthenticationError, match=WRONG):
         login(service)
-    service.users.set_active(eve.admin, "eve", active=True)
+    service.users.update(eve.admin, "eve", UserChange(active=True))
     assert login(service).username == service.gate.authenticate_token(token).username == "eve"
 
 
@@ -174,7 +181,7 @@ def test_the_last_login_is_known(eve: World) -> None:
 
 def test_a_token_s_last_use_is_kept_without_a_write_for_each(world: World) -> None:
     """Uses within a minute are one write; the next minute's is another."""
-    token = world.service.tokens.create(world.admin).token
+    token = world.service.tokens.create(world.admin, NewToken()).token
     token_id = token.split("-")[1]
     assert world.service.tokens.get(world.admin, token_id).last_used_at is None
     first = world.clock.now

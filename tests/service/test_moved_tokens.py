@@ -105,7 +105,7 @@ def test_a_moved_token_is_told_by_what_does_not_fit(
     )
     assert "kept" not in json.dumps(record)
     with pytest.raises(TokenError):
-        world.service.moving.export(world.admin, tenant)
+        world.service.transfer.export(world.admin, tenant)
 
 
 def test_a_token_of_another_tenant_s_key_does_not_decrypt(world: World) -> None:

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import asdict
 
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.query import Choice
@@ -67,7 +69,7 @@ def test_what_a_user_owns_is_given_to_another(world: World) -> None:
     """The heir owns everything, private secrets too, with a record for each; the user and tokens are gone."""
     eve = owner(world)
     bob = world.user("bob", home=TenantRole.USER)
-    owned = world.service.users.delete(world.admin, "EVE", reassign_to="bob")
+    owned = world.service.users.delete(world.admin, "EVE", reassign_to="bob").holdings
     assert [holding.name for holding in owned] == ["shared", "mine"]
     secret, value = world.service.secrets.show(bob, "home", "mine")
     assert (secret.owner.name, value is not None and value.reveal()) == ("bob", "value")
@@ -122,17 +124,20 @@ def test_a_deletion_that_makes_no_sense(
 def test_the_last_active_admin_stays(world: World) -> None:
     """The last one is neither demoted, deactivated nor deleted; an inactive other one does not help."""
     users = world.service.users
-    users.create(world.admin, "other", None, SystemRole.SYS_ADMIN)
-    users.set_active(world.admin, "other", active=False)
+    users.create(world.admin, "other", NewUser(system_role=SystemRole.SYS_ADMIN))
+    users.update(world.admin, "other", UserChange(active=False))
     for attempt, word in (
-        (lambda: users.set_role(world.admin, "admin", SystemRole.DEFAULT), "given another role"),
-        (lambda: users.set_active(world.admin, "admin", active=False), "deactivated"),
+        (
+            lambda: users.update(world.admin, "admin", UserChange(system_role=SystemRole.DEFAULT)),
+            "given another role",
+        ),
+        (lambda: users.update(world.admin, "admin", UserChange(active=False)), "deactivated"),
         (lambda: users.delete(world.admin, "admin"), "deleted"),
     ):
         with pytest.raises(ConflictError, match=rf"^the last active sys_admin can't be {word}$"):
             attempt()
-    users.set_active(world.admin, "other", active=True)
-    users.set_active(world.admin, "admin", active=False)
+    users.update(world.admin, "other", UserChange(active=True))
+    users.update(world.admin, "admin", UserChange(active=False))
     with pytest.raises(AuthenticationError):
         users.list(world.admin)
 
@@ -211,7 +216,7 @@ def test_tokens_are_shown_to_whom_they_belong(world: World) -> None:
     eve = world.user("eve")
     tokens = world.service.tokens
     world.clock.now = "2030-01-01T00:00:01.000Z"  # lists are by time
-    made = tokens.create(eve, description="mine", expires_at="+1 day")
+    made = tokens.create(eve, NewToken(description="mine", expires_at="+1 day"))
     assert made.info == tokens.get(eve, made.info.id) == tokens.get(world.admin, made.info.id)
     assert made.info.expires_at == "2030-01-02T00:00:00.000Z"
     assert made.token not in repr(made)
@@ -227,10 +232,12 @@ def test_tokens_are_shown_to_whom_they_belong(world: World) -> None:
 def test_expired_tokens_go_when_the_next_is_made(world: World) -> None:
     """A user's expired tokens are deleted at the next one's making; those of others stay."""
     eve = world.user("eve")
-    old, other = (world.service.tokens.create(caller, expires_at="+1h").info for caller in (eve, world.admin))
+    old, other = (
+        world.service.tokens.create(caller, NewToken(expires_at="+1h")).info for caller in (eve, world.admin)
+    )
     world.clock.now = "2030-01-01T01:00:00.000Z"
     assert old in world.service.tokens.list(eve).items
-    world.service.tokens.create(eve)
+    world.service.tokens.create(eve, NewToken())
     assert old not in world.service.tokens.list(eve).items
     assert other in world.service.tokens.list(world.admin).items
 
@@ -246,7 +253,7 @@ def test_expired_tokens_go_when_the_next_is_made(world: World) -> None:
 def test_a_scope_that_can_t_be_meant_is_refused(embedded: World, scope: Scope) -> None:
     """Nothing at all, control characters, and more than anyone would write."""
     with pytest.raises(InvalidRequestError, match=r"^a token is narrowed to 1 to 100 "):
-        embedded.service.tokens.create(embedded.admin, scope=scope)
+        embedded.service.tokens.create(embedded.admin, NewToken(**asdict(scope)))
 
 
 ADMIN_SCOPES = {
@@ -260,18 +267,26 @@ ADMIN_SCOPES = {
 }
 
 WIDENING: dict[str, Callable[[World, Caller], object]] = {
-    "make a token": lambda w, c: w.service.tokens.create(c),
-    "make a narrowed token": lambda w, c: w.service.tokens.create(c, scope=c.scope),
-    "make a token for another": lambda w, c: w.service.tokens.create(c, "other"),
+    "make a token": lambda w, c: w.service.tokens.create(c, NewToken()),
+    "make a narrowed token": lambda w, c: w.service.tokens.create(c, NewToken(**asdict(c.scope))),
+    "make a token for another": lambda w, c: w.service.tokens.create(c, NewToken(username="other")),
     "list tokens": lambda w, c: w.service.tokens.list(c),
     "get its own token": lambda w, c: w.service.tokens.get(c, c.token_id),
     "revoke its own token": lambda w, c: w.service.tokens.revoke(c, c.token_id),
     "revoke another token": lambda w, c: w.service.tokens.revoke(c, w.admin.token_id),
-    "change its password": lambda w, c: w.service.users.set_password(c, c.username, "new password"),
-    "change another's password": lambda w, c: w.service.users.set_password(c, "other", "new password"),
-    "make a user": lambda w, c: w.service.users.create(c, "new", "new password", SystemRole.SYS_ADMIN),
-    "raise a user": lambda w, c: w.service.users.set_role(c, "other", SystemRole.SYS_ADMIN),
-    "let a user in": lambda w, c: w.service.users.set_active(c, "other", active=True),
+    "change its password": lambda w, c: w.service.users.set_password(
+        c, c.username, NewPassword(SecretValue("new password"))
+    ),
+    "change another's password": lambda w, c: w.service.users.set_password(
+        c, "other", NewPassword(SecretValue("new password"))
+    ),
+    "make a user": lambda w, c: w.service.users.create(
+        c, "new", NewUser(password=SecretValue("new password"), system_role=SystemRole.SYS_ADMIN)
+    ),
+    "raise a user": lambda w, c: w.service.users.update(
+        c, "other", UserChange(system_role=SystemRole.SYS_ADMIN)
+    ),
+    "let a user in": lambda w, c: w.service.users.update(c, "other", UserChange(active=True)),
     "unlock a user": lambda w, c: w.service.users.unlock(c, "other"),
     "inherit": lambda w, c: w.service.users.delete(c, "other", reassign_to=c.username),
     "join a tenant": lambda w, c: w.service.tenants.add_member(c, "away", c.username, TenantRole.MANAGER),

@@ -250,11 +250,11 @@ def test_options_moved_to_another_secret_do_not_open(world: World, vault: Peer) 
 def test_an_export_leaves_them_out(world: World, vault: Peer) -> None:
     """And counts them: their values are not this store's to give away."""
     world.secret("here")
-    found = world.service.moving.export(world.admin, "home")
+    found = world.service.transfer.export(world.admin, "home")
     assert [one.secret.key for one in found.secrets] == ["here"]
     assert (found.left_out, found.elsewhere) == (0, 3)
     world.secret("db", tenant="away")  # of the same name, and here
-    found = world.service.moving.export(world.admin, "", all_tenants=True)
+    found = world.service.transfer.export(world.admin, "", all_tenants=True)
     assert sorted((one.secret.tenant.name, one.secret.key) for one in found.secrets) == [
         ("away", "db"),
         ("home", "here"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewUser, UserChange
 from resolver.core.model import MAX_VALUE_BYTES, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -153,9 +154,9 @@ def test_the_last_sys_admin_stays(world: World) -> None:
     """The last active sys_admin can't be demoted; one of two can."""
     service = world.service
     with pytest.raises(ConflictError, match=r"^the last active sys_admin can't be given another role$"):
-        service.users.set_role(world.admin, "admin", SystemRole.DEFAULT)
+        service.users.update(world.admin, "admin", UserChange(system_role=SystemRole.DEFAULT))
     world.user("second", system_role=SystemRole.SYS_ADMIN)
-    service.users.set_role(world.admin, "admin", SystemRole.DEFAULT)
+    service.users.update(world.admin, "admin", UserChange(system_role=SystemRole.DEFAULT))
     with pytest.raises(NotPermittedError):
         service.users.list(world.admin)
 
@@ -163,13 +164,13 @@ def test_the_last_sys_admin_stays(world: World) -> None:
 def test_names_are_taken_once(world: World) -> None:
     """A tenant's or user's name is taken once, a user's whatever its case."""
     service = world.service
-    service.users.create(world.admin, "Someone", None)
+    service.users.create(world.admin, "Someone", NewUser())
     for attempt in (
-        lambda: service.users.create(world.admin, "sOMEONE", None),
+        lambda: service.users.create(world.admin, "sOMEONE", NewUser()),
         lambda: service.tenants.create(world.admin, "home"),
     ):
         with pytest.raises(ConflictError, match=r"already exists$"):
             attempt()
     service.tenants.create(world.admin, "Home")
     with pytest.raises(InvalidRequestError):
-        service.users.create(world.admin, "no spaces", None)
+        service.users.create(world.admin, "no spaces", NewUser())

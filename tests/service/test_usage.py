@@ -46,7 +46,7 @@ def test_secrets_that_nobody_reads(world: World) -> None:
     with pytest.raises(NotPermittedError):
         use(world, viewer, "refused")
     narrow = world.caller("admin", Scope(keys=("exported*",)))
-    assert [one.secret.key for one in service.moving.export(narrow, "home").secrets] == ["exported-too"]
+    assert [one.secret.key for one in service.transfer.export(narrow, "home").secrets] == ["exported-too"]
     assert [held.name for held in unused(world).secrets] == ["changed", "listed", "refused"]
 
 

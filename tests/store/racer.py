@@ -8,10 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
+from resolver.core.account_changes import UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange, unless_none
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import AuthenticationError, ConflictError, NotFoundError, NotPermittedError
 from resolver.service import Service
@@ -70,9 +71,9 @@ class Racer:
         users, tenants, name = self.service.users, self.service.tenants, order["user"]
         match order["do"]:
             case "demote":
-                users.set_role(caller, name, SystemRole.DEFAULT)
+                users.update(caller, name, UserChange(system_role=SystemRole.DEFAULT))
             case "deactivate":
-                users.set_active(caller, name, active=False)
+                users.update(caller, name, UserChange(active=False))
             case "delete user":
                 users.delete(caller, name)
             case "add member":
@@ -90,7 +91,7 @@ class Racer:
                 return self._rotated(keys.rotate_root(caller, order["to"], quiet))
             case "import":
                 entries = [_entry(key, order["tenant"], "tenant", order["value"]) for key in order["keys"]]
-                done = self.service.moving.import_(
+                done = self.service.transfer.import_(
                     caller, order["tenant"], entries, override=order["override"]
                 )
                 late = [list(error.values()) for error in done.errors.values()]
@@ -126,15 +127,17 @@ class Racer:
                 return f"version {secrets.rollback(caller, tenant, key, to, if_version=seen).version}"
             case "import":
                 entry = _entry(key, tenant, order["visibility"], "imported")
-                done = self.service.moving.import_(caller, tenant, [entry])
+                done = self.service.transfer.import_(caller, tenant, [entry])
                 return "done" if done.stored else "conflict"
             case "delete":
                 secrets.delete(caller, tenant, key)
         return "done"
 
 
-def _entry(key: str, tenant: str, visibility: str, value: str) -> Incoming:
-    return Incoming(key, tenant, [MovedVersion(1, SecretValue(value))], Visibility(visibility), hidden=False)
+def _entry(key: str, tenant: str, visibility: str, value: str) -> ImportEntry:
+    return ImportEntry(
+        key, tenant, [VersionWithValue(1, SecretValue(value))], Visibility(visibility), hidden=False
+    )
 
 
 class Threads:

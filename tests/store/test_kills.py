@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewToken
 from resolver.core.query import EVERYTHING
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service
@@ -45,7 +46,7 @@ def test_nothing_is_lost_by_a_kill(world: World, victims: Victims, tmp_path: Pat
     expected = {f"k{number}": f"first of {number}" for number in range(20)}
     for key, value in expected.items():
         world.secret(key, value)
-    token = world.service.tokens.create(world.admin).token
+    token = world.service.tokens.create(world.admin, NewToken()).token
     start = {"url": world.url, "root_keys": [ROOT_KEY, other], "token": token}
     taken_up = 0
     for number in range(KILLS):

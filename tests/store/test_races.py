@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.core.account_changes import NewToken, NewUser, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole
 from resolver.core.secret_changes import NewSecret
@@ -40,7 +41,7 @@ def field(
     request: pytest.FixtureRequest, world: World, processes: Processes
 ) -> Iterator[Threads | Processes]:
     """Four racers, on connections of their own."""
-    token = world.service.tokens.create(world.admin).token
+    token = world.service.tokens.create(world.admin, NewToken()).token
     root_keys = f"{ROOT_KEY} {OTHER_ROOT_KEY}"
     if request.param == "processes":
         processes.enter(world.url, root_keys, token)
@@ -209,9 +210,9 @@ def test_two_who_end_one_another_leave_one(world: World, field: Threads | Proces
     for number in range(3):
         names = [f"a{number}", f"b{number}"]
         for name in names:
-            users.create(world.admin, name, None, SystemRole.SYS_ADMIN)
-        tokens = [world.service.tokens.create(world.admin, name).token for name in names]
-        users.set_active(world.admin, "admin", active=False)
+            users.create(world.admin, name, NewUser(system_role=SystemRole.SYS_ADMIN))
+        tokens = [world.service.tokens.create(world.admin, NewToken(username=name)).token for name in names]
+        users.update(world.admin, "admin", UserChange(active=False))
         orders: list[Order] = [
             {"do": deed, "user": other, "token": token}
             for other, token in zip(reversed(names), tokens, strict=True)
@@ -231,7 +232,7 @@ def test_of_many_who_end_the_last_two_admins_one_is_left(world: World, field: Th
     """Four at once, each in another way, against both sys_admins: one of these is left, active."""
     other = world.user("other", system_role=SystemRole.SYS_ADMIN)
     world.secret("k")
-    token = world.service.tokens.create(other).token
+    token = world.service.tokens.create(other, NewToken()).token
     orders: list[Order] = [
         {"do": "demote", "user": "admin"},
         {"do": "deactivate", "user": "other"},
@@ -256,7 +257,7 @@ def test_a_membership_ends_once_and_never_outlives_its_user(world: World, field:
     """Of two who end a membership one is done; who joins while being deleted is a member or is gone."""
     for number in range(4):
         name = f"u{number}"
-        world.service.users.create(world.admin, name, None)
+        world.service.users.create(world.admin, name, NewUser())
         end: Order = {"do": "remove member", "tenant": "home", "user": name}
         join: Order = {"do": "add member", "tenant": "home", "user": name, "role": "user"}
         assert field.race([join, join | {"role": "viewer"}]) == ["done", "done"]

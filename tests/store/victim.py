@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import Incoming, MovedVersion
+from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service, key_rotation
 from resolver.store.sql import SqlStore
@@ -124,14 +124,18 @@ def _work(service: Service, caller: Caller, job: str, name: str, note: Callable[
             case "import":
                 keys = [f"{name}.{number}.{part}" for part in range(4)] + [f"k{number % 5}"]
                 entries = [
-                    Incoming(
-                        key, "home", [MovedVersion(1, SecretValue(value))], Visibility.TENANT, hidden=False
+                    ImportEntry(
+                        key,
+                        "home",
+                        [VersionWithValue(1, SecretValue(value))],
+                        Visibility.TENANT,
+                        hidden=False,
                     )
                     for key in keys
                 ]
                 for key in keys:
                     note("begin", key, value)
-                done = service.moving.import_(caller, "home", entries, override=True)
+                done = service.transfer.import_(caller, "home", entries, override=True)
                 assert (done.stored, done.errors) == (5, {})
                 for key in keys:
                     note("done", key, value)

@@ -11,6 +11,8 @@ from resolver.cli.context import App, common_options, confirm_deletion, format_o
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_records, say
 from resolver.cli.secrets.options import read_file, read_mapping, visibility_option, wider_visibility_option
 from resolver.core.model import Visibility
+from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
+from resolver.core.secret_changes import UNCHANGED, unless_none
 from resolver.errors import InvalidRequestError, ProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -93,12 +95,13 @@ def create(
     """Set up a provider, after testing that it answers."""
     given, where = _read_parameters(parameters, parameter_file), app.settings.tenant(tenant)
     service = app.service.providers
-    if not skip_check and not service.test(app.caller, where, kind=kind, parameters=given):
+    wanted = ProviderCheck(kind=kind, parameters=given)
+    if not skip_check and not service.test(app.caller, where, wanted):
         raise ProviderError(
             f"secrets provider {name!r} does not answer to these {_WHAT}, and was not created",
             hint="--skip-check creates it all the same",
         )
-    service.create(app.caller, where, name, kind, given, Visibility(visibility))
+    service.create(app.caller, where, name, NewProvider(kind, given, Visibility(visibility)))
     put(f"Secrets provider `{name}` created")
 
 
@@ -156,14 +159,13 @@ def update(
     tenant: str | None,
 ) -> None:
     """Change a provider. Another destination needs the credentials again."""
-    app.service.providers.update(
-        app.caller,
-        app.settings.tenant(tenant),
-        name,
-        kind=kind or "",
+    where = app.settings.tenant(tenant)
+    wanted = ProviderChange(
+        kind=unless_none(kind),
         parameters=_read_parameters(parameters, parameter_file),
-        visibility=None if visibility is None else Visibility(visibility),
+        visibility=UNCHANGED if visibility is None else Visibility(visibility),
     )
+    app.service.providers.update(app.caller, where, name, wanted)
     put(f"Secrets provider `{name}` updated")
 
 
@@ -201,13 +203,9 @@ def test(
 
     It is a stored one, or one given by type and parameters.
     """
-    answers = app.service.providers.test(
-        app.caller,
-        app.settings.tenant(tenant),
-        name=name or "",
-        kind=kind or "",
-        parameters=_read_parameters(parameters, parameter_file),
-    )
-    if not answers:
+    where = app.settings.tenant(tenant)
+    given = _read_parameters(parameters, parameter_file)
+    wanted = ProviderCheck(name=name or "", kind=kind or "", parameters=given)
+    if not app.service.providers.test(app.caller, where, wanted):
         raise ProviderError("failed: the secrets provider does not answer, or refuses its credentials")
     put("ok")

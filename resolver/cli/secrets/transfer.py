@@ -17,13 +17,13 @@ from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.secrets.options import read_file
 from resolver.cli.streams import write_bytes
 from resolver.core.model import Visibility
-from resolver.core.query import Field, Listing
+from resolver.core.transfer import ExportRequest, ImportRequest
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.core.transfer import Export, Imported, Incoming
+    from resolver.core.transfer import ExportResult, ImportEntry, ImportResult
 
 SHORTEST_PASSPHRASE = 8
 """Fewest characters of a passphrase (Cloudify's rule)."""
@@ -105,25 +105,19 @@ def export(  # noqa: PLR0913 - one for each option
     passphrase = None if non_encrypted else _read_passphrase(passphrase_file, twice=True)
     if passphrase is None and not non_encrypted:
         raise UsageError("no passphrase was given", hint=_ASK_HINT)
-    equal = {} if visibility is None else {Field.VISIBILITY: [visibility]}
-    found = app.service.moving.export(
-        app.caller,
-        where,
-        Listing(search, size=None, equal=equal),
-        all_tenants=all_tenants,
-        all_versions=not cloudify,
-    )
+    wanted = ExportRequest(where, search, visibility, all_tenants, all_versions=not cloudify)
+    found = app.service.transfer.export(app.caller, wanted)
     _write(output, _encode(found, passphrase, cloudify=cloudify, metadata=include_metadata))
     say(f"{count(len(found.secrets), 'secret')} exported")
     if found.left_out:
         say(f"note: {count(found.left_out, 'hidden secret')} left out, whose values you may not see")
-    if found.elsewhere:
-        say(f"note: {count(found.elsewhere, 'secret')} left out, whose values are kept with providers")
+    if found.external:
+        say(f"note: {count(found.external, 'secret')} left out, whose values are kept with providers")
     if lost := sum(one.secret.schema is not None for one in found.secrets) if cloudify else 0:
         say(f"note: the schemas of {count(lost, 'secret')} do not fit into Cloudify's format")
 
 
-def _encode(found: Export, passphrase: str | None, *, cloudify: bool, metadata: bool) -> bytes:
+def _encode(found: ExportResult, passphrase: str | None, *, cloudify: bool, metadata: bool) -> bytes:
     from resolver.bootstrap import transfer  # noqa: PLC0415 - cryptography is slow to load
 
     if cloudify:
@@ -213,9 +207,8 @@ def import_(
     where = app.settings.tenant(tenant)
     targets = _read_tenant_map(tenant_map)
     entries = _read_entries(source, passphrase_file, ask=not non_encrypted)
-    done = app.service.moving.import_(
-        app.caller, where, entries, tenant_map=targets, override=override_collisions
-    )
+    wanted = ImportRequest(where, entries, targets, override_collisions)
+    done = app.service.transfer.import_(app.caller, wanted)
     put_answer(
         output_format,
         {
@@ -230,7 +223,7 @@ def import_(
     return ExitCode.CONFLICT if done.colliding and not override_collisions else ExitCode.DONE
 
 
-def _put_imported(done: Imported, *, overridden: bool) -> None:
+def _put_imported(done: ImportResult, *, overridden: bool) -> None:
     put(f"{count(done.stored, 'secret')} imported")
     for name, keys in done.colliding.items():
         what = "there already" if overridden else "there already, left as they are"
@@ -253,7 +246,7 @@ def _read_tenant_map(name: str | None) -> Mapping[str, str]:
     return data
 
 
-def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> list[Incoming]:
+def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> list[ImportEntry]:
     from resolver.bootstrap import transfer  # noqa: PLC0415 - cryptography is slow to load
     from resolver.transfer import cloudify, sealed  # noqa: PLC0415
 

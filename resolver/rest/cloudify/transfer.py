@@ -1,19 +1,23 @@
 """`/secrets/share`: exports and imports in Cloudify's format."""
 
-from typing import Annotated, Any
+from __future__ import annotations
 
-from fastapi import Query, Request
-from pydantic import StrictBool
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, UnsetType, field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
 from resolver.bootstrap.transfer import read_cloudify, write_cloudify
-from resolver.core.query import Listing
+from resolver.core.model import SecretValue  # noqa: TC001 - the type of a field that is decoded
+from resolver.core.redacted import Redacted
+from resolver.core.secret_changes import UNCHANGED
+from resolver.core.transfer import ExportRequest, ImportRequest
 from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.filters import wanted_fields
-from resolver.rest.pagination import ListQueryDep
+from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer
-from resolver.rest.routing import V3, V31, Body, CallerDep, Flag, Group, ServiceDep, TenantDep
+from resolver.rest.routing import V3, V31, Call, Group, is_true
 
 GROUP = Group("secrets", V31, V3)
 
@@ -36,7 +40,19 @@ FIELDS = (
 """What an entry may have."""
 
 
-class ExportEntry(TypedDict):
+class ExportQuery(ListQuery, frozen=True, kw_only=True):
+    """Which secrets are to leave, and how.
+
+    Args:
+        passphrase: what values are encrypted with; they are plain when none is given.
+        metadata: whether owners and times leave, too: any text does.
+    """
+
+    passphrase: SecretValue | UnsetType = field(name="_passphrase", default=UNCHANGED)
+    metadata: str = field(name="_include_metadata", default="")
+
+
+class ExportEntry(Redacted, frozen=True, kw_only=True):
     """A secret as it leaves."""
 
     key: str
@@ -49,64 +65,49 @@ class ExportEntry(TypedDict):
     provider_options: None
 
 
-class ImportRequest(Body):
+class CloudifyImportRequest(Redacted, frozen=True, kw_only=True):
     """Secrets that come from elsewhere."""
 
     secrets_list: list[Any]
-    override_collisions: StrictBool
-    tenant_map: dict[str, str] | None = None
+    override_collisions: bool
+    tenant_map: Mapping[str, str] | None = None
     passphrase: str | None = None
 
 
-class ImportResult(TypedDict):
+class CloudifyImportResult(Struct, frozen=True):
     """Which keys were taken, and what was wrong with entries, by their positions."""
 
-    colliding_secrets: dict[str, list[str]]
-    secrets_errors: dict[str, dict[str, Any]]
+    colliding_secrets: Mapping[str, Sequence[str]]
+    secrets_errors: Mapping[int, Mapping[str, Any]]
 
 
 @GROUP.route("GET", "/secrets/share/export", list[ExportEntry])
-def export_secrets(
-    query: ListQueryDep,
-    caller: CallerDep,
-    tenant: TenantDep,
-    service: ServiceDep,
-    request: Request,
-    passphrase: Annotated[str | None, Query(alias="_passphrase")] = None,
-    metadata: Annotated[str, Query(alias="_include_metadata")] = "",
-    *,
-    all_tenants: Annotated[Flag, Query(alias="_all_tenants")] = False,
-) -> Response:
+def export_secrets(call: Call, tenant: str, query: ExportQuery) -> Response:
     """The secrets of a tenant with their values, encrypted when a passphrase is given.
 
     Hidden ones whose values the caller may not see are left out. Other parameters are names of fields with a
     value that they must have. The passphrase travels in the query, as Cloudify's client sends it: this
     server's log has no queries, a proxy's must have none either.
     """
+    passphrase = None if isinstance(query.passphrase, UnsetType) else query.passphrase.reveal()
     if passphrase is not None:
         demand_long(passphrase)
+    metadata = bool(query.metadata)
     query.demand_included(FIELDS if metadata else FIELDS[:-3])
-    listing = Listing(query.search, size=None, equal=wanted_fields(request.query_params.multi_items()))
-    found = service.moving.export(caller, tenant, listing, all_tenants=all_tenants)
-    entries = write_cloudify(found.secrets, passphrase, metadata=bool(metadata))
+    equal = wanted_fields(call.request.query_params.multi_items())
+    wanted = ExportRequest(tenant, query.search, all_tenants=is_true(query.all_tenants))
+    found = call.service.transfer.export(call.caller, wanted, equal)
+    entries = write_cloudify(found.secrets, passphrase, metadata=metadata)
     return Answer([query.chosen(entry) for entry in entries])
 
 
-@GROUP.route("POST", "/secrets/share/import", ImportResult)
-def import_secrets(
-    body: ImportRequest, caller: CallerDep, tenant: TenantDep, service: ServiceDep
-) -> Response:
+@GROUP.route("POST", "/secrets/share/import", CloudifyImportResult)
+def import_secrets(call: Call, tenant: str, body: CloudifyImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     entries = read_cloudify(body.secrets_list, body.passphrase)
-    done = service.moving.import_(
-        caller, tenant, entries, tenant_map=body.tenant_map, override=body.override_collisions
-    )
-    return Answer(
-        {
-            "colliding_secrets": done.colliding,
-            "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
-        }
-    )
+    wanted = ImportRequest(tenant, entries, body.tenant_map or {}, body.override_collisions)
+    done = call.service.transfer.import_(call.caller, wanted)
+    return Answer(CloudifyImportResult(done.colliding, done.errors))
 
 
 def demand_long(passphrase: str) -> None:

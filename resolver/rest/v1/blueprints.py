@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
+from starlette.responses import Response
 
 from resolver.blueprint.inputs import read_plain
 from resolver.core.location import format_path
@@ -22,8 +23,6 @@ from resolver.rest.routing import OWN, Call, Group
 from resolver.rest.v1.use import MAX_NAME
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from resolver.blueprint import Blueprint
     from resolver.resolution.check import CheckedCall
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError, InvalidRequestError
@@ -13,9 +12,6 @@ from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, Call, Group
 from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
 from resolver.service.console_sessions import csrf_token
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("console", OWN, guarded=False)
 

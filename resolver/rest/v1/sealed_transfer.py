@@ -3,105 +3,101 @@
 The passphrase comes in the body, never in an address, and values leave sealed or not at all.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio.to_thread
-from pydantic import Field, StrictBool
+from msgspec import Struct, field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
 from resolver.bootstrap import transfer
-from resolver.core.query import Listing
-from resolver.core.transfer import Incoming
+from resolver.core.redacted import Redacted
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, ImportResult
 from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.transfer import demand_long
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Body, CallerDep, Group, ServerDep, TenantDep
-from resolver.rest.v1.transfer import ArrivalResult, arrival_result
+from resolver.rest.routing import OWN, Call, Group
 from resolver.transfer import cloudify, sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 GROUP = Group("sealed files", OWN)
 
 
-class SealRequest(Body):
+class SealRequest(Redacted, frozen=True, kw_only=True):
     """Which secrets are to leave, and how."""
 
-    passphrase: str = Field(repr=False)
+    passphrase: str
     format: Literal["sealed", "cloudify"] = "sealed"
     search: str = ""
-    all_tenants: StrictBool = False
-    all_versions: StrictBool = False
+    all_tenants: bool = False
+    all_versions: bool = False
 
 
-class SealResult(TypedDict):
+class SealResult(Struct, frozen=True):
     """The file's text, how many secrets are in it, and what is not."""
 
     text: str
     count: int
     left_out: int
-    elsewhere: int
+    external: int = field(name="elsewhere")
     schemas_left_out: int
 
 
-class OpenRequest(Body):
+class OpenRequest(Redacted, frozen=True, kw_only=True):
     """A file's text, and what it was sealed with."""
 
     text: str
-    passphrase: Annotated[str | None, Field(repr=False)] = None
-    override: StrictBool = False
-    tenant_map: dict[str, str] = Field({})
+    passphrase: str | None = None
+    override: bool = False
+    tenant_map: dict[str, str] = field(default_factory=dict)
 
 
 @GROUP.route("POST", "/sealed-export", SealResult)
-async def seal_export(body: SealRequest, caller: CallerDep, tenant: TenantDep, server: ServerDep) -> Response:
+async def seal_export(call: Call, tenant: str, body: SealRequest) -> Response:
     """The secrets of a tenant with their values, in a file that a passphrase seals."""
     demand_long(body.passphrase)
 
     def seal() -> SealResult:
-        found = server.service.moving.export(
-            caller,
-            tenant,
-            Listing(body.search, size=None),
-            all_tenants=body.all_tenants,
-            all_versions=body.all_versions and body.format == "sealed",
-        )
         theirs = body.format == "cloudify"
+        wanted = ExportRequest(
+            tenant,
+            body.search,
+            all_tenants=body.all_tenants,
+            all_versions=body.all_versions and not theirs,
+        )
+        found = call.service.transfer.export(call.caller, wanted)
         data = (
             transfer.write_cloudify(found.secrets, body.passphrase)
             if theirs
             else transfer.write_sealed(found.secrets, body.passphrase)
         )
         lost = sum(one.secret.schema is not None for one in found.secrets) if theirs else 0
-        return SealResult(
-            text=json.dumps(data, indent=1) + "\n",
-            count=len(found.secrets),
-            left_out=found.left_out,
-            elsewhere=found.elsewhere,
-            schemas_left_out=lost,
-        )
+        text = json.dumps(data, indent=1) + "\n"
+        return SealResult(text, len(found.secrets), found.left_out, found.external, lost)
 
-    return Answer(await anyio.to_thread.run_sync(seal, limiter=server.sealing))
+    return Answer(await anyio.to_thread.run_sync(seal, limiter=call.server.sealing))
 
 
-@GROUP.route("POST", "/sealed-import", ArrivalResult)
-async def open_import(body: OpenRequest, caller: CallerDep, tenant: TenantDep, server: ServerDep) -> Response:
+@GROUP.route("POST", "/sealed-import", ImportResult)
+async def open_import(call: Call, tenant: str, body: OpenRequest) -> Response:
     """Store the secrets of a file. Good entries are stored although others are not."""
 
-    def store() -> ArrivalResult:
+    def store() -> ImportResult:
+        service = call.service.transfer
         # Nothing is stored yet: whoever may not import must not have the server compute keys either.
-        server.service.moving.import_(caller, tenant, [])
+        service.import_(call.caller, ImportRequest(tenant, ()))
         entries = _entries(body.text, body.passphrase or None)
-        done = server.service.moving.import_(
-            caller, tenant, entries, tenant_map=body.tenant_map, override=body.override
-        )
-        return arrival_result(done)
+        return service.import_(call.caller, ImportRequest(tenant, entries, body.tenant_map, body.override))
 
-    return Answer(await anyio.to_thread.run_sync(store, limiter=server.sealing))
+    return Answer(await anyio.to_thread.run_sync(store, limiter=call.server.sealing))
 
 
-def _entries(text: str, passphrase: str | None) -> Sequence[Incoming]:
+def _entries(text: str, passphrase: str | None) -> Sequence[ImportEntry]:
     data = cloudify.parse(text.encode("utf-8", "surrogatepass"))
     if sealed.is_sealed(data):
         if passphrase is None:

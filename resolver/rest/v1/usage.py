@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, Call, Group
 from resolver.service.usage_reports import SecretUses
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
 
 GROUP = Group("uses", OWN)
 

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct, field
+from starlette.responses import Response
 
 from resolver.blueprint.context_file import make_context
 from resolver.core.formats import DocumentFormat
@@ -32,7 +33,6 @@ from resolver.service.use import Claim, ClaimedUse
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from starlette.responses import Response
 
 GROUP = Group("use", OWN)
 

@@ -1,0 +1,25 @@
+"""Exports and imports of secrets that are on a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolver.client.session import Remote
+from resolver.core.transfer import ExportResult, ImportResult
+from resolver.protocol.codec import encode
+
+if TYPE_CHECKING:
+    from resolver.core.model import Caller
+    from resolver.core.transfer import ExportRequest, ImportRequest
+
+
+class RemoteTransfer(Remote):
+    """Secrets between stores."""
+
+    def export(self, caller: Caller, wanted: ExportRequest) -> ExportResult:
+        """Secrets with their values; hidden ones whose values the caller may not see are counted."""
+        return self._server.ask(caller, ExportResult, "POST", "/export", encode(wanted), asks=True)
+
+    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+        """Store secrets of an export. Good entries are stored although others are not."""
+        return self._server.ask(caller, ImportResult, "POST", "/import", encode(wanted))
