@@ -20,8 +20,8 @@ from resolver.resolution.run_secrets import RunSecrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
+    from resolver.core.ports.service import AnyService
     from resolver.resolution.resolved import ResolvedBlueprint
 
 

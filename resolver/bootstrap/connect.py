@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from resolver.bootstrap.embedded import PluginTypes
     from resolver.client import Client
     from resolver.config.settings import Settings
-    from resolver.service import Service
-
-AnyService: TypeAlias = "Service | Client"
-"""The service, in this process or on a server: what uses it has to do with both."""
+    from resolver.core.ports.service import AnyService
 
 
 def open_server(url: str, ca_file: str | None, what: str) -> Client:

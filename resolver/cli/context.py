@@ -19,8 +19,8 @@ from resolver.errors import UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
+    from resolver.core.ports.service import AnyService
     from resolver.core.providers import ProviderType
     from resolver.plugins.manager import Plugins
     from resolver.plugins.payloads import DeliveryTarget

@@ -17,8 +17,8 @@ from resolver.core.account_changes import NewToken
 from resolver.errors import ConflictError, ResolverError, UsageError
 
 if TYPE_CHECKING:
-    from resolver.bootstrap.connect import AnyService
     from resolver.core.model import Caller
+    from resolver.core.ports.service import AnyService
     from resolver.core.results import Identity, MadeToken
 
 

@@ -44,8 +44,8 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
     """Parse JSON text.
 
     Raises:
-        ValueError: it is no JSON, or has duplicate keys, half a character, or a number that is none or as good
-            as infinite. The message is empty or the reason, and shows nothing of the text.
+        ValueError: it is no JSON, or has duplicate keys, half a character, NaN, or a number without an end.
+            The message is empty or the reason, and shows nothing of the text.
         RecursionError: it is nested too deeply.
     """
     try:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import builtins
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
     from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
     from resolver.core.model import Caller, Profile, Secret, SecretValue, Tenant
     from resolver.core.permissions import TenantRole
+    from resolver.core.providers import NewProvider, Provider, ProviderChange, ProviderCheck, ProviderInfo
     from resolver.core.query import Choice, Listing, Page, Part, TenantField, TokenField, UserField
     from resolver.core.results import (
         DeletedTenant,
-        Holding,
+        DeletedUser,
         Identity,
         KeyStatus,
         MadeToken,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         WantedKey,
     )
     from resolver.core.secret_changes import NewSecret, SecretChange
+    from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
 
 
 class IdentifiesCallers(Protocol):
@@ -62,9 +63,7 @@ class UsesSecrets(Protocol):
 class ListsSecrets(Protocol):
     """Lists secrets without their values."""
 
-    def list(
-        self, caller: Caller, tenant: str, listing: Listing = ..., *, all_tenants: bool = False
-    ) -> Page:
+    def list(self, caller: Caller, tenant: str, listing: Listing = ..., *, all_tenants: bool = False) -> Page:
         """The secrets of a tenant that the caller may see, and the global ones."""
 
 
@@ -90,6 +89,38 @@ class ManagesSecrets(ListsSecrets, Protocol):
         self, caller: Caller, tenant: str, key: str, version: int, *, if_version: int | None = None
     ) -> Secret:
         """Give a secret the value of an earlier version, as a new version."""
+
+
+class TransfersSecrets(Protocol):
+    """Moves secrets between stores."""
+
+    def export(self, caller: Caller, wanted: ExportRequest) -> ExportResult:
+        """Secrets with their values; hidden ones whose values the caller may not see are counted."""
+
+    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+        """Store secrets from another store. Good entries are stored although others are not."""
+
+
+class ManagesProviders(Protocol):
+    """Manages secrets providers."""
+
+    def create(self, caller: Caller, tenant: str, name: str, new: NewProvider) -> Provider:
+        """Set up a provider."""
+
+    def get(self, caller: Caller, tenant: str, name: str) -> ProviderInfo:
+        """A provider; with its connection parameters for those who may read them."""
+
+    def list(self, caller: Caller, tenant: str) -> Sequence[Provider]:
+        """The providers that the caller may name in a tenant."""
+
+    def update(self, caller: Caller, tenant: str, name: str, wanted: ProviderChange) -> Provider:
+        """Change a provider."""
+
+    def delete(self, caller: Caller, tenant: str, name: str) -> None:
+        """Delete a provider that no secret is kept with."""
+
+    def test(self, caller: Caller, tenant: str, wanted: ProviderCheck) -> bool:
+        """Whether a provider answers: a stored one, or one that could be set up."""
 
 
 class ManagesTenants(Protocol):
@@ -140,7 +171,7 @@ class ManagesUsers(Protocol):
 
     def delete(
         self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
-    ) -> builtins.list[Holding] | Sequence[Holding]:
+    ) -> DeletedUser:
         """Delete a user; what was given to the other user, or deleted."""
 
 
@@ -163,9 +194,7 @@ class ManagesTokens(Protocol):
 class ReadsAudit(Protocol):
     """Reads and verifies audit trails."""
 
-    def stream(
-        self, caller: Caller, tenant: str = "", query: AuditQuery = ...
-    ) -> Iterator[AuditRecord]:
+    def stream(self, caller: Caller, tenant: str = "", query: AuditQuery = ...) -> Iterator[AuditRecord]:
         """The records of a tenant's trail, or of the system's, one part after the other."""
 
     def head(self, caller: Caller, tenant: str = "") -> AuditHead:
@@ -207,6 +236,14 @@ class AnyService(ResolvingService, Protocol):
     @property
     def secrets(self) -> ManagesSecrets:
         """Manages secrets."""
+
+    @property
+    def transfer(self) -> TransfersSecrets:
+        """Moves secrets between stores."""
+
+    @property
+    def providers(self) -> ManagesProviders:
+        """Manages secrets providers."""
 
     @property
     def tenants(self) -> ManagesTenants:
