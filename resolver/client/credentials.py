@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
 
 from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.redacted import Redacted
 from resolver.core.tokens import token_id
 from resolver.errors import AuthenticationError, UsageError
+from resolver.http.url import Url
 from resolver.protocol import TOKEN_HEADER
-
-if TYPE_CHECKING:
-    from resolver.http.url import Url
 
 MAX_PAIR = 2000
 """Longest user name and password together, in characters: far more than any has, and fit for a header."""

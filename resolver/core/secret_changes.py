@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from resolver.core.model import SecretValue, Visibility
 
@@ -37,7 +37,7 @@ class NewSecret(Struct, frozen=True, kw_only=True):
             one whose provider has the value, these provider options.
     """
 
-    value: SecretValue = NO_VALUE
+    value: SecretValue = field(default_factory=lambda: NO_VALUE)
     visibility: Visibility = Visibility.TENANT
     hidden: bool = False
     schema: str | None = None

@@ -6,6 +6,7 @@ same, and a process has no walls inside: these narrow what honest code can do by
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from resolver.core.redacted import Redacted
 from resolver.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from resolver.core.model import SecretValue
     from resolver.resolution.resolved import ResolvedBlueprint, Use

@@ -53,7 +53,7 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
             data.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
         )
         if _SURROGATE_ESCAPE.search(data):
-            json.dumps(parsed, ensure_ascii=False).encode()
+            _demand_whole_characters(parsed)
     except ValueError as error:
         fault = str(error) if isinstance(error, _FaultError) else ""
     else:
@@ -63,6 +63,16 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
 
 class _FaultError(ValueError):
     """What JSON permits and we don't; its message shows nothing of the text."""
+
+
+def _demand_whole_characters(parsed: object) -> None:
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        fault = "a text is not valid UTF-8"
+    else:
+        return
+    raise _FaultError(fault)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

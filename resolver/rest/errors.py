@@ -305,9 +305,9 @@ def malformed(kind: type, error: MalformedError, where: str) -> RequestError:
 def _fault(kind: type, names: Sequence[str], rule: str) -> str:
     """What is wrong, in words that follow the name of the argument."""
     field = field_of(kind, names[0]) if len(names) == 1 else None
-    choices = choices_of(field.type) if field is not None else ()
-    if choices and bool in map(type, choices):
+    if field is not None and _is_flag(field.type):
         return "is not a boolean: write true or false"
+    choices = choices_of(field.type) if field is not None else ()
     if choices:
         return f"is not one of {', '.join(map(repr, choices))}"
     if longest := _LONGEST.match(rule):
@@ -323,6 +323,12 @@ def field_of(kind: type, name: str) -> inspect.Field | None:
     return next((field for field in fields if field.encode_name == name), None)
 
 
+def _is_flag(info: inspect.Type) -> bool:
+    """Whether it is a boolean that may be written as text."""
+    kinds = set(map(type, info.types)) if isinstance(info, inspect.UnionType) else set()
+    return {inspect.BoolType, inspect.StrType} <= kinds
+
+
 def choices_of(info: inspect.Type) -> Sequence[object]:
     """The values of a closed set; nothing for other types."""
     match info:
@@ -331,12 +337,7 @@ def choices_of(info: inspect.Type) -> Sequence[object]:
         case inspect.LiteralType():
             return info.values
         case inspect.UnionType():
-            found = [choice for one in info.types for choice in choices_of(one)]
-            return (
-                [True, False]
-                if found and any(isinstance(one, inspect.BoolType) for one in info.types)
-                else found
-            )
+            return [choice for one in info.types for choice in choices_of(one)]
         case _:
             return ()
 

@@ -15,7 +15,7 @@ import asyncio
 import functools
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from anyio import CapacityLimiter
@@ -48,7 +48,7 @@ V31 = "/api/v3.1"
 V3 = "/api/v3"
 OWN = OWN_ROUTES
 
-Flag = bool | Literal["true", "false", "True", "False"]
+Flag = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:true|false)\Z")]
 """A boolean that may be written as text, as Cloudify's client does; see `is_true`."""
 
 _SEALED_AT_ONCE = 2
@@ -99,7 +99,8 @@ class Call:
     Attributes:
         service: the service.
         caller: who asks; only where the route's group is guarded.
-        has_fields: whether the body is an object that has any.
+        has_body: whether there is a body that is not empty.
+        has_fields: whether it is an object that has any.
     """
 
     def __init__(self, request: Request, server: Server) -> None:
@@ -107,8 +108,8 @@ class Call:
         self.server = server
         self.service = server.service
         self.caller: Caller
-        self.has_fields = False
-        self._data: bytes | None = None
+        self.has_body = self.has_fields = False
+        self._parsed: Any = None
 
     @property
     def forwards(self) -> int:
@@ -160,40 +161,43 @@ class Call:
             fault = error
         raise malformed(kind, fault, "query")
 
-    async def body(self, kind: type[T]) -> T:
-        """The body as a record.
+    async def read_body(self) -> None:
+        """Read the body, and parse it when it is not empty.
 
         Raises:
-            RequestError: it is too large, too slow, no JSON, nested too deeply, or not what the record says.
+            RequestError: it is too large, too slow, no JSON, or nested too deeply.
         """
         data = await self._read()
         if not data:
-            raise RequestError(400, "the request has no JSON body")
+            return
         _demand_json(self.request)
-        parsed, fault = _parse(data, self.server.options.max_depth)
+        self._parsed, fault = _parse(data, self.server.options.max_depth)
         if fault:
             raise RequestError(400, fault)
-        self.has_fields = bool(parsed)
+        self.has_body, self.has_fields = True, bool(self._parsed)
+
+    def body(self, kind: type[T]) -> T:
+        """The body, which was read, as a record.
+
+        Raises:
+            RequestError: there is none, or it is not what the record says.
+        """
+        if not self.has_body:
+            raise RequestError(400, "the request has no JSON body")
         try:
-            return decode(kind, _without_nulls(kind, parsed))
+            return decode(kind, _without_nulls(kind, self._parsed))
         except MalformedError as error:
             wrong = error
         raise malformed(kind, wrong, "body")
 
-    async def has_body(self) -> bool:
-        """Whether the request brings a body that is not empty."""
-        return bool(await self._read())
-
     async def _read(self) -> bytes:
         """The whole body, bounded in size and in the time it takes to arrive."""
-        if self._data is None:
-            options = self.server.options
-            try:
-                async with asyncio.timeout(options.body_seconds):
-                    self._data = await self._read_bounded(options.max_body)
-            except TimeoutError:
-                raise RequestError(408, "the body took too long to arrive", {"Connection": "close"}) from None
-        return self._data
+        options = self.server.options
+        try:
+            async with asyncio.timeout(options.body_seconds):
+                return await self._read_bounded(options.max_body)
+        except TimeoutError:
+            raise RequestError(408, "the body took too long to arrive", {"Connection": "close"}) from None
 
     async def _read_bounded(self, limit: int) -> bytes:
         too_large = RequestError(413, f"the body is over {limit} bytes", {"Connection": "close"})
@@ -337,6 +341,8 @@ class Operation:
         self.answer, self.status, self.or_nothing = answer, status, or_nothing
         self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
         self.kinds: Mapping[str, Any] = typing.get_type_hints(function)
+        # Whoever names no tenant where one is needed learns that before what else is wrong.
+        self._order = sorted(self.parameters, key=lambda name: not name.endswith("tenant"))
 
     @property
     def body_is_optional(self) -> bool:
@@ -356,14 +362,16 @@ class Operation:
         call = Call(request, server_of(request))
         if self.guarded:
             call.caller = await admit(request)
-        given = {name: await self._argument(call, name) for name in self.parameters}
+        if "body" in self.parameters:
+            await call.read_body()
+        given = {name: self._argument(call, name) for name in self._order}
         if inspect.iscoroutinefunction(self.function):
             answer: Awaitable[Response] = self.function(**given)
         else:
             answer = run_in_threadpool(self.function, **given)
         return await answer
 
-    async def _argument(self, call: Call, name: str) -> Any:  # noqa: ANN401 - what the function needs
+    def _argument(self, call: Call, name: str) -> Any:  # noqa: ANN401 - what the function needs
         match name:
             case "call":
                 return call
@@ -374,9 +382,9 @@ class Operation:
             case "query":
                 return call.query(self.kinds["query"])
             case "body":
-                if self.body_is_optional and not await call.has_body():
+                if self.body_is_optional and not call.has_body:
                     return self.parameters["body"].default
-                return await call.body(self.kinds["body"])
+                return call.body(self.kinds["body"])
             case _:
                 return call.request.path_params[name]
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, cap
-from resolver.core.location import format_path
+from resolver.core.location import Location, format_path
 from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.provenance import Provenance
 from resolver.core.providers import Missed
 from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
@@ -23,12 +25,10 @@ from resolver.service.decryption import look_up
 from resolver.service.provider_values import Kept, look_elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from resolver.core.location import Location
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
-    from resolver.core.provenance import Provenance
     from resolver.core.results import WantedKey
 
 

@@ -182,7 +182,7 @@ def test_a_body_says_that_it_is_json(shared: Live, kind: str) -> None:
             "the `is_hidden_value` argument is not a boolean",
         ),
         (b'{"value": "v", "update_if_exists": 1}', "the `update_if_exists` argument is not a boolean"),
-        (b'{"value": "\\ud800"}', "the value is not valid UTF-8 text"),
+        (b'{"value": "\\ud800"}', "the body is not valid JSON: a text is not valid UTF-8"),
         (b'{"value": ' + b"[" * 70 + b"]" * 70 + b"}", "the body is nested deeper than 64 levels"),
         (b'{"value": ' + b"[" * 200_000, "the body is nested deeper than 64 levels"),
     ],

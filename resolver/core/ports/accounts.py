@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from resolver.core.model import Scope, User
+from resolver.core.permissions import TenantRole
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from resolver.core.login_backoff import Failures
-    from resolver.core.model import Scope, Tenant, User
-    from resolver.core.permissions import SystemRole, TenantRole
+    from resolver.core.model import Tenant
+    from resolver.core.permissions import SystemRole
     from resolver.core.query import Choice, TenantField, TokenField, UserField
     from resolver.core.results import Holding
 

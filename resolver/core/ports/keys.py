@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from resolver.core.binding import Place
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    from resolver.core.binding import Place
 
 
 class StoredDataKey(Redacted, frozen=True):

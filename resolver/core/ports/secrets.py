@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from resolver.core.model import Secret
+from resolver.core.providers import Provider
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from resolver.core.model import Secret
-    from resolver.core.providers import Provider
     from resolver.core.query import Choice, Listing, Page, ProviderField, Reach
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, UnsetType, field
 from starlette.responses import Response
 
 from resolver.bootstrap.transfer import read_cloudify, write_cloudify
-from resolver.core.model import SecretValue  # noqa: TC001 - the type of a field that is decoded
+from resolver.core.model import SecretValue
 from resolver.core.redacted import Redacted
 from resolver.core.secret_changes import UNCHANGED
 from resolver.core.transfer import ExportRequest, ImportRequest

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
@@ -29,10 +30,6 @@ from resolver.rest.errors import RefusedUseError
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, Call, Group, Server
 from resolver.service.use import Claim, ClaimedUse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 
 GROUP = Group("use", OWN)
 
