@@ -415,14 +415,10 @@ def test_files_are_named_in_the_words_of_the_field() -> None:
 
 
 DOUBLE_CLASSES = {
-    "Membership": "in our API's body, and in Cloudify's",
-    "NewToken": "in our API's body, and in Cloudify's",
-    "NewUser": "in our API's body, and in Cloudify's",
     "Page": "a part of a list, and a page of the server",
     "Server": "that a client speaks to, and that answers",
     "Status": "of the store, and in an answer",
     "Use": "requests, and a secret's use in a blueprint",
-    "UserChange": "in our API's body, and in Cloudify's",
     "Version": "of a secret, and of the program in an answer",
 }
 """Class names that exist twice. It only gets shorter."""

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from resolver.core.account_changes import NewToken
 from resolver.core.model import SecretValue
+from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
@@ -134,7 +135,7 @@ def test_texts_of_records_tokens_and_files(console: Console) -> None:
 def test_names_can_not_be_markup(console: Console) -> None:
     """Users, tenants and providers follow the rule for keys; what breaks it is told back as text."""
     with pytest.raises(InvalidRequestError):
-        console.world.service.providers.create(console.world.admin, "home", SHORT, "local", {})
+        console.world.service.providers.create(console.world.admin, "home", SHORT, NewProvider("local"))
     page = console.open("admin", "home/tenants")
     page.get_by_role("button", name="Create tenant").click()
     page.get_by_label("Name").fill(SHORT)

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from sqlalchemy import text
 
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
 from tests.console.conftest import dialog, records, row, said, value_of
 from tests.databases import raw_connection
@@ -232,7 +233,7 @@ def test_a_value_that_a_provider_keeps(console: Console) -> None:
     """The table and the dialog say so; what the store does not have can't be changed here, all else can."""
     service, admin = console.world.service, console.world.admin
     service.providers.create(
-        admin, "home", "bao", "vault", {"url": "http://127.0.0.1:1", "token": "t", "path": "kv"}
+        admin, "home", "bao", NewProvider("vault", {"url": "http://127.0.0.1:1", "token": "t", "path": "kv"})
     )
     service.secrets.create(admin, "home", "far", NewSecret(provider="bao", provider_options={"path": "x"}))
     page = console.open("una")

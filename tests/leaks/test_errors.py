@@ -19,6 +19,7 @@ from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
 from resolver.core.account_changes import NewUser
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError, ResolverError
@@ -514,7 +515,7 @@ def _fetch(world: World) -> object:
     service = world.service()
     caller = world.caller(service)
     parameters = {"url": "http://vault.invalid:8200", "token": world.marks.new("token"), "path": "a"}
-    service.providers.create(caller, TENANT, "v", "vault", parameters)
+    service.providers.create(caller, TENANT, "v", NewProvider("vault", parameters))
     service.secrets.create(caller, TENANT, "p", NewSecret(provider="v"))
     return service.secrets.show(caller, TENANT, "p")
 

@@ -13,6 +13,7 @@ from resolver.blueprint import read, render
 from resolver.cli.context import App
 from resolver.cli.request import ResolveArguments
 from resolver.config.profile import Profile
+from resolver.core.account_changes import NewPassword, NewUser
 from resolver.core.model import SecretValue
 from resolver.core.provenance import Provenance
 from resolver.dsl.functions import Known
@@ -71,6 +72,13 @@ def test_a_plan_shows_no_value(world: World) -> None:
     assert plan.advance() == []
     for thing in (plan, plan.results(blueprint), uses, plan.survey()):
         assert world.marks.find(repr(thing)) == []
+
+
+def test_what_callers_want_shows_no_password(world: World) -> None:
+    """A user to be made and a new password, as routes and commands hand them on."""
+    password = SecretValue(world.marks.new("password"))
+    for thing in (NewUser(password=password), NewPassword(password)):
+        assert world.marks.find(f"{thing!r} {thing}") == []
 
 
 def test_what_is_known_shows_no_value(world: World) -> None:

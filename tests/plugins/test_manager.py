@@ -18,7 +18,7 @@ from resolver.bootstrap.embedded import open_service
 from resolver.cli.context import App
 from resolver.config.settings import Settings
 from resolver.core.model import Caller, SecretValue
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import Missed, NewProvider, ProviderCheck, Wanted
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.dsl.context import DeploymentContext
 from resolver.plugins.manager import Plugins, add_provider_types, hookspecs
@@ -414,14 +414,14 @@ def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:
         with contextlib.closing(open_service(settings, plugins=add_provider_types)) as service:
             admin = service.gate.authenticate_token(settings.token())
             if named:
-                service.providers.create(admin, TENANT, "mine", "drawer", parameters)
-                assert service.providers.test(admin, TENANT, name="mine") is True
+                service.providers.create(admin, TENANT, "mine", NewProvider("drawer", parameters))
+                assert service.providers.test(admin, TENANT, ProviderCheck(name="mine")) is True
                 with pytest.raises(InvalidRequestError) as caught:
-                    service.providers.create(admin, TENANT, "other", "drawer", {})
+                    service.providers.create(admin, TENANT, "other", NewProvider("drawer"))
                 assert caught.value.message == "plugin 'shop': a drawer takes the parameter 'content'"
             else:
                 with pytest.raises(InvalidRequestError, match=r"^there is no such type of secrets provider$"):
-                    service.providers.create(admin, TENANT, "mine", "drawer", parameters)
+                    service.providers.create(admin, TENANT, "mine", NewProvider("drawer", parameters))
 
 
 class OpenedError(Exception):

@@ -10,6 +10,7 @@ import pytest
 from resolver.core.account_changes import NewToken, NewUser, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.providers import NewProvider
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Client, Live
@@ -46,7 +47,7 @@ def _fill(live: Live) -> None:
         )
         visibility = list(Visibility)[number % 3]
         home = "away" if number % 4 == 0 else "home"
-        world.service.providers.create(world.admin, home, name, "local", {}, visibility)
+        world.service.providers.create(world.admin, home, name, NewProvider("local", {}, visibility))
 
 
 def _expected(items: list[dict[str, Any]], group: str, field: str, *, down: bool) -> list[dict[str, Any]]:
@@ -105,7 +106,7 @@ def test_what_others_may_not_see_is_not_in_their_pages(each: Live) -> None:
     _fill(each)
     eve = each.user("eve", TenantRole.USER)
     each.world.service.providers.create(
-        each.world.caller("eve"), "home", "mine", "local", {}, Visibility.PRIVATE
+        each.world.caller("eve"), "home", "mine", NewProvider("local", {}, Visibility.PRIVATE)
     )
     manager = each.user("man", TenantRole.MANAGER)
     seen: dict[str, list[str]] = {}
@@ -134,7 +135,7 @@ def test_a_page_reads_no_more_than_itself(each: Live, query: str) -> None:
         world.service.tenants.create(world.admin, name)
         world.service.users.create(world.admin, name, NewUser())
         world.service.tenants.add_member(world.admin, name, name, TenantRole.USER)
-        world.service.providers.create(world.admin, "home", name, "local", {})
+        world.service.providers.create(world.admin, "home", name, NewProvider("local"))
         world.service.tokens.create(world.admin, NewToken(username=name, description="of-"))
     admin = each.client()
     for group, field in GROUPS.items():

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import ImportEntry, VersionWithValue
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
@@ -385,7 +385,7 @@ class Table:
             Visibility(visibility),
             hidden=case.hidden,
         )
-        done = self.world.service.transfer.import_(caller, case.asked, [entry], override=over)
+        done = self.world.service.transfer.import_(caller, ImportRequest(case.asked, [entry], override=over))
         if done.stored:
             assert not done.errors
             return "done"
@@ -405,7 +405,7 @@ class Table:
             return {secret.key for secret in service.secrets.list(caller, case.asked).items}
         if case.action == "history":
             return {case.key} if service.secrets.history(caller, case.asked, case.key) else set()
-        left = service.transfer.export(caller, case.asked).secrets
+        left = service.transfer.export(caller, ExportRequest(case.asked)).secrets
         assert {one.value.reveal() for one in left} <= {VALUE}
         return {one.secret.key for one in left}
 

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from resolver.bootstrap.transfer import read_cloudify, read_sealed, write_cloudify, write_sealed
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
-from resolver.core.query import Listing
+from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import ImportEntry, VersionWithValue
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.crypto.passphrase import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.transfer import sealed
@@ -53,7 +53,10 @@ def errors(
 ) -> dict[int, Any]:
     """What is wrong with entries, by position."""
     done = world.service.transfer.import_(
-        caller, "home", read_cloudify(entries, passphrase), tenant_map=tenant_map, override=override
+        caller,
+        ImportRequest(
+            "home", read_cloudify(entries, passphrase), tenant_map=tenant_map or {}, override=override
+        ),
     )
     return dict(done.errors)
 
@@ -73,7 +76,7 @@ def actions(world: World, action: str, tenant: str = "home") -> list[dict[str, A
 
 def test_what_is_sealed_comes_back_whole(world: World) -> None:
     """Values, versions, schema, hiding, times and owner go out and come into another tenant and store."""
-    secrets, moving = world.service.secrets, world.service.transfer
+    secrets, transfer = world.service.secrets, world.service.transfer
     user = world.user("u", home=TenantRole.USER)
     expiry = "2031-01-01T00:00:00.000Z"
     schema = '{"type": "integer"}'
@@ -91,13 +94,13 @@ def test_what_is_sealed_comes_back_whole(world: World) -> None:
     )
     world.clock.now = "2030-01-02T00:00:00.000Z"
     secrets.update(user, "home", "k", SecretChange(value=SecretValue("2"), rotate_after=10))
-    found = moving.export(world.admin, "home", all_versions=True)
+    found = transfer.export(world.admin, ExportRequest("home", all_versions=True))
     assert "'2'" not in repr(found)
     data = json.loads(json.dumps(write_sealed(found.secrets, PASSPHRASE, CHEAP)))
     assert sealed.is_sealed(data)
     incoming = read_sealed(data, PASSPHRASE)
     world.clock.now = "2030-02-01T00:00:00.000Z"
-    done = moving.import_(world.admin, "home", incoming, tenant_map={"home": "away"})
+    done = transfer.import_(world.admin, ImportRequest("home", incoming, tenant_map={"home": "away"}))
     assert (done.stored, done.colliding, done.errors) == (1, {}, {})
     (before,), (after,) = (secrets.list(world.admin, name).items for name in ("home", "away"))
     assert after == replace(before, id=after.id, tenant=after.tenant)
@@ -117,9 +120,9 @@ def test_whoever_is_no_sys_admin_imports_as_their_own(world: World) -> None:
     world.secret("k")
     world.clock.now = "2030-02-01T00:00:00.000Z"
     user = world.user("u", home=TenantRole.USER, away=TenantRole.USER)
-    found = world.service.transfer.export(user, "home", all_versions=True)
+    found = world.service.transfer.export(user, ExportRequest("home", all_versions=True))
     incoming = read_sealed(write_sealed(found.secrets, PASSPHRASE, CHEAP), PASSPHRASE)
-    done = world.service.transfer.import_(user, "away", incoming, tenant_map={"home": "away"})
+    done = world.service.transfer.import_(user, ImportRequest("away", incoming, tenant_map={"home": "away"}))
     assert done.stored == 1
     (secret,) = world.service.secrets.list(user, "away").items
     assert (secret.owner.name, secret.created_at, secret.updated_at) == (
@@ -147,9 +150,9 @@ def test_cloudify_s_format_there_and_back(world: World, passphrase: str | None) 
     """What is written is read again, value by value; plain ones are plain, encrypted ones are not."""
     world.secret("k", "päß\n")
     world.secret("g", "everywhere", visibility=Visibility.GLOBAL, hidden=True)
-    found = world.service.transfer.export(world.admin, "away")
+    found = world.service.transfer.export(world.admin, ExportRequest("away"))
     assert [one.secret.key for one in found.secrets] == ["g"]  # with its own tenant's name
-    found = world.service.transfer.export(world.admin, "home")
+    found = world.service.transfer.export(world.admin, ExportRequest("home"))
     entries = json.loads(json.dumps(write_cloudify(found.secrets, passphrase, metadata=True)))
     assert [one["encrypted"] for one in entries] == [passphrase is not None] * 2
     assert ("päß\n" in {one["value"] for one in entries}) == (passphrase is None)
@@ -203,10 +206,10 @@ def test_entries_may_name_providers(world: World) -> None:
     """One that is there and seen, with options of its own and no value; else each mistake is told."""
     with serving(lambda _: answer(200, b'{"data": {"data": {"k": "value there", "old": "o"}}}')) as peer:
         parameters = {"url": peer.url, "token": "t", "path": "team"}
-        world.service.providers.create(world.admin, "home", "v", "vault", parameters)
-        world.service.providers.create(world.admin, "home", "l", "local", {})
+        world.service.providers.create(world.admin, "home", "v", NewProvider("vault", parameters))
+        world.service.providers.create(world.admin, "home", "l", NewProvider("local"))
         world.service.providers.create(
-            world.admin, "home", "mine", "vault", parameters, visibility=Visibility.PRIVATE
+            world.admin, "home", "mine", NewProvider("vault", parameters, visibility=Visibility.PRIVATE)
         )
         world.secret("old", "value here")
         user = world.user("u", home=TenantRole.USER)
@@ -265,8 +268,8 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
         assert errors(world, caller, [entry("k")]) == {0: {"key": "This token may not name the key"}}
     viewer = world.user("v", home=TenantRole.VIEWER)
     for attempt in (
-        lambda: world.service.transfer.import_(viewer, "home", []),
-        lambda: world.service.transfer.export(viewer, "home"),
+        lambda: world.service.transfer.import_(viewer, ImportRequest("home", [])),
+        lambda: world.service.transfer.export(viewer, ExportRequest("home")),
     ):
         with pytest.raises(NotPermittedError, match=r"^user 'v' is not permitted to (im|ex)port secrets in"):
             attempt()
@@ -278,7 +281,7 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
 
 def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> None:
     """Left as they are without the option; with it, they are changed by the rules for any change."""
-    moving, secrets = world.service.transfer, world.service.secrets
+    transfer, secrets = world.service.transfer, world.service.secrets
     user = world.user("u", home=TenantRole.USER)
     for key, visibility, hidden in [
         ("open", Visibility.TENANT, False),
@@ -290,10 +293,10 @@ def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> No
     world.secret("afar", "old", tenant="away", visibility=Visibility.GLOBAL)
     entries = [entry(key, value="new") for key in ("open", "hidden", "unseen", "wide", "afar", "fresh")]
     keys = ["afar", "hidden", "open", "unseen", "wide"]
-    done = moving.import_(user, "home", read_cloudify(entries, None))
+    done = transfer.import_(user, ImportRequest("home", read_cloudify(entries, None)))
     assert (done.stored, done.colliding, done.errors) == (1, {"home": keys}, {})
     assert {value_of(world, key) for key in keys} == {"old"}
-    done = moving.import_(user, "home", read_cloudify(entries[:5], None), override=True)
+    done = transfer.import_(user, ImportRequest("home", read_cloudify(entries[:5], None), override=True))
     cannot = {"key": "The key is taken by a secret that can't be overridden from here"}
     assert (done.stored, done.colliding) == (1, {"home": keys})
     assert done.errors == {
@@ -337,7 +340,7 @@ def test_a_sealed_entry_against_its_own_schema_is_refused(world: World) -> None:
         whole=True,
     )
     entries = [replace(made, schema='{"type": "integer"}'), replace(made, key="l", schema='{"type": "no"}')]
-    done = world.service.transfer.import_(world.admin, "home", entries)
+    done = world.service.transfer.import_(world.admin, ImportRequest("home", entries))
     assert done.stored == 0
     assert done.errors[0]["value"].endswith(": /type: must be a whole number")
     assert done.errors[1] == {"schema": "the JSON schema is not valid: /type breaks the rules of JSON Schema"}
@@ -357,7 +360,7 @@ def test_hidden_values_of_others_stay_and_are_counted(world: World) -> None:
         (world.admin, {"hid", "private", "seen"}, 0),
         (world.caller("c", Scope(keys=("s*",))), {"seen"}, 0),
     ):
-        found = world.service.transfer.export(caller, "home")
+        found = world.service.transfer.export(caller, ExportRequest("home"))
         assert ({one.secret.key for one in found.secrets}, found.left_out) == (keys, left_out)
     assert len(actions(world, "secret:export")) == 1 + 3 + 3 + 1
 
@@ -369,13 +372,13 @@ def test_all_tenants_export_by_the_role_in_each(world: World) -> None:
     world.secret("a", tenant="away")
     world.secret("p", tenant="away", visibility=Visibility.PRIVATE)
     world.secret("x", tenant="away", hidden=True)
-    found = world.service.transfer.export(manager, "", all_tenants=True)
+    found = world.service.transfer.export(manager, ExportRequest(all_tenants=True))
     assert ({one.secret.key for one in found.secrets}, found.left_out) == ({"h", "a"}, 1)
     assert [one["key"] for one in actions(world, "secret:export", "away")] == ["a"]
     assert [one["key"] for one in actions(world, "secret:export", "home")] == ["h"]
-    found = world.service.transfer.export(manager, "home", Listing("H", size=None))
+    found = world.service.transfer.export(manager, ExportRequest("home", "H"))
     assert [one.value.reveal() for one in found.secrets] == ["value"]
-    assert world.service.transfer.export(manager, "home", Listing("none")).secrets == ()
+    assert world.service.transfer.export(manager, ExportRequest("home", "none")).secrets == ()
 
 
 def test_nothing_leaves_when_it_can_t_be_recorded(embedded: World) -> None:
@@ -383,7 +386,7 @@ def test_nothing_leaves_when_it_can_t_be_recorded(embedded: World) -> None:
     embedded.secret("k")
     embedded.execute("UPDATE audit_chain SET mac = 'changed'")
     with pytest.raises(Exception, match=r"nothing can be recorded and nothing is done$"):
-        embedded.service.transfer.export(embedded.admin, "home")
+        embedded.service.transfer.export(embedded.admin, ExportRequest("home"))
 
 
 def test_many_entries_go_in_batches(embedded: World) -> None:
@@ -391,7 +394,9 @@ def test_many_entries_go_in_batches(embedded: World) -> None:
     entries = [entry(f"k{number:03}") for number in range(450)]
     entries[449] = entry("k000")
     entries[250] = entry("no spaces")
-    done = embedded.service.transfer.import_(embedded.admin, "home", read_cloudify(entries, None))
+    done = embedded.service.transfer.import_(
+        embedded.admin, ImportRequest("home", read_cloudify(entries, None))
+    )
     assert (done.stored, done.colliding, list(done.errors)) == (448, {"home": ["k000"]}, [250])
     assert embedded.service.secrets.list(embedded.admin, "home").total == 448
     assert embedded.service.trail.verify(embedded.admin, "home").broken is None

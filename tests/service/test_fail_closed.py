@@ -14,8 +14,9 @@ from sqlalchemy import select
 from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import ImportEntry, VersionWithValue
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.store import tables as t
@@ -64,11 +65,11 @@ class Closed:
         self.viewer = world.user("viewer", home=TenantRole.VIEWER)
         world.user("spare", away=TenantRole.USER)
         parameters = {"url": "http://127.0.0.1:9", "token": "t", "path": "p"}
-        world.service.providers.create(world.admin, "home", "v", "vault", parameters)
+        world.service.providers.create(world.admin, "home", "v", NewProvider("vault", parameters))
         world.service.secrets.create(
             world.admin, "home", "kept", NewSecret(provider="v", provider_options={"path": "x"})
         )
-        world.service.providers.create(world.admin, "home", "bare", "local", {})
+        world.service.providers.create(world.admin, "home", "bare", NewProvider("local"))
         world.service.users.create(world.admin, "eve", NewUser(password=SecretValue("eve's password")))
         self.session = world.service.sessions.open(username="eve", password="eve's password").secret
         self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
@@ -142,22 +143,28 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     ),
     "secrets.rollback": lambda s, a, _: s.secrets.rollback(a, "home", "k", 1),
     "secrets.delete": lambda s, a, _: s.secrets.delete(a, "home", "k"),
-    "transfer.export": lambda s, a, _: s.transfer.export(a, "home", all_versions=True),
-    "transfer.export, all tenants": lambda s, a, _: s.transfer.export(a, "", all_tenants=True),
-    "transfer.export, refused": lambda s, _, c: s.transfer.export(c.viewer, "home"),
-    "transfer.import_": lambda s, a, _: s.transfer.import_(a, "home", [_entry("new")]),
-    "transfer.import_, override": lambda s, a, _: s.transfer.import_(a, "home", [_entry("k")], override=True),
-    "transfer.import_, refused": lambda s, _, c: s.transfer.import_(c.viewer, "home", [_entry("new")]),
-    "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", "local", {}),
+    "transfer.export": lambda s, a, _: s.transfer.export(a, ExportRequest("home", all_versions=True)),
+    "transfer.export, all tenants": lambda s, a, _: s.transfer.export(a, ExportRequest(all_tenants=True)),
+    "transfer.export, refused": lambda s, _, c: s.transfer.export(c.viewer, ExportRequest("home")),
+    "transfer.import_": lambda s, a, _: s.transfer.import_(a, ImportRequest("home", [_entry("new")])),
+    "transfer.import_, override": lambda s, a, _: s.transfer.import_(
+        a, ImportRequest("home", [_entry("k")], override=True)
+    ),
+    "transfer.import_, refused": lambda s, _, c: s.transfer.import_(
+        c.viewer, ImportRequest("home", [_entry("new")])
+    ),
+    "providers.create": lambda s, a, _: s.providers.create(a, "home", "w", NewProvider("local")),
     "providers.get": lambda s, a, _: s.providers.get(a, "home", "v"),
     "providers.options_of": lambda s, a, _: s.providers.options_of(a, "home", "kept"),
-    "providers.update": lambda s, a, _: s.providers.update(a, "home", "v", parameters={"token": "u"}),
+    "providers.update": lambda s, a, _: s.providers.update(
+        a, "home", "v", ProviderChange(parameters={"token": "u"})
+    ),
     "providers.update, widened": lambda s, a, _: s.providers.update(
-        a, "home", "v", visibility=Visibility.GLOBAL
+        a, "home", "v", ProviderChange(visibility=Visibility.GLOBAL)
     ),
     "providers.delete": lambda s, a, _: s.providers.delete(a, "home", "bare"),
-    "providers.test": lambda s, a, _: s.providers.test(a, "home", name="v"),
-    "providers.test, of none": lambda s, a, _: s.providers.test(a, "home", kind="local", parameters={}),
+    "providers.test": lambda s, a, _: s.providers.test(a, "home", ProviderCheck(name="v")),
+    "providers.test, of none": lambda s, a, _: s.providers.test(a, "home", ProviderCheck(kind="local")),
     "tenants.create": lambda s, a, _: s.tenants.create(a, "third"),
     "tenants.delete": lambda s, a, _: s.tenants.delete(a, "home", purge=True),
     "tenants.add_member": lambda s, a, _: s.tenants.add_member(a, "home", "eve", TenantRole.USER),

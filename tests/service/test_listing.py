@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.providers import NewProvider
 from resolver.core.query import EVERYTHING, Condition, Field, Likeness, Listing, Order
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError, NotPermittedError
@@ -232,7 +233,7 @@ def holds(condition: Condition, text: str | None) -> bool:
 def test_conditions_are_the_same_in_every_database(world: World) -> None:
     """Each likeness with each text, alone and in twos, in any case or not, negated or not, as in Python."""
     providers = {}
-    world.service.providers.create(world.admin, "home", "k_b", "local", {})
+    world.service.providers.create(world.admin, "home", "k_b", NewProvider("local"))
     for number, key in enumerate(sorted(["k", "K", "k_b", "K_b", "kxb", "k.b", "ab", "k-a", "a.b.c"])):
         providers[key] = None if number % 2 else "k_b"
         world.service.secrets.create(

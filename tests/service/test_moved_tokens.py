@@ -10,6 +10,7 @@ import pytest
 from resolver.core.binding import Place, Purpose
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import SecretChange
+from resolver.core.transfer import ExportRequest
 from resolver.errors import DecryptionError, MisplacedTokenError, TokenError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_a_moved_token_is_told_by_what_does_not_fit(
     )
     assert "kept" not in json.dumps(record)
     with pytest.raises(TokenError):
-        world.service.transfer.export(world.admin, tenant)
+        world.service.transfer.export(world.admin, ExportRequest(tenant))
 
 
 def test_a_token_of_another_tenant_s_key_does_not_decrypt(world: World) -> None:

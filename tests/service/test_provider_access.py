@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from resolver.core.model import FULL_SCOPE, Scope, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, NotPermittedError
 from tests.databases import DIALECTS, RewoundStore, World, database
 
@@ -124,7 +125,7 @@ class Table:
         self.world.user("somebody")
         for visibility in Visibility:
             self.world.service.providers.create(
-                self.world.admin, "home", f"v-{visibility}", "vault", PARAMETERS, visibility
+                self.world.admin, "home", f"v-{visibility}", NewProvider("vault", PARAMETERS, visibility)
             )
         self.callers: dict[tuple[str, str], Caller] = {}
 
@@ -174,15 +175,16 @@ class Table:
             case "create" | "create global" | "create taken":
                 wide = Visibility.GLOBAL if case.action == "create global" else Visibility.TENANT
                 new = name if case.action == "create taken" else "new"
-                providers.create(caller, asked, new, "vault", PARAMETERS, wide)
+                providers.create(caller, asked, new, NewProvider("vault", PARAMETERS, wide))
             case "update":
-                providers.update(caller, asked, name, parameters={"token": "other"})
+                providers.update(caller, asked, name, ProviderChange(parameters={"token": "other"}))
             case "widen to global":
-                providers.update(caller, asked, name, visibility=Visibility.GLOBAL)
+                providers.update(caller, asked, name, ProviderChange(visibility=Visibility.GLOBAL))
             case "delete":
                 providers.delete(caller, asked, name)
             case "test":
-                assert providers.test(caller, asked, name=name) is False  # nobody listens there
+                answers = providers.test(caller, asked, ProviderCheck(name=name))
+                assert answers is False  # nobody listens there
         return "done"
 
 

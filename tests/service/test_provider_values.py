@@ -9,8 +9,9 @@ import pytest
 
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
-from resolver.core.providers import MAX_HOPS
+from resolver.core.providers import MAX_HOPS, NewProvider, ProviderChange
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.transfer import ExportRequest
 from resolver.dsl.problems import Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import (
@@ -48,7 +49,7 @@ def vault(world: World) -> Iterator[Peer]:
     """A provider `v` of the tenant, and secrets that are kept with it: db and port in one entry, queue."""
     with serving(_entries) as peer:
         parameters = {"url": peer.url, "token": "t", "path": "team"}
-        world.service.providers.create(world.admin, "home", "v", "vault", parameters)
+        world.service.providers.create(world.admin, "home", "v", NewProvider("vault", parameters))
         for key, path in (("db", "shop"), ("port", "shop"), ("queue", "other")):
             _keep(world, key, {"path": path})
         yield peer
@@ -118,7 +119,7 @@ def test_a_failing_provider_fails_its_own_calls_by_name(world: World, vault: Pee
         "secret 'gone' of tenant 'home' is kept elsewhere: provider 'v': there is no entry at this path"
     )
     world.service.providers.update(
-        world.admin, "home", "v", parameters={"url": "http://127.0.0.1:1", "token": "t"}
+        world.admin, "home", "v", ProviderChange(parameters={"url": "http://127.0.0.1:1", "token": "t"})
     )
     vault.seen.clear()
     with pytest.raises(BlueprintError) as raised:
@@ -159,7 +160,7 @@ def test_a_request_that_came_too_far_ends(embedded: World) -> None:
     """A manager that is asked through several others asks no further one."""
     with serving(lambda _: answer(200, b'{"value": "x"}')) as peer:
         login = {"host": "127.0.0.1", "port": str(peer.port), "protocol": "http", "tenant": "t", "token": "x"}
-        embedded.service.providers.create(embedded.admin, "home", "c", "cloudify", login)
+        embedded.service.providers.create(embedded.admin, "home", "c", NewProvider("cloudify", login))
         embedded.service.secrets.create(embedded.admin, "home", "k", NewSecret(provider="c"))
         value = embedded.service.secrets.show(embedded.admin, "home", "k", hops=MAX_HOPS - 1)[1]
         assert value is not None
@@ -173,22 +174,20 @@ def test_a_request_that_came_too_far_ends(embedded: World) -> None:
 def test_what_may_not_be_created(world: World) -> None:
     """A second value, none for this store, options that lead out, a schema, an unseen provider."""
     create = world.service.secrets.create
-    world.service.providers.create(world.admin, "home", "l", "local", {})
-    for more, message in (
-        ({"value": "x", "provider": "v"}, "provider 'v' has the value, so none can be given here"),
-        ({"value": "", "provider": "l"}, "the value is empty"),
-        (
-            {"value": "", "provider": "v", "provider_options": {"path": "../sys"}},
-            "must be a path of plain steps",
-        ),
-        ({"value": "", "provider": "v", "schema": "{}"}, "can't be checked against a schema"),
-        ({"value": "x", "provider_options": {"path": "a"}}, "options were given without a provider"),
+    world.service.providers.create(world.admin, "home", "l", NewProvider("local"))
+    value = SecretValue("x")
+    for new, message in (
+        (NewSecret(value=value, provider="v"), "provider 'v' has the value, so none can be given here"),
+        (NewSecret(provider="l"), "the value is empty"),
+        (NewSecret(provider="v", provider_options={"path": "../sys"}), "must be a path of plain steps"),
+        (NewSecret(provider="v", schema="{}"), "can't be checked against a schema"),
+        (NewSecret(value=value, provider_options={"path": "a"}), "options were given without a provider"),
     ):
         with pytest.raises(InvalidRequestError, match=message):
-            create(world.admin, "home", "k", **more)  # type: ignore[arg-type]
+            create(world.admin, "home", "k", new)
     with pytest.raises(NotFoundError, match="secrets provider 'v' was not found in tenant 'away'"):
-        create(world.admin, "away", "k", "", provider="v")
-    create(world.admin, "home", "k", "x", provider="l")
+        create(world.admin, "away", "k", NewSecret(provider="v"))
+    create(world.admin, "home", "k", NewSecret(value=value, provider="l"))
     assert _resolved(world, "{ get_secret: k }") == "x"
 
 
@@ -211,7 +210,7 @@ def test_changes_of_what_is_kept_elsewhere(world: World) -> None:
             InvalidRequestError, match=r"^the value of secret 'db' is kept with provider 'v'$"
         ):
             refused()
-    world.service.providers.create(world.admin, "home", "l", "local", {})
+    world.service.providers.create(world.admin, "home", "l", NewProvider("local"))
     with pytest.raises(InvalidRequestError, match="so a value has to be given, too"):
         secrets.update(world.admin, "home", "db", SecretChange(provider="l"))
     secrets.update(world.admin, "home", "db", SecretChange(provider="l", value=SecretValue("here now")))
@@ -250,14 +249,14 @@ def test_options_moved_to_another_secret_do_not_open(world: World, vault: Peer) 
 def test_an_export_leaves_them_out(world: World, vault: Peer) -> None:
     """And counts them: their values are not this store's to give away."""
     world.secret("here")
-    found = world.service.transfer.export(world.admin, "home")
+    found = world.service.transfer.export(world.admin, ExportRequest("home"))
     assert [one.secret.key for one in found.secrets] == ["here"]
-    assert (found.left_out, found.elsewhere) == (0, 3)
+    assert (found.left_out, found.external) == (0, 3)
     world.secret("db", tenant="away")  # of the same name, and here
-    found = world.service.transfer.export(world.admin, "", all_tenants=True)
+    found = world.service.transfer.export(world.admin, ExportRequest(all_tenants=True))
     assert sorted((one.secret.tenant.name, one.secret.key) for one in found.secrets) == [
         ("away", "db"),
         ("home", "here"),
     ]
-    assert found.elsewhere == 3
+    assert found.external == 3
     assert vault.seen == []

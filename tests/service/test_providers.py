@@ -9,6 +9,7 @@ import pytest
 
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import (
     ConflictError,
@@ -44,7 +45,9 @@ def _parameters(peer: Peer, **more: str) -> dict[str, str]:
 
 
 def _create(world: World, peer: Peer, caller: Caller | None = None, **more: Visibility) -> None:
-    world.service.providers.create(caller or world.admin, "home", "v", "vault", _parameters(peer), **more)
+    world.service.providers.create(
+        caller or world.admin, "home", "v", NewProvider("vault", _parameters(peer), **more)
+    )
 
 
 def _stored(world: World) -> Mapping[str, str] | None:
@@ -78,11 +81,11 @@ def test_who_may_not_manage_providers(embedded: World, vault: Peer, role: Tenant
     service = embedded.service.providers
     seen = len(vault.seen)
     for attempt in (
-        lambda: service.create(who, "home", "w", "vault", _parameters(vault)),
-        lambda: service.update(who, "home", "v", parameters={"path": "x"}),
+        lambda: service.create(who, "home", "w", NewProvider("vault", _parameters(vault))),
+        lambda: service.update(who, "home", "v", ProviderChange(parameters={"path": "x"})),
         lambda: service.delete(who, "home", "v"),
-        lambda: service.test(who, "home", name="v"),
-        lambda: service.test(who, "home", kind="vault", parameters=_parameters(vault)),
+        lambda: service.test(who, "home", ProviderCheck(name="v")),
+        lambda: service.test(who, "home", ProviderCheck(kind="vault", parameters=_parameters(vault))),
     ):
         with pytest.raises(
             NotPermittedError, match=r"is not permitted to .* secrets providers in tenant 'home'"
@@ -115,16 +118,21 @@ def test_stored_credentials_stay_with_their_destination(world: World, vault: Pee
         ):
             names = ", ".join(sorted(moved))
             with pytest.raises(InvalidRequestError, match=f"^another {names} needs the credentials again$"):
-                service.update(user, "home", "v", parameters=moved)
+                service.update(user, "home", "v", ProviderChange(parameters=moved))
             with pytest.raises(InvalidRequestError, match="needs the credentials again"):
-                service.test(user, "home", name="v", parameters=moved)
+                service.test(user, "home", ProviderCheck(name="v", parameters=moved))
         with pytest.raises(InvalidRequestError, match="parameter 'host' is missing"):
-            service.update(user, "home", "v", kind="cloudify", parameters={"tenant": "t", "protocol": "http"})
+            service.update(
+                user,
+                "home",
+                "v",
+                ProviderChange(kind="cloudify", parameters={"tenant": "t", "protocol": "http"}),
+            )
         assert thief.seen == []
         assert _stored(world) == _parameters(vault, mount="secret")
         # With credentials of one's own it is another provider, and the stored ones are gone.
-        service.update(user, "home", "v", parameters={"url": thief.url, "token": "mine"})
-        assert service.test(user, "home", name="v")
+        service.update(user, "home", "v", ProviderChange(parameters={"url": thief.url, "token": "mine"}))
+        assert service.test(user, "home", ProviderCheck(name="v"))
         assert all(TOKEN not in head for head in thief.seen)
     assert all("mine" not in head for head in vault.seen)
 
@@ -139,7 +147,9 @@ def test_stored_credentials_stay_with_their_manager(
     """The same for the type `cloudify`, whatever is changed about the connection."""
     login = {"host": "127.0.0.1", "port": str(vault.port), "protocol": "http", "tenant": "t"}
     service = embedded.service.providers
-    service.create(embedded.admin, "home", "c", "cloudify", {**login, "username": "u", "password": TOKEN})
+    service.create(
+        embedded.admin, "home", "c", NewProvider("cloudify", {**login, "username": "u", "password": TOKEN})
+    )
     with serving(lambda _: answer(200, b"{}")) as thief:
         moved = {
             "host": "127.0.0.2",
@@ -152,16 +162,18 @@ def test_stored_credentials_stay_with_their_manager(
         user = embedded.user("u", home=TenantRole.USER)
         message = f"^another {changed} needs the credentials again$"
         with pytest.raises(InvalidRequestError, match=message):
-            service.update(user, "home", "c", parameters=change)
+            service.update(user, "home", "c", ProviderChange(parameters=change))
         with pytest.raises(InvalidRequestError, match=message):
-            service.test(user, "home", name="c", parameters=change)
+            service.test(user, "home", ProviderCheck(name="c", parameters=change))
         assert thief.seen == vault.seen == []
 
 
 def test_credentials_can_be_changed_alone(embedded: World, vault: Peer) -> None:
     """The destination stays."""
     _create(embedded, vault)
-    embedded.service.providers.update(embedded.admin, "home", "v", parameters={"token": "newer"})
+    embedded.service.providers.update(
+        embedded.admin, "home", "v", ProviderChange(parameters={"token": "newer"})
+    )
     assert _stored(embedded) == _parameters(vault, mount="secret", token="newer")
 
 
@@ -169,19 +181,23 @@ def test_half_a_login_does_not_take_the_other_half(embedded: World, vault: Peer)
     """A user name alone, with another host, does not get the stored password."""
     login = {"host": "127.0.0.1", "port": str(vault.port), "protocol": "http", "tenant": "t"}
     service = embedded.service.providers
-    service.create(embedded.admin, "home", "c", "cloudify", {**login, "username": "u", "password": "p"})
+    service.create(
+        embedded.admin, "home", "c", NewProvider("cloudify", {**login, "username": "u", "password": "p"})
+    )
     with (
         serving(lambda _: answer(200, b"{}")) as thief,
         pytest.raises(InvalidRequestError, match="give either"),
     ):
-        service.update(embedded.admin, "home", "c", parameters={"port": str(thief.port), "username": "u"})
+        service.update(
+            embedded.admin, "home", "c", ProviderChange(parameters={"port": str(thief.port), "username": "u"})
+        )
     assert thief.seen == []
 
 
 def test_the_type_stays_while_secrets_are_kept_with_it(world: World, vault: Peer) -> None:
     """Else a value that is elsewhere would be an empty one of this store, and one that is here be gone."""
     _create(world, vault)
-    world.service.providers.create(world.admin, "home", "l", "local", {})
+    world.service.providers.create(world.admin, "home", "l", NewProvider("local"))
     world.service.secrets.create(world.admin, "home", "there", NewSecret(provider="v"))
     world.service.secrets.create(
         world.admin, "home", "here", NewSecret(value=SecretValue("value"), provider="l")
@@ -189,13 +205,13 @@ def test_the_type_stays_while_secrets_are_kept_with_it(world: World, vault: Peer
     user = world.user("u", home=TenantRole.USER)
     update = world.service.providers.update
     with pytest.raises(ConflictError, match=r"^secrets are kept with provider 'v'$"):
-        update(user, "home", "v", kind="local")
+        update(user, "home", "v", ProviderChange(kind="local"))
     with pytest.raises(ConflictError, match=r"^secrets are kept with provider 'l': here$") as raised:
-        update(world.admin, "home", "l", kind="vault", parameters=_parameters(vault))
+        update(world.admin, "home", "l", ProviderChange(kind="vault", parameters=_parameters(vault)))
     assert raised.value.hint == "delete them, or keep them elsewhere, before it gets another type"
     for key in ("there", "here"):
         world.service.secrets.delete(world.admin, "home", key)
-    assert update(user, "home", "v", kind="local").kind == "local"
+    assert update(user, "home", "v", ProviderChange(kind="local")).kind == "local"
     assert _stored(world) == {}
 
 
@@ -204,14 +220,16 @@ def test_a_test_answers_yes_or_no(embedded: World) -> None:
     service = embedded.service.providers
     with serving(lambda head: answer(200 if TOKEN in head else 403, b"{}")) as peer:
         _create(embedded, peer)
-        assert service.test(embedded.admin, "home", name="v")
-        assert service.test(embedded.admin, "home", kind="vault", parameters=_parameters(peer))
-        assert not service.test(embedded.admin, "home", kind="vault", parameters=_parameters(peer, token="x"))
-    assert not service.test(embedded.admin, "home", name="v")
+        assert service.test(embedded.admin, "home", ProviderCheck(name="v"))
+        assert service.test(embedded.admin, "home", ProviderCheck(kind="vault", parameters=_parameters(peer)))
+        assert not service.test(
+            embedded.admin, "home", ProviderCheck(kind="vault", parameters=_parameters(peer, token="x"))
+        )
+    assert not service.test(embedded.admin, "home", ProviderCheck(name="v"))
     with pytest.raises(InvalidRequestError, match="give the name of a secrets provider, or a type"):
-        service.test(embedded.admin, "home")
+        service.test(embedded.admin, "home", ProviderCheck())
     with pytest.raises(NotFoundError, match="secrets provider 'w' was not found in tenant 'home'"):
-        service.test(embedded.admin, "home", name="w")
+        service.test(embedded.admin, "home", ProviderCheck(name="w"))
 
 
 def test_a_destination_that_is_not_allowed_is_refused(embedded: World) -> None:
@@ -219,13 +237,13 @@ def test_a_destination_that_is_not_allowed_is_refused(embedded: World) -> None:
     service = embedded.service.providers
     elsewhere = {"url": "http://vault.example", "token": "t", "path": "a"}
     for attempt in (
-        lambda: service.create(embedded.admin, "home", "v", "vault", elsewhere),
-        lambda: service.test(embedded.admin, "home", kind="vault", parameters=elsewhere),
+        lambda: service.create(embedded.admin, "home", "v", NewProvider("vault", elsewhere)),
+        lambda: service.test(embedded.admin, "home", ProviderCheck(kind="vault", parameters=elsewhere)),
     ):
         with pytest.raises(NotPermittedError, match=r"^the destination vault\.example:80 is not allowed$"):
             attempt()
     with pytest.raises(InvalidRequestError, match="there is no such type of secrets provider"):
-        service.create(embedded.admin, "home", "v", "ldap", {})
+        service.create(embedded.admin, "home", "v", NewProvider("ldap"))
 
 
 def test_a_stored_destination_is_not_told(embedded: World, vault: Peer) -> None:
@@ -241,10 +259,10 @@ def test_a_stored_destination_is_not_told(embedded: World, vault: Peer) -> None:
     user = embedded.user("u", home=TenantRole.USER)
     told = r"^the destination of secrets provider 'v' is not allowed$"
     for attempt in (
-        lambda: strict.providers.update(user, "home", "v", visibility=Visibility.TENANT),
-        lambda: strict.providers.update(user, "home", "v", parameters={"path": "x"}),
-        lambda: strict.providers.test(user, "home", name="v"),
-        lambda: strict.providers.test(user, "home", name="v", parameters={"token": "mine"}),
+        lambda: strict.providers.update(user, "home", "v", ProviderChange(visibility=Visibility.TENANT)),
+        lambda: strict.providers.update(user, "home", "v", ProviderChange(parameters={"path": "x"})),
+        lambda: strict.providers.test(user, "home", ProviderCheck(name="v")),
+        lambda: strict.providers.test(user, "home", ProviderCheck(name="v", parameters={"token": "mine"})),
     ):
         with pytest.raises(NotPermittedError, match=told):
             attempt()
@@ -261,20 +279,20 @@ def test_visibility_of_providers(world: World, vault: Peer) -> None:
     assert service.list(other, "home") == []
     for attempt in (
         lambda: service.get(other, "home", "v"),
-        lambda: service.update(other, "home", "v", parameters={"path": "x"}),
+        lambda: service.update(other, "home", "v", ProviderChange(parameters={"path": "x"})),
         lambda: service.delete(other, "home", "v"),
         lambda: service.get(stranger, "away", "v"),
     ):
         with pytest.raises(NotFoundError, match="secrets provider 'v' was not found in tenant"):
             attempt()
     with pytest.raises(NotPermittedError, match="not permitted to make a secrets provider global"):
-        service.update(user, "home", "v", visibility=Visibility.GLOBAL)
-    service.update(world.admin, "home", "v", visibility=Visibility.GLOBAL)
+        service.update(user, "home", "v", ProviderChange(visibility=Visibility.GLOBAL))
+    service.update(world.admin, "home", "v", ProviderChange(visibility=Visibility.GLOBAL))
     assert service.get(stranger, "away", "v").provider.tenant.name == "home"
     with pytest.raises(InvalidRequestError, match="visibility is never narrowed"):
-        service.update(world.admin, "home", "v", visibility=Visibility.TENANT)
+        service.update(world.admin, "home", "v", ProviderChange(visibility=Visibility.TENANT))
     for attempt in (
-        lambda: service.update(stranger, "away", "v", parameters={"path": "x"}),
+        lambda: service.update(stranger, "away", "v", ProviderChange(parameters={"path": "x"})),
         lambda: service.delete(stranger, "away", "v"),
     ):
         with pytest.raises(NotPermittedError, match="is global and belongs to tenant 'home'"):
@@ -286,7 +304,7 @@ def test_a_taken_name_is_a_conflict(world: World, vault: Peer) -> None:
     _create(world, vault)
     with pytest.raises(ConflictError, match=r"^secrets provider 'v' already exists$"):
         _create(world, vault)
-    world.service.providers.create(world.admin, "away", "v", "local", {})
+    world.service.providers.create(world.admin, "away", "v", NewProvider("local"))
     world.service.providers.delete(world.admin, "home", "v")
     with pytest.raises(NotFoundError):
         world.service.providers.get(world.admin, "home", "v")
@@ -295,7 +313,7 @@ def test_a_taken_name_is_a_conflict(world: World, vault: Peer) -> None:
 def test_parameters_moved_to_another_provider_do_not_open(world: World, vault: Peer) -> None:
     """A token of one row put into another is told apart from one that does not decrypt."""
     _create(world, vault)
-    world.service.providers.create(world.admin, "home", "w", "vault", _parameters(vault))
+    world.service.providers.create(world.admin, "home", "w", NewProvider("vault", _parameters(vault)))
     world.execute(
         "UPDATE secrets_provider SET connection_parameters ="
         " (SELECT connection_parameters FROM secrets_provider WHERE name = 'v') WHERE name = 'w'"

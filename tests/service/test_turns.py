@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.model import SecretValue
+from resolver.core.providers import NewProvider, ProviderCheck
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import ProviderError
 from resolver.providers.local import Local
@@ -127,7 +128,7 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
     now = [0.0]
     service.providers._elsewhere.turns = Turns(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
     admin = embedded.admin
-    service.providers.create(admin, "home", "v", "slow", {})
+    service.providers.create(admin, "home", "v", NewProvider("slow"))
     service.secrets.create(admin, "home", "there", NewSecret(provider="v"))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(service.secrets.show, admin, "home", "there")
@@ -135,8 +136,8 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
         now[0] = PATIENCE
         with pytest.raises(ProviderError, match=r"'v', and it takes long to answer, and others wait for it"):
             service.secrets.show(admin, "home", "there")
-        assert not service.providers.test(admin, "home", name="v")
+        assert not service.providers.test(admin, "home", ProviderCheck(name="v"))
         assert kind.tested == 0
         kind.go.set()
         assert first.result(30)[1] == SecretValue("value")
-    assert service.providers.test(admin, "home", name="v")
+    assert service.providers.test(admin, "home", ProviderCheck(name="v"))

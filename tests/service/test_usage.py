@@ -9,6 +9,7 @@ import pytest
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import SecretChange
+from resolver.core.transfer import ExportRequest
 from resolver.errors import InvalidRequestError, NotPermittedError
 from tests.service.uses import DIGESTS, key_use
 
@@ -46,7 +47,8 @@ def test_secrets_that_nobody_reads(world: World) -> None:
     with pytest.raises(NotPermittedError):
         use(world, viewer, "refused")
     narrow = world.caller("admin", Scope(keys=("exported*",)))
-    assert [one.secret.key for one in service.transfer.export(narrow, "home").secrets] == ["exported-too"]
+    exported = service.transfer.export(narrow, ExportRequest("home")).secrets
+    assert [one.secret.key for one in exported] == ["exported-too"]
     assert [held.name for held in unused(world).secrets] == ["changed", "listed", "refused"]
 
 

@@ -12,7 +12,7 @@ from resolver.core.account_changes import UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange, unless_none
-from resolver.core.transfer import ImportEntry, VersionWithValue
+from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.errors import AuthenticationError, ConflictError, NotFoundError, NotPermittedError
 from resolver.service import Service
@@ -92,7 +92,7 @@ class Racer:
             case "import":
                 entries = [_entry(key, order["tenant"], "tenant", order["value"]) for key in order["keys"]]
                 done = self.service.transfer.import_(
-                    caller, order["tenant"], entries, override=order["override"]
+                    caller, ImportRequest(order["tenant"], entries, override=order["override"])
                 )
                 late = [list(error.values()) for error in done.errors.values()]
                 assert all(text.endswith("at the same time") for texts in late for text in texts), late
@@ -127,7 +127,7 @@ class Racer:
                 return f"version {secrets.rollback(caller, tenant, key, to, if_version=seen).version}"
             case "import":
                 entry = _entry(key, tenant, order["visibility"], "imported")
-                done = self.service.transfer.import_(caller, tenant, [entry])
+                done = self.service.transfer.import_(caller, ImportRequest(tenant, [entry]))
                 return "done" if done.stored else "conflict"
             case "delete":
                 secrets.delete(caller, tenant, key)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import ImportEntry, VersionWithValue
+from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.service import Service, key_rotation
 from resolver.store.sql import SqlStore
@@ -135,7 +135,7 @@ def _work(service: Service, caller: Caller, job: str, name: str, note: Callable[
                 ]
                 for key in keys:
                     note("begin", key, value)
-                done = service.transfer.import_(caller, "home", entries, override=True)
+                done = service.transfer.import_(caller, ImportRequest("home", entries, override=True))
                 assert (done.stored, done.errors) == (5, {})
                 for key in keys:
                     note("done", key, value)
