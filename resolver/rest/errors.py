@@ -290,7 +290,7 @@ def malformed(kind: type, error: MalformedError, where: str) -> RequestError:
         error: what is wrong.
         where: `body` or `query`.
     """
-    names = [name for name in error.path if name != "..."]  # those are the sender's own
+    names = ["*" if name == "..." else name for name in error.path]  # the sender's own names are not repeated
     if missing := _MISSING.match(error.rule):
         names.append(missing[1])
         name = ".".join(names[:2])
