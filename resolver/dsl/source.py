@@ -1,9 +1,10 @@
-"""A blueprint as the rules see it: its documents as plain data, with positions and custom tags."""
+"""The port to a blueprint that was read: its documents as plain data, with positions and custom tags."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -11,9 +12,8 @@ if TYPE_CHECKING:
     from resolver.core.location import Position
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A node with a custom tag. It is opaque: kept as it is, never searched for calls."""
+class Tagged(msgspec.Struct, frozen=True):
+    """A node with a custom tag, which is opaque: left as it is, and never searched for calls."""
 
     tag: str
 
