@@ -1,8 +1,8 @@
-"""Refusals of keys as problems of a blueprint: what is said of each, and what to do about it."""
+"""Problems of a blueprint for keys that were refused, each with what to do about it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER
@@ -27,17 +27,17 @@ class KeySuggestions:
         self.tenant = tenant
         self._service = service
         self._caller = caller
-        self._near = Suggestions(self._seen)
+        self._suggestions = Suggestions(self._seen)
 
     def _seen(self) -> Sequence[str]:
         try:
             return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant).items]
-        except ResolverError:  # one who may use but not list; or the store is gone, as the run will tell
+        except ResolverError:  # one who may use but not list; or the store is gone, as the run will report
             return ()
 
     def suggest(self, key: str) -> str:
         """A question that offers keys close to a missing one; empty without any."""
-        return self._near.question(key)
+        return self._suggestions.question(key)
 
 
 def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: KeySuggestions) -> None:
@@ -71,13 +71,16 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
                     "which this server gives to uploaded blueprints only"
                 )
                 plan.refuse(use, Reason.NOT_PERMITTED, message, "have the server resolve the blueprint")
-            case _:
+            case Verdict.ALLOWED | Verdict.ROLE | Verdict.TOKEN | Verdict.OTHER_TENANT:
+                # A refusal that says "allowed" is no refusal that anyone makes; it refuses all the same.
                 plan.refuse(
                     use,
                     Reason.NOT_PERMITTED,
                     f"secret {use.shown} may not be used in tenant {keys.tenant!r} by this user and token",
                     "`resolver whoami` shows what they may do",
                 )
+            case _:
+                assert_never(refusal.verdict)
 
 
 def _advice(use: KeyUse, keys: KeySuggestions) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PlanSource:
-    """A document that is not text: what an audit record says of where a key was asked for.
+    """A document that never was text, as audit records name where a key was asked for.
 
     Args:
         name: what it is called.
@@ -50,7 +50,7 @@ class PlanSource:
 class RunSecrets(Closing):
     """Secrets by key, for one caller in one tenant, in memory until they are closed.
 
-    Keys that stand in the documents it was told to expect are obtained together, once the first value is
+    Keys that stand in the documents given to `expect` are obtained together, once the first value is
     asked for: one request, one decision for each key, recorded before anything is decrypted. A key that was
     computed is obtained when it is asked for. Answers stay the same for the whole run. Several threads may
     ask.
@@ -126,7 +126,7 @@ class RunSecrets(Closing):
     def shown(self, key: str) -> str:
         """A key as a message may show it."""
         with self._lock:
-            return self._origin(key).show(key)
+            return self._provenance(key).show(key)
 
     @property
     def _opened(self) -> ResolvingService:
@@ -154,7 +154,7 @@ class RunSecrets(Closing):
                     if each != key and each not in self._values and self._verdicts[each] is Verdict.ALLOWED
                 ]
             # Also a key that is known to be refused is asked for: the refusal is to be on record.
-            uses = [KeyUse(each, self._origin(each), self._calls(each)) for each in wanted]
+            uses = [KeyUse(each, self._provenance(each), self._calls(each)) for each in wanted]
             digests = {call.source.name: call.source.digest for use in uses for call in use.calls}
             answer = service.use.use(self._caller, self._tenant, uses, digests)
             if key in answer.refusals:
@@ -168,17 +168,17 @@ class RunSecrets(Closing):
     def _calls(self, key: str) -> list[Call]:
         return self._expected.get(key) or [Call(self._source, (), {GET_SECRET: None})]
 
-    def _origin(self, key: str) -> Provenance:
-        """What a key came out of. One that is not written anywhere may hold any value of this run."""
+    def _provenance(self, key: str) -> Provenance:
+        """What a key was computed from. One that is not written anywhere may hold any value of this run."""
         if key in self._expected:
             return WRITTEN
-        told = frozenset(each for each in self._values if each in self._expected)
-        return Provenance(secrets=told) if told else Provenance(context=True)
+        written = frozenset(each for each in self._values if each in self._expected)
+        return Provenance(secrets=written) if written else Provenance(context=True)
 
     def _raise(self, key: str, verdict: Verdict) -> None:
         if verdict is Verdict.ALLOWED:
             return
-        shown = self._origin(key).show(key)
+        shown = self._provenance(key).show(key)
         if verdict in (Verdict.ABSENT, Verdict.INVISIBLE):
             raise NotFoundError(
                 f"secret {shown} was not found in tenant {self._tenant!r}",

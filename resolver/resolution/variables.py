@@ -1,4 +1,4 @@
-"""Secrets that are wanted as environment variables, beside those in blueprints."""
+"""Environment variables of a run whose values are secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from resolver.dsl.plan import Plan
 
 VARIABLES = "--env"
-"""What problems and records name in place of a blueprint."""
+"""The source that problems and records name where a blueprint's name would stand."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _REFUSED_BEGINNINGS = (
@@ -93,5 +93,5 @@ class Variables:
 
     def values(self, plan: Plan) -> dict[str, str]:
         """The values, by the variables' names."""
-        placed = plan.results(self).by_node if self._calls else {}
-        return {variable: placed[id(call)].value for variable, call in self._calls.items()}
+        results = plan.results(self).by_node if self._calls else {}
+        return {variable: results[id(call)].value for variable, call in self._calls.items()}
