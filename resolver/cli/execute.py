@@ -178,7 +178,7 @@ def _texts(resolution: Resolution, request: ResolveArguments, numbers: Sequence[
             if number in numbers:
                 raise UsageError(f"the command names {{{number}}}, and {name!r} was left out")
             continue
-        alone = replace(resolution, blueprints=(left.pop(0),))
+        alone = msgspec.structs.replace(resolution, blueprints=(left.pop(0),))
         if number in numbers:
             texts[number] = resolved_text(alone, request.output_format).encode()
     return texts

@@ -38,7 +38,7 @@ MAX_SHOWN = 80
 
 
 class Match(enum.StrEnum):
-    """What came of matching a regular expression with the beginning of a text."""
+    """The result of matching a regular expression with the beginning of a text."""
 
     MATCHES = "matches"
     DIFFERS = "differs"
@@ -141,7 +141,7 @@ def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list
 
 
 class _Answers:
-    """Answers about regular expressions; what there is no answer for yet is taken down, and taken to match.
+    """Answers about regular expressions; questions without an answer are collected, and count as matches.
 
     Args:
         known: the answers, by pattern and text.
@@ -182,7 +182,7 @@ def _misfits(
 
 
 def _typed(given: GivenInput, declared: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - inputs are plain data
-    """A given value as the input takes it: what was typed for a text is that text."""
+    """A given value as the input takes it; for an input that is a text, as it was typed."""
     return given.text if given.text is not None and is_text(declared) else given.value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -42,3 +43,25 @@ class Source(Protocol):
 
     def line_at(self, position: Position) -> str:
         """The source line at a position, without its line break."""
+
+
+class DataSource:
+    """A source that is plain data and never was text, so that it has no positions and no lines.
+
+    Args:
+        name: what it is called.
+        documents: the data.
+        text: what its digest is made of.
+    """
+
+    def __init__(self, name: str, documents: Sequence[Any], text: str) -> None:
+        self.name = name
+        self.documents = documents
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
+
+    def position_of(self, _node: Mapping[Any, Any]) -> None:
+        """Data has no positions."""
+
+    def line_at(self, _position: Position) -> str:
+        """Data has no lines."""
+        return ""

@@ -77,7 +77,7 @@ def resolve(
         service.gate.confirm(caller)
     while wanted:
         if run.problems:
-            _learn_the_rest(service, caller, tenant, run, wanted)
+            _check_keys(service, caller, tenant, run, wanted)
             break
         answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
@@ -186,7 +186,7 @@ def check(
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None:
         if uses:
-            statuses = _learn_the_rest(service, caller, tenant, run, uses)
+            statuses = _check_keys(service, caller, tenant, run, uses)
         else:
             service.gate.confirm(caller)
     problems = run.problems
@@ -202,25 +202,21 @@ def check(
     )
 
 
-def _learn_the_rest(
+def _check_keys(
     service: ResolvingService,
     caller: Caller,
     tenant: str,
     run: BlueprintRun,
     uses: Sequence[KeyUse],
 ) -> Mapping[str, KeyStatus]:
-    """Add the problems that the store would have raised; nothing is used or decrypted for it."""
+    """Ask for the status of keys without using them, and add what is refused to the run's problems."""
     try:
         statuses = service.use.check(caller, tenant, [use.key for use in uses])
-    except NotPermittedError as error:
+    except (NotPermittedError, UnavailableError) as error:
         if not run.problems:
             raise
-        run.add(Reason.NOT_PERMITTED, error.message, error.hint)
-        return {}
-    except UnavailableError as error:
-        if not run.problems:
-            raise
-        run.add(Reason.UNAVAILABLE, error.message, error.hint)
+        is_refused = isinstance(error, NotPermittedError)
+        run.add(Reason.NOT_PERMITTED if is_refused else Reason.UNAVAILABLE, error.message, error.hint)
         return {}
     refusals = {key: status.refusal for key, status in statuses.items() if status.refusal}
     refuse(run.plan, uses, refusals, KeySuggestions(service, caller, tenant))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,39 +11,21 @@ from resolver.core.policy import Verdict
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.key_use import Call, KeyUse
+from resolver.dsl.source import DataSource
 from resolver.dsl.walk import find_calls
 from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
-    from resolver.core.location import Path, Position
+    from resolver.core.location import Path
     from resolver.core.model import Caller, SecretValue
     from resolver.core.ports.service import ResolvingService
 
 
-class PlanSource:
-    """A document that never was text, as audit records name where a key was asked for.
-
-    Args:
-        name: what it is called.
-        document: plain data.
-    """
-
-    documents: Sequence[Any] = ()
-
-    def __init__(self, name: str, document: object) -> None:
-        self.name = name
-        text = json.dumps(document, sort_keys=True, default=str, skipkeys=True)
-        self.digest = hashlib.sha256(text.encode()).hexdigest()
-
-    def position_of(self, node: Mapping[Any, Any]) -> Position | None:  # noqa: ARG002 - the port's signature
-        """Data has no lines."""
-        return None
-
-    def line_at(self, position: Position) -> str:  # noqa: ARG002 - the port's signature
-        """Data has no lines."""
-        return ""
+def plan_source(name: str, document: object) -> DataSource:
+    """An orchestrator's plan, as audit records name where a key was asked for."""
+    return DataSource(name, (), json.dumps(document, sort_keys=True, default=str, skipkeys=True))
 
 
 class RunSecrets(Closing):
@@ -67,7 +48,7 @@ class RunSecrets(Closing):
         self._caller = caller
         self._tenant = tenant
         self._name = name
-        self._source = PlanSource(name, None)
+        self._source = plan_source(name, None)
         self._lock = threading.RLock()
         self._expected: dict[str, list[Call]] = {}
         self._verdicts: dict[str, Verdict] = {}
@@ -91,7 +72,7 @@ class RunSecrets(Closing):
     def expect(self, document: object) -> None:
         """Note the keys that are written in a document; nothing is looked up yet."""
         with self._lock:
-            self._source = PlanSource(self._name, document)
+            self._source = plan_source(self._name, document)
             for key, path, node in written_keys(document):
                 self._expected.setdefault(key, []).append(Call(self._source, path, node))
 
@@ -135,7 +116,7 @@ class RunSecrets(Closing):
         return self._service
 
     def _learn(self, key: str) -> None:
-        """Learn of all keys that are known by now whether they may be used, in one request."""
+        """Ask of all keys that are known by now whether they may be used, in one request."""
         wanted = [each for each in {**self._expected, key: []} if each not in self._verdicts]
         if wanted:
             for each, status in self._opened.use.check(self._caller, self._tenant, wanted).items():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resolver.core.model import check_key
 from resolver.dsl.calls import GET_SECRET
+from resolver.dsl.source import DataSource
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resolver.core.location import Position
     from resolver.dsl.plan import Plan
 
 VARIABLES = "--env"
@@ -70,26 +69,17 @@ def parse_variables(words: Iterable[str]) -> dict[str, str]:
     return keys
 
 
-class Variables:
+class Variables(DataSource):
     """The variables of one run, as a source like the blueprints: decided and recorded with them.
 
     Args:
         keys: the secrets' keys, by the variables' names.
     """
 
-    name = VARIABLES
-
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._calls = {variable: {GET_SECRET: key} for variable, key in keys.items()}
-        self.documents = [{"variables": self._calls}] if keys else []
-        self.digest = hashlib.sha256(json.dumps(self.documents).encode()).hexdigest()
-
-    def position_of(self, _node: Mapping[Any, Any]) -> None:
-        """They stand in no text."""
-
-    def line_at(self, _position: Position) -> str:
-        """They have no lines."""
-        return ""
+        documents = [{"variables": self._calls}] if keys else []
+        super().__init__(VARIABLES, documents, json.dumps(documents))
 
     def values(self, plan: Plan) -> dict[str, str]:
         """The values, by the variables' names."""
