@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
@@ -179,7 +178,7 @@ def _texts(resolution: Resolution, request: ResolveArguments, numbers: Sequence[
             if number in numbers:
                 raise UsageError(f"the command names {{{number}}}, and {name!r} was left out")
             continue
-        alone = replace(resolution, blueprints=(left.pop(0),))
+        alone = msgspec.structs.replace(resolution, blueprints=(left.pop(0),))
         if number in numbers:
             texts[number] = resolved_text(alone, request.output_format).encode()
     return texts

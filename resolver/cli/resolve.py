@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from resolver.cli.exit_codes import ExitCode, problems_exit_code
 from resolver.cli.output import count

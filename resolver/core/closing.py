@@ -1,4 +1,4 @@
-"""What is closed by the end of a `with` block."""
+"""The base class of what a `with` block closes at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Closing(ABC):
-    """Base of classes whose objects give something back, or forget it, when they are closed."""
+    """Base of classes whose objects release something, or drop values, when they are closed."""
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
 """What can be done, and which role may do it.
 
-The table is Cloudify Manager's for its secrets store, with listing and seeing (`secret:list`, `secret:show`)
-told apart from using a value in a blueprint (`secret:use`), which a viewer may not do.
+The table is Cloudify Manager's for its secrets store, except that it separates listing and seeing
+(`secret:list`, `secret:show`) from using a value in a blueprint (`secret:use`), which a viewer may not do.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ whatever tenant the question came from.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
 
 from resolver.core.model import Visibility
 from resolver.core.permissions import (
@@ -41,8 +42,7 @@ class Verdict(enum.StrEnum):
     OTHER_TENANT = "belongs_to_another_tenant"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Whether something is allowed, and why."""
 
     allowed: bool
@@ -53,7 +53,6 @@ _ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
 
 _CHANGES = frozenset({Permission.SECRET_UPDATE, Permission.SECRET_DELETE, Permission.SECRET_SET_OWNER})
 
-
 _ABOUT_KEYS = frozenset(
     permission
     for permission in Permission
@@ -61,7 +60,7 @@ _ABOUT_KEYS = frozenset(
 )
 """What a token can still do that is narrowed to keys: nothing that reaches further than they do.
 
-The audit trail tells of other keys; providers, tenants and users are not any key's own.
+The audit trail shows other keys; providers, tenants and users are not any key's own.
 """
 
 
@@ -137,6 +136,8 @@ def is_visible(caller: Caller, thing: Secret | Provider, asked_from: Tenant) -> 
         case Visibility.PRIVATE:
             mine = thing.owner.id == caller.user_id
             return thing.tenant.id == asked_from.id and (mine or administers(caller, thing.tenant))
+        case _:
+            assert_never(thing.visibility)
 
 
 def reach(caller: Caller, tenants: Iterable[Tenant]) -> Reach:

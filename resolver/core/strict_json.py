@@ -1,4 +1,4 @@
-"""JSON that can be written again: Python's reader takes, and makes, numbers that JSON has no words for."""
+"""A JSON reader that refuses what can't be written as JSON again: NaN and infinite numbers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON data
-    """JSON data without NaN, and without numbers that are as good as infinite.
+    """Read JSON data; NaN, and numbers so large that they would be infinite, are refused.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such JSON.
         RecursionError: it is nested too deeply.
     """
     return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)

@@ -1,4 +1,4 @@
-"""Names that are close to a mistyped one. Who asks must be allowed to see every name that is put in."""
+"""Suggestions of names that are close to a mistyped one; the caller must be allowed to see all of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_LENGTH_DIFFERENCE = 3
 """Names that differ more in length are not compared."""
 
 MAX_COMPARISONS = 100_000
-"""Most pairs of names that are compared, about a second's work; what is missing after that gets no offer."""
+"""Most pairs of names that are compared, about a second's work; after that there are no suggestions."""
 
 
 class Suggestions:
-    """Offers the names that are close to mistyped ones.
+    """Suggests names that are close to mistyped ones.
 
     Args:
-        names: gives what there is; called when something is missing for the first time.
+        names: gives the names that there are; called when one is missing for the first time.
     """
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:

@@ -34,7 +34,7 @@ class GetSecret(Redacted, frozen=True):
 
 
 def literal(node: Mapping[Any, Any]) -> GetSecret | None:
-    """A call whose argument is written out, a key alone or a list of words; None for any other."""
+    """Read a call whose argument is written out, a key alone or a list of words; None for any other."""
     if len(node) > 1 and is_malformed(node):
         return None
     argument = node.get(GET_SECRET)

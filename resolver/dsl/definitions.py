@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import enum
+from typing import TYPE_CHECKING, Any
 
+from resolver.core.leaks import Redacted
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.calls import call_name
 
@@ -13,35 +15,50 @@ if TYPE_CHECKING:
 MAX_ANCESTRY = 50
 """Longest chain of `derived_from` that is followed before it is taken for a cycle."""
 
-TEXT_TYPES = frozenset(
-    {
-        "blueprint_id",
-        "deployment_id",
-        "node_id",
-        "node_instance",
-        "node_type",
-        "operation_name",
-        "regex",
-        "scaling_group",
-        "secret_key",
-        "string",
-        "textarea",
-    }
-)
-"""The input types of Cloudify's DSL whose values are text."""
 
-BUILT_IN_TYPES = TEXT_TYPES | {"boolean", "capability_value", "dict", "float", "integer", "list"}
-"""The types of Cloudify's DSL that are no data types."""
+class InputType(enum.StrEnum):
+    """The input types of Cloudify's DSL that are no data types."""
+
+    BLUEPRINT_ID = "blueprint_id"
+    BOOLEAN = "boolean"
+    CAPABILITY_VALUE = "capability_value"
+    DEPLOYMENT_ID = "deployment_id"
+    DICT = "dict"
+    FLOAT = "float"
+    INTEGER = "integer"
+    LIST = "list"
+    NODE_ID = "node_id"
+    NODE_INSTANCE = "node_instance"
+    NODE_TYPE = "node_type"
+    OPERATION_NAME = "operation_name"
+    REGEX = "regex"
+    SCALING_GROUP = "scaling_group"
+    SECRET_KEY = "secret_key"  # noqa: S105 - a type's name
+    STRING = "string"
+    TEXTAREA = "textarea"
+
+    @classmethod
+    def of(cls, declared: Mapping[Any, Any], field: str = "type") -> InputType | None:
+        """The type that a declaration names; None when it names none of these."""
+        return _BY_NAME.get(name) if isinstance(name := declared.get(field), str) else None
+
+
+_BY_NAME = {str(each): each for each in InputType}
+
+_NO_TEXTS = {
+    *(InputType.BOOLEAN, InputType.CAPABILITY_VALUE, InputType.DICT),
+    *(InputType.FLOAT, InputType.INTEGER, InputType.LIST),
+}
 
 
 def is_text(declared: Mapping[Any, Any]) -> bool:
     """Whether a declaration is one of a text."""
-    type_name = declared.get("type")
-    return isinstance(type_name, str) and type_name in TEXT_TYPES
+    declared_type = InputType.of(declared)
+    return declared_type is not None and declared_type not in _NO_TEXTS
 
 
-class Property(NamedTuple):
-    """The value of a property.
+class Property(Redacted, frozen=True):
+    """The value of a property; a given input may be part of it.
 
     Args:
         value: its value, with what its data type adds.
@@ -50,9 +67,6 @@ class Property(NamedTuple):
 
     value: Any
     is_whole: bool = True
-
-    def __repr__(self) -> str:
-        return f"Property(is_whole={self.is_whole})"  # a given input may be secret
 
 
 class Definitions:
@@ -65,7 +79,7 @@ class Definitions:
 
     def __init__(self, documents: Sequence[object]) -> None:
         self._documents = [document for document in documents if isinstance(document, dict)]
-        self._inputs_near = Suggestions(lambda: [name for name, _ in self.inputs()])
+        self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
     def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
         for document in self._documents:
@@ -91,7 +105,7 @@ class Definitions:
 
     def inputs_like(self, name: str) -> str:
         """A question that offers inputs whose names are close to one that is not declared, or nothing."""
-        return self._inputs_near.question(name)
+        return self._input_suggestions.question(name)
 
     def node(self, name: str) -> Mapping[Any, Any] | None:
         """A node template."""
@@ -150,7 +164,7 @@ class Definitions:
             default: what is declared as its default, of which its own properties are taken over.
             depth: levels of data types around it.
         """
-        is_plain = type_name is None or (isinstance(type_name, str) and type_name in BUILT_IN_TYPES)
+        is_plain = type_name is None or (isinstance(type_name, str) and type_name in _BY_NAME)
         if is_plain or not isinstance(value, dict) or call_name(value) is not None or depth > MAX_ANCESTRY:
             return Property(value)
         properties = self.data_type_properties(str(type_name))

@@ -28,8 +28,8 @@ class Known(Redacted, frozen=True):
     provenance: Provenance = WRITTEN
 
 
-class Evaluation(Protocol):
-    """The evaluation of one blueprint's calls, each of which stands some levels deep in others."""
+class CallEvaluator(Protocol):
+    """Evaluates calls whose functions read their argument; each stands some levels deep in other calls."""
 
     def get_secret(self, call: Mapping[Any, Any], depth: int) -> Known:
         """Evaluate a `get_secret` call."""
@@ -62,7 +62,7 @@ class ReadingFunction(msgspec.Struct, frozen=True):
     """
 
     name: str
-    evaluate: Callable[[Evaluation, Mapping[Any, Any], int], Known]
+    evaluate: Callable[[CallEvaluator, Mapping[Any, Any], int], Known]
 
 
 class ContextFunction(msgspec.Struct, frozen=True):
@@ -174,9 +174,9 @@ def string_upper(argument: object) -> str:
 FUNCTIONS: dict[str, Function] = {
     function.name: function
     for function in (
-        ReadingFunction("get_secret", lambda evaluation, call, depth: evaluation.get_secret(call, depth)),
-        ReadingFunction("get_input", lambda evaluation, call, depth: evaluation.get_input(call, depth)),
-        ReadingFunction("get_property", lambda evaluation, call, depth: evaluation.get_property(call, depth)),
+        ReadingFunction("get_secret", lambda evaluator, call, depth: evaluator.get_secret(call, depth)),
+        ReadingFunction("get_input", lambda evaluator, call, depth: evaluator.get_input(call, depth)),
+        ReadingFunction("get_property", lambda evaluator, call, depth: evaluator.get_property(call, depth)),
         StaticFunction("concat", concat),
         StaticFunction("merge", merge),
         StaticFunction("string_find", string_find),

@@ -1,4 +1,4 @@
-"""Whether values fit what a blueprint declares of its inputs: types, item types, constraints, data types.
+"""Checks of input values against what a blueprint declares: types, item types, constraints, data types.
 
 The rules are those of Cloudify's `dsl_parser.constraints` and `dsl_parser.utils.parse_value`, with one more:
 an input whose type is a text of some kind is not given a list or a mapping. What only a manager can answer
@@ -11,24 +11,21 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
-from resolver.core.model import check_key
+from resolver.core.leaks import Redacted
+from resolver.core.model import is_key
 from resolver.core.provenance import WRITTEN, Provenance
-from resolver.dsl.calls import GET_SECRET, call_name
-from resolver.dsl.definitions import TEXT_TYPES, is_text
+from resolver.dsl.calls import is_call
+from resolver.dsl.definitions import InputType, is_text
 from resolver.dsl.problems import Problem, Reason, kind_of
 from resolver.dsl.walk import find_calls
-from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.dsl.definitions import Definitions
     from resolver.dsl.values import GivenInput
-
-SECRET_KEY = "secret_key"  # noqa: S105 - a type's name
 
 MAX_NESTING = 50
 """Levels of data types within one another that a value is followed through."""
@@ -39,27 +36,16 @@ MAX_NAMES = 20
 MAX_SHOWN = 80
 """The longest name or argument of a constraint that a message repeats, in characters."""
 
-_WANTED = {
-    "integer": "a whole number",
-    "float": "a number",
-    "boolean": "a boolean",
-    "list": "a list",
-    "dict": "a mapping",
-    "regex": "a regular expression",
-    "capability_value": "the value of a capability",
-} | {name: "text" for name in TEXT_TYPES if name != "regex"}
-"""What the built-in types want, in words."""
-
 
 class Match(enum.StrEnum):
-    """What came of matching a regular expression with the beginning of a text."""
+    """The result of matching a regular expression with the beginning of a text."""
 
     MATCHES = "matches"
     DIFFERS = "differs"
     INVALID = "invalid"
     """It is not a regular expression."""
     UNKNOWN = "unknown"
-    """It takes too long to tell."""
+    """It takes too long to find out."""
 
 
 MatchAll: TypeAlias = Callable[[Sequence[tuple[str, str]]], Sequence[Match]]
@@ -71,8 +57,7 @@ def match_none(pairs: Sequence[tuple[str, str]]) -> Sequence[Match]:
     return [Match.UNKNOWN] * len(pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSecret:
+class NamedSecret(Redacted, frozen=True):
     """A secret that an input of type `secret_key` names.
 
     Args:
@@ -82,7 +67,7 @@ class NamedSecret:
     """
 
     name: str
-    key: str = field(repr=False)
+    key: str
     provenance: Provenance
 
 
@@ -109,13 +94,12 @@ def check_inputs(
 
 
 def _problems(definitions: Definitions, given: Mapping[str, GivenInput], answers: _Answers) -> list[Problem]:
-    checker = _Checker(definitions, answers)
     return [
         Problem(
             Reason.BAD_INPUT, f"{misfit.subject} {misfit.message}", path=("inputs", name), hint=misfit.hint
         )
         for name, declared in definitions.inputs()
-        for misfit in _misfits(checker, name, declared, given)
+        for misfit in _misfits(definitions, answers, name, declared, given)
     ]
 
 
@@ -127,15 +111,16 @@ def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> 
         given: values given for inputs, by name.
     """
     for name, declared in definitions.inputs():
-        has_items = declared.get("type") == "list" and declared.get("item_type") == SECRET_KEY
-        if declared.get("type") != SECRET_KEY and not has_items:
+        declared_type, item_type = InputType.of(declared), InputType.of(declared, "item_type")
+        has_items = declared_type is InputType.LIST and item_type is InputType.SECRET_KEY
+        if declared_type is not InputType.SECRET_KEY and not has_items:
             continue
         if name in given:
             value, provenance = _typed(given[name], declared), Provenance(inputs=frozenset((name,)))
         else:
             value, provenance = declared.get("default"), WRITTEN
         for key in value if has_items and isinstance(value, list) else [value]:
-            if isinstance(key, str) and _is_key(key):
+            if isinstance(key, str) and is_key(key):
                 yield NamedSecret(name, key, provenance)
 
 
@@ -156,7 +141,7 @@ def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list
 
 
 class _Answers:
-    """Answers about regular expressions; what there is no answer for yet is taken down, and taken to match.
+    """Answers about regular expressions; questions without an answer are collected, and count as matches.
 
     Args:
         known: the answers, by pattern and text.
@@ -182,87 +167,71 @@ class _Misfit(NamedTuple):
 
 
 def _misfits(
-    checker: _Checker, name: str, declared: Mapping[Any, Any], given: Mapping[str, GivenInput]
+    definitions: Definitions,
+    answers: _Answers,
+    name: str,
+    declared: Mapping[Any, Any],
+    given: Mapping[str, GivenInput],
 ) -> Iterator[_Misfit]:
-    if name in given:
-        value = _typed(given[name], declared)
-        yield from checker.check(f"the value given for input {_cut(name)}", value, declared, is_given=True)
-    elif declared.get("default") is not None:
-        yield from checker.check(f"the default of input {_cut(name)}", declared["default"], declared)
+    """What is wrong with the value of an input: what is given, or the default."""
+    is_given = name in given
+    value = _typed(given[name], declared) if is_given else declared.get("default")
+    if is_given or value is not None:
+        subject = f"the {'value given for' if is_given else 'default of'} input {_cut(name)}"
+        yield from _Checker(definitions, answers, is_given=is_given).check(subject, value, declared)
 
 
 def _typed(given: GivenInput, declared: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - inputs are plain data
-    """A given value as the input takes it: what was typed for a text is that text."""
+    """A given value as the input takes it; for an input that is a text, as it was typed."""
     return given.text if given.text is not None and is_text(declared) else given.value
 
 
 class _Checker:
-    """Checks values of one blueprint's inputs.
+    """Checks the value of one input.
 
     Args:
         definitions: what the blueprint and its imports define.
         answers: what matching regular expressions comes to.
+        is_given: whether the caller gave the value; a default of the blueprint is checked less.
     """
 
-    def __init__(self, definitions: Definitions, answers: _Answers) -> None:
+    def __init__(self, definitions: Definitions, answers: _Answers, *, is_given: bool) -> None:
         self._definitions = definitions
         self._answers = answers
+        self._is_given = is_given
 
-    def check(
-        self,
-        subject: str,
-        value: Any,  # noqa: ANN401 - inputs are plain data
-        declared: Mapping[Any, Any],
-        *,
-        is_given: bool = False,
-    ) -> Iterator[_Misfit]:
+    def check(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - inputs are plain data
         """Check one value against the declaration of its input."""
-        if _is_call(value):
+        if is_call(value):
             return
-        wrong = list(self._type(subject, value, declared.get("type"), 0, is_given=is_given))
+        wrong = list(self._type(subject, value, declared.get("type"), 0))
         yield from wrong
         if wrong:
             return  # a constraint would only say again that the type is wrong
         item_type = declared.get("item_type")
         if declared.get("type") == "list" and item_type and isinstance(value, list):
             for number, item in enumerate(value, 1):
-                if not _is_call(item):
+                if not is_call(item):
                     inner = f"item {number} of {subject}"
-                    wrong = list(self._type(inner, item, item_type, 0, is_given=is_given))
+                    wrong = list(self._type(inner, item, item_type, 0))
                     yield from wrong or self._constraints(inner, item, declared)
         else:
             yield from self._constraints(subject, value, declared)
 
-    def _type(
-        self,
-        subject: str,
-        value: Any,  # noqa: ANN401 - inputs are plain data
-        name: object,
-        depth: int,
-        *,
-        is_given: bool,
-    ) -> Iterator[_Misfit]:
-        if not isinstance(name, str) or _is_call(value) or depth > MAX_NESTING:
+    def _type(self, subject: str, value: Any, name: object, depth: int) -> Iterator[_Misfit]:  # noqa: ANN401 - same
+        if not isinstance(name, str) or is_call(value) or depth > MAX_NESTING:
             return
-        wanted = _WANTED.get(name)
-        if wanted is None:
-            yield from self._data_type(subject, value, name, depth, is_given=is_given)
-        elif not _is_of_kind(value, name, is_given=is_given):
+        input_type = InputType.of({"type": name})
+        if input_type is None:
+            yield from self._data_type(subject, value, name, depth)
+        elif wanted := _unmet(value, input_type, is_given=self._is_given):
             yield _Misfit(subject, f"is {kind_of(value)}, not {wanted}")
-        elif name == "regex" and self._answers.match(value, "") is Match.INVALID:
+        elif input_type is InputType.REGEX and self._answers.match(value, "") is Match.INVALID:
             yield _Misfit(subject, "is not a regular expression")
-        elif name == SECRET_KEY and not _is_key(str(value)):
+        elif input_type is InputType.SECRET_KEY and not is_key(str(value)):
             yield _Misfit(subject, "can't be the key of a secret")
 
-    def _data_type(
-        self,
-        subject: str,
-        value: Any,  # noqa: ANN401 - inputs are plain data
-        name: str,
-        depth: int,
-        *,
-        is_given: bool,
-    ) -> Iterator[_Misfit]:
+    def _data_type(self, subject: str, value: Any, name: str, depth: int) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         """Check a value of a type that the blueprint defines; one that is not in the tree is not known."""
         properties = self._definitions.data_type_properties(name)
         if properties is None:
@@ -276,27 +245,22 @@ class _Checker:
         for key, declared in properties.items():
             if key in value:
                 inner = f"property {_cut(key)} of {subject}"
-                yield from self._type(inner, value[key], declared.get("type"), depth + 1, is_given=is_given)
+                yield from self._type(inner, value[key], declared.get("type"), depth + 1)
             elif (
-                is_given
+                self._is_given
                 and "default" not in declared
                 and declared.get("required", True)
                 and not value.get("use_external_resource")
             ):
                 yield _Misfit(subject, f"lacks property {_cut(key)} of data type {_cut(name)}")
 
-    def _constraints(
-        self,
-        subject: str,
-        value: Any,  # noqa: ANN401 - inputs are plain data
-        declared: Mapping[Any, Any],
-    ) -> Iterator[_Misfit]:
+    def _constraints(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         constraints = declared.get("constraints")
         if not isinstance(constraints, list) or any(find_calls(value, every=True)):
             return
         for constraint in constraints:
             for name, argument in constraint.items() if isinstance(constraint, dict) else ():
-                broken = "" if _is_call(argument) else self._broken(name, argument, value)
+                broken = "" if is_call(argument) else self._broken(name, argument, value)
                 if broken:
                     said = constraint.get("error_message")
                     yield _Misfit(subject, broken, said if isinstance(said, str) else "")
@@ -324,13 +288,16 @@ class _Checker:
             return f"is {kind_of(value)}, to which the constraint pattern does not apply"
         found = self._answers.match(pattern, value) if isinstance(pattern, str) else Match.INVALID
         match found:
+            case Match.MATCHES:
+                return ""
             case Match.DIFFERS:
                 return f"must match the pattern {_cut(pattern)}"
             case Match.INVALID:
                 return "can't be checked, because the constraint's pattern is not a regular expression"
             case Match.UNKNOWN:
                 return "can't be checked, because matching it with the constraint's pattern takes too long"
-        return ""
+            case _:
+                assert_never(found)
 
 
 class _Rule(NamedTuple):
@@ -358,38 +325,41 @@ _LISTS = frozenset({"in_range", "valid_values"})
 """The constraints whose argument is a list."""
 
 
-def _is_of_kind(value: object, name: str, *, is_given: bool) -> bool:
-    """Whether a value is of the kind that a built-in type wants; for a regular expression, text."""
-    match name:
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "float":
-            return isinstance(value, (int, float)) and not isinstance(value, bool)
-        case "boolean":
-            return isinstance(value, bool)
-        case "list":
-            return isinstance(value, list)
-        case "dict":
-            return isinstance(value, dict)
-        case "regex" | "secret_key":
-            return isinstance(value, str)
-        case "capability_value":
-            return True
-    # Cloudify takes anything for a text. Numbers are common, since YAML reads 0012 as one.
-    return not (is_given and isinstance(value, (list, dict)))
-
-
-def _is_call(value: object) -> bool:
-    """Whether a value is a call, or a malformed one, which is reported where calls are."""
-    return isinstance(value, dict) and (call_name(value) is not None or GET_SECRET in value)
-
-
-def _is_key(text: str) -> bool:
-    try:
-        check_key(text)
-    except InvalidRequestError:
-        return False
-    return True
+def _unmet(value: object, input_type: InputType, *, is_given: bool) -> str:
+    """What a built-in type wants and a value is not, in words; empty when it is."""
+    match input_type:
+        case InputType.INTEGER:
+            fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        case InputType.FLOAT:
+            fits, wanted = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
+        case InputType.BOOLEAN:
+            fits, wanted = isinstance(value, bool), "a boolean"
+        case InputType.LIST:
+            fits, wanted = isinstance(value, list), "a list"
+        case InputType.DICT:
+            fits, wanted = isinstance(value, dict), "a mapping"
+        case InputType.REGEX:
+            fits, wanted = isinstance(value, str), "a regular expression"
+        case InputType.SECRET_KEY:
+            fits, wanted = isinstance(value, str), "text"
+        case InputType.CAPABILITY_VALUE:
+            return ""
+        case (
+            InputType.BLUEPRINT_ID
+            | InputType.DEPLOYMENT_ID
+            | InputType.NODE_ID
+            | InputType.NODE_INSTANCE
+            | InputType.NODE_TYPE
+            | InputType.OPERATION_NAME
+            | InputType.SCALING_GROUP
+            | InputType.STRING
+            | InputType.TEXTAREA
+        ):
+            # Cloudify takes anything for a text. Numbers are common, since YAML reads 0012 as one.
+            fits, wanted = not (is_given and isinstance(value, (list, dict))), "text"
+        case _:
+            assert_never(input_type)
+    return "" if fits else wanted
 
 
 def _listed(names: Iterable[object]) -> str:

@@ -88,11 +88,11 @@ class _State(enum.Enum):
     """Left for run time, because the caller chose so."""
     REFUSED = enum.auto()
     LEFT = enum.auto()
-    """Not for the plan to see to: calls within it are, or the nodes that a template is merged into."""
+    """Left as it is: calls within it are planned instead, or the nodes that a template is merged into."""
 
 
 class _PlannedCall:
-    """A call that the plan sees to at one path, with what is known of it.
+    """A call at one of its paths, and how far the plan got with it.
 
     Args:
         call: the call.
@@ -190,11 +190,6 @@ class Plan:
         for named in named_secrets(definitions, given):
             call = Call(source, (*prefix, "inputs", named.name), definitions.input(named.name) or {})
             self._named.append(KeyUse(named.key, named.provenance, [call], needs_value=False))
-
-    @property
-    def size(self) -> int:
-        """How many calls were found, the deferred ones included."""
-        return len(self._calls)
 
     @property
     def deferred(self) -> int:

@@ -1,9 +1,11 @@
-"""A blueprint as the rules see it: its documents as plain data, with positions and custom tags."""
+"""The port to a blueprint that was read: its documents as plain data, with positions and custom tags."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -11,9 +13,8 @@ if TYPE_CHECKING:
     from resolver.core.location import Position
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A node with a custom tag. It is opaque: kept as it is, never searched for calls."""
+class Tagged(msgspec.Struct, frozen=True):
+    """A node with a custom tag, which is opaque: left as it is, and never searched for calls."""
 
     tag: str
 
@@ -42,3 +43,25 @@ class Source(Protocol):
 
     def line_at(self, position: Position) -> str:
         """The source line at a position, without its line break."""
+
+
+class DataSource:
+    """A source that is plain data and never was text, so that it has no positions and no lines.
+
+    Args:
+        name: what it is called.
+        documents: the data.
+        text: what its digest is made of.
+    """
+
+    def __init__(self, name: str, documents: Sequence[Any], text: str) -> None:
+        self.name = name
+        self.documents = documents
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
+
+    def position_of(self, _node: Mapping[Any, Any]) -> None:
+        """Data has no positions."""
+
+    def line_at(self, _position: Position) -> str:
+        """Data has no lines."""
+        return ""

@@ -46,7 +46,7 @@ def find_calls(
 
 
 def find_occurrences(document: object, nodes: Container[int], path: Path = ()) -> Iterator[tuple[Path, int]]:
-    """Find every place where some nodes occur, through all aliases and merges.
+    """Find every path at which some nodes occur, through all aliases and merges.
 
     Args:
         document: the root to start from.
@@ -89,13 +89,13 @@ def rebuild(
 ) -> Any:  # noqa: ANN401 - documents are plain data
     """Make a new document in which some nodes are replaced; the old one is left as it was.
 
-    Nodes that were shared stay shared, unless an exception lies below one of their places. A replacement is
+    Nodes that were shared stay shared, unless an exception lies below one of their paths. A replacement is
     never looked into.
 
     Args:
         document: the root of the old document.
         results: replacements by `id()` of the mapping they stand for.
-        exceptions: replacements for one place of a shared node only, by path; they go before `results`.
+        exceptions: replacements of a shared node at one path only; they go before `results`.
 
     Returns:
         The root of the new document. Parts without a replacement may be the old objects themselves.
@@ -103,7 +103,7 @@ def rebuild(
     if not results and not exceptions:
         return document
     special = exceptions or {}
-    # What lies above an exception can't be shared with its other places.
+    # What lies above an exception can't be shared with its other paths.
     above = {path[:length] for path in special for length in range(len(path))}
     rebuilt: dict[int, Any] = {}
 

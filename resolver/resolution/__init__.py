@@ -1,4 +1,4 @@
-"""One run over one or several blueprints: read, plan, obtain, place. Where text, plan and service meet."""
+"""One run over one or several blueprints: read, plan, obtain values, substitute them."""
 
 from resolver.resolution.resolve import Resolution, check, resolve, resolve_good
 from resolver.resolution.run import BlueprintText, Options

@@ -1,33 +1,33 @@
-"""What a check tells: each call with what it would use, and what a deployment would still need."""
+"""Results of a check: each call with what it would use, and what a deployment would still need."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from resolver.blueprint import Blueprint
 from resolver.core.location import Location
+from resolver.core.model import Secret
 from resolver.core.policy import Verdict
+from resolver.dsl.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resolver.blueprint import Blueprint
-    from resolver.core.model import Secret
     from resolver.core.results import KeyStatus
     from resolver.dsl.plan import Survey
-    from resolver.dsl.problems import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCall:
-    """What a check tells of one call.
+class CheckedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check reports of one call.
 
     Args:
         location: where it stands.
-        key: the key as it may be shown; empty when it can't be told.
+        key: the key as it may be shown; empty when it is not known.
         value_path: the path into the value as it may be shown; empty when there is none.
         depends_on_value: whether the key depends on the value of a secret, which a check does not decrypt.
-        deferred: whether the call would be kept for the orchestrator.
+        deferred: whether the call would be left for run time.
         exists: whether there is such a secret for the caller; None when that is not known.
         usable: whether the caller may use it; None when that is not known.
         secret: the secret that would be used, without its value; None when it is not known or not found.
@@ -50,7 +50,7 @@ class CheckedCall:
 
 
 class Requirement(NamedTuple):
-    """Something that a blueprint names: an import that it keeps, or an input that has no value.
+    """Something that a deployment still needs: an import left to the manager, or an input without a value.
 
     Args:
         source: the blueprint's name as the user gave it.
@@ -61,8 +61,7 @@ class Requirement(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True, kw_only=True):
     """What `--check` finds.
 
     Args:
@@ -70,7 +69,7 @@ class Check:
         problems: what keeps calls from being resolved, the calls' own problems included.
         imports: imports that are left to the manager.
         inputs: required inputs without a default and without a given value.
-        deferred: how many calls would be kept, because their argument is not known before deployment.
+        deferred: how many calls would be left for run time, as their argument is not known before deployment.
         notes: what the reader should know, without any value.
         blueprints: what was read, to find where calls end.
     """
@@ -89,18 +88,20 @@ def check_calls(
     statuses: Mapping[str, KeyStatus],
     problems: Iterable[Problem],
 ) -> tuple[CheckedCall, ...]:
-    """Put together what the text, the store and the problems say of each call.
+    """Join what the text, the store and the problems say of each call.
 
     Args:
         surveys: the calls, in the order they are reported in.
         statuses: what the store says, by key; empty when none was asked.
         problems: all problems of the run.
     """
-    by_place: dict[Location, list[Problem]] = {}
+    by_location: dict[Location, list[Problem]] = {}
     for problem in problems:
-        # A place is compared as a whole: calls within one another share a path, but not a position.
-        by_place.setdefault(Location(problem.source, problem.position, problem.path), []).append(problem)
-    return tuple(_checked(survey, statuses, tuple(by_place.get(survey.location, ()))) for survey in surveys)
+        # A location is compared as a whole: calls within one another share a path, but not a position.
+        by_location.setdefault(Location(problem.source, problem.position, problem.path), []).append(problem)
+    return tuple(
+        _checked(survey, statuses, tuple(by_location.get(survey.location, ()))) for survey in surveys
+    )
 
 
 def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[Problem, ...]) -> CheckedCall:
@@ -108,11 +109,11 @@ def _checked(survey: Survey, statuses: Mapping[str, KeyStatus], problems: tuple[
     secret = None if status is None else status.secret
     absent = status is not None and status.refusal is not None and status.refusal.verdict is Verdict.ABSENT
     return CheckedCall(
-        survey.location,
-        _shown_key(survey, found=secret is not None),
-        survey.value_path,
-        survey.depends_on_value,
-        survey.deferred,
+        location=survey.location,
+        key=_shown_key(survey, found=secret is not None),
+        value_path=survey.value_path,
+        depends_on_value=survey.depends_on_value,
+        deferred=survey.deferred,
         exists=True if secret is not None else False if absent else None,
         usable=None if status is None else status.refusal is None,
         secret=secret,

@@ -1,8 +1,8 @@
-"""Refusals of keys as problems of a blueprint: what is said of each, and what to do about it."""
+"""Problems of a blueprint for keys that were refused, each with what to do about it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 class KeySuggestions:
-    """The keys that a caller may list in a tenant, asked for when a missing one makes them of use."""
+    """Suggestions for missing keys among those a caller may list in a tenant, looked up when first needed."""
 
     def __init__(self, service: ResolvingService, caller: Caller, tenant: str) -> None:
         self.tenant = tenant
         self._service = service
         self._caller = caller
-        self._near = Suggestions(self._seen)
+        self._suggestions = Suggestions(self._seen)
 
     def _seen(self) -> Sequence[str]:
         try:
             return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant).items]
-        except ResolverError:  # one who may use but not list; or the store is gone, as the run will tell
+        except ResolverError:  # one who may use but not list; or the store is gone, as the run will report
             return ()
 
     def suggest(self, key: str) -> str:
         """A question that offers keys close to a missing one; empty without any."""
-        return self._near.question(key)
+        return self._suggestions.question(key)
 
 
 def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: KeySuggestions) -> None:
@@ -50,38 +50,36 @@ def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], 
         keys: what is close to a missing one.
     """
     for use in uses:
-        refusal = refusals.get(use.key)
-        if refusal is None:
-            continue
-        match refusal.verdict:
-            case Verdict.ABSENT | Verdict.INVISIBLE:
-                message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
-                plan.refuse(use, Reason.NOT_FOUND, message, _advice(use, keys))
-            case Verdict.EXPIRED:
-                message = f"secret {use.shown} of tenant {keys.tenant!r} has expired"
-                plan.refuse(use, Reason.EXPIRED, message, "give it a new value and time, or another secret")
-            case Verdict.UNAVAILABLE:
-                # Where a computed key leads is as secret as the key.
-                cause = "its provider failed" if use.provenance.secrets else refusal.cause
-                message = f"secret {use.shown} of tenant {keys.tenant!r} is kept elsewhere: {cause}"
-                plan.refuse(use, Reason.UNAVAILABLE, message, ASK_PROVIDER)
-            case Verdict.HIDDEN:
-                message = (
-                    f"secret {use.shown} of tenant {keys.tenant!r} has a hidden value, "
-                    "which this server gives to uploaded blueprints only"
-                )
-                plan.refuse(use, Reason.NOT_PERMITTED, message, "have the server resolve the blueprint")
-            case _:
-                plan.refuse(
-                    use,
-                    Reason.NOT_PERMITTED,
-                    f"secret {use.shown} may not be used in tenant {keys.tenant!r} by this user and token",
-                    "`resolver whoami` shows what they may do",
-                )
+        if refusal := refusals.get(use.key):
+            plan.refuse(use, *_explained(use, refusal, keys))
+
+
+def _explained(use: KeyUse, refusal: Refusal, keys: KeySuggestions) -> tuple[Reason, str, str]:
+    """The reason, message and hint for a key that was refused."""
+    secret = f"secret {use.shown} of tenant {keys.tenant!r}"
+    match refusal.verdict:
+        case Verdict.ABSENT | Verdict.INVISIBLE:
+            message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
+            return Reason.NOT_FOUND, message, _advice(use, keys)
+        case Verdict.EXPIRED:
+            return Reason.EXPIRED, f"{secret} has expired", "give it a new value and time, or another secret"
+        case Verdict.UNAVAILABLE:
+            # Where a computed key leads is as secret as the key.
+            cause = "its provider failed" if use.provenance.secrets else refusal.cause
+            return Reason.UNAVAILABLE, f"{secret} is kept elsewhere: {cause}", ASK_PROVIDER
+        case Verdict.HIDDEN:
+            message = f"{secret} has a hidden value, which this server gives to uploaded blueprints only"
+            return Reason.NOT_PERMITTED, message, "have the server resolve the blueprint"
+        case Verdict.ALLOWED | Verdict.ROLE | Verdict.TOKEN | Verdict.OTHER_TENANT:
+            # Nobody refuses with "allowed"; whoever did would refuse all the same.
+            message = f"secret {use.shown} may not be used in tenant {keys.tenant!r} by this user and token"
+            return Reason.NOT_PERMITTED, message, "`resolver whoami` shows what they may do"
+        case _:
+            assert_never(refusal.verdict)
 
 
 def _advice(use: KeyUse, keys: KeySuggestions) -> str:
-    """What to do about a missing key. One that was not written in the blueprint is compared with nothing."""
+    """The hint for a missing key. One that is not written in the blueprint is compared with no others."""
     provenance = use.provenance
     if provenance.inputs and not provenance.secrets:
         return "check the value given for the input"

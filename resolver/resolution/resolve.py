@@ -1,10 +1,13 @@
-"""Resolving and checking: plan, ask the service, place; all of the blueprints or none."""
+"""Resolving and checking: plan, ask the service, substitute; all of the blueprints or none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from resolver.core.leaks import Redacted
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
 from resolver.resolution.check import Check, check_calls
@@ -23,14 +26,13 @@ if TYPE_CHECKING:
     from resolver.dsl.values import Substitution
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Redacted, frozen=True):
     """What one run yields.
 
     Args:
         blueprints: the resolved blueprints, in the order given.
         uses: the secrets used, by key; a key that came out of a secret is left out.
-        deferred: how many calls were kept because their argument is not known before deployment.
+        deferred: how many calls are left for run time, as their argument is not known before deployment.
         notes: what the reader should know, without any value.
         secrets: the values used, by key; those under keys that came out of a secret, too.
         substitutions: what was taken out of secrets or made of that, each with its key as it may be shown.
@@ -41,9 +43,9 @@ class Resolution:
     uses: tuple[Use, ...]
     deferred: int
     notes: tuple[str, ...]
-    secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
-    substitutions: tuple[Substitution, ...] = field(default=(), repr=False)
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, SecretValue] = msgspec.field(default_factory=dict)
+    substitutions: tuple[Substitution, ...] = ()
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def resolve(
@@ -63,26 +65,26 @@ def resolve(
         options: how.
 
     Raises:
-        BlueprintError: anything kept a call from being resolved; all problems together.
+        BlueprintError: a call could not be resolved; all problems together.
         NotPermittedError: the caller may not use secrets in this tenant, and nothing else is wrong.
         UnavailableError: the store or a key is not available, and nothing else is wrong.
     """
     run = BlueprintRun(texts, options or Options())
     used: dict[str, UsedSecret] = {}
-    told: dict[str, Use] = {}
+    reported: dict[str, Use] = {}
     wanted = run.plan.advance()
     if not wanted:
         service.gate.confirm(caller)
     while wanted:
         if run.problems:
-            _learn_the_rest(service, caller, tenant, run, wanted)
+            _check_keys(service, caller, tenant, run, wanted)
             break
         answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
             refuse(run.plan, wanted, answer.refusals, KeySuggestions(service, caller, tenant))
             break
         used |= answer.secrets
-        told |= {
+        reported |= {
             use.key: Use(use.key, used[use.key].version)
             for use in wanted
             if use.needs_value and not use.provenance.secrets
@@ -94,7 +96,7 @@ def resolve(
         wanted = run.plan.advance()
     run.raise_problems()
     showable = frozenset(key for key, secret in used.items() if secret.may_show)
-    uses = tuple(told[key] for key in sorted(told))
+    uses = tuple(reported[key] for key in sorted(reported))
     return Resolution(
         tuple(run.resolved(blueprint, showable, uses) for blueprint in run.blueprints),
         uses,
@@ -128,7 +130,7 @@ def resolve_good(
         What the good ones came to, and the problems of the others.
 
     Raises:
-        BlueprintError: none can be resolved, it can't be told which of them is at fault, or a variable can't
+        BlueprintError: none can be resolved, which of them is at fault is not known, or a variable can't
             be had.
         NotPermittedError: the caller may not use secrets in this tenant.
         UnavailableError: the store or a key is not available.
@@ -184,41 +186,37 @@ def check(
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None:
         if uses:
-            statuses = _learn_the_rest(service, caller, tenant, run, uses)
+            statuses = _check_keys(service, caller, tenant, run, uses)
         else:
             service.gate.confirm(caller)
     problems = run.problems
-    surveys = sorted(run.plan.survey(), key=lambda survey: run.place(survey.location))
+    surveys = sorted(run.plan.survey(), key=lambda survey: run.order_of(survey.location))
     return Check(
-        check_calls(surveys, statuses, problems),
-        tuple(problems),
-        tuple(run.imports),
-        tuple(run.inputs_without_value(options.inputs)),
-        run.plan.deferred,
-        tuple(run.notes),
-        tuple(run.blueprints),
+        calls=check_calls(surveys, statuses, problems),
+        problems=tuple(problems),
+        imports=tuple(run.imports),
+        inputs=tuple(run.inputs_without_value(options.inputs)),
+        deferred=run.plan.deferred,
+        notes=tuple(run.notes),
+        blueprints=tuple(run.blueprints),
     )
 
 
-def _learn_the_rest(
+def _check_keys(
     service: ResolvingService,
     caller: Caller,
     tenant: str,
     run: BlueprintRun,
     uses: Sequence[KeyUse],
 ) -> Mapping[str, KeyStatus]:
-    """Add the problems that the store would have raised; nothing is used or decrypted for it."""
+    """Ask for the status of keys without using them, and add what is refused to the run's problems."""
     try:
         statuses = service.use.check(caller, tenant, [use.key for use in uses])
-    except NotPermittedError as error:
+    except (NotPermittedError, UnavailableError) as error:
         if not run.problems:
             raise
-        run.add(Reason.NOT_PERMITTED, error.message, error.hint)
-        return {}
-    except UnavailableError as error:
-        if not run.problems:
-            raise
-        run.add(Reason.UNAVAILABLE, error.message, error.hint)
+        is_refused = isinstance(error, NotPermittedError)
+        run.add(Reason.NOT_PERMITTED if is_refused else Reason.UNAVAILABLE, error.message, error.hint)
         return {}
     refusals = {key: status.refusal for key, status in statuses.items() if status.refusal}
     refuse(run.plan, uses, refusals, KeySuggestions(service, caller, tenant))

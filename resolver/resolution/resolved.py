@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
+
+import msgspec
 
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.closing import Closing
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from resolver.dsl.values import Substitution
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """A secret that a run used."""
 
     key: str
@@ -27,14 +27,14 @@ class Use:
 
 
 class ResolvedBlueprint(Closing):
-    """A blueprint with the values in their places, in memory. Its repr shows no value.
+    """A blueprint with its calls replaced by values, in memory. Its repr shows no value.
 
     In a `with` statement it drops the values at the end of the block; what was taken out of it by then is the
     taker's. It may be read by several threads at once.
 
     Args:
         blueprint: the blueprint as it was read.
-        substitutions: what was put in the place of each call.
+        substitutions: the values that replace the calls.
         showable: the keys whose values the caller may also see.
         merged: the one document that the blueprint and its imports make; None when they are not merged.
         uses: the secrets that this blueprint used.
@@ -89,7 +89,7 @@ class ResolvedBlueprint(Closing):
     @property
     @bare_errors
     def documents(self) -> list[Any]:
-        """The documents of the text as plain data, with the values placed."""
+        """The documents of the text as plain data, with the values substituted."""
         merged, substitutions = self._parts()
         documents = self._blueprint.documents if merged is None else [merged]
         values = _values(substitutions)
@@ -98,7 +98,7 @@ class ResolvedBlueprint(Closing):
     @property
     @bare_errors
     def data(self) -> Any:  # noqa: ANN401 - documents are plain data
-        """The document as plain data, with the values placed; a list of them when the text has several.
+        """The document as plain data, with the values substituted; a list of them when the text has several.
 
         It is made anew each time, so that changing it changes nothing here.
         """
@@ -107,7 +107,7 @@ class ResolvedBlueprint(Closing):
 
     @bare_errors
     def text(self) -> str:
-        """The blueprint's own text, or the merged document's, with the values in the place of the calls."""
+        """The blueprint's own text, or the merged document's, with the values in place of the calls."""
         return self._render().text
 
     def _render(self) -> Rendered:
@@ -126,7 +126,7 @@ class ResolvedBlueprint(Closing):
 
     @bare_errors
     def redacted(self, *, show: bool = False) -> str:
-        """The text with each placed value as `!masked KEY`.
+        """The text with each substituted value as `!masked KEY`.
 
         Args:
             show: write out those values that the caller may see.
@@ -152,7 +152,7 @@ class ResolvedBlueprint(Closing):
 
     @property
     def hidden_labels(self) -> list[str]:
-        """The keys, as they may be shown, of placed values that the caller may not see."""
+        """The keys, as they may be shown, of substituted values that the caller may not see."""
         labels = {p.label for p in self._parts()[1].values() if not p.used <= self._showable}
         return sorted(labels)
 

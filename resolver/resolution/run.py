@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from resolver.blueprint import (
     DEFAULT_LIMITS,
@@ -22,6 +23,7 @@ from resolver.blueprint import (
 from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
+from resolver.core.leaks import Redacted
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.input_types import undeclared
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
     from resolver.dsl.values import GivenInput, Substitution
 
 
-@dataclass(frozen=True, slots=True)
-class BlueprintText:
+class BlueprintText(Redacted, frozen=True):
     """A blueprint to be read.
 
     Args:
@@ -52,7 +53,7 @@ class BlueprintText:
     """
 
     name: str
-    data: bytes = field(repr=False)
+    data: bytes
     base: Path | None
 
     @classmethod
@@ -72,27 +73,26 @@ class BlueprintText:
             raise UsageError(f"blueprint {name!r} can't be read: {why_unreadable(error)}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Redacted, frozen=True):
     """How blueprints are resolved.
 
     Args:
         inputs: values given for inputs, by name.
         context: facts about the deployment.
-        partial: keep calls whose argument is not known before deployment, rather than refuse them.
+        partial: defer calls whose argument is not known before deployment, rather than refuse them.
         evaluate: evaluate the other functions too, where all their arguments are known.
         merge_imports: make one document of each blueprint and the files that it imports.
         strict: also check the blueprints against the schema of the DSL.
         environment: keys of secrets that are wanted as they are, by the name of a variable.
     """
 
-    inputs: Mapping[str, GivenInput] = field(default_factory=dict, repr=False)
-    context: DeploymentContext = field(default_factory=DeploymentContext, repr=False)
+    inputs: Mapping[str, GivenInput] = msgspec.field(default_factory=dict)
+    context: DeploymentContext = msgspec.field(default_factory=DeploymentContext)
     partial: bool = False
     evaluate: bool = False
     merge_imports: bool = False
     strict: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class BlueprintRun:
@@ -166,16 +166,16 @@ class BlueprintRun:
         self, blueprint: Blueprint, showable: frozenset[str], uses: Sequence[Use]
     ) -> ResolvedBlueprint:
         """A blueprint with its results, once all is known and there is no problem."""
-        substitutions, document = self._placed(blueprint)
+        substitutions, document = self._substitutions(blueprint)
         used = frozenset[str]().union(*(substitution.used for substitution in substitutions.values()))
         own = tuple(use for use in uses if use.key in used)
         return ResolvedBlueprint(blueprint, substitutions, showable, document, own)
 
-    def _placed(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
-        """What is placed in a blueprint, and the document that is written anew, if one is."""
+    def _substitutions(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
+        """What is substituted in a blueprint, and the document that is written anew, if one is."""
         tree = self._trees.get(blueprint)
         if tree is None:
-            return self._placed_alone(blueprint)
+            return self._substitutions_alone(blueprint)
         substitutions: dict[int, Substitution] = {}
         replaced: dict[Blueprint, Any] = {}
         for source in tree.merged:
@@ -188,7 +188,7 @@ class BlueprintRun:
                 }
         return substitutions, merge(tree, replaced).document
 
-    def _placed_alone(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
+    def _substitutions_alone(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
         results = self.plan.results(blueprint)
         if not results.by_path:
             return results.by_node, None
@@ -209,12 +209,12 @@ class BlueprintRun:
 
     @property
     def problems(self) -> list[Problem]:
-        """All problems so far, in the order of the texts and of the places in each."""
+        """All problems so far, in the order of the texts and of the positions in each."""
         found = with_positions([*self._problems, *self.plan.problems], self._sources)
-        return sorted(found, key=self.place)
+        return sorted(found, key=self.order_of)
 
-    def place(self, item: Problem | Location) -> tuple[int, int, int]:
-        """Where something stands, for sorting."""
+    def order_of(self, item: Problem | Location) -> tuple[int, int, int]:
+        """A key to sort by where things stand: the text, line and column."""
         at = item.position
         return self._order.get(item.source, -1), at.line if at else 0, at.column if at else 0
 
@@ -233,7 +233,7 @@ class BlueprintRun:
             raise BlueprintError(problems)
 
     def add(self, reason: Reason, message: str, hint: str) -> None:
-        """Add a problem that is not about one place."""
+        """Add a problem that is not about one location."""
         self._problems.append(Problem(reason, message, hint=hint))
 
 

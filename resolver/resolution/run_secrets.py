@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,45 +11,27 @@ from resolver.core.policy import Verdict
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.key_use import Call, KeyUse
+from resolver.dsl.source import DataSource
 from resolver.dsl.walk import find_calls
 from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
-    from resolver.core.location import Path, Position
+    from resolver.core.location import Path
     from resolver.core.model import Caller, SecretValue
     from resolver.core.ports.service import ResolvingService
 
 
-class PlanSource:
-    """A document that is not text: what an audit record says of where a key was asked for.
-
-    Args:
-        name: what it is called.
-        document: plain data.
-    """
-
-    documents: Sequence[Any] = ()
-
-    def __init__(self, name: str, document: object) -> None:
-        self.name = name
-        text = json.dumps(document, sort_keys=True, default=str, skipkeys=True)
-        self.digest = hashlib.sha256(text.encode()).hexdigest()
-
-    def position_of(self, node: Mapping[Any, Any]) -> Position | None:  # noqa: ARG002 - the port's signature
-        """Data has no lines."""
-        return None
-
-    def line_at(self, position: Position) -> str:  # noqa: ARG002 - the port's signature
-        """Data has no lines."""
-        return ""
+def plan_source(name: str, document: object) -> DataSource:
+    """An orchestrator's plan, as audit records name where a key was asked for."""
+    return DataSource(name, (), json.dumps(document, sort_keys=True, default=str, skipkeys=True))
 
 
 class RunSecrets(Closing):
     """Secrets by key, for one caller in one tenant, in memory until they are closed.
 
-    Keys that stand in the documents it was told to expect are obtained together, once the first value is
+    Keys that stand in the documents given to `expect` are obtained together, once the first value is
     asked for: one request, one decision for each key, recorded before anything is decrypted. A key that was
     computed is obtained when it is asked for. Answers stay the same for the whole run. Several threads may
     ask.
@@ -67,7 +48,7 @@ class RunSecrets(Closing):
         self._caller = caller
         self._tenant = tenant
         self._name = name
-        self._source = PlanSource(name, None)
+        self._source = plan_source(name, None)
         self._lock = threading.RLock()
         self._expected: dict[str, list[Call]] = {}
         self._verdicts: dict[str, Verdict] = {}
@@ -91,7 +72,7 @@ class RunSecrets(Closing):
     def expect(self, document: object) -> None:
         """Note the keys that are written in a document; nothing is looked up yet."""
         with self._lock:
-            self._source = PlanSource(self._name, document)
+            self._source = plan_source(self._name, document)
             for key, path, node in written_keys(document):
                 self._expected.setdefault(key, []).append(Call(self._source, path, node))
 
@@ -126,7 +107,7 @@ class RunSecrets(Closing):
     def shown(self, key: str) -> str:
         """A key as a message may show it."""
         with self._lock:
-            return self._origin(key).show(key)
+            return self._provenance(key).show(key)
 
     @property
     def _opened(self) -> ResolvingService:
@@ -135,7 +116,7 @@ class RunSecrets(Closing):
         return self._service
 
     def _learn(self, key: str) -> None:
-        """Learn of all keys that are known by now whether they may be used, in one request."""
+        """Ask of all keys that are known by now whether they may be used, in one request."""
         wanted = [each for each in {**self._expected, key: []} if each not in self._verdicts]
         if wanted:
             for each, status in self._opened.use.check(self._caller, self._tenant, wanted).items():
@@ -154,7 +135,7 @@ class RunSecrets(Closing):
                     if each != key and each not in self._values and self._verdicts[each] is Verdict.ALLOWED
                 ]
             # Also a key that is known to be refused is asked for: the refusal is to be on record.
-            uses = [KeyUse(each, self._origin(each), self._calls(each)) for each in wanted]
+            uses = [KeyUse(each, self._provenance(each), self._calls(each)) for each in wanted]
             digests = {call.source.name: call.source.digest for use in uses for call in use.calls}
             answer = service.use.use(self._caller, self._tenant, uses, digests)
             if key in answer.refusals:
@@ -168,17 +149,17 @@ class RunSecrets(Closing):
     def _calls(self, key: str) -> list[Call]:
         return self._expected.get(key) or [Call(self._source, (), {GET_SECRET: None})]
 
-    def _origin(self, key: str) -> Provenance:
-        """What a key came out of. One that is not written anywhere may hold any value of this run."""
+    def _provenance(self, key: str) -> Provenance:
+        """What a key was computed from. One that is not written anywhere may hold any value of this run."""
         if key in self._expected:
             return WRITTEN
-        told = frozenset(each for each in self._values if each in self._expected)
-        return Provenance(secrets=told) if told else Provenance(context=True)
+        written = frozenset(each for each in self._values if each in self._expected)
+        return Provenance(secrets=written) if written else Provenance(context=True)
 
     def _raise(self, key: str, verdict: Verdict) -> None:
         if verdict is Verdict.ALLOWED:
             return
-        shown = self._origin(key).show(key)
+        shown = self._provenance(key).show(key)
         if verdict in (Verdict.ABSENT, Verdict.INVISIBLE):
             raise NotFoundError(
                 f"secret {shown} was not found in tenant {self._tenant!r}",

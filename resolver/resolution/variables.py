@@ -1,24 +1,23 @@
-"""Secrets that are wanted as environment variables, beside those in blueprints."""
+"""Environment variables of a run whose values are secrets."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resolver.core.model import check_key
 from resolver.dsl.calls import GET_SECRET
+from resolver.dsl.source import DataSource
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from resolver.core.location import Position
     from resolver.dsl.plan import Plan
 
 VARIABLES = "--env"
-"""What problems and records name in place of a blueprint."""
+"""The source that problems and records name where a blueprint's name would stand."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _REFUSED_BEGINNINGS = (
@@ -70,28 +69,19 @@ def parse_variables(words: Iterable[str]) -> dict[str, str]:
     return keys
 
 
-class Variables:
+class Variables(DataSource):
     """The variables of one run, as a source like the blueprints: decided and recorded with them.
 
     Args:
         keys: the secrets' keys, by the variables' names.
     """
 
-    name = VARIABLES
-
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._calls = {variable: {GET_SECRET: key} for variable, key in keys.items()}
-        self.documents = [{"variables": self._calls}] if keys else []
-        self.digest = hashlib.sha256(json.dumps(self.documents).encode()).hexdigest()
-
-    def position_of(self, _node: Mapping[Any, Any]) -> None:
-        """They stand in no text."""
-
-    def line_at(self, _position: Position) -> str:
-        """They have no lines."""
-        return ""
+        documents = [{"variables": self._calls}] if keys else []
+        super().__init__(VARIABLES, documents, json.dumps(documents))
 
     def values(self, plan: Plan) -> dict[str, str]:
         """The values, by the variables' names."""
-        placed = plan.results(self).by_node if self._calls else {}
-        return {variable: placed[id(call)].value for variable, call in self._calls.items()}
+        results = plan.results(self).by_node if self._calls else {}
+        return {variable: results[id(call)].value for variable, call in self._calls.items()}

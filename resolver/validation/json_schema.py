@@ -56,7 +56,7 @@ def findings(
         keywords: how keywords are checked that are not the specification's, or not as it says.
 
     Yields:
-        The path of each place where a rule failed, and the rule in words; each once.
+        The path of each node that a rule failed at, and the rule in words; each once.
     """
     import jsonschema  # noqa: PLC0415 - slow to load, and most runs need no schema
 
@@ -64,11 +64,11 @@ def findings(
     if keywords:
         kind = jsonschema.validators.extend(kind, keywords)  # type: ignore[no-untyped-call]
     formats = jsonschema.FormatChecker(("regex",))
-    told: set[tuple[tuple[str | int, ...], str]] = set()
+    yielded: set[tuple[tuple[str | int, ...], str]] = set()
     for error in kind(_schema(name), format_checker=formats).iter_errors(data):
         for finding in _findings(error):
-            if finding not in told:
-                told.add(finding)
+            if finding not in yielded:
+                yielded.add(finding)
                 yield finding
 
 

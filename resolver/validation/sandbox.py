@@ -14,7 +14,7 @@ import sys
 MEMORY = 1024 * 1024 * 1024
 """How much address space a child may take, in bytes."""
 
-_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+_ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """What Python may need of the environment to start."""
 
 _LIMITS = """\
@@ -29,7 +29,7 @@ try:
     import ctypes
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
 except (ImportError, OSError, AttributeError, TypeError):
-    pass  # elsewhere there is no such call
+    pass  # other systems have no such call
 """
 
 
@@ -52,7 +52,7 @@ def run_limited(
     paths = f"import sys; sys.path[:0] = {sys.path!r}\n" if packages else ""
     program = _LIMITS.format(cpu=cpu_seconds, memory=MEMORY) + paths + code
     command = [sys.executable, "-I", "-S", "-c", program]
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     try:
         process = subprocess.Popen(  # noqa: S603 - this Python, and the code above
             command,

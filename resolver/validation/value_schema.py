@@ -1,8 +1,8 @@
-"""Values that must keep to a JSON Schema which a user gave.
+"""Checks of secret values against the JSON Schemas that users gave.
 
 Both are checked in a short-lived process: a small schema can ask for more time than there is, by a pattern
 or by references to itself. Nothing outside of the schema is ever retrieved. What is wrong is said by the
-schema's rule and its place *in the schema*: a place in the value would tell keys of it, which are content.
+schema's rule and its path *in the schema*: a path in the value would show keys of it, which are content.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from resolver.errors import InvalidRequestError, SchemaMismatchError
 from resolver.validation.sandbox import run_limited
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from resolver.core.model import SecretValue
 
@@ -80,7 +80,7 @@ def check_against(schema: str, value: SecretValue) -> None:
     """Check a value against a schema that was checked.
 
     Raises:
-        SchemaMismatchError: it is not JSON, or does not keep to the schema; says the rule and its place in
+        SchemaMismatchError: it is not JSON, or does not keep to the schema; says the rule and its path in
             the schema, never what is in the value.
     """
     (problem,) = check_all([(schema, value)])
@@ -114,6 +114,8 @@ def answer(schema_text: str, value_text: str | None) -> str:
     from referencing import Registry  # noqa: PLC0415
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
 
+    from resolver.validation.json_schema import rule_in_words  # noqa: PLC0415
+
     schema: Any = json.loads(schema_text)
     kind: Any = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
@@ -127,7 +129,7 @@ def answer(schema_text: str, value_text: str | None) -> str:
         value = _load(value_text)
         error = next(iter(kind(schema, registry=Registry()).iter_errors(value)), None)
     except SchemaError as wrong:
-        return f"is not valid: {_place(wrong.absolute_path)} breaks the rules of JSON Schema"
+        return f"is not valid: {_pointer(wrong.absolute_path)} breaks the rules of JSON Schema"
     except Unresolvable:
         return (
             "has a reference that leads nowhere"
@@ -140,42 +142,39 @@ def answer(schema_text: str, value_text: str | None) -> str:
         return "is not JSON"
     if error is None:
         return ""
-    rule = _words(str(error.validator), error.validator_value)
-    return f"does not keep to the JSON schema of the secret: {_place(error.absolute_schema_path)}: {rule}"
+    rule = _cut(rule_in_words(str(error.validator), error.validator_value))
+    return f"does not keep to the JSON schema of the secret: {_pointer(error.absolute_schema_path)}: {rule}"
 
 
-def _words(validator: str, wanted: object) -> str:
-    from resolver.validation.json_schema import rule_in_words  # noqa: PLC0415
-
-    text = rule_in_words(validator, wanted)
-    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+def _pointer(path: Iterable[object]) -> str:
+    return _cut("/" + "/".join(map(str, path)))
 
 
-def _place(path: Any) -> str:  # noqa: ANN401 - a deque of names and numbers
-    text = "/" + "/".join(map(str, path))
+def _cut(text: str) -> str:
+    """A text of the schema as a message repeats it."""
     return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
 
 
 def _outside(schema: object) -> str:
-    """The place of a reference that leads out of the schema; empty without any."""
+    """The JSON pointer to a reference that leads out of the schema; empty without any."""
     ids: set[str] = set()
     references: list[tuple[str, str]] = []
     todo: list[tuple[object, str]] = [(schema, "")]
     while todo:
-        node, place = todo.pop()
+        node, pointer = todo.pop()
         if isinstance(node, dict):
             ids |= {node[name] for name in ("$id", "id") if isinstance(node.get(name), str)}
             references += [
-                (node[name], f"{place}/{name}")
+                (node[name], f"{pointer}/{name}")
                 for name in ("$ref", "$dynamicRef", "$recursiveRef")
                 if isinstance(node.get(name), str)
             ]
-            todo += [(child, f"{place}/{name}") for name, child in node.items()]
+            todo += [(child, f"{pointer}/{name}") for name, child in node.items()]
         elif isinstance(node, list):
-            todo += [(child, f"{place}/{number}") for number, child in enumerate(node)]
-    for reference, place in references:
+            todo += [(child, f"{pointer}/{number}") for number, child in enumerate(node)]
+    for reference, pointer in references:
         if not reference.startswith("#") and reference.partition("#")[0] not in ids:
-            return place if len(place) <= MAX_WORDS else place[: MAX_WORDS - 1] + "…"
+            return _cut(pointer)
     return ""
 
 

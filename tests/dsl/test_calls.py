@@ -1,4 +1,4 @@
-"""What is a call and what is data, and what a message may show of a computed word."""
+"""Which mappings are calls, and which are data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
 from resolver.dsl.calls import call_name, holds_call, is_malformed
 
 
@@ -53,38 +52,3 @@ def test_a_call_is_a_function_alone_or_beside_type(
 def test_data_that_would_be_read_as_a_call_is_found(data: object, holds: bool) -> None:  # noqa: FBT001 - a column
     """A call anywhere within counts; a function's name as text does not."""
     assert holds_call(data) is holds
-
-
-SECRET = Provenance(secrets=frozenset({"k"}), used=frozenset({"k"}))
-INPUT = Provenance(inputs=frozenset({"i"}))
-CONTEXT = Provenance(context=True)
-
-
-@pytest.mark.parametrize(
-    ("provenance", "shown", "label"),
-    [
-        (WRITTEN, "'word'", "word"),
-        (INPUT, "<from input i>", "word"),
-        (CONTEXT, "<from the context>", "word"),
-        (SECRET, "<from secret k>", "<from secret k>"),
-        (SECRET | INPUT | CONTEXT, "<from secret k>", "<from secret k>"),
-        (INPUT | CONTEXT, "<from input i>", "word"),
-        (WRITTEN | SECRET, "<from secret k>", "<from secret k>"),
-        (SECRET | Provenance(secrets=frozenset({"a"})), "<from secret a, k>", "<from secret a, k>"),
-    ],
-)
-def test_a_word_shows_only_when_it_is_written(provenance: Provenance, shown: str, label: str) -> None:
-    """Words out of secrets, inputs or context are told by where they came from; secrets go before inputs."""
-    assert provenance.show("word") == shown
-    assert provenance.label("word") == label
-    assert provenance.bare("word") == shown.strip("'")
-
-
-def test_what_is_put_together_comes_from_all_its_parts() -> None:
-    """In one step what joining two by two gives; of written parts alone it is written."""
-    parts = [WRITTEN, SECRET, INPUT, CONTEXT, SECRET, Provenance(secrets=frozenset({"a"}))]
-    expected = WRITTEN
-    for part in parts:
-        expected |= part
-    assert joint_provenance(parts) == expected
-    assert joint_provenance([WRITTEN, WRITTEN]) is WRITTEN
