@@ -31,7 +31,6 @@ SLOW = (
     "client/test_login.py",
     "client/test_modes.py",
     "console",
-    "core/test_evaluation.py",
     "corpus",
     "delivery/test_child.py",
     "delivery/test_child_output.py",
@@ -39,6 +38,7 @@ SLOW = (
     "delivery/test_memfd.py",
     "delivery/test_pty_proxy.py",
     "delivery/test_signals.py",
+    "dsl/test_evaluate.py",
     "fuzz",
     "leaks/test_errors.py",
     "leaks/test_exec.py",
@@ -58,6 +58,7 @@ SLOW = (
     "test_ci_pages.py",
     "test_contracts.py",
     "test_docs.py",
+    "test_hangs.py",
 )
 """What the fast half of the suite leaves out, within this folder, beside what needs a PostgreSQL server."""
 
