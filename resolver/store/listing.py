@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import false, func, not_, or_, select
 
+from resolver.core.model import Visibility
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.rows import (
     GLOBAL,
     OWNER,
-    SECRET_COLUMNS,
+    SECRET,
     SECRETS,
     Rows,
     batches,
     count_of,
     is_storable,
-    make_secret,
     part_of,
 )
 
@@ -60,8 +60,8 @@ class ListingRows(Rows):
         if listing.matches is None:
             total = count_of(self._connection, SECRETS, *conditions)
             ordered = _whole().where(*conditions).order_by(*self._order(listing))
-            rows = self._connection.execute(part_of(ordered, listing.size, listing.offset))
-            return Page([make_secret(row) for row in rows], total)
+            rows = self._execute(part_of(ordered, listing.size, listing.offset))
+            return Page(SECRET.read(rows), total)
         return self._page_of_matching(listing, conditions, listing.matches)
 
     def _page_of_matching(
@@ -72,7 +72,7 @@ class ListingRows(Rows):
         All keys are read for the total, but no more than the page is held: rows come in batches, and what
         lies outside of it is only counted.
         """
-        rows = self._connection.execute(
+        rows = self._execute(
             select(t.secret.c.id, t.secret.c.key)
             .select_from(SECRETS)
             .where(*conditions)
@@ -81,11 +81,11 @@ class ListingRows(Rows):
         )
         ids: list[str] = []
         total = 0
-        for secret_id, key in rows:
-            if not matches(key):
+        for row in rows:
+            if not matches(row.key):
                 continue
             if total >= listing.offset and (listing.size is None or len(ids) < listing.size):
-                ids.append(secret_id)
+                ids.append(row.id)
             total += 1
         return Page(self._by_ids(ids), total)
 
@@ -136,7 +136,7 @@ class ListingRows(Rows):
         found: dict[str, Secret] = {}
         for some in batches(ids):
             query = _whole().where(t.secret.c.id.in_(some))
-            found |= {row[0]: make_secret(row) for row in self._connection.execute(query)}
+            found |= {secret.id: secret for secret in SECRET.read(self._execute(query))}
         return [found[secret_id] for secret_id in ids]
 
     def _order(self, listing: Listing) -> Sequence[ColumnElement[Any]]:
@@ -147,7 +147,7 @@ class ListingRows(Rows):
 
 
 def _whole() -> Select[Any]:
-    return select(*SECRET_COLUMNS).select_from(SECRETS)
+    return select(*SECRET.columns).select_from(SECRETS)
 
 
 def _reached(reach: Reach) -> list[ColumnElement[bool]]:
@@ -157,7 +157,7 @@ def _reached(reach: Reach) -> list[ColumnElement[bool]]:
         conditions.append(or_(t.secret.c.tenant_id.in_(sorted(reach.tenants)), t.secret.c.scope == GLOBAL))
     if administered is not None:
         theirs = t.secret.c.tenant_id.in_(sorted(administered))
-        conditions.append(or_(t.secret.c.visibility != "private", own, theirs))
+        conditions.append(or_(t.secret.c.visibility != Visibility.PRIVATE, own, theirs))
     return conditions
 
 
