@@ -66,7 +66,7 @@ _USER_FIELDS: dict[UserField, ColumnElement[Any]] = {
 
 
 class AccountRows(Rows):
-    """Users, tenants, and who belongs where."""
+    """Users, tenants and memberships."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
@@ -163,7 +163,7 @@ class AccountRows(Rows):
         self._execute(select(t.standing_admin.c.number).with_for_update())
 
     def _keep_an_admin(self, user_id: str, becomes: str) -> None:
-        # Under the lock of `hold_admins` this reads what is left, and tells it in words; without it, the
+        # Under the lock of `hold_admins` this reads who is left, and says so in words; without it, the
         # database still refuses to let the standing one go.
         admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN, t.user_account.c.active)
         standing = set(self._execute(select(t.user_account.c.id).where(admins)).scalars())
@@ -262,8 +262,8 @@ class AccountRows(Rows):
 _FAILURES = RecordColumns(Failures, t.login_failure, {"count": t.login_failure.c.failures}, unread=["slot"])
 
 
-class LoginRows(Rows):
-    """How often which user name was tried with a wrong password."""
+class LoginFailureRows(Rows):
+    """Counts of wrong passwords, by user."""
 
     def login_failures(self, slot: str) -> Failures:
         """The failures of a slot, locked until the transaction ends."""
@@ -276,7 +276,7 @@ class LoginRows(Rows):
         return _FAILURES.read(self._execute(query))[0]
 
     def set_login_failures(self, slot: str, failures: Failures) -> None:
-        """Keep a slot's failures."""
+        """Store a slot's failures."""
         self._execute(
             update(t.login_failure).where(t.login_failure.c.slot == slot).values(_FAILURES.values(failures))
         )

@@ -1,4 +1,4 @@
-"""What users own and tenants hold, seen together: listed, given to someone else, deleted."""
+"""Secrets and providers by owner or tenant: listed, given to another owner, deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HoldingRows(Rows):
-    """Secrets and providers by whom and where they belong to."""
+    """What a user owns, or what a tenant holds."""
 
     def holdings(self, *, user_id: str = "", tenant_id: str = "") -> Sequence[Holding]:
         """What a user owns, or what a tenant holds; by kind, tenant and name."""

@@ -102,7 +102,7 @@ class KeyRows(Rows):
             self.add_data_key(data_key, at)
 
     def outdate_data_keys(self, tenant_id: str | None = None) -> None:
-        """Say of the active data keys of all tenants, or of one, that they are to be replaced."""
+        """Mark the active data keys of all tenants, or of one, as to be replaced."""
         change = update(t.data_key).where(t.data_key.c.active).values(outdated=True)
         if tenant_id is not None:
             change = change.where(t.data_key.c.tenant_id == tenant_id)

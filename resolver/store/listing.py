@@ -1,8 +1,8 @@
-"""Lists of secrets: everything is decided in the query, but for tests of keys that SQL has no words for."""
+"""Lists of secrets: filtered, sorted and counted in SQL, except for tests of keys that SQL can't express."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from sqlalchemy import false, func, not_, or_, select
 
@@ -67,7 +67,7 @@ class ListingRows(Rows):
     def _page_of_matching(
         self, listing: Listing, conditions: Sequence[ColumnElement[bool]], matches: Callable[[str], bool]
     ) -> Page:
-        """A page of those whose keys pass a test that SQL has no words for.
+        """A page of those whose keys pass a test that SQL can't express.
 
         All keys are read for the total, but no more than the page is held: rows come in batches, and what
         lies outside of it is only counted.
@@ -97,7 +97,7 @@ class ListingRows(Rows):
         return [*conditions, *self._named(t.secret.c.key, listing.search)]
 
     def _holds(self, condition: Condition) -> ColumnElement[bool]:
-        """A condition in words that both databases take the same way: neither has wildcards in them."""
+        """A condition that both databases evaluate alike; nothing in its texts is a wildcard."""
         column = _COLUMNS[condition.field]
         if condition.likeness is None:
             return column.is_(None) if condition.negated else column.is_not(None)
@@ -118,11 +118,15 @@ class ListingRows(Rows):
             case Likeness.ENDS:
                 # Of a shorter one this is at most the whole, so never as long as the text.
                 return func.substr(column, func.length(column) - len(text) + 1) == text
-            case _:
+            case Likeness.CONTAINS:
                 return self._contains(column, text)
+            case Likeness.EQUAL:
+                return column == text
+            case _:
+                assert_never(likeness)
 
     def _like(self, listing: Listing) -> list[ColumnElement[bool]]:
-        """What the patterns ask of the key, in its very case."""
+        """The condition that a key matches one of the patterns, case-sensitively."""
         if listing.patterns is None:
             return []
         storable = [pattern for pattern in listing.patterns if is_storable(pattern)]

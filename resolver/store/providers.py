@@ -73,10 +73,10 @@ _FIELDS: dict[ProviderField, ColumnElement[Any]] = {
 
 
 class ProviderRows(Rows):
-    """Secrets providers, and the secrets that are kept with them."""
+    """Secrets providers, and the secrets whose values they have."""
 
     def providers(self, tenant_id: str, name: str) -> Sequence[StoredProvider]:
-        """Those of a name: the tenant's own before global ones of others, oldest first."""
+        """The providers with a name: the tenant's own before global ones of others, oldest first."""
         if not is_storable(name):
             return []
         own = _TABLE.c.tenant_id == tenant_id
@@ -139,11 +139,11 @@ class ProviderRows(Rows):
             )
 
     def delete_provider(self, provider_id: str) -> None:
-        """Delete a provider that no secret is kept with; the database refuses one that still has any."""
+        """Delete a provider that no secret names; the database refuses one that is still named."""
         self._execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
 
     def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
-        """Those of the secrets whose values are kept with providers."""
+        """The external ones among some secrets: those whose values a provider has."""
         query = select(*_EXTERNAL.columns).select_from(
             _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
         )
@@ -158,7 +158,7 @@ class ProviderRows(Rows):
     def set_provider(
         self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None
     ) -> None:
-        """Say which provider a secret is kept with, and its sealed options for that."""
+        """Store which provider a secret names, and its encrypted provider options."""
         self._execute(
             update(t.secret)
             .where(t.secret.c.id == secret_id)
@@ -170,7 +170,7 @@ class ProviderRows(Rows):
         )
 
     def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Tenant and key of some of the secrets that are kept with a provider."""
+        """Tenant and key of some of the secrets that name a provider."""
         rows = self._execute(
             select(t.tenant.c.name, t.secret.c.key)
             .join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id)

@@ -67,7 +67,7 @@ class RecordColumns(Generic[R]):
             raise TypeError(f"{record.__name__} and table {table.name} differ: {', '.join(differing)}")
 
     def within(self, **sources: ColumnElement[Any]) -> RecordColumns[R]:
-        """The same with other columns for some fields, for a record within another one."""
+        """A copy that reads some fields from other columns, for a record within another record."""
         changed = {**self._sources, **sources}
         return RecordColumns(
             self._record, self.table, changed, unread=self.table.c.keys(), shared=self._shared
@@ -83,7 +83,7 @@ class RecordColumns(Generic[R]):
 
     @property
     def columns(self) -> Sequence[Label[Any]]:
-        """What a query selects to read such records; it may select more."""
+        """The labelled columns that a query for such records selects; it may select others too."""
         return [column.label(path) for path, column in self._leaves("__")]
 
     def read(self, result: Result[Any]) -> list[R]:
@@ -92,18 +92,18 @@ class RecordColumns(Generic[R]):
         return [make(row) for row in result]
 
     def maker(self, result: Result[Any]) -> Callable[[Row[*tuple[Any, ...]]], R]:
-        """What makes a record of each row of such a query, for rows that have more than that."""
-        return self._maker({name: place for place, name in enumerate(result.keys())}, "")
+        """A function that makes a record of a row, for queries that select other columns too."""
+        return self._maker({name: index for index, name in enumerate(result.keys())}, "")
 
-    def _maker(self, places: Mapping[str, int], prefix: str) -> Callable[[Row[*tuple[Any, ...]]], R]:
+    def _maker(self, indexes: Mapping[str, int], prefix: str) -> Callable[[Row[*tuple[Any, ...]]], R]:
         # The names are looked up once for a result, and not for each of its rows.
         inner = [
-            (place, source._maker(places, f"{prefix}{name}__"))  # noqa: SLF001 - its own kind
-            for place, (name, source) in enumerate(self._sources.items())
+            (index, source._maker(indexes, f"{prefix}{name}__"))  # noqa: SLF001 - its own kind
+            for index, (name, source) in enumerate(self._sources.items())
             if isinstance(source, RecordColumns)
         ]
         own = [
-            places[prefix + name]
+            indexes[prefix + name]
             for name, source in self._sources.items()
             if not isinstance(source, RecordColumns)
         ]
@@ -113,8 +113,8 @@ class RecordColumns(Generic[R]):
 
         def made(row: Row[*tuple[Any, ...]]) -> R:
             values = list(take(row))
-            for place, make_inner in inner:
-                values.insert(place, make_inner(row))
+            for index, make_inner in inner:
+                values.insert(index, make_inner(row))
             return make(*values)
 
         return made
@@ -130,7 +130,7 @@ class RecordColumns(Generic[R]):
     def values(
         self, record: R, *, only: Collection[str] | None = None, without: Collection[str] = ()
     ) -> dict[str, Any]:
-        """What is written of a record to its table, by column: of all of these, or of some."""
+        """A record's values by column of its table, all or some of them: for an insert or an update."""
         return {
             name: get(record)
             for name, get in self._written.items()

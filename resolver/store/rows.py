@@ -27,7 +27,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Rows:
-    """A part of one transaction: the rows of some tables.
+    """Base of the classes that read and write the rows of some tables in one transaction.
 
     Args:
         connection: a connection within a transaction.
@@ -59,7 +59,7 @@ class Rows:
         return find(column, text) > 0
 
     def _named(self, column: ColumnElement[Any], search: str) -> list[ColumnElement[bool]]:
-        """What a search asks of a name."""
+        """The condition that a name contains the text searched for; none without a text."""
         if not search:
             return []
         folded = fold(search)
@@ -72,7 +72,7 @@ class Rows:
         fields: Mapping[F, ColumnElement[Any]],
         ties: Sequence[ColumnElement[Any]],
     ) -> Select[Any]:
-        """A query for the part of its rows that is wanted; ties are in the order of these columns."""
+        """A query limited to the rows that a choice asks for; ties are in the order of these columns."""
         order: dict[F, bool] = {}
         for field, descending in choice.order:
             order.setdefault(field, descending)  # a field a second time changes nothing

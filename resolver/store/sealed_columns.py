@@ -1,4 +1,4 @@
-"""All columns that hold sealed tokens, in one place: a rotation goes through them, and there are no others.
+"""The columns that hold encrypted tokens: a key rotation goes through them, and there are no others.
 
 A new column with tokens gets an entry in `SEALED`; a test compares the entries with the tables.
 """
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, FromClause, Select, Table
 
 
-_PLACE = [name for name in fields_of(Place) if name != "purpose"]
+_BOUND = [name for name in fields_of(Place) if name != "purpose"]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column with tokens, and the place that each is bound to.
+    """A column with encrypted tokens, and what each token is bound to.
 
     Args:
         purpose: what the tokens are for.
         table: the table it is in.
         token: the column.
         data_key_id: the column beside it that names the data key.
-        source: the table, joined with what the place needs.
-        tenant_id: the place's tenant.
-        object_id: the place's object.
-        key: the place's key name.
-        version: the place's version.
+        source: the table, joined with what the binding needs.
+        tenant_id: the binding's tenant.
+        object_id: the binding's object.
+        key: the binding's key name.
+        version: the binding's version.
     """
 
     purpose: Purpose
@@ -67,8 +67,8 @@ class SealedColumn:
         return [f"row_{number}" for number in range(len(self.row))]
 
     def query(self) -> Select[Any]:
-        """All tokens, with what identifies place and row."""
-        named = {name: getattr(self, name) for name in (*_PLACE, "token")}
+        """A query for all tokens, with their bindings and what identifies their rows."""
+        named = {name: getattr(self, name) for name in (*_BOUND, "token")}
         named |= zip(self.row_names, self.row, strict=True)
         columns = (column.label(name) for name, column in named.items())
         return select(*columns).select_from(self.source).where(self.token.is_not(None))
@@ -114,8 +114,8 @@ SEALED = (
 _BY_NAME = {column.name: column for column in SEALED}
 
 
-class SealedRows(Rows):
-    """Tokens of all kinds, as rotation sees them."""
+class SealedTokenRows(Rows):
+    """Encrypted tokens of all kinds, for a key rotation."""
 
     @property
     def sealed_columns(self) -> Sequence[str]:
@@ -144,7 +144,7 @@ class SealedRows(Rows):
             SealedToken(
                 about.name,
                 tuple(row[name] for name in names),
-                Place(about.purpose, **{name: row[name] for name in _PLACE}),
+                Place(about.purpose, **{name: row[name] for name in _BOUND}),
                 row["token"],
             )
             for row in self._execute(query).mappings()

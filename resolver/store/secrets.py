@@ -112,7 +112,7 @@ class SecretRows(Rows):
         self._add_version(secret, data_key_id, token, by)
 
     def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
-        """Store a later version that was made elsewhere; numbers in between may be missing."""
+        """Store a later version that is imported; numbers in between may be missing."""
         self._go_on(newer, secret.version)
         self._add_version(newer, data_key_id, token, by)
 
@@ -146,10 +146,10 @@ class SecretRows(Rows):
         self._execute(
             select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
         )
-        elsewhere = self._execute(
+        used = self._execute(
             select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
         ).scalar_one()
-        if elsewhere:
+        if used:
             raise ConflictError(
                 f"secret {secret.key!r} can't be made global: its key is used in another tenant",
             )
