@@ -20,6 +20,48 @@ if TYPE_CHECKING:
 SCRIPTS = Path(sys.executable).parent
 TENANT = "default_tenant"
 
+SLOW = (
+    "cli/test_exec.py",
+    "cli/test_people.py",
+    "cli/test_prompts.py",
+    "cli/test_samples.py",
+    "cli/test_sinks.py",
+    "cli/test_unreadable.py",
+    "client/test_client.py",
+    "client/test_login.py",
+    "client/test_modes.py",
+    "console",
+    "corpus",
+    "delivery/test_child.py",
+    "delivery/test_child_output.py",
+    "delivery/test_fifo.py",
+    "delivery/test_memfd.py",
+    "delivery/test_pty_proxy.py",
+    "delivery/test_signals.py",
+    "dsl/test_evaluate.py",
+    "fuzz",
+    "leaks/test_errors.py",
+    "leaks/test_exec.py",
+    "leaks/test_plugins.py",
+    "leaks/test_remote.py",
+    "leaks/test_strace.py",
+    "leaks/test_usage.py",
+    "orchestrators",
+    "rest/test_cfy.py",
+    "rest/test_openapi.py",
+    "rest/test_serve.py",
+    "rest/test_two_tenants.py",
+    "service/test_exporting.py",
+    "service/test_keys.py",
+    "service/test_listing.py",
+    "store",
+    "test_ci_pages.py",
+    "test_contracts.py",
+    "test_docs.py",
+    "test_hangs.py",
+)
+"""What the fast half of the suite leaves out, within this folder, beside what needs a PostgreSQL server."""
+
 
 def pytest_configure() -> None:
     """Heed signals that a run behind `nohup` or `&` ignores: every command would ignore them, too."""
@@ -31,6 +73,15 @@ def pytest_configure() -> None:
     for number, default in defaults.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, default)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is not part of the fast half."""
+    slow = tuple(Path(__file__).parent / name for name in SLOW)
+    for item in items:
+        given = getattr(item, "callspec", None)
+        if (given and "postgresql" in given.params.values()) or any(map(item.path.is_relative_to, slow)):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure() -> None:

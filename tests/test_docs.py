@@ -41,7 +41,8 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 SAMPLES = ROOT / "sample_blueprints"
-DOCUMENTS = [README, ROOT / "CHANGELOG.md", SAMPLES / "README.md", *sorted(DOCS.glob("*.md"))]
+OWN = [ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")]
+DOCUMENTS = [README, *OWN, SAMPLES / "README.md", *sorted(DOCS.glob("*.md"))]
 SEPARATOR = "\x1e"
 IMPORT_NOTE = re.compile(r"^note: .* imports left to the manager: .*\n", re.MULTILINE)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_server(url: str, ca_file: str | None, what: str) -> Client:
-    """Make what speaks to a server; nothing is connected yet.
+    """Make a client of a server; nothing is connected yet.
 
     Args:
         url: the server's URL.
@@ -37,7 +37,7 @@ def open_any(
     Args:
         settings: what to open.
         plugins: adds the types of secrets providers that plugins offer, for a store in this process.
-        warn: told what is not as it should be, without being an error; by default the log.
+        warn: called with each warning, such as a key file that others may read; by default the log.
 
     Raises:
         UsageError: a setting is wrong.

@@ -1,7 +1,8 @@
-"""Where the parts are put together: the only place that constructs stores and ciphers."""
+"""Opens a store in this process: puts database, root keys, providers and service together."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,7 +28,8 @@ PluginTypes: TypeAlias = "Callable[[Sequence[str], Mapping[str, ProviderType]], 
 """Adds the types of secrets providers that the named plugins offer to those that are known."""
 
 
-def _make_hasher() -> PasswordHasher:
+def make_hasher() -> PasswordHasher:
+    """Make what hashes passwords."""
     from resolver.crypto.passwords import Argon2Hasher  # noqa: PLC0415 - only password logins need it
 
     return Argon2Hasher()
@@ -54,12 +56,7 @@ def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str]
     from resolver.crypto.root_keys.transit import TransitKey  # noqa: PLC0415 - few stores have one
 
     file = Path(about["token_file"])
-    told: set[str] = set()
-
-    def warn_once(text: str) -> None:
-        if text not in told:
-            told.add(text)
-            warn(text)
+    warn_once = functools.cache(warn)  # of each text; the file is read again and again
 
     def token() -> str:  # read each time: tokens are renewed while a server runs
         return read_guarded(file, GuardedFile.TOKEN, strict=strict, warn=warn_once).strip()
@@ -108,7 +105,7 @@ def open_service(
     Args:
         settings: what to open, and with which keys.
         server: whether others will use it through this process.
-        warn: is told what is not as it should be, without being an error; by default the log.
+        warn: called with each warning, such as a key file that others may read; by default the log.
         plugins: adds the types of secrets providers that plugins offer; without it plugins offer none.
 
     Raises:
@@ -131,7 +128,7 @@ def open_service(
     return Service(
         store,
         KeyRing(keys),
-        _make_hasher,
+        make_hasher,
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
         rules=Rules(settings.keep_versions, settings.refuse_expired),
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolver.bootstrap.embedded import _make_hasher, root_keys
+import msgspec
+
+from resolver.bootstrap.embedded import make_hasher, root_keys
 from resolver.config.files import make_directory, make_private, write_private
 from resolver.config.profile import Profile
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
@@ -18,7 +21,6 @@ from resolver.store.sql import SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from resolver.config.settings import Settings
     from resolver.core.ports import WrappingKey
@@ -28,21 +30,20 @@ ADMIN = "admin"
 FIRST_TENANT = "default_tenant"
 
 
-class Initialised:
+class Initialised(msgspec.Struct, frozen=True):
     """What `initialise` did.
 
     Args:
         place: where the store is.
         made: whether a store was made; False when there was one, and nothing was changed.
         key_path: where the new root key lies; None when none was made.
-        has_profile: whether a profile was written.
+        has_profile: whether there is a profile.
     """
 
-    def __init__(self, place: str, *, made: bool, key_path: Path | None, has_profile: bool) -> None:
-        self.place = place
-        self.made = made
-        self.key_path = key_path
-        self.has_profile = has_profile
+    place: str
+    made: bool
+    key_path: Path | None
+    has_profile: bool
 
 
 def initialise(
@@ -72,59 +73,65 @@ def initialise(
         make_directory(settings.data_directory)
         if settings.uses_embedded_database:
             make_private(settings.data_directory / "resolver.db")
-        store = SqlStore(settings.database_url, settings.pool)
-        try:
+        with contextlib.closing(SqlStore(settings.database_url, settings.pool)) as store:
             store.initialise()
-            keys, key_path = root_keys(settings), None
+            keys = root_keys(settings)
             if _is_initialised(store, keys):
-                return Initialised(
-                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
-                )
-            if profile and settings.profile_path.exists():
-                raise ConflictError(
-                    f"there is a profile {str(settings.profile_path)!r} already, of another store "
-                    "or of an `init` that was cut off",
-                    hint="remove it, or give --no-profile",
-                )
+                return _found(settings, store)
+            if profile:
+                _demand_no_profile(settings.profile_path)
             given = password()
             if given is None and not profile:
                 raise UsageError(
                     "without a profile and without a password nobody could enter the store",
                     hint="give --password-file, or leave out --no-profile",
                 )
-            if not keys:
-                key_path = settings.key_directory / "root.key"
-                make_directory(settings.key_directory)
-                write_private(key_path, RootKey.generate() + "\n")
-                keys = [from_file(key_path)]
-            service = Service(store, KeyRing(keys), _make_hasher)
-            profile_path = settings.profile_path if profile else None
-            if not _fill_empty(
-                service, given, profile_path, secrets or {}
-            ):  # with the same database, another state directory was quicker
-                if key_path is not None:
-                    key_path.unlink()  # it wraps nothing
-                    keys = []
-                _is_initialised(store, keys)
-                return Initialised(
-                    store.place, made=False, key_path=None, has_profile=settings.profile_path.exists()
-                )
-            return Initialised(store.place, made=True, key_path=key_path, has_profile=profile)
-        finally:
-            store.close()
+            key_path = None if keys else _make_root_key(settings.key_directory)
+            service = Service(
+                store, KeyRing(keys if key_path is None else [from_file(key_path)]), make_hasher
+            )
+            if _fill_empty(service, given, settings.profile_path if profile else None, secrets or {}):
+                return Initialised(store.place, made=True, key_path=key_path, has_profile=profile)
+            # With the same database, another state directory was quicker.
+            if key_path is not None:
+                key_path.unlink()  # it wraps nothing
+            _is_initialised(store, keys)
+            return _found(settings, store)
+
+
+def _found(settings: Settings, store: SqlStore) -> Initialised:
+    """What is reported of a store that was there already."""
+    return Initialised(store.place, made=False, key_path=None, has_profile=settings.profile_path.exists())
+
+
+def _demand_no_profile(path: Path) -> None:
+    """Refuse to overwrite a profile."""
+    if path.exists():
+        raise ConflictError(
+            f"there is a profile {str(path)!r} already, of another store or of an `init` that was cut off",
+            hint="remove it, or give --no-profile",
+        )
+
+
+def _make_root_key(directory: Path) -> Path:
+    """Write a new root key; its path."""
+    path = directory / "root.key"
+    make_directory(directory)
+    write_private(path, RootKey.generate() + "\n")
+    return path
 
 
 def _fill_empty(
     service: Service, password: str | None, profile_path: Path | None, secrets: Mapping[str, str]
 ) -> bool:
-    """Give an empty store its administrator and first tenant; False when another was quicker."""
+    """Give an empty store its administrator and first tenant; False when another process was quicker."""
 
-    def keep(path: Path, token: str) -> None:
+    def write_profile(path: Path, token: str) -> None:
         write_private(path, Profile(token, FIRST_TENANT).encode())
 
-    kept = None if profile_path is None else partial(keep, profile_path)
+    keep = None if profile_path is None else partial(write_profile, profile_path)
     try:
-        return service.setup.initialise(ADMIN, password, FIRST_TENANT, kept, secrets) is not None
+        return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
     except ConflictError:
         return False
 

@@ -7,6 +7,7 @@ that was killed is taken up where it stopped, by the next one.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +29,9 @@ BATCH = 500
 
 _PATIENCE = 3
 """How often the database may keep a key that nothing was found to be sealed with, before that is an error."""
+
+PAUSES = (0.01, 0.05, 0.2, 0.5, *(1.0,) * 60)
+"""Seconds to wait, one after the other, for rows that other programs have locked; then it is an error."""
 
 _KEY, _CHAIN = "data_key", "audit_chain"
 
@@ -107,8 +111,7 @@ class Rotation:
             if active is None or not old:  # the tenant was deleted meanwhile, or another run was quicker
                 return
             try:
-                while sum(self._reseal(key, active) for key in old) or self._strays(active, old):
-                    pass
+                self._reseal_all(active, old)
                 self._prove_data_key(active)
                 if any(self._is_needed(key) for key in old):
                     return  # by what is unreadable
@@ -122,6 +125,30 @@ class Rotation:
             f"data key {old[0].id} is in use by something that rotation does not know",
             hint="nothing is lost; another program wrote to the database",
         )
+
+    def _reseal_all(self, active: StoredDataKey, old: Sequence[StoredDataKey]) -> None:
+        """Seal anew what old keys sealed, until nothing is left that can be.
+
+        Rows that a writer has locked are passed over, and looked at again after a pause.
+
+        Raises:
+            StoreError: they stay locked.
+        """
+        pauses = iter(PAUSES)
+        while True:
+            before = self.work.resealed
+            if not (sum(self._reseal(key, active) for key in old) or self._strays(active, old)):
+                return
+            if self.work.resealed > before:
+                pauses = iter(PAUSES)
+                continue
+            pause = next(pauses, None)
+            if pause is None:
+                raise StoreError(
+                    f"what data key {old[0].id} sealed stays locked by another program",
+                    hint="nothing is lost; rotate again when that program is done",
+                )
+            time.sleep(pause)
 
     def _make_key(self, tenant_id: str) -> None:
         with self._store.write() as session:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import LargeBinary, bindparam, cast, func, select, update
 
 from resolver.core.audit import AuditHead, AuditRecord
 from resolver.core.ports import AuditEnd
 from resolver.store import tables as t
+from resolver.store.records import RecordColumns, fields_of
 from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
@@ -18,19 +19,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 
-_COLUMNS = tuple(t.audit_record.c.keys())
+_RECORD = RecordColumns(
+    AuditRecord, t.audit_record, {"body": cast(t.audit_record.c.body, LargeBinary)}, unread=["chain_id"]
+)
+_FIELDS = fields_of(AuditRecord)  # named as the columns are
+_COLUMNS = ("chain_id", *_FIELDS)
+_in_record = attrgetter(*_FIELDS)
 _POSTGRESQL_TYPES = {str: "text", int: "integer", bytes: "bytea"}
 """Without a length: a cast to a shorter text would cut it silently."""
 
 # Hundreds of rows at once, past what SQLAlchemy does for each value: on PostgreSQL one array for each column,
 # in the driver's binary format, since records as hexadecimal text would cost several times as much.
 _ARRAYS = ", ".join(
-    f"%({column.name})b::{_POSTGRESQL_TYPES[column.type.python_type]}[]" for column in t.audit_record.c
+    f"%({name})b::{_POSTGRESQL_TYPES[t.audit_record.c[name].type.python_type]}[]" for name in _COLUMNS
 )
-_APPEND_POSTGRESQL = (
-    f"INSERT INTO {t.audit_record.name} ({', '.join(_COLUMNS)}) SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - names of columns
-)
-_APPEND_SQLITE = str(insert(t.audit_record).compile(dialect=sqlite.dialect()))
+_APPEND = f"INSERT INTO {t.audit_record.name} ({', '.join(_COLUMNS)}) "
+_APPEND_POSTGRESQL = f"{_APPEND} SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - as above
+_APPEND_SQLITE = f"{_APPEND} VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 _CHAIN = select(t.audit_chain).where(t.audit_chain.c.id == bindparam("chain"))
@@ -48,47 +53,42 @@ class AuditRows(Rows):
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
         query, which = _CHAIN_LOCKED if lock else _CHAIN, {"chain": chain}
-        row = self._connection.execute(query, which).one_or_none()
+        row = self._execute(query, which).one_or_none()
         if row is None:
             start = AuditHead(chain)
             if not lock:
                 return start, "", ""
-            self._connection.execute(
+            self._execute(
                 self._insert(t.audit_chain)
                 .values(id=chain, number=start.number, hash=start.hash, mac="")
                 .on_conflict_do_nothing(index_elements=["id"]),
             )
-            row = self._connection.execute(query, which).one()
+            row = self._execute(query, which).one()
         return _head(row), _text(row.mac), row.mac_key_id or ""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
     ) -> None:
         """Store records and the new head."""
-        rows = [
-            (head.chain, record.number, record.at, record.action, record.body, record.hash)
-            for record in records
-        ]
+        rows = [(head.chain, *_in_record(record)) for record in records]
         if self._postgresql:
             columns = map(list, zip(*rows, strict=True))
             self._connection.exec_driver_sql(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
         else:
             self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
         changes = {"number": head.number, "hash": head.hash, "mac": mac, "mac_key_id": mac_key_id}
-        self._connection.execute(
+        self._execute(
             _SET_HEAD, {"chain": head.chain} | {f"new_{name}": value for name, value in changes.items()}
         )
 
     def audit_chains(self, mac_key_id: str) -> Sequence[str]:
         """The chains whose head has its MAC from a data key."""
-        rows = self._connection.execute(
-            select(t.audit_chain.c.id).where(t.audit_chain.c.mac_key_id == mac_key_id)
-        )
+        rows = self._execute(select(t.audit_chain.c.id).where(t.audit_chain.c.mac_key_id == mac_key_id))
         return rows.scalars().all()
 
     def set_audit_mac(self, head: AuditHead, mac: str, mac_key_id: str) -> None:
         """Give a head that is locked another MAC."""
-        self._connection.execute(
+        self._execute(
             update(t.audit_chain)
             .where(t.audit_chain.c.id == head.chain)
             .values(mac=mac, mac_key_id=mac_key_id),
@@ -96,8 +96,8 @@ class AuditRows(Rows):
 
     def audit_end(self, chain: str) -> AuditEnd:
         """A chain's head as it is stored, without waiting for writers; an empty chain's for one not there."""
-        row = self._connection.execute(_CHAIN, {"chain": chain}).one_or_none()
-        last = self._connection.execute(
+        row = self._execute(_CHAIN, {"chain": chain}).one_or_none()
+        last = self._execute(
             select(func.max(t.audit_record.c.number)).where(t.audit_record.c.chain_id == chain)
         ).scalar()
         if row is None:
@@ -106,9 +106,7 @@ class AuditRows(Rows):
 
     def all_audit_chains(self) -> Sequence[str]:
         """The ids of all chains, those of deleted tenants too."""
-        return list(
-            self._connection.execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars()
-        )
+        return list(self._execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars())
 
     def audit_records(
         self,
@@ -127,13 +125,13 @@ class AuditRows(Rows):
         where += [c.number < before] if before is not None else []
         where += [c.at >= since] if since else []
         where += [c.at < until] if until else []
-        rows = self._connection.execute(
-            select(c.number, c.at, c.action, cast(c.body, LargeBinary), c.hash)
+        rows = self._execute(
+            select(*_RECORD.columns)
             .where(*where)
             .order_by(c.number.desc() if newest_first else c.number)
             .limit(size)
         )
-        return [AuditRecord(*row) for row in rows]
+        return _RECORD.read(rows)
 
 
 def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:

@@ -1,4 +1,4 @@
-"""Engines: how each database is opened, and the one place where its errors become ours."""
+"""Database engines, and the translation of database errors into ours."""
 
 from __future__ import annotations
 

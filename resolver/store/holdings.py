@@ -1,47 +1,46 @@
-"""What users own and tenants hold, seen together: listed, given to someone else, deleted."""
+"""Secrets and providers by owner or tenant: listed, given to another owner, deleted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, literal, select, update
 
-from resolver.core.model import Tenant
 from resolver.core.results import Holding
 from resolver.store import tables as t
-from resolver.store.rows import Rows, batches
+from resolver.store.records import RecordColumns
+from resolver.store.rows import TENANT, Rows, batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Table
 
+    from resolver.store.records import Sources
+
 
 class HoldingRows(Rows):
-    """Secrets and providers by whom and where they belong to."""
+    """What a user owns, or what a tenant holds."""
 
     def holdings(self, *, user_id: str = "", tenant_id: str = "") -> Sequence[Holding]:
         """What a user owns, or what a tenant holds; by kind, tenant and name."""
         return [
-            Holding(kind, row.id, row.name, Tenant(row.tenant_id, row.tenant_name))
-            for kind, table, name in _KINDS
-            for row in self._connection.execute(
-                select(
-                    table.c.id,
-                    name.label("name"),
-                    t.tenant.c.id.label("tenant_id"),
-                    t.tenant.c.name.label("tenant_name"),
+            holding
+            for table, holdings, name in _KINDS
+            for holding in holdings.read(
+                self._execute(
+                    select(*holdings.columns)
+                    .join(t.tenant, t.tenant.c.id == table.c.tenant_id)
+                    .where(_of(table, user_id, tenant_id))
+                    .order_by(t.tenant.c.name, name)
                 )
-                .join(t.tenant, t.tenant.c.id == table.c.tenant_id)
-                .where(_of(table, user_id, tenant_id))
-                .order_by(t.tenant.c.name, name),
             )
         ]
 
     def give_holdings(self, user_id: str, to_user_id: str, at: str) -> None:
         """Make another user the owner of all that a user owns."""
-        for _, table, _ in _KINDS:
-            self._connection.execute(
+        for table, _, _ in _KINDS:
+            self._execute(
                 update(table).where(table.c.owner_id == user_id).values(owner_id=to_user_id, updated_at=at)
             )
 
@@ -49,30 +48,34 @@ class HoldingRows(Rows):
         """Delete what a user owns, or what a tenant holds; ConflictError when others use a provider of it."""
         mine = _of(t.secret, user_id, tenant_id)
         # In one order, as everyone locks them who deletes a secret or makes a key global.
-        keys = self._connection.execute(
+        keys = self._execute(
             select(t.key_scope.c.key)
             .where(t.key_scope.c.key.in_(select(t.secret.c.key).where(mine)))
             .order_by(t.key_scope.c.key)
             .with_for_update()
         ).scalars()
         locked = list(keys)
-        self._connection.execute(delete(t.secret).where(mine))
+        self._execute(delete(t.secret).where(mine))
         # The last secret gives its key back to whoever wants it next, in either scope.
         for some in batches(locked):
-            self._connection.execute(
+            self._execute(
                 delete(t.key_scope).where(
                     t.key_scope.c.key.in_(some),
                     ~exists().where(t.secret.c.key == t.key_scope.c.key),
                 )
             )
-        self._connection.execute(
-            delete(t.secrets_provider).where(_of(t.secrets_provider, user_id, tenant_id))
-        )
+        self._execute(delete(t.secrets_provider).where(_of(t.secrets_provider, user_id, tenant_id)))
 
 
-_KINDS: tuple[tuple[str, Table, ColumnElement[Any]], ...] = (
-    ("secret", t.secret, t.secret.c.key),
-    ("provider", t.secrets_provider, t.secrets_provider.c.name),
+def _kind(kind: str, table: Table, name: ColumnElement[Any]) -> _Kind:
+    sources: Sources = {"kind": literal(kind), "name": name, "tenant": TENANT}
+    return table, RecordColumns(Holding, table, sources, unread=table.c.keys()), name
+
+
+_Kind: TypeAlias = "tuple[Table, RecordColumns[Holding], ColumnElement[Any]]"
+_KINDS = (
+    _kind("secret", t.secret, t.secret.c.key),
+    _kind("provider", t.secrets_provider, t.secrets_provider.c.name),
 )
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from resolver.core.ports import DataKeyState, RootKeyState, StoredDataKey
 from resolver.store import tables as t
+from resolver.store.records import RecordColumns
 from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Row
 
+_ROOT_KEY = RecordColumns(RootKeyState, t.root_key)
+_DATA_KEY = RecordColumns(StoredDataKey, t.data_key, unread=["active", "outdated", "created_at"])
+_DATA_KEY_STATE = RecordColumns(DataKeyState, t.data_key, {"key": _DATA_KEY})
 
-_BY_IDS = select(t.data_key).where(t.data_key.c.id.in_(bindparam("ids", expanding=True)))
-_ACTIVE = select(t.data_key).where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
+_BY_IDS = select(*_DATA_KEY.columns).where(t.data_key.c.id.in_(bindparam("ids", expanding=True)))
+_ACTIVE = select(*_DATA_KEY.columns).where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
 
 
 class KeyRows(Rows):
@@ -31,50 +34,46 @@ class KeyRows(Rows):
         """
         query = select(t.root_key.c.id).where(t.root_key.c.wraps)
         if not lock:
-            return self._connection.execute(query).scalar_one_or_none()
+            return self._execute(query).scalar_one_or_none()
         query = query.with_for_update(read=True)
-        found = self._connection.execute(query).scalar_one_or_none()
+        found = self._execute(query).scalar_one_or_none()
         # While it was waited for, another one may have begun to wrap, which only a new statement sees.
-        return found or self._connection.execute(query).scalar_one_or_none()
+        return found or self._execute(query).scalar_one_or_none()
 
     def root_keys(self) -> Sequence[RootKeyState]:
         """All root keys that wrap or ever wrapped, oldest first."""
-        rows = self._connection.execute(select(t.root_key).order_by(t.root_key.c.since, t.root_key.c.id))
-        return [RootKeyState(row.id, row.wraps, row.since) for row in rows]
+        query = select(*_ROOT_KEY.columns).order_by(t.root_key.c.since, t.root_key.c.id)
+        return _ROOT_KEY.read(self._execute(query))
 
     def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
         """Record which root key wraps; ConflictError when another process just did."""
-        self._connection.execute(update(t.root_key).where(t.root_key.c.wraps).values(wraps=False))
-        self._connection.execute(
+        self._execute(update(t.root_key).where(t.root_key.c.wraps).values(wraps=False))
+        self._execute(
             self._insert(t.root_key)
-            .values(id=root_key_id, wraps=True, since=at)
+            .values(_ROOT_KEY.values(RootKeyState(root_key_id, wraps=True, since=at)))
             .on_conflict_do_update(index_elements=["id"], set_={"wraps": True, "since": at})
         )
 
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
         """Data keys by id."""
-        rows = self._connection.execute(_BY_IDS, {"ids": list(ids)})
-        return [_data_key(row) for row in rows]
+        return _DATA_KEY.read(self._execute(_BY_IDS, {"ids": list(ids)}))
 
     def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
         """All data keys, or those of a tenant, with what becomes of them; oldest first."""
-        query = select(t.data_key).order_by(t.data_key.c.created_at, t.data_key.c.id)
+        query = select(*_DATA_KEY_STATE.columns).order_by(t.data_key.c.created_at, t.data_key.c.id)
         if tenant_id is not None:
             query = query.where(t.data_key.c.tenant_id == tenant_id)
-        return [
-            DataKeyState(_data_key(row), row.active, row.outdated, row.created_at)
-            for row in self._connection.execute(query)
-        ]
+        return _DATA_KEY_STATE.read(self._execute(query))
 
     def data_keys_to_rewrap(self, root_key_id: str, limit: int, after: str = "") -> Sequence[StoredDataKey]:
         """Some data keys that another root key wraps, by id."""
         query = (
-            select(t.data_key)
+            select(*_DATA_KEY.columns)
             .where(t.data_key.c.root_key_id != root_key_id, t.data_key.c.id > after)
             .order_by(t.data_key.c.id)
             .limit(limit)
         )
-        return [_data_key(row) for row in self._connection.execute(query)]
+        return _DATA_KEY.read(self._execute(query))
 
     def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
         """The data key that new values of a tenant are encrypted with.
@@ -84,26 +83,17 @@ class KeyRows(Rows):
             lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
         """
         query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
-        row = self._connection.execute(query, {"tenant": tenant_id}).one_or_none()
-        return None if row is None else _data_key(row)
+        found = _DATA_KEY.read(self._execute(query, {"tenant": tenant_id}))
+        return found[0] if found else None
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""
-        self._connection.execute(
-            insert(t.data_key).values(
-                id=data_key.id,
-                tenant_id=data_key.tenant_id,
-                root_key_id=data_key.root_key_id,
-                wrapped=data_key.wrapped,
-                active=True,
-                outdated=False,
-                created_at=at,
-            ),
-        )
+        state = DataKeyState(data_key, active=True, outdated=False, created_at=at)
+        self._execute(insert(t.data_key).values(_DATA_KEY_STATE.values(state)))
 
     def replace_data_key(self, old_id: str, data_key: StoredDataKey, at: str) -> None:
         """Have another data key be the active one; nothing happens when the old one is not, any more."""
-        done = self._connection.execute(
+        done = self._execute(
             update(t.data_key)
             .where(t.data_key.c.id == old_id, t.data_key.c.active)
             .values(active=False, outdated=True),
@@ -112,15 +102,15 @@ class KeyRows(Rows):
             self.add_data_key(data_key, at)
 
     def outdate_data_keys(self, tenant_id: str | None = None) -> None:
-        """Say of the active data keys of all tenants, or of one, that they are to be replaced."""
+        """Mark the active data keys of all tenants, or of one, as to be replaced."""
         change = update(t.data_key).where(t.data_key.c.active).values(outdated=True)
         if tenant_id is not None:
             change = change.where(t.data_key.c.tenant_id == tenant_id)
-        self._connection.execute(change)
+        self._execute(change)
 
     def rewrap_data_key(self, old: StoredDataKey, new: StoredDataKey) -> None:
         """Store a data key as another root key wraps it, unless it was changed or destroyed meanwhile."""
-        self._connection.execute(
+        self._execute(
             update(t.data_key)
             .where(t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
             .values(root_key_id=new.root_key_id, wrapped=new.wrapped),
@@ -128,9 +118,7 @@ class KeyRows(Rows):
 
     def destroy_data_key(self, data_key_id: str) -> None:
         """Delete a data key that is not active; ConflictError while anything is sealed with it."""
-        self._connection.execute(
-            delete(t.data_key).where(t.data_key.c.id == data_key_id, ~t.data_key.c.active)
-        )
+        self._execute(delete(t.data_key).where(t.data_key.c.id == data_key_id, ~t.data_key.c.active))
 
     def destroy_data_keys(self, tenant_id: str) -> int:
         """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one.
@@ -138,10 +126,4 @@ class KeyRows(Rows):
         What copies of the database still hold of it opens nothing without them; `Store.wipe_deleted` sees to
         the copy that SQLite keeps in its log.
         """
-        return self._connection.execute(
-            delete(t.data_key).where(t.data_key.c.tenant_id == tenant_id)
-        ).rowcount
-
-
-def _data_key(row: Row[*tuple[Any, ...]]) -> StoredDataKey:
-    return StoredDataKey(row.id, row.tenant_id, row.root_key_id, row.wrapped)
+        return self._execute(delete(t.data_key).where(t.data_key.c.tenant_id == tenant_id)).rowcount

@@ -1,23 +1,23 @@
-"""Lists of secrets: everything is decided in the query, but for tests of keys that SQL has no words for."""
+"""Lists of secrets: filtered, sorted and counted in SQL, except for tests of keys that SQL can't express."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from sqlalchemy import false, func, not_, or_, select
 
+from resolver.core.model import Visibility
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
 from resolver.store.rows import (
     GLOBAL,
     OWNER,
-    SECRET_COLUMNS,
+    SECRET,
     SECRETS,
     Rows,
     batches,
     count_of,
     is_storable,
-    make_secret,
     part_of,
 )
 
@@ -60,19 +60,19 @@ class ListingRows(Rows):
         if listing.matches is None:
             total = count_of(self._connection, SECRETS, *conditions)
             ordered = _whole().where(*conditions).order_by(*self._order(listing))
-            rows = self._connection.execute(part_of(ordered, listing.size, listing.offset))
-            return Page([make_secret(row) for row in rows], total)
+            rows = self._execute(part_of(ordered, listing.size, listing.offset))
+            return Page(SECRET.read(rows), total)
         return self._page_of_matching(listing, conditions, listing.matches)
 
     def _page_of_matching(
         self, listing: Listing, conditions: Sequence[ColumnElement[bool]], matches: Callable[[str], bool]
     ) -> Page:
-        """A page of those whose keys pass a test that SQL has no words for.
+        """A page of those whose keys pass a test that SQL can't express.
 
         All keys are read for the total, but no more than the page is held: rows come in batches, and what
         lies outside of it is only counted.
         """
-        rows = self._connection.execute(
+        rows = self._execute(
             select(t.secret.c.id, t.secret.c.key)
             .select_from(SECRETS)
             .where(*conditions)
@@ -81,11 +81,11 @@ class ListingRows(Rows):
         )
         ids: list[str] = []
         total = 0
-        for secret_id, key in rows:
-            if not matches(key):
+        for row in rows:
+            if not matches(row.key):
                 continue
             if total >= listing.offset and (listing.size is None or len(ids) < listing.size):
-                ids.append(secret_id)
+                ids.append(row.id)
             total += 1
         return Page(self._by_ids(ids), total)
 
@@ -97,7 +97,7 @@ class ListingRows(Rows):
         return [*conditions, *self._named(t.secret.c.key, listing.search)]
 
     def _holds(self, condition: Condition) -> ColumnElement[bool]:
-        """A condition in words that both databases take the same way: neither has wildcards in them."""
+        """A condition that both databases evaluate alike; nothing in its texts is a wildcard."""
         column = _COLUMNS[condition.field]
         if condition.likeness is None:
             return column.is_(None) if condition.negated else column.is_not(None)
@@ -118,11 +118,15 @@ class ListingRows(Rows):
             case Likeness.ENDS:
                 # Of a shorter one this is at most the whole, so never as long as the text.
                 return func.substr(column, func.length(column) - len(text) + 1) == text
-            case _:
+            case Likeness.CONTAINS:
                 return self._contains(column, text)
+            case Likeness.EQUAL:
+                return column == text
+            case _:
+                assert_never(likeness)
 
     def _like(self, listing: Listing) -> list[ColumnElement[bool]]:
-        """What the patterns ask of the key, in its very case."""
+        """The condition that a key matches one of the patterns, case-sensitively."""
         if listing.patterns is None:
             return []
         storable = [pattern for pattern in listing.patterns if is_storable(pattern)]
@@ -136,7 +140,7 @@ class ListingRows(Rows):
         found: dict[str, Secret] = {}
         for some in batches(ids):
             query = _whole().where(t.secret.c.id.in_(some))
-            found |= {row[0]: make_secret(row) for row in self._connection.execute(query)}
+            found |= {secret.id: secret for secret in SECRET.read(self._execute(query))}
         return [found[secret_id] for secret_id in ids]
 
     def _order(self, listing: Listing) -> Sequence[ColumnElement[Any]]:
@@ -147,7 +151,7 @@ class ListingRows(Rows):
 
 
 def _whole() -> Select[Any]:
-    return select(*SECRET_COLUMNS).select_from(SECRETS)
+    return select(*SECRET.columns).select_from(SECRETS)
 
 
 def _reached(reach: Reach) -> list[ColumnElement[bool]]:
@@ -157,7 +161,7 @@ def _reached(reach: Reach) -> list[ColumnElement[bool]]:
         conditions.append(or_(t.secret.c.tenant_id.in_(sorted(reach.tenants)), t.secret.c.scope == GLOBAL))
     if administered is not None:
         theirs = t.secret.c.tenant_id.in_(sorted(administered))
-        conditions.append(or_(t.secret.c.visibility != "private", own, theirs))
+        conditions.append(or_(t.secret.c.visibility != Visibility.PRIVATE, own, theirs))
     return conditions
 
 

@@ -1,4 +1,4 @@
-"""Making and upgrading the schema. The only place that imports Alembic, which is slow to load."""
+"""Makes and upgrades the schema with Alembic, which is slow to load and imported here alone."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""What the parts of a transaction share."""
+"""What the parts of a transaction share: how rows are inserted, sorted, searched and counted."""
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from resolver.core.model import Owner, Secret, Tenant, Visibility
+from resolver.core.model import Owner, Secret, Tenant, User, Visibility
 from resolver.core.query import fold
 from resolver.store import tables as t
+from resolver.store.records import RecordColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Rows:
-    """A part of one transaction: the rows of some tables.
+    """Base of the classes that read and write the rows of some tables in one transaction.
 
     Args:
         connection: a connection within a transaction.
@@ -35,6 +35,7 @@ class Rows:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._execute = connection.execute
         self._postgresql = connection.dialect.name == "postgresql"
 
     def _insert(self, table: Any) -> Any:  # noqa: ANN401 - each dialect has an insert class of its own
@@ -58,7 +59,7 @@ class Rows:
         return find(column, text) > 0
 
     def _named(self, column: ColumnElement[Any], search: str) -> list[ColumnElement[bool]]:
-        """What a search asks of a name."""
+        """The condition that a name contains the text searched for; none without a text."""
         if not search:
             return []
         folded = fold(search)
@@ -71,7 +72,7 @@ class Rows:
         fields: Mapping[F, ColumnElement[Any]],
         ties: Sequence[ColumnElement[Any]],
     ) -> Select[Any]:
-        """A query for the part of its rows that is wanted; ties are in the order of these columns."""
+        """A query limited to the rows that a choice asks for; ties are in the order of these columns."""
         order: dict[F, bool] = {}
         for field, descending in choice.order:
             order.setdefault(field, descending)  # a field a second time changes nothing
@@ -109,28 +110,10 @@ def count_of(connection: Connection, table: FromClause, *where: ColumnElement[bo
     return connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one()
 
 
-GLOBAL = "global"
+GLOBAL = Visibility.GLOBAL.value
+"""The scope of keys that are used globally, which is also the visibility of their secrets."""
 
 OWNER = t.user_account.alias("owner")
-
-SECRET_COLUMNS = (
-    t.secret.c.id,
-    t.secret.c.key,
-    t.secret.c.tenant_id,
-    t.tenant.c.name.label("tenant_name"),
-    t.secret.c.visibility,
-    t.secret.c.hidden,
-    t.secret.c.owner_id,
-    OWNER.c.name.label("owner_name"),
-    t.secret.c.version,
-    t.secret.c.created_at,
-    t.secret.c.updated_at,
-    t.secret.c.schema,
-    t.secret.c.expires_at,
-    t.secret.c.rotate_after,
-    t.secret.c.rotate_at,
-    t.secrets_provider.c.name.label("provider_name"),
-)
 
 SECRETS = (
     t.secret.join(t.tenant, t.tenant.c.id == t.secret.c.tenant_id)
@@ -138,23 +121,17 @@ SECRETS = (
     .outerjoin(t.secrets_provider, t.secrets_provider.c.id == t.secret.c.provider_id)
 )
 
-# Many rows are of one tenant, and there are three visibilities: none is made anew for each row.
-_tenant = functools.lru_cache(Tenant)
-_owner = functools.lru_cache(Owner)
-_VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
-
-
-def make_secret(row: Sequence[Any]) -> Secret:
-    """A secret from the values of `SECRET_COLUMNS`, in their order; more of them may follow."""
-    secret_id, key, tenant_id, tenant, visibility, hidden, owner_id, owner, *others = row[
-        : len(SECRET_COLUMNS)
-    ]
-    return Secret(
-        secret_id,
-        key,
-        _tenant(tenant_id, tenant),
-        _VISIBILITIES[visibility],
-        hidden,
-        _owner(owner_id, owner),
-        *others,
-    )
+TENANT = RecordColumns(Tenant, t.tenant, unread=["created_at"], shared=True)
+OWNED_BY = RecordColumns(Owner, t.user_account, unread=t.user_account.c.keys(), shared=True)
+USER = RecordColumns(User, t.user_account, unread=["folded_name", "password_hash"])
+SECRET = RecordColumns(
+    Secret,
+    t.secret,
+    {
+        "tenant": TENANT.within(id=t.secret.c.tenant_id),
+        "owner": OWNED_BY.within(id=t.secret.c.owner_id, name=OWNER.c.name),
+        "provider": t.secrets_provider.c.name,
+    },
+    # The scope follows from the visibility; `Session.set_provider` writes the others.
+    unread=["scope", "provider_id", "provider_options", "provider_options_data_key_id"],
+)

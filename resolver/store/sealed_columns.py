@@ -1,4 +1,4 @@
-"""All columns that hold sealed tokens, in one place: a rotation goes through them, and there are no others.
+"""The columns that hold encrypted tokens: a key rotation goes through them, and there are no others.
 
 A new column with tokens gets an entry in `SEALED`; a test compares the entries with the tables.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import and_, bindparam, func, literal, select, tuple_, update
 from resolver.core.binding import Place, Purpose
 from resolver.core.ports import SealedToken
 from resolver.store import tables as t
+from resolver.store.records import fields_of
 from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
@@ -21,20 +22,23 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, FromClause, Select, Table
 
 
+_BOUND = [name for name in fields_of(Place) if name != "purpose"]
+
+
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column with tokens, and the place that each is bound to.
+    """A column with encrypted tokens, and what each token is bound to.
 
     Args:
         purpose: what the tokens are for.
         table: the table it is in.
         token: the column.
         data_key_id: the column beside it that names the data key.
-        source: the table, joined with what the place needs.
-        tenant_id: the place's tenant.
-        object_id: the place's object.
-        key: the place's key name.
-        version: the place's version.
+        source: the table, joined with what the binding needs.
+        tenant_id: the binding's tenant.
+        object_id: the binding's object.
+        key: the binding's key name.
+        version: the binding's version.
     """
 
     purpose: Purpose
@@ -54,13 +58,20 @@ class SealedColumn:
 
     @property
     def row(self) -> list[Column[Any]]:
-        """The columns that tell a row."""
+        """The columns that identify a row."""
         return list(self.table.primary_key.columns)
 
+    @property
+    def row_names(self) -> list[str]:
+        """What these are called in queries."""
+        return [f"row_{number}" for number in range(len(self.row))]
+
     def query(self) -> Select[Any]:
-        """All tokens, with what tells place and row."""
-        place = (self.tenant_id, self.object_id, self.key, self.version, self.data_key_id)
-        return select(*place, self.token, *self.row).select_from(self.source).where(self.token.is_not(None))
+        """A query for all tokens, with their bindings and what identifies their rows."""
+        named = {name: getattr(self, name) for name in (*_BOUND, "token")}
+        named |= zip(self.row_names, self.row, strict=True)
+        columns = (column.label(name) for name, column in named.items())
+        return select(*columns).select_from(self.source).where(self.token.is_not(None))
 
 
 SEALED = (
@@ -103,8 +114,8 @@ SEALED = (
 _BY_NAME = {column.name: column for column in SEALED}
 
 
-class SealedRows(Rows):
-    """Tokens of all kinds, as rotation sees them."""
+class SealedTokenRows(Rows):
+    """Encrypted tokens of all kinds, for a key rotation."""
 
     @property
     def sealed_columns(self) -> Sequence[str]:
@@ -128,14 +139,15 @@ class SealedRows(Rows):
         return self._tokens(about, about.query().where(stray))
 
     def _tokens(self, about: SealedColumn, query: Select[Any]) -> Sequence[SealedToken]:
+        names = about.row_names
         return [
             SealedToken(
                 about.name,
-                tuple(row),
-                Place(about.purpose, tenant_id, object_id, key, version, key_id),
-                token,
+                tuple(row[name] for name in names),
+                Place(about.purpose, **{name: row[name] for name in _BOUND}),
+                row["token"],
             )
-            for tenant_id, object_id, key, version, key_id, token, *row in self._connection.execute(query)
+            for row in self._execute(query).mappings()
         ]
 
     def sealed_counts(self) -> Mapping[str, int]:
@@ -143,12 +155,12 @@ class SealedRows(Rows):
         counts: dict[str, int] = {}
         for about in SEALED:
             query = (
-                select(about.data_key_id, func.count())
+                select(about.data_key_id.label("key_id"), func.count().label("tokens"))
                 .where(about.token.is_not(None))
                 .group_by(about.data_key_id)
             )
-            for key_id, count in self._connection.execute(query):
-                counts[key_id] = counts.get(key_id, 0) + count
+            for row in self._execute(query):
+                counts[row.key_id] = counts.get(row.key_id, 0) + row.tokens
         return counts
 
     def reseal(self, column: str, changes: Sequence[tuple[SealedToken, str, str]]) -> int:
@@ -163,11 +175,11 @@ class SealedRows(Rows):
             # Whoever deletes these rows waits for us, so we must not wait for them.
             listed = tuple_(*about.row).in_([old.row for old, _, _ in changes])
             locked = select(*about.row).where(listed).with_for_update(skip_locked=True)
-            free = set(map(tuple, self._connection.execute(locked)))
+            free = set(map(tuple, self._execute(locked)))
             changes = [change for change in changes if change[0].row in free]
         if not changes:
             return 0
-        names = [f"row_{number}" for number in range(len(about.row))]
+        names = about.row_names
         statement = (
             update(about.table)
             .where(
@@ -176,7 +188,7 @@ class SealedRows(Rows):
             )
             .values({about.data_key_id: bindparam("new_key_id"), about.token: bindparam("new_token")})
         )
-        done = self._connection.execute(
+        done = self._execute(
             statement,
             [
                 {

@@ -12,7 +12,8 @@ from resolver.core.model import Visibility
 from resolver.core.ports import StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.rows import GLOBAL, SECRET_COLUMNS, SECRETS, Rows, batches, is_storable, make_secret
+from resolver.store.records import RecordColumns
+from resolver.store.rows import GLOBAL, SECRET, SECRETS, Rows, batches, is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
     from resolver.core.model import Secret
+
+_STORED = RecordColumns(
+    StoredSecret,
+    t.secret_version,
+    {"secret": SECRET},
+    unread=["secret_id", "version", "created_at", "created_by"],
+)
+_VERSION = RecordColumns(
+    StoredVersion,
+    t.secret_version,
+    # Who made it may have been deleted since; then the id is all there is.
+    {"created_by": func.coalesce(t.user_account.c.name, t.secret_version.c.created_by)},
+)
 
 _CURRENT = and_(
     t.secret_version.c.secret_id == t.secret.c.id,
@@ -35,7 +49,7 @@ def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
     """
     own, everyones = t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == GLOBAL
     return (
-        select(*SECRET_COLUMNS, t.secret_version.c.data_key_id, t.secret_version.c.token)
+        select(*_STORED.columns)
         .select_from(SECRETS.join(t.secret_version, _CURRENT))
         .where(or_(and_(own, key_is_listed), and_(everyones, key_is_listed)))
     )
@@ -48,6 +62,13 @@ _BY_KEYS_SQLITE = _by_keys(
 _BY_KEYS_POSTGRESQL = _by_keys(t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text))))
 
 
+_OF_A_VERSION = frozenset({"version", "updated_at", "rotate_at"})
+"""The columns of a secret that a new version changes."""
+
+_FIXED = frozenset({"id", "tenant_id", "key", "version", "created_at", "updated_at"})
+"""The columns of a secret that a change without a new version leaves alone; `updated_at` it only sets."""
+
+
 class SecretRows(Rows):
     """Secrets, their versions, and the scopes of their keys."""
 
@@ -56,60 +77,34 @@ class SecretRows(Rows):
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         named = list(filter(is_storable, keys))
         listed: Any = named if self._postgresql else json.dumps(named)
-        rows = self._connection.execute(query, {"tenant_id": tenant_id, "keys": listed}).all()
-        return [StoredSecret(make_secret(row), *row[len(SECRET_COLUMNS) :]) for row in rows]
+        return _STORED.read(self._execute(query, {"tenant_id": tenant_id, "keys": listed}))
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
         scope = _scope(secret.visibility)
         found = None
         while found is None:  # again only when another writer deleted the key's last secret in between
-            self._connection.execute(
+            self._execute(
                 self._insert(t.key_scope)
                 .values(key=secret.key, scope=scope)
                 .on_conflict_do_nothing(index_elements=["key"]),
             )
             # Locked, so that a scope which was just read can't be widened or removed before the commit.
-            found = self._connection.execute(
+            found = self._execute(
                 select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True),
             ).scalar_one_or_none()
         own = t.secret.c.tenant_id == secret.tenant.id
-        taken = self._connection.execute(
+        taken = self._execute(
             select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == GLOBAL))),
         ).scalar_one()
         if taken or found != scope:
             raise _taken(secret)
-        self._connection.execute(
-            insert(t.secret).values(
-                id=secret.id,
-                tenant_id=secret.tenant.id,
-                key=secret.key,
-                scope=scope,
-                visibility=secret.visibility.value,
-                hidden=secret.hidden,
-                owner_id=secret.owner.id,
-                version=secret.version,
-                created_at=secret.created_at,
-                updated_at=secret.updated_at,
-                schema=secret.schema,
-                expires_at=secret.expires_at,
-                rotate_after=secret.rotate_after,
-                rotate_at=secret.rotate_at,
-            ),
-        )
+        self._execute(insert(t.secret).values(**SECRET.values(secret), scope=scope))
         self._add_version(secret, data_key_id, token, secret.owner.id)
 
     def _add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
-        self._connection.execute(
-            insert(t.secret_version).values(
-                secret_id=secret.id,
-                version=secret.version,
-                data_key_id=data_key_id,
-                token=token,
-                created_at=secret.updated_at,
-                created_by=by,
-            ),
-        )
+        version = StoredVersion(secret.id, secret.version, data_key_id, token, secret.updated_at, by)
+        self._execute(insert(t.secret_version).values(**_VERSION.values(version), created_by=by))
 
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
@@ -117,19 +112,15 @@ class SecretRows(Rows):
         self._add_version(secret, data_key_id, token, by)
 
     def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
-        """Store a later version that was made elsewhere; numbers in between may be missing."""
+        """Store a later version that is imported; numbers in between may be missing."""
         self._go_on(newer, secret.version)
         self._add_version(newer, data_key_id, token, by)
 
     def _go_on(self, secret: Secret, version: int) -> None:
-        done = self._connection.execute(
+        done = self._execute(
             update(t.secret)
             .where(t.secret.c.id == secret.id, t.secret.c.version == version)
-            .values(
-                version=secret.version,
-                updated_at=secret.updated_at,
-                rotate_at=secret.rotate_at,
-            ),
+            .values(SECRET.values(secret, only=_OF_A_VERSION))
         )
         if done.rowcount == 0:
             raise _overtaken(secret)
@@ -138,8 +129,8 @@ class SecretRows(Rows):
         """Change everything but key, tenant and value; ConflictError when a global key would collide."""
         if newer.visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
             self._make_global(secret)
-        old, new = _attributes(secret), _attributes(newer)
-        done = self._connection.execute(
+        old, new = (SECRET.values(each, without=_FIXED) for each in (secret, newer))
+        done = self._execute(
             update(t.secret)
             .where(
                 t.secret.c.id == secret.id,
@@ -152,48 +143,35 @@ class SecretRows(Rows):
             raise _overtaken(secret)
 
     def _make_global(self, secret: Secret) -> None:
-        self._connection.execute(
+        self._execute(
             select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
         )
-        elsewhere = self._connection.execute(
+        used = self._execute(
             select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
         ).scalar_one()
-        if elsewhere:
+        if used:
             raise ConflictError(
                 f"secret {secret.key!r} can't be made global: its key is used in another tenant",
             )
-        self._connection.execute(
+        self._execute(
             update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=GLOBAL),
         )
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
-        self._connection.execute(
+        self._execute(
             select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
         )
-        done = self._connection.execute(delete(t.secret).where(t.secret.c.id == secret.id))
+        done = self._execute(delete(t.secret).where(t.secret.c.id == secret.id))
         if done.rowcount == 0:
             raise _overtaken(secret)
         # The last one gives the key back to whoever wants it next, in either scope.
-        self._connection.execute(
+        self._execute(
             delete(t.key_scope).where(
                 t.key_scope.c.key == secret.key,
                 ~exists().where(t.secret.c.key == secret.key),
             ),
         )
-
-
-def _attributes(secret: Secret) -> dict[str, Any]:
-    """What can be changed without a new version, by column."""
-    return {
-        "visibility": secret.visibility.value,
-        "hidden": secret.hidden,
-        "owner_id": secret.owner.id,
-        "schema": secret.schema,
-        "expires_at": secret.expires_at,
-        "rotate_after": secret.rotate_after,
-        "rotate_at": secret.rotate_at,
-    }
 
 
 def _scope(visibility: Visibility) -> str:
@@ -215,27 +193,13 @@ def _overtaken(secret: Secret) -> ConflictError:
     )
 
 
-_IS_CURRENT = and_(
-    t.secret.c.id == t.secret_version.c.secret_id,
-    t.secret.c.version == t.secret_version.c.version,
-)
-
-
 class VersionRows(Rows):
     """All versions of secrets, the current ones and those before them."""
 
     def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
         """The versions of secrets, in the order of their numbers."""
         query = (
-            select(
-                t.secret_version.c.secret_id,
-                t.secret_version.c.version,
-                t.secret_version.c.data_key_id,
-                t.secret_version.c.token,
-                t.secret_version.c.created_at,
-                # Who made it may have been deleted since; then the id is all there is.
-                func.coalesce(t.user_account.c.name, t.secret_version.c.created_by),
-            )
+            select(*_VERSION.columns)
             .select_from(
                 t.secret_version.outerjoin(
                     t.user_account, t.user_account.c.id == t.secret_version.c.created_by
@@ -244,16 +208,16 @@ class VersionRows(Rows):
             .order_by(t.secret_version.c.version)
         )
         if current_only:
-            query = query.join(t.secret, _IS_CURRENT)
+            query = query.join(t.secret, _CURRENT)
         found: list[StoredVersion] = []
         for ids in batches(secret_ids):
             named = t.secret_version.c.secret_id.in_(ids)
-            found += [StoredVersion(*row) for row in self._connection.execute(query.where(named))]
+            found += _VERSION.read(self._execute(query.where(named)))
         return found
 
     def drop_versions(self, secret_id: str, up_to: int) -> None:
         """Delete a secret's versions up to a number."""
-        self._connection.execute(
+        self._execute(
             delete(t.secret_version).where(
                 t.secret_version.c.secret_id == secret_id, t.secret_version.c.version <= up_to
             ),

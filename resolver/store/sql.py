@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from resolver.errors import StoreError
 from resolver.store import tables as t
-from resolver.store.accounts import LoginRows
+from resolver.store.accounts import LoginFailureRows
 from resolver.store.audit import AuditRows
 from resolver.store.engine import (
     BUSY_TIMEOUT_MS,
@@ -25,7 +25,7 @@ from resolver.store.holdings import HoldingRows
 from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
 from resolver.store.providers import ProviderRows
-from resolver.store.sealed_columns import SealedRows
+from resolver.store.sealed_columns import SealedTokenRows
 from resolver.store.secrets import SecretRows, VersionRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
@@ -41,11 +41,11 @@ _WIPE_TIMEOUT_MS = 1000
 
 class SqlSession(
     TokenRows,
-    LoginRows,
+    LoginFailureRows,
     ConsoleSessionRows,
     HoldingRows,
     KeyRows,
-    SealedRows,
+    SealedTokenRows,
     SecretRows,
     ListingRows,
     VersionRows,
@@ -105,7 +105,7 @@ class SqlStore:
 
     @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
-        """This thread's turn to write, where writers of one process queue."""
+        """Wait for this thread's turn to write, where writers of one process queue."""
         if self._turn is None:
             yield
             return
@@ -155,7 +155,7 @@ class SqlStore:
 
     @property
     def place(self) -> str:
-        """Where the database is, without password."""
+        """The database's URL, without password."""
         return show_url(self._engine.url)
 
     def close(self) -> None:

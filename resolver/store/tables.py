@@ -1,4 +1,4 @@
-"""The tables. Alembic revision 0001 makes them; a test compares the two.
+"""The tables. Migrations make them (`migrations/README.md`); a test compares the two.
 
 Global uniqueness of keys is kept by constraints alone: `key_scope` says of each key whether it is used within
 tenants or globally, every secret refers to (key, scope), and only one secret may be the global one.
@@ -6,10 +6,14 @@ tenants or globally, every secret refers to (key, scope), and only one secret ma
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Enum,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -19,9 +23,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
+
+from resolver.core.model import Scope, Visibility
+from resolver.core.permissions import Permission, SystemRole, TenantRole
+
+if TYPE_CHECKING:
+    import enum
+
+    from sqlalchemy import Dialect
 
 SCHEMA_REVISION = "0001"
 """The Alembic revision that this code needs."""
@@ -32,6 +45,49 @@ ID = String(36)
 NAME = String(256)
 TIME = String(24)
 """UTC, ISO 8601 with milliseconds: sorts as text, the same in every database."""
+
+
+def _one_of(kind: type[enum.StrEnum], length: int) -> Enum:
+    """A text that is one of a closed set; the database's check on it is a constraint of the table."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class ScopeText(TypeDecorator[Scope]):
+    """What a token is narrowed to, as JSON text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Scope | None, _dialect: Dialect) -> str | None:
+        """Write it."""
+        if value is None:
+            return None
+        return json.dumps(
+            {
+                "permissions": None if value.permissions is None else sorted(value.permissions),
+                "tenants": None if value.tenants is None else sorted(value.tenants),
+                "keys": None if value.keys is None else list(value.keys),
+            },
+        )
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Scope | None:
+        """Read it."""
+        if value is None:
+            return None
+        fields = json.loads(value)
+        permissions, tenants, keys = fields["permissions"], fields["tenants"], fields["keys"]
+        return Scope(
+            None if permissions is None else frozenset(map(Permission, permissions)),
+            None if tenants is None else frozenset(tenants),
+            None if keys is None else tuple(keys),
+        )
+
 
 metadata = MetaData(
     naming_convention={
@@ -57,7 +113,7 @@ user_account = Table(
     Column("id", ID, primary_key=True),
     Column("name", NAME, nullable=False),
     Column("folded_name", NAME, nullable=False, unique=True),
-    Column("system_role", String(16), nullable=False),
+    Column("system_role", _one_of(SystemRole, 16), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("password_hash", Text),
     Column("created_at", TIME, nullable=False),
@@ -75,7 +131,7 @@ standing_admin = Table(
     # another one stands here, so the last one never can, whoever tries at the same moment.
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("user_id", ID, nullable=False),
-    Column("system_role", String(16), nullable=False),
+    Column("system_role", _one_of(SystemRole, 16), nullable=False),
     Column("active", Boolean, nullable=False),
     ForeignKeyConstraint(
         ["user_id", "system_role", "active"],
@@ -99,7 +155,7 @@ membership = Table(
     metadata,
     Column("tenant_id", ID, ForeignKey("tenant.id"), primary_key=True),
     Column("user_id", ID, ForeignKey("user_account.id"), primary_key=True),
-    Column("role", String(16), nullable=False),
+    Column("role", _one_of(TenantRole, 16), nullable=False),
     CheckConstraint("role IN ('manager', 'user', 'operations', 'viewer')", name="role"),
     Index(None, "user_id"),
 )
@@ -114,7 +170,7 @@ access_token = Table(
     Column("created_at", TIME, nullable=False),
     Column("expires_at", TIME),
     Column("last_used_at", TIME),
-    Column("narrowing", Text, nullable=False),
+    Column("narrowing", ScopeText, nullable=False),
 )
 
 console_session = Table(
@@ -175,7 +231,7 @@ secrets_provider = Table(
     Column("tenant_id", ID, ForeignKey("tenant.id"), nullable=False),
     Column("name", NAME, nullable=False),
     Column("type", String(32), nullable=False),
-    Column("visibility", String(8), nullable=False),
+    Column("visibility", _one_of(Visibility, 8), nullable=False),
     Column("owner_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
     Column("connection_parameters", Text),
     Column("data_key_id", ID, ForeignKey("data_key.id"), index=True),
@@ -193,7 +249,7 @@ secret = Table(
     Column("tenant_id", ID, ForeignKey("tenant.id"), nullable=False),
     Column("key", NAME, nullable=False),
     Column("scope", String(8), nullable=False),
-    Column("visibility", String(8), nullable=False),
+    Column("visibility", _one_of(Visibility, 8), nullable=False),
     Column("hidden", Boolean, nullable=False),
     Column("owner_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
     Column("version", Integer, nullable=False),

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import String, Text
+from sqlalchemy import String, Text, select
 
+from resolver.core.binding import Purpose
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -26,13 +27,16 @@ from resolver.service import Service, key_rotation
 from resolver.service.keys import unreadable_error
 from resolver.store import tables as t
 from resolver.store.sealed_columns import SEALED
-from tests.databases import ROOT_KEY
+from resolver.store.sql import SqlStore
+from tests.databases import ROOT_KEY, World, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from resolver.service.keys import KeysStatus, Rotated
-    from tests.databases import World
 
 OTHER = RootKey.generate()
 OTHER_ID = RootKey(OTHER, "a test").id
@@ -494,3 +498,54 @@ def test_neither_the_status_nor_progress_holds_a_key(world: World) -> None:
     assert ROOT_KEY not in shown
     for (wrapped,) in world.execute("SELECT wrapped FROM data_key"):
         assert wrapped not in shown
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[tuple[World, Connection]]:
+    """A PostgreSQL store with secrets, and a connection that has locked all their versions."""
+    url = database("postgresql", tmp_path)
+    store = SqlStore(url)
+    world = World(url, store)
+    fill(world)
+    (column,) = (about for about in SEALED if about.purpose is Purpose.VALUE)
+    with store._engine.connect() as connection:  # noqa: SLF001 - another program's connection
+        connection.execute(select(column.table).with_for_update())
+        yield world, connection
+    world.service.close()
+
+
+def test_rows_that_stay_locked_are_named(
+    locked: tuple[World, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are looked at again a few times, not for ever; when they are free, rotation goes on."""
+    world, connection = locked
+    slept: list[float] = []
+    monkeypatch.setattr(key_rotation.time, "sleep", slept.append)
+    active = data_keys(world)["home"][0][0]
+    with pytest.raises(StoreError, match=f"^what data key {active} sealed stays locked by another program$"):
+        world.service.keys.rotate_data(world.admin, "home", quiet)
+    assert slept == list(key_rotation.PAUSES)
+    intact(world)
+    connection.rollback()
+    assert world.service.keys.rotate_data(world.admin, "home", quiet).resumed
+    assert [state for _, state, _ in data_keys(world)["home"]] == ["active"]
+    intact(world)
+
+
+def test_rows_that_are_locked_for_a_while_are_waited_for(
+    locked: tuple[World, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that is slow costs a pause."""
+    world, connection = locked
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            connection.rollback()
+
+    monkeypatch.setattr(key_rotation.time, "sleep", sleep)
+    done = world.service.keys.rotate_data(world.admin, "home", quiet)
+    assert slept == list(key_rotation.PAUSES[:2])
+    assert (done.resealed, done.unreadable) == (5, [])
+    intact(world)

@@ -32,7 +32,7 @@ _RUN = """
 import json, os, signal, sys
 from pathlib import Path
 import resolver.store.migrate
-from resolver.bootstrap.embedded import initialise
+from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
 from resolver.errors import ResolverError
 home, url, last = sys.argv[1], sys.argv[2], int(sys.argv[3])

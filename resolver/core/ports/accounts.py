@@ -72,7 +72,7 @@ class KnownTenants(Struct, frozen=True):
     names: frozenset[str] | None
 
 
-class PeopleSession(Protocol):
+class AccountSession(Protocol):
     """The part of a transaction about users, tenants, tokens and sessions."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from resolver.core.audit import AuditHead
-from resolver.core.ports.accounts import PeopleSession
+from resolver.core.ports.accounts import AccountSession
 from resolver.core.ports.keys import KeySession
 from resolver.core.ports.secrets import SecretSession
 
@@ -55,7 +55,7 @@ class AuditSession(Protocol):
         """At most so many of a chain's records between two numbers and two times, by number."""
 
 
-class Session(PeopleSession, KeySession, SecretSession, AuditSession, Protocol):
+class Session(AccountSession, KeySession, SecretSession, AuditSession, Protocol):
     """One transaction of a store."""
 
     def attempt(self) -> AbstractContextManager[None]:

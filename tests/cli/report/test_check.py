@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from resolver.cli.output import width
+from resolver.cli.report.check import cut, put_check
+from resolver.cli.report.items import ReportFormat
+from resolver.cli.report.report import Report
+from resolver.resolution import BlueprintText
+from resolver.resolution import check as check_texts
 from resolver.validation.json_schema import findings
 from tests.cli.conftest import Cli
 from tests.conftest import SCRIPTS, TENANT, clean_environment
@@ -378,3 +384,27 @@ def test_combinations_that_make_no_sense(admin: Cli, folder: Path) -> None:
     assert refused("--check", "--format", "json") == (
         "error: --check resolves nothing\n  hint: --diagnostics json reports as JSON\n"
     )
+
+
+def test_a_check_s_text_has_an_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sum below is that of all problems."""
+    monkeypatch.setattr("resolver.cli.report.items.MAX_REPORTED", 1)
+    found = check_texts(None, None, "", [BlueprintText("b", b"- {get_secret: 1}\n- {get_secret: 2}\n", None)])
+    put_check(found, Report(ReportFormat.TEXT, on_stdout=True), offline=True)
+    printed = capsys.readouterr().out
+    assert printed.count("error: ") == 1
+    assert printed.endswith(
+        "note: 1 more problem not shown\n2 problems found in 2 calls; no store was asked\n"
+    )
+
+
+@pytest.mark.parametrize("columns", range(4, 12))
+def test_what_is_cut_fits(columns: int) -> None:
+    """Beginning and end stay, and no more columns are taken than there are."""
+    for text in ("abcdefghijklmnop", "密码密码密码密码", "a密b码c密d码e"):
+        short = cut(text, columns)
+        assert columns - 2 <= width(short) <= columns
+        assert (short[0], short[-1]) == (text[0], text[-1]) or columns < 6
+        assert short.count("…") == 1

@@ -1,4 +1,4 @@
-"""The commands that change or end users, tenants and tokens, each option of theirs, and what they refuse."""
+"""`resolver users`: what each command does and prints, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,11 +11,79 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
-BACKUPS = (
-    "note: backups, snapshots, replicas and archived logs made before still hold keys and values, which the "
-    "root key opens; delete them, or rotate the root key and destroy the old one\n"
-)
+NOT_PERMITTED = "  hint: `resolver whoami` shows what this user and token may do\n"
+
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def cells(table: str) -> list[list[str]]:
+    """The rows of a printed table, times as TIME."""
+    return [re.split(r"  +", TIME.sub("TIME", line)) for line in table.splitlines()]
+
+
+def test_users(admin: Cli) -> None:
+    """Users are made with or without a password, listed, and given another system role."""
+    assert admin.prints("users", "create", "eve") == "User `eve` created with `default` security role\n"
+    printed = admin.prints(
+        "users", "create", "bob", "-r", "sys_admin", "--password-file", "-", stdin="a password"
+    )
+    assert printed == "User `bob` created with `sys_admin` security role\n"
+    assert (
+        admin.prints("users", "set-role", "eve", "-r", "sys_admin")
+        == "User `eve` has `sys_admin` security role\n"
+    )
+    rows = [["admin", "sys_admin", "True"], ["bob", "sys_admin", "True"], ["eve", "sys_admin", "True"]]
+    assert cells(admin.prints("users", "list")) == [
+        ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"],
+        *([*row, "TIME", "-", "-"] for row in rows),
+    ]
+    listed = json.loads(admin.prints("users", "list", "--format", "json"))
+    assert [(user["name"], user["role"], user["active"]) for user in listed] == [
+        (name, role, True) for name, role, _ in rows
+    ]
+
+
+def test_users_refused(admin: Cli) -> None:
+    """A taken name, whatever its case, is refused; the last sys_admin stays one; others manage no users."""
+    assert admin.refuses("users", "create", "ADMIN") == (8, "error: user 'ADMIN' already exists\n")
+    assert admin.refuses("users", "set-role", "admin", "-r", "default") == (
+        8,
+        (
+            "error: the last active sys_admin can't be given another role\n"
+            "  hint: make another user a sys_admin first\n"
+        ),
+    )
+    assert admin.refuses("users", "create", "bob", "--password-file", "-", stdin="abc") == (
+        2,
+        "error: a password has 5 to 256 characters\n",
+    )
+    user = admin.as_user("eve", role="manager")
+    for arguments in (("list",), ("create", "bob"), ("set-role", "eve", "-r", "sys_admin")):
+        assert user.refuses("users", *arguments) == (
+            4,
+            f"error: user 'eve' is not permitted to manage users\n{NOT_PERMITTED}",
+        )
+
+
+def test_passwords(admin: Cli) -> None:
+    """Everyone changes the own password, a sys_admin anyone's; nobody else's is changed by others."""
+    user = admin.as_user("eve")
+    note = "note: 1 access token of this user kept; --revoke-tokens ends all of them\n"
+    for who in (user, admin):
+        printed = who.prints(
+            *("users", "set-password", "eve", "--password-file", "-"), stdin="a password\n", note=note
+        )
+        assert printed == "Password of user `eve` changed\n"
+    assert user.refuses("users", "set-password", "admin", stdin="a password\n") == (
+        4,
+        f"error: user 'eve' is not permitted to manage users\n{NOT_PERMITTED}",
+    )
+
+
 LAST = "  hint: make another user a sys_admin first\n"
+
+
 NO_TERMINAL = (
     2,
     (
@@ -23,7 +91,6 @@ NO_TERMINAL = (
         "  hint: give --yes to delete without asking\n"
     ),
 )
-TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 def fields(printed: str) -> dict[str, str]:
@@ -162,117 +229,3 @@ def test_what_a_user_owns(admin: Cli) -> None:
         "User `bob` deleted\n1 secret deleted\n"
     )
     assert admin.refuses("secrets", "get", "other")[0] == 5
-
-
-def test_a_tenant_ends(admin: Cli) -> None:
-    """A tenant that holds something is deleted with --purge; its trail is read by its id."""
-    admin.prints("tenants", "create", "prod")
-    admin.prints("users", "create", "eve")
-    admin.prints("tenants", "add-user", "eve", "-t", "prod", "-r", "manager")
-    assert admin.prints("tenants", "get", "prod") == (
-        "name:      prod\nyour role: -\nmembers:   1\neve: manager\n"
-    )
-    admin.prints("secrets", "create", "k", "-s", "value", "-t", "prod")
-    assert admin.refuses("tenants", "delete", "prod", "--yes") == (
-        8,
-        "error: tenant 'prod' holds 1 secret: secret prod/k\n  hint: --purge deletes them with the tenant\n",
-    )
-    printed = admin.prints("tenants", "delete", "prod", "--yes", "--purge", note=BACKUPS)
-    assert printed == "Tenant `prod` deleted with 1 secret, its data keys destroyed\n"
-    last = json.loads(admin.prints("audit", "list", "--action", "tenant:delete", "--format", "json"))[-1]
-    trail = json.loads(admin.prints("audit", "list", "-t", last["tenant_id"], "--format", "json"))
-    assert [record["action"] for record in trail] == ["secret:create", "secret:delete"]
-
-
-def test_tokens_are_shown_and_end(admin: Cli) -> None:
-    """`tokens get` shows all but the token, `delete` is `revoke`; a distance is an expiry."""
-    token = admin.prints("tokens", "create", "--quiet", "--expires", "90d", "--key", "shop_*").strip()
-    token_id = token.split("-")[1]
-    printed = admin.prints("tokens", "get", token_id)
-    assert fields(printed) == {
-        "id": token_id,
-        "user": "admin",
-        "created_at": "TIME",
-        "expires_at": "TIME",
-        "last_used_at": "-",
-        "narrowed": "keys: shop_*",
-        "description": "-",
-    }
-    assert token.split("-")[2] not in printed
-    assert admin.prints("tokens", "delete", token_id) == f"Token `{token_id}` revoked\n"
-
-
-def test_audit_unused(admin: Cli) -> None:
-    """The report as a table and as JSON, since a time; a wrong time and a mere user are refused."""
-    admin.prints("secrets", "create", "idle", "-s", "value")
-    admin.prints("secrets", "create", "used", "-s", "value")
-    admin.prints("secrets", "get", "used")
-    eve = admin.as_user("eve", role="user")
-    report = json.loads(admin.prints("audit", "unused", "-t", "default_tenant", "--format", "json"))
-    assert report["secrets"] == ["idle"]
-    assert report["members"] == [{"user": "eve", "role": "user", "enough": None}]
-    assert {token["user"]: token["used"] for token in report["tokens"]} == {
-        "admin": ["secret:create", "secret:show"],
-        "eve": [],
-    }
-    printed = TIME.sub("TIME", admin.prints("audit", "unused", "--since", "1d"))
-    assert printed.startswith("since TIME\nUNUSED SECRET\nidle\n\nMEMBER  ROLE  ENOUGH WOULD BE\neve ")
-    assert admin.refuses("audit", "unused", "--since", "lately") == (
-        2,
-        (
-            "error: the start is malformed\n"
-            "  hint: it is UTC, like 2030-12-31 or '2030-12-31 23:59', or like 90d or '1 day' before now\n"
-        ),
-    )
-    code, said = eve.refuses("audit", "unused")
-    assert (code, said.splitlines()[0]) == (
-        4,
-        "error: user 'eve' is not permitted to read the audit trail in tenant 'default_tenant'",
-    )
-
-
-def test_audit_filters(admin: Cli) -> None:
-    """By time, user, key, action, decision, newest first and in parts; a note says how to go on."""
-    for key in ("db_a", "db_b", "web"):
-        admin.prints("secrets", "create", key, "-s", "value")
-    eve = admin.as_user("eve", role="viewer")
-    eve.prints("secrets", "get", "web")
-    eve.refuses("secrets", "delete", "web", "--yes")
-
-    def numbers(*options: str, note: str = "") -> list[int]:
-        command = ("audit", "list", "-t", "default_tenant", "--format", "json", *options)
-        return [record["number"] for record in json.loads(admin.prints(*command, note=note))]
-
-    assert numbers() == [1, 2, 3, 4, 5]
-    assert numbers("--key", "db_*") == [1, 2]
-    assert numbers("--caller", "eve") == [4, 5]
-    assert numbers("--action", "secret:create") == [1, 2, 3]
-    assert numbers("--decision", "refused") == [5]
-    assert numbers("--since", "1h") == [1, 2, 3, 4, 5]
-    assert numbers("--until", "1h") == []
-    assert numbers("--size", "2", note="note: more records follow; --after 2 shows them\n") == [1, 2]
-    assert numbers("--after", "4") == [5]
-    assert numbers("--newest", "--size", "1", note="note: more records follow; --after 5 shows them\n") == [5]
-    assert admin.refuses("audit", "list", "--until", "x")[1].startswith("error: --until is malformed\n")
-
-
-def test_nothing_is_shown_that_can_t_be_recorded(admin: Cli) -> None:
-    """A database that refuses the record: exit code 6, in words, and no value on either stream."""
-    import sqlite3  # noqa: PLC0415 - here alone
-
-    admin.prints("secrets", "create", "k", "-s", "kept-9f3a")
-    with sqlite3.connect(admin.home / "data" / "resolver.db") as database:
-        database.execute("CREATE TRIGGER no BEFORE INSERT ON audit_record BEGIN SELECT json('no json'); END")
-    database.close()
-    for arguments in (
-        ("resolver", "secrets", "get", "k"),
-        ("resolver", "secrets", "export", "--cloudify", "--non-encrypted"),
-        ("resolver", "secrets", "create", "new", "-s", "v"),
-        ("resolver", "exec", "-", "--", "cat", "{}"),
-        ("resolve", "-"),
-    ):
-        done = admin.run(*arguments, stdin="a: { get_secret: k }")
-        assert done.returncode == (125 if "exec" in arguments else 6), done.stderr
-        assert "failed: OperationalError: malformed JSON" in done.stderr
-        assert done.stdout == ""
-        assert "kept-9f3a" not in done.stderr

@@ -1,0 +1,99 @@
+"""`resolver init`: what it makes, prints and refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+
+def test_init(admin: Cli, tmp_path: Path) -> None:
+    """`init` says what it made and where, for its owner only; a second run changes nothing."""
+    home = tmp_path / "new"
+    new = admin.at(home)
+    printed = new.prints("init", "--sample", "--password-file", "-", stdin="a password\n")
+    assert printed == (
+        f"store made in {home}\n"
+        f"root key in {home}/keys/root.key: keep a copy, apart from the database's backup\n"
+        "tenant default_tenant, user admin\n"
+        f"profile in {home}/profile: the following commands run as admin\n"
+        "17 sample secrets added\n"
+    )
+    modes = {
+        str(path.relative_to(home)): stat.S_IMODE(path.stat().st_mode)
+        for path in (home, home / "data", home / "keys", home / "keys" / "root.key", home / "profile")
+    }
+    assert modes == {".": 0o700, "data": 0o700, "keys": 0o700, "keys/root.key": 0o600, "profile": 0o600}
+    before = {path: path.read_bytes() for path in home.glob("*/*") if path.suffix in {"", ".key"}}
+    assert new.prints("init") == f"a store is there already in {home}; nothing was changed\n"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_init_without_a_password(admin: Cli, tmp_path: Path) -> None:
+    """Without a terminal to show one on, no password is made."""
+    new = admin.at(tmp_path / "new")
+    note = "note: admin has no password; `resolver users set-password admin` gives one\n"
+    assert "tenant default_tenant, user admin\n" in new.prints("init", note=note)
+    assert new.prints("whoami").startswith("user:        admin\n")
+
+
+def test_init_tells_where_the_store_is(admin: Cli, tmp_path: Path) -> None:
+    """With a database of its own, the store is there and not in the state directory."""
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    new = admin.at(tmp_path / "new")
+    new = replace(new, env={"RESOLVER_DATABASE_URL": url})
+    made = new.prints("init", "--password-file", "-", stdin="a password")
+    assert made.splitlines()[0] == f"store made in {url}"
+    assert new.prints("init") == f"a store is there already in {url}; nothing was changed\n"
+
+
+def test_init_without_a_profile(admin: Cli, tmp_path: Path) -> None:
+    """The password is all that there is then: no token is made that nobody has."""
+    new = admin.at(tmp_path / "new")
+    new.prints("init", "--no-profile", "--password-file", "-", stdin="a password")
+    assert not (tmp_path / "new" / "profile").exists()
+    database = sqlite3.connect(tmp_path / "new" / "data" / "resolver.db")
+    assert database.execute("SELECT count(*) FROM access_token").fetchone() == (0,)
+    database.close()
+
+
+def test_a_store_that_nobody_could_enter_is_not_made(admin: Cli, tmp_path: Path) -> None:
+    """Neither a profile nor a password: refused, with nothing left behind."""
+    new = admin.at(tmp_path / "new")
+    assert new.refuses("init", "--no-profile") == (
+        2,
+        (
+            "error: without a profile and without a password nobody could enter the store\n"
+            "  hint: give --password-file, or leave out --no-profile\n"
+        ),
+    )
+    assert not (tmp_path / "new" / "keys").exists()
+    assert new.prints("init", "--password-file", "-", stdin="abcde").startswith("store made in ")
+
+
+def test_init_refused(admin: Cli, tmp_path: Path) -> None:
+    """A password that breaks the rules, or a folder that can't be made, leaves no store."""
+    new = admin.at(tmp_path / "new")
+    assert new.refuses("init", "--password-file", "-", stdin="abc") == (
+        2,
+        "error: a password has 5 to 256 characters\n",
+    )
+    assert new.refuses("whoami")[0] in {4, 6}
+    nowhere = Path("/proc/resolver")  # not even root can make a folder here
+    assert admin.at(nowhere).refuses("init") == (
+        6,
+        f"error: the folder '{nowhere}' can't be made: No such file or directory\n",
+    )
+
+
+def test_init_that_failed_can_be_repeated(admin: Cli, tmp_path: Path) -> None:
+    """After a refused `init` the next one makes the store."""
+    new = admin.at(tmp_path / "new")
+    new.refuses("init", "--password-file", "-", stdin="abc")
+    assert new.prints("init", "--password-file", "-", stdin="abcde").startswith("store made in ")

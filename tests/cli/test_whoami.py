@@ -1,0 +1,45 @@
+"""`resolver whoami`: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+
+def test_whoami(admin: Cli) -> None:
+    """Who, with which token, in which mode, and what is permitted where."""
+    user = admin.as_user("eve", role="viewer")
+    printed = user.prints("whoami").splitlines()
+    assert printed[:2] == ["user:        eve", "system_role: default"]
+    assert re.fullmatch(r"token:       [A-Za-z0-9]{10}", printed[2])
+    assert printed[3] == "mode:        embedded: this process holds the root key and the database"
+    assert printed[4] == f"store:       sqlite:///{admin.home}/data/resolver.db"
+    assert printed[5:] == ["in tenant default_tenant (viewer): provider:list, secret:list, secret:show"]
+    facts = json.loads(user.prints("whoami", "--format", "json"))
+    assert facts["tenants"] == {
+        "default_tenant": {"role": "viewer", "permissions": ["provider:list", "secret:list", "secret:show"]}
+    }
+
+
+def test_whoami_refused(admin: Cli) -> None:
+    """Without a valid token there is no answer."""
+    code, said = admin.with_token(f"ctok-{'a' * 10}-{'b' * 40}").refuses("whoami")
+    assert (code, said.splitlines()[0]) == (4, "error: the access token is not valid")
+
+
+def test_token_file(admin: Cli, tmp_path: Path) -> None:
+    """--token-file goes before RESOLVER_TOKEN and the profile; an empty one is refused."""
+    path = tmp_path / "token"
+    path.write_text(admin.as_user("eve").env["RESOLVER_TOKEN"] + "\n")
+    assert admin.prints("whoami", "--token-file", str(path)).startswith("user:        eve\n")
+    path.write_text("\n")
+    assert admin.refuses("whoami", "--token-file", str(path)) == (
+        4,
+        f"error: the token file '{path}' is empty\n",
+    )
