@@ -13,6 +13,8 @@ from msgspec.structs import asdict
 from resolver.core.account_changes import NewToken, NewUser, UserChange
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.providers import NewProvider
+from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher
 from resolver.errors import AuthenticationError
@@ -123,7 +125,8 @@ def fill(url: str) -> dict[str, Any]:
     for name, provider in PROVIDERS.items():
         who = owner if provider["visibility"] == "private" else admin
         visibility = Visibility(provider["visibility"])
-        service.providers.create(who, "prod", name, provider["kind"], provider["parameters"], visibility)
+        new = NewProvider(provider["kind"], provider["parameters"], visibility)
+        service.providers.create(who, "prod", name, new)
     for tenant, secrets in SECRETS.items():
         for key, about in secrets.items():
             private = about.get("visibility") == "private"
@@ -159,11 +162,8 @@ def _scope(permissions: list[str] | None, tenants: list[str] | None, keys: list[
 
 def _make_secret(service: Service, who: Any, tenant: str, key: str, about: dict[str, Any]) -> None:  # noqa: ANN401 - a caller
     first, *later = about["values"]
-    service.secrets.create(
-        who,
-        tenant,
-        key,
-        first,
+    new = NewSecret(
+        value=SecretValue(first),
         visibility=Visibility(about.get("visibility", "tenant")),
         hidden=about.get("hidden", False),
         schema=about.get("schema"),
@@ -172,5 +172,6 @@ def _make_secret(service: Service, who: Any, tenant: str, key: str, about: dict[
         provider=about.get("provider"),
         provider_options=about.get("options"),
     )
+    service.secrets.create(who, tenant, key, new)
     for value in later:
-        service.secrets.update(who, tenant, key, value=value)
+        service.secrets.update(who, tenant, key, SecretChange(value=SecretValue(value)))
