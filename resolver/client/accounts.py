@@ -9,7 +9,7 @@ from msgspec import Struct
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
 from resolver.core.audit import cap
-from resolver.core.model import Profile, Tenant, check_key
+from resolver.core.model import Tenant, UserProfile, check_key
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
 from resolver.core.results import (
     DeletedTenant,
@@ -91,10 +91,10 @@ class RemoteUsers(Remote):
         """Who the caller is, and what may be done where."""
         return whoami(self._server, caller)
 
-    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
+    def create(self, caller: Caller, name: str, new: NewUser) -> UserProfile:
         """Make a user; one without a password can only use tokens."""
         check_key(name, "user name")
-        return self._server.ask(caller, Profile, "PUT", _user(name), encode(new))
+        return self._server.ask(caller, UserProfile, "PUT", _user(name), encode(new))
 
     def list(self, caller: Caller, choice: Choice[UserField] = WHOLE) -> Part[UserInfo]:
         """A part of all users, by name."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -14,13 +12,6 @@ if TYPE_CHECKING:
 
 SHORTEST_PART = 4
 """Parts of a value, strings of a JSON value and lines, that are shorter are too common to be looked for."""
-
-
-class Redacted(msgspec.Struct, frozen=True):
-    """Base of records that hold secrets' or users' values, or keys made of them: the repr shows no field."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(****)"
 
 
 def leaks_value(text: str, values: Iterable[SecretValue]) -> bool:

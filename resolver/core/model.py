@@ -106,7 +106,7 @@ class Owner(Named):
     __slots__ = ()
 
 
-class Profile(Struct, frozen=True):
+class UserProfile(Struct, frozen=True):
     """A user as others may see it: no id, no password hash.
 
     Args:
@@ -126,7 +126,7 @@ class Profile(Struct, frozen=True):
     last_login_at: str | None = None
 
 
-class User(Profile, frozen=True, kw_only=True):
+class User(UserProfile, frozen=True, kw_only=True):
     """A user as stored, without the password hash.
 
     Args:
@@ -136,9 +136,9 @@ class User(Profile, frozen=True, kw_only=True):
     id: str
 
     @property
-    def profile(self) -> Profile:
+    def profile(self) -> UserProfile:
         """The user as others may see it."""
-        return Profile(**{name: getattr(self, name) for name in Profile.__struct_fields__})
+        return UserProfile(**{name: getattr(self, name) for name in UserProfile.__struct_fields__})
 
 
 class Scope(Struct, frozen=True):

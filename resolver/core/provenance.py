@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.core.leaks import Redacted
+from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

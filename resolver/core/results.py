@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
-from resolver.core.model import Profile, Scope, Secret, SecretValue, Tenant
+from resolver.core.model import Scope, Secret, SecretValue, Tenant, UserProfile
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict
 from resolver.core.redacted import Redacted
@@ -126,7 +126,7 @@ class UserInfo(Struct, frozen=True):
         locked: whether logins with a password are refused for now, after too many wrong ones.
     """
 
-    user: Profile
+    user: UserProfile
     roles: Mapping[str, TenantRole]
     locked: bool
 

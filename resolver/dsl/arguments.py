@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.leaks import Redacted
 from resolver.core.model import check_key, is_key
 from resolver.core.provenance import WRITTEN, Provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl.calls import GET_SECRET, is_malformed
 from resolver.dsl.problems import Fault, Reason, kind_of
 from resolver.errors import InvalidRequestError

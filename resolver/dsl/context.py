@@ -5,16 +5,14 @@ A call without an answer is left for run time. The answers count as secret in me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from resolver.core.leaks import Redacted
 from resolver.core.location import follow, leads
+from resolver.core.redacted import Redacted
 from resolver.dsl.problems import Fault, Reason, kind_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _SYSTEM_FACTS = frozenset(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.leaks import Redacted
+from resolver.core.redacted import Redacted
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.calls import call_name
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
-from resolver.core.leaks import Redacted
 from resolver.core.provenance import WRITTEN, Provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl import context
 from resolver.dsl.problems import Fault, Reason, kind_of
 

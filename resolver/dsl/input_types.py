@@ -13,9 +13,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
-from resolver.core.leaks import Redacted
 from resolver.core.model import is_key
 from resolver.core.provenance import WRITTEN, Provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl.calls import is_call
 from resolver.dsl.definitions import InputType, is_text
 from resolver.dsl.problems import Problem, Reason, kind_of

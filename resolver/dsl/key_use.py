@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from resolver.core.leaks import Redacted
 from resolver.core.location import Location, Path
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from resolver.core.provenance import Provenance
-    from resolver.dsl.source import Source
+from resolver.core.provenance import Provenance
+from resolver.core.redacted import Redacted
+from resolver.dsl.source import Source
 
 
 class Call(Redacted, frozen=True):

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from resolver.core.leaks import Redacted
-from resolver.core.location import Location, format_path
+from resolver.core.location import Location, Path, format_path
 from resolver.core.provenance import WRITTEN, Provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl.arguments import GetSecret
 from resolver.dsl.calls import GET_SECRET, holds_call
 from resolver.dsl.context import DeploymentContext
@@ -35,7 +35,6 @@ from resolver.dsl.walk import find_calls, find_occurrences
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from resolver.core.location import Path
     from resolver.core.model import SecretValue
     from resolver.dsl.input_types import MatchAll
     from resolver.dsl.source import Source

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.leaks import Redacted
 from resolver.core.location import follow
+from resolver.core.provenance import Provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl.calls import holds_call
 from resolver.dsl.problems import Fault, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from resolver.core.model import SecretValue
-    from resolver.core.provenance import Provenance
     from resolver.dsl.arguments import GetSecret
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resolver.core.leaks import Redacted
+from resolver.core.model import SecretValue
+from resolver.core.redacted import Redacted
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.values import Substitution
 from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
 from resolver.resolution.check import Check, check_calls
 from resolver.resolution.refusals import KeySuggestions, refuse
@@ -17,13 +19,12 @@ from resolver.resolution.run import BlueprintRun, BlueprintText, Options
 from resolver.resolution.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from resolver.core.model import Caller, SecretValue
+    from resolver.core.model import Caller
     from resolver.core.ports.service import ResolvingService
     from resolver.core.results import KeyStatus, UsedSecret
     from resolver.dsl.key_use import KeyUse
-    from resolver.dsl.values import Substitution
 
 
 class Resolution(Redacted, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,13 @@ from resolver.blueprint import (
 from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
-from resolver.core.leaks import Redacted
+from resolver.core.redacted import Redacted
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.input_types import undeclared
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.values import GivenInput
 from resolver.errors import BlueprintError, UsageError
 from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
@@ -36,11 +38,11 @@ from resolver.resolution.variables import Variables
 from resolver.validation.regex import match_all
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from resolver.core.location import Location
     from resolver.dsl.source import Source
-    from resolver.dsl.values import GivenInput, Substitution
+    from resolver.dsl.values import Substitution
 
 
 class BlueprintText(Redacted, frozen=True):

@@ -2,7 +2,7 @@
 
 A route is a function. Its parameters say what it needs, by their names:
 
-- `call`: the `Call`, with the caller, the service and the request
+- `call`: the `ApiCall`, with the caller, the service and the request
 - `tenant`: the tenant that the header names; `any_tenant`: the same, or empty when there is no such header
 - `body`: the JSON body as the record that the annotation names; with a default the body may be left out
 - `query`: the query of the URL, as the record that the annotation names
@@ -89,7 +89,7 @@ class Server:
         self.users = Buckets(options.user_rate)
 
 
-class Call:
+class ApiCall:
     """One request, as a route sees it.
 
     Args:
@@ -359,7 +359,7 @@ class Operation:
     async def answer_request(self, request: Request) -> Response:
         """Answer one request: first of all ask who is there."""
         request.state.template = self.path
-        call = Call(request, server_of(request))
+        call = ApiCall(request, server_of(request))
         if self.guarded:
             call.caller = await admit(request)
         if "body" in self.parameters:
@@ -371,7 +371,7 @@ class Operation:
             answer = run_in_threadpool(self.function, **given)
         return await answer
 
-    def _argument(self, call: Call, name: str) -> Any:  # noqa: ANN401 - what the function needs
+    def _argument(self, call: ApiCall, name: str) -> Any:  # noqa: ANN401 - what the function needs
         match name:
             case "call":
                 return call

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from resolver.errors import UnavailableError
 from resolver.rest.responses import Answer, CloudifyPage, page
-from resolver.rest.routing import V3, V31, Call, Group
+from resolver.rest.routing import V3, V31, ApiCall, Group
 
 OPEN = Group("server", "", guarded=False)
 METRICS = Group("server", "")
@@ -40,7 +40,7 @@ class Readiness(Struct, frozen=True):
 
 
 @OPEN.route("GET", "/ready", Readiness)
-def ready(call: Call) -> Response:
+def ready(call: ApiCall) -> Response:
     """Say whether the store can be read and its root key is at hand."""
     try:
         call.service.check_ready()
@@ -50,7 +50,7 @@ def ready(call: Call) -> Response:
 
 
 @METRICS.route("GET", "/metrics")
-def metrics(call: Call) -> Response:
+def metrics(call: ApiCall) -> Response:
     """The server's numbers in Prometheus's text format, for those who may read the system's audit trail."""
     call.service.admit_operator(call.caller)
     return Response(call.server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -90,7 +90,7 @@ class ServerStatus(Struct, frozen=True):
 
 
 @STATUS.route("GET", "/status", ServerStatus)
-def get_status(call: Call) -> Response:
+def get_status(call: ApiCall) -> Response:
     """Whether everything that the server needs is there."""
     try:
         call.service.check_ready()

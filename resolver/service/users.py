@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
-from resolver.core.model import Caller, Profile, User, check_key
+from resolver.core.model import Caller, User, UserProfile, check_key
 from resolver.core.permissions import Permission
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedUser, Identity, UserInfo, count_holdings
@@ -43,7 +43,7 @@ def check_password(password: str) -> str:
 class Users(ServicePart):
     """The users."""
 
-    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
+    def create(self, caller: Caller, name: str, new: NewUser) -> UserProfile:
         """Make a user; one without a password can only use tokens. ConflictError when the name is taken."""
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
     from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
-    from resolver.core.model import Caller, Profile, Secret, SecretValue, Tenant
+    from resolver.core.model import Caller, Secret, SecretValue, Tenant, UserProfile
     from resolver.core.permissions import TenantRole
     from resolver.core.providers import NewProvider, Provider, ProviderChange, ProviderCheck, ProviderInfo
     from resolver.core.query import Choice, Listing, Page, Part, TenantField, TokenField, UserField
@@ -151,7 +151,7 @@ class ManagesUsers(Protocol):
     def whoami(self, caller: Caller) -> Identity:
         """Who the caller is, and what may be done where."""
 
-    def create(self, caller: Caller, name: str, new: NewUser) -> Profile:
+    def create(self, caller: Caller, name: str, new: NewUser) -> UserProfile:
         """Make a user; one without a password can only use tokens."""
 
     def list(self, caller: Caller, choice: Choice[UserField] = ...) -> Part[UserInfo]:

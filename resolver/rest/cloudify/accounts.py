@@ -18,7 +18,7 @@ from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
-from resolver.rest.routing import V31, Call, Flag, Group
+from resolver.rest.routing import V31, ApiCall, Flag, Group
 
 if TYPE_CHECKING:
     from resolver.core.results import TenantInfo, UserInfo
@@ -154,7 +154,7 @@ def _user_object(info: UserInfo, *, get_data: bool) -> UserObject:
 
 
 @GROUP.route("GET", "/tenants", CloudifyPage[TenantObject])
-def list_tenants(call: Call, query: ListQuery) -> Response:
+def list_tenants(call: ApiCall, query: ListQuery) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
     tenants = call.service.tenants
     page = query.part_of(
@@ -171,7 +171,7 @@ def list_tenants(call: Call, query: ListQuery) -> Response:
 
 
 @GROUP.route("PUT", "/tenants/users", TenantObject)
-def add_tenant_user(call: Call, body: CloudifyMembership) -> Response:
+def add_tenant_user(call: ApiCall, body: CloudifyMembership) -> Response:
     """Make a user a member of a tenant."""
     if _is_member(call, body):
         raise ConflictError(f"user {body.username!r} is a member of tenant {body.tenant_name!r} already")
@@ -179,44 +179,44 @@ def add_tenant_user(call: Call, body: CloudifyMembership) -> Response:
 
 
 @GROUP.route("PATCH", "/tenants/users", TenantObject)
-def update_tenant_user(call: Call, body: CloudifyMembership) -> Response:
+def update_tenant_user(call: ApiCall, body: CloudifyMembership) -> Response:
     """Give a member another role."""
     if _is_member(call, body) is False:
         raise NotFoundError(f"user {body.username!r} is not a member of tenant {body.tenant_name!r}")
     return _set_member(call, body)
 
 
-def _is_member(call: Call, body: CloudifyMembership) -> bool | None:
+def _is_member(call: ApiCall, body: CloudifyMembership) -> bool | None:
     """Whether a user is a member; None when the caller may not know, and is refused by what comes next."""
     roles = call.service.tenants.get(call.caller, body.tenant_name).roles
     return None if roles is None else body.username.casefold() in {name.casefold() for name in roles}
 
 
-def _set_member(call: Call, body: CloudifyMembership) -> Response:
+def _set_member(call: ApiCall, body: CloudifyMembership) -> Response:
     call.service.tenants.add_member(call.caller, body.tenant_name, body.username, body.role)
     return _show_tenant(call, body.tenant_name)
 
 
-def _show_tenant(call: Call, name: str, status: int = 200, *, get_data: bool = False) -> Response:
+def _show_tenant(call: ApiCall, name: str, status: int = 200, *, get_data: bool = False) -> Response:
     return Answer(_tenant_object(call.service.tenants.get(call.caller, name), get_data=get_data), status)
 
 
 @GROUP.route("DELETE", "/tenants/users", status=204)
-def remove_tenant_user(call: Call, body: EndedMembership) -> Response:
+def remove_tenant_user(call: ApiCall, body: EndedMembership) -> Response:
     """End a membership."""
     call.service.tenants.remove_member(call.caller, body.tenant_name, body.username)
     return nothing()
 
 
 @GROUP.route("GET", "/tenants/{name}", TenantObject)
-def get_tenant(call: Call, name: str, query: ListQuery) -> Response:
+def get_tenant(call: ApiCall, name: str, query: ListQuery) -> Response:
     """One tenant."""
     return _show_tenant(call, name, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/tenants/{name}", TenantObject, status=201)
 def create_tenant(
-    call: Call,
+    call: ApiCall,
     name: str,
     body: NewTenant | None = None,  # noqa: ARG001 - it has to be JSON, and nothing of it is used
 ) -> Response:
@@ -228,14 +228,14 @@ def create_tenant(
 
 
 @GROUP.route("DELETE", "/tenants/{name}", status=204)
-def delete_tenant(call: Call, name: str) -> Response:
+def delete_tenant(call: ApiCall, name: str) -> Response:
     """Delete a tenant that holds nothing any more."""
     call.service.tenants.delete(call.caller, name)
     return nothing()
 
 
 @GROUP.route("GET", "/users", CloudifyPage[UserObject])
-def list_users(call: Call, query: ListQuery) -> Response:
+def list_users(call: ApiCall, query: ListQuery) -> Response:
     """All users, for a sys_admin."""
     page = query.part_of(
         functools.partial(call.service.users.list, call.caller),
@@ -247,7 +247,7 @@ def list_users(call: Call, query: ListQuery) -> Response:
 
 
 @GROUP.route("PUT", "/users", UserObject, status=201)
-async def create_user(call: Call, body: CloudifyNewUser) -> Response:
+async def create_user(call: ApiCall, body: CloudifyNewUser) -> Response:
     """Make a user."""
 
     def create() -> Response:
@@ -259,33 +259,33 @@ async def create_user(call: Call, body: CloudifyNewUser) -> Response:
 
 
 @GROUP.route("GET", "/user", UserObject)
-def get_self(call: Call, query: ListQuery) -> Response:
+def get_self(call: ApiCall, query: ListQuery) -> Response:
     """Who the caller is."""
     return _show_user(call, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/active/{username}", UserObject)
-def activate_user(call: Call, username: str, body: Activation) -> Response:
+def activate_user(call: ApiCall, username: str, body: Activation) -> Response:
     """Let a user in again, or not any more."""
     call.service.users.update(call.caller, username, UserChange(active=body.action == "activate"))
     return _show_user(call, username)
 
 
 @GROUP.route("POST", "/users/unlock/{username}", UserObject)
-def unlock_user(call: Call, username: str) -> Response:
+def unlock_user(call: ApiCall, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
     call.service.users.unlock(call.caller, username)
     return _show_user(call, username)
 
 
 @GROUP.route("GET", "/users/{username}", UserObject)
-def get_user(call: Call, username: str, query: ListQuery) -> Response:
+def get_user(call: ApiCall, username: str, query: ListQuery) -> Response:
     """One user."""
     return _show_user(call, username, get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/{username}", UserObject)
-async def update_user(call: Call, username: str, body: CloudifyUserChange) -> Response:
+async def update_user(call: ApiCall, username: str, body: CloudifyUserChange) -> Response:
     """Change a user's system role or password; the own password is everyone's to change."""
     if body.role is None and body.password is None and body.show_getting_started is None:
         raise InvalidRequestError("nothing to change was given", hint="give role or password")
@@ -306,11 +306,11 @@ async def update_user(call: Call, username: str, body: CloudifyUserChange) -> Re
 
 
 @GROUP.route("DELETE", "/users/{username}", status=204)
-def delete_user(call: Call, username: str) -> Response:
+def delete_user(call: ApiCall, username: str) -> Response:
     """Delete a user who owns nothing any more."""
     call.service.users.delete(call.caller, username)
     return nothing()
 
 
-def _show_user(call: Call, username: str = "", status: int = 200, *, get_data: bool = False) -> Response:
+def _show_user(call: ApiCall, username: str = "", status: int = 200, *, get_data: bool = False) -> Response:
     return Answer(_user_object(call.service.users.get(call.caller, username), get_data=get_data), status)

@@ -16,7 +16,7 @@ from resolver.core.secret_changes import unless_none
 from resolver.errors import ProviderError, UnavailableError
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
-from resolver.rest.routing import V31, Call, Flag, Group, is_true
+from resolver.rest.routing import V31, ApiCall, Flag, Group, is_true
 from resolver.rest.schemas import texts
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _provider_object(provider: Provider, parameters: Mapping[str, str] | None = 
 
 
 @GROUP.route("PUT", "/secrets-providers", ProviderObject, or_nothing=True)
-def create_provider(call: Call, tenant: str, body: CloudifyNewProvider) -> Response:
+def create_provider(call: ApiCall, tenant: str, body: CloudifyNewProvider) -> Response:
     """Set up a provider. With `test`, only try whether one answers, which is 204 when it does."""
     providers = call.service.providers
     parameters = texts(body.connection_parameters)
@@ -113,7 +113,7 @@ def create_provider(call: Call, tenant: str, body: CloudifyNewProvider) -> Respo
 
 
 @GROUP.route("GET", "/secrets-providers", CloudifyPage[ProviderObject])
-def list_providers(call: Call, tenant: str, query: ListQuery) -> Response:
+def list_providers(call: ApiCall, tenant: str, query: ListQuery) -> Response:
     """The providers that the caller may name in a tenant; no connection parameters."""
     page = query.part_of(
         functools.partial(call.service.providers.part, call.caller, tenant),
@@ -125,14 +125,14 @@ def list_providers(call: Call, tenant: str, query: ListQuery) -> Response:
 
 
 @GROUP.route("GET", "/secrets-providers/{name}", ProviderObject)
-def get_provider(call: Call, tenant: str, name: str) -> Response:
+def get_provider(call: ApiCall, tenant: str, name: str) -> Response:
     """A provider; with its connection parameters for those who may read them."""
     info = call.service.providers.get(call.caller, tenant, name)
     return Answer(_provider_object(info.provider, info.parameters))
 
 
 @GROUP.route("PATCH", "/secrets-providers/{name}", ProviderObject)
-def update_provider(call: Call, tenant: str, name: str, body: CloudifyProviderChange) -> Response:
+def update_provider(call: ApiCall, tenant: str, name: str, body: CloudifyProviderChange) -> Response:
     """Change a provider. An empty type and empty parameters stay as they are, as Cloudify means it."""
     wanted = ProviderChange(
         kind=unless_none(body.type),
@@ -143,7 +143,7 @@ def update_provider(call: Call, tenant: str, name: str, body: CloudifyProviderCh
 
 
 @GROUP.route("DELETE", "/secrets-providers/{name}", status=204)
-def delete_provider(call: Call, tenant: str, name: str) -> Response:
+def delete_provider(call: ApiCall, tenant: str, name: str) -> Response:
     """Delete a provider that no secret is kept with."""
     call.service.providers.delete(call.caller, tenant, name)
     return nothing()

@@ -19,7 +19,7 @@ from resolver.rest.cloudify.filters import AnyRule, Constraints, order_of, rules
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing, page
-from resolver.rest.routing import V3, V31, Call, Flag, Group, is_true
+from resolver.rest.routing import V3, V31, ApiCall, Flag, Group, is_true
 from resolver.rest.schemas import SecretItem, SecretObject, secret_item, secret_object, texts
 
 GROUP = Group("secrets", V31, V3)
@@ -81,7 +81,7 @@ def _text(value: Any, *, has_schema: bool) -> str:  # noqa: ANN401 - JSON data
     return value
 
 
-def _known(call: Call, tenant: str, key: str) -> Secret:
+def _known(call: ApiCall, tenant: str, key: str) -> Secret:
     """What is known of a secret without its value."""
     found = call.service.secrets.list(call.caller, tenant, Listing(equal={Field.KEY: [key]}, size=1)).items
     if not found:
@@ -90,7 +90,7 @@ def _known(call: Call, tenant: str, key: str) -> Secret:
 
 
 @GROUP.route("PUT", "/secrets/{key}", SecretObject)
-def create_secret(call: Call, tenant: str, key: str, body: CloudifyNewSecret) -> Response:
+def create_secret(call: ApiCall, tenant: str, key: str, body: CloudifyNewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
     has_schema, update_if_exists = bool(body.schema), is_true(body.update_if_exists)
     provider = body.provider_name or None
@@ -111,7 +111,7 @@ def create_secret(call: Call, tenant: str, key: str, body: CloudifyNewSecret) ->
 
 
 @GROUP.route("GET", "/secrets/{key}", SecretObject)
-def get_secret(call: Call, tenant: str, key: str, query: OneSecretQuery) -> Response:
+def get_secret(call: ApiCall, tenant: str, key: str, query: OneSecretQuery) -> Response:
     """A secret with its value; an empty one in place of a hidden value that the caller may not see."""
     query.demand_included(SecretObject.__struct_fields__)
     value = None
@@ -130,7 +130,7 @@ def get_secret(call: Call, tenant: str, key: str, query: OneSecretQuery) -> Resp
 
 
 @GROUP.route("PATCH", "/secrets/{key}", SecretObject)
-def update_secret(call: Call, tenant: str, key: str, body: CloudifySecretChange | None = None) -> Response:
+def update_secret(call: ApiCall, tenant: str, key: str, body: CloudifySecretChange | None = None) -> Response:
     """Change a secret. An empty value is passed over, as Cloudify's client means it."""
     if body is None or not call.has_fields:
         raise IllegalActionError("nothing to change was given")
@@ -149,7 +149,7 @@ def update_secret(call: Call, tenant: str, key: str, body: CloudifySecretChange 
     return Answer(secret_object(call.service.secrets.update(call.caller, tenant, key, change)))
 
 
-def _has_schema(call: Call, tenant: str, key: str) -> bool:
+def _has_schema(call: ApiCall, tenant: str, key: str) -> bool:
     try:
         return _known(call, tenant, key).schema is not None
     except (NotFoundError, NotPermittedError):
@@ -157,21 +157,21 @@ def _has_schema(call: Call, tenant: str, key: str) -> bool:
 
 
 @GROUP.route("PATCH", "/secrets/{key}/set-visibility", SecretObject)
-def set_visibility(call: Call, tenant: str, key: str, body: NewVisibility) -> Response:
+def set_visibility(call: ApiCall, tenant: str, key: str, body: NewVisibility) -> Response:
     """Widen who knows of a secret."""
     change = SecretChange(visibility=Visibility(body.visibility))
     return Answer(secret_object(call.service.secrets.update(call.caller, tenant, key, change)))
 
 
 @GROUP.route("DELETE", "/secrets/{key}", status=204)
-def delete_secret(call: Call, tenant: str, key: str) -> Response:
+def delete_secret(call: ApiCall, tenant: str, key: str) -> Response:
     """Delete a secret with all its versions."""
     call.service.secrets.delete(call.caller, tenant, key)
     return nothing()
 
 
 @GROUP.route("GET", "/secrets", CloudifyPage[SecretItem])
-def list_secrets(call: Call, tenant: str, query: ListQuery) -> Response:
+def list_secrets(call: ApiCall, tenant: str, query: ListQuery) -> Response:
     """The secrets of a tenant that the caller may see, and the global ones; no values.
 
     Other parameters are names of fields with a value that they must have.
@@ -187,7 +187,7 @@ def list_secrets(call: Call, tenant: str, query: ListQuery) -> Response:
 
 
 @GROUP.route("POST", "/searches/secrets", CloudifyPage[SecretObject])
-def search_secrets(call: Call, tenant: str, query: ListQuery, body: Search | None = None) -> Response:
+def search_secrets(call: ApiCall, tenant: str, query: ListQuery, body: Search | None = None) -> Response:
     """The secrets that rules or constraints select, without values; what may not be seen does not count."""
     query.demand_included(SecretObject.__struct_fields__)
     asked = body or Search()

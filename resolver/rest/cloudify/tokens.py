@@ -15,7 +15,7 @@ from resolver.core.permissions import Permission
 from resolver.core.query import TokenField
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
-from resolver.rest.routing import V31, Call, Group
+from resolver.rest.routing import V31, ApiCall, Group
 
 if TYPE_CHECKING:
     from resolver.core.results import TokenInfo
@@ -78,7 +78,7 @@ def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
 
 
 @GROUP.route("POST", "/tokens", TokenObject)
-def create_token(call: Call, body: CloudifyNewToken | None = None) -> Response:
+def create_token(call: ApiCall, body: CloudifyNewToken | None = None) -> Response:
     """Make a token; this answer alone shows it whole. An empty list narrows to nothing at all."""
     given = body or CloudifyNewToken()
     new = NewToken(
@@ -94,20 +94,20 @@ def create_token(call: Call, body: CloudifyNewToken | None = None) -> Response:
 
 
 @GROUP.route("GET", "/tokens", CloudifyPage[TokenObject])
-def list_tokens(call: Call, query: ListQuery) -> Response:
+def list_tokens(call: ApiCall, query: ListQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
     fetch = functools.partial(call.service.tokens.list, call.caller)
     return Answer(query.part_of(fetch, _token_object, TokenObject.__struct_fields__, _SORTS))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenObject)
-def get_token(call: Call, token_id: str) -> Response:
+def get_token(call: ApiCall, token_id: str) -> Response:
     """One token."""
     return Answer(_token_object(call.service.tokens.get(call.caller, token_id)))
 
 
 @GROUP.route("DELETE", "/tokens/{token_id}", status=204)
-def delete_token(call: Call, token_id: str) -> Response:
+def delete_token(call: ApiCall, token_id: str) -> Response:
     """Revoke a token, at once."""
     call.service.tokens.revoke(call.caller, token_id)
     return nothing()

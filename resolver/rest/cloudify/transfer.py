@@ -17,7 +17,7 @@ from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.filters import wanted_fields
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer
-from resolver.rest.routing import V3, V31, Call, Group, is_true
+from resolver.rest.routing import V3, V31, ApiCall, Group, is_true
 
 GROUP = Group("secrets", V31, V3)
 
@@ -82,7 +82,7 @@ class CloudifyImportResult(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/secrets/share/export", list[ExportEntry])
-def export_secrets(call: Call, tenant: str, query: ExportQuery) -> Response:
+def export_secrets(call: ApiCall, tenant: str, query: ExportQuery) -> Response:
     """The secrets of a tenant with their values, encrypted when a passphrase is given.
 
     Hidden ones whose values the caller may not see are left out. Other parameters are names of fields with a
@@ -102,7 +102,7 @@ def export_secrets(call: Call, tenant: str, query: ExportQuery) -> Response:
 
 
 @GROUP.route("POST", "/secrets/share/import", CloudifyImportResult)
-def import_secrets(call: Call, tenant: str, body: CloudifyImportRequest) -> Response:
+def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     entries = read_cloudify(body.secrets_list, body.passphrase)
     wanted = ImportRequest(tenant, entries, body.tenant_map or {}, body.override_collisions)

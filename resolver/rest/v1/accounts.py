@@ -8,13 +8,13 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
-from resolver.core.model import Profile
+from resolver.core.model import UserProfile
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice, Part
 from resolver.core.results import DeletedTenant, DeletedUser, MadeToken, TenantInfo, TokenInfo, UserInfo
 from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import OWN, Call, Flag, Group, is_true
+from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 
 GROUP = Group("people in full", OWN)
 
@@ -63,63 +63,63 @@ class TokenCount(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/tenants", Part[TenantInfo])
-def list_own_tenants(call: Call, query: PartQuery) -> Response:
+def list_own_tenants(call: ApiCall, query: PartQuery) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
     return Answer(call.service.tenants.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/tenants/{name}", TenantInfo)
-def get_own_tenant(call: Call, name: str) -> Response:
+def get_own_tenant(call: ApiCall, name: str) -> Response:
     """One tenant."""
     return Answer(call.service.tenants.get(call.caller, name))
 
 
 @GROUP.route("PUT", "/tenants/{name}", MadeTenant)
-def make_tenant(call: Call, name: str) -> Response:
+def make_tenant(call: ApiCall, name: str) -> Response:
     """Make a tenant, with a data key of its own."""
     return Answer(MadeTenant(call.service.tenants.create(call.caller, name).name))
 
 
 @GROUP.route("DELETE", "/tenants/{name}", DeletedTenant)
-def drop_tenant(call: Call, name: str, query: TenantDeletionQuery) -> Response:
+def drop_tenant(call: ApiCall, name: str, query: TenantDeletionQuery) -> Response:
     """Delete a tenant, and with `purge` what it holds."""
     return Answer(call.service.tenants.delete(call.caller, name, purge=is_true(query.purge)))
 
 
 @GROUP.route("PUT", "/tenants/{name}/members/{username}", status=204)
-def set_member(call: Call, name: str, username: str, body: Membership) -> Response:
+def set_member(call: ApiCall, name: str, username: str, body: Membership) -> Response:
     """Make a user a member, or change the role."""
     call.service.tenants.add_member(call.caller, name, username, body.role)
     return nothing()
 
 
 @GROUP.route("DELETE", "/tenants/{name}/members/{username}", status=204)
-def end_member(call: Call, name: str, username: str) -> Response:
+def end_member(call: ApiCall, name: str, username: str) -> Response:
     """End a membership."""
     call.service.tenants.remove_member(call.caller, name, username)
     return nothing()
 
 
 @GROUP.route("GET", "/users", Part[UserInfo])
-def list_all_users(call: Call, query: PartQuery) -> Response:
+def list_all_users(call: ApiCall, query: PartQuery) -> Response:
     """All users."""
     return Answer(call.service.users.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/user", UserInfo)
-def get_oneself(call: Call) -> Response:
+def get_oneself(call: ApiCall) -> Response:
     """The caller."""
     return Answer(call.service.users.get(call.caller))
 
 
 @GROUP.route("GET", "/users/{username}", UserInfo)
-def get_one_user(call: Call, username: str) -> Response:
+def get_one_user(call: ApiCall, username: str) -> Response:
     """One user."""
     return Answer(call.service.users.get(call.caller, username))
 
 
-@GROUP.route("PUT", "/users/{username}", Profile)
-async def make_user(call: Call, username: str, body: NewUser) -> Response:
+@GROUP.route("PUT", "/users/{username}", UserProfile)
+async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
     """Make a user; without a password only tokens let the user in."""
     users = call.service.users
     hash_password = call.server.authenticator.hash_password
@@ -127,21 +127,21 @@ async def make_user(call: Call, username: str, body: NewUser) -> Response:
 
 
 @GROUP.route("PATCH", "/users/{username}", status=204)
-def change_user(call: Call, username: str, body: UserChange) -> Response:
+def change_user(call: ApiCall, username: str, body: UserChange) -> Response:
     """Give a user another system role, or let them in or not."""
     call.service.users.update(call.caller, username, body)
     return nothing()
 
 
 @GROUP.route("POST", "/users/{username}/unlock", status=204)
-def unlock_one_user(call: Call, username: str) -> Response:
+def unlock_one_user(call: ApiCall, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
     call.service.users.unlock(call.caller, username)
     return nothing()
 
 
 @GROUP.route("POST", "/users/{username}/password", TokenCount)
-async def set_password(call: Call, username: str, body: NewPassword) -> Response:
+async def set_password(call: ApiCall, username: str, body: NewPassword) -> Response:
     """Give a user a new password; one's own is everyone's to change."""
     users = call.service.users
     hash_password = call.server.authenticator.hash_password
@@ -149,32 +149,32 @@ async def set_password(call: Call, username: str, body: NewPassword) -> Response
 
 
 @GROUP.route("DELETE", "/users/{username}", DeletedUser)
-def drop_user(call: Call, username: str, query: UserDeletionQuery) -> Response:
+def drop_user(call: ApiCall, username: str, query: UserDeletionQuery) -> Response:
     """Delete a user; what they own goes to another one, or with `purge` is deleted."""
     users, purge = call.service.users, is_true(query.purge)
     return Answer(users.delete(call.caller, username, reassign_to=query.reassign_to, purge=purge))
 
 
 @GROUP.route("POST", "/tokens", MadeToken)
-def make_token(call: Call, body: NewToken) -> Response:
+def make_token(call: ApiCall, body: NewToken) -> Response:
     """Make a token; this answer alone shows it. An empty list leaves nothing at all."""
     return Answer(call.service.tokens.create(call.caller, body))
 
 
 @GROUP.route("GET", "/tokens", Part[TokenInfo])
-def list_own_tokens(call: Call, query: PartQuery) -> Response:
+def list_own_tokens(call: ApiCall, query: PartQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
     return Answer(call.service.tokens.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenInfo)
-def get_one_token(call: Call, token_id: str) -> Response:
+def get_one_token(call: ApiCall, token_id: str) -> Response:
     """One token."""
     return Answer(call.service.tokens.get(call.caller, token_id))
 
 
 @GROUP.route("DELETE", "/tokens/{token_id}", status=204)
-def revoke_token(call: Call, token_id: str) -> Response:
+def revoke_token(call: ApiCall, token_id: str) -> Response:
     """Revoke a token, at once."""
     call.service.tokens.revoke(call.caller, token_id)
     return nothing()

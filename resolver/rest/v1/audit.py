@@ -12,7 +12,7 @@ from resolver.core.audit import AuditQuery, AuditRecord, fields_of, parse_head
 from resolver.core.results import Identity, Usage
 from resolver.protocol.audit import HeadResult, RecordsResult, VerifyResult
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Flag, Group, is_true
+from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _Word = Annotated[str, Meta(max_length=1000)]
 
 
 @GROUP.route("GET", "/whoami", Identity)
-def whoami(call: Call) -> Response:
+def whoami(call: ApiCall) -> Response:
     """Who the caller is, and what may be done where."""
     return Answer(call.service.users.whoami(call.caller))
 
@@ -66,7 +66,7 @@ class UnusedQuery(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/audit", RecordsResult)
-def list_records(call: Call, query: RecordQuery) -> Response:
+def list_records(call: ApiCall, query: RecordQuery) -> Response:
     """The records of a tenant's trail, or of the system's when no tenant is named. No record holds a value.
 
     Times are UTC as records have them; `by` is who asked; `key` and `action` may be globs.
@@ -90,14 +90,14 @@ def list_records(call: Call, query: RecordQuery) -> Response:
 
 
 @GROUP.route("GET", "/audit/head", HeadResult)
-def get_head(call: Call, query: TrailQuery) -> Response:
+def get_head(call: ApiCall, query: TrailQuery) -> Response:
     """The end of a tenant's trail, or of the system's, to be kept elsewhere."""
     head = call.service.trail.head(call.caller, query.tenant)
     return Answer(HeadResult(head.number, head.hash))
 
 
 @GROUP.route("GET", "/audit/verify", VerifyResult)
-def verify_trail(call: Call, query: VerifyQuery) -> Response:
+def verify_trail(call: ApiCall, query: VerifyQuery) -> Response:
     """Check a trail from its first record to its end, and against a kept `head` (NUMBER:HASH)."""
     head = None if query.head is None else parse_head(query.head)
     found = call.service.trail.verify(call.caller, query.tenant, head)
@@ -105,7 +105,7 @@ def verify_trail(call: Call, query: VerifyQuery) -> Response:
 
 
 @GROUP.route("GET", "/audit/export")
-def export_trail(call: Call, query: TrailQuery) -> Response:
+def export_trail(call: ApiCall, query: TrailQuery) -> Response:
     """A whole trail as lines of JSON with the texts that the hashes cover; the last line is its head."""
     head, records = call.service.trail.export(call.caller, query.tenant)
     return StreamingResponse(
@@ -122,6 +122,6 @@ def _lines(chain: str, records: Iterator[AuditRecord], number: int, digest: str)
 
 
 @GROUP.route("GET", "/audit/unused", Usage)
-def get_unused(call: Call, query: UnusedQuery) -> Response:
+def get_unused(call: ApiCall, query: UnusedQuery) -> Response:
     """Secrets that nobody used, and roles and tokens wider than their use."""
     return Answer(call.service.usage.unused(call.caller, query.tenant, query.since))

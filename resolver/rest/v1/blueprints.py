@@ -19,7 +19,7 @@ from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Group
+from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.rest.v1.use import MAX_NAME
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class CheckBlueprintResult(Struct, frozen=True):
 
 
 @GROUP.route("POST", "/check-blueprint", CheckBlueprintResult)
-def check_blueprint(call: Call, tenant: str, body: CheckBlueprintRequest) -> Response:
+def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest) -> Response:
     """Say of each call of a blueprint whether its secret exists and may be used, without using anything."""
     # Also for a text without calls: who has no role here gets no answer.
     call.service.use.check(call.caller, tenant, [])

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError, InvalidRequestError
 from resolver.rest.responses import Answer, nothing
-from resolver.rest.routing import OWN, Call, Group
+from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
 from resolver.service.console_sessions import csrf_token
 
@@ -32,7 +32,7 @@ class SessionInfo(Struct, frozen=True):
 
 
 @GROUP.route("POST", "/session", SessionInfo)
-async def open_session(call: Call, body: SessionRequest) -> Response:
+async def open_session(call: ApiCall, body: SessionRequest) -> Response:
     """Sign in: the answer sets the session's cookie."""
     request, server = call.request, call.server
     refuse_other_sites(request.headers)
@@ -56,7 +56,7 @@ async def open_session(call: Call, body: SessionRequest) -> Response:
 
 
 @GROUP.route("GET", "/session", SessionInfo)
-def get_session(call: Call) -> Response:
+def get_session(call: ApiCall) -> Response:
     """Say who is signed in, to a page of one's own that was loaded again."""
     request = call.request
     refuse_other_sites(request.headers)
@@ -69,7 +69,7 @@ def get_session(call: Call) -> Response:
 
 
 @GROUP.route("DELETE", "/session", status=204)
-def close_session(call: Call) -> Response:
+def close_session(call: ApiCall) -> Response:
     """Sign out: the session ends on the server, and the browser forgets it."""
     answer = nothing()
     if secret := read_session(call.request):

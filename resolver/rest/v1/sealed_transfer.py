@@ -18,7 +18,7 @@ from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, Im
 from resolver.errors import InvalidRequestError
 from resolver.rest.cloudify.transfer import demand_long
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Group
+from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.transfer import cloudify, sealed
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class OpenRequest(Redacted, frozen=True, kw_only=True):
 
 
 @GROUP.route("POST", "/sealed-export", SealResult)
-async def seal_export(call: Call, tenant: str, body: SealRequest) -> Response:
+async def seal_export(call: ApiCall, tenant: str, body: SealRequest) -> Response:
     """The secrets of a tenant with their values, in a file that a passphrase seals."""
     demand_long(body.passphrase)
 
@@ -84,7 +84,7 @@ async def seal_export(call: Call, tenant: str, body: SealRequest) -> Response:
 
 
 @GROUP.route("POST", "/sealed-import", ImportResult)
-async def open_import(call: Call, tenant: str, body: OpenRequest) -> Response:
+async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response:
     """Store the secrets of a file. Good entries are stored although others are not."""
 
     def store() -> ImportResult:

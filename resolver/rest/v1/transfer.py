@@ -9,19 +9,19 @@ from resolver.core.model import check_value
 from resolver.core.transfer import ExportRequest, ExportResult, ImportEntry, ImportRequest, ImportResult
 from resolver.errors import InvalidRequestError
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Group
+from resolver.rest.routing import OWN, ApiCall, Group
 
 GROUP = Group("secrets in full", OWN)
 
 
 @GROUP.route("POST", "/export", ExportResult)
-def export_facts(call: Call, body: ExportRequest) -> Response:
+def export_facts(call: ApiCall, body: ExportRequest) -> Response:
     """Secrets with their values, for a client that seals them itself: no passphrase comes here."""
     return Answer(call.service.transfer.export(call.caller, body))
 
 
 @GROUP.route("POST", "/import", ImportResult)
-def import_facts(call: Call, body: ImportRequest) -> Response:
+def import_facts(call: ApiCall, body: ImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     wanted = replace(body, entries=[_checked(entry) for entry in body.entries])
     return Answer(call.service.transfer.import_(call.caller, wanted))

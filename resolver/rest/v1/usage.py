@@ -8,7 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Group
+from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.service.usage_reports import SecretUses
 
 GROUP = Group("uses", OWN)
@@ -42,13 +42,13 @@ class TenantUsesResult(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/secrets/{key}/uses", SecretUses)
-def get_secret_uses(call: Call, tenant: str, key: str) -> Response:
+def get_secret_uses(call: ApiCall, tenant: str, key: str) -> Response:
     """Which blueprints used which version of a secret in the last 90 days, when, and by whom."""
     return Answer(call.service.where_used.secret(call.caller, tenant, key))
 
 
 @GROUP.route("GET", "/uses", TenantUsesResult)
-def get_tenant_uses(call: Call, tenant: str) -> Response:
+def get_tenant_uses(call: ApiCall, tenant: str) -> Response:
     """How often secrets of a tenant were used in the last 90 days, and by which blueprints."""
     found = call.service.where_used.tenant(call.caller, tenant)
     return Answer(

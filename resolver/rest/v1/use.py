@@ -28,7 +28,7 @@ from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolution.resolved import ResolvedBlueprint, joined_text
 from resolver.rest.errors import RefusedUseError
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, Call, Group, Server
+from resolver.rest.routing import OWN, ApiCall, Group, Server
 from resolver.service.use import Claim, ClaimedUse
 
 GROUP = Group("use", OWN)
@@ -41,7 +41,7 @@ MAX_NAME = 1000
 
 
 @GROUP.route("POST", "/use", UseResult)
-def use_secrets(call: Call, body: UseRequest) -> Response:
+def use_secrets(call: ApiCall, body: UseRequest) -> Response:
     """Give out the values of keys, all of them or none; hidden ones, too, to those who may use secrets.
 
     The digests and call sites are recorded as the client's word.
@@ -86,7 +86,7 @@ def _use(same: Sequence[SentKey]) -> ClaimedUse:
 
 
 @GROUP.route("POST", "/check", CheckResult)
-def check_keys(call: Call, body: CheckRequest) -> Response:
+def check_keys(call: ApiCall, body: CheckRequest) -> Response:
     """Say of each key whether a batch could use it, without decrypting or using anything."""
     statuses = call.service.use.check(call.caller, body.tenant, body.keys, _claim(call.server))
     return Answer(CheckResult({key: CheckedKey.of(status) for key, status in statuses.items()}))
@@ -130,7 +130,7 @@ class ResolveResult(Redacted, frozen=True):
 
 
 @GROUP.route("POST", "/resolve", ResolveResult)
-def resolve_blueprints(call: Call, body: ResolveRequest) -> Response:
+def resolve_blueprints(call: ApiCall, body: ResolveRequest) -> Response:
     """Resolve uploaded blueprints, all of them or none. The digests on record are of the text that came.
 
     Imports are left to the manager: nothing is read from the server's disk.
