@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, or_, select, update
 
 from resolver.core.model import Owner, Tenant, Visibility
-from resolver.core.ports import StoredElsewhere, StoredProvider
+from resolver.core.ports import StoredExternal, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
@@ -124,7 +124,7 @@ class ProviderRows(Rows):
         """Delete a provider that no secret is kept with; the database refuses one that still has any."""
         self._connection.execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
 
-    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
         """Those of the secrets whose values are kept with providers."""
         columns = (t.secret.c.id, t.secret.c.provider_options_data_key_id, t.secret.c.provider_options)
         found = []
@@ -134,7 +134,7 @@ class ProviderRows(Rows):
                 .join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
                 .where(t.secret.c.id.in_(ids), _TABLE.c.type != LOCAL)
             )
-            found += [StoredElsewhere(row[-3], _provider(row), row[-2], row[-1]) for row in rows]
+            found += [StoredExternal(row[-3], _provider(row), row[-2], row[-1]) for row in rows]
         return found
 
     def set_provider(
