@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 """The type of provider whose secrets are kept in this store."""
 
-HOPS_HEADER = "X-Resolver-Hops"
+FORWARDS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
 
 ASK_PROVIDER = (
@@ -27,7 +27,7 @@ ASK_PROVIDER = (
 )
 """The hint where a provider did not give a secret."""
 
-MAX_HOPS = 3
+MAX_FORWARDS = 3
 """How many managers a request may go through, so that two that name each other come to an end."""
 
 
@@ -113,8 +113,8 @@ class ProviderCheck(Redacted, frozen=True, kw_only=True):
     parameters: Parameters = field(default_factory=dict)
 
 
-class Wanted(Struct, frozen=True):
-    """One secret that is wanted of a provider.
+class ProviderRequest(Struct, frozen=True):
+    """A request for the value of one secret of a provider.
 
     Args:
         key: its key here; also its name there, unless the options say otherwise.
@@ -125,7 +125,7 @@ class Wanted(Struct, frozen=True):
     options: Mapping[str, str]
 
 
-class Missed(Struct, frozen=True):
+class FetchFailure(Struct, frozen=True):
     """Why a provider did not give a secret.
 
     Args:
@@ -149,14 +149,14 @@ class ProviderType(Protocol):
         """A secret's options; InvalidRequestError for one that is unknown or leads out of the provider."""
 
     def fetch(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], forwards: int
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """The values of all that is wanted, by the same names; one that is missed does not spoil the others.
 
         Args:
             parameters: the connection parameters, as `check` gave them.
             wanted: what is wanted.
-            hops: how many managers the request has come through already.
+            forwards: how many managers the request has come through already.
         """
 
     def test(self, parameters: Mapping[str, str]) -> bool:

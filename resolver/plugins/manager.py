@@ -16,7 +16,7 @@ import pluggy
 from resolver.blueprint.context_file import make_context
 from resolver.core.leaks import leaks_value
 from resolver.core.model import SecretValue
-from resolver.core.providers import Missed
+from resolver.core.providers import FetchFailure
 from resolver.dsl.context import DeploymentContext
 from resolver.errors import InvalidRequestError, PluginError, ResolverError, UsageError
 from resolver.plugins import hookspecs
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-    from resolver.core.providers import ProviderType, Wanted
+    from resolver.core.providers import ProviderRequest, ProviderType
     from resolver.plugins.payloads import Delivery, DeliveryTarget
 
 T = TypeVar("T")
@@ -180,15 +180,15 @@ class GuardedType:
         return self._ask(lambda: _texts(self._offer.check_options(options)), options)
 
     def fetch(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], forwards: int
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], forwards: int
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Fetch all wanted secrets."""
         got = self._ask(lambda: _answers(self._offer.fetch(parameters, wanted, forwards)), parameters)
         values = [answer for answer in got.values() if isinstance(answer, SecretValue)]
         values += [SecretValue(value) for value in parameters.values() if value]
         return {
-            key: Missed("its reason holds a value")
-            if isinstance(answer, Missed) and leaks_value(answer.cause, values)
+            key: FetchFailure("its reason holds a value")
+            if isinstance(answer, FetchFailure) and leaks_value(answer.cause, values)
             else answer
             for key, answer in got.items()
         }
@@ -205,10 +205,10 @@ def _texts(given: Mapping[str, str]) -> Mapping[str, str]:
     return texts
 
 
-def _answers(given: Mapping[str, SecretValue | Missed]) -> Mapping[str, SecretValue | Missed]:
+def _answers(given: Mapping[str, SecretValue | FetchFailure]) -> Mapping[str, SecretValue | FetchFailure]:
     answers = dict(given)
-    if not all(isinstance(answer, SecretValue | Missed) for answer in answers.values()):
-        raise PluginError("it gave something else than `SecretValue` or `Missed` for a secret")
+    if not all(isinstance(answer, SecretValue | FetchFailure) for answer in answers.values()):
+        raise PluginError("it gave something else than `SecretValue` or `FetchFailure` for a secret")
     return answers
 
 

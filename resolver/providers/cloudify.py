@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from resolver.core.model import SecretValue, check_key
-from resolver.core.providers import HOPS_HEADER, MAX_HOPS, Missed, Wanted
+from resolver.core.providers import FORWARDS_HEADER, MAX_FORWARDS, FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError
 from resolver.http.transport import HttpRequest
 from resolver.http.url import DEFAULT_PORTS, Scheme, Url, parse_url
@@ -80,13 +80,15 @@ class Cloudify:
         return dict(options)
 
     def fetch(
-        self, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], forwards: int
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], forwards: int
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Fetch all wanted secrets; one that is wanted under several names is read once."""
-        if forwards >= MAX_HOPS:
-            return dict.fromkeys(wanted, Missed(f"the request came through {MAX_HOPS} managers already"))
+        if forwards >= MAX_FORWARDS:
+            return dict.fromkeys(
+                wanted, FetchFailure(f"the request came through {MAX_FORWARDS} managers already")
+            )
         names = {name: one.options.get("name", one.key) for name, one in wanted.items()}
-        headers = _headers(parameters) | {HOPS_HEADER: str(forwards + 1)}
+        headers = _headers(parameters) | {FORWARDS_HEADER: str(forwards + 1)}
         requests = {
             remote_name: HttpRequest("GET", f"/api/v3.1/secrets/{quote(remote_name, safe='')}", headers)
             for remote_name in names.values()
@@ -120,7 +122,7 @@ def _headers(parameters: Mapping[str, str]) -> dict[str, str]:
     return headers | {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
 
 
-def _value(response: HttpResponse | Missed) -> SecretValue | Missed:
+def _value(response: HttpResponse | FetchFailure) -> SecretValue | FetchFailure:
     return read_response(
         response,
         _stored_value,
@@ -130,13 +132,13 @@ def _value(response: HttpResponse | Missed) -> SecretValue | Missed:
     )
 
 
-def _stored_value(fields: Mapping[str, Any]) -> SecretValue | Missed:
+def _stored_value(fields: Mapping[str, Any]) -> SecretValue | FetchFailure:
     """The value of a secret, as the manager stores it."""
     value = fields["value"]
     if value == "" and fields.get("is_hidden_value", False):
-        return Missed("the value is hidden from its credentials")
+        return FetchFailure("the value is hidden from its credentials")
     if fields.get("schema"):  # then the answer has the parsed value, and a text is JSON, too
         return SecretValue(json.dumps(value))
     if value in (None, ""):
-        return Missed("its answer is no secret")
+        return FetchFailure("its answer is no secret")
     return SecretValue(value if isinstance(value, str) else json.dumps(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import FetchFailure, ProviderRequest
 from resolver.providers.parameters import check_names
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Local:
     def fetch(
         self,
         parameters: Mapping[str, str],  # noqa: ARG002 - there are none
-        wanted: Mapping[str, Wanted],
+        wanted: Mapping[str, ProviderRequest],
         forwards: int,  # noqa: ARG002 - nothing is sent
-    ) -> Mapping[str, SecretValue | Missed]:
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Fetch nothing: the values are in the store itself."""
-        return dict.fromkeys(wanted, Missed("its secrets are in this store"))
+        return dict.fromkeys(wanted, FetchFailure("its secrets are in this store"))
 
     def test(self, parameters: Mapping[str, str]) -> bool:  # noqa: ARG002 - there are none
         """Always true."""

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from resolver.core.providers import Missed
+from resolver.core.providers import FetchFailure
 from resolver.core.strict_json import read_json
 from resolver.errors import NotPermittedError, ResolverError
 from resolver.http.transport import TransportError, send_request, tls_context
@@ -77,7 +77,7 @@ class RequestSender:
 
     def send_all(
         self, url: Url, requests: Mapping[str, HttpRequest], authorities: str | None = None
-    ) -> Mapping[str, HttpResponse | Missed]:
+    ) -> Mapping[str, HttpResponse | FetchFailure]:
         """Send several requests to one server, whose addresses are looked up once.
 
         Once it can't be reached, it is not tried again for those that are left.
@@ -88,21 +88,21 @@ class RequestSender:
             addresses = self._addresses(url, began + self._timeout)
             tls = _tls(url, authorities)
         except NotPermittedError:
-            return dict.fromkeys(requests, Missed("its destination is not allowed"))
+            return dict.fromkeys(requests, FetchFailure("its destination is not allowed"))
         except TransportError as error:
-            return dict.fromkeys(requests, _missed(error))
-        unreachable: list[Missed] = []
+            return dict.fromkeys(requests, _failure(error))
+        unreachable: list[FetchFailure] = []
 
-        def send(request: HttpRequest) -> HttpResponse | Missed:
+        def send(request: HttpRequest) -> HttpResponse | FetchFailure:
             now = time.monotonic()
             if unreachable:
                 return unreachable[0]
             if now >= deadline:
-                return Missed("it did not answer everything in time")
+                return FetchFailure("it did not answer everything in time")
             try:
                 return self._send(url, addresses, request, tls, min(now + self._timeout, deadline))
             except TransportError as error:
-                missed = _missed(error)
+                missed = _failure(error)
                 if not error.sent:
                     unreachable.append(missed)
                 return missed
@@ -136,8 +136,8 @@ class RequestSender:
         )
 
 
-def _missed(error: TransportError) -> Missed:
-    return Missed(f"it {error.cause}")  # its message would show where the provider is
+def _failure(error: TransportError) -> FetchFailure:
+    return FetchFailure(f"it {error.cause}")  # its message would show where the provider is
 
 
 def _tls(url: Url, authorities: str | None) -> ssl.SSLContext | None:
@@ -145,13 +145,13 @@ def _tls(url: Url, authorities: str | None) -> ssl.SSLContext | None:
 
 
 def read_response(
-    response: HttpResponse | Missed,
+    response: HttpResponse | FetchFailure,
     read: Callable[[Any], T],
     *,
     not_found: str,
     refused: str,
     malformed: str,
-) -> T | Missed:
+) -> T | FetchFailure:
     """What a provider's response holds, or why there is nothing.
 
     Args:
@@ -161,18 +161,18 @@ def read_response(
         refused: the cause for status 401 and 403.
         malformed: the cause for a body that is not what it should be.
     """
-    if isinstance(response, Missed):
+    if isinstance(response, FetchFailure):
         return response
     match response.status:
         case 200:
             pass
         case 404:
-            return Missed(not_found)
+            return FetchFailure(not_found)
         case 401 | 403:
-            return Missed(refused)
+            return FetchFailure(refused)
         case status:
-            return Missed(f"it answered with status {status}")
+            return FetchFailure(f"it answered with status {status}")
     try:
         return read(read_json(response.body))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return Missed(malformed)
+        return FetchFailure(malformed)

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import SecretValue
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import FetchFailure, ProviderRequest
 from resolver.http.transport import HttpRequest
 from resolver.http.url import parse_url
 from resolver.http.vault import vault_headers
@@ -65,9 +65,9 @@ class Vault:
     def fetch(
         self,
         parameters: Mapping[str, str],
-        wanted: Mapping[str, Wanted],
+        wanted: Mapping[str, ProviderRequest],
         forwards: int,  # noqa: ARG002 - a Vault forwards nothing
-    ) -> Mapping[str, SecretValue | Missed]:
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Fetch all wanted secrets; an entry that holds several is read once."""
         paths = {name: _path(parameters, one.options) for name, one in wanted.items()}
         headers = _headers(parameters)
@@ -91,7 +91,7 @@ def _path(parameters: Mapping[str, str], options: Mapping[str, str]) -> str:
     return f"/v1/{parameters['mount']}/data/{parameters['path']}{below}"
 
 
-def _entry(response: HttpResponse | Missed) -> Mapping[str, Any] | Missed:
+def _entry(response: HttpResponse | FetchFailure) -> Mapping[str, Any] | FetchFailure:
     return read_response(
         response,
         _fields,
@@ -108,10 +108,10 @@ def _fields(data: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON data
     return fields
 
 
-def _field(entry: Mapping[str, Any] | Missed, wanted: Wanted) -> SecretValue | Missed:
-    if isinstance(entry, Missed):
+def _field(entry: Mapping[str, Any] | FetchFailure, wanted: ProviderRequest) -> SecretValue | FetchFailure:
+    if isinstance(entry, FetchFailure):
         return entry
     value = entry.get(wanted.options.get("key", wanted.key))
     if value is None or value == "":
-        return Missed("the entry has no such key")
+        return FetchFailure("the entry has no such key")
     return SecretValue(value if isinstance(value, str) else json.dumps(value))

@@ -22,7 +22,7 @@ from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from resolver.core.providers import HOPS_HEADER
+from resolver.core.providers import FORWARDS_HEADER
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
@@ -118,9 +118,9 @@ class ApiCall:
         Raises:
             RequestError: the header is not a number.
         """
-        text = self.request.headers.get(HOPS_HEADER, "0")
+        text = self.request.headers.get(FORWARDS_HEADER, "0")
         if not text.isascii() or not text.isdecimal() or len(text) > _MAX_FORWARDS_DIGITS:
-            raise RequestError(400, f"the header {HOPS_HEADER} is not a number")
+            raise RequestError(400, f"the header {FORWARDS_HEADER} is not a number")
         return int(text)
 
     @property

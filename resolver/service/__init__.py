@@ -20,7 +20,7 @@ from resolver.service.decryption import Opener
 from resolver.service.exporting import Transfer
 from resolver.service.first_setup import Setup
 from resolver.service.keys import Keys
-from resolver.service.provider_values import Elsewhere
+from resolver.service.provider_values import ExternalValues
 from resolver.service.providers import Providers
 from resolver.service.secrets import Secrets
 from resolver.service.tenants import Tenants
@@ -85,7 +85,7 @@ class Service:
             self.gate,
             self.trail,
             Opener(cipher, self.trail),
-            Elsewhere(cipher, self.trail, provider_types),
+            ExternalValues(cipher, self.trail, provider_types),
             clock,
             rules,
         )

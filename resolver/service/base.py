@@ -10,7 +10,7 @@ from resolver.core.ports import Cipher, Store
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.decryption import Opener
-from resolver.service.provider_values import Elsewhere
+from resolver.service.provider_values import ExternalValues
 
 
 class Shared(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Shared(Struct, frozen=True):
         gate: identifies callers and lets them in.
         trail: records what is done, and every value that leaves, before it happens.
         opener: decrypts.
-        elsewhere: fetches what is kept with providers, and knows their types.
+        external: fetches the values that providers have, and knows the types of providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
     """
@@ -32,7 +32,7 @@ class Shared(Struct, frozen=True):
     gate: Gate
     trail: Trail
     opener: Opener
-    elsewhere: Elsewhere
+    external: ExternalValues
     clock: Callable[[], str]
     rules: Rules
 
@@ -50,7 +50,7 @@ class ServicePart:
         self._gate = shared.gate
         self._trail = shared.trail
         self._opener = shared.opener
-        self._elsewhere = shared.elsewhere
+        self._external = shared.external
         self._clock = shared.clock
         self._rules = shared.rules
 

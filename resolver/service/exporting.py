@@ -58,7 +58,7 @@ class Transfer(Imports):
                 page = session.page(reach, narrowed(current, listing))
                 may_leave = [one for one in page.items if _may_leave(current, one)]
                 provided = [one.id for one in may_leave if one.provider is not None]
-                external = {row.secret_id for row in session.elsewhere(provided)}
+                external = {row.secret_id for row in session.external_values(provided)}
                 secrets = [one for one in may_leave if one.id not in external]
                 stored = session.versions([one.id for one in secrets], current_only=not wanted.all_versions)
                 data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))

@@ -1,4 +1,4 @@
-"""What is wrong with entries of an import, and where the others go; nothing is stored here."""
+"""Checks of an import: what is wrong with entries, and where the others go; nothing is stored here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.ports import Session
     from resolver.service.access import Gate
-    from resolver.service.provider_values import Elsewhere
+    from resolver.service.provider_values import ExternalValues
 
 
 class EntryError(Exception):
@@ -70,21 +70,21 @@ class CheckedEntry(Struct, frozen=True):
 
 
 class ImportChecks:
-    """Judges entries, by the rights of whoever imports them.
+    """Checks entries of an import, by the rights of whoever imports them.
 
     Args:
         gate: lets callers in.
-        elsewhere: knows the types of providers.
+        external: knows the types of providers.
     """
 
-    def __init__(self, gate: Gate, elsewhere: Elsewhere) -> None:
+    def __init__(self, gate: Gate, external: ExternalValues) -> None:
         self._gate = gate
-        self._external = elsewhere
+        self._external = external
 
     def check(
         self, session: Session, run: ImportRun, position: int, given: ImportEntry
     ) -> CheckedEntry | None:
-        """An entry that may be stored as far as can be told without its row; else its problems are kept."""
+        """An entry that may be stored, as far as is known without its row; None and a note for a wrong one."""
         problems: dict[str, Any] = dict(given.problems)
         unusable = {*problems.get("missing secret fields", ()), *problems}
         home: Tenant | str = ""

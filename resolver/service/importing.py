@@ -50,7 +50,7 @@ class Imports(ServicePart):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self._checks = ImportChecks(shared.gate, shared.elsewhere)
+        self._checks = ImportChecks(shared.gate, shared.external)
         self._changes = Changes(shared)
 
     def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
@@ -148,7 +148,11 @@ class Imports(ServicePart):
         if not run.override:
             return None
         existing = found.secret
-        if entry.provider is None and existing.provider is not None and session.elsewhere([existing.id]):
+        if (
+            entry.provider is None
+            and existing.provider is not None
+            and session.external_values([existing.id])
+        ):
             raise EntryError({"provider": "The value of this secret is kept with a secrets provider"})
         newer = _overridden(run.caller, home, existing, entry.given, schema)
         if entry.is_external and schema is not None:
@@ -174,7 +178,7 @@ class Imports(ServicePart):
             raise EntryError(
                 {"provider": "The secrets provider was changed by someone else at the same time"}
             )
-        self._elsewhere.keep(session, secret, found, entry.given.provider_options)
+        self._external.keep(session, secret, found, entry.given.provider_options)
         return replace(secret, provider=found.provider.name)
 
     def _stored_schema(self, session: Session, run: ImportRun, entry: CheckedEntry) -> str | None:

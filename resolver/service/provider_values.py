@@ -1,4 +1,4 @@
-"""Secrets whose values are kept with providers: naming a provider for one, and fetching the values."""
+"""Values that secrets providers have: naming a provider for a secret, and fetching the values."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from resolver.core.model import Secret, SecretValue, check_value
-from resolver.core.ports import StoredDataKey, StoredElsewhere
-from resolver.core.providers import LOCAL, Missed, Wanted
+from resolver.core.ports import StoredDataKey, StoredExternal
+from resolver.core.providers import LOCAL, FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError, TokenError
 from resolver.service.decryption import active_data_key, open_mapping, options_place, provider_place
 
@@ -33,27 +33,27 @@ _AT_ONCE = 8
 _TURNED_AWAY = "it takes long to answer, and others wait for it already"
 
 
-class Kept(Struct, frozen=True):
-    """A secret that is kept elsewhere, with the data keys that open what its provider is asked with."""
+class ExternalSecret(Struct, frozen=True):
+    """A secret whose provider has its value, with the data keys that open what the provider is asked with."""
 
     secret: Secret
-    row: StoredElsewhere
+    row: StoredExternal
     data_keys: Sequence[StoredDataKey]
 
 
-def look_elsewhere(session: Session, secrets: Iterable[Secret]) -> Mapping[str, Kept]:
+def find_external(session: Session, secrets: Iterable[Secret]) -> Mapping[str, ExternalSecret]:
     """Those of a tenant's secrets that are with providers, by key; in the transaction that found them."""
     named = {secret.id: secret for secret in secrets if secret.provider is not None}
     if not named:
         return {}
-    rows = session.elsewhere(list(named))
+    rows = session.external_values(list(named))
     ids = {key_id for row in rows for key_id in (row.options_key_id, row.stored.data_key_id) if key_id}
     data_keys = session.data_keys(ids) if ids else ()
-    return {named[row.secret_id].key: Kept(named[row.secret_id], row, data_keys) for row in rows}
+    return {named[row.secret_id].key: ExternalSecret(named[row.secret_id], row, data_keys) for row in rows}
 
 
-class Elsewhere:
-    """Asks providers.
+class ExternalValues:
+    """Fetches the values that providers have.
 
     Args:
         cipher: opens connection parameters and options.
@@ -104,8 +104,8 @@ class Elsewhere:
         session.set_provider(secret.id, stored.provider.id, data_key.id, token)
 
     def fetch(
-        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept], hops: int = 0
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret], forwards: int = 0
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """The values of secrets by key, or why a provider did not give them.
 
         Each provider is asked once for all secrets that are kept with it.
@@ -114,25 +114,25 @@ class Elsewhere:
             caller: who uses the secrets; the use is recorded already.
             home: the tenant asked in.
             kept: the secrets.
-            hops: how many managers the request has come through.
+            forwards: how many managers the request has come through.
 
         Raises:
             TokenError: connection parameters or options do not open.
         """
         asks = [
-            functools.partial(self._ask, provider, parameters, wanted, hops)
+            functools.partial(self._ask, provider, parameters, wanted, forwards)
             for provider, parameters, wanted in self._grouped(caller, home, kept)
         ]
         return _together(asks)
 
-    def options(self, caller: Caller, home: Tenant, kept: Kept) -> Mapping[str, str]:
+    def options(self, caller: Caller, home: Tenant, kept: ExternalSecret) -> Mapping[str, str]:
         """How a secret is found with its provider; TokenError when its options do not open."""
         with self._noting_unreadable(caller, home, kept):
             return self._options(kept)
 
     def probe(
-        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret]
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """What providers would not give, found out without asking for any secret: only those that fail."""
         asks = [
             functools.partial(self._probe, provider, parameters, wanted)
@@ -141,20 +141,20 @@ class Elsewhere:
         return _together(asks)
 
     def _grouped(
-        self, caller: Caller, home: Tenant, kept: Mapping[str, Kept]
-    ) -> Iterable[tuple[Provider, Mapping[str, str], Mapping[str, Wanted]]]:
+        self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret]
+    ) -> Iterable[tuple[Provider, Mapping[str, str], Mapping[str, ProviderRequest]]]:
         """Each provider, with its parameters and what is wanted of it."""
-        groups: dict[str, tuple[Provider, Mapping[str, str], dict[str, Wanted]]] = {}
+        groups: dict[str, tuple[Provider, Mapping[str, str], dict[str, ProviderRequest]]] = {}
         for key, one in kept.items():
             provider = one.row.stored.provider
             with self._noting_unreadable(caller, home, one):
                 if provider.id not in groups:
                     groups[provider.id] = (provider, self._parameters(one), {})
-                groups[provider.id][2][key] = Wanted(one.secret.key, self._options(one))
+                groups[provider.id][2][key] = ProviderRequest(one.secret.key, self._options(one))
         return groups.values()
 
     @contextlib.contextmanager
-    def _noting_unreadable(self, caller: Caller, home: Tenant, kept: Kept) -> Iterator[None]:
+    def _noting_unreadable(self, caller: Caller, home: Tenant, kept: ExternalSecret) -> Iterator[None]:
         """Record it when connection parameters or options do not open, or belong elsewhere."""
         try:
             yield
@@ -166,14 +166,14 @@ class Elsewhere:
             self._trail.commit(home.id, [entry])
             raise
 
-    def _parameters(self, kept: Kept) -> Mapping[str, str]:
+    def _parameters(self, kept: ExternalSecret) -> Mapping[str, str]:
         stored = kept.row.stored
         if stored.token is None or stored.data_key_id is None:
             return {}
         place = provider_place(stored.provider, stored.data_key_id)
         return open_mapping(self._cipher, kept.data_keys, place, stored.token)
 
-    def _options(self, kept: Kept) -> Mapping[str, str]:
+    def _options(self, kept: ExternalSecret) -> Mapping[str, str]:
         row = kept.row
         if row.options is None or row.options_key_id is None:
             return {}
@@ -186,46 +186,54 @@ class Elsewhere:
             return taken and self.type(kind).test(parameters)
 
     def _ask(
-        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted], hops: int
-    ) -> Mapping[str, SecretValue | Missed]:
+        self,
+        provider: Provider,
+        parameters: Mapping[str, str],
+        wanted: Mapping[str, ProviderRequest],
+        forwards: int,
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         if provider.kind not in self.types:
-            return dict.fromkeys(wanted, Missed("its type is not known here"))
+            return dict.fromkeys(wanted, FetchFailure("its type is not known here"))
         with self.turns.take(provider.id) as taken:
             if not taken:
-                return dict.fromkeys(wanted, Missed(_TURNED_AWAY))
-            got = self.types[provider.kind].fetch(parameters, wanted, hops)
-        return {key: _checked(got.get(key, Missed("it gave no answer about this secret"))) for key in wanted}
+                return dict.fromkeys(wanted, FetchFailure(_TURNED_AWAY))
+            got = self.types[provider.kind].fetch(parameters, wanted, forwards)
+        return {
+            key: _checked(got.get(key, FetchFailure("it gave no answer about this secret"))) for key in wanted
+        }
 
     def _probe(
-        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, Wanted]
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, provider: Provider, parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest]
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         answers = provider.kind in self.types and self.test(provider.kind, parameters, provider.id)
         return (
-            {} if answers else dict.fromkeys(wanted, Missed("it does not answer, or refuses its credentials"))
+            {}
+            if answers
+            else dict.fromkeys(wanted, FetchFailure("it does not answer, or refuses its credentials"))
         )
 
 
 def _together(
-    asks: Sequence[Callable[[], Mapping[str, SecretValue | Missed]]],
-) -> Mapping[str, SecretValue | Missed]:
+    asks: Sequence[Callable[[], Mapping[str, SecretValue | FetchFailure]]],
+) -> Mapping[str, SecretValue | FetchFailure]:
     """The answers of several providers, asked at the same time."""
     if len(asks) <= 1:
         return asks[0]() if asks else {}
-    found: dict[str, SecretValue | Missed] = {}
+    found: dict[str, SecretValue | FetchFailure] = {}
     with ThreadPoolExecutor(min(_AT_ONCE, len(asks))) as pool:
         for answer in [pool.submit(ask) for ask in asks]:
             found |= answer.result()
     return found
 
 
-def _checked(got: SecretValue | Missed) -> SecretValue | Missed:
+def _checked(got: SecretValue | FetchFailure) -> SecretValue | FetchFailure:
     """A value that a provider gave, if it could be one of this store's."""
-    if isinstance(got, Missed):
+    if isinstance(got, FetchFailure):
         return got
     try:
         return check_value(got.reveal())
     except InvalidRequestError as error:
-        return Missed(f"it gave something else than a value: {error.message}")
+        return FetchFailure(f"it gave something else than a value: {error.message}")
 
 
 def is_local(stored: StoredProvider) -> bool:

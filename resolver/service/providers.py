@@ -19,7 +19,7 @@ from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, N
 from resolver.service.access import not_permitted
 from resolver.service.base import ServicePart
 from resolver.service.decryption import active_data_key, look_up, open_mapping, provider_place
-from resolver.service.provider_values import look_elsewhere
+from resolver.service.provider_values import find_external
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Providers(ServicePart):
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             check_key(name, "provider name")
-            checked = self._elsewhere.type(new.kind).check(new.parameters)
+            checked = self._external.type(new.kind).check(new.parameters)
             if new.visibility is Visibility.GLOBAL:
                 _demand_global(current, home)
             if session.providers(home.id, name):
@@ -143,12 +143,12 @@ class Providers(ServicePart):
             row = look_up(session, current, home, [key]).get(key)
             if row is None or not policy.may_open_hidden(current, Permission.SECRET_SHOW, row.secret):
                 return None
-            kept = look_elsewhere(session, [row.secret]).get(key)
+            kept = find_external(session, [row.secret]).get(key)
         if kept is None:
             return None
         entry = self._trail.entry(current, home, Permission.SECRET_SHOW, secret=kept.secret, options=True)
         self._trail.commit(home.id, [entry])
-        return self._elsewhere.options(current, home, kept)
+        return self._external.options(current, home, kept)
 
     def update(self, caller: Caller, tenant: str, name: str, wanted: ProviderChange) -> Provider:
         """Change a provider; what is not given stays.
@@ -236,19 +236,19 @@ class Providers(ServicePart):
             self._note(session, current, home, "provider:test", name)
         if stored is None:
             tested = kind
-            checked = self._elsewhere.type(kind).check(wanted.parameters)
+            checked = self._external.type(kind).check(wanted.parameters)
         else:
             tested = kind or stored.provider.kind
             with self._store.read() as session:
                 checked = self._combined(session, stored, tested, wanted.parameters)
-        return self._elsewhere.test(tested, checked, "" if stored is None else stored.provider.id)
+        return self._external.test(tested, checked, "" if stored is None else stored.provider.id)
 
     def _combined(
         self, session: Session, stored: StoredProvider, kind: str, given: Mapping[str, str]
     ) -> Mapping[str, str]:
         """The stored parameters with the given ones; stored credentials only for their destination."""
         kept = open_parameters(session, self._cipher, stored)
-        known = self._elsewhere.type(kind)
+        known = self._external.type(kind)
         if kind != stored.provider.kind:
             return known.check(given)
         credentials = known.credentials & given.keys()

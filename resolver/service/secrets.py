@@ -11,14 +11,14 @@ from resolver.core import policy
 from resolver.core.model import Owner, Secret, SecretValue, Visibility, check_key, check_value
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.providers import ASK_PROVIDER, Missed
+from resolver.core.providers import ASK_PROVIDER, FetchFailure
 from resolver.core.query import EVERYTHING, Listing, Page
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, or_none
 from resolver.core.times import check_days, is_stored_time
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
 from resolver.service.decryption import look_up, look_up_to_open
-from resolver.service.provider_values import is_local, look_elsewhere
+from resolver.service.provider_values import find_external, is_local
 from resolver.service.providers import find_provider
 from resolver.service.secret_change import (
     Change,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
     from resolver.core.secret_changes import SecretChange
-    from resolver.service.provider_values import Kept
+    from resolver.service.provider_values import ExternalSecret
 
 
 _SAME_FIELDS = frozenset(NewSecret.__struct_fields__) & frozenset(Secret.__struct_fields__) - {"provider"}
@@ -152,7 +152,7 @@ class Secrets(Versions):
     def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
         """Keep a stored secret with a provider; whether that is this store after all."""
         stored = find_provider(change.session, change.caller, change.tenant, provider)
-        self._elsewhere.keep(change.session, secret, stored, options)
+        self._external.keep(change.session, secret, stored, options)
         return is_local(stored)
 
     def _existing(self, change: Change, key: str) -> Secret | None:
@@ -170,7 +170,7 @@ class Secrets(Versions):
         return row.secret
 
     def show(
-        self, caller: Caller, tenant: str, key: str, *, hops: int = 0
+        self, caller: Caller, tenant: str, key: str, *, forwards: int = 0
     ) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see.
 
@@ -178,7 +178,7 @@ class Secrets(Versions):
             caller: who asks.
             tenant: the name of the tenant to ask in.
             key: its name.
-            hops: how many managers the request has come through.
+            forwards: how many managers the request has come through.
 
         Raises:
             ProviderError: the value is kept with a provider that does not give it.
@@ -201,19 +201,19 @@ class Secrets(Versions):
                 reason=decision.reason,
             )
             self._trail.append(session, home.id, [entry])
-            kept = look_elsewhere(session, [row.secret] if decision.allowed else [])
+            kept = find_external(session, [row.secret] if decision.allowed else [])
         if not decision.allowed:
             return row.secret, None
         if kept:
-            return row.secret, self._fetched(current, home, row.secret, kept, hops)
+            return row.secret, self._fetched(current, home, row.secret, kept, forwards)
         opened = self._opener.data_keys(current, home, data_keys)
         return row.secret, self._opener.open(current, home, row, opened)
 
     def _fetched(
-        self, caller: Caller, home: Tenant, secret: Secret, kept: Mapping[str, Kept], hops: int
+        self, caller: Caller, home: Tenant, secret: Secret, kept: Mapping[str, ExternalSecret], forwards: int
     ) -> SecretValue:
-        got = self._elsewhere.fetch(caller, home, kept, hops)[secret.key]
-        if isinstance(got, Missed):
+        got = self._external.fetch(caller, home, kept, forwards)[secret.key]
+        if isinstance(got, FetchFailure):
             raise ProviderError(
                 f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
                 hint=ASK_PROVIDER,
@@ -301,7 +301,7 @@ class Secrets(Versions):
         named = secret.provider if provider is None else provider
         if named is None:
             raise InvalidRequestError("provider options were given without a provider")
-        was_here = not change.session.elsewhere([secret.id])
+        was_here = not change.session.external_values([secret.id])
         local = self._place(change, secret, named, options)
         if local and not was_here and value is None:
             raise InvalidRequestError(f"provider {named!r} is this store, so a value has to be given, too")

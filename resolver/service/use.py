@@ -14,7 +14,7 @@ from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.provenance import Provenance
-from resolver.core.providers import Missed
+from resolver.core.providers import FetchFailure
 from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.errors import InvalidRequestError, NotPermittedError
@@ -22,7 +22,7 @@ from resolver.service.access import MemberRefusedError
 from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
 from resolver.service.decryption import look_up
-from resolver.service.provider_values import Kept, look_elsewhere
+from resolver.service.provider_values import ExternalSecret, find_external
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,7 +91,7 @@ class Use(ServicePart):
         uses: Sequence[WantedKey],
         digests: Mapping[str, str],
         claim: Claim | None = None,
-        hops: int = 0,
+        forwards: int = 0,
     ) -> UseAnswer:
         """Obtain the values that one round of a blueprint needs: all of them, or none.
 
@@ -104,7 +104,7 @@ class Use(ServicePart):
             uses: the keys, with their call sites.
             digests: SHA-256 of each blueprint, hexadecimal, by its name, for the audit records.
             claim: given when digests and call sites are a client's word, which the records then say.
-            hops: how many managers the request has come through.
+            forwards: how many managers the request has come through.
 
         Raises:
             NotPermittedError: the caller may not use secrets in this tenant at all.
@@ -129,7 +129,7 @@ class Use(ServicePart):
                 # Not for what is refused: a secret that may not be seen costs what a missing one costs.
                 key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
                 data_keys = session.data_keys(key_ids) if key_ids else []
-                kept = look_elsewhere(session, _to_be_opened(judged))
+                kept = find_external(session, _to_be_opened(judged))
         except MemberRefusedError as refused:
             refusals_of_all = [(use, None, refused.reason) for use in uses]
             entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests, claim)
@@ -143,10 +143,10 @@ class Use(ServicePart):
         ]
         self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
         if refusals:
-            missed = self._elsewhere.probe(caller, home, kept) if kept else {}
+            missed = self._external.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
         wanted = {use.key for use in uses if use.needs_value}
-        fetched = self._elsewhere.fetch(caller, home, kept, hops) if kept else {}
+        fetched = self._external.fetch(caller, home, kept, forwards) if kept else {}
         if failures := _failures(kept, fetched):
             return UseAnswer(refusals=failures)
         now = self._clock()
@@ -312,10 +312,12 @@ def _to_be_opened(judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict
     ]
 
 
-def _failures(kept: Mapping[str, Kept], answers: Mapping[str, SecretValue | Missed]) -> dict[str, Refusal]:
+def _failures(
+    kept: Mapping[str, ExternalSecret], answers: Mapping[str, SecretValue | FetchFailure]
+) -> dict[str, Refusal]:
     """What providers did not give, as refusals."""
     return {
         key: Refusal(Verdict.UNAVAILABLE, f"provider {kept[key].secret.provider!r}: {answer.cause}")
         for key, answer in answers.items()
-        if isinstance(answer, Missed)
+        if isinstance(answer, FetchFailure)
     }

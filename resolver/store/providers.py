@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, or_, select, update
 
 from resolver.core.model import Visibility
-from resolver.core.ports import StoredElsewhere, StoredProvider
+from resolver.core.ports import StoredExternal, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
@@ -43,7 +43,7 @@ _FIXED = frozenset({"id", "tenant_id", "name", "owner_id", "created_at"})
 """The columns of a provider that `change_provider` leaves as they are."""
 
 _EXTERNAL = RecordColumns(
-    StoredElsewhere,
+    StoredExternal,
     t.secret,
     {
         "secret_id": t.secret.c.id,
@@ -142,7 +142,7 @@ class ProviderRows(Rows):
         """Delete a provider that no secret names; the database refuses one that is still named."""
         self._execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
 
-    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
         """The external ones among some secrets: those whose values a provider has."""
         query = select(*_EXTERNAL.columns).select_from(
             _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)

@@ -18,7 +18,7 @@ from resolver.bootstrap.embedded import open_service
 from resolver.cli.context import App
 from resolver.config.settings import Settings
 from resolver.core.model import Caller, SecretValue
-from resolver.core.providers import Missed, NewProvider, ProviderCheck, Wanted
+from resolver.core.providers import FetchFailure, NewProvider, ProviderCheck, ProviderRequest
 from resolver.crypto.keyring import FernetDataKey, KeyRing, RootKey
 from resolver.dsl.context import DeploymentContext
 from resolver.plugins.manager import Plugins, add_provider_types, hookspecs
@@ -334,7 +334,7 @@ def test_provider_types_of_plugins(site: Path) -> None:
     box = types["box"]
     assert box.credentials == {"token"}
     assert box.check_options({"a": "b"}) == {"a": "b"}
-    assert box.fetch({}, {"x": Wanted("k", {})}, 0) == {"x": SecretValue("x")}
+    assert box.fetch({}, {"x": ProviderRequest("k", {})}, 0) == {"x": SecretValue("x")}
     for ask, said in (
         (lambda: box.check({}), "plugin 'boxes': no such box"),
         (lambda: box.check({"token": "s3cret"}), f"{BOXES}, and its message holds a value"),
@@ -355,16 +355,16 @@ TWICE = "plugin {!r} offers provider type 'box', which is there already"
 WRONG = f"""
 {HEAD}
 from resolver.core.model import SecretValue
-from resolver.core.providers import Missed
+from resolver.core.providers import FetchFailure
 class Box:
     credentials = ()
     def check(self, parameters): return {{"token": 1}}
     def check_options(self, options): return ["no mapping"]
     def fetch(self, parameters, wanted, forwards):
         if "all" in wanted: return {{
-            "a": SecretValue("s3cret"), "b": Missed("it was not s3cret"), "c": Missed("away")
+            "a": SecretValue("s3cret"), "b": FetchFailure("it was not s3cret"), "c": FetchFailure("away")
         }}
-        if "own" in wanted: return {{"own": Missed("refused " + parameters["token"])}}
+        if "own" in wanted: return {{"own": FetchFailure("refused " + parameters["token"])}}
         return {{name: "s3cret" for name in wanted}}
     def test(self, parameters): return "yes"
 @hookimpl
@@ -382,8 +382,8 @@ def test_provider_types_that_answer_wrongly(site: Path) -> None:
         (lambda: box.check({}), "plugin 'wrong': it gave something else than texts by name"),
         (lambda: box.check_options({}), "plugin 'wrong' failed as provider of type 'box': ValueError"),
         (
-            lambda: box.fetch({}, {"x": Wanted("k", {})}, 0),
-            "plugin 'wrong': it gave something else than `SecretValue` or `Missed` for a secret",
+            lambda: box.fetch({}, {"x": ProviderRequest("k", {})}, 0),
+            "plugin 'wrong': it gave something else than `SecretValue` or `FetchFailure` for a secret",
         ),
         (
             lambda: Plugins(["lists"]).provider_types({}),
@@ -394,13 +394,13 @@ def test_provider_types_that_answer_wrongly(site: Path) -> None:
             ask()
         assert caught.value.message == said
     assert box.test({}) is True
-    withheld = Missed("its reason holds a value")
-    assert box.fetch({}, {"all": Wanted("k", {})}, 0) == {
+    withheld = FetchFailure("its reason holds a value")
+    assert box.fetch({}, {"all": ProviderRequest("k", {})}, 0) == {
         "a": SecretValue("s3cret"),
         "b": withheld,
-        "c": Missed("away"),
+        "c": FetchFailure("away"),
     }
-    assert box.fetch({"token": "t0ken"}, {"own": Wanted("k", {})}, 0) == {"own": withheld}
+    assert box.fetch({"token": "t0ken"}, {"own": ProviderRequest("k", {})}, 0) == {"own": withheld}
 
 
 def test_the_service_takes_types_of_plugins(site: Path, home: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import FetchFailure, ProviderRequest
 from resolver.providers import make_types
 from resolver.providers.allow_list import parse_allow_list
 from tests.peer import Peer, answer
@@ -40,9 +40,11 @@ def entry(**fields: object) -> bytes:
     return answer(200, json.dumps({"data": {"data": fields}}).encode())
 
 
-def fetched(kind: str, parameters: Mapping[str, str], *wanted: Wanted, forwards: int = 0) -> list[str]:
+def fetched(
+    kind: str, parameters: Mapping[str, str], *wanted: ProviderRequest, forwards: int = 0
+) -> list[str]:
     """The values that are fetched, or the causes for which they are missed."""
     named = {str(number): one for number, one in enumerate(wanted)}
     got = provider_type(kind).fetch(parameters, named, forwards)
     assert list(got) == list(named)
-    return [one.cause if isinstance(one, Missed) else one.reveal() for one in got.values()]
+    return [one.cause if isinstance(one, FetchFailure) else one.reveal() for one in got.values()]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from resolver.core.providers import MAX_HOPS, Wanted
+from resolver.core.providers import MAX_FORWARDS, ProviderRequest
 from resolver.errors import InvalidRequestError
 from tests.peer import answer, serving
 from tests.providers.fetching import (
@@ -56,7 +56,9 @@ def test_secrets_of_another_manager() -> None:
         parameters = provider_type("cloudify").check(
             {"host": "127.0.0.1", "port": str(peer.port), "protocol": "http", "tenant": "t1", **given}
         )
-        assert fetched("cloudify", parameters, Wanted("a", {}), Wanted("b", {"name": "a"}), forwards=1) == [
+        assert fetched(
+            "cloudify", parameters, ProviderRequest("a", {}), ProviderRequest("b", {"name": "a"}), forwards=1
+        ) == [
             "v",
             "v",
         ]
@@ -71,8 +73,8 @@ def test_secrets_of_another_manager() -> None:
 def test_a_request_that_goes_in_circles_ends() -> None:
     """At the limit of forwards nobody is asked any more."""
     with serving(lambda _: answer(200)) as peer:
-        got = fetched("cloudify", manager_parameters(peer), Wanted("a", {}), forwards=MAX_HOPS)
-    assert got == [f"the request came through {MAX_HOPS} managers already"]
+        got = fetched("cloudify", manager_parameters(peer), ProviderRequest("a", {}), forwards=MAX_FORWARDS)
+    assert got == [f"the request came through {MAX_FORWARDS} managers already"]
     assert peer.seen == []
 
 
@@ -92,7 +94,7 @@ def test_a_request_that_goes_in_circles_ends() -> None:
 def test_a_manager_that_fails(sent: bytes, cause: str) -> None:
     """A few words that say why, and nothing of what was answered."""
     with serving(lambda _: sent) as peer:
-        assert fetched("cloudify", manager_parameters(peer), Wanted("a", {})) == [cause]
+        assert fetched("cloudify", manager_parameters(peer), ProviderRequest("a", {})) == [cause]
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,4 @@ def test_a_manager_that_fails(sent: bytes, cause: str) -> None:
 def test_a_value_with_a_schema_comes_as_it_is_stored_there(body: dict[str, object], value: str) -> None:
     """A manager answers it parsed; what blueprints get is the JSON text, there and here."""
     with serving(lambda _: answer(200, json.dumps(body).encode())) as peer:
-        assert fetched("cloudify", manager_parameters(peer), Wanted("a", {})) == [value]
+        assert fetched("cloudify", manager_parameters(peer), ProviderRequest("a", {})) == [value]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.model import SecretValue
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError, NotPermittedError, UnavailableError
 from resolver.http.transport import HttpRequest, HttpResponse, send_request
 from resolver.http.url import Url, parse_url
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.providers.conftest import Stuck
 
-LATE = Missed("it can't be reached: its name was not looked up in time")
+LATE = FetchFailure("it can't be reached: its name was not looked up in time")
 
 
 def test_credentials_do_not_follow_a_redirect() -> None:
@@ -46,8 +46,10 @@ def test_credentials_do_not_follow_a_redirect() -> None:
         serving(lambda _: entry(a="stolen")) as thief,
         serving(lambda _: answer(307, Location=thief.url)) as peer,
     ):
-        assert fetched("vault", vault_parameters(peer), Wanted("a", {})) == ["it answered with status 307"]
-        assert fetched("cloudify", manager_parameters(peer), Wanted("a", {})) == [
+        assert fetched("vault", vault_parameters(peer), ProviderRequest("a", {})) == [
+            "it answered with status 307"
+        ]
+        assert fetched("cloudify", manager_parameters(peer), ProviderRequest("a", {})) == [
             "it answered with status 307"
         ]
         assert not provider_type("vault").test(vault_parameters(peer))
@@ -60,7 +62,9 @@ def test_a_provider_that_is_not_there() -> None:
     with serving(lambda _: answer(200)) as peer:
         pass
     for kind, parameters in (("vault", vault_parameters(peer)), ("cloudify", manager_parameters(peer))):
-        assert fetched(kind, parameters, Wanted("a", {})) == ["it can't be reached: Connection refused"]
+        assert fetched(kind, parameters, ProviderRequest("a", {})) == [
+            "it can't be reached: Connection refused"
+        ]
         assert not provider_type(kind).test(parameters)
 
 
@@ -71,8 +75,8 @@ def test_a_destination_that_is_not_allowed_gets_nothing() -> None:
         strict = make_types(parse_allow_list(["vault.example"]))["vault"]
         with pytest.raises(NotPermittedError):
             strict.check(parameters)
-        assert strict.fetch(parameters, {"0": Wanted("a", {})}, 0) == {
-            "0": Missed("its destination is not allowed")
+        assert strict.fetch(parameters, {"0": ProviderRequest("a", {})}, 0) == {
+            "0": FetchFailure("its destination is not allowed")
         }
         assert not strict.test(parameters)
         assert peer.seen == []
@@ -103,11 +107,11 @@ def test_a_name_is_looked_up_once(kind: str) -> None:
         }[kind]
         parameters = known.check(given)
         assert looked_up == []
-        got = known.fetch(parameters, {"a": Wanted("a", {})}, 0)["a"]
+        got = known.fetch(parameters, {"a": ProviderRequest("a", {})}, 0)["a"]
         assert isinstance(got, SecretValue)
         assert f"Host: named.example:{peer.port}\r\n" in peer.seen[0]
-        assert known.fetch(parameters, {"a": Wanted("a", {})}, 0) == {
-            "a": Missed("its destination is not allowed")
+        assert known.fetch(parameters, {"a": ProviderRequest("a", {})}, 0) == {
+            "a": FetchFailure("its destination is not allowed")
         }
         assert not known.test(parameters)
         assert (looked_up, len(peer.seen)) == (["named.example"] * 3, 1)
@@ -125,21 +129,21 @@ def test_a_server_that_is_not_trusted_gets_no_credentials(tmp_path: Path) -> Non
         )
         vault = Vault(sender)
         for host, more, got in (
-            ("127.0.0.1", {}, Missed("it is not trusted: self-signed certificate")),
+            ("127.0.0.1", {}, FetchFailure("it is not trusted: self-signed certificate")),
             (
                 "named.example",
                 {"ca_cert": authority},
-                Missed("it is not trusted: the certificate is for another name"),  # which is not shown
+                FetchFailure("it is not trusted: the certificate is for another name"),  # which is not shown
             ),
             (
                 "127.0.0.2",
                 {"ca_cert": authority},
-                Missed("it is not trusted: the certificate is for another name"),
+                FetchFailure("it is not trusted: the certificate is for another name"),
             ),
             ("127.0.0.1", {"ca_cert": authority}, SecretValue("1")),
         ):
             given = {"url": f"https://{host}:{peer.port}", "path": "team", "token": TOKEN, **more}
-            assert vault.fetch(vault.check(given), {"a": Wanted("a", {})}, 0) == {"a": got}
+            assert vault.fetch(vault.check(given), {"a": ProviderRequest("a", {})}, 0) == {"a": got}
         assert len(peer.seen) == 1
 
 
@@ -148,8 +152,8 @@ def test_a_provider_that_says_nothing_is_left() -> None:
     slow = iter(lambda: time.sleep(0.05) or b"H", None)
     with serving(lambda _: slow) as peer:
         vault = Vault(RequestSender(LOOPBACK, timeout=0.2))
-        got = vault.fetch(vault_parameters(peer), {"a": Wanted("a", {})}, 0)
-    assert got == {"a": Missed("it gave no proper answer: no answer in time")}
+        got = vault.fetch(vault_parameters(peer), {"a": ProviderRequest("a", {})}, 0)
+    assert got == {"a": FetchFailure("it gave no proper answer: no answer in time")}
 
 
 def test_tests_say_whether_the_credentials_are_good() -> None:
@@ -168,7 +172,7 @@ def test_a_name_is_looked_up_within_the_time_for_a_request(stuck: Stuck) -> None
     """Its provider fails by itself, in words of their own and without its name; a test fails, too."""
     vault = Vault(RequestSender(parse_allow_list(["vault.example", "127.0.0.0/8"]), stuck, timeout=0.05))
     parameters = vault.check({"url": "http://vault.example:8200", "token": "t", "path": "team"})
-    wanted = {"a": Wanted("a", {}), "b": Wanted("b", {"path": "deeper"})}
+    wanted = {"a": ProviderRequest("a", {}), "b": ProviderRequest("b", {"path": "deeper"})}
     assert vault.fetch(parameters, wanted, 0) == {"a": LATE, "b": LATE}
     assert not vault.test(parameters)
     assert stuck.asked == ["vault.example"]  # who comes later waits for the same look-up
@@ -195,9 +199,9 @@ def test_the_time_for_a_look_up_is_not_given_twice() -> None:
     with serving(reply) as peer:
         vault = Vault(RequestSender(parse_allow_list(["vault.example", "127.0.0.0/8"]), slow, timeout=0.3))
         parameters = vault.check({"url": f"http://vault.example:{peer.port}", "token": "t", "path": "team"})
-        got = vault.fetch(parameters, {"a": Wanted("a", {})}, 0)
+        got = vault.fetch(parameters, {"a": ProviderRequest("a", {})}, 0)
         seen.append(1)
-    assert got == {"a": Missed("it gave no proper answer: no answer in time")}
+    assert got == {"a": FetchFailure("it gave no proper answer: no answer in time")}
 
 
 def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +213,7 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pyte
         RequestSender(parse_allow_list(["127.0.0.0/8"]), lambda host, _: looked_up.append(host) or [host])
     )
     parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
-    wanted = {str(number): Wanted("a", {"path": f"p{number}"}) for number in range(50)}
+    wanted = {str(number): ProviderRequest("a", {"path": f"p{number}"}) for number in range(50)}
     tried: list[HttpRequest] = []
 
     def counted(url: Url, request: HttpRequest, **more: Any) -> HttpResponse:  # noqa: ANN401 - passed on
@@ -218,7 +222,7 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pyte
 
     monkeypatch.setattr(requests, "send_request", counted)
     got = vault.fetch(parameters, wanted, 0)
-    assert set(got.values()) == {Missed("it can't be reached: Connection refused")}
+    assert set(got.values()) == {FetchFailure("it can't be reached: Connection refused")}
     assert looked_up == ["127.0.0.1"]
     assert 1 <= len(tried) <= 8  # all that began before the first one failed
 
@@ -234,9 +238,9 @@ def test_all_requests_of_a_provider_have_an_end_together() -> None:
     with serving(reply) as peer:
         vault = Vault(RequestSender(parse_allow_list(["127.0.0.0/8"]), timeout=30, total_timeout=0.4))
         parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
-        wanted = {str(number): Wanted("a", {"path": f"p{number}"}) for number in range(100)}
+        wanted = {str(number): ProviderRequest("a", {"path": f"p{number}"}) for number in range(100)}
         got = vault.fetch(parameters, wanted, 0)
-    causes = [one.cause if isinstance(one, Missed) else one.reveal() for one in got.values()]
+    causes = [one.cause if isinstance(one, FetchFailure) else one.reveal() for one in got.values()]
     assert causes[0] == "1"
     assert causes[-1] == "it did not answer everything in time"
     assert len(peer.seen) < 50
@@ -253,6 +257,6 @@ def test_a_request_that_is_not_answered_ends_with_all_of_them() -> None:
     with serving(reply) as peer:
         vault = Vault(RequestSender(parse_allow_list(["127.0.0.0/8"]), timeout=30, total_timeout=0.2))
         parameters = vault.check({"url": peer.url, "token": "t", "path": "team"})
-        got = vault.fetch(parameters, {"a": Wanted("a", {})}, 0)
+        got = vault.fetch(parameters, {"a": ProviderRequest("a", {})}, 0)
         over.set()
-    assert got == {"a": Missed("it gave no proper answer: no answer in time")}
+    assert got == {"a": FetchFailure("it gave no proper answer: no answer in time")}

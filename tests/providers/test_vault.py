@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.core.providers import Missed, Wanted
+from resolver.core.providers import FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError
 from resolver.providers import make_types
 from resolver.providers.allow_list import parse_allow_list
@@ -25,11 +25,11 @@ def test_several_keys_of_one_entry_are_read_once() -> None:
         got = fetched(
             "vault",
             vault_parameters(peer, namespace="ns/one"),
-            Wanted("a", {}),
-            Wanted("b", {}),
-            Wanted("zz", {"key": "a"}),
-            Wanted("c", {"path": "deep/er"}),
-            Wanted("gone", {}),
+            ProviderRequest("a", {}),
+            ProviderRequest("b", {}),
+            ProviderRequest("zz", {"key": "a"}),
+            ProviderRequest("c", {"path": "deep/er"}),
+            ProviderRequest("gone", {}),
         )
     assert got == ["1", '{"x": 1}', "1", "3", "the entry has no such key"]
     lines = sorted(head.partition(" HTTP")[0] for head in peer.seen)
@@ -56,7 +56,7 @@ def test_several_keys_of_one_entry_are_read_once() -> None:
 def test_a_vault_that_fails(sent: bytes, cause: str) -> None:
     """A few words that say why, and nothing of what was answered."""
     with serving(lambda _: sent) as peer:
-        assert fetched("vault", vault_parameters(peer), Wanted("a", {})) == [cause]
+        assert fetched("vault", vault_parameters(peer), ProviderRequest("a", {})) == [cause]
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,17 @@ def test_values_come_from_their_entries(server: OpenBao) -> None:
     vault = make_types(parse_allow_list(["127.0.0.0/8"]))["vault"]
     parameters = vault.check({"url": server.url, "token": token, "path": "team"})
     wanted = {
-        "db": Wanted("db", {"path": "shop"}),
-        "renamed": Wanted("renamed", {"path": "shop", "key": "port"}),
-        "nested": Wanted("nested", {"path": "shop"}),
-        "queue": Wanted("queue", {"path": "queue/main"}),
-        "no_key": Wanted("no_key", {"path": "shop"}),
-        "no_entry": Wanted("no_entry", {"path": "nowhere"}),
+        "db": ProviderRequest("db", {"path": "shop"}),
+        "renamed": ProviderRequest("renamed", {"path": "shop", "key": "port"}),
+        "nested": ProviderRequest("nested", {"path": "shop"}),
+        "queue": ProviderRequest("queue", {"path": "queue/main"}),
+        "no_key": ProviderRequest("no_key", {"path": "shop"}),
+        "no_entry": ProviderRequest("no_entry", {"path": "nowhere"}),
     }
     got = vault.fetch(parameters, wanted, 0)
-    assert {name: one.cause if isinstance(one, Missed) else one.reveal() for name, one in got.items()} == {
+    assert {
+        name: one.cause if isinstance(one, FetchFailure) else one.reveal() for name, one in got.items()
+    } == {
         "db": "value of db",
         "renamed": "5432",
         "nested": '{"a": [1, null]}',
@@ -148,13 +150,13 @@ def test_values_come_from_their_entries(server: OpenBao) -> None:
         "no_entry": "there is no entry at this path",
     }
     others = vault.check({**parameters, "path": "other"})
-    refused = Missed("it refused its credentials, or this path")
+    refused = FetchFailure("it refused its credentials, or this path")
     assert vault.fetch(others, {"db": wanted["db"]}, 0) == {"db": refused}
     # An entry that was deleted is answered with 404 and a body that has its metadata.
     assert server.ask("POST", "secret/data/team/gone", {"data": {"k": "v"}})[0] == 200
     assert server.ask("DELETE", "secret/data/team/gone")[0] == 204
-    gone = vault.fetch(parameters, {"k": Wanted("k", {"path": "gone"})}, 0)
-    assert gone == {"k": Missed("there is no entry at this path")}
+    gone = vault.fetch(parameters, {"k": ProviderRequest("k", {"path": "gone"})}, 0)
+    assert gone == {"k": FetchFailure("there is no entry at this path")}
 
 
 def test_a_test_accepts_a_good_token(server: OpenBao) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from resolver import InvalidRequestError, PluginError
 from resolver.core.model import SecretValue
-from resolver.core.providers import Missed
+from resolver.core.providers import FetchFailure
 from resolver.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.core.providers import ProviderType, Wanted
+    from resolver.core.providers import ProviderRequest, ProviderType
     from resolver.plugins.payloads import Delivery, FactsRequest
 
 
@@ -66,13 +66,15 @@ class Drawer:
     def fetch(
         self,
         parameters: Mapping[str, str],
-        wanted: Mapping[str, Wanted],
+        wanted: Mapping[str, ProviderRequest],
         forwards: int,  # noqa: ARG002 - it forwards nothing
-    ) -> Mapping[str, SecretValue | Missed]:
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Look all of them up."""
         lines = dict(line.split("=", 1) for line in parameters["content"].splitlines())
         return {
-            name: SecretValue(lines[want.key]) if want.key in lines else Missed("it is not in the drawer")
+            name: SecretValue(lines[want.key])
+            if want.key in lines
+            else FetchFailure("it is not in the drawer")
             for name, want in wanted.items()
         }
 

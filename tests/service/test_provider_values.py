@@ -9,7 +9,7 @@ import pytest
 
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
-from resolver.core.providers import MAX_HOPS, NewProvider, ProviderChange
+from resolver.core.providers import MAX_FORWARDS, NewProvider, ProviderChange
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportRequest
 from resolver.dsl.problems import Reason
@@ -162,11 +162,11 @@ def test_a_request_that_came_too_far_ends(embedded: World) -> None:
         login = {"host": "127.0.0.1", "port": str(peer.port), "protocol": "http", "tenant": "t", "token": "x"}
         embedded.service.providers.create(embedded.admin, "home", "c", NewProvider("cloudify", login))
         embedded.service.secrets.create(embedded.admin, "home", "k", NewSecret(provider="c"))
-        value = embedded.service.secrets.show(embedded.admin, "home", "k", hops=MAX_HOPS - 1)[1]
+        value = embedded.service.secrets.show(embedded.admin, "home", "k", forwards=MAX_FORWARDS - 1)[1]
         assert value is not None
         assert len(peer.seen) == 1
         with pytest.raises(ProviderError, match="came through 3 managers already"):
-            embedded.service.secrets.show(embedded.admin, "home", "k", hops=MAX_HOPS)
+            embedded.service.secrets.show(embedded.admin, "home", "k", forwards=MAX_FORWARDS)
         assert len(peer.seen) == 1
 
 

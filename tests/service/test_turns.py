@@ -19,7 +19,7 @@ from resolver.service.provider_values import PATIENCE, Turns
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from resolver.core.providers import Missed, Wanted
+    from resolver.core.providers import FetchFailure, ProviderRequest
     from tests.databases import World
 
 
@@ -32,8 +32,8 @@ class Hanging(Local):
         self.tested = 0
 
     def fetch(
-        self, _parameters: Mapping[str, str], wanted: Mapping[str, Wanted], _hops: int
-    ) -> Mapping[str, SecretValue | Missed]:
+        self, _parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], _forwards: int
+    ) -> Mapping[str, SecretValue | FetchFailure]:
         """Wait, then answer."""
         self.asked.release()
         assert self.go.wait(30)
@@ -126,7 +126,7 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
         embedded.store, embedded.ring, lambda: embedded.passwords, embedded.clock, lambda: {"slow": kind}
     )
     now = [0.0]
-    service.providers._elsewhere.turns = Turns(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
+    service.providers._external.turns = Turns(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
     admin = embedded.admin
     service.providers.create(admin, "home", "v", NewProvider("slow"))
     service.secrets.create(admin, "home", "there", NewSecret(provider="v"))

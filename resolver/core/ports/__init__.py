@@ -8,7 +8,7 @@ from resolver.core.ports.accounts import (
 )
 from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, ValueCipher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
-from resolver.core.ports.secrets import StoredElsewhere, StoredProvider, StoredSecret, StoredVersion
+from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret, StoredVersion
 from resolver.core.ports.store import AuditEnd, Session, Store
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "Store",
     "StoredConsoleSession",
     "StoredDataKey",
-    "StoredElsewhere",
+    "StoredExternal",
     "StoredProvider",
     "StoredSecret",
     "StoredToken",

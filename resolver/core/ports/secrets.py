@@ -56,7 +56,7 @@ class StoredProvider(Redacted, frozen=True):
     token: str | None
 
 
-class StoredElsewhere(Redacted, frozen=True):
+class StoredExternal(Redacted, frozen=True):
     """A secret whose value is kept with a provider, and what its provider is asked with.
 
     Args:
@@ -131,7 +131,7 @@ class SecretSession(Protocol):
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret is kept with; the database refuses one that still has any."""
 
-    def elsewhere(self, secret_ids: Sequence[str]) -> Sequence[StoredElsewhere]:
+    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
         """Those of the secrets whose values are kept with providers."""
 
     def set_provider(

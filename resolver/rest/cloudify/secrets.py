@@ -118,7 +118,7 @@ def get_secret(call: ApiCall, tenant: str, key: str, query: OneSecretQuery) -> R
     if is_true(query.skip_value):
         secret = _known(call, tenant, key)
     else:
-        secret, value = call.service.secrets.show(call.caller, tenant, key, hops=call.forwards)
+        secret, value = call.service.secrets.show(call.caller, tenant, key, forwards=call.forwards)
     shown: Any = "" if value is None else value.reveal()
     if value is not None and secret.schema is not None:
         with contextlib.suppress(ValueError, RecursionError):  # as text, when JSON can't say it to everyone

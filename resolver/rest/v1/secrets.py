@@ -81,7 +81,7 @@ def create_facts(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Respo
 @GROUP.route("GET", "/secrets/{key}", ShownSecret)
 def show_facts(call: ApiCall, tenant: str, key: str) -> Response:
     """A secret with its value."""
-    secret, value = call.service.secrets.show(call.caller, tenant, key, hops=call.forwards)
+    secret, value = call.service.secrets.show(call.caller, tenant, key, forwards=call.forwards)
     shown = {name: getattr(secret, name) for name in Secret.__struct_fields__}
     return Answer(ShownSecret(**shown, value=value))
 

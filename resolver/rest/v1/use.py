@@ -53,7 +53,7 @@ def use_secrets(call: ApiCall, body: UseRequest) -> Response:
         _claimed(body.keys),
         body.digests,
         claim=_claim(server),
-        hops=call.forwards,
+        forwards=call.forwards,
     )
     if answer.refusals:
         raise RefusedUseError(answer.refusals)
