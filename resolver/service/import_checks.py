@@ -84,7 +84,7 @@ class ImportChecks:
     def check(
         self, session: Session, run: ImportRun, position: int, given: ImportEntry
     ) -> CheckedEntry | None:
-        """An entry that may be stored, as far as is known without its row; None and a note for a wrong one."""
+        """An entry that may be stored, as far as one knows without its row; None with a note otherwise."""
         problems: dict[str, Any] = dict(given.problems)
         unusable = {*problems.get("missing secret fields", ()), *problems}
         home: Tenant | str = ""
