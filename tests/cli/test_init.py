@@ -11,6 +11,9 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def test_init(admin: Cli, tmp_path: Path) -> None:

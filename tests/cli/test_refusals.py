@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 INVALID = (
     "error: the access token is not valid\n"
     "  hint: it may be mistyped, revoked or expired; `resolver tokens create` makes one\n"

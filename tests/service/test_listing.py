@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret
     from tests.databases import World
 
+pytestmark = pytest.mark.slow
+
 NARROWINGS = [
     Narrowing(),
     Narrowing(tenants=frozenset({"home"})),
