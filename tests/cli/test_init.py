@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
