@@ -20,47 +20,8 @@ if TYPE_CHECKING:
 SCRIPTS = Path(sys.executable).parent
 TENANT = "default_tenant"
 
-SLOW = (
-    "cli/test_exec.py",
-    "cli/test_people.py",
-    "cli/test_prompts.py",
-    "cli/test_samples.py",
-    "cli/test_sinks.py",
-    "cli/test_unreadable.py",
-    "client/test_client.py",
-    "client/test_login.py",
-    "client/test_modes.py",
-    "console",
-    "corpus",
-    "delivery/test_child.py",
-    "delivery/test_child_output.py",
-    "delivery/test_fifo.py",
-    "delivery/test_memfd.py",
-    "delivery/test_pty_proxy.py",
-    "delivery/test_signals.py",
-    "dsl/test_evaluate.py",
-    "fuzz",
-    "leaks/test_errors.py",
-    "leaks/test_exec.py",
-    "leaks/test_plugins.py",
-    "leaks/test_remote.py",
-    "leaks/test_strace.py",
-    "leaks/test_usage.py",
-    "orchestrators",
-    "rest/test_cfy.py",
-    "rest/test_openapi.py",
-    "rest/test_serve.py",
-    "rest/test_two_tenants.py",
-    "service/test_exporting.py",
-    "service/test_keys.py",
-    "service/test_listing.py",
-    "store",
-    "test_ci_pages.py",
-    "test_contracts.py",
-    "test_docs.py",
-    "test_hangs.py",
-)
-"""What the fast half of the suite leaves out, within this folder, beside what needs a PostgreSQL server."""
+SLOW = ("console", "corpus", "fuzz", "orchestrators", "store")
+"""Folders that the fast half of the suite leaves out, beside modules so marked and what needs PostgreSQL."""
 
 
 def pytest_configure() -> None:

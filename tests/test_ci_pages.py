@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 GITLAB, GITHUB = DOCS / "gitlab-ci.md", DOCS / "github-actions.md"
 BLUEPRINT = "password: { get_secret: shop_password }\ncertificate: { get_secret: shop_certificate }\n"

@@ -99,25 +99,32 @@ class _PlannedCall:
         above: how many steps of its path lead to its document.
     """
 
-    __slots__ = ("asked", "call", "evaluator", "here", "is_get_secret", "node", "state", "substitution")
+    # Most calls set no more than two of these: defaults of the class make a plan of many calls cheaper.
+    state = _State.PENDING
+    asked: GetSecret | None = None
+    substitution: Substitution | None = None
 
     def __init__(self, call: Call, evaluator: Evaluator, above: int) -> None:
         self.call = call
         self.node = call.node
-        self.here = call.path[above:]
-        """Its path within its document, which says what SELF, SOURCE and TARGET mean."""
-        self.is_get_secret = GET_SECRET in call.node
         self.evaluator = evaluator
-        self.state = _State.PENDING
-        self.asked: GetSecret | None = None
-        self.substitution: Substitution | None = None
+        self._above = above
+
+    @property
+    def here(self) -> Path:
+        """Its path within its document, which says what SELF, SOURCE and TARGET mean."""
+        return self.call.path[self._above :]
+
+    @property
+    def is_get_secret(self) -> bool:
+        """Whether it is a call of `get_secret`, or a malformed one."""
+        return GET_SECRET in self.node
 
     def within(self) -> list[_PlannedCall]:
         """The calls within the argument of this one."""
         source, path = self.call.source, self.call.path
-        above = len(path) - len(self.here)
         return [
-            _PlannedCall(Call(source, inner, node), self.evaluator, above)
+            _PlannedCall(Call(source, inner, node), self.evaluator, self._above)
             for name, argument in self.node.items()
             for inner, node in find_calls(argument, (*path, name), every=True)
         ]
@@ -205,8 +212,9 @@ class Plan:
         uses: dict[str | tuple[str, Provenance], KeyUse] = {}
         pending = [planned for planned in self._calls if planned.state is _State.PENDING]
         for planned in pending:  # grows, where a call is left and those in its argument are looked at
+            needs: Sequence[Need] = ()
             try:
-                self._finish(planned)
+                needs = self._finish(planned)
             except Waiting as waiting:
                 needs = waiting.needs
             except Fault as fault:
@@ -217,9 +225,6 @@ class Plan:
                     inner = planned.within()
                     self._calls += inner
                     pending += inner
-                continue
-            else:
-                continue
             for need in needs:
                 # A key that is written in one call and came out of a secret in another is two uses: put
                 # together, the written one would show what the secret holds.
@@ -247,22 +252,26 @@ class Plan:
         is_template = planned.here[:1] == ("dsl_definitions",) and _is_relative(planned.node)
         return _State.LEFT if is_template else _State.REFUSED
 
-    def _finish(self, planned: _PlannedCall) -> None:
-        """Evaluate a call to its end.
+    def _finish(self, planned: _PlannedCall) -> Sequence[Need]:
+        """Evaluate a call to its end, if it needs no value that is not there.
+
+        Returns:
+            The value that it asks for itself, when that is not there.
 
         Raises:
-            Waiting: it needs the values of secrets.
+            Waiting: its argument needs the values of secrets.
             Fault: it can't be evaluated.
         """
-        if not planned.is_get_secret:
+        node = planned.node
+        if GET_SECRET not in node:
             self._finish_other(planned)
-            return
+            return ()
         asked = planned.asked
         if asked is None:
-            asked = planned.asked = planned.evaluator.read(planned.node, planned.here)
+            asked = planned.asked = planned.evaluator.read(node, planned.here)
         key, provenance = asked.key, asked.key_provenance
         if key not in self._values:
-            raise Waiting((Need(key, provenance, planned.node),))
+            return (Need(key, provenance, node),)
         taken = self._values.look_up(asked)
         if provenance is not WRITTEN or asked.path_provenance is not WRITTEN or taken.label != key:
             used = taken.used | provenance.used | asked.path_provenance.used
@@ -272,9 +281,10 @@ class Plan:
         if extent is None:  # a part of a secret's JSON, which is held as long as this plan
             extent = self._extents[id(value)] = _extent(value)
         self._substitute(planned, taken, extent)
+        return ()
 
     def _finish_other(self, planned: _PlannedCall) -> None:
-        """The same for a call of another function."""
+        """Evaluate a call of another function to its end."""
         outcome = planned.evaluator.evaluate(planned.node, planned.here)
         if holds_call(outcome.value):
             raise Fault(
@@ -335,11 +345,9 @@ class Plan:
     def _survey_within(self, planned: _PlannedCall) -> Iterator[Survey]:
         """The calls that a call waits for."""
         try:
-            self._finish(planned)
+            needs = self._finish(planned)
         except Waiting as waiting:
             needs = waiting.needs
-        else:
-            return
         for need in needs:
             where = Call(planned.call.source, planned.call.path, need.node).location()
             asked = GetSecret(need.key, key_provenance=need.provenance)
@@ -362,6 +370,10 @@ class Plan:
         by_node: dict[int, Substitution] = {}
         by_path: dict[Path, Substitution] = {}
         for node, same in by_mapping.items():
+            if len(same) == 1:  # as nearly always
+                if same[0].substitution is not None:
+                    by_node[node] = same[0].substitution
+                continue
             made = [(each.call.path, each.substitution) for each in same if each.substitution is not None]
             if len(made) == len(same) and all(_are_equal(made[0][1], other) for _, other in made[1:]):
                 by_node[node] = made[0][1]

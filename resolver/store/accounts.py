@@ -102,7 +102,7 @@ class AccountRows(Rows):
             self._insert(t.user_account)
             .values(**USER.values(user), folded_name=user.name.casefold(), password_hash=password_hash)
             .on_conflict_do_nothing(index_elements=["folded_name"])
-            .returning(t.user_account.c.id),  # PostgreSQL's driver counts no inserted rows
+            .returning(t.user_account.c.id)  # PostgreSQL's driver counts no inserted rows
         )
         if done.one_or_none() is None:
             raise ConflictError(f"user {user.name!r} already exists")
@@ -110,13 +110,13 @@ class AccountRows(Rows):
             self._execute(
                 self._insert(t.standing_admin)
                 .values(number=1, user_id=user.id, system_role=user.system_role, active=True)
-                .on_conflict_do_nothing(index_elements=["number"]),
+                .on_conflict_do_nothing(index_elements=["number"])
             )
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
         self._execute(
-            update(t.user_account).where(t.user_account.c.id == user_id).values(password_hash=password_hash),
+            update(t.user_account).where(t.user_account.c.id == user_id).values(password_hash=password_hash)
         )
 
     def note_login(self, user_id: str, at: str) -> None:
@@ -124,24 +124,20 @@ class AccountRows(Rows):
         self._execute(
             update(t.user_account)
             .where(t.user_account.c.id == user_id)
-            .values(first_login_at=func.coalesce(t.user_account.c.first_login_at, at), last_login_at=at),
+            .values(first_login_at=func.coalesce(t.user_account.c.first_login_at, at), last_login_at=at)
         )
 
     def set_system_role(self, user_id: str, role: SystemRole) -> None:
         """Give a system role; ConflictError when no active sys_admin would remain."""
         if role is not SystemRole.SYS_ADMIN:
             self._keep_an_admin(user_id, "given another role")
-        self._execute(
-            update(t.user_account).where(t.user_account.c.id == user_id).values(system_role=role),
-        )
+        self._execute(update(t.user_account).where(t.user_account.c.id == user_id).values(system_role=role))
 
     def set_active(self, user_id: str, *, active: bool) -> None:
         """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
         if not active:
             self._keep_an_admin(user_id, "deactivated")
-        self._execute(
-            update(t.user_account).where(t.user_account.c.id == user_id).values(active=active),
-        )
+        self._execute(update(t.user_account).where(t.user_account.c.id == user_id).values(active=active))
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
@@ -176,15 +172,14 @@ class AccountRows(Rows):
             self._execute(
                 update(t.standing_admin)
                 .where(t.standing_admin.c.user_id == user_id)
-                .values(user_id=min(others)),
+                .values(user_id=min(others))
             )
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
         if not is_storable(name):
             return None
-        found = TENANT.read(self._execute(_TENANT_BY_NAME, {"tenant": name}))
-        return found[0] if found else None
+        return TENANT.first(self._execute(_TENANT_BY_NAME, {"tenant": name}))
 
     def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
         """All tenants, or those with these ids, by name."""
@@ -219,7 +214,7 @@ class AccountRows(Rows):
             select(*USER.columns, t.membership.c.role)
             .join(t.membership, t.membership.c.user_id == t.user_account.c.id)
             .where(t.membership.c.tenant_id == tenant_id)
-            .order_by(t.user_account.c.folded_name),
+            .order_by(t.user_account.c.folded_name)
         )
         make = USER.maker(rows)
         return [(make(row), row.role) for row in rows]
@@ -235,7 +230,7 @@ class AccountRows(Rows):
             self._insert(t.tenant)
             .values(**TENANT.values(tenant), created_at=at)
             .on_conflict_do_nothing(index_elements=["name"])
-            .returning(t.tenant.c.id),  # PostgreSQL's driver counts no inserted rows
+            .returning(t.tenant.c.id)  # PostgreSQL's driver counts no inserted rows
         )
         if done.one_or_none() is None:
             raise ConflictError(f"tenant {tenant.name!r} already exists")
@@ -245,16 +240,15 @@ class AccountRows(Rows):
         self._execute(
             self._insert(t.membership)
             .values(tenant_id=tenant_id, user_id=user_id, role=role)
-            .on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_={"role": role}),
+            .on_conflict_do_update(index_elements=["tenant_id", "user_id"], set_={"role": role})
         )
 
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
         done = self._execute(
             delete(t.membership).where(
-                t.membership.c.tenant_id == tenant_id,
-                t.membership.c.user_id == user_id,
-            ),
+                t.membership.c.tenant_id == tenant_id, t.membership.c.user_id == user_id
+            )
         )
         return done.rowcount > 0
 

@@ -61,7 +61,7 @@ class AuditRows(Rows):
             self._execute(
                 self._insert(t.audit_chain)
                 .values(id=chain, number=start.number, hash=start.hash, mac="")
-                .on_conflict_do_nothing(index_elements=["id"]),
+                .on_conflict_do_nothing(index_elements=["id"])
             )
             row = self._execute(query, which).one()
         return _head(row), _text(row.mac), row.mac_key_id or ""
@@ -91,7 +91,7 @@ class AuditRows(Rows):
         self._execute(
             update(t.audit_chain)
             .where(t.audit_chain.c.id == head.chain)
-            .values(mac=mac, mac_key_id=mac_key_id),
+            .values(mac=mac, mac_key_id=mac_key_id)
         )
 
     def audit_end(self, chain: str) -> AuditEnd:

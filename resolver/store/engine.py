@@ -114,8 +114,7 @@ def translated(engine: Engine) -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise ConflictError(
-            "the change collides with what is stored, or with another writer",
-            hint=_constraint(error),
+            "the change collides with what is stored, or with another writer", hint=_constraint(error)
         ) from None
     except PoolTimeoutError:
         raise StoreError(
@@ -137,8 +136,7 @@ def translated(engine: Engine) -> Iterator[None]:
         if "no such table" in cause or getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
             raise StoreError(f"there is no store in {shown}", hint="`resolver init` makes one") from None
         raise StoreError(
-            f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
-            hint=_advice(cause),
+            f"the database {shown} failed: {type(error.orig).__name__}: {cause}", hint=_advice(cause)
         ) from None
     except SQLAlchemyError as error:
         raise StoreError(f"the database failed: {type(error).__name__}") from None

@@ -60,8 +60,7 @@ class HoldingRows(Rows):
         for some in batches(locked):
             self._execute(
                 delete(t.key_scope).where(
-                    t.key_scope.c.key.in_(some),
-                    ~exists().where(t.secret.c.key == t.key_scope.c.key),
+                    t.key_scope.c.key.in_(some), ~exists().where(t.secret.c.key == t.key_scope.c.key)
                 )
             )
         self._execute(delete(t.secrets_provider).where(_of(t.secrets_provider, user_id, tenant_id)))

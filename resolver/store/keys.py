@@ -83,8 +83,7 @@ class KeyRows(Rows):
             lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
         """
         query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
-        found = _DATA_KEY.read(self._execute(query, {"tenant": tenant_id}))
-        return found[0] if found else None
+        return _DATA_KEY.first(self._execute(query, {"tenant": tenant_id}))
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""
@@ -96,7 +95,7 @@ class KeyRows(Rows):
         done = self._execute(
             update(t.data_key)
             .where(t.data_key.c.id == old_id, t.data_key.c.active)
-            .values(active=False, outdated=True),
+            .values(active=False, outdated=True)
         )
         if done.rowcount:
             self.add_data_key(data_key, at)
@@ -113,7 +112,7 @@ class KeyRows(Rows):
         self._execute(
             update(t.data_key)
             .where(t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
-            .values(root_key_id=new.root_key_id, wrapped=new.wrapped),
+            .values(root_key_id=new.root_key_id, wrapped=new.wrapped)
         )
 
     def destroy_data_key(self, data_key_id: str) -> None:

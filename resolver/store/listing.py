@@ -9,17 +9,7 @@ from sqlalchemy import false, func, not_, or_, select
 from resolver.core.model import Visibility
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
-from resolver.store.rows import (
-    GLOBAL,
-    OWNER,
-    SECRET,
-    SECRETS,
-    Rows,
-    batches,
-    count_of,
-    is_storable,
-    part_of,
-)
+from resolver.store.rows import GLOBAL, OWNER, SECRET, SECRETS, Rows, batches, count_of, is_storable, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +42,7 @@ class ListingRows(Rows):
 
     def page(self, reach: Reach, listing: Listing) -> Page:
         """The part of a list that is asked for, with the number of all that the caller may see."""
-        conditions = [
-            *_reached(reach),
-            *self._asked(listing),
-            *self._like(listing),
-        ]
+        conditions = [*_reached(reach), *self._asked(listing), *self._like(listing)]
         if listing.matches is None:
             total = count_of(self._connection, SECRETS, *conditions)
             ordered = _whole().where(*conditions).order_by(*self._order(listing))

@@ -120,7 +120,7 @@ class ProviderRows(Rows):
             self._insert(_TABLE)
             .values(_STORED.values(stored))
             .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
-            .returning(_TABLE.c.id),  # PostgreSQL's driver counts no inserted rows
+            .returning(_TABLE.c.id)  # PostgreSQL's driver counts no inserted rows
         ).one_or_none()
         if taken is None:
             raise ConflictError(f"secrets provider {stored.provider.name!r} already exists")
@@ -163,9 +163,7 @@ class ProviderRows(Rows):
             update(t.secret)
             .where(t.secret.c.id == secret_id)
             .values(
-                provider_id=provider_id,
-                provider_options=options,
-                provider_options_data_key_id=options_key_id,
+                provider_id=provider_id, provider_options=options, provider_options_data_key_id=options_key_id
             )
         )
 

@@ -91,6 +91,10 @@ class RecordColumns(Generic[R]):
         make = self.maker(result)
         return [make(row) for row in result]
 
+    def first(self, result: Result[Any]) -> R | None:
+        """The record in the first row of such a query; None when there is none."""
+        return next(iter(self.read(result)), None)
+
     def maker(self, result: Result[Any]) -> Callable[[Row[*tuple[Any, ...]]], R]:
         """A function that makes a record of a row, for queries that select other columns too."""
         return self._maker({name: index for index, name in enumerate(result.keys())}, "")

@@ -5,10 +5,22 @@ A new column with tokens gets an entry in `SEALED`; a test compares the entries 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, literal, select, tuple_, update
+from msgspec import Struct
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from resolver.core.binding import Place, Purpose
 from resolver.core.ports import SealedToken
@@ -19,14 +31,13 @@ from resolver.store.rows import Rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, FromClause, Select, Table
+    from sqlalchemy import Select
 
 
 _BOUND = [name for name in fields_of(Place) if name != "purpose"]
 
 
-@dataclass(frozen=True, slots=True)
-class SealedColumn:
+class SealedColumn(Struct, frozen=True):
     """A column with encrypted tokens, and what each token is bound to.
 
     Args:
@@ -74,6 +85,16 @@ class SealedColumn:
         return select(*columns).select_from(self.source).where(self.token.is_not(None))
 
 
+def _of_its_own_row(
+    purpose: Purpose, token: Column[Any], data_key_id: Column[Any], *, key: Column[Any]
+) -> SealedColumn:
+    """A column whose tokens are bound to the row that they are in, which has no versions."""
+    table = token.table
+    return SealedColumn(
+        purpose, table, token, data_key_id, table, table.c.tenant_id, table.c.id, key, literal(0)
+    )
+
+
 SEALED = (
     SealedColumn(
         purpose=Purpose.VALUE,
@@ -86,27 +107,17 @@ SEALED = (
         key=t.secret.c.key,
         version=t.secret_version.c.version,
     ),
-    SealedColumn(
-        purpose=Purpose.PROVIDER_OPTIONS,
-        table=t.secret,
-        token=t.secret.c.provider_options,
-        data_key_id=t.secret.c.provider_options_data_key_id,
-        source=t.secret,
-        tenant_id=t.secret.c.tenant_id,
-        object_id=t.secret.c.id,
+    _of_its_own_row(
+        Purpose.PROVIDER_OPTIONS,
+        t.secret.c.provider_options,
+        t.secret.c.provider_options_data_key_id,
         key=t.secret.c.key,
-        version=literal(0),
     ),
-    SealedColumn(
-        purpose=Purpose.CONNECTION_PARAMETERS,
-        table=t.secrets_provider,
-        token=t.secrets_provider.c.connection_parameters,
-        data_key_id=t.secrets_provider.c.data_key_id,
-        source=t.secrets_provider,
-        tenant_id=t.secrets_provider.c.tenant_id,
-        object_id=t.secrets_provider.c.id,
+    _of_its_own_row(
+        Purpose.CONNECTION_PARAMETERS,
+        t.secrets_provider.c.connection_parameters,
+        t.secrets_provider.c.data_key_id,
         key=t.secrets_provider.c.name,
-        version=literal(0),
     ),
 )
 """Every column with tokens, but for the wrapped keys themselves."""

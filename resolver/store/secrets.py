@@ -36,8 +36,7 @@ _VERSION = RecordColumns(
 )
 
 _CURRENT = and_(
-    t.secret_version.c.secret_id == t.secret.c.id,
-    t.secret_version.c.version == t.secret.c.version,
+    t.secret_version.c.secret_id == t.secret.c.id, t.secret_version.c.version == t.secret.c.version
 )
 
 
@@ -57,7 +56,7 @@ def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
 
 # However many keys there are, they travel in one parameter: a list of its own in each dialect's way.
 _BY_KEYS_SQLITE = _by_keys(
-    t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)),
+    t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
 )
 _BY_KEYS_POSTGRESQL = _by_keys(t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text))))
 
@@ -87,15 +86,15 @@ class SecretRows(Rows):
             self._execute(
                 self._insert(t.key_scope)
                 .values(key=secret.key, scope=scope)
-                .on_conflict_do_nothing(index_elements=["key"]),
+                .on_conflict_do_nothing(index_elements=["key"])
             )
             # Locked, so that a scope which was just read can't be widened or removed before the commit.
             found = self._execute(
-                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True),
+                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True)
             ).scalar_one_or_none()
         own = t.secret.c.tenant_id == secret.tenant.id
         taken = self._execute(
-            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == GLOBAL))),
+            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == GLOBAL)))
         ).scalar_one()
         if taken or found != scope:
             raise _taken(secret)
@@ -137,40 +136,33 @@ class SecretRows(Rows):
                 t.secret.c.version == secret.version,
                 *(t.secret.c[name].is_not_distinct_from(value) for name, value in old.items()),
             )
-            .values(**new, scope=_scope(newer.visibility), updated_at=newer.updated_at),
+            .values(**new, scope=_scope(newer.visibility), updated_at=newer.updated_at)
         )
         if done.rowcount == 0:
             raise _overtaken(secret)
 
     def _make_global(self, secret: Secret) -> None:
-        self._execute(
-            select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
-        )
+        self._execute(select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update())
         used = self._execute(
-            select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id)),
+            select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id))
         ).scalar_one()
         if used:
             raise ConflictError(
-                f"secret {secret.key!r} can't be made global: its key is used in another tenant",
+                f"secret {secret.key!r} can't be made global: its key is used in another tenant"
             )
-        self._execute(
-            update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=GLOBAL),
-        )
+        self._execute(update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=GLOBAL))
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
-        self._execute(
-            select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(),
-        )
+        self._execute(select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update())
         done = self._execute(delete(t.secret).where(t.secret.c.id == secret.id))
         if done.rowcount == 0:
             raise _overtaken(secret)
         # The last one gives the key back to whoever wants it next, in either scope.
         self._execute(
             delete(t.key_scope).where(
-                t.key_scope.c.key == secret.key,
-                ~exists().where(t.secret.c.key == secret.key),
-            ),
+                t.key_scope.c.key == secret.key, ~exists().where(t.secret.c.key == secret.key)
+            )
         )
 
 
@@ -203,7 +195,7 @@ class VersionRows(Rows):
             .select_from(
                 t.secret_version.outerjoin(
                     t.user_account, t.user_account.c.id == t.secret_version.c.created_by
-                ),
+                )
             )
             .order_by(t.secret_version.c.version)
         )
@@ -220,5 +212,5 @@ class VersionRows(Rows):
         self._execute(
             delete(t.secret_version).where(
                 t.secret_version.c.secret_id == secret_id, t.secret_version.c.version <= up_to
-            ),
+            )
         )

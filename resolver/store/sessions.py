@@ -24,8 +24,7 @@ class ConsoleSessionRows(Rows):
 
     def console_session(self, digest: str) -> StoredConsoleSession | None:
         """A session by the digest of its secret."""
-        found = _SESSION.read(self._execute(_SESSIONS.where(_TABLE.c.digest == digest)))
-        return found[0] if found else None
+        return _SESSION.first(self._execute(_SESSIONS.where(_TABLE.c.digest == digest)))
 
     def console_sessions(self, user_id: str) -> Sequence[StoredConsoleSession]:
         """A user's sessions, oldest first."""

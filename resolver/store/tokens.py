@@ -41,10 +41,9 @@ class TokenRows(AccountRows):
         """A token that was not revoked, with its user."""
         if not is_storable(token_id):
             return None
-        for token in _TOKEN.read(self._execute(_TOKEN_BY_ID, {"token": token_id})):
-            user = self.user(user_id=token.user_id)
-            return None if user is None else (token, user)
-        return None
+        token = _TOKEN.first(self._execute(_TOKEN_BY_ID, {"token": token_id}))
+        user = None if token is None else self.user(user_id=token.user_id)
+        return None if token is None or user is None else (token, user)
 
     def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""

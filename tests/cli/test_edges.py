@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.cli.prefork import Prefork
 
+pytestmark = pytest.mark.slow
+
 PEM = "-----BEGIN KEY-----\n" + ("A" * 63 + "\n") * 16_383 + "A" * 26 + "\n-----END KEY-----"
 """As long as a value may be."""
 

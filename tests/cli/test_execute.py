@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
     from tests.cli.prefork import Prefork
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only"),
+]
 
 PASSWORD = "correct-horse"
 

@@ -21,6 +21,8 @@ from tests.conftest import TENANT
 if TYPE_CHECKING:
     from tests.cli.prefork import Prefork
 
+pytestmark = pytest.mark.slow
+
 PEM = '-----BEGIN KEY-----\nline: "two" # no comment\n-----END KEY-----\n'
 CAT = (sys.executable, "-c", "import sys; sys.stdout.write(open(sys.argv[1]).read())", "{}")
 

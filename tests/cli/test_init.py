@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def test_init(admin: Cli, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Cli
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 VALUE = "s3cr3t-value"
 BLUEPRINT = """\
 tosca_definitions_version: cloudify_dsl_1_4

@@ -13,6 +13,8 @@ from tests.databases import raw_connection
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 
 def add_root_key(admin: Cli) -> str:
     """Lay another root key beside the first; its id."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Cli
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def converse(home: Path, *arguments: str, answers: dict[str, str]) -> tuple[int, str]:

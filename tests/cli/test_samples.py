@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from resolver.dsl.key_use import KeyUse
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "sample_blueprints"
 GOOD = sorted(path for path in FOLDER.glob("*.yaml") if not path.stem.startswith("invalid"))

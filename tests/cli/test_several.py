@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from resolver.service import Service
     from tests.cli.prefork import Prefork
 
+pytestmark = pytest.mark.slow
+
 CAT = (sys.executable, "-c", "import sys; sys.stdout.write(open(sys.argv[1]).read())", "{}")
 JOINED = '# source: good.yaml\n---\na: "value-1"\n# source: fine.yaml\n---\nb: "value-2"\n'
 MISSING = (

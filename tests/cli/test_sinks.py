@@ -26,7 +26,10 @@ from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's ways to pass descriptors on")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux's ways to pass descriptors on"),
+]
 
 VALUE = "open-sesame-1"
 RESOLVED = f'a: "{VALUE}"\nb: "never-shown-2"\n'

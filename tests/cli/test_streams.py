@@ -15,7 +15,7 @@ from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's devices")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="Linux's devices")]
 
 
 def shell(home: Path, command: str) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 
 def folder(path: Path) -> None:
     """Put a folder in the place of a file."""

@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 NOT_PERMITTED = "  hint: `resolver whoami` shows what this user and token may do\n"
 
 

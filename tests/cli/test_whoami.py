@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Cli
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def test_whoami(admin: Cli) -> None:

@@ -19,6 +19,8 @@ from tests.peer import answer, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("sqlalchemy", "cryptography", "resolver.service", "resolver.store", "resolver.crypto")
 LOADED = f"""
 import sys

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.cli.prefork import Prefork
 
+pytestmark = pytest.mark.slow
+
 TOKEN = re.compile(r"ctok-(\w{10})-\w{40}")
 VOLATILE = {
     "TIME": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),

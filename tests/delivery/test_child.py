@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's"),
+]
 
 TEXT = b"password: open sesame\n"
 READ_IN_GRANDCHILD = f"""'{sys.executable}' -c '

@@ -20,7 +20,10 @@ from resolver.errors import UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only"),
+]
 
 TEXT = b"password: open sesame\n"
 

@@ -13,7 +13,10 @@ import pytest
 from resolver.delivery.memfd import is_memfd, require_memfd, seal
 from resolver.errors import UnavailableError
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's"),
+]
 
 TEXT = b"password: open sesame\n"
 ALL_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from tests.delivery.conftest import Supervised
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only"),
+]
 
 VALUE = "open-sesame"
 

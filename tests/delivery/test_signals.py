@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from tests.delivery.conftest import Supervised, Terminal
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="commands are run on Linux only"),
+]
 
 # Counts one signal until 0.3 s have passed since the last one, then prints how many there were.
 COUNT = """

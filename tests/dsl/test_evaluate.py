@@ -23,6 +23,8 @@ from resolver.dsl.walk import rebuild
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 VALUES_OF = Path(__file__).parents[1] / "corpus" / "cloudify_values.py"
 EXAMPLES = int(os.environ.get("EVALUATION_EXAMPLES", "30"))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from tests.leaks.conftest import World
 
+pytestmark = pytest.mark.slow
+
 ELSEWHERE = {"BlueprintError", "SinkRefusedError", "PluginError"}
 """A list of problems is raised by every case of a reason; sinks and plugins have tests of their own."""
 

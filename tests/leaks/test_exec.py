@@ -20,7 +20,7 @@ from tests.leaks.trace import Result, Trace, needs_strace, trace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = needs_strace
+pytestmark = [pytest.mark.slow, needs_strace]
 
 VALUE = "not-a-real-"
 """Every sample value begins with it, or has it in every line or leaf that matters."""

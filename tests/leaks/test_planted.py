@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.leaks.conftest import World
 
+pytestmark = pytest.mark.slow
+
 CASE = next(case for case in errors.CASES if case.error is Reason.NOT_JSON)
 """One in which a value was decrypted before something turned out to be wrong."""
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.leaks.conftest import Said, World
 
+pytestmark = pytest.mark.slow
+
 TEXT = "a: { get_secret: k }\nb: { get_secret: [j, password] }\n"
 GET = "data = delivery.blueprints[0].data\n"
 FAILED = "failed while it took the delivery"

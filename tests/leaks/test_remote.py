@@ -19,7 +19,7 @@ from tests.peer import serving as playing
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = needs_strace
+pytestmark = [pytest.mark.slow, needs_strace]
 
 
 @dataclass(frozen=True)

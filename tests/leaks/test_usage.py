@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.leaks.conftest import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.rest.conftest import Live
 
+pytestmark = pytest.mark.slow
+
 VARIABLE = "RESOLVER_TEST_CFY_PYTHON"
 """Names the Python of an environment that has `cloudify==7.0.5`."""
 

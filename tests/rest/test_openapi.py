@@ -13,6 +13,8 @@ import schemathesis
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("RESOLVER_TEST_API_EXAMPLES", "3"))
 """How many requests are made up for each route."""
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 SECRETS = "/api/v3.1/secrets"
 
 HARDENED = 'PROBE {"core": ["0", "0"], "dumpable": 0}'

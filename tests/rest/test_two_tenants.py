@@ -15,6 +15,9 @@ from tests.rest.conftest import SECRETS, USE, Client
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
+import pytest
+
+pytestmark = pytest.mark.slow
 
 SECONDS = float(os.environ.get("RESOLVER_TEST_HAMMER_SECONDS", "1.5"))
 """How long the clients go on."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
     from tests.databases import World
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "correct horse"
 CHEAP = Cost(memory=64, passes=1, lanes=1)
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from resolver.service.keys import KeysStatus, Rotated
 
+pytestmark = pytest.mark.slow
+
 OTHER = RootKey.generate()
 OTHER_ID = RootKey(OTHER, "a test").id
 

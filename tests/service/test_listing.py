@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret
     from tests.databases import World
 
+pytestmark = pytest.mark.slow
+
 SCOPES = [
     Scope(),
     Scope(tenants=frozenset({"home"})),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.cli.prefork import Prefork
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 VALUE = "a-secret-value"
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "the-credential-of-the-provider"
 PROVIDERS = ("resolver", "secrets", "providers")
 
