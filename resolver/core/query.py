@@ -57,6 +57,13 @@ class Order(Struct, frozen=True):
             ) from None
 
 
+KEY_ALONE = (Field.KEY,)
+"""What Cloudify's API and exports search."""
+
+SEARCHED = (Field.KEY,)
+"""What a list is searched by."""
+
+
 class Likeness(enum.StrEnum):
     """How a text may be like another one."""
 
@@ -88,8 +95,8 @@ class Listing(Struct, frozen=True):
     """What is asked for. Who may see what is not part of it.
 
     Args:
-        search: a part of the key, in any case and any compatible form of its letters; nothing in it is a
-            wildcard.
+        search: a part of a searched field, in any case and any compatible form of its letters; nothing in it
+            is a wildcard.
         order: the fields to sort by, the first one first; ties are in the order of creation, then of keys.
         offset: how many to leave out at the beginning.
         size: how many to return at most; None for all.
@@ -98,6 +105,7 @@ class Listing(Struct, frozen=True):
         matches: a further test of the key, for which all keys are read, one after the other.
         patterns: what the key must be like, one of several: `*` stands for any characters, `?` for any one;
             None for any key.
+        searched: the fields of which one has the text of the search in it.
     """
 
     search: str = ""
@@ -108,6 +116,7 @@ class Listing(Struct, frozen=True):
     conditions: Sequence[Condition] = ()
     matches: Callable[[str], bool] | None = None
     patterns: Sequence[str] | None = None
+    searched: Sequence[Field] = SEARCHED
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.size is not None and self.size < 0):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.times import check_days, is_stored_time
+from resolver.errors import InvalidRequestError
 
 T = TypeVar("T")
 
@@ -19,6 +21,43 @@ UNCHANGED: Final = UNSET
 
 NO_VALUE: Final = SecretValue("")
 """Stands for the value of a secret whose provider has it."""
+
+
+def field_problems(wanted: Struct) -> Mapping[str, str]:
+    """What is wrong with the plain fields of a new secret, a change or an entry of an import, by field."""
+    problems: dict[str, str] = {}
+    for name, check in _CHECKS.items():
+        value = getattr(wanted, name)
+        if value is not None and value is not UNCHANGED:
+            try:
+                check(value)
+            except InvalidRequestError as error:
+                problems[name] = error.message
+    return problems
+
+
+def check_fields(wanted: Struct) -> None:
+    """Check the plain fields of a new secret or of a change.
+
+    Raises:
+        InvalidRequestError: one of them breaks its rule; the first one is reported.
+    """
+    for name, check in _CHECKS.items():
+        value = getattr(wanted, name)
+        if value is not None and value is not UNCHANGED:
+            check(value)
+
+
+def _check_expiry(text: str) -> None:
+    if not is_stored_time(text):
+        raise InvalidRequestError("the time of expiry is malformed")
+
+
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "expires_at": _check_expiry,
+    "rotate_after": check_days,
+}
+"""The rule of each plain field that has one, whichever way a secret comes in."""
 
 
 class NewSecret(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
-from resolver.core.query import Field, Listing
+from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
 from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
 from resolver.service.importing import Imports
@@ -49,7 +49,7 @@ class Transfer(Imports):
         tenant, all_tenants = wanted.tenant, wanted.all_tenants
         if wanted.visibility is not None:
             equal = {**equal, Field.VISIBILITY: [wanted.visibility]}
-        listing = Listing(wanted.search, size=None, equal=equal)
+        listing = Listing(wanted.search, size=None, equal=equal, searched=KEY_ALONE)
         try:
             with self._store.read() as session:
                 current, reach = reach_of_all(

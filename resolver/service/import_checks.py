@@ -12,6 +12,7 @@ from resolver.core.audit import cap
 from resolver.core.model import Owner, Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
+from resolver.core.secret_changes import field_problems
 from resolver.core.transfer import ImportEntry
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
@@ -101,6 +102,7 @@ class ImportChecks:
         provider = None
         if given.provider is not None and isinstance(home, Tenant):
             provider = self.provider(session, run.caller, home, given, problems)
+        problems = {**field_problems(given), **problems}
         if problem := self._schema_problem(run, given.schema):
             problems["schema"] = problem
         if not given.versions and (provider is None or is_local(provider)):

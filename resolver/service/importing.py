@@ -11,7 +11,7 @@ from resolver.core import policy
 from resolver.core.model import Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.transfer import ImportResult, VersionWithValue
+from resolver.core.transfer import ImportEntry, ImportResult, VersionWithValue
 from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.access import MemberRefusedError
 from resolver.service.base import ServicePart
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.core.ports import Session
-    from resolver.core.transfer import ImportEntry, ImportRequest
+    from resolver.core.transfer import ImportRequest
     from resolver.service.base import Shared
 
 _NO_VERSION = VersionWithValue(1, SecretValue(""))
@@ -196,18 +196,13 @@ class Imports(ServicePart):
         first, *later = given.versions[-kept:] if given.versions else (_NO_VERSION,)
         created = (entry.trusted and given.created_at) or now
         secret = Secret(
+            **{name: getattr(given, name) for name in _SAME_FIELDS},
             id=str(uuid.uuid4()),
-            key=given.key,
             tenant=entry.home,
-            visibility=given.visibility,
-            hidden=given.hidden,
             owner=entry.owner,
             version=first.number,
             created_at=created,
             updated_at=_time_of(entry, first.created_at, now),
-            schema=given.schema,
-            expires_at=given.expires_at,
-            rotate_after=given.rotate_after,
         )
         data_key = active_data_key(session, self._cipher, entry.home.id)
 
@@ -227,6 +222,16 @@ class Imports(ServicePart):
         final = replace(secret, rotate_at=due, updated_at=updated)
         session.change_secret(secret, final)
         return self._kept(session, run, entry, final)
+
+
+_SAME_FIELDS = frozenset(ImportEntry.__struct_fields__) & frozenset(Secret.__struct_fields__) - {
+    "tenant",
+    "owner",
+    "created_at",
+    "updated_at",
+    "provider",
+}
+"""What a secret has just as its entry has it."""
 
 
 def _time_of(entry: CheckedEntry, given: str | None, now: str) -> str:
@@ -258,4 +263,5 @@ def _overridden(
     newer = replace(existing, visibility=given.visibility, hidden=given.hidden, schema=schema)
     if not given.whole:
         return newer
-    return replace(newer, expires_at=given.expires_at, rotate_after=given.rotate_after, rotate_at=None)
+    whole = {name: getattr(given, name) for name in _SAME_FIELDS - {"key", "visibility", "hidden", "schema"}}
+    return replace(newer, **whole, rotate_at=None)

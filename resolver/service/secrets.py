@@ -13,8 +13,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER, FetchFailure
 from resolver.core.query import EVERYTHING, Listing, Page
-from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, or_none
-from resolver.core.times import check_days, is_stored_time
+from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, check_fields, or_none
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
 from resolver.service.decryption import look_up, look_up_to_open
@@ -36,9 +35,16 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Session
-    from resolver.core.secret_changes import SecretChange
     from resolver.service.provider_values import ExternalSecret
 
+
+_RULED_FIELDS = frozenset({"value", "visibility", "hidden", "owner", "rotate_after", "provider"})
+"""What a change of needs more than to write it down."""
+
+_PLAIN_FIELDS = (
+    frozenset(SecretChange.__struct_fields__) & frozenset(Secret.__struct_fields__) - _RULED_FIELDS
+)
+"""What a change of is written down as it was asked for."""
 
 _SAME_FIELDS = frozenset(NewSecret.__struct_fields__) & frozenset(Secret.__struct_fields__) - {"provider"}
 """What a secret has from the beginning just as it was asked for."""
@@ -84,7 +90,7 @@ class Secrets(Versions):
             raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
         if new.provider_options and new.provider is None and not new.update_if_exists:
             raise InvalidRequestError("provider options were given without a provider")
-        _check_times(new.expires_at, new.rotate_after)
+        check_fields(new)
         if new.schema is not None:
             new = replace(new, schema=check_schema(new.schema))
 
@@ -264,7 +270,7 @@ class Secrets(Versions):
         if not fields:
             raise InvalidRequestError("nothing to change was given")
         value = None if wanted.value is UNCHANGED else check_value(wanted.value.reveal())
-        _check_times(or_none(wanted.expires_at), or_none(wanted.rotate_after))
+        check_fields(wanted)
         # Whoever only gives it away needs the permission for that, and no other.
         permission = Permission.SECRET_SET_OWNER if fields == {"owner"} else Permission.SECRET_UPDATE
 
@@ -310,9 +316,7 @@ class Secrets(Versions):
         return replace(secret, provider=named)
 
     def _timed(self, session: Session, secret: Secret, wanted: SecretChange) -> Secret:
-        """A secret with other times; the days that a value lasts are counted from when it was given."""
-        if wanted.expires_at is not UNCHANGED:
-            secret = replace(secret, expires_at=wanted.expires_at)
+        """A secret with another life of its value, counted from when that was given."""
         if wanted.rotate_after is UNCHANGED:
             return secret
         (current,) = session.versions([secret.id], current_only=True)
@@ -334,13 +338,6 @@ class Secrets(Versions):
             self._changes.note(change, secret)
 
 
-def _check_times(expires_at: str | None, rotate_after: int | None) -> None:
-    if expires_at is not None and not is_stored_time(expires_at):
-        raise InvalidRequestError("the time of expiry is malformed")
-    if rotate_after is not None:
-        check_days(rotate_after)
-
-
 def _demand_checked(schema: str | None, checked_for: str | None) -> None:
     if schema is not None and schema != checked_for:
         raise _UncheckedError(schema)
@@ -359,7 +356,7 @@ def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]
 
 
 def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
-    """A secret with another visibility, hiding and owner, if the caller may give it these."""
+    """A secret with what is to be changed, if the caller may; all but value, life and provider."""
     if wanted.hidden is not UNCHANGED and wanted.hidden != secret.hidden:
         # Whoever switches hiding must be one to whom the hidden value is open.
         demand(change.caller, Permission.SECRET_UPDATE, replace(secret, hidden=True), change.tenant)
@@ -373,6 +370,7 @@ def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
         if visibility is Visibility.GLOBAL:
             demand_global(change.caller, change.tenant)
         secret = replace(secret, visibility=visibility)
+    secret = replace(secret, **{name: getattr(wanted, name) for name in wanted.changed & _PLAIN_FIELDS})
     return secret if wanted.owner is UNCHANGED else _given_to(change, secret, wanted.owner)
 
 

@@ -23,18 +23,12 @@ _BATCH = 500
 """How many rows are read at once."""
 
 _COLUMNS: dict[Field, ColumnElement[Any]] = {
-    Field.KEY: t.secret.c.key,
     Field.TENANT: t.tenant.c.name,
-    Field.VISIBILITY: t.secret.c.visibility,
-    Field.HIDDEN: t.secret.c.hidden,
     Field.OWNER: OWNER.c.name,
-    Field.VERSION: t.secret.c.version,
-    Field.CREATED_AT: t.secret.c.created_at,
-    Field.UPDATED_AT: t.secret.c.updated_at,
-    Field.EXPIRES_AT: t.secret.c.expires_at,
-    Field.ROTATE_AT: t.secret.c.rotate_at,
     Field.PROVIDER: t.secrets_provider.c.name,
 }
+# The others have their own column in the secret's row.
+_COLUMNS |= {field: t.secret.c[field.value] for field in Field if field not in _COLUMNS}
 
 
 class ListingRows(Rows):
@@ -80,7 +74,12 @@ class ListingRows(Rows):
         for name, values in listing.equal.items():
             storable = [value for value in values if not isinstance(value, str) or is_storable(value)]
             conditions.append(_COLUMNS[name].in_(storable))
-        return [*conditions, *self._named(t.secret.c.key, listing.search)]
+        if listing.search:
+            columns = (_COLUMNS[field] for field in listing.searched)
+            conditions.append(
+                or_(*(found for column in columns for found in self._named(column, listing.search)))
+            )
+        return conditions
 
     def _holds(self, condition: Condition) -> ColumnElement[bool]:
         """A condition that both databases evaluate alike; nothing in its texts is a wildcard."""

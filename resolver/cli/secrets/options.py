@@ -187,10 +187,6 @@ def fields(secret: Secret) -> dict[str, Any]:
 
 def rare_fields(secret: Secret) -> dict[str, Any]:
     """The metadata that only some secrets have, None where they don't."""
-    return {
-        "expires_at": secret.expires_at,
-        "rotate_after": secret.rotate_after,
-        "rotate_at": secret.rotate_at,
-        "provider": secret.provider,
-        "schema": None if secret.schema is None else json.loads(secret.schema),
-    }
+    common = {"id", "schema", *fields(secret)}
+    found = {name: getattr(secret, name) for name in secret.__struct_fields__ if name not in common}
+    return found | {"schema": None if secret.schema is None else json.loads(secret.schema)}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
-from resolver.core.query import Field, Listing
+from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.secret_changes import UNCHANGED, NewSecret, SecretChange
 from resolver.core.strict_json import read_json
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
@@ -179,7 +179,7 @@ def list_secrets(call: ApiCall, tenant: str, query: ListQuery) -> Response:
     query.demand_included(SecretItem.__struct_fields__)
     equal = wanted_fields(call.request.query_params.multi_items())
     order = [order_of(text) for text in query.sort]
-    listing = Listing(query.search, order, query.offset, query.limit, equal)
+    listing = Listing(query.search, order, query.offset, query.limit, equal, searched=KEY_ALONE)
     all_tenants = is_true(query.all_tenants)
     found = call.service.secrets.list(call.caller, tenant, listing, all_tenants=all_tenants)
     items = [query.chosen(secret_item(secret)) for secret in found.items]
@@ -195,7 +195,7 @@ def search_secrets(call: ApiCall, tenant: str, query: ListQuery, body: Search | 
         raise InvalidRequestError("filter rules and constraints were given", hint="give one of them")
     equal, conditions = rules_match(asked.filter_rules, asked.constraints)
     order = [order_of(text) for text in query.sort]
-    listing = Listing(query.search, order, query.offset, query.limit, equal, conditions)
+    listing = Listing(query.search, order, query.offset, query.limit, equal, conditions, searched=KEY_ALONE)
     secrets = call.service.secrets
     found = secrets.list(call.caller, tenant, listing)
     filtered = None
