@@ -9,6 +9,8 @@ import pytest
 from resolver.crypto.passwords import Argon2Hasher
 from resolver.errors import UnavailableError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def hasher() -> Argon2Hasher:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from resolver.resolution import Resolution
     from tests.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 MISSING = "error: there is no plugin 'missing'\n"
 SEVERAL = "error: plugin 'twice' comes with several packages: planted_one, planted_two\n"
 TEXT = "a: { get_secret: k }\nb: { get_secret: { get_secret: which } }\n"
