@@ -80,7 +80,8 @@ def create(
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")
 
 
-def _row(token: TokenInfo) -> dict[str, str | None]:
+def token_fields(token: TokenInfo) -> dict[str, str | None]:
+    """A token's metadata, for a table or JSON."""
     return {
         "id": token.id,
         "user": token.username,
@@ -99,7 +100,7 @@ def _row(token: TokenInfo) -> dict[str, str | None]:
 def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
     part = app.service.tokens.list(app.caller, Choice(size, offset))
-    rows = [_row(token) for token in part.items]
+    rows = [token_fields(token) for token in part.items]
     cells = [[cell or "-" for cell in row.values()] for row in rows]
     headers = ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"]
     put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, "no tokens"))
@@ -111,7 +112,7 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
 @common_options
 def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
     """Show what is known of a token; the token itself is not kept. Its last use is told to the minute."""
-    row = _row(app.service.tokens.get(app.caller, token_id))
+    row = token_fields(app.service.tokens.get(app.caller, token_id))
     put_answer(output_format, row, lambda: put_fields({name: value or "-" for name, value in row.items()}))
 
 

@@ -50,7 +50,8 @@ def create(app: App, *, name: str, password_file: str | None, role: SystemRole) 
     put(f"User `{name}` created with `{role}` security role")
 
 
-def _row(info: UserInfo) -> dict[str, object]:
+def user_fields(info: UserInfo) -> dict[str, object]:
+    """A user's profile, for a table or JSON."""
     user = info.user
     return {
         "name": user.name,
@@ -75,7 +76,7 @@ def _tenants(info: UserInfo) -> str:
 def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List all users."""
     part = app.service.users.list(app.caller, Choice(size, offset))
-    rows = [_row(info) for info in part.items]
+    rows = [user_fields(info) for info in part.items]
     shown = ("name", "role", "active", "created_at", "last_login_at")
     cells = [[*map(row.get, shown), _tenants(info)] for row, info in zip(rows, part.items, strict=True)]
     headers = ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"]
@@ -89,7 +90,7 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
 def get(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Show one user; yourself without a name. Only a sys_admin sees others."""
     info = app.service.users.get(app.caller, name)
-    row = _row(info)
+    row = user_fields(info)
     put_answer(output_format, row, lambda: put_fields(row | {"tenants": _tenants(info)}))
 
 

@@ -56,7 +56,8 @@ def _read_parameters(text: str | None, file: str | None) -> dict[str, str]:
     return read_mapping(text, _WHAT)
 
 
-def _fields(provider: Provider) -> dict[str, Any]:
+def provider_fields(provider: Provider) -> dict[str, Any]:
+    """A provider's metadata, for a table or JSON."""
     return {
         "name": provider.name,
         "type": provider.kind,
@@ -126,7 +127,7 @@ def get(
 
     check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     info = app.service.providers.get(app.caller, app.settings.tenant(tenant), name)
-    fields = _fields(info.provider)
+    fields = provider_fields(info.provider)
     shown = {} if info.parameters is None else {"connection_parameters": dict(info.parameters)}
     put_answer(output_format, fields | shown, lambda: put_fields(fields | dict(info.parameters or {})))
 
@@ -137,7 +138,9 @@ def get(
 @common_options
 def list_(app: App, *, output_format: OutputFormat, tenant: str | None) -> None:
     """List the providers that you may keep secrets with."""
-    found = [_fields(each) for each in app.service.providers.list(app.caller, app.settings.tenant(tenant))]
+    found = [
+        provider_fields(each) for each in app.service.providers.list(app.caller, app.settings.tenant(tenant))
+    ]
     put_answer(output_format, found, lambda: put_records(found) if found else say("no secrets providers"))
 
 
