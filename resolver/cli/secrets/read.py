@@ -55,7 +55,7 @@ def get(
     help="Sort by a field, downwards with -. Repeatable, the first one first. Oldest first without it.",
 )
 @click.option("--descending", is_flag=True, help="Turn the order of every --sort-by around.")
-@click.option("--search", default="", metavar="TEXT", help="Only keys with this text in them, in any case.")
+@click.option("--search", default="", metavar="TEXT", help="Only secrets found by this text, in any case.")
 @click.option("-a", "--all-tenants", is_flag=True, help="List those of all tenants in which you may list.")
 @click.option(
     "-o",
