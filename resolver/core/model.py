@@ -262,6 +262,7 @@ class Secret(Struct, frozen=True):
         rotate_after: how many days a value should last; None for any time.
         rotate_at: UTC time at which these days end.
         provider: the name of the secrets provider that it is kept with; None for this store.
+        description: what it is for, in words of its users; None for none.
     """
 
     id: str
@@ -278,6 +279,7 @@ class Secret(Struct, frozen=True):
     rotate_after: int | None = None
     rotate_at: str | None = None
     provider: str | None = None
+    description: str | None = None
 
     def is_expired(self, now: str) -> bool:
         """Whether its time is over."""

@@ -30,6 +30,7 @@ class Field(enum.StrEnum):
     EXPIRES_AT = "expires_at"
     ROTATE_AT = "rotate_at"
     PROVIDER = "provider"
+    DESCRIPTION = "description"
 
 
 class Order(Struct, frozen=True):
@@ -60,7 +61,7 @@ class Order(Struct, frozen=True):
 KEY_ALONE = (Field.KEY,)
 """What Cloudify's API and exports search."""
 
-SEARCHED = (Field.KEY,)
+SEARCHED = (Field.KEY, Field.DESCRIPTION)
 """What a list is searched by."""
 
 

@@ -19,6 +19,9 @@ VersionNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 UNCHANGED: Final = UNSET
 """Stands in a change for: leave it as it is. It is never sent, and differs from None."""
 
+MAX_DESCRIPTION = 1000
+"""Longest description, in characters."""
+
 NO_VALUE: Final = SecretValue("")
 """Stands for the value of a secret whose provider has it."""
 
@@ -53,9 +56,22 @@ def _check_expiry(text: str) -> None:
         raise InvalidRequestError("the time of expiry is malformed")
 
 
+def _check_description(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidRequestError(
+            f"the description is too long: at most {MAX_DESCRIPTION} characters are allowed"
+        )
+    if not text.replace("\xa0", " ").isprintable():
+        raise InvalidRequestError(
+            "the description has characters that are not allowed",
+            hint="write it in one line, without controls",
+        )
+
+
 _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "expires_at": _check_expiry,
     "rotate_after": check_days,
+    "description": _check_description,
 }
 """The rule of each plain field that has one, whichever way a secret comes in."""
 
@@ -74,6 +90,7 @@ class NewSecret(Struct, frozen=True, kw_only=True):
         provider_options: how it is found there, by the rules of the provider's type.
         update_if_exists: when the key is there already, give it this value and leave all else as it is; for
             one whose provider has the value, these provider options.
+        description: what it is for, in one line; None for none.
     """
 
     value: SecretValue = field(default_factory=lambda: NO_VALUE)
@@ -85,6 +102,7 @@ class NewSecret(Struct, frozen=True, kw_only=True):
     provider: str | None = None
     provider_options: Mapping[str, str] | None = None
     update_if_exists: bool = False
+    description: str | None = None
 
 
 class SecretChange(Struct, frozen=True, kw_only=True):
@@ -101,6 +119,7 @@ class SecretChange(Struct, frozen=True, kw_only=True):
             is this store.
         provider_options: how it is found with its provider; empty ones change nothing.
         if_version: change nothing unless this is the current version.
+        description: what it is for, in one line; None for none.
     """
 
     value: SecretValue | UnsetType = UNSET
@@ -112,6 +131,7 @@ class SecretChange(Struct, frozen=True, kw_only=True):
     provider: str | UnsetType = UNSET
     provider_options: Mapping[str, str] | UnsetType = UNSET
     if_version: VersionNumber | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
 
     @property
     def changed(self) -> frozenset[str]:

@@ -98,6 +98,7 @@ class ImportEntry(Struct, frozen=True):
         whole: whether it has all there is to a secret, as our own format does. Then times override those of
             a secret that is there, and an owner that the caller may not set is passed over.
         problems: what is wrong with the entry, by field; such an entry is never stored.
+        description: what it is for; None for none.
     """
 
     key: str
@@ -115,6 +116,7 @@ class ImportEntry(Struct, frozen=True):
     provider_options: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
     problems: Mapping[str, Any] = field(default_factory=dict)
+    description: str | None = None
 
     @property
     def value(self) -> SecretValue:

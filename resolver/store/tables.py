@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -263,6 +263,7 @@ secret = Table(
     Column("provider_options_data_key_id", ID, ForeignKey("data_key.id"), index=True),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
+    Column("description", Text),
     UniqueConstraint("tenant_id", "key"),
     # Deferred to the commit, so that one transaction can move a key and its secret to the other scope.
     ForeignKeyConstraint(

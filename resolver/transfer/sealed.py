@@ -51,6 +51,7 @@ def _entry(exported: ExportedSecret) -> dict[str, Any]:
         "schema": secret.schema,
         "expires_at": secret.expires_at,
         "rotate_after": secret.rotate_after,
+        "description": secret.description,
         "versions": [
             {
                 "number": version.number,
@@ -121,6 +122,7 @@ def _import_entry(entry: Mapping[str, Any]) -> ImportEntry:
         created_at=entry["created_at"],
         updated_at=entry["updated_at"],
         whole=True,
+        description=_text(entry.get("description")),  # which files of version 0.1.0 do not have
         problems=problems,
     )
 

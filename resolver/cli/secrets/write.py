@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _MAX_SCHEMA_FILE = 1024 * 1024
 
+_description_option = click.option(
+    "--description", metavar="TEXT", help="What it is for, in one line; an empty text takes it away."
+)
+
 
 @click.command
 @key_argument
@@ -49,6 +53,7 @@ _MAX_SCHEMA_FILE = 1024 * 1024
 @click.option("--list", "is_list", is_flag=True, help='The same as --schema \'{"type": "array"}\'.')
 @provider_options
 @time_options
+@_description_option
 @tenant_option
 @common_options
 def create(  # noqa: PLR0913 - one for each option
@@ -67,6 +72,7 @@ def create(  # noqa: PLR0913 - one for each option
     provider_options: str | None,
     expires: str | None,
     rotate_after: str | None,
+    description: str | None,
     tenant: str | None,
 ) -> None:
     """Create a secret. Without -s, -f or -p, asks for the value, or reads stdin."""
@@ -84,6 +90,7 @@ def create(  # noqa: PLR0913 - one for each option
         update_if_exists=update_if_exists,
         provider=provider,
         provider_options=read_mapping(provider_options, "provider options"),
+        description=description or None,
     )
     secret = app.service.secrets.create(app.caller, app.settings.tenant(tenant), key, new)
     if secret.version == 1:
@@ -116,6 +123,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 )
 @provider_options
 @time_options
+@_description_option
 @if_version_option
 @tenant_option
 @common_options
@@ -131,15 +139,16 @@ def update(  # noqa: PLR0913 - one for each option
     provider_options: str | None,
     expires: str | None,
     rotate_after: str | None,
+    description: str | None,
     if_version: int | None,
     tenant: str | None,
 ) -> None:
-    """Change a secret's value, visibility, times or provider.
+    """Change a secret's value, visibility, times, description or provider.
 
     With none of these options, asks for a value or reads stdin. --expires never and --rotate-after never take
     a time away.
     """
-    others = (visibility, hidden, expires, rotate_after, provider, provider_options)
+    others = (visibility, hidden, expires, rotate_after, provider, provider_options, description)
     wants_value = value is not None or value_file is not None or all(one is None for one in others)
     expires_at, days = read_new_times(expires, rotate_after)
     change = SecretChange(
@@ -151,6 +160,7 @@ def update(  # noqa: PLR0913 - one for each option
         if_version=unless_none(if_version),
         provider=unless_none(provider),
         provider_options=unless_none(read_mapping(provider_options, "provider options")),
+        description=UNCHANGED if description is None else description or None,
     )
     _put_updated(app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change))
 

@@ -50,6 +50,14 @@ function expiryInput(at) {
   };
 }
 
+function descriptionInput(text) {
+  const control = wordInput({ maxlength: 1000, value: text ?? "" });
+  return {
+    node: field("Description", control, "Optional: what it is for, in one line."),
+    read: () => control.value.trim() || null,
+  };
+}
+
 export function createSecret(context, key = "") {
   const { rights, tenant } = context;
   const name = wordInput({ required: true, maxlength: 256, value: key });
@@ -70,6 +78,7 @@ export function createSecret(context, key = "") {
   const hidden = el("input", { type: "checkbox" });
   const schema = el("textarea", { rows: 3, spellcheck: "false", autocomplete: "off" });
   const expires = expiryInput("");
+  const description = descriptionInput("");
   return dialog(`Create secret in ${tenant}`, {
     fields: [
       field("Key", name, "Begins with a letter; letters, digits, - . _ ~"),
@@ -84,7 +93,8 @@ export function createSecret(context, key = "") {
       el(
         "details",
         {},
-        el("summary", {}, "JSON Schema, expiry"),
+        el("summary", {}, "Description, JSON Schema, expiry"),
+        description.node,
         field("JSON Schema", schema, "Optional. The value and all later ones must be JSON that keeps to it."),
         expires.node,
       ),
@@ -100,6 +110,7 @@ export function createSecret(context, key = "") {
         hidden: hidden.checked,
         schema: schema.value.trim() || null,
         expires_at: expires.read(),
+        description: description.read(),
       });
       say(`Secret ${name.value.trim()} created`);
     },
@@ -109,6 +120,7 @@ export function createSecret(context, key = "") {
 export function editSecret(context, secret) {
   const value = valueInput("New value", { required: false, help: "Empty leaves the value as it is." });
   const expires = expiryInput(secret.expires_at);
+  const description = descriptionInput(secret.description);
   const days = el("input", {
     type: "number",
     min: 1,
@@ -138,6 +150,7 @@ export function editSecret(context, secret) {
       elsewhere,
       ...value.nodes,
       ...schema,
+      description.node,
       expires.node,
       field("Rotate after days", days, "Optional. Then the list says that a new value is due."),
     ],
@@ -148,6 +161,7 @@ export function editSecret(context, secret) {
       if (expires.read()?.slice(0, 16) !== secret.expires_at?.slice(0, 16)) body.expires_at = expires.read();
       const after = days.value ? Number(days.value) : null;
       if (after !== (secret.rotate_after ?? null)) body.rotate_after = after;
+      if (description.read() !== (secret.description ?? null)) body.description = description.read();
       if (Object.keys(body).length === 1) throw new Error("nothing was changed");
       const changed = await secrets.change(context.rights.from(secret, context.tenant), secret.key, body);
       say(`Secret ${secret.key} updated, version ${changed.version}`);

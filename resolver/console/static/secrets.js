@@ -127,6 +127,7 @@ function columns(context, after) {
 function notes(secret) {
   const now = new Date().toISOString();
   const tags = [];
+  if (secret.description) tags.push(el("span", { class: "quiet" }, secret.description));
   if (secret.provider) tags.push(el("span", { class: "tag quiet" }, `kept with ${secret.provider}`));
   if (secret.expires_at) {
     const past = secret.expires_at <= now;
