@@ -5,13 +5,16 @@ Ids of tenants and of users stay on the server, so a name stands for a tenant an
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, Struct
 
 from resolver.core.model import Named, SecretValue
 
@@ -94,20 +97,31 @@ def _finite(text: str) -> float:
 
 
 def encode(record: object) -> Any:  # noqa: ANN401 - JSON data
-    """A record as JSON data. Values are written out: it is for what may leave only."""
-    return msgspec.to_builtins(record, order="deterministic", str_keys=True, enc_hook=_encode_other)
+    """A record as JSON data. Values are written out: it is for what may leave only.
 
-
-def _encode_other(value: object) -> object:
-    match value:
-        case SecretValue():
-            return value.reveal()
-        case Named():
-            return value.name
+    Not by the library: it sorts objects, whose order messages keep to, or leaves sets in no order at all.
+    """
+    match record:
+        case enum.Enum():
+            return record.value
+        case None | str() | int() | float():
+            return record
+        case Struct():
+            names = zip(record.__struct_fields__, record.__struct_encode_fields__, strict=True)
+            fields = ((encoded, getattr(record, name)) for name, encoded in names)
+            return {name: encode(value) for name, value in fields if value is not UNSET}
         case Mapping():
-            return dict(value)
+            return {str(encode(key)): encode(value) for key, value in record.items()}
+        case AbstractSet():
+            return sorted(encode(item) for item in record)
+        case list() | tuple():
+            return [encode(item) for item in record]
+        case SecretValue():
+            return record.reveal()
+        case Named():
+            return record.name
         case _:
-            raise TypeError(type(value).__name__)
+            raise TypeError(type(record).__name__)
 
 
 def decode(kind: type[T], data: object, *, from_text: bool = False) -> T:

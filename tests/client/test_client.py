@@ -24,9 +24,9 @@ pytestmark = pytest.mark.slow
 HEAVY = ("sqlalchemy", "cryptography", "resolver.service", "resolver.store", "resolver.crypto")
 LOADED = f"""
 import sys
-from resolver.cli import entry
+from resolver.cli import main
 try:
-    getattr(entry, sys.argv[0])()
+    getattr(main, sys.argv[0])()
 except SystemExit as stop:
     code = stop.code
 loaded = sorted({{name for name in sys.modules if name.startswith({HEAVY!r})}})

@@ -223,7 +223,7 @@ def test_a_secret_without_versions() -> None:
 def test_an_answer_of_very_many_parts_is_not_read(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In memory a list is some thirty times as large as its two brackets."""
     read: list[int] = []
-    monkeypatch.setattr("resolver.client.session.json.loads", lambda data: read.append(len(data)))
+    monkeypatch.setattr("resolver.client.session.parse", lambda data: read.append(len(data)))
     with serving(lambda _: answer(status, b"[" + b"[]," * 4_000_000 + b"1]")) as peer:
         error = error_of(lambda: whoami(client_of(peer)))
     assert (error.message, read) == (f"server 127.0.0.1:{peer.port} {NO_SENSE}", [])

@@ -16,10 +16,16 @@ from resolver.config.profile import Profile
 from resolver.core.account_changes import NewPassword, NewUser
 from resolver.core.model import SecretValue
 from resolver.core.provenance import Provenance
+from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
+from resolver.core.transfer import ImportRequest
 from resolver.dsl.functions import Known
 from resolver.dsl.plan import Plan
 from resolver.dsl.values import GivenInput, Need, Substitution, Values
+from resolver.protocol.codec import decode
 from resolver.resolution import BlueprintText, Resolution, resolve
+from resolver.rest.cloudify.providers import CloudifyNewProvider, CloudifyProviderChange
+from resolver.rest.cloudify.transfer import CloudifyImportRequest, ExportQuery
+from resolver.rest.v1.sealed_transfer import OpenRequest, SealRequest
 from tests.conftest import TENANT
 
 if TYPE_CHECKING:
@@ -79,6 +85,35 @@ def test_what_callers_want_shows_no_password(world: World) -> None:
     password = SecretValue(world.marks.new("password"))
     for thing in (NewUser(password=password), NewPassword(password)):
         assert world.marks.find(f"{thing!r} {thing}") == []
+
+
+def test_what_callers_want_shows_no_parameter(world: World) -> None:
+    """Connection parameters of providers, as routes and commands hand them on, and as they are shown."""
+    parameters = {"token": world.marks.new("token"), "path": "kv"}
+    body = {"type": "vault", "connection_parameters": parameters}
+    for thing in (
+        NewProvider("vault", parameters),
+        ProviderChange(parameters=parameters),
+        ProviderCheck(kind="vault", parameters=parameters),
+        decode(CloudifyNewProvider, body),
+        decode(CloudifyProviderChange, body),
+    ):
+        assert world.marks.find(repr(thing)) == []
+
+
+def test_what_callers_want_shows_no_passphrase(world: World) -> None:
+    """What is to be sealed or opened with it, and values that come with an import."""
+    passphrase, value = world.marks.new("passphrase"), world.marks.new("value")
+    files = {"text": value, "secrets_list": [{"value": value}], "override_collisions": False}
+    entry = {"key": "k", "tenant": "home", "versions": [{"number": 1, "value": value}]}
+    for kind, data in (
+        (SealRequest, {"passphrase": passphrase}),
+        (OpenRequest, files | {"passphrase": passphrase}),
+        (CloudifyImportRequest, files | {"passphrase": passphrase}),
+        (ExportQuery, {"_passphrase": passphrase}),
+        (ImportRequest, {"tenant": "home", "entries": [entry]}),
+    ):
+        assert world.marks.find(repr(decode(kind, data))) == []
 
 
 def test_what_is_known_shows_no_value(world: World) -> None:

@@ -166,6 +166,13 @@ def test_query_text() -> None:
         decode(dict[str, int], {"a": "5"})
 
 
+def test_order() -> None:
+    """Objects keep their order, in which messages are shown; sets, which have none, are sorted."""
+    result = ImportResult(0, {}, {1: {"key": "wrong", "b": "too"}, 0: {"z": "wrong"}})
+    assert json.dumps(encode(result)["errors"]) == '{"1": {"key": "wrong", "b": "too"}, "0": {"z": "wrong"}}'
+    assert encode(frozenset(Permission)) == sorted(Permission)
+
+
 def test_what_is_no_record() -> None:
     """Nothing else is written out by accident."""
     for thing in (object(), Secret):
