@@ -116,6 +116,7 @@ def options(*decorators: Decorator) -> Decorator:
     """Several options as one decorator. The page of help has them in the order given."""
 
     def add(command: F, /) -> F:
+        """Give a command the options."""
         for decorator in reversed(decorators):
             command = decorator(command)
         return command

@@ -15,6 +15,8 @@ from resolver.core.providers import NewProvider
 if TYPE_CHECKING:
     from tests.rest.conftest import Client, Live
 
+pytestmark = pytest.mark.slow
+
 API = "/api/v3.1"
 
 NAMES = ["ann", "Bob", "bob-2", "b.ob", "Z_ed", "zed", "a~b", "cid", "Ann-x", "I-am"]

@@ -19,6 +19,8 @@ from resolver.transfer import sealed
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
+pytestmark = pytest.mark.slow
+
 SEAL = "/api/v1/resolver/sealed-export"
 OPEN = "/api/v1/resolver/sealed-import"
 PASSPHRASE = "correct horse"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS = {"url": "http://127.0.0.1:9", "token": "t", "path": "team", "mount": "secret"}
 
 WRITERS = {"sys_admin", "manager", "user"}
