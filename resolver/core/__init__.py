@@ -1,4 +1,4 @@
-"""The rules: what a call is, who may use what, how a plan becomes a new document.
+"""The rules of access, the records that all rooms share, and the ports that the edges implement.
 
-Pure: the standard library and `resolver.errors` only. No I/O, no SQL, no cryptography, no YAML.
+Pure: the standard library, msgspec and `resolver.errors` only. No I/O, no SQL, no cryptography, no YAML.
 """

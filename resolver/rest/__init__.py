@@ -1,7 +1,7 @@
 """The HTTP API: the service behind a server that alone holds the root key and the database.
 
-`resolver serve` starts it (`serving`), `app.create_app` puts it together. One request's way: `watching`
+`resolver serve` starts it (`server`), `app.create_app` puts it together. One request's way: `middleware`
 (limits by address, request id, log, metrics), `routing` (who asks, content type, size and depth of the body,
-all before anything is looked up), one function in `routes`, one method of the service, `answers`. What goes
-wrong becomes a status and a body in `errors`, and nowhere else.
+all before anything is looked up), one function in `v1` or `cloudify`, one method of the service, `responses`.
+What goes wrong becomes a status and a body in `errors`, and nowhere else.
 """
