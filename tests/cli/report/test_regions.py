@@ -9,7 +9,7 @@ import pytest
 
 from resolver.blueprint import read
 from resolver.blueprint.text import Text
-from resolver.cli.report import regions, report, sarif
+from resolver.cli.report import github, regions, sarif
 from resolver.cli.report.github import workflow_commands
 from resolver.cli.report.regions import MAX_SNIPPET, Regions
 from resolver.dsl.plan import Plan
@@ -101,7 +101,7 @@ def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         asked.append(source)
         return True
 
-    monkeypatch.setattr(report, "is_file", is_file)
+    monkeypatch.setattr(github, "is_file", is_file)
     monkeypatch.setattr(sarif, "is_file", is_file)
     problems = [Problem(Reason.SYNTAX, "wrong", "b.yaml")] * 50
     assert len(list(workflow_commands(problems, [], []))) == 50
