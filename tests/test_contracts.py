@@ -394,35 +394,16 @@ OLD_WORDS = {
 }
 """Words that no file is named after: an engineer looks for others."""
 
-OLD_TESTS = {
-    "console/test_people.py",
-    "rest/test_people.py",
-    "service/test_gate.py",
-    "service/test_people.py",
-    "service/test_turns.py",
-}
-"""Modules of tests that are still called so. It only gets shorter."""
-
 
 def test_files_are_named_in_the_words_of_the_field() -> None:
-    """No module is named after a word of old, nor is one of tests, but for those listed."""
+    """No module is named after a word of old, nor is one of tests."""
     assert {path.stem for path in sources()} & OLD_WORDS == set()
     tests = {
         str(path.relative_to(ROOT / "tests"))
         for path in (ROOT / "tests").rglob("test_*.py")
         if path.stem.removeprefix("test_") in OLD_WORDS
     }
-    assert tests <= OLD_TESTS
-
-
-DOUBLE_CLASSES = {
-    "Page": "a part of a list, and a page of the server",
-    "Server": "that a client speaks to, and that answers",
-    "Status": "of the store, and in an answer",
-    "Use": "requests, and a secret's use in a blueprint",
-    "Version": "of a secret, and of the program in an answer",
-}
-"""Class names that exist twice. It only gets shorter."""
+    assert tests == set()
 
 
 def test_a_class_name_exists_once() -> None:
@@ -433,4 +414,4 @@ def test_a_class_name_exists_once() -> None:
             if isinstance(node, ast.ClassDef):
                 found[node.name].add(str(path.relative_to(PACKAGE)))
     double = {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
-    assert {name: paths for name, paths in double.items() if name not in DOUBLE_CLASSES} == {}
+    assert double == {}

@@ -10,7 +10,7 @@ from resolver.client.audit import RemoteTrail, RemoteUsage
 from resolver.client.auth import RemoteGate
 from resolver.client.providers import RemoteProviders
 from resolver.client.secrets import RemoteSecrets
-from resolver.client.session import Server
+from resolver.client.session import ServerSession
 from resolver.client.transfer import RemoteTransfer
 from resolver.client.use import RemoteUse
 from resolver.core.results import Status
@@ -39,7 +39,7 @@ class Client:
 
     mode = "remote: a server holds the root key and the database"
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerSession) -> None:
         self._server = server
         self.gate = RemoteGate(server)
         self.use = RemoteUse(server)
@@ -89,4 +89,4 @@ def open_client(url: str, ca_file: str | None = None, what: str = "RESOLVER_URL"
     Raises:
         UsageError: the URL is malformed, or would send credentials over a network in the clear.
     """
-    return Client(Server(parse_server_url(url, what), ca_file))
+    return Client(ServerSession(parse_server_url(url, what), ca_file))

@@ -11,7 +11,7 @@ from resolver.client.session import Remote
 from resolver.core.results import Identity
 
 if TYPE_CHECKING:
-    from resolver.client.session import Server
+    from resolver.client.session import ServerSession
     from resolver.core.model import Caller
 
 
@@ -61,6 +61,6 @@ class RemoteGate(Remote):
         )
 
 
-def whoami(server: Server, caller: Caller) -> Identity:
+def whoami(server: ServerSession, caller: Caller) -> Identity:
     """Who a caller is, and what may be done where."""
     return server.ask(caller, Identity, "GET", "/whoami")

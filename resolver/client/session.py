@@ -79,7 +79,7 @@ class Remote:
         server: the server.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerSession) -> None:
         self._server = server
 
 
@@ -96,7 +96,7 @@ class RefusedKeysError(UnavailableError):
         self.refusals = refusals
 
 
-class Server:
+class ServerSession:
     """A server, as this process talks to it.
 
     Args:
@@ -115,7 +115,7 @@ class Server:
         self._addresses = LOOPBACK if origin.scheme == "http" and origin.host == LOCALHOST else None
 
     def __repr__(self) -> str:
-        return f"Server({self.origin.address!r})"
+        return f"ServerSession({self.origin.address!r})"
 
     @cached_property
     def _tls(self) -> SSLContext:

@@ -26,7 +26,7 @@ from resolver.service.secrets import Secrets
 from resolver.service.tenants import Tenants
 from resolver.service.tokens import Tokens
 from resolver.service.usage_reports import UsageReport, WhereUsed
-from resolver.service.use import Use
+from resolver.service.use import SecretUse
 from resolver.service.users import Users
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Service:
             clock,
             rules,
         )
-        self.use = Use(shared)
+        self.use = SecretUse(shared)
         self.secrets = Secrets(shared)
         self.transfer = Transfer(shared)
         self.providers = Providers(shared)

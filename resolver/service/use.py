@@ -81,7 +81,7 @@ class Claim(Struct, frozen=True):
     may_use_hidden: bool = True
 
 
-class Use(ServicePart):
+class SecretUse(ServicePart):
     """Obtains values for blueprints."""
 
     def use(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.client import Client, open_client
-from resolver.client.session import Server
+from resolver.client.session import ServerSession
 from resolver.core.model import Caller, SecretValue
 from resolver.core.permissions import SystemRole
 from resolver.core.provenance import Provenance
@@ -506,7 +506,7 @@ def test_localhost_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
             "resolver.client.session.send_request", lambda *_, addresses, **__: asked.append(addresses)
         )
-        server = Server(parse_server_url(f"http://localhost:{peer.port}"))
+        server = ServerSession(parse_server_url(f"http://localhost:{peer.port}"))
         with pytest.raises(AttributeError):  # what stands in for the exchange answers nothing
             server.demand_ready()
     assert asked == [("127.0.0.1", "::1")]

@@ -26,7 +26,7 @@ from resolver.orchestrators.cloudify import (
     FileStorage,
     InMemoryStorage,
 )
-from resolver.service.use import Use
+from resolver.service.use import SecretUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,14 +171,14 @@ def counted() -> Iterator[dict[str, list[int]]]:
     requests: dict[str, list[int]] = {"check": [], "use": []}
     with ExitStack() as stack:
         for name, counts in requests.items():
-            stack.enter_context(patch.object(Use, name, counting(getattr(Use, name), counts)))
+            stack.enter_context(patch.object(SecretUse, name, counting(getattr(SecretUse, name), counts)))
         yield requests
 
 
 def counting(method: Callable[..., object], counts: list[int]) -> Callable[..., object]:
     """A method of the service that notes how many keys it is asked for, its third argument."""
 
-    def counted(self: Use, *arguments: Any) -> object:  # noqa: ANN401 - handed on
+    def counted(self: SecretUse, *arguments: Any) -> object:  # noqa: ANN401 - handed on
         counts.append(len(list(arguments[2])))
         return method(self, *arguments)
 

@@ -57,6 +57,7 @@ def test_get_as_json(admin: Cli) -> None:
         "rotate_after": None,
         "rotate_at": None,
         "provider": None,
+        "description": None,
         "schema": None,
         "value": "ünï\n",
     }
