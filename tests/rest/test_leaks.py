@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.core.account_changes import NewUser
 from resolver.core.permissions import TenantRole
+from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.protocol.codec import decode
 from resolver.rest.access_log import JsonLines
-from resolver.rest.routing import JsonRequest
+from resolver.rest.cloudify.secrets import CloudifyNewSecret, CloudifySecretChange
+from resolver.rest.cloudify.transfer import CloudifyImportRequest
+from resolver.rest.routing import ApiCall
+from resolver.rest.v1.console_session import SessionRequest
+from resolver.rest.v1.sealed_transfer import OpenRequest, SealRequest
 from tests.rest.conftest import SECRETS, USE, basic
 
 if TYPE_CHECKING:
@@ -98,10 +105,10 @@ def test_an_internal_error_says_where_and_not_what(
 ) -> None:
     """The log has the type and the places, the answer a number to find it by; neither has the message."""
 
-    async def broken(_request: JsonRequest) -> None:
+    async def broken(_call: ApiCall) -> None:
         raise RuntimeError(MARK)
 
-    monkeypatch.setattr(JsonRequest, "json", broken)
+    monkeypatch.setattr(ApiCall, "read_body", broken)
     answer = live.client()("PUT", f"{SECRETS}/one", {"value": MARK})
     assert answer.status_code == 500
     assert answer.json()["message"] == "internal error"
@@ -115,7 +122,17 @@ def test_an_internal_error_says_where_and_not_what(
 
 
 def test_bodies_show_nothing_of_themselves() -> None:
-    """The repr of a request's body, as a traceback or an assertion would show it, is empty."""
-    from resolver.rest.cloudify.secrets import NewSecret  # noqa: PLC0415 - for this test alone
-
-    assert MARK not in repr(NewSecret(value=MARK)) + str(NewSecret(value=MARK))
+    """The repr of a request's body, as a traceback or an assertion would show it, has no value of it."""
+    bodies = [
+        CloudifyNewSecret(value=MARK),
+        CloudifySecretChange(value=MARK),
+        CloudifyImportRequest(secrets_list=[MARK], override_collisions=False, passphrase=MARK),
+        decode(NewSecret, {"value": MARK}),
+        decode(SecretChange, {"value": MARK}),
+        decode(NewUser, {"password": MARK}),
+        SessionRequest("eve", MARK, MARK),
+        SealRequest(passphrase=MARK),
+        OpenRequest(text=MARK, passphrase=MARK),
+    ]
+    for body in bodies:
+        assert MARK not in repr(body) + str(body)

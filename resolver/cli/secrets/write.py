@@ -143,7 +143,7 @@ def update(  # noqa: PLR0913 - one for each option
     if_version: int | None,
     tenant: str | None,
 ) -> None:
-    """Change a secret's value, visibility, times, description or provider.
+    """Change a secret's value, description, times or provider.
 
     With none of these options, asks for a value or reads stdin. --expires never and --rotate-after never take
     a time away.
