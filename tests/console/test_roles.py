@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from resolver.core.model import Visibility
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.secret_changes import NewSecret
 from tests.console.conftest import PASSWORD, SESSION, row
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def shared(shared: Console) -> Iterator[Console]:
     world = shared.world
     cora = world.caller("cora")
     create = world.service.secrets.create
-    create(cora, "home", "plain", "v1")
-    create(cora, "home", "hidden", "v2", hidden=True)
-    create(cora, "home", "private", "v3", visibility=Visibility.PRIVATE)
+    create(cora, "home", "plain", NewSecret(value=SecretValue("v1")))
+    create(cora, "home", "hidden", NewSecret(value=SecretValue("v2"), hidden=True))
+    create(cora, "home", "private", NewSecret(value=SecretValue("v3"), visibility=Visibility.PRIVATE))
     world.secret("everywhere", visibility=Visibility.GLOBAL)
     world.secret("elsewhere", tenant="away", visibility=Visibility.GLOBAL)
     world.secret("elsewhere-alone", tenant="away")
