@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
@@ -29,13 +29,11 @@ NO_VALUE: Final = SecretValue("")
 def field_problems(wanted: Struct) -> Mapping[str, str]:
     """What is wrong with the plain fields of a new secret, a change or an entry of an import, by field."""
     problems: dict[str, str] = {}
-    for name, check in _CHECKS.items():
-        value = getattr(wanted, name)
-        if value is not None and value is not UNCHANGED:
-            try:
-                check(value)
-            except InvalidRequestError as error:
-                problems[name] = error.message
+    for name, check, value in _given(wanted):
+        try:
+            check(value)
+        except InvalidRequestError as error:
+            problems[name] = error.message
     return problems
 
 
@@ -45,10 +43,16 @@ def check_fields(wanted: Struct) -> None:
     Raises:
         InvalidRequestError: one of them breaks its rule; the first one is reported.
     """
+    for _, check, value in _given(wanted):
+        check(value)
+
+
+def _given(wanted: Struct) -> Iterator[tuple[str, Callable[[Any], object], Any]]:
+    """The plain fields that are given, with their rules."""
     for name, check in _CHECKS.items():
         value = getattr(wanted, name)
         if value is not None and value is not UNCHANGED:
-            check(value)
+            yield name, check, value
 
 
 def _check_expiry(text: str) -> None:
