@@ -140,9 +140,9 @@ def test_the_trace_sees_values(deployed: Deployed) -> None:
 
 
 def test_no_program_has_a_value_in_its_arguments(deployed: Deployed) -> None:
-    """Neither the commands nor the watcher are started with one."""
+    """Neither the commands nor the FIFO clean-up are started with one."""
     assert deployed.seen.programs_with(deployed.marks) == []
-    assert [words for words in deployed.seen.programs if any(b"watcher.py" in word for word in words)]
+    assert [words for words in deployed.seen.programs if any(b"fifo_cleanup.py" in word for word in words)]
 
 
 def test_masked_output_holds_none(deployed: Deployed) -> None:
