@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -13,12 +14,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from resolver.errors import ConflictError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import URL, Connection, Engine
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one."""
+
+_RETRY_SECONDS = 0.01
 
 WRITES = "resolver_writes"
 """The execution option of a transaction that will write."""
@@ -87,9 +91,28 @@ def _on_sqlite_connect(connection: Any, _record: object) -> None:  # noqa: ANN40
     # The driver's own transaction handling begins too late for a consistent read; BEGIN is ours to say.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+    _use_write_ahead_log(cursor)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+    """Set SQLite's journal mode, and wait for another process that is setting it on a new file.
+
+    SQLite itself does not wait then: its busy handler is not called for the lock that this needs
+    (https://sqlite.org/c3ref/busy_handler.html).
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except cursor.connection.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _on_sqlite_begin(connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -69,3 +71,33 @@ def test_a_writer_whose_turn_does_not_come_is_told(store: SqlStore, monkeypatch:
         raise KeyError
     with store.write() as session:
         session.add_tenant(Tenant("0" * 36, "after"), AT)
+
+
+def test_the_first_connection_waits_for_another_writer(tmp_path: Path) -> None:
+    """Another program that is writing to a new file is waited for, not reported as an error."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.5, other.execute, ["COMMIT"])
+    release.start()
+    with contextlib.closing(SqlStore(f"sqlite:///{path}")) as store:
+        store.initialise()
+    release.join()
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+
+
+def test_a_journal_mode_that_can_t_be_set_is_an_error_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that another program never lets go of is reported as locked."""
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 100)
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with (
+        contextlib.closing(SqlStore(f"sqlite:///{path}")) as store,
+        pytest.raises(StoreError, match=r"database is locked$"),
+    ):
+        store.initialise()
+    other.close()
