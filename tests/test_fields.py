@@ -10,18 +10,20 @@ import pytest
 
 from resolver.cli.secrets.options import fields, rare_fields
 from resolver.cli.secrets.providers import provider_fields
+from resolver.cli.secrets.read import version_fields
+from resolver.cli.tenants import tenant_fields
 from resolver.cli.tokens import token_fields
 from resolver.cli.users import user_fields
 from resolver.core.account_changes import NewToken, NewUser, UserChange
 from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, UserProfile, Visibility
-from resolver.core.permissions import SystemRole
+from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, Provider, ProviderChange
-from resolver.core.results import TokenInfo, UserInfo
+from resolver.core.results import TenantInfo, TokenInfo, UserInfo, Version
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportedSecret, ImportEntry, VersionWithValue
 from resolver.protocol.codec import encode
 from resolver.rest.app import GROUPS
-from resolver.rest.cloudify.accounts import UserObject
+from resolver.rest.cloudify.accounts import TenantObject, UserObject
 from resolver.rest.cloudify.providers import ProviderObject
 from resolver.rest.cloudify.tokens import TokenObject
 from resolver.rest.openapi import make_document
@@ -41,6 +43,8 @@ SECRET = Secret(
 PROVIDER = Provider("id", "far", "vault", HOME, Visibility.TENANT, OWNER, AT, AT)
 USER = UserProfile("una", SystemRole.DEFAULT, active=True, created_at=AT)
 TOKEN = TokenInfo("id", "una", "", AT, None, Scope(), None)
+TENANT = TenantInfo(HOME, TenantRole.USER, 1, {"una": TenantRole.USER})
+VERSION = Version(1, AT, "una", current=True)
 EXPORTED = ExportedSecret(SECRET, [VersionWithValue(1, SecretValue("value"))])
 
 
@@ -90,6 +94,19 @@ PLACES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "command line": user_fields(UserInfo(USER, {}, locked=False)),
         "Cloudify's API": sent(UserObject),
     },
+    "tenant": {
+        "column": t.tenant.c.keys(),
+        "API": encode(TENANT),
+        "command line": tenant_fields(TENANT),
+        "Cloudify's API": sent(TenantObject),
+    },
+    "version": {
+        "column": t.secret_version.c.keys(),
+        "import": sent(VersionWithValue),
+        "API": encode(VERSION),
+        "command line": version_fields(VERSION),
+        "sealed file": sealed_entry()["versions"][0],
+    },
     "token": {
         "column": t.access_token.c.keys(),
         "new": sent(NewToken),
@@ -99,7 +116,14 @@ PLACES: Mapping[str, Mapping[str, Iterable[str]]] = {
     },
 }
 
-DOCUMENTED = {"secret": "Secret", "provider": "Provider", "user": "UserProfile", "token": "TokenInfo"}
+DOCUMENTED = {
+    "secret": "Secret",
+    "provider": "Provider",
+    "user": "UserProfile",
+    "tenant": "TenantInfo",
+    "version": "Version",
+    "token": "TokenInfo",
+}
 """What the OpenAPI document calls the records of our API."""
 
 CASES = [(kind, place) for kind, places in PLACES.items() for place in places]

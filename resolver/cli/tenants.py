@@ -41,7 +41,8 @@ def create(app: App, *, name: str) -> None:
     put(f"Tenant `{name}` created")
 
 
-def _row(info: TenantInfo) -> dict[str, object]:
+def tenant_fields(info: TenantInfo) -> dict[str, object]:
+    """A tenant as its members see it, for a table or JSON."""
     return {
         "name": info.tenant.name,
         "role": info.role.value if info.role else None,
@@ -59,7 +60,7 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
     A sys_admin sees all tenants.
     """
     part = app.service.tenants.list(app.caller, Choice(size, offset))
-    rows = [_row(info) for info in part.items]
+    rows = [tenant_fields(info) for info in part.items]
     cells = [list(row.values()) for row in rows]
     headers = ["NAME", "YOUR ROLE", "MEMBERS"]
     put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, "no tenants"))
@@ -79,7 +80,7 @@ def get(app: App, *, name: str, output_format: OutputFormat) -> None:
         for user, role in (roles or {}).items():
             put(f"{user}: {role}")
 
-    put_answer(output_format, _row(info) | {"roles": roles}, put_tenant)
+    put_answer(output_format, tenant_fields(info) | {"roles": roles}, put_tenant)
 
 
 @tenants.command

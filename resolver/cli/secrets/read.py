@@ -14,6 +14,7 @@ from resolver.core.query import Listing, Order
 
 if TYPE_CHECKING:
     from resolver.core.query import Page
+    from resolver.core.results import Version
 
 
 @click.command
@@ -136,13 +137,16 @@ def _put_secrets(page: Page, now: str) -> None:
 @common_options
 def history(app: App, *, key: str, output_format: OutputFormat, tenant: str | None) -> None:
     """Show who gave a secret which version, and when; no values."""
-    rows = [
-        {
-            "version": version.number,
-            "created_at": version.created_at,
-            "created_by": version.created_by,
-            "current": version.current,
-        }
-        for version in app.service.secrets.history(app.caller, app.settings.tenant(tenant), key)
-    ]
+    versions = app.service.secrets.history(app.caller, app.settings.tenant(tenant), key)
+    rows = [version_fields(version) for version in versions]
     put_answer(output_format, rows, lambda: put_records(rows))
+
+
+def version_fields(version: Version) -> dict[str, object]:
+    """What is known of one version, for a table or JSON."""
+    return {
+        "version": version.number,
+        "created_at": version.created_at,
+        "created_by": version.created_by,
+        "current": version.current,
+    }
