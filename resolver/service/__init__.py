@@ -2,10 +2,12 @@
 
 Each method of its parts is one request: it reads the caller's rights again, decides before it looks anything
 up, decides again about what it found, records the decision, and only then decrypts or changes anything.
+A part is loaded when it is first asked for: a command needs one or two of them.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from resolver.core.permissions import Permission
@@ -15,19 +17,8 @@ from resolver.errors import RootKeyError, StoreError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.base import DEFAULT_RULES, Rules, Shared
-from resolver.service.console_sessions import Sessions
 from resolver.service.decryption import Opener
-from resolver.service.exporting import Transfer
-from resolver.service.first_setup import Setup
-from resolver.service.keys import Keys
 from resolver.service.provider_values import ExternalValues
-from resolver.service.providers import Providers
-from resolver.service.secrets import Secrets
-from resolver.service.tenants import Tenants
-from resolver.service.tokens import Tokens
-from resolver.service.usage_reports import UsageReport, WhereUsed
-from resolver.service.use import SecretUse
-from resolver.service.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +26,17 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.ports import Cipher, PasswordHasher, Store
     from resolver.core.providers import ProviderType
+    from resolver.service.console_sessions import Sessions
+    from resolver.service.exporting import Transfer
+    from resolver.service.first_setup import Setup
+    from resolver.service.keys import Keys
+    from resolver.service.providers import Providers
+    from resolver.service.secrets import Secrets
+    from resolver.service.tenants import Tenants
+    from resolver.service.tokens import Tokens
+    from resolver.service.usage_reports import UsageReport, WhereUsed
+    from resolver.service.use import SecretUse
+    from resolver.service.users import Users
 
 
 class Service:
@@ -50,18 +52,6 @@ class Service:
 
     Attributes:
         gate: identifies callers.
-        use: obtains values for blueprints.
-        secrets: manages secrets.
-        transfer: exports and imports them.
-        providers: secrets providers.
-        tenants: tenants and their members.
-        users: users.
-        tokens: access tokens.
-        sessions: sessions of the web console.
-        usage: tells what is not used.
-        where_used: tells where secrets are used.
-        setup: fills an empty store.
-        keys: root keys and data keys, and their rotation.
         trail: the audit trail.
     """
 
@@ -79,7 +69,7 @@ class Service:
         self._clock = clock
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
-        shared = Shared(
+        self._shared = Shared(
             store,
             cipher,
             self.gate,
@@ -89,18 +79,90 @@ class Service:
             clock,
             rules,
         )
-        self.use = SecretUse(shared)
-        self.secrets = Secrets(shared)
-        self.transfer = Transfer(shared)
-        self.providers = Providers(shared)
-        self.tenants = Tenants(shared)
-        self.users = Users(shared)
-        self.tokens = Tokens(shared)
-        self.sessions = Sessions(shared)
-        self.usage = UsageReport(shared)
-        self.where_used = WhereUsed(shared)
-        self.setup = Setup(shared, self.tenants, self.secrets, self.tokens)
-        self.keys = Keys(shared)
+
+    @cached_property
+    def use(self) -> SecretUse:
+        """Obtains values for blueprints."""
+        from resolver.service.use import SecretUse
+
+        return SecretUse(self._shared)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Manages secrets."""
+        from resolver.service.secrets import Secrets
+
+        return Secrets(self._shared)
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """Exports and imports secrets."""
+        from resolver.service.exporting import Transfer
+
+        return Transfer(self._shared)
+
+    @cached_property
+    def providers(self) -> Providers:
+        """Manages secrets providers."""
+        from resolver.service.providers import Providers
+
+        return Providers(self._shared)
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        """Manages tenants and their members."""
+        from resolver.service.tenants import Tenants
+
+        return Tenants(self._shared)
+
+    @cached_property
+    def users(self) -> Users:
+        """Manages users."""
+        from resolver.service.users import Users
+
+        return Users(self._shared)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Manages access tokens."""
+        from resolver.service.tokens import Tokens
+
+        return Tokens(self._shared)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Manages sessions of the web console."""
+        from resolver.service.console_sessions import Sessions
+
+        return Sessions(self._shared)
+
+    @cached_property
+    def usage(self) -> UsageReport:
+        """Reports what is not used."""
+        from resolver.service.usage_reports import UsageReport
+
+        return UsageReport(self._shared)
+
+    @cached_property
+    def where_used(self) -> WhereUsed:
+        """Reports where secrets are used."""
+        from resolver.service.usage_reports import WhereUsed
+
+        return WhereUsed(self._shared)
+
+    @cached_property
+    def setup(self) -> Setup:
+        """Fills an empty store."""
+        from resolver.service.first_setup import Setup
+
+        return Setup(self._shared, self.tenants, self.secrets, self.tokens)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Manages root keys and data keys, and their rotation."""
+        from resolver.service.keys import Keys
+
+        return Keys(self._shared)
 
     def check_ready(self) -> None:
         """Check that the store can be read, and that the root key that wraps its keys is at hand.
