@@ -32,7 +32,7 @@ _STORED = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 def show_time(time: datetime) -> str:
     """A time that knows its offset, as it is stored: UTC, ISO 8601 with milliseconds."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def read_time(text: str) -> datetime:

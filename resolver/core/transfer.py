@@ -7,8 +7,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from resolver.core.model import Secret, SecretValue, Visibility
-from resolver.core.secret_changes import VersionNumber
+from resolver.core.model import Secret, SecretValue, Visibility, check_value
+from resolver.core.secret_changes import VersionNumber, field_problems
+from resolver.core.times import is_stored_time
+from resolver.errors import InvalidRequestError
+
+MAX_IMPORTED_VERSION = 1_000_000_000
+"""Highest number of an imported version: far more than anybody makes, with room for as many after it."""
 
 
 class VersionWithValue(Struct, frozen=True):
@@ -115,13 +120,36 @@ class ImportEntry(Struct, frozen=True):
     provider: str | None = None
     provider_options: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
-    problems: Mapping[str, Any] = field(default_factory=dict)
+    problems: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     description: str | None = None
 
     @property
     def value(self) -> SecretValue:
         """The value that is to be current."""
         return self.versions[-1].value
+
+
+def entry_problems(entry: ImportEntry) -> dict[str, Any]:
+    """What is wrong with an entry in itself, by field, whichever way it came in.
+
+    Key, tenant, owner, provider and schema are checked where they are looked up.
+    """
+    problems: dict[str, Any] = dict(field_problems(entry))
+    for name in ("created_at", "updated_at"):
+        if (time := getattr(entry, name)) is not None and not is_stored_time(time):
+            problems[name] = "Not a time"
+    numbers = [version.number for version in entry.versions]
+    if numbers and (numbers[0] < 1 or numbers[-1] > MAX_IMPORTED_VERSION or numbers != sorted(set(numbers))):
+        problems["versions"] = "Not in the order of their numbers"
+    times = [version.created_at for version in entry.versions if version.created_at is not None]
+    if not all(map(is_stored_time, times)):
+        problems["versions"] = "Not a time"
+    for version in entry.versions:
+        try:
+            check_value(version.value.reveal())
+        except InvalidRequestError as error:
+            problems["value"] = error.message
+    return problems | dict(entry.problems)
 
 
 class ImportRequest(Struct, frozen=True):

@@ -12,8 +12,7 @@ from resolver.core.audit import cap
 from resolver.core.model import Owner, Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
-from resolver.core.secret_changes import field_problems
-from resolver.core.transfer import ImportEntry
+from resolver.core.transfer import ImportEntry, entry_problems
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
 from resolver.service.providers import find_provider
@@ -86,7 +85,7 @@ class ImportChecks:
         self, session: Session, run: ImportRun, position: int, given: ImportEntry
     ) -> CheckedEntry | None:
         """An entry that may be stored, as far as one knows without its row; None with a note otherwise."""
-        problems: dict[str, Any] = dict(given.problems)
+        problems = entry_problems(given)
         unusable = {*problems.get("missing secret fields", ()), *problems}
         home: Tenant | str = ""
         if "entry" not in problems:
@@ -102,7 +101,6 @@ class ImportChecks:
         provider = None
         if given.provider is not None and isinstance(home, Tenant):
             provider = self.provider(session, run.caller, home, given, problems)
-        problems = {**field_problems(given), **problems}
         if problem := self._schema_problem(run, given.schema):
             problems["schema"] = problem
         if not given.versions and (provider is None or is_local(provider)):
@@ -123,7 +121,7 @@ class ImportChecks:
             problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
             return None
         try:
-            self._external.type(stored.provider.kind).check_options(given.provider_options)
+            self._external.check_options(stored.provider.kind, given.provider_options)
         except InvalidRequestError as error:
             problems["provider_options"] = error.message
         if not is_local(stored) and given.versions:

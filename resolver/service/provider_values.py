@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from resolver.core.model import Secret, SecretValue, check_value
+from resolver.core.model import Secret, SecretValue, check_value, is_storable
 from resolver.core.ports import StoredDataKey, StoredExternal
 from resolver.core.providers import LOCAL, FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError, TokenError
@@ -86,6 +86,12 @@ class ExternalValues:
             )
         return found
 
+    def check_options(self, kind: str, options: Mapping[str, str]) -> Mapping[str, str]:
+        """A secret's options by the rules of a provider's type; InvalidRequestError says what is wrong."""
+        if not all(map(is_storable, [*options, *options.values()])):
+            raise InvalidRequestError("a provider option is not valid text")
+        return self.type(kind).check_options(options)
+
     def keep(
         self, session: Session, secret: Secret, stored: StoredProvider, options: Mapping[str, str]
     ) -> None:
@@ -94,7 +100,7 @@ class ExternalValues:
         Raises:
             InvalidRequestError: an option breaks the rules of the provider's type.
         """
-        checked = self.type(stored.provider.kind).check_options(options)
+        checked = self.check_options(stored.provider.kind, options)
         if not checked:
             session.set_provider(secret.id, stored.provider.id, None, None)
             return

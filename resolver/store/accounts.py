@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from resolver.core.login_backoff import Failures
+from resolver.core.model import is_storable
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import StoredUser
 from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
-from resolver.store.rows import TENANT, USER, Rows, batches, count_of, is_storable
+from resolver.store.rows import TENANT, USER, Rows, batches, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

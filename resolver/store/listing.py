@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from sqlalchemy import false, func, not_, or_, select
 
-from resolver.core.model import Visibility
+from resolver.core.model import Visibility, is_storable
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
-from resolver.store.rows import GLOBAL, OWNER, SECRET, SECRETS, Rows, batches, count_of, is_storable, part_of
+from resolver.store.rows import GLOBAL, OWNER, SECRET, SECRETS, Rows, batches, count_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

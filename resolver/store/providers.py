@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, delete, or_, select, update
 
-from resolver.core.model import Visibility
+from resolver.core.model import Visibility, is_storable
 from resolver.core.ports import StoredExternal, StoredProvider
 from resolver.core.providers import LOCAL, Provider
 from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
-from resolver.store.rows import OWNED_BY, TENANT, Rows, batches, count_of, is_storable
+from resolver.store.rows import OWNED_BY, TENANT, Rows, batches, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

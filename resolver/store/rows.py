@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from resolver.core.model import Owner, Secret, Tenant, User, Visibility
+from resolver.core.model import Owner, Secret, Tenant, User, Visibility, is_storable
 from resolver.core.query import fold
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 """How many rows are named in one query: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
-
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Rows:
@@ -81,14 +78,6 @@ class Rows:
             *(self._ordered(column) for column in ties),
         )
         return part_of(ordered, choice.size, choice.offset)
-
-
-def is_storable(text: str) -> bool:
-    """Whether a text can be in the database: PostgreSQL takes no NUL, and neither takes lone surrogates.
-
-    One that can't is looked up like one that is not there, rather than be an error of the driver.
-    """
-    return _UNSTORABLE.search(text) is None
 
 
 def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy import any_ as sql_any
 
-from resolver.core.model import Visibility
+from resolver.core.model import Visibility, is_storable
 from resolver.core.ports import StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
-from resolver.store.rows import GLOBAL, SECRET, SECRETS, Rows, batches, is_storable
+from resolver.store.rows import GLOBAL, SECRET, SECRETS, Rows, batches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from resolver.core.model import is_storable
 from resolver.core.ports import StoredToken
 from resolver.core.query import TokenField
 from resolver.store import tables as t
 from resolver.store.accounts import AccountRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import count_of, is_storable
+from resolver.store.rows import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.model import SecretValue, Visibility, check_value
-from resolver.core.times import MAX_DAYS, is_stored_time
+from resolver.core.model import SecretValue, Visibility
 from resolver.core.transfer import ImportEntry, VersionWithValue
 from resolver.errors import DecryptionError, InvalidRequestError
 
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
     from resolver.core.transfer import ExportedSecret
 
 FORMAT = "blueprint-resolver secrets/1"
-
-
-_MOST_VERSIONS = 1_000_000_000
-"""Far more than anybody makes, and a number that every database can store, with more after it."""
 
 
 def is_sealed(data: object) -> bool:
@@ -89,45 +84,45 @@ def read(data: Mapping[str, Any], unseal: Callable[[Mapping[str, Any], str], byt
 
 
 def _import_entry(entry: Mapping[str, Any]) -> ImportEntry:
-    problems: dict[str, Any] = {}
-    versions: list[VersionWithValue] = []
-    for version in entry["versions"]:
-        try:
-            value = check_value(version["value"])
-        except InvalidRequestError as error:
-            value, problems["value"] = SecretValue(""), error.message
-        at = _text(version["created_at"])
-        if at is not None and not is_stored_time(at):
-            problems["versions"] = "Not a time"
-        versions.append(VersionWithValue(int(version["number"]), value, at, _text(version["created_by"])))
-    numbers = [version.number for version in versions]
-    if not numbers or numbers != sorted(set(numbers)) or numbers[0] < 1 or numbers[-1] > _MOST_VERSIONS:
-        problems["versions"] = "Not in the order of their numbers"
+    """An entry as it is written, of the right types; what its fields may hold is checked with all imports."""
+    versions = [
+        VersionWithValue(
+            _number(version["number"]),
+            SecretValue(_text(version["value"])),
+            _text_or_none(version["created_at"]),
+            _text_or_none(version["created_by"]),
+        )
+        for version in entry["versions"]
+    ]
     days = entry["rotate_after"]
-    if days is not None and not (type(days) is int and 1 <= days <= MAX_DAYS):
-        problems["rotate_after"] = "Not a number of days"
-    for name in ("expires_at", "created_at", "updated_at"):
-        if entry[name] is not None and not is_stored_time(str(entry[name])):
-            problems[name] = "Not a time"
     return ImportEntry(
-        key=str(entry["key"]),
-        tenant=str(entry["tenant"]),
+        key=_text(entry["key"]),
+        tenant=_text(entry["tenant"]),
         versions=versions,
         visibility=Visibility(entry["visibility"]),
         hidden=bool(entry["hidden"]),
-        schema=_text(entry["schema"]),
-        expires_at=entry["expires_at"],
-        rotate_after=days,
-        owner=_text(entry["owner"]),
-        created_at=entry["created_at"],
-        updated_at=entry["updated_at"],
+        schema=_text_or_none(entry["schema"]),
+        expires_at=_text_or_none(entry["expires_at"]),
+        rotate_after=None if days is None else _number(days),
+        owner=_text_or_none(entry["owner"]),
+        created_at=_text_or_none(entry["created_at"]),
+        updated_at=_text_or_none(entry["updated_at"]),
         whole=True,
-        description=_text(entry.get("description")),  # which files of version 0.1.0 do not have
-        problems=problems,
+        description=_text_or_none(entry.get("description")),  # which files of version 0.1.0 do not have
     )
 
 
-def _text(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("not a number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
         raise TypeError("not text")
     return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)

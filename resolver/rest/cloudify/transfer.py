@@ -104,6 +104,8 @@ def export_secrets(call: ApiCall, tenant: str, query: ExportQuery) -> Response:
 @GROUP.route("POST", "/secrets/share/import", CloudifyImportResult)
 def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
+    # Whoever may not import must not have the server derive a key from a passphrase either.
+    call.service.transfer.import_(call.caller, ImportRequest(tenant, ()))
     entries = read_cloudify(body.secrets_list, body.passphrase)
     wanted = ImportRequest(tenant, entries, body.tenant_map or {}, body.override_collisions)
     done = call.service.transfer.import_(call.caller, wanted)
