@@ -124,7 +124,11 @@ def open_service(
     if not keys:
         raise RootKeyError(f"there is no root key in {str(settings.key_directory)!r}", hint=GIVE_KEY)
     store = SqlStore(settings.database_url, settings.pool)
-    store.check_schema()
+    try:
+        store.check_schema()
+    except BaseException:
+        store.close()
+        raise
     return Service(
         store,
         KeyRing(keys),

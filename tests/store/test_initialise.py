@@ -20,6 +20,7 @@ from resolver.config.settings import Settings
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import ConflictError, RootKeyError, StoreError
+from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, database, raw_connection
 
 if TYPE_CHECKING:
@@ -185,6 +186,22 @@ def test_there_is_no_store_to_open_before(tmp_path: Path) -> None:
         open_service(Settings({}, tmp_path / "home"))
     assert caught.value.hint.startswith("`resolver init` makes one")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_store_that_can_t_be_opened_leaves_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused for its schema, the store is closed: else its connection stays until memory is collected."""
+    home = tmp_path / "home"
+    make(home)
+    with raw_connection(f"sqlite:///{home / 'data' / 'resolver.db'}") as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    closed: list[SqlStore] = []
+    close = SqlStore.close
+    monkeypatch.setattr(SqlStore, "close", lambda store: (closed.append(store), close(store)))
+    with pytest.raises(StoreError, match=r"has schema 9999"):
+        open_service(Settings({}, home))
+    assert len(closed) == 1
 
 
 def test_of_several_at_once_one_makes_the_store(tmp_path: Path) -> None:
