@@ -34,7 +34,9 @@ def candidate_folders(environ: Mapping[str, str]) -> list[str]:
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     temporary = environ.get("TMPDIR", "")
     found = [path for path in (runtime, "/dev/shm", temporary) if os.path.isabs(path)]  # noqa: PTH117, S108
-    return [*found, *(path for path in (tempfile.gettempdir(),) if path not in found)]
+    with suppress(FileNotFoundError):  # nothing that it knows can be written to, as in some containers
+        found.append(tempfile.gettempdir())
+    return list(dict.fromkeys(found))
 
 
 class PrivateFolder(Closing):

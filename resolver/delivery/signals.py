@@ -146,6 +146,17 @@ def wait(pid: int, supervisor: Supervisor) -> int:
                 supervisor.ended(status)
                 return status
             supervisor.stopped(pid)
+        if os.getpid() == 1:
+            _reap_orphans(pid)
+
+
+def _reap_orphans(pid: int) -> None:
+    """As a container's first process: take leave of what others have left behind, and not of the child."""
+    with suppress(ChildProcessError):
+        while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if found.si_pid == pid:
+                return  # `wait` is next told of it
+            os.waitpid(found.si_pid, 0)
 
 
 def held_signals() -> set[int]:

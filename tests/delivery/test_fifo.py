@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,6 +236,16 @@ def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert candidate_folders(environ) == [str(tmp_path), "/dev/shm", "/var/tmp", "/tmp"]
     assert candidate_folders({"XDG_RUNTIME_DIR": "here", "TMPDIR": "there"}) == ["/dev/shm", "/tmp"]
     assert candidate_folders({"TMPDIR": "/tmp"}) == ["/dev/shm", "/tmp"]
+
+
+def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system is read-only and has no such folder, the others are still tried."""
+
+    def none() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    assert candidate_folders({"XDG_RUNTIME_DIR": "/run/user/1"}) == ["/run/user/1", "/dev/shm"]
 
 
 def test_no_process_can_be_started(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
