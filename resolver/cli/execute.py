@@ -72,6 +72,14 @@ class _Load(NamedTuple):
     "and debug logs often show it, other processes of yours can read it: prefer the blueprint. Repeatable.",
 )
 @click.option(
+    "--allow-env",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="Let --env set NAME, which is not called like a credential. Whoever may change the secret may then "
+    "decide what a program does that heeds NAME. Repeatable.",
+)
+@click.option(
     "--mask/--no-mask",
     default=None,
     help="Replace the values in what the command prints, as far as they are recognised: this is best "
@@ -86,6 +94,7 @@ def execute(
     on_stdin: bool,
     fifo: bool,
     variables: tuple[str, ...],
+    allowed: tuple[str, ...],
     mask: bool | None,
 ) -> int:
     """Run COMMAND with the resolved blueprint in memory.
@@ -105,9 +114,8 @@ def execute(
         with report.reporting():
             if on_stdin and fifo:
                 raise UsageError("give either --stdin or --fifo")
-            request = msgspec.structs.replace(
-                request, blueprints=blueprints, environment=tuple(parse_variables(variables).items())
-            )
+            environment = tuple(parse_variables(variables, allowed).items())
+            request = msgspec.structs.replace(request, blueprints=blueprints, environment=environment)
             numbers = [WHOLE] if on_stdin else numbers_in(command[1:], len(blueprints))
             pack = _packer(app, numbers, on_stdin=on_stdin, fifo=fifo, stack=stack)
             masked = is_terminal_or_log(1, 2, os.environ) if mask is None else mask

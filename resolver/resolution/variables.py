@@ -12,7 +12,7 @@ from resolver.dsl.source import DataSource
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from resolver.dsl.plan import Plan
 
@@ -20,28 +20,24 @@ VARIABLES = "--env"
 """The source that problems and records name where a blueprint's name would stand."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_REFUSED_BEGINNINGS = (
-    *("BASH_FUNC_", "DYLD_", "GIT_CONFIG", "LD_", "MALLOC_", "NPM_CONFIG_", "PERL5", "PYTHON"),
-    *("RESOLVED_", "RESOLVER_"),
-)
-_REFUSED = frozenset(
-    {
-        *("BASHOPTS", "BASH_ENV", "CDPATH", "CLASSPATH", "EDITOR", "ENV", "GCONV_PATH", "GIT_ASKPASS"),
-        *("GIT_EDITOR", "GIT_EXEC_PATH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "GIT_PROXY_COMMAND", "GIT_SSH"),
-        *("GIT_SSH_COMMAND", "GLIBC_TUNABLES", "HOME", "HOSTALIASES", "IFS", "JAVA_TOOL_OPTIONS"),
-        *("JDK_JAVA_OPTIONS", "LOCALDOMAIN", "LOCPATH", "LUA_INIT", "NLSPATH", "NODE_OPTIONS", "NODE_PATH"),
-        *("PAGER", "PATH", "PERLLIB", "PHPRC", "PROMPT_COMMAND", "PS4", "RES_OPTIONS", "RUBYLIB", "RUBYOPT"),
-        *("SHELL", "SHELLOPTS", "SSH_ASKPASS", "TERMINFO", "TMPDIR", "VISUAL", "ZDOTDIR", "_JAVA_OPTIONS"),
-    }
-)
-"""Variables that decide which programs and libraries run: who may change a secret must not choose those.
-
-Those of ld.so(8), bash(1), environ(7) and of the usual interpreters; `RESOLVER_` and `RESOLVED_` are our own.
+_OWN = ("RESOLVED_", "RESOLVER_")
+_CREDENTIALS = ("PASSPHRASE", "PASSWD", "PASSWORD", "SECRET", "TOKEN")
+_LAST_WORDS = frozenset({"AUTH", "ID", "KEY", "LOGIN", "PASS", "PAT", "PWD", "USER", "USERNAME"})
+"""What the names of credentials end with, and of no variable in the manuals of the usual shells,
+interpreters, compilers, linkers and pagers that runs or loads something.
 """
 
 
-def parse_variables(words: Iterable[str]) -> dict[str, str]:
+def parse_variables(words: Iterable[str], allowed: Collection[str] = ()) -> dict[str, str]:
     """Read `NAME=KEY` words; the keys by the names.
+
+    A variable can decide which programs run and how, and whoever may change the secret would choose that. No
+    list of such variables is ever whole (every makefile has its own), so it is the other way round: a name
+    must say that it holds a credential, or be allowed.
+
+    Args:
+        words: the words.
+        allowed: other names that the user takes.
 
     Raises:
         UsageError: a word is malformed, or a name is refused or given twice. The message does not repeat a
@@ -55,10 +51,16 @@ def parse_variables(words: Iterable[str]) -> dict[str, str]:
                 f"{VARIABLES} takes NAME=KEY, a variable's name and a secret's key",
                 hint="a name has letters, digits and '_', and does not begin with a digit",
             )
-        if name in _REFUSED or name.startswith(_REFUSED_BEGINNINGS):
+        if name.startswith(_OWN):
             raise UsageError(
-                f"{VARIABLES} may not set {name!r}, which decides what programs run or how",
-                hint="choose another name; a script in the place of the command can pass it on",
+                f"{VARIABLES} may not set {name!r}, which is the resolver's own", hint="choose another name"
+            )
+        if name not in allowed and not _is_credential(name.upper()):
+            raise UsageError(
+                f"{VARIABLES} may not set {name!r}: it is not called like a credential, and variables can "
+                "decide what programs run or how",
+                hint=f"choose a name like {name}_TOKEN; or --allow-env {name}, if whoever may change the "
+                "secret may decide that",
             )
         if name in keys:
             raise UsageError(f"{VARIABLES} sets {name!r} twice")
@@ -67,6 +69,11 @@ def parse_variables(words: Iterable[str]) -> dict[str, str]:
         except InvalidRequestError as error:
             raise UsageError(f"{VARIABLES} {name}: {error.message}", hint=error.hint) from None
     return keys
+
+
+def _is_credential(name: str) -> bool:
+    _, sign, last = name.rpartition("_")
+    return name.endswith(_CREDENTIALS) or (bool(sign) and last in _LAST_WORDS)
 
 
 class Variables(DataSource):
