@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from resolver.delivery.log_sources import CI_VARIABLES
 from tests import openbao
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Run(Protocol):
 
 def clean_environment() -> dict[str, str]:
     """The environment without settings of the resolver, and without what marks a log."""
-    dropped = {"CI", "JOURNAL_STREAM"}
+    dropped = {*CI_VARIABLES, "JOURNAL_STREAM"}
     return {
         name: value
         for name, value in os.environ.items()

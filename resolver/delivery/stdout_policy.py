@@ -9,6 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resolver.delivery.log_sources import (
+    is_ci,
+    is_output_of,
+    is_output_of_main_process,
+    is_read_within_job,
+    parent_id,
+)
 from resolver.delivery.memfd import is_memfd
 from resolver.errors import SinkRefusedError
 
@@ -47,7 +54,7 @@ def check_stdout(
     Args:
         fd: where the text would go, normally stdout.
         stderr_fd: where messages go; may be closed.
-        environ: where `JOURNAL_STREAM` and `CI` are looked up.
+        environ: where `JOURNAL_STREAM` and the variables of CI systems are looked up.
         allow_plaintext_file: accept a regular file.
         allow_log: accept what is known to be collected as a log.
 
@@ -83,18 +90,17 @@ def is_terminal_or_log(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> b
     Args:
         fd: where it writes to.
         stderr_fd: where its messages go; may be closed.
-        environ: where `JOURNAL_STREAM` and `CI` are looked up.
+        environ: where `JOURNAL_STREAM` and the variables of CI systems are looked up.
     """
     try:
         status = os.fstat(fd)
         if os.isatty(fd):
             return True
-        if stat.S_ISREG(status.st_mode):
-            return _are_same(status, os.fstat(stderr_fd))  # `> deploy.log 2>&1`
     except OSError:
         return False
-    is_stream = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
-    return is_stream and bool(_log_name(status, stderr_fd, environ))
+    # A file, too: `> deploy.log 2>&1`, and CI systems that collect a job's output in one.
+    kinds = (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISSOCK)
+    return any(kind(status.st_mode) for kind in kinds) and bool(_log_name(status, stderr_fd, environ))
 
 
 def _check_device(fd: int, status: os.stat_result) -> StdoutKind:
@@ -116,7 +122,7 @@ def _is_writable(fd: int) -> bool:
 
 
 def _log_name(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]) -> str:
-    """Which log a pipe or socket is known to be; empty when it is not known to be one."""
+    """Which log a pipe, a socket or a file is known to be; empty when it is not known to be one."""
     # systemd.exec(5): device and inode of what a service's output is connected to, in decimal.
     if environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}":
         return "the system journal"
@@ -126,14 +132,10 @@ def _log_name(status: os.stat_result, stderr_fd: int, environ: Mapping[str, str]
             return "the same pipe or socket as stderr, which is how logs are collected"
     except OSError:
         pass
-    if environ.get("CI"):
-        try:
-            if _are_same(status, Path(f"/proc/{os.getppid()}/fd/1").stat()):
-                return "the stdout of the CI job's own shell, which CI systems keep as a log"
-        except OSError:
-            # The parent belongs to someone else, is in another PID namespace, or there is no /proc. That says
-            # nothing about the pipe, and refusing would break every pipeline on such machines.
-            pass
+    if is_output_of_main_process(status):
+        return "the output of the container's main process, which container runtimes keep as a log"
+    if is_ci(environ) and is_output_of(parent_id(), status) and not is_read_within_job(status):
+        return "the output of the CI job's own shell, which CI systems keep as a log"
     return ""
 
 

@@ -41,7 +41,7 @@ FILE = (
 _LOG = f"  hint: {_EXEC}; --allow-log writes the values there all the same\n"
 JOURNAL = f"error: stdout is the system journal\n{_LOG}"
 SHARED = f"error: stdout is the same pipe or socket as stderr, which is how logs are collected\n{_LOG}"
-CI_LOG = f"error: stdout is the stdout of the CI job's own shell, which CI systems keep as a log\n{_LOG}"
+CI_LOG = f"error: stdout is the output of the CI job's own shell, which CI systems keep as a log\n{_LOG}"
 
 
 class Store(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.delivery.log_sources import CI_VARIABLES, is_ci
 from resolver.delivery.stdout_policy import StdoutKind, check_stdout
 from resolver.errors import SinkRefusedError
 
@@ -25,7 +27,7 @@ CLOSED = 1_000_000
 """No process here has that many descriptors."""
 JOURNAL = "stdout is the system journal"
 SHARED = "stdout is the same pipe or socket as stderr, which is how logs are collected"
-CI_LOG = "stdout is the stdout of the CI job's own shell, which CI systems keep as a log"
+CI_LOG = "stdout is the output of the CI job's own shell, which CI systems keep as a log"
 
 
 @contextmanager
@@ -292,6 +294,125 @@ def test_pipe_within_a_ci_job_is_no_log(package_environ: dict[str, str]) -> None
 def test_stdout_of_the_parent_outside_ci_is_no_log(package_environ: dict[str, str]) -> None:
     """Without $CI, or with an empty one, the parent's pipe says nothing."""
     assert judged_in_job(package_environ, "", AS_JOB) == "STREAM"
+
+
+@linux_only
+@pytest.mark.parametrize("name", sorted(CI_VARIABLES - {"CI"}))
+def test_each_ci_system_is_known(name: str) -> None:
+    """One variable of a CI system is enough, and `CI` has no say in it; an empty one is none."""
+    assert is_ci({name: "x", "CI": "false"})
+    assert not is_ci({name: "", "HOME": "/"})
+
+
+@linux_only
+def test_output_of_a_job_is_known_without_ci(package_environ: dict[str, str]) -> None:
+    """A job's own stdout or stderr is a log where only the CI system's own variable says so."""
+    environ = {**package_environ, "TF_BUILD": "True"}
+    assert judged_in_job(environ, "", AS_JOB) == CI_LOG
+    assert judged_in_job(environ, "false", AS_JOB) == CI_LOG
+
+
+@linux_only
+def test_stderr_of_a_job_is_a_log(package_environ: dict[str, str], tmp_path: Path) -> None:
+    """What goes to the job's stderr does, too."""
+    subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" 3>&2 2>"$2" >&3; :', sys.executable, JUDGE, tmp_path / "said"],
+        env={**package_environ, "TF_BUILD": "True"},
+        capture_output=True,
+        check=True,
+    )
+    assert (tmp_path / "said").read_text().strip() == CI_LOG
+
+
+@linux_only
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"$0" -c "$1" | cat',
+        '(cd /; "$0" -c "$1") | cat',
+        'timeout 60 "$0" -c "$1" | cat',
+        '{ (sh -c \'"$0" -c "$1"; :\' "$0" "$1"); } | cat',
+    ],
+)
+def test_pipe_to_a_program_of_the_job_is_no_log(package_environ: dict[str, str], line: str) -> None:
+    """In CI, what another program of the job reads is no log, also when a shell stands between it and us."""
+    done = subprocess.run(
+        ["sh", "-c", f"{line}; :", sys.executable, JUDGE],
+        env={**package_environ, "CI": "true", "GITLAB_CI": "true"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stderr.strip() == "STREAM"
+
+
+MAIN_LOG = "stdout is the output of the container's main process, which container runtimes keep as a log"
+
+
+def judged_in_container(environ: dict[str, str], *command: str) -> str:
+    """What a process says of its stdout in a PID namespace whose first process is a command."""
+    done = subprocess.run(
+        ["unshare", "-pf", "--mount-proc", *command], env=environ, capture_output=True, check=True, text=True
+    )
+    return done.stderr.strip()
+
+
+needs_namespaces = pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(
+        ["unshare", "-pf", "--mount-proc", "true"], capture_output=True, check=False
+    ).returncode,
+    reason="this user may not make PID namespaces",
+)
+
+
+@needs_namespaces
+def test_output_of_the_main_process_is_refused(package_environ: dict[str, str]) -> None:
+    """In a container, what process 1 writes to is a log: as process 1, below it, and when it is hidden."""
+    plain = (sys.executable, "-c", JUDGE)
+    assert judged_in_container(package_environ, *plain) == MAIN_LOG
+    assert judged_in_container(package_environ, *plain, "log") == "STREAM"
+    script = ("sh", "-c", '"$0" -c "$1"; :', sys.executable, JUDGE)
+    assert judged_in_container(package_environ, *script) == MAIN_LOG
+    hidden = (sys.executable, "-c", HIDDEN, sys.executable, "-c", JUDGE)
+    assert judged_in_container(package_environ, *hidden) == MAIN_LOG
+
+
+HIDDEN = """
+import ctypes, subprocess, sys
+prctl = ctypes.CDLL(None).prctl
+prctl(4, 0, 0, 0, 0)  # not dumpable
+subprocess.run(sys.argv[1:], preexec_fn=lambda: prctl(24, 19, 0, 0, 0), check=True)  # without CAP_SYS_PTRACE
+"""
+"""As process 1: runs a command that may not look at process 1."""
+
+
+@needs_namespaces
+@pytest.mark.parametrize("line", ['"$0" -c "$1" | cat', '(cd /; "$0" -c "$1"; :) | cat'])
+def test_pipe_within_a_container_is_no_log(package_environ: dict[str, str], line: str) -> None:
+    """In a container, a pipe to another program is none."""
+    script = ("sh", "-c", f"{line}; :", sys.executable, JUDGE)
+    assert judged_in_container(package_environ, *script) == "STREAM"
+    hidden = (sys.executable, "-c", HIDDEN)
+    assert judged_in_container(package_environ, *hidden, *script) == "STREAM"
+
+
+@linux_only
+def test_a_file_of_the_job_is_a_log_to_mask_for(package_environ: dict[str, str], tmp_path: Path) -> None:
+    """What a job's shell writes to may be a file: what a command prints there is masked."""
+    ask = "import os, sys; from resolver.delivery.stdout_policy import is_terminal_or_log as f; "
+    ask += "sys.stderr.write(str(f(1, 2, os.environ)))"
+    for environ, expected in (({"JENKINS_URL": "x"}, "True"), ({}, "False")):
+        with (tmp_path / "log").open("wb") as log:
+            done = subprocess.run(
+                ["sh", "-c", '"$0" -c "$1"; :', sys.executable, ask],
+                env=package_environ | environ,
+                stdout=log,
+                stderr=subprocess.PIPE,
+                check=True,
+                text=True,
+            )
+        assert done.stderr == expected
 
 
 def test_unreadable_parent_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
