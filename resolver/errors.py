@@ -9,7 +9,8 @@
     ├── AccessError
     │   ├── AuthenticationError the caller could not be identified
     │   └── NotPermittedError   the caller may not do this here
-    │       └── ElsewhereError  a global secret is changed from its own tenant only
+    │       ├── ElsewhereError  a global secret is changed from its own tenant only
+    │       └── UnconfirmedError    the password has to be given (again) for this
     ├── NotFoundError           what was named does not exist, or may not be seen
     │   ├── NoSuchTenantError   the tenant to work in
     │   └── NoSuchUserError     the user that a secret is to be given to
@@ -96,6 +97,10 @@ class NotPermittedError(AccessError):
 
 class ElsewhereError(NotPermittedError):
     """A global secret is to be changed, and not from the tenant that it belongs to."""
+
+
+class UnconfirmedError(NotPermittedError):
+    """The caller may do this only shortly after giving the password."""
 
 
 class NotFoundError(ResolverError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resolver.cli.confirmation import confirmed, old_password_option
 from resolver.cli.context import App, common_options, format_option, part_options
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
 from resolver.core.account_changes import NewToken
@@ -53,8 +54,9 @@ def _show(scope: Scope) -> str:
     "--key", "keys", multiple=True, metavar="GLOB", help="Narrow it to keys like `prod_*`. Repeatable."
 )
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
+@old_password_option
 @common_options
-def create(
+def create(  # noqa: PLR0913 - one for each option
     app: App,
     *,
     username: str,
@@ -64,8 +66,12 @@ def create(
     tenants: tuple[str, ...],
     keys: tuple[str, ...],
     quiet: bool,
+    old_password_file: str | None,
 ) -> None:
-    """Make an access token, shown this once. It never gives more than its user's rights."""
+    """Make an access token, shown this once. It never gives more than its user's rights.
+
+    A token that expires or is narrowed makes no other one: your password does, from --old-password-file.
+    """
     new = NewToken(
         username=username,
         description=description,
@@ -74,7 +80,8 @@ def create(
         tenants=frozenset(tenants) if tenants else None,
         keys=keys or None,
     )
-    made = app.service.tokens.create(app.caller, new)
+    tokens = app.service.tokens
+    made = confirmed(app, old_password_file, lambda caller: tokens.create(caller, new))
     put(made.token)
     if not quiet:
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")

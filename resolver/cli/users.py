@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resolver.cli.confirmation import confirmed, old_password_option
 from resolver.cli.context import (
     App,
     choice_option,
@@ -107,20 +108,25 @@ def set_role(app: App, *, name: str, role: SystemRole) -> None:
 @users.command(name="set-password")
 @_NAME
 @_PASSWORD_FILE
+@old_password_option
 @click.option("--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, too.")
 @common_options
-def set_password(app: App, *, name: str, password_file: str | None, revoke_tokens: bool) -> None:
+def set_password(
+    app: App, *, name: str, password_file: str | None, old_password_file: str | None, revoke_tokens: bool
+) -> None:
     """Give yourself or another user a new password.
 
-    Only a sys_admin changes that of others. Without a file, asks on a terminal, or reads stdin. Logins with
-    the old password end at once; access tokens stay, unless --revoke-tokens is given.
+    Your own needs the old one, too; only a sys_admin changes that of others. Without files, asks on a
+    terminal, or reads the new one from stdin. Logins with the old password end at once; access tokens stay,
+    unless --revoke-tokens is given.
     """
     if password_file is None and sys.stdin.isatty():
         password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
     else:
         password = read_password(password_file or "-")
     new = NewPassword(SecretValue(password), revoke_tokens)
-    number = app.service.users.set_password(app.caller, name, new)
+    users = app.service.users
+    number = confirmed(app, old_password_file, lambda caller: users.set_password(caller, name, new))
     put(f"Password of user `{name}` changed")
     if revoke_tokens:
         put(f"{count(number, 'access token')} revoked")

@@ -186,6 +186,9 @@ class Caller(Struct, frozen=True):
         token_id: the public part of the token used; empty after a password login.
         scope: what the token leaves of the user's rights.
         login: after a password login, what changes with the password: a new one ends the login.
+        expires_at: UTC time at which the token used ends; None for never, and without a token.
+        interactive: whether it is a person's session: a password login, or one of the console.
+        confirmed_at: UTC time at which the password was last given for this session; empty for never.
     """
 
     user_id: str
@@ -195,6 +198,9 @@ class Caller(Struct, frozen=True):
     token_id: str = ""
     scope: Scope = FULL_SCOPE
     login: str = ""
+    expires_at: str | None = None
+    interactive: bool = False
+    confirmed_at: str = ""
 
     @property
     def as_owner(self) -> Owner:

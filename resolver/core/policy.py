@@ -20,6 +20,7 @@ from resolver.core.permissions import (
     SystemRole,
 )
 from resolver.core.query import Reach
+from resolver.core.times import later
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,12 +43,24 @@ class Verdict(enum.StrEnum):
     OTHER_TENANT = "belongs_to_another_tenant"
 
 
+class CredentialVerdict(enum.Enum):
+    """Whether a caller may set passwords and make tokens, or why not."""
+
+    ALLOWED = enum.auto()
+    NARROWED = enum.auto()
+    EXPIRES = enum.auto()
+    UNCONFIRMED = enum.auto()
+
+
 class Decision(msgspec.Struct, frozen=True):
     """Whether something is allowed, and why."""
 
     allowed: bool
     reason: Verdict
 
+
+CONFIRMED_FOR = 300
+"""Seconds for which a password that was given lets a session set passwords and make tokens."""
 
 _ALLOWED = Decision(allowed=True, reason=Verdict.ALLOWED)
 
@@ -98,6 +111,26 @@ def decide_in_tenant(caller: Caller, permission: Permission, tenant: Tenant | No
         and permission in TENANT_ROLE_PERMISSIONS[role]
     )
     return _refused(Verdict.TOKEN if role_permits else Verdict.ROLE)
+
+
+def is_confirmed(caller: Caller, now: str) -> bool:
+    """Whether the password was given for this session within the last five minutes."""
+    return bool(caller.confirmed_at) and now < later(caller.confirmed_at, CONFIRMED_FOR)
+
+
+def decide_credentials(caller: Caller, now: str) -> CredentialVerdict:
+    """Whether a caller may set passwords and make access tokens at all.
+
+    A token that is narrowed or ends would otherwise make itself whole or last for good. A person's session
+    may when its password was given a moment ago, whatever it was opened with.
+    """
+    if caller.scope.is_limited:
+        return CredentialVerdict.NARROWED
+    if is_confirmed(caller, now):
+        return CredentialVerdict.ALLOWED
+    if caller.interactive:
+        return CredentialVerdict.UNCONFIRMED
+    return CredentialVerdict.ALLOWED if caller.expires_at is None else CredentialVerdict.EXPIRES
 
 
 def decide_key(caller: Caller, key: str) -> Decision:

@@ -157,6 +157,13 @@ class Reach(Struct, frozen=True):
     tenants: frozenset[str] | None
     administered: frozenset[str] | None
 
+    def is_within(self, other: Reach) -> bool:
+        """Whether every secret that exists by this reach exists by another one, too."""
+        return self.user_id == other.user_id and all(
+            theirs is None or (mine is not None and mine <= theirs)
+            for mine, theirs in ((self.tenants, other.tenants), (self.administered, other.administered))
+        )
+
 
 T = TypeVar("T")
 F = TypeVar("F", bound=enum.StrEnum)

@@ -14,7 +14,7 @@ from resolver.core import policy
 from resolver.core.login_backoff import Failures, slot_of
 from resolver.core.model import Caller, Tenant
 from resolver.core.permissions import Permission
-from resolver.core.policy import Verdict
+from resolver.core.policy import CredentialVerdict, Verdict
 from resolver.core.times import later
 from resolver.core.tokens import token_id
 from resolver.errors import (
@@ -23,6 +23,7 @@ from resolver.errors import (
     NotFoundError,
     NotPermittedError,
     StoreError,
+    UnconfirmedError,
 )
 from resolver.service.access_log import Strangers
 
@@ -114,6 +115,36 @@ def demand_full_scope(caller: Caller, doing: str) -> None:
         )
 
 
+def demand_credentials(caller: Caller, now: str, doing: str) -> None:
+    """Refuse whoever may not set passwords and make tokens; asked by everything that does.
+
+    Raises:
+        NotPermittedError: the caller's token is narrowed.
+        UnconfirmedError: it ends at some time, or this is a session whose password was not given within the
+            last minutes.
+    """
+    match policy.decide_credentials(caller, now):
+        case CredentialVerdict.ALLOWED:
+            return
+        case CredentialVerdict.NARROWED:
+            demand_full_scope(caller, doing)
+        case CredentialVerdict.UNCONFIRMED:
+            raise unconfirmed(doing)
+        case CredentialVerdict.EXPIRES:
+            raise UnconfirmedError(f"a token that expires can't {doing}", hint=_CONFIRM)
+
+
+def unconfirmed(doing: str) -> UnconfirmedError:
+    """The refusal for whoever has to give the password first."""
+    return UnconfirmedError(
+        f"your password has to be given again to {doing}",
+        hint=_CONFIRM,
+    )
+
+
+_CONFIRM = "commands take your password from --old-password-file, requests as Basic credentials"
+
+
 def _refused_token() -> AuthenticationError:
     return AuthenticationError(
         "the access token is not valid",
@@ -124,6 +155,16 @@ def _refused_token() -> AuthenticationError:
 def _login_of(stored: StoredUser) -> str:
     """What a password login is bound to: another password has another hash, since hashes are salted."""
     return hashlib.sha256((stored.password_hash or "").encode()).hexdigest()[:32]
+
+
+def _same_login(checked: StoredUser | None, now: StoredUser | None) -> bool:
+    """Whether a user who may log in still has the password that was checked."""
+    return (
+        checked is not None
+        and now is not None
+        and now.user.active
+        and (now.user.id, now.password_hash) == (checked.user.id, checked.password_hash)
+    )
 
 
 class Gate:
@@ -190,7 +231,15 @@ class Gate:
         if expired or not stored.user.active:
             raise _refused_token()
         user = stored.user
-        return Caller(user.id, user.name, user.system_role, stored.roles, token.id, token.scope)
+        return Caller(
+            user.id,
+            user.name,
+            user.system_role,
+            stored.roles,
+            token.id,
+            token.scope,
+            expires_at=token.expires_at,
+        )
 
     def authenticate_password(self, username: str, password: str) -> Caller:
         """Identify a caller by user name and password.
@@ -211,9 +260,12 @@ class Gate:
         # Decided where the failures are locked: many who guess at once get no more guesses than one.
         with self._store.write() as session:
             now = self._clock()
+            session.hold_user(stored.user.id if stored else "")
+            # While the hash was computed the password may have become another, or the user been deactivated.
+            again = session.user(name=username)
             slot = slot_of(stored.user.id if stored else None, username)
             failures = session.login_failures(slot)
-            fits = stored if matches and stored is not None and stored.user.active else None
+            fits = again if matches and _same_login(stored, again) else None
             let_in = fits if not failures.refuses(now) else None
             # The same writes whatever the outcome, so that the time taken tells nothing.
             kept = Failures() if let_in else failures if fits else failures.with_another(now)
@@ -223,7 +275,15 @@ class Gate:
             self._strangers.note("a login was refused", user=stored.user.name if stored else "unknown")
             raise AuthenticationError("the user name or the password is wrong")
         user = let_in.user
-        return Caller(user.id, user.name, user.system_role, let_in.roles, login=_login_of(let_in))
+        return Caller(
+            user.id,
+            user.name,
+            user.system_role,
+            let_in.roles,
+            login=_login_of(let_in),
+            interactive=True,
+            confirmed_at=now,
+        )
 
     @functools.cached_property
     def passwords(self) -> PasswordHasher:
@@ -240,17 +300,17 @@ class Gate:
             found = session.token(caller.token_id)
             if found is None or found[1].user.id != caller.user_id:
                 raise _refused_token()
-            return self._caller(*found)
-        stored = session.user(user_id=caller.user_id)
-        if stored is None or not stored.user.active:
-            raise AuthenticationError("the user is not active any more")
+            current, stored = self._caller(*found), found[1]
+        else:
+            known = session.user(user_id=caller.user_id)
+            if known is None or not known.user.active:
+                raise AuthenticationError("the user is not active any more")
+            user, stored = known.user, known
+            current = replace(caller, username=user.name, system_role=user.system_role, roles=known.roles)
         if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
             raise AuthenticationError("the password was changed since this login", hint="log in again")
         return replace(
-            caller,
-            username=stored.user.name,
-            system_role=stored.user.system_role,
-            roles=stored.roles,
+            current, login=caller.login, interactive=caller.interactive, confirmed_at=caller.confirmed_at
         )
 
     def enter(

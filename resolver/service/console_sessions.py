@@ -73,11 +73,23 @@ class Sessions(ServicePart):
         secret = secrets.token_urlsafe(32)
         at = self._clock()
         with self._store.write() as session:
+            session.hold_user(caller.user_id)
+            caller = self._gate.current(
+                session, caller
+            )  # the password may be another one since it was checked
             session.delete_stale_console_sessions(_earlier(at, LONGEST), _earlier(at, IDLE))
             others = session.console_sessions(caller.user_id)
             session.delete_console_sessions(*(old.digest for old in others[: 1 - MAX_OF_A_USER or None]))
             session.add_console_session(
-                StoredConsoleSession(_digest(secret), caller.user_id, caller.token_id or None, at, at)
+                StoredConsoleSession(
+                    _digest(secret),
+                    caller.user_id,
+                    caller.token_id or None,
+                    at,
+                    at,
+                    caller.login or None,
+                    caller.confirmed_at or None,
+                )
             )
             self._trail.append_system(session, caller, "session:open", object=caller.username)
         return OpenedSession(secret, caller)
@@ -95,12 +107,33 @@ class Sessions(ServicePart):
                 stored is None
                 or stored.created_at <= _earlier(at, LONGEST)
                 or stored.last_used_at <= _earlier(at, IDLE)
+                or not (stored.token_id or stored.login)
             ):
                 raise AuthenticationError("the session has ended", hint="sign in again")
             caller = self._gate.current(session, _owner(stored))
         if stored.last_used_at <= _earlier(at, _NOTED_EVERY):
             with self._store.write() as session:
                 session.touch_console_session(stored.digest, at)
+        return caller
+
+    def confirm(self, secret: str, password: str) -> Caller:
+        """Note that the person in front of a session has just given the password.
+
+        For the next minutes the session may set passwords and make tokens.
+
+        Raises:
+            AuthenticationError: the session has ended, or the password is wrong.
+        """
+        caller = self.authenticate(secret)
+        confirmed = self._gate.authenticate_password(caller.username, password)
+        with self._store.write() as session:
+            session.hold_user(caller.user_id)
+            stored = session.console_session(_digest(secret))
+            if stored is None or stored.user_id != confirmed.user_id:
+                raise AuthenticationError("the session has ended", hint="sign in again")
+            self._gate.current(session, confirmed)
+            session.confirm_console_session(stored.digest, confirmed.login, confirmed.confirmed_at)
+            self._trail.append_system(session, caller, "session:confirm", object=caller.username)
         return caller
 
     def close(self, secret: str) -> None:
@@ -117,7 +150,15 @@ class Sessions(ServicePart):
 
 def _owner(stored: StoredConsoleSession, name: str = "") -> Caller:
     """Whose session it is, without the rights, which are read at each request."""
-    return Caller(stored.user_id, name, SystemRole.DEFAULT, token_id=stored.token_id or "")
+    return Caller(
+        stored.user_id,
+        name,
+        SystemRole.DEFAULT,
+        token_id=stored.token_id or "",
+        login=stored.login or "",
+        interactive=True,
+        confirmed_at=stored.confirmed_at or "",
+    )
 
 
 def _digest(secret: str) -> str:

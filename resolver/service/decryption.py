@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from resolver.core import policy
 from resolver.core.binding import Place, Purpose
 from resolver.errors import MisplacedTokenError, StoreError, TokenError
+from resolver.service.access import not_found, not_permitted
 from resolver.service.audit import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
+    from resolver.core.permissions import Permission
     from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
     from resolver.core.providers import Provider
+    from resolver.service.access import Gate
     from resolver.service.audit import Trail
 
 LOOKS = 3
@@ -42,6 +46,32 @@ def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str])
     """The rows of keys that the caller's token may name."""
     named = [key for key in keys if caller.scope.permits_key(key)]
     return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)} if named else {}
+
+
+def demand_still(
+    session: Session,
+    gate: Gate,
+    caller: Caller,
+    permission: Permission,
+    tenant: str,
+    secrets: Iterable[Secret],
+) -> None:
+    """Decide once more about secrets whose values took time to fetch.
+
+    Raises:
+        AuthenticationError: the caller is not let in any more.
+        NotPermittedError: the caller has lost the right meanwhile.
+        NotFoundError: one of them is gone, or does not exist for the caller any more.
+    """
+    current, home = gate.enter(session, caller, permission, tenant)
+    fetched = {secret.key: secret.id for secret in secrets}
+    rows = look_up(session, current, home, fetched)
+    for key, secret_id in fetched.items():
+        row = rows.get(key)
+        if row is None or row.secret.id != secret_id:
+            raise not_found(key, tenant)
+        if not policy.decide(current, permission, row.secret, home).allowed:
+            raise not_permitted(current, permission, tenant)
 
 
 def look_up_to_open(

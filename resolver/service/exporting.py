@@ -12,6 +12,7 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
+from resolver.errors import ConflictError
 from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
 from resolver.service.importing import Imports
 
@@ -74,6 +75,11 @@ class Transfer(Imports):
         for one in secrets:
             chains.setdefault(next(iter(asked), one.tenant.id), []).append(one)
         with self._store.write() as session:
+            _, now = reach_of_all(
+                session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
+            )
+            if not reach.is_within(now):
+                raise ConflictError("what you may export has just become less", hint="try again")
             for chain in sorted(chains):
                 self._trail.append(
                     session,

@@ -13,7 +13,7 @@ from resolver.core.model import Owner, Tenant, Visibility, check_key
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.transfer import ImportEntry, entry_problems
-from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.errors import AccessError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
 from resolver.service.providers import find_provider
 from resolver.validation.value_schema import check_all, check_schema
@@ -40,6 +40,7 @@ class ImportRun:
     """One import, as far as it has come."""
 
     caller: Caller
+    tenant: str
     override: bool
     tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
@@ -81,7 +82,21 @@ class ImportChecks:
         self._gate = gate
         self._external = external
 
-    def check(
+    def check_all(
+        self, session: Session, run: ImportRun, batch: Sequence[tuple[int, ImportEntry]]
+    ) -> list[CheckedEntry]:
+        """Those entries that may be stored by the rights and the rows of this moment; notes on the others."""
+        run.tenants.clear()
+        run.owners.clear()
+        try:
+            run.caller, _ = self._gate.enter(session, run.caller, Permission.SECRET_IMPORT, run.tenant)
+        except (AccessError, NotFoundError):  # what was stored before is still to be reported
+            lost = {"tenant_name": refused(run.caller, "secret_import", run.tenant)}
+            run.errors.update(dict.fromkeys((position for position, _ in batch), lost))
+            return []
+        return [entry for pair in batch if (entry := self._check(session, run, *pair)) is not None]
+
+    def _check(
         self, session: Session, run: ImportRun, position: int, given: ImportEntry
     ) -> CheckedEntry | None:
         """An entry that may be stored, as far as one knows without its row; None with a note otherwise."""
@@ -100,7 +115,7 @@ class ImportChecks:
         owner, trusted = self._owner(session, run, given, home, problems)
         provider = None
         if given.provider is not None and isinstance(home, Tenant):
-            provider = self.provider(session, run.caller, home, given, problems)
+            provider = self._provider(session, run.caller, home, given, problems)
         if problem := self._schema_problem(run, given.schema):
             problems["schema"] = problem
         if not given.versions and (provider is None or is_local(provider)):
@@ -110,7 +125,7 @@ class ImportChecks:
             return None
         return CheckedEntry(position, given, home, owner, trusted, provider)
 
-    def provider(
+    def _provider(
         self, session: Session, caller: Caller, home: Tenant, given: ImportEntry, problems: dict[str, Any]
     ) -> StoredProvider | None:
         """The provider that an entry names; what is wrong with it or for it goes to the problems."""

@@ -72,7 +72,7 @@ class Imports(ServicePart):
         try:
             with self._store.read() as session:
                 current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, wanted.tenant)
-                run = ImportRun(current, wanted.override)
+                run = ImportRun(current, wanted.tenant, wanted.override)
                 found = {name: self._checks.home(session, run, name) for name in tenants.values()}
         except MemberRefusedError as refused:
             entry = self._trail.entry(
@@ -98,22 +98,17 @@ class Imports(ServicePart):
 
     def _store_batch(self, run: ImportRun, batch: Sequence[tuple[int, ImportEntry]]) -> None:
         with self._store.read() as session:
-            run.caller = self._gate.current(session, run.caller)
-            run.tenants.clear()
-            checked = [
-                entry for pair in batch if (entry := self._checks.check(session, run, *pair)) is not None
-            ]
+            checked = self._checks.check_all(session, run, batch)
             schemas = {
                 entry.position: entry.given.schema or self._stored_schema(session, run, entry)
                 for entry in checked
             }
-        checked = self._checks.without_mismatches(run, checked, schemas)
+        fit = self._checks.without_mismatches(run, checked, schemas)
         notes: dict[str, list[dict[str, Any]]] = {}
         stored: list[CheckedEntry] = []
         with self._store.write() as session:
-            run.caller = self._gate.current(session, run.caller)
-            run.tenants.clear()
-            for entry in checked:
+            # Schemas take their time: what the caller may do, and with what, is looked at again.
+            for entry in self._checks.check_all(session, run, [(one.position, one.given) for one in fit]):
                 try:
                     with session.attempt():
                         secret = self._store_entry(session, run, entry, schemas[entry.position])
@@ -139,8 +134,6 @@ class Imports(ServicePart):
     ) -> Secret | None:
         """Store one entry; None when its key is taken and stays as it is."""
         key, home = entry.given.key, entry.home
-        if self._checks.home(session, run, home.name) != home:  # the right to create was just taken away
-            raise EntryError({"tenant_name": refused(run.caller, "secret_create", home.name)})
         found = next(iter(session.secrets_by_keys(home.id, [key])), None)
         if found is None:
             return self._add(session, run, entry)
@@ -159,7 +152,7 @@ class Imports(ServicePart):
             raise EntryError({"schema": "A value that is kept elsewhere can't be checked against a schema"})
         if (entry.given.schema or existing.schema) != schema:
             raise EntryError({"value": "The secret was changed by someone else at the same time"})
-        newer = self._kept(session, run, entry, newer)
+        newer = self._kept(session, entry, newer)
         if entry.is_external:
             newer = replace(newer, updated_at=self._clock())
         if newer != existing:
@@ -168,18 +161,12 @@ class Imports(ServicePart):
             return newer
         return self._changes.add_version(session, newer, entry.given.value, run.caller)
 
-    def _kept(self, session: Session, run: ImportRun, entry: CheckedEntry, secret: Secret) -> Secret:
+    def _kept(self, session: Session, entry: CheckedEntry, secret: Secret) -> Secret:
         """A stored secret, kept with the provider that its entry names."""
         if entry.provider is None:
             return secret
-        known, problems = entry.provider.provider, dict[str, str]()
-        found = self._checks.provider(session, run.caller, entry.home, entry.given, problems)
-        if found is None or found.provider.kind != known.kind:  # deleted or changed since it was looked at
-            raise EntryError(
-                {"provider": "The secrets provider was changed by someone else at the same time"}
-            )
-        self._external.keep(session, secret, found, entry.given.provider_options)
-        return replace(secret, provider=found.provider.name)
+        self._external.keep(session, secret, entry.provider, entry.given.provider_options)
+        return replace(secret, provider=entry.provider.provider.name)
 
     def _stored_schema(self, session: Session, run: ImportRun, entry: CheckedEntry) -> str | None:
         """The schema of the secret that an entry would override, if the caller may do that."""
@@ -221,7 +208,7 @@ class Imports(ServicePart):
         updated = (entry.trusted and given.updated_at) or now
         final = replace(secret, rotate_at=due, updated_at=updated)
         session.change_secret(secret, final)
-        return self._kept(session, run, entry, final)
+        return self._kept(session, entry, final)
 
 
 _SAME_FIELDS = frozenset(ImportEntry.__struct_fields__) & frozenset(Secret.__struct_fields__) - {

@@ -16,7 +16,7 @@ from resolver.core.query import EVERYTHING, Listing, Page
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, check_fields, or_none
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
-from resolver.service.decryption import look_up, look_up_to_open
+from resolver.service.decryption import demand_still, look_up, look_up_to_open
 from resolver.service.provider_values import find_external, is_local
 from resolver.service.providers import find_provider
 from resolver.service.secret_change import (
@@ -224,6 +224,8 @@ class Secrets(Versions):
                 f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
                 hint=ASK_PROVIDER,
             )
+        with self._store.read() as session:  # the provider may have taken its time
+            demand_still(session, self._gate, caller, Permission.SECRET_SHOW, home.name, [secret])
         return got
 
     def list(

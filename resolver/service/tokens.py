@@ -19,7 +19,7 @@ from resolver.core.results import MadeToken, TokenInfo
 from resolver.core.times import parse_time_ahead
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.access import demand_full_scope, find_user, not_permitted
+from resolver.service.access import demand_credentials, demand_full_scope, find_user, not_permitted
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Tokens(ServicePart):
 
         Raises:
             InvalidRequestError: the expiry is malformed or past, or the description not one short line.
-            NotPermittedError: the caller's own token is narrowed, or the user is someone else.
+            NotPermittedError: the caller's own token is narrowed or expires, or the user is someone else.
+            UnconfirmedError: the caller's session needs the password again.
         """
         expires_at = None
         if new.expires_at is not None:
@@ -55,13 +56,10 @@ class Tokens(ServicePart):
                 f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
             )
         with self._store.write() as session:
-            current = self._gate.current(session, caller)
-            demand_full_scope(current, "make a token")
+            current = self._enter_to_make(session, caller)
             user = self._own_or_other(session, current, new.username)
-            limit = session.token(current.token_id) if current.token_id else None
-            if limit is not None and (longest := limit[0].expires_at) is not None:
-                # No token makes one that outlives it.
-                expires_at = longest if expires_at is None else min(longest, expires_at)
+            session.hold_user(user.id)
+            current = self._enter_to_make(session, caller)  # who had to wait may have been shut out meanwhile
             session.delete_tokens(user.id, self._clock())  # the expired ones
             return self.add(session, current, user, replace(new, expires_at=expires_at))
 
@@ -102,10 +100,16 @@ class Tokens(ServicePart):
         """Revoke a token, at once; NotFoundError when it is not one of the caller's."""
         with self._store.write() as session:
             current = self._gate.current(session, caller)
-            demand_full_scope(current, "revoke a token")
+            if token_id != current.token_id:  # to end itself is for every token to do
+                demand_full_scope(current, "revoke another token")
             _, user = _find(session, current, token_id)
             session.revoke_token(token_id)
             self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
+
+    def _enter_to_make(self, session: Session, caller: Caller) -> Caller:
+        current = self._gate.current(session, caller)
+        demand_credentials(current, self._clock(), "make a token")
+        return current
 
     def _own_or_other(self, session: Session, caller: Caller, username: str) -> User:
         if username.casefold() in ("", caller.username.casefold()):

@@ -21,7 +21,7 @@ from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.service.access import MemberRefusedError
 from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
-from resolver.service.decryption import look_up
+from resolver.service.decryption import demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
 
 if TYPE_CHECKING:
@@ -149,6 +149,10 @@ class SecretUse(ServicePart):
         fetched = self._external.fetch(caller, home, kept, forwards) if kept else {}
         if failures := _failures(kept, fetched):
             return UseAnswer(refusals=failures)
+        if kept:  # providers may have taken their time
+            with self._store.read() as session:
+                external = [one.secret for one in kept.values()]
+                demand_still(session, self._gate, caller, Permission.SECRET_USE, tenant, external)
         now = self._clock()
         may_show = policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
         computed = {use.key: use.shown for use in uses if use.provenance.secrets}

@@ -17,10 +17,12 @@ from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.service.access import (
     MAX_PASSWORD,
     MIN_PASSWORD,
+    demand_credentials,
     demand_full_scope,
     find_user,
     not_permitted,
     tell,
+    unconfirmed,
 )
 from resolver.service.base import ServicePart
 
@@ -47,10 +49,10 @@ class Users(ServicePart):
         """Make a user; one without a password can only use tokens. ConflictError when the name is taken."""
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose
-            self._enter(session, caller)
+            self._enter_to_create(session, caller, new)
         hashed = None if new.password is None else self._hashed(new.password)
         with self._store.write() as session:
-            current = self._enter(session, caller)
+            current = self._enter_to_create(session, caller, new)
             user = User(name, new.system_role, active=True, created_at=self._clock(), id=str(uuid.uuid4()))
             session.add_user(user, hashed)
             self._trail.append_system(session, current, "user:create", object=name, role=new.system_role)
@@ -111,7 +113,8 @@ class Users(ServicePart):
     def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password: one's own, or another's for those who manage users.
 
-        Every login with the old one ends at once. Access tokens have nothing to do with it, and are kept
+        One's own is changed by giving the old one: a login of its own, or one that was just confirmed. Every
+        login with the old one ends at once. Access tokens have nothing to do with it, and are kept
         unless they are to be revoked, too.
 
         Returns:
@@ -121,8 +124,10 @@ class Users(ServicePart):
             self._enter_for_password(session, caller, username)
         hashed = self._hashed(new.password)
         with self._store.write() as session:
-            current = self._enter_for_password(session, caller, username)
+            self._enter_for_password(session, caller, username)
             user = find_user(session, username)
+            session.hold_user(user.id)
+            current = self._enter_for_password(session, caller, username)
             session.set_password(user.id, hashed)
             session.delete_console_sessions_of(user.id)  # whoever knew the old one is out
             session.login_failures(user.id)
@@ -200,12 +205,22 @@ class Users(ServicePart):
         demand_full_scope(current, "change users")
         return current
 
+    def _enter_to_create(self, session: Session, caller: Caller, new: NewUser) -> Caller:
+        current = self._enter(session, caller)
+        if new.password is not None:
+            demand_credentials(current, self._clock(), "set a password")
+        return current
+
     def _enter_for_password(self, session: Session, caller: Caller, username: str) -> Caller:
-        current = self._gate.current(session, caller)
-        demand_full_scope(current, "change a password")
-        mine = username.casefold() == current.username.casefold()
-        if not mine and not policy.decide_in_tenant(current, Permission.USER_MANAGE, None).allowed:
-            raise not_permitted(current, Permission.USER_MANAGE, "")
+        current, now = self._gate.current(session, caller), self._clock()
+        demand_credentials(current, now, "set a password")
+        if username.casefold() != current.username.casefold():
+            if not policy.decide_in_tenant(current, Permission.USER_MANAGE, None).allowed:
+                raise not_permitted(current, Permission.USER_MANAGE, "")
+        elif not policy.is_confirmed(current, now):
+            stored = session.user(user_id=current.user_id)
+            if stored is None or stored.password_hash is not None:
+                raise unconfirmed("set a password")
         return current
 
     def whoami(self, caller: Caller) -> Identity:

@@ -151,6 +151,10 @@ class AccountRows(Rows):
         self._execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
         self._execute(delete(t.user_account).where(t.user_account.c.id == user_id))
 
+    def hold_user(self, user_id: str) -> None:
+        """Have others wait who change how this user gets in, until the transaction ends."""
+        self._execute(select(t.user_account.c.id).where(t.user_account.c.id == user_id).with_for_update())
+
     def hold_admins(self) -> None:
         """Wait for others who change users, and keep them waiting until the transaction ends.
 

@@ -35,6 +35,11 @@ class ConsoleSessionRows(Rows):
         """Store a session."""
         self._execute(insert(_TABLE).values(_SESSION.values(session)))
 
+    def confirm_console_session(self, digest: str, login: str, at: str) -> None:
+        """Note when the password was given for a session, and which."""
+        query = update(_TABLE).where(_TABLE.c.digest == digest)
+        self._execute(query.values(login=login, confirmed_at=at))
+
     def touch_console_session(self, digest: str, at: str) -> None:
         """Note when a session was used."""
         self._execute(update(_TABLE).where(_TABLE.c.digest == digest).values(last_used_at=at))

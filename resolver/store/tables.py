@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -183,6 +183,9 @@ console_session = Table(
     Column("token_id", String(10), ForeignKey("access_token.id", ondelete="CASCADE"), index=True),
     Column("created_at", TIME, nullable=False),
     Column("last_used_at", TIME, nullable=False),
+    # Of the password that was given for it: another one ends it. None while it was opened with a token only.
+    Column("login", String(32)),
+    Column("confirmed_at", TIME),
 )
 
 root_key = Table(

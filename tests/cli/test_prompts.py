@@ -95,8 +95,11 @@ def test_init_shows_a_password_once(tmp_path: Path) -> None:
 
 
 def test_a_password_is_typed_unseen(admin: Cli) -> None:
-    """`users set-password` asks twice, and the new password lets the user in."""
+    """`users set-password` asks twice, and for the old one if there is one; the new one lets the user in."""
+    answers = {"New password:": "first password", "Repeat for confirmation:": "first password"}
+    assert converse(admin.home, "users", "set-password", "admin", answers=answers)[0] == 0
     answers = {"New password:": "typed password", "Repeat for confirmation:": "typed password"}
+    answers["Your password as it is now:"] = "first password"
     code, shown = converse(admin.home, "users", "set-password", "admin", answers=answers)
     assert code == 0
     assert "Password of user `admin` changed" in shown.splitlines()

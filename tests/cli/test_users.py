@@ -68,15 +68,35 @@ def test_users_refused(admin: Cli) -> None:
         )
 
 
+CONFIRM = "  hint: commands take your password from --old-password-file, requests as Basic credentials\n"
+
+
 def test_passwords(admin: Cli) -> None:
     """Everyone changes the own password, a sys_admin anyone's; nobody else's is changed by others."""
     user = admin.as_user("eve")
     note = "note: 1 access token of this user kept; --revoke-tokens ends all of them\n"
+    change = ("users", "set-password", "eve", "--password-file", "-")
     for who in (user, admin):
-        printed = who.prints(
-            *("users", "set-password", "eve", "--password-file", "-"), stdin="a password\n", note=note
-        )
+        printed = who.prints(*change, stdin="a password\n", note=note)
         assert printed == "Password of user `eve` changed\n"
+    assert user.refuses(*change, stdin="another one\n") == (
+        4,
+        f"error: your password has to be given again to set a password\n{CONFIRM}",
+    )
+    old = user.home / "old"
+    old.write_text("a password\n")
+    confirmed = (*change, "--old-password-file", str(old))
+    assert user.prints(*confirmed, stdin="another one\n", note=note) == "Password of user `eve` changed\n"
+    assert user.refuses(*confirmed, stdin="another one\n") == (
+        4,
+        "error: the user name or the password is wrong\n",
+    )
+    old.write_text("another one")
+    ending = ("tokens", "create", "--quiet")
+    token = user.prints(*ending, "--expires", "+1h").strip()
+    ending_user = user.with_token(token)
+    assert ending_user.refuses(*ending) == (4, f"error: a token that expires can't make a token\n{CONFIRM}")
+    assert ending_user.prints(*ending, "--old-password-file", str(old)).startswith("ctok-")
     assert user.refuses("users", "set-password", "admin", stdin="a password\n") == (
         4,
         f"error: user 'eve' is not permitted to manage users\n{NOT_PERMITTED}",

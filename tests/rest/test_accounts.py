@@ -166,7 +166,7 @@ def test_expiration_dates_that_are_refused(shared: Live, text: str) -> None:
 
 
 def test_tokens_narrowed_here_are_narrow(live: Live) -> None:
-    """What is asked for narrows; a narrowed token makes, lists and deletes none."""
+    """What is asked for narrows; a narrowed token makes and lists none, and deletes none but itself."""
     live.world.secret("shop_a")
     admin = live.client()
     body = {"permissions": ["secret:list"], "tenants": ["home"], "keys": ["shop_*"]}
@@ -175,7 +175,10 @@ def test_tokens_narrowed_here_are_narrow(live: Live) -> None:
     admin.token = made["value"]
     assert admin.gets(SECRETS)["metadata"]["pagination"]["total"] == 1
     assert admin.refused("GET", f"{SECRETS}/shop_a")[:2] == FORBIDDEN
-    for method, path in (("POST", "/tokens"), ("GET", "/tokens"), ("DELETE", f"/tokens/{made['id']}")):
+    other = live.world.admin.token_id
+    for method, path in (("POST", "/tokens"), ("GET", "/tokens"), ("DELETE", f"/tokens/{other}")):
         assert admin.refused(method, f"{API}{path}", {} if method == "POST" else None)[:2] == FORBIDDEN
+    admin.does("DELETE", f"{API}/tokens/{made['id']}", status=204)
+    assert admin("GET", SECRETS).status_code == 401
     nothing = live.client("admin", permissions=frozenset())
     assert nothing.refused("GET", SECRETS)[:2] == FORBIDDEN

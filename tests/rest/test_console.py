@@ -260,3 +260,20 @@ def test_the_files_of_the_console(live: Live) -> None:
 def test_no_other_file_is_served(live: Live, path: str) -> None:
     """Each file has a route, and there are no others."""
     assert live.http.get(path).status_code == 404
+
+
+def test_a_session_is_confirmed_before_it_makes_a_token(live: Live) -> None:
+    """Five minutes after the password a session makes no token until the password is given again."""
+    body = {"description": "mine"}
+    with Browser(live) as browser:
+        browser.sign_in(ADMIN)
+        assert browser.ask("POST", f"{OWN}/tokens", body).status_code == 200
+        live.world.clock.now = "2030-01-01T00:05:00.000Z"
+        for path in (f"{OWN}/tokens", "/api/v3.1/tokens"):
+            answer = browser.ask("POST", path, body)
+            assert (answer.status_code, answer.json()["kind"]) == (403, "Unconfirmed")
+        assert browser.ask("POST", f"{SESSION}/confirm", {"password": "wrong"}).status_code == 401
+        assert browser.http.post(f"{SESSION}/confirm", json={"password": "admin password"}).status_code == 403
+        assert browser.ask("POST", f"{OWN}/tokens", body).status_code == 403
+        assert browser.ask("POST", f"{SESSION}/confirm", {"password": "admin password"}).status_code == 204
+        assert browser.ask("POST", f"{OWN}/tokens", body).status_code == 200

@@ -6,6 +6,7 @@ const PATIENT_MS = 600_000; // for what goes through all secrets or records
 
 let proof = "";
 let onSignedOut = async () => false;
+let onUnconfirmed = async () => false;
 let signedIn = "";
 
 export class ApiError extends Error {
@@ -13,6 +14,7 @@ export class ApiError extends Error {
     super(body.message || `the server answered with status ${status}`);
     this.status = status;
     this.hint = body.hint || "";
+    this.kind = body.kind || "";
     this.problems = body.problems || [];
   }
 }
@@ -21,9 +23,14 @@ export function whenSignedOut(call) {
   onSignedOut = call;
 }
 
+export function whenUnconfirmed(call) {
+  onUnconfirmed = call;
+}
+
 /**
  * Ask the server; the answer's body as data. `tenant` goes into the header, `query` behind the path.
- * When the session has ended one is asked to sign in again, and the request is made once more.
+ * When the session has ended one is asked to sign in again, and when the password has to be given again for
+ * what was asked, one is asked for that; then the request is made once more.
  */
 export async function ask(method, path, options = {}) {
   const sent = proof;
@@ -32,6 +39,7 @@ export async function ask(method, path, options = {}) {
   } catch (error) {
     if (options.quiet) throw error;
     const again =
+      (error.kind === "Unconfirmed" && (await onUnconfirmed())) ||
       (error.status === 401 && (await onSignedOut())) || (error.status === 403 && (await isNewer(sent)));
     if (!again) throw error;
     return askOnce(method, path, options);
@@ -109,6 +117,7 @@ export const session = {
     const found = await own("POST", "/session", { body: credentials, quiet: true });
     return keep(found);
   },
+  confirm: (password) => own("POST", "/session/confirm", { body: { password }, quiet: true }),
   async close() {
     await session.resume(); // another page may have opened a newer one
     await own("DELETE", "/session", { quiet: true });

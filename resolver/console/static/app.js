@@ -1,14 +1,14 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
 import { page as account } from "./account.js";
-import { ApiError, session, whenSignedOut } from "./api.js";
+import { ApiError, session, whenSignedOut, whenUnconfirmed } from "./api.js";
 import { page as audit } from "./audit.js";
 import { page as check } from "./check.js";
 import { clearClipboard } from "./clipboard.js";
 import { button, dialog, el, empty, problem, say } from "./dom.js";
 import { Rights } from "./rules.js";
 import { page as secrets } from "./secrets.js";
-import { signIn, signInAgain } from "./signin.js";
+import { confirmAgain, signIn, signInAgain } from "./signin.js";
 import { page as tenants } from "./tenants.js";
 import { page as users } from "./users.js";
 import { page as uses } from "./uses.js";
@@ -184,6 +184,8 @@ whenSignedOut(async () => {
   if (now && now !== before) location.reload(); // another person: nothing of what is on the screen is theirs
   return now === before;
 });
+
+whenUnconfirmed(async () => (await confirmAgain(rights?.me.username ?? "")) !== null);
 
 // What was refused, or did not get through, where no page has a place of its own to tell it.
 window.addEventListener("unhandledrejection", (event) => {

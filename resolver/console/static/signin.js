@@ -96,3 +96,40 @@ function again(username) {
     submit: () => asked.open(),
   });
 }
+
+let confirming = null;
+
+/** Ask for the password once more, before what a session alone may not do; null when it is not given. */
+export function confirmAgain(username) {
+  confirming ??= oncemore(username).finally(() => (confirming = null));
+  return confirming;
+}
+
+function oncemore(username) {
+  const name = el("input", {
+    type: "text",
+    name: "username",
+    autocomplete: "username",
+    value: username,
+    hidden: true,
+  });
+  const password = el("input", {
+    type: "password",
+    name: "password",
+    autocomplete: "current-password",
+    required: true,
+  });
+  return dialog("Confirm that it is you", {
+    fields: [
+      el("p", {}, "Passwords and access tokens are changed shortly after your password was given."),
+      name,
+      field("Your password", password),
+    ],
+    action: "Confirm",
+    first: password,
+    submit: async () => {
+      await session.confirm(password.value);
+      password.value = "";
+    },
+  });
+}

@@ -51,6 +51,8 @@ class StoredConsoleSession(Redacted, frozen=True):
         token_id: the token that it was opened with; None after a login with a password.
         created_at: when it was opened.
         last_used_at: when it was last used, to the minute or so.
+        login: what changes with the password, if one was given: another password ends the session.
+        confirmed_at: when the password was last given; None for never.
     """
 
     digest: str
@@ -58,6 +60,8 @@ class StoredConsoleSession(Redacted, frozen=True):
     token_id: str | None
     created_at: str
     last_used_at: str
+    login: str | None = None
+    confirmed_at: str | None = None
 
 
 class KnownTenants(Struct, frozen=True):
@@ -89,6 +93,9 @@ class AccountSession(Protocol):
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
+
+    def hold_user(self, user_id: str) -> None:
+        """Have others wait who change how this user gets in, until the transaction ends."""
 
     def hold_admins(self) -> None:
         """Wait for others who change users, and keep them waiting until the transaction ends."""
@@ -182,6 +189,9 @@ class AccountSession(Protocol):
 
     def add_console_session(self, session: StoredConsoleSession) -> None:
         """Store a session."""
+
+    def confirm_console_session(self, digest: str, login: str, at: str) -> None:
+        """Note when the password was given for a session, and which."""
 
     def touch_console_session(self, digest: str, at: str) -> None:
         """Note when a session was used."""

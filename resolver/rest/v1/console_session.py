@@ -24,6 +24,12 @@ class SessionRequest(Redacted, frozen=True):
     token: str = ""
 
 
+class Confirmation(Redacted, frozen=True):
+    """The password of whoever is signed in."""
+
+    password: str
+
+
 class SessionInfo(Struct, frozen=True):
     """Who is signed in, and the proof that the console's pages send along."""
 
@@ -66,6 +72,24 @@ def get_session(call: ApiCall) -> Response:
     caller = call.service.sessions.authenticate(secret)
     request.state.caller = caller
     return Answer(SessionInfo(username=caller.username, csrf_token=csrf_token(secret)))
+
+
+@GROUP.route("POST", "/session/confirm", status=204)
+async def confirm_session(call: ApiCall, body: Confirmation) -> Response:
+    """Give the password again: for five minutes the session may set passwords and make tokens."""
+    request, server = call.request, call.server
+    secret = read_session(request)
+    if not secret:
+        raise AuthenticationError("nobody is signed in")
+    demand_proof(request, secret)
+    try:
+        request.state.caller = await server.authenticator.hash_password(
+            lambda: server.service.sessions.confirm(secret, body.password)
+        )
+    except AuthenticationError:
+        server.metrics.refused_logins.inc()
+        raise
+    return nothing()
 
 
 @GROUP.route("DELETE", "/session", status=204)
