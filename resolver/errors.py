@@ -23,7 +23,7 @@
         ├── PluginError         a plugin can't be loaded, failed, or refused what it was given
         └── TokenError
             ├── DecryptionError     a stored token does not decrypt
-            └── MisplacedTokenError a stored token belongs to another place
+            └── MisplacedTokenError a stored token is bound to another row, key or version
 
 Messages start lower case, hold no secret value, and leave advice to `hint`. Exit codes and HTTP
 statuses belong to the edges: nothing here knows either.
@@ -96,7 +96,7 @@ class NotPermittedError(AccessError):
 
 
 class ElsewhereError(NotPermittedError):
-    """A global secret is to be changed, and not from the tenant that it belongs to."""
+    """A global secret was to be changed from another tenant than the one that it belongs to."""
 
 
 class UnconfirmedError(NotPermittedError):
@@ -108,11 +108,11 @@ class NotFoundError(ResolverError):
 
 
 class NoSuchTenantError(NotFoundError):
-    """The tenant to work in does not exist; told only to those who may know."""
+    """The tenant to work in does not exist; raised only for callers who may know that."""
 
 
 class NoSuchUserError(NotFoundError):
-    """The user that a secret is to be given to does not exist; told only to those who may give it away."""
+    """The new owner of a secret does not exist; raised only for callers who may set an owner."""
 
 
 class ConflictError(ResolverError):
@@ -120,7 +120,7 @@ class ConflictError(ResolverError):
 
 
 class SinkRefusedError(ResolverError):
-    """The output goes to a place where a plaintext value would stay."""
+    """Stdout is a regular file or a log, where a plaintext value would stay."""
 
 
 class UnavailableError(ResolverError):
@@ -144,20 +144,20 @@ class PluginError(UnavailableError):
 
 
 class TokenError(UnavailableError):
-    """A stored token can't be turned back into a value."""
+    """An encrypted value in the database, called a token as in Fernet, can't be decrypted."""
 
 
 class DecryptionError(TokenError):
-    """A stored token does not decrypt; one text whatever the cause."""
+    """A stored token does not decrypt; the message is the same whatever the cause."""
 
 
 class MisplacedTokenError(TokenError):
-    """A stored token decrypts, but was made for another place: moved, renamed or replayed.
+    """A stored token decrypts, but is bound to another row, key or version: moved, renamed or replayed.
 
     Args:
         message: one sentence, which names what does not fit.
         hint: what the reader can do about it.
-        moved: the parts of the place that are others, such as `tenant` or `version`.
+        moved: the parts of the binding that differ, such as `tenant` or `version`.
     """
 
     def __init__(self, message: str, *, hint: str = "", moved: Sequence[str] = ()) -> None:

@@ -59,5 +59,5 @@ class NewToken(Scope, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> Scope:
-        """What it leaves of its user's rights."""
+        """The scope that the token gets."""
         return Scope(self.permissions, self.tenants, self.keys)

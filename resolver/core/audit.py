@@ -164,7 +164,7 @@ class AuditQuery(Struct, frozen=True):
     size: int | None = None
 
     def wants(self, record: AuditRecord) -> bool:
-        """Whether a record is one of them, as far as its fields tell."""
+        """Whether a record's fields match; the times are not compared here."""
         if self.action and not fnmatchcase(record.action, self.action):
             return False
         if not (self.caller or self.key or self.decision):
@@ -178,7 +178,7 @@ class AuditQuery(Struct, frozen=True):
 
 
 def fields_of(record: AuditRecord) -> dict[str, Any]:
-    """What a record tells; nothing when its body is not what this program writes."""
+    """The fields of a record; none when its body is not what this program writes."""
     try:
         fields = json.loads(record.body)
     except ValueError:
@@ -224,7 +224,7 @@ class Verification(Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was found."""
+        """Whether the chain is intact, and the one of the kept head."""
         return self.broken is None and not self.kept_differs
 
 
@@ -240,14 +240,14 @@ class KeptHead:
         self._found = GENESIS if kept.number == 0 else ""
 
     def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
-        """The same records."""
+        """Pass records on, noting the one with the head's number."""
         for record in records:
             if record.number == self._kept.number:
                 self._found = record.hash
             yield record
 
     def judge(self, found: Verification) -> Verification:
-        """What was found, and what the kept head adds to it."""
+        """The verification, with the result of the comparison with the kept head."""
         kept, end = replace(self._kept, chain=found.head.chain), found.head.number
         differs = ""
         if kept.number > end:

@@ -1,7 +1,7 @@
-"""What a stored token is bound to: one canonical encoding of its place, put before the plaintext.
+"""Binds an encrypted value to its row: tenant, key and version, encoded, stand before the plaintext.
 
-The encoding is length-prefixed, so that no two places share an encoding. A token that was moved to another
-row, tenant, version, purpose or name decrypts to the wrong place and is refused.
+The encoding is length-prefixed, so that no two bindings share an encoding. A token that was moved to another
+row, tenant, version, purpose or name decrypts to the wrong binding and is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Purpose(enum.StrEnum):
 
 
 class Place(Struct, frozen=True):
-    """Where a token belongs.
+    """What an encrypted value is bound to.
 
     Args:
         purpose: what it is for.
@@ -57,15 +57,15 @@ class Place(Struct, frozen=True):
 
 
 def wrap(place: Place, plaintext: bytes) -> bytes:
-    """Put a place before a plaintext."""
+    """Put the encoded binding before a plaintext."""
     return place.encode() + plaintext
 
 
 def unwrap(place: Place, bound: bytes) -> bytes:
-    """Take the plaintext out, after checking that it was bound to this very place.
+    """Take the plaintext out, after checking that it is bound to this.
 
     Raises:
-        MisplacedTokenError: it was bound to another place.
+        MisplacedTokenError: it is bound to something else.
     """
     header = place.encode()
     if not bound.startswith(header):
@@ -82,7 +82,7 @@ _PARTS = ("purpose", "tenant", "row", "key", "version", "data key")
 
 
 def _differences(place: Place, bound: bytes) -> tuple[str, ...]:
-    """Which parts of a place are others in what a plaintext was bound to; never what they are there."""
+    """The names of the parts in which a plaintext's binding differs; never what they are there."""
     text = bound.decode(errors="replace")
     if not text.startswith(FORMAT):
         return ("format",)

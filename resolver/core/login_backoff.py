@@ -1,4 +1,4 @@
-"""How long a user name's logins are refused after wrong passwords. Tokens know nothing of this."""
+"""How long a user name's logins are refused after wrong passwords. Access tokens work all the same."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def wait_after(count: int) -> int:
 
 
 def slot_of(user_id: str | None, name: str) -> str:
-    """Where the failures of a user name are counted.
+    """The name of the counter for a user name's failures.
 
-    Names that no user has share a fixed number of places: they cost what a user's do, and can't fill the
+    Names that no user has share a fixed number of counters: they cost what a user's do, and can't fill the
     database.
     """
     if user_id is not None:

@@ -1,4 +1,4 @@
-"""The nouns: tenants, callers, secrets, values."""
+"""The records of tenants, users, callers and secrets, and the type of a secret's value."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Visibility(enum.StrEnum):
 
     @property
     def width(self) -> int:
-        """The place in the order private, tenant, global."""
+        """Its rank: 0 for private, 1 for tenant, 2 for global."""
         return list(Visibility).index(self)
 
 
@@ -294,9 +294,9 @@ class Secret(Struct, frozen=True):
     description: str | None = None
 
     def is_expired(self, now: str) -> bool:
-        """Whether its time is over."""
+        """Whether it has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
     def is_due(self, now: str) -> bool:
-        """Whether its value is older than it should get."""
+        """Whether its value is due for rotation."""
         return self.rotate_at is not None and self.rotate_at <= now

@@ -1,4 +1,4 @@
-"""Secrets providers: what they are, what callers want of them, and what the service needs of their types."""
+"""Secrets providers: their records, requests to change them, and the protocol of a provider type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from resolver.core.model import SecretValue
 
 LOCAL = "local"
-"""The type of provider whose secrets are kept in this store."""
+"""The type of provider whose secrets have their values in this store."""
 
 FORWARDS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
@@ -32,7 +32,7 @@ MAX_FORWARDS = 3
 
 
 class Provider(Struct, frozen=True):
-    """A place where secrets are kept, as others may know of it: no connection parameters.
+    """A secrets provider, without its connection parameters.
 
     Args:
         id: the row's id, a random UUID.
@@ -136,7 +136,7 @@ class FetchFailure(Struct, frozen=True):
 
 
 class ProviderType(Protocol):
-    """What can be done with one type of provider; it is told the parameters every time and keeps nothing."""
+    """The operations of one type of provider; each is given the parameters, none is stored."""
 
     @property
     def credentials(self) -> AbstractSet[str]:

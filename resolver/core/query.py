@@ -1,4 +1,4 @@
-"""Which secrets a list has, in which order, and which part of it is wanted."""
+"""Queries for lists: what is searched for, the order, and which part is wanted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SEARCHED = (Field.KEY, Field.DESCRIPTION)
 
 
 class Likeness(enum.StrEnum):
-    """How a text may be like another one."""
+    """How a field is compared with a text."""
 
     EQUAL = "equal"
     CONTAINS = "contains"
@@ -75,7 +75,7 @@ class Likeness(enum.StrEnum):
 
 
 class Condition(Struct, frozen=True):
-    """What a field that holds text is like. What is not there is like no text.
+    """A condition on a field that holds text; a field without a value matches no text.
 
     Args:
         field: the field.
@@ -93,7 +93,7 @@ class Condition(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """What is asked for. Who may see what is not part of it.
+    """A query for a list of secrets; what the caller may see is not in it, but in `Reach`.
 
     Args:
         search: a part of a searched field, in any case and any compatible form of its letters; nothing in it
@@ -133,7 +133,7 @@ EVERYTHING = Listing(size=None)
 
 
 class Page(Struct, frozen=True):
-    """A part of a list.
+    """A part of a list of secrets.
 
     Args:
         items: the secrets of this part, without values.
@@ -145,7 +145,7 @@ class Page(Struct, frozen=True):
 
 
 class Reach(Struct, frozen=True):
-    """Which secrets exist for a caller.
+    """Which secrets a caller may know of.
 
     Args:
         user_id: the caller, to whom their own private secrets exist.
@@ -170,7 +170,7 @@ F = TypeVar("F", bound=enum.StrEnum)
 
 
 class Part(Struct, Generic[T], frozen=True):
-    """A part of a list.
+    """A part of a list of tenants, users, tokens or providers.
 
     Args:
         items: what was asked for.

@@ -90,7 +90,7 @@ class UseAnswer(Struct, frozen=True):
 
 
 class KeyStatus(Struct, frozen=True):
-    """What a check tells of a key: whether it could be used, without using it.
+    """The status of a key: whether it could be used, found out without using it.
 
     Args:
         secret: the secret as it is known to the caller; None when it is not found.

@@ -152,5 +152,5 @@ def unless_none(value: T | None) -> T | UnsetType:
 
 
 def or_none(value: T | UnsetType) -> T | None:
-    """The same the other way round: None for a field that stays as it is."""
+    """The opposite of `unless_none`: None for a field that stays as it is."""
     return None if isinstance(value, UnsetType) else value

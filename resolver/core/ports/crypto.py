@@ -20,10 +20,10 @@ class DataKey(Protocol):
         """The id of its row."""
 
     def seal(self, place: Place, value: SecretValue) -> str:
-        """Encrypt a value for its place."""
+        """Encrypt a value, bound to its row."""
 
     def open(self, place: Place, token: str) -> SecretValue:
-        """Decrypt a token at its place; DecryptionError or MisplacedTokenError when it does not belong."""
+        """Decrypt a token; DecryptionError, or MisplacedTokenError when it is bound to another row."""
 
     def mac(self, data: bytes) -> str:
         """A message authentication code over data, hexadecimal."""

@@ -60,12 +60,12 @@ class RootKeyState(Struct, frozen=True):
 
 
 class SealedToken(Redacted, frozen=True):
-    """A token of any kind, with the place that it is bound to.
+    """An encrypted value of any kind, with what it is bound to.
 
     Args:
         column: the table and column that hold it.
-        row: the values that tell its row.
-        place: where it belongs.
+        row: the values that identify its row.
+        place: what it is bound to.
         token: the token.
     """
 

@@ -94,7 +94,7 @@ class SecretSession(Protocol):
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
 
     def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
-        """Store a later version that was made elsewhere; numbers in between may be missing."""
+        """Store a later version that is imported; numbers in between may be missing."""
 
     def change_secret(self, secret: Secret, newer: Secret) -> None:
         """Change everything but key, tenant and value, from what `secret` has.

@@ -231,7 +231,7 @@ class ResolvingService(Protocol):
 
 
 class AnyService(ResolvingService, Protocol):
-    """All that a command or an embedding program asks for."""
+    """The whole service, as commands and embedding programs use it."""
 
     @property
     def secrets(self) -> ManagesSecrets:
@@ -267,7 +267,7 @@ class AnyService(ResolvingService, Protocol):
 
     @property
     def mode(self) -> str:
-        """Where the rules are kept, in words for people."""
+        """`embedded` or `remote`, and which process holds the root key, as `status` prints it."""
 
     @property
     def place(self) -> str:
