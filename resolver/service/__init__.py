@@ -1,4 +1,4 @@
-"""The one place where store, policy, cipher and audit meet.
+"""The service: carries out requests of callers with store, policy, cipher and audit trail.
 
 Each method of its parts is one request: it reads the caller's rights again, decides before it looks anything
 up, decides again about what it found, records the decision, and only then decrypts or changes anything.

@@ -1,4 +1,4 @@
-"""A log of those who were not let in, at a limited rate: a stranger fills neither it nor the audit trail."""
+"""A rate-limited log of refusals that no audit trail records, so that outsiders can fill neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PER_SECOND = 1.0
 
 
 class Strangers:
-    """Logs refusals that concern no member of anything.
+    """Logs refusals of callers that no tenant's audit trail records, such as failed logins.
 
     Args:
         seconds: a clock that never goes back.
@@ -37,7 +37,7 @@ class Strangers:
         self._dropped = 0
 
     def note(self, event: str, **about: str) -> None:
-        """Log a refusal, unless there were too many lately; those are counted and told with the next one.
+        """Log a refusal; those beyond the rate are only counted, and the next line has their number.
 
         Args:
             event: what happened, in words of this program.

@@ -45,12 +45,12 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def decided(reason: str) -> dict[str, str]:
-    """The fields that tell a decision."""
+    """The fields of a record that show the decision."""
     return {"decision": "allowed" if reason == Verdict.ALLOWED else "refused", "reason": reason}
 
 
 def named(secret: Secret) -> dict[str, Any]:
-    """The fields that tell which version of which secret a record is about."""
+    """The fields that show which version of which secret a record is about."""
     return {
         "key": secret.key,
         "secret_id": secret.id,

@@ -1,4 +1,4 @@
-"""What the parts of the service work with, all of them with the same."""
+"""The base class of the parts of the service, and the dependencies that all of them share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from resolver.service.provider_values import ExternalValues
 
 
 class Shared(Struct, frozen=True):
-    """What the parts share.
+    """The dependencies of all parts of the service.
 
     Args:
-        store: where everything is kept.
+        store: the database.
         cipher: the key ring.
         gate: identifies callers and lets them in.
         trail: records what is done, and every value that leaves, before it happens.
@@ -56,7 +56,7 @@ class ServicePart:
 
 
 class Rules(Struct, frozen=True):
-    """Settings of a store.
+    """Settings that the service enforces.
 
     Args:
         keep_versions: how many versions of each secret are kept, the current one included; 0 keeps all.

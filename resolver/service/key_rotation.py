@@ -37,10 +37,10 @@ _KEY, _CHAIN = "data_key", "audit_chain"
 
 
 class Progress(Protocol):
-    """Is told how far a rotation is."""
+    """A callback for the progress of a rotation."""
 
     def __call__(self, doing: str, more: int) -> None:
-        """So many more are done."""
+        """Take note that so many more steps are done, of what `doing` says."""
 
 
 class Unreadable(Struct, frozen=True):

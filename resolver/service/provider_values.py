@@ -258,7 +258,7 @@ PATIENCE = 2.0
 
 
 class Turns:
-    """Lets a few ask each provider at a time.
+    """Limits how many requests are made to each provider at a time, and to all: a bulkhead.
 
     Args:
         clock: gives seconds that only grow.

@@ -140,7 +140,7 @@ def demand_version(secret: Secret, version: int | None) -> None:
 
 
 def demand_here(session: Session, secret: Secret) -> None:
-    """Refuse what concerns the value of a secret that is kept elsewhere."""
+    """Refuse what needs the value of a secret whose provider has it."""
     if secret.provider is not None and session.external_values([secret.id]):
         raise InvalidRequestError(
             f"the value of secret {secret.key!r} is kept with provider {secret.provider!r}",

@@ -243,7 +243,7 @@ def _about(
     *,
     claimed: bool,
 ) -> dict[str, Any]:
-    """What a record says of one key. One that came out of a secret is not told, nor what it led to."""
+    """The fields of a record about one key; a key that came out of a secret is left out of it."""
     told = row.secret if row is not None and not use.provenance.secrets else None
     about = named(told) if told is not None else {"key": cap(_told_key(use, found=row is not None))}
     if claimed and row is not None and told is None:
@@ -267,7 +267,7 @@ def _about(
 
 
 def _told_key(use: WantedKey, *, found: bool) -> str:
-    """A key as a record tells it; what the caller supplied and names no secret may be any text, a value."""
+    """A key as a record shows it; what the caller supplied and names no secret may be any text, a value."""
     supplied = use.provenance.inputs or use.provenance.context
     return use.shown if use.provenance.secrets or (supplied and not found) else cap(use.key)
 
