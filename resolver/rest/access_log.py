@@ -19,7 +19,7 @@ FIELDS = "fields"
 
 
 class JsonLines(logging.Formatter):
-    """Formats records as JSON. Of an exception it tells the type and the places, never the message."""
+    """Formats records as JSON. Of an exception it shows the type and the locations, never the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""

@@ -1,4 +1,4 @@
-"""Who asks: credentials out of a request's headers, and nothing a browser sends along unasked.
+"""Authentication: a request's credentials, but none that a browser adds for another site.
 
 A browser keeps a user's Basic credentials and sends them with requests that other sites cause. So no answer
 asks for Basic credentials, none has CORS headers, and a request with Basic credentials that a browser marks

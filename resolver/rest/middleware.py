@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, numbers, limits by address, and the last catch."""
+"""Middleware around every request: request id, access log, metrics, rate limits, unexpected errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Watching:
         self._in_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and tell of it."""
+        """Pass a request on, log it and count it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""How a server runs: what `resolver serve` was told."""
+"""The options of a server, as `resolver serve` takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers have in common."""
+"""Responses: JSON, pages of a list, and the empty one."""
 
 from __future__ import annotations
 

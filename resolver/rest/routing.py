@@ -1,4 +1,4 @@
-"""Routes that know who asks before anything else of a request is read.
+"""Routes: each request's caller is identified before anything else of the request is read.
 
 A route is a function. Its parameters say what it needs, by their names:
 

@@ -1,4 +1,4 @@
-"""The server itself: whether it is there, what it is, what it counts."""
+"""Routes about the server itself: readiness, version, status and metrics."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def use_secrets(call: ApiCall, body: UseRequest) -> Response:
 
 
 def _claim(server: Server) -> Claim:
-    """What a client's word is good for on this server."""
+    """Mark a use as claimed by a client, with what such a claim permits on this server."""
     return Claim(may_use_hidden=not server.options.hidden_for_uploads_only)
 
 
