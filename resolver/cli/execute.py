@@ -208,7 +208,7 @@ def _needles(secrets: Sequence[Substitution], report: Report) -> Needles:
 
 
 def _split(words: tuple[str, ...], arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tell the blueprints from the command: all that stood behind the first `--` is the command.
+    """Separate the blueprints from the command, which is all that stood behind the first `--`.
 
     Raises:
         UsageError: there is no `--`, or nothing on one side of it.

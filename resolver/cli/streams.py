@@ -1,4 +1,4 @@
-"""The three standard streams, when one of them is closed or fails: told in words, and nothing goes astray."""
+"""The three standard streams: one that is closed or fails is reported, and no output goes elsewhere."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Client:
         users: users.
         tokens: access tokens.
         trail: the audit trail.
-        usage: tells what is not used.
+        usage: reports what is not used.
     """
 
     mode = "remote: a server holds the root key and the database"
@@ -75,7 +75,7 @@ class Client:
         return Status(self.place, "", ())
 
     def close(self) -> None:
-        """Nothing: each request has a connection of its own."""
+        """Do nothing: each request has a connection of its own."""
 
 
 def open_client(url: str, ca_file: str | None = None, what: str = "RESOLVER_URL") -> Client:

@@ -1,4 +1,4 @@
-"""The audit trail of a server, and what it tells of what is not used."""
+"""The audit trail of a server, and its report of what is not used."""
 
 from __future__ import annotations
 

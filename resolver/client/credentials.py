@@ -1,4 +1,4 @@
-"""Who asks, as a client knows it: by credentials that go along with every request."""
+"""The caller as a client knows it: credentials that are sent with every request."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Remote:
 
 
 class RefusedKeysError(UnavailableError):
-    """Keys of a batch may not be had. From anything but a batch, that makes no sense.
+    """The server refused keys of a batch; as the answer to any other request it is an error.
 
     Args:
         sense: the error for an answer that makes none.
@@ -288,7 +288,7 @@ class ServerSession:
         """The error for an answer that makes no sense. Nothing of the answer is in it.
 
         Args:
-            status: its status, where that tells something.
+            status: its status, where that says something.
         """
         told = f" (status {status})" if status else ""
         if status in _PROXY_ALONE:
