@@ -1,4 +1,4 @@
-"""Find the positions of entries in a text, which is done for problems only: reading notes those of calls."""
+"""Find the positions of entries in a text, for problems only: those of calls are known from reading."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def write_cloudify(
     Args:
         secrets: what leaves.
         passphrase: what values are encrypted with; None leaves them plain.
-        metadata: whether owner and times are told, which only a sys_admin can import.
+        metadata: whether owner and times are written, which only a sys_admin can import.
     """
     cipher = None if passphrase is None else Fernet256(key_from_passphrase(passphrase))
     return cloudify.write(secrets, cipher, metadata=metadata)

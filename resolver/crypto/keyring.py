@@ -99,7 +99,7 @@ class FernetDataKey:
         return f"FernetDataKey(id={self.id!r})"
 
     def seal(self, place: Place, value: SecretValue) -> str:
-        """Encrypt a value, bound to its place."""
+        """Encrypt a value, bound to its row."""
         return self._fernet.encrypt(wrap(place, value.reveal().encode())).decode("ascii")
 
     def open(self, place: Place, token: str) -> SecretValue:
@@ -107,7 +107,7 @@ class FernetDataKey:
 
         Raises:
             DecryptionError: it was not made with this key, or was changed.
-            MisplacedTokenError: it was made for another place.
+            MisplacedTokenError: it is bound to another row, key or version.
         """
         plaintext = unwrap(place, _decrypt(self._fernet, token, "a stored value"))
         return SecretValue(plaintext.decode())

@@ -19,7 +19,7 @@ from resolver.errors import (
 )
 
 MAX_TEXT = 2000
-"""Longest message or hint of a server that is told, in characters."""
+"""Longest message or hint of a server that is shown, in characters."""
 
 KINDS: dict[str, type[ResolverError]] = {
     kind.__name__.removesuffix("Error"): kind

@@ -31,7 +31,7 @@ def write(
     Args:
         secrets: what leaves.
         cipher: encrypts the values; None leaves them plain.
-        metadata: whether owner and times are told, which only a sys_admin can import.
+        metadata: whether owner and times are written, which only a sys_admin can import.
     """
     entries = []
     for exported in secrets:
