@@ -1,4 +1,4 @@
-"""What the service is asked for and what it answers, whether it is in this process or on a server."""
+"""Results of the service, and the keys that it is asked for; the same in embedded and remote mode."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class AccountSession(Protocol):
         """Have others wait who change how this user gets in, until the transaction ends."""
 
     def hold_admins(self) -> None:
-        """Wait for others who change users, and keep them waiting until the transaction ends."""
+        """Keep other transactions from changing users until this one ends."""
 
     def set_system_role(self, user_id: str, role: SystemRole) -> None:
         """Give a system role; ConflictError when no active sys_admin would remain."""
