@@ -367,7 +367,7 @@ def find_tenant(session: Session, name: str) -> Tenant:
 
 
 def tell(holdings: Sequence[Holding]) -> str:
-    """What is owned or held, in words; a long list is cut, and always counted."""
+    """What is owned or held, as text for a message; a long list is cut, and always counted."""
     named = [f"{holding.kind} {holding.tenant.name}/{holding.name}" for holding in holdings[:MAX_TOLD]]
     more = len(holdings) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

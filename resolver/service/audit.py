@@ -244,7 +244,7 @@ class Trail:
                 self.append(session, chain, made)
 
     def append(self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Put records at the end of a chain, within the transaction that they tell of."""
+        """Put records at the end of a chain, within the transaction that they are about."""
         head, mac, mac_key_id = session.audit_head(chain)
         stored = session.active_data_key("")
         if stored is None:

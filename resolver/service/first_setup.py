@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Setup(ServicePart):
-    """The first request of a store.
+    """Fills a store that is empty.
 
     Args:
         shared: what all parts share.

@@ -161,7 +161,7 @@ class ExternalValues:
 
     @contextlib.contextmanager
     def _noting_unreadable(self, caller: Caller, home: Tenant, kept: ExternalSecret) -> Iterator[None]:
-        """Record it when connection parameters or options do not open, or belong elsewhere."""
+        """Record it when connection parameters or options can't be decrypted, or are bound to another row."""
         try:
             yield
         except TokenError as error:

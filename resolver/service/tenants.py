@@ -55,7 +55,7 @@ class Tenants(ServicePart):
         return Part(items, total)
 
     def get(self, caller: Caller, name: str) -> TenantInfo:
-        """One tenant; who its members are is told to those who manage memberships, and to its managers.
+        """One tenant; its members are shown to those who manage memberships, and to its managers.
 
         Raises:
             NotPermittedError: the caller is no member; the same whether or not the tenant exists.

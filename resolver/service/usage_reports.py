@@ -195,7 +195,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 
 
 def _blueprints(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and digests; one without a name stands for a record that tells none."""
+    """Names and digests; one without a name stands for a record that has none."""
     told = fields.get("blueprints")
     if not isinstance(told, dict) or not told:
         return [("", "")]

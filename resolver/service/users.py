@@ -1,4 +1,4 @@
-"""Users: who there is, with which system role, and who one is."""
+"""Requests about users: creating, listing, changing and deleting them, and who the caller is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def check_password(password: str) -> str:
-    """The same text; InvalidRequestError when it is too short or too long for a password."""
+    """Return a password after checking its length; InvalidRequestError when it is too short or too long."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise InvalidRequestError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     return password
