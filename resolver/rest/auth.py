@@ -40,7 +40,7 @@ _PASSWORDS_WAITING = 40
 
 
 class Credentials(Redacted, frozen=True):
-    """What a request says of who asks: a token, or a user name and a password."""
+    """A request's credentials: a token, or a user name and a password."""
 
     token: str = ""
     username: str = ""

@@ -102,7 +102,7 @@ class Listener(Struct, frozen=True):
 
 
 def _check_tls(certificate: Path, private_key: Path) -> None:
-    """Check that the two can be used together; what is wrong is told by the file that it is wrong with."""
+    """Check that certificate and key can be used together; a message names the file that is wrong."""
     if not _CERTIFICATE.search(_content(certificate)):
         raise UsageError(f"there is no certificate in {str(certificate)!r}", hint="give one in PEM")
     key = _content(private_key)

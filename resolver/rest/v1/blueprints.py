@@ -1,4 +1,4 @@
-"""Checking a blueprint that is sent along. The text is not kept, and no value is told."""
+"""Checking an uploaded blueprint. Its text is not stored, and the answer has no value."""
 
 from __future__ import annotations
 
