@@ -6,8 +6,10 @@ its only argument; talked to by `Prefork`.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import socket
 import subprocess
 import sys
@@ -52,6 +54,21 @@ class Prefork:
             return subprocess.CompletedProcess(arguments, code, stdout.read(), stderr.read())
 
 
+ROOMS = ("resolver.cli", "resolver.client", "resolver.resolution", "resolver.service")
+"""All their modules are loaded before the first fork."""
+
+MODULES = ("resolver.bootstrap.embedded", "resolver.bootstrap.connect", "sqlalchemy.dialects.sqlite")
+
+
+def load() -> None:
+    """Import what commands need."""
+    for room in map(importlib.import_module, ROOMS):
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    for name in MODULES:
+        importlib.import_module(name)
+
+
 def serve(requests: socket.socket) -> None:
     """Answer requests until there are no more."""
     while True:
@@ -90,4 +107,5 @@ def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, 
 
 
 if __name__ == "__main__":
+    load()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+GROUP_SETTINGS = resolver_group.context_settings
+"""A command keeps the help option that it made first, so each test calls it with the group's settings."""
+
+
 def all_commands() -> Iterator[tuple[str, click.Command]]:
     """Every command and group by its full name."""
     yield "resolve", resolve_command
@@ -55,8 +59,7 @@ def test_every_option_says_what_it_does(command: click.Command) -> None:
 @COMMAND
 def test_the_help_page_is_printed(command: click.Command) -> None:
     """--help and -h print the page, with every option on it, and touch no store."""
-    context_settings = {"help_option_names": ["-h", "--help"]}
-    pages = [CliRunner().invoke(command, [flag], **context_settings) for flag in ("--help", "-h")]
+    pages = [CliRunner().invoke(command, [flag], **GROUP_SETTINGS) for flag in ("--help", "-h")]
     assert [page.exit_code for page in pages] == [0, 0]
     assert pages[0].output == pages[1].output
     for option in command.params:
@@ -76,7 +79,10 @@ def test_the_list_of_commands_is_the_commands_own(name: str) -> None:
 @COMMAND
 def test_lists_of_commands_are_not_cut_off(command: click.Command) -> None:
     """What a group says of each command fits, instead of ending in dots."""
-    assert "..." not in CliRunner().invoke(command, ["--help"]).output.partition("Commands:")[2]
+    assert (
+        "..."
+        not in CliRunner().invoke(command, ["--help"], **GROUP_SETTINGS).output.partition("Commands:")[2]
+    )
 
 
 def test_an_unknown_command_has_no_help() -> None:

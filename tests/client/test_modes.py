@@ -36,7 +36,6 @@ SCENARIOS = Path(__file__).with_name("scenarios")
 """
 
 NAMES = ["secrets", "providers", "trail", "resolving", "people"]
-"""In this order, on the same stores. A client's record tells more of a computed key, so `trail` is early."""
 
 
 @dataclass
@@ -96,7 +95,7 @@ def differences(modes: tuple[Mode, Mode], name: str) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def modes(
     prefork: Prefork, _made_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Mode, Mode]]:
