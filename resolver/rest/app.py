@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 from starlette.routing import Route
 
 from resolver.console import routes as pages
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from resolver.service import Service
 
@@ -77,9 +78,15 @@ def create_app(service: Service, options: ServerOptions | None = None) -> Starle
 async def _document(request: Request) -> Response:
     """The OpenAPI document, which anyone may read."""
     request.state.template = "/openapi.json"
-    return Answer(_make_document())
+    body, tag = _make_document()
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if tag in request.headers.get("If-None-Match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @functools.cache
-def _make_document() -> dict[str, Any]:
-    return make_document(GROUPS)
+def _make_document() -> tuple[bytes, str]:
+    """It as it is sent, and its tag: the same for all."""
+    body = Answer(make_document(GROUPS)).body
+    return bytes(body), f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -20,14 +20,16 @@ from resolver.errors import AuthenticationError
 from resolver.protocol import TOKEN_HEADER
 from resolver.rest.errors import RequestError
 from resolver.rest.sessions import demand_proof, read_session, refuse_other_sites
+from resolver.rest.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.datastructures import Headers
-    from starlette.requests import HTTPConnection
+    from starlette.requests import Request
 
     from resolver.core.model import Caller
+    from resolver.rest.shares import Sharing, Turns
     from resolver.service import Service
 
 T = TypeVar("T")
@@ -98,15 +100,17 @@ class Authenticator:
 
     Args:
         service: knows users, tokens and sessions.
-
+        turns: how many threads work for one address.
+        sharing: how many passwords of one address are checked or wait, of all.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, turns: Turns, sharing: Sharing) -> None:
         self._service = service
+        self._turns = turns
         self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
-        self._checking = 0  # now, or once there is a turn
+        self._checking = Shares(_PASSWORDS_AT_ONCE + _PASSWORDS_WAITING, sharing)
 
-    async def identify(self, request: HTTPConnection) -> Caller:
+    async def identify(self, request: Request) -> Caller:
         """The caller: by credentials in a header, or by a session with its proof.
 
         Raises:
@@ -114,29 +118,37 @@ class Authenticator:
             RequestError: they may not come from where they come from.
         """
         headers = request.headers
+        address = request.state.account.address
         if not has_credentials(headers) and (secret := read_session(request)):
             demand_proof(request, secret)
-            return await run_in_threadpool(self._service.sessions.authenticate, secret)
+            async with self._turns.of(address):
+                return await run_in_threadpool(self._service.sessions.authenticate, secret)
         given = read_credentials(headers)
         gate = self._service.gate
         if given.token:
-            return await run_in_threadpool(gate.authenticate_token, given.token)
+            async with self._turns.of(address):
+                return await run_in_threadpool(gate.authenticate_token, given.token)
         if not given.username:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)
-        return await self.hash_password(lambda: gate.authenticate_password(given.username, given.password))
+        return await self.hash_password(
+            address, lambda: gate.authenticate_password(given.username, given.password)
+        )
 
-    async def hash_password(self, check: Callable[[], T]) -> T:
+    async def hash_password(self, name: str, check: Callable[[], T]) -> T:
         """Run what computes a password's hash in a thread, once there is a turn for it.
+
+        Args:
+            name: whose share of the turns it takes: an address, or a user who is known.
+            check: what computes it.
 
         Raises:
             RequestError: too many wait for theirs.
         """
         # The limiter itself counts those who wait a moment late, when many come at once.
-        if self._checking >= _PASSWORDS_AT_ONCE + _PASSWORDS_WAITING:
+        if not self._checking.take([name]):
             raise RequestError(503, "too many passwords are being checked", {"Retry-After": "2"})
-        self._checking += 1
         try:
             return await anyio.to_thread.run_sync(check, limiter=self._passwords)
         finally:
-            self._checking -= 1
+            self._checking.give([name])

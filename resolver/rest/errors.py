@@ -120,6 +120,7 @@ HTTP_CODES = {
     413: "request_too_large_error",
     415: "unsupported_content_type_error",
     429: "too_many_requests_error",
+    431: "request_too_large_error",
     503: "service_unavailable_error",
 }
 """The code of each status that the server itself answers with."""

@@ -12,10 +12,12 @@ from starlette.requests import ClientDisconnect
 
 from resolver.core.model import Caller
 from resolver.rest.access_log import ACCESS, FIELDS, describe
-from resolver.rest.errors import error_body, refusal
+from resolver.rest.connections import HEALTH, Peer
+from resolver.rest.errors import RequestError, error_body, refusal
 from resolver.rest.metrics import NO_ROUTE
 from resolver.rest.rate_limit import network_of
-from resolver.rest.responses import Answer
+from resolver.rest.responses import HOLD, Answer
+from resolver.rest.shares import Account
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +38,10 @@ _HEADERS = {
 """On every answer that does not bring its own. Any answer may hold values, so none is stored anywhere."""
 
 
+_HSTS = "max-age=31536000"
+"""A year; no word on other hosts of the domain, which are not ours to speak for (RFC 6797)."""
+
+
 class Watching:
     """The outermost layer of the application.
 
@@ -47,7 +53,6 @@ class Watching:
     def __init__(self, app: ASGIApp, server: Server) -> None:
         self._app = app
         self._server = server
-        self._in_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, log it and count it."""
@@ -58,23 +63,33 @@ class Watching:
         started = time.perf_counter()
         state = scope.setdefault("state", {})
         status = 0
+        peer = state.get("peer")
+        self._name_client(scope, peer)
+        server = self._server
+        name = server.sharing.name_of(network_of(scope["client"][0]))
+        account = Account(server.places, server.memory, name)
+        state["account"] = account
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                account.leave()  # from here on it is the other end that takes its time
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", _HSTS)
+                if peer is not None and peer.body_comes:
+                    headers["Connection"] = "close"
             await send(message)
 
-        metrics = self._server.metrics
-        self._in_work += 1
+        metrics = server.metrics
         metrics.in_work.inc()
         failure: dict[str, object] = {}
         try:
-            await self._pass_on(scope, receive, watched)
+            await self._pass_on(account, scope, receive, watched)
         except ClientDisconnect:
             status = _GONE
         except Exception as error:  # noqa: BLE001 - the outermost layer: nothing of it may reach a library's log
@@ -85,44 +100,63 @@ class Watching:
                 )
                 await Answer(body, 500)(scope, receive, watched)
         finally:
-            self._in_work -= 1
+            account.close()
             metrics.in_work.dec()
-            elapsed = time.perf_counter() - started
-            method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-            route = str(state.get("template", NO_ROUTE))
-            metrics.requests.labels(method, route, str(status)).inc()
-            metrics.seconds.labels(route).observe(elapsed)
-            caller = state.get("caller")
-            fields = {
-                "request": request_id,
-                "client": scope["client"][0] if scope.get("client") else "",
-                "method": method,
-                "route": route,
-                "status": status,
-                "ms": round(elapsed * 1000, 1),
-            }
-            if isinstance(caller, Caller):
-                fields |= {"user": caller.username, "token": caller.token_id}
-            level = logging.ERROR if failure else logging.INFO
-            ACCESS.log(level, "", extra={FIELDS: fields | failure})
+            self._report(scope, request_id, status, time.perf_counter() - started, failure)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _report(
+        self, scope: Scope, request_id: str, status: int, elapsed: float, failure: dict[str, object]
+    ) -> None:
+        """Count a request that has ended, and log it."""
+        state, metrics = scope["state"], self._server.metrics
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = str(state.get("template", NO_ROUTE))
+        metrics.requests.labels(method, route, str(status)).inc()
+        metrics.seconds.labels(route).observe(elapsed)
+        caller = state.get("caller")
+        fields = {
+            "request": request_id,
+            "client": scope["client"][0],
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(elapsed * 1000, 1),
+        }
+        if isinstance(caller, Caller):
+            fields |= {"user": caller.username, "token": caller.token_id}
+        level = logging.ERROR if failure else logging.INFO
+        ACCESS.log(level, "", extra={FIELDS: fields | failure})
+
+    def _name_client(self, scope: Scope, peer: Peer | None) -> None:
+        """Put who asks where the rest looks for it: the client of a proxy that is believed, else the peer."""
+        given = scope.get("client")
+        address = given[0] if given else ""
+        trusted = self._server.trusted
+        if peer.trusted if peer is not None else trusted.has(address):
+            forwarded = [
+                value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
+            ]
+            address = trusted.client_of(forwarded) or address
+            protocols = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+            if protocols and (last := protocols[-1].rpartition(b",")[2].strip()) in (b"http", b"https"):
+                scope["scheme"] = last.decode()
+        scope["client"] = (address, 0)
+
+    async def _pass_on(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
         server = self._server
-        if self._in_work > server.options.max_requests:
-            busy = refusal(503, "the server is busy", {"Retry-After": "1"})
-            await busy(scope, receive, send)
-            return
-        named = {name for name, _ in scope["headers"]}
-        if {b"content-length", b"transfer-encoding"} <= named:
-            # Two ends of one body: a proxy that takes the other one lets requests be smuggled past it.
-            unclear = refusal(400, "the length of the body is given in two ways", {"Connection": "close"})
-            await unclear(scope, receive, send)
-            return
-        client = scope.get("client")
-        wait = server.addresses.take(network_of(client[0] if client else ""))
-        if wait:
-            server.metrics.limited.labels("address").inc()
-            limited = refusal(429, "too many requests", {"Retry-After": str(int(wait) + 1)})
-            await limited(scope, receive, send)
-            return
+        if scope["path"] not in HEALTH:
+            if wait := server.addresses.take(account.address):
+                server.metrics.limited.labels("address").inc()
+                # With the connection: new ones are limited, too, before anything of them is looked at.
+                again = {"Retry-After": str(int(wait) + 1), "Connection": "close"}
+                limited = refusal(429, "too many requests", again)
+                await limited(scope, receive, send)
+                return
+            try:
+                account.enter()
+            except RequestError as error:
+                server.metrics.limited.labels("places").inc()
+                await refusal(error.status, error.message, error.headers)(scope, receive, send)
+                return
+        HOLD.set(account.hold)  # of this request's task, and of its threads
         await self._app(scope, receive, send)

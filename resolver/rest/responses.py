@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.protocol.codec import encode
 
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
 T = TypeVar("T")
+
+
+_PIECE = 64 * 1024
+"""How many bytes of an answer are handed to the connection at a time; each waits until the last was taken."""
+
+_ITEM_SIZE, _ESCAPE_SIZE = 8, 6
+"""Bytes that an item of JSON takes beside its text, and a character that is escaped."""
+
+
+HOLD: ContextVar[Callable[[int], None] | None] = ContextVar("hold", default=None)
+"""Takes bytes for the answer of the request in work, until that is sent, or raises a RequestError."""
 
 
 class Answer(Response):
     """A JSON answer, in ASCII: text that can't be written as UTF-8 is escaped rather than an error.
+
+    Its bytes are counted before it is written, and sent in pieces, so that no copy of it waits to be taken.
 
     Args:
         content: JSON data, or records.
@@ -34,8 +51,39 @@ class Answer(Response):
         super().__init__(content, status_code, headers)
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - JSON data
-        """The body."""
-        return json.dumps(encode(content), allow_nan=False, separators=(",", ":")).encode("ascii")
+        """The body.
+
+        Raises:
+            RequestError: all bytes that answers may take are taken.
+        """
+        data = encode(content)
+        size, hold = size_of(data), HOLD.get()
+        if size > _PIECE and hold is not None:
+            hold(size)
+        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for start in range(0, len(body), _PIECE):
+            end = start + _PIECE
+            await send({"type": "http.response.body", "body": body[start:end], "more_body": end < len(body)})
+        if not body:
+            await send({"type": "http.response.body", "body": b""})
+
+
+def size_of(data: object) -> int:
+    """About as many bytes as JSON data takes when it is written."""
+    match data:
+        case str():
+            return _ITEM_SIZE + len(data) * (1 if data.isascii() else _ESCAPE_SIZE)
+        case dict():
+            return _ITEM_SIZE + sum(size_of(name) + size_of(value) for name, value in data.items())
+        case list():
+            return _ITEM_SIZE + sum(map(size_of, data))
+        case _:
+            return 3 * _ITEM_SIZE
 
 
 def nothing() -> Response:

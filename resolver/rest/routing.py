@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import itertools
+import re
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -22,17 +24,22 @@ from anyio import CapacityLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from resolver.core.permissions import SystemRole
 from resolver.core.providers import FORWARDS_HEADER
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.rest.auth import Authenticator
+from resolver.rest.connections import Connections, has_body
 from resolver.rest.errors import RequestError, malformed
 from resolver.rest.metrics import Metrics
+from resolver.rest.proxies import Trusted
 from resolver.rest.rate_limit import Buckets
+from resolver.rest.readiness import Readiness
+from resolver.rest.shares import Account, Shares, Sharing, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -54,6 +61,9 @@ Flag = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:true|false)\Z")]
 _SEALED_AT_ONCE = 2
 """Making a key of a passphrase is slow and large on purpose, and a file holds many values."""
 
+_THREADS = 40
+"""How many threads work at once, of which one address or one user has a share only (anyio's own number)."""
+
 _MAX_FORWARDS_DIGITS = 3
 """Far beyond the limit on how many managers a request may come through."""
 
@@ -61,6 +71,25 @@ _MAX_FORWARDS_DIGITS = 3
 def is_true(flag: Flag) -> bool:
     """The boolean that a flag means."""
     return flag if isinstance(flag, bool) else flag.lower() == "true"
+
+
+MOST_ITEMS = 500_000
+"""Most values, names and brackets in a body: 16 MiB of them would take half a gigabyte once parsed."""
+
+_ITEM = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[,\[{]', re.DOTALL)
+"""A text of JSON as a whole, or what stands before a value."""
+
+_MOST_ON_LOOP = 16 * 1024
+"""Larger bodies are parsed in a thread, so that nobody waits for them."""
+
+MOST_BEFORE_LOGIN = 4 * 1024
+"""Largest body of one who has not said who they are, in bytes."""
+
+MOST_WITHOUT_ROLE = 64 * 1024
+"""The same of one who has no role anywhere, and so can change nothing but their own profile and tokens."""
+
+MOST_PARAMETERS = 200
+"""Most parameters of a query."""
 
 
 class Server:
@@ -76,17 +105,33 @@ class Server:
         sealing: bounds how many files are sealed and opened at once. They wait for one another, and nobody
             who logs in waits for them.
         addresses: the rate limit of each network.
+        newcomers: that of its new connections.
         users: the rate limit of each user.
+        sharing: how large the share of each address is.
+        trusted: the proxies that are believed.
+        connections: all connections.
+        places: for requests in work.
+        memory: bytes of bodies and answers.
+        turns: how many threads work for one address or one user.
+        readiness: whether the store can be used.
     """
 
     def __init__(self, service: Service, options: ServerOptions) -> None:
         self.service = service
         self.options = options
         self.metrics = Metrics()
-        self.authenticator = Authenticator(service)
         self.sealing = CapacityLimiter(_SEALED_AT_ONCE)
         self.addresses = Buckets(options.address_rate)
+        self.newcomers = Buckets(2 * options.address_rate)  # a refused request costs one
         self.users = Buckets(options.user_rate)
+        self.sharing = Sharing(options.share, options.network_shares)
+        self.trusted = Trusted(options.trusted_proxies)
+        self.connections = Connections(options, self.sharing, self.metrics.limited.labels("connections").inc)
+        self.places = Shares(options.max_requests, self.sharing)
+        self.memory = Shares(options.max_memory, self.sharing)
+        self.turns = Turns(max(1, int(_THREADS * options.share)))
+        self.authenticator = Authenticator(service, self.turns, self.sharing)
+        self.readiness = Readiness(service.check_ready)
 
 
 class ApiCall:
@@ -101,12 +146,16 @@ class ApiCall:
         caller: who asks; only where the route's group is guarded.
         has_body: whether there is a body that is not empty.
         has_fields: whether it is an object that has any.
+        account: what the request has of what is shared.
+        max_body: the largest body that is read, in bytes.
     """
 
     def __init__(self, request: Request, server: Server) -> None:
         self.request = request
         self.server = server
         self.service = server.service
+        self.account: Account = request.state.account
+        self.max_body = MOST_BEFORE_LOGIN
         self.caller: Caller
         self.has_body = self.has_fields = False
         self._parsed: Any = None
@@ -151,6 +200,8 @@ class ApiCall:
 
     def query(self, kind: type[T]) -> T:
         """The query of the URL as a record; of a parameter that is repeated, the last one counts."""
+        if self.request.scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+            raise RequestError(400, f"the query has more than {MOST_PARAMETERS} parameters")
         given = self.request.query_params
         any_kind: Any = kind
         lists = _list_fields(any_kind)
@@ -162,16 +213,25 @@ class ApiCall:
         raise malformed(kind, fault, "query")
 
     async def read_body(self) -> None:
-        """Read the body, and parse it when it is not empty.
+        """Read the body, and parse it when it is not empty. Whoever's body is on its way takes no place.
 
         Raises:
-            RequestError: it is too large, too slow, no JSON, or nested too deeply.
+            RequestError: it is too large, too slow, no JSON, nested too deeply, or there is no room for it.
         """
+        if not has_body(self.request.scope):
+            return
+        self.account.leave()
         data = await self._read()
+        self.account.enter()
         if not data:
             return
         _demand_json(self.request)
-        self._parsed, fault = _parse(data, self.server.options.max_depth)
+        depth = self.server.options.max_depth
+        if len(data) <= _MOST_ON_LOOP:
+            self._parsed, fault = _parse(data, depth)
+        else:
+            async with self.server.turns.of(self.account.name):
+                self._parsed, fault = await run_in_threadpool(_parse, data, depth)
         if fault:
             raise RequestError(400, fault)
         self.has_body, self.has_fields = True, bool(self._parsed)
@@ -192,10 +252,9 @@ class ApiCall:
 
     async def _read(self) -> bytes:
         """The whole body, bounded in size and in the time it takes to arrive."""
-        options = self.server.options
         try:
-            async with asyncio.timeout(options.body_seconds):
-                return await self._read_bounded(options.max_body)
+            async with asyncio.timeout(self.server.options.body_seconds):
+                return await self._read_bounded(self.max_body)
         except TimeoutError:
             raise RequestError(408, "the body took too long to arrive", {"Connection": "close"}) from None
 
@@ -209,12 +268,15 @@ class ApiCall:
             data += chunk
             if len(data) > limit:
                 raise too_large
+            self.account.hold(len(chunk))
         return bytes(data)
 
 
 def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
     """JSON data, or what is wrong with it."""
     too_deep = f"the body is nested deeper than {max_depth} levels"
+    if has_too_many_items(data):
+        return None, f"the body holds more than {MOST_ITEMS} values"
     try:
         parsed = parse(data)
     except RecursionError:
@@ -233,6 +295,13 @@ def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
         if not level:
             return parsed, ""
     return None, too_deep
+
+
+def has_too_many_items(data: bytes) -> bool:
+    """Whether JSON text holds more values than are taken, told without making any of them."""
+    if sum(map(data.count, (b",", b"[", b"{", b":"))) <= MOST_ITEMS:
+        return False
+    return next(itertools.islice(_ITEM.finditer(data), MOST_ITEMS, None), None) is not None
 
 
 def _demand_json(request: Request) -> None:
@@ -286,16 +355,22 @@ async def admit(request: Request) -> Caller:
         RequestError: too many requests.
     """
     server = server_of(request)
+    account: Account = request.state.account
     try:
         caller = await server.authenticator.identify(request)
     except AuthenticationError:
         server.metrics.refused_logins.inc()
         raise
     request.state.caller = caller
+    account.belongs_to(caller.user_id)
     if wait := server.users.take(caller.user_id):
         server.metrics.limited.labels("user").inc()
         raise too_many(wait)
     return caller
+
+
+def _may_do_anything(caller: Caller) -> bool:
+    return bool(caller.roles) or caller.system_role is not SystemRole.DEFAULT
 
 
 def server_of(request: Request) -> Server:
@@ -340,6 +415,7 @@ class Operation:
         self.method, self.path, self.function, self.tag, self.guarded = method, path, function, tag, guarded
         self.answer, self.status, self.or_nothing = answer, status, or_nothing
         self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
+        self._is_async = inspect.iscoroutinefunction(function)
         self.kinds: Mapping[str, Any] = typing.get_type_hints(function)
         # Whoever names no tenant where one is needed learns that before what else is wrong.
         self._order = sorted(self.parameters, key=lambda name: not name.endswith("tenant"))
@@ -359,17 +435,22 @@ class Operation:
     async def answer_request(self, request: Request) -> Response:
         """Answer one request: first of all ask who is there."""
         request.state.template = self.path
-        call = ApiCall(request, server_of(request))
+        if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+            raise RequestError(400, "the address holds NUL")  # PostgreSQL has no place for it
+        server = server_of(request)
+        call = ApiCall(request, server)
         if self.guarded:
             call.caller = await admit(request)
+            most = server.options.max_body
+            call.max_body = most if _may_do_anything(call.caller) else min(most, MOST_WITHOUT_ROLE)
         if "body" in self.parameters:
             await call.read_body()
         given = {name: self._argument(call, name) for name in self._order}
-        if inspect.iscoroutinefunction(self.function):
-            answer: Awaitable[Response] = self.function(**given)
-        else:
-            answer = run_in_threadpool(self.function, **given)
-        return await answer
+        if self._is_async:
+            answer: Response = await self.function(**given)
+            return answer
+        async with server.turns.of(call.account.name):
+            return await run_in_threadpool(self.function, **given)
 
     def _argument(self, call: ApiCall, name: str) -> Any:  # noqa: ANN401 - what the function needs
         match name:

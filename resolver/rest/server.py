@@ -16,20 +16,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h11
 import uvicorn
 from msgspec import Struct
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from msgspec.structs import replace
 
 from resolver.bootstrap.embedded import open_service
 from resolver.errors import UnavailableError, UsageError
 from resolver.plugins.manager import add_provider_types
+from resolver.rest.acceptor import Door, HttpServer, raise_descriptors
 from resolver.rest.access_log import log_to_stderr
+from resolver.rest.proxies import UNIX
 from resolver.rest.workers import run_workers
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from starlette.applications import Starlette
 
@@ -41,14 +41,16 @@ LOG = logging.getLogger("resolver.server")
 
 _BACKLOG = 2048
 
-UNIX = "unix"
-"""Stands for all who come by the unix socket, among trusted proxies."""
+_NEVER = 10**9
 
 _GC_YOUNG = 10_000
 """How many objects may be made before the collector looks through them."""
 
 _CERTIFICATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----")
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
 
 _STOP_SECONDS = 30
 """How long requests in work may take to end once the server is told to stop."""
@@ -63,8 +65,10 @@ class Listener(Struct, frozen=True):
         unix_socket: the path of a socket, in place of host and port.
         certificate: file with the certificate chain, for TLS.
         private_key: file with its key.
-        trusted_proxies: addresses of proxies whose `X-Forwarded-For` is believed; `unix` for who comes by the
-            unix socket.
+        trusted_proxies: addresses of proxies whose word on their clients is taken; `unix` for who comes by
+            the unix socket.
+        proxy_protocol: whether their connections begin with the PROXY protocol's header.
+        health: host and port of a second listener, which answers health alone.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +77,8 @@ class Listener(Struct, frozen=True):
     certificate: Path | None = None
     private_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
+    proxy_protocol: bool = False
+    health: tuple[str, int] | None = None
 
     def check(self) -> None:
         """Check that nothing here sends values over a network in plain.
@@ -88,6 +94,11 @@ class Listener(Struct, frozen=True):
                 )
         if UNIX in self.trusted_proxies and self.unix_socket is None:
             raise UsageError("there is no unix socket that a proxy could come by", hint="give --unix-socket")
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise UsageError(
+                "there is no proxy that could speak the PROXY protocol",
+                hint="name the proxy by --trusted-proxy",
+            )
         if (self.certificate is None) != (self.private_key is None):
             raise UsageError("TLS needs a certificate and its key", hint="give --tls-cert and --tls-key")
         if self.certificate is not None and self.private_key is not None:
@@ -171,34 +182,62 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
             "several workers can't share a SQLite database",
             hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",
         )
+    options = replace(
+        options,
+        trusted_proxies=listener.trusted_proxies,
+        max_connections=min(options.max_connections, raise_descriptors()),
+    )
     opening = partial(open_service, settings, server=True, plugins=add_provider_types)
     service = opening()  # also with several workers: to fail here, once, and in words
     log_to_stderr()
     try:
         service.check_ready()
-        with _listening(listener) as sock:
+        with _listening(listener) as doors:
             if options.workers == 1:
-                _serve(service, listener, options, sock)
+                _serve(service, options, doors)
                 return
             service.close()  # no connection may be shared with another process
             run_workers(
                 options.workers,
-                lambda: _serve(opening(), listener, options, sock),
+                lambda: _serve(opening(), options, doors),
                 _STOP_SECONDS,
             )
     finally:
         service.close()
 
 
-def _serve(service: Service, listener: Listener, options: ServerOptions, sock: socket.socket) -> None:
+def _serve(service: Service, options: ServerOptions, doors: Sequence[Door]) -> None:
     """Serve in this process until told to stop."""
     # Only now: what counts requests looks at its import whether other processes count with it.
     from resolver.rest.app import create_app  # noqa: PLC0415
 
-    server = uvicorn.Server(_config(listener, create_app(service, options)))
+    server = make_server(create_app(service, options), doors)
     _collect_garbage()
     with _signals_end_it():
-        server.run(sockets=[sock])
+        server.run()
+
+
+def make_server(app: Starlette, doors: Sequence[Door]) -> HttpServer:
+    """The HTTP server of an application.
+
+    Args:
+        app: made by `create_app`.
+        doors: where it listens; it closes their sockets.
+    """
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,  # ours
+        access_log=False,  # it would hold queries
+        server_header=False,
+        proxy_headers=False,  # ours, too
+        timeout_keep_alive=_NEVER,  # as are all times of connections
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    return HttpServer(config, app.state.server, doors)
 
 
 def _collect_garbage() -> None:
@@ -214,27 +253,6 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-def _config(listener: Listener, app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=listener.host,
-        port=listener.port,
-        uds=str(listener.unix_socket) if listener.unix_socket else None,
-        ssl_certfile=listener.certificate,
-        ssl_keyfile=listener.private_key,
-        loop="asyncio",
-        http=TimedConnection,
-        ws="none",
-        lifespan="on",
-        log_config=None,  # ours
-        access_log=False,  # it would hold queries
-        server_header=False,
-        proxy_headers=bool(listener.trusted_proxies),
-        forwarded_allow_ips=["*"] if UNIX in listener.trusted_proxies else list(listener.trusted_proxies),
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-
-
 @contextlib.contextmanager
 def _signals_end_it() -> Iterator[None]:
     """Let a stop by signal be a good end: the server raises the signal again once it has stopped."""
@@ -247,33 +265,55 @@ def _signals_end_it() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _listening(listener: Listener) -> Iterator[socket.socket]:
-    """A socket that listens; a unix socket is removed at the end."""
+def _listening(listener: Listener) -> Iterator[Sequence[Door]]:
+    """Sockets that listen; a unix socket is removed at the end."""
     path = listener.unix_socket
+    with contextlib.ExitStack() as stack:
+        if path is None:
+            sock = stack.enter_context(_bound_at(listener.host, listener.port))
+            scheme = "http" if listener.certificate is None else "https"
+            LOG.info("listening on %s://%s:%d", scheme, listener.host, sock.getsockname()[1])
+        else:
+            with _worded(str(path)):
+                sock = stack.enter_context(_bound_unix(path))
+            stack.callback(path.unlink, missing_ok=True)
+            LOG.info("listening on %s", path)
+        doors = [Door(sock, _make_tls(listener), listener.proxy_protocol)]
+        if listener.health is not None:
+            host, port = listener.health
+            health = stack.enter_context(_bound_at(host, port))
+            LOG.info("health on http://%s:%d", host, health.getsockname()[1])
+            doors.append(Door(health, health=True))
+        for door in doors:
+            door.sock.set_inheritable(True)
+        yield doors
+
+
+@contextlib.contextmanager
+def _worded(where: str) -> Iterator[None]:
     try:
-        sock = _bound(listener) if path is None else _bound_unix(path)
+        yield
     except OSError as error:
-        where = f"{listener.host}:{listener.port}" if path is None else str(path)
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise UnavailableError(f"can't listen on {where!r}: {reason}") from None
-    with sock:
-        sock.set_inheritable(True)
-        scheme = "http" if listener.certificate is None else "https"
-        where = str(path) if path is not None else f"{scheme}://{listener.host}:{sock.getsockname()[1]}"
-        LOG.info("listening on %s", where)
-        try:
-            yield sock
-        finally:
-            if path is not None:
-                path.unlink(missing_ok=True)
 
 
-def _bound(listener: Listener) -> socket.socket:
-    *_, address = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)[0]
-    family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
-    sock = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    # Inherited by connections; asyncio does it itself only for sockets that were made with the protocol's
-    # number. Without it each answer waits 40 ms, for the client to acknowledge its first part.
+def _make_tls(listener: Listener) -> ssl.SSLContext | None:
+    if listener.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.load_cert_chain(listener.certificate, listener.private_key)
+    return context
+
+
+def _bound_at(host: str, port: int) -> socket.socket:
+    with _worded(f"{host}:{port}"):
+        *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family = socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+        sock = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    # Inherited by connections. Without it each answer waits 40 ms, for the client to acknowledge its start.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -297,46 +337,3 @@ def _bound_unix(path: Path) -> socket.socket:
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(str(path)) == 0
-
-
-class TimedConnection(H11Protocol):
-    """A connection that is closed when the head of its next request takes too long.
-
-    The server's own limit begins after an answer, and ends with the first byte that comes then.
-    """
-
-    head_seconds = 10.0
-    """How long a head may take, from the connection or the last answer on."""
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
-        super().connection_made(transport)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End it."""
-        self._cease()
-        super().connection_lost(exc)
-
-    def handle_events(self) -> None:
-        """Take what has come; wait for more of a head that is not whole."""
-        super().handle_events()
-        self._watch()
-
-    def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:  # within a request: its body has a limit of its own
-            self._cease()
-        elif self._waiting is None and not self.transport.is_closing():
-            self._waiting = self.loop.call_later(self.head_seconds, self._end)
-
-    def _cease(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _end(self) -> None:
-        self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.close()

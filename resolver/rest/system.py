@@ -40,13 +40,14 @@ class Readiness(Struct, frozen=True):
 
 
 @OPEN.route("GET", "/ready", Readiness)
-def ready(call: ApiCall) -> Response:
-    """Say whether the store can be read and its root key is at hand."""
-    try:
-        call.service.check_ready()
-    except UnavailableError:
-        return Answer(Readiness("not ready"), 503)
-    return Answer(Readiness("ready"))
+async def ready(call: ApiCall) -> Response:
+    """Say whether the store can be read and its root key is at hand.
+
+    Both are looked at once a second at most.
+    """
+    if await call.server.readiness.look():
+        return Answer(Readiness("ready"))
+    return Answer(Readiness("not ready"), 503)
 
 
 @METRICS.route("GET", "/metrics")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
 
 from resolver.core.account_changes import NewToken
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.rest.acceptor import Door
 from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
+from resolver.rest.server import _bound_at, make_server
 from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, World, database
+from tests.databases import DIALECTS, PlainPasswords, World, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +81,12 @@ class Live:
     Args:
         world: the store behind it.
         url: where it is.
+        app: the application.
     """
 
     world: World
     url: str
+    app: Starlette
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,32 +114,50 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
+class SlowPasswords(PlainPasswords):
+    """Comparisons that take until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether a password matches, at last."""
+        assert self.go.wait(60)
+        return super().verify(password_hash, password)
+
+    def hash(self, password: str) -> str:
+        """Something to compare with, at last for a new one."""
+        assert password != "a new password" or self.go.wait(60)
+        return super().hash(password)
+
+
 @contextlib.contextmanager
-def running(app: Starlette) -> Iterator[str]:
+def running(app: Starlette, *, proxy_protocol: bool = False) -> Iterator[str]:
     """An application in a thread, on a free port of loopback; its URL."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, ws="none", http="h11"
-    )
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `resolver serve` does
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+    with _bound_at("127.0.0.1", 0) as sock:
+        port = sock.getsockname()[1]
+        server = make_server(app, [Door(sock, proxy_protocol=proxy_protocol)])
+        thread = threading.Thread(target=server.run)
         thread.start()
         try:
             deadline = time.monotonic() + 20
             while not server.started and time.monotonic() < deadline:
                 time.sleep(0.01)
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True
             thread.join(20)
 
 
 @contextlib.contextmanager
-def serving(world: World, options: ServerOptions | None = None) -> Iterator[Live]:
+def serving(
+    world: World, options: ServerOptions | None = None, *, proxy_protocol: bool = False
+) -> Iterator[Live]:
     """A server on a store."""
-    with running(create_app(world.service, options or ServerOptions(address_rate=0, user_rate=0))) as url:
-        live = Live(world, url)
+    app = create_app(world.service, options or ServerOptions(address_rate=0, user_rate=0))
+    with running(app, proxy_protocol=proxy_protocol) as url:
+        live = Live(world, url, app)
         try:
             yield live
         finally:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
 import pytest
 
 from resolver.core.permissions import TenantRole
+from resolver.rest.options import ServerOptions
 from resolver.rest.rate_limit import Buckets, network_of
 from resolver.store.sql import SqlStore
-from tests.databases import PlainPasswords, World, database
-from tests.rest.conftest import SECRETS, basic, serving
+from tests.databases import World, database
+from tests.rest.conftest import SECRETS, SlowPasswords, basic, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,29 +79,16 @@ def test_a_network_counts_as_one(address: str, counted: str) -> None:
     assert network_of(address) == counted
 
 
-class SlowPasswords(PlainPasswords):
-    """Comparisons that take until they are let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = threading.Event()
-
-    def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether a password matches, at last."""
-        assert self.go.wait(60)
-        return super().verify(password_hash, password)
-
-    def hash(self, password: str) -> str:
-        """Something to compare with, at last for a new one."""
-        assert password != "a new password" or self.go.wait(60)
-        return super().hash(password)
+ALONE = ServerOptions(address_rate=0, user_rate=0, share=1)
+"""Lets one address have all that there is."""
 
 
 def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
     """So many wait for their turn; the others are told to come back, and tokens are let in all the while."""
     url = database("sqlite", tmp_path)
     slow = SlowPasswords()
-    with serving(World(url, SqlStore(url), passwords=slow)) as live, ThreadPoolExecutor(50) as pool:
+    world = World(url, SqlStore(url), passwords=slow)
+    with serving(world, ALONE) as live, ThreadPoolExecutor(50) as pool:
         admin = live.client()
         headers = {"Authorization": basic("nobody", "a guess"), "Tenant": "home"}
         asked = [pool.submit(live.http.get, SECRETS, headers=headers, timeout=60) for _ in range(50)]
@@ -115,10 +102,11 @@ def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
 
 
 def test_new_passwords_leave_room_for_others(tmp_path: Path) -> None:
-    """Anyone may change one's own, as often as one likes: no more wait than with guesses."""
+    """Whoever has none may set one: no more wait than with guesses, and all but the first are refused."""
     url = database("sqlite", tmp_path)
     slow = SlowPasswords()
-    with serving(World(url, SqlStore(url), passwords=slow)) as live, ThreadPoolExecutor(50) as pool:
+    world = World(url, SqlStore(url), passwords=slow)
+    with serving(world, ALONE) as live, ThreadPoolExecutor(50) as pool:
         eve = live.user("eve", TenantRole.USER)
         change = ("POST", "/api/v1/resolver/users/eve/password", {"password": "a new password"})
         other = ("POST", "/api/v3.1/users/eve", {"password": "a new password"})
@@ -127,4 +115,4 @@ def test_new_passwords_leave_room_for_others(tmp_path: Path) -> None:
         assert refused == [503] * 8
         assert eve("GET", SECRETS).status_code == 200
         slow.go.set()
-        assert sorted(one.result().status_code for one in asked) == [200] * 42 + [503] * 8
+        assert sorted(one.result().status_code for one in asked) == [200] + [403] * 41 + [503] * 8

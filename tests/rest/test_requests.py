@@ -6,18 +6,23 @@ import json
 import logging
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from resolver.core.permissions import TenantRole
 from resolver.rest.options import ServerOptions
-from tests.rest.conftest import SECRETS, USE, basic, serving
+from resolver.store.sql import SqlStore
+from tests.databases import World, database
+from tests.rest.conftest import SECRETS, USE, SlowPasswords, basic, serving
+from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
-    from tests.databases import World
     from tests.rest.conftest import Live
 
 JSON = {"Content-type": "application/json"}
@@ -261,24 +266,39 @@ def test_a_body_that_does_not_come_is_not_waited_for(world: World) -> None:
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
 
 
-def test_more_requests_than_it_can_bear_are_told_to_come_back(world: World) -> None:
-    """One that is still being sent takes the only place; when it is gone, others are served again."""
-    with serving(world, ServerOptions(max_requests=1, address_rate=0, user_rate=0)) as live:
+def test_more_requests_than_it_can_bear_are_told_to_come_back(tmp_path: Path) -> None:
+    """One that works takes the only place, one that is still being sent takes none; health needs none."""
+    url = database("sqlite", tmp_path)
+    slow = SlowPasswords()
+    options = ServerOptions(max_requests=1, address_rate=0, user_rate=0)
+    world = World(url, SqlStore(url), passwords=slow)
+    with serving(world, options) as live, ThreadPoolExecutor(1) as pool:
+        client, places = live.client(), live.app.state.server.places
         host, port = live.url.removeprefix("http://").split(":")
-        token = live.client().token
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(
-                f"PUT {SECRETS}/one HTTP/1.1\r\nHost: x\r\nAuthentication-Token: {token}\r\nTenant: home\r\n"
-                "Content-Length: 14\r\nContent-Type: application/json\r\n\r\n{".encode()
+                f"PUT {SECRETS}/one HTTP/1.1\r\nHost: x\r\nAuthentication-Token: {client.token}\r\n"
+                "Tenant: home\r\nContent-Length: 14\r\nContent-Type: application/json\r\n\r\n{".encode()
             )
-            deadline = time.monotonic() + 10
-            while (answer := live.http.get("/ok")).status_code == 200 and time.monotonic() < deadline:
-                time.sleep(0.02)
+            until(lambda: slow_bodies(live) == 1)
+            until(lambda: places.used == 0)
+            assert client("GET", SECRETS).status_code == 200
+            headers = {"Authorization": basic("admin", "admin password"), "Tenant": "home"}
+            asked = pool.submit(live.http.get, SECRETS, headers=headers, timeout=60)
+            until(lambda: places.used == 1)
+            answer = client("GET", SECRETS)
             assert refusal(answer) == (503, "service_unavailable_error", "the server is busy")
             assert answer.headers["Retry-After"] == "1"
+            assert live.http.get("/ok").status_code == live.http.get("/ready").status_code == 200
+            slow.go.set()
+            assert asked.result().status_code == 200
             connection.sendall(b'"value": "v"}')
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
-        assert live.http.get("/ok").status_code == 200
+
+
+def slow_bodies(live: Live) -> int:
+    """How many requests wait for their body."""
+    return sum(peer.body_comes for peer in live.app.state.server.connections.open)
 
 
 def test_a_client_that_goes_away_is_no_error(live: Live, caplog: pytest.LogCaptureFixture) -> None:
@@ -355,8 +375,8 @@ def test_ready_and_status_tell_of_the_store(live: Live) -> None:
     assert client.gets("/api/v3.1/status")["status"] == "OK"
     live.world.execute("UPDATE root_key SET wraps = false")
     live.world.execute("INSERT INTO root_key (id, wraps, since) VALUES ('another', true, '')")
-    answer = live.http.get("/ready")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready"})
+    until(lambda: live.http.get("/ready").status_code == 503)  # a second later at most
+    assert live.http.get("/ready").json() == {"status": "not ready"}
     status = client.gets("/api/v3.1/status")
     assert (status["status"], status["services"]["Store"]["status"]) == ("Fail", "Inactive")
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from resolver.errors import UsageError
-from resolver.rest.server import Listener, _bound
+from resolver.rest.server import Listener, _bound_at
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
 from tests.waiting import until
@@ -181,7 +181,7 @@ def _metrics(home: Path, port: int) -> str:
 def test_answers_are_sent_at_once() -> None:
     """Connections don't hold an answer's second part back until its first one is acknowledged."""
     with (
-        _bound(Listener(port=0)) as listening,
+        _bound_at("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),
         listening.accept()[0] as connection,
     ):

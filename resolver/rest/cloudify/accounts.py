@@ -255,7 +255,7 @@ async def create_user(call: ApiCall, body: CloudifyNewUser) -> Response:
         call.service.users.create(call.caller, body.username, new)
         return _show_user(call, body.username, 201)
 
-    return await call.server.authenticator.hash_password(create)
+    return await call.server.authenticator.hash_password(call.account.name, create)
 
 
 @GROUP.route("GET", "/user", UserObject)
@@ -302,7 +302,7 @@ async def update_user(call: ApiCall, username: str, body: CloudifyUserChange) ->
 
     if body.password is None:
         return await run_in_threadpool(update)
-    return await call.server.authenticator.hash_password(update)
+    return await call.server.authenticator.hash_password(call.account.name, update)
 
 
 @GROUP.route("DELETE", "/users/{username}", status=204)

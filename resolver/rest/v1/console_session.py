@@ -46,9 +46,10 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
         raise InvalidRequestError("give either a user name and a password, or a token")
     try:
         opened = await server.authenticator.hash_password(
+            call.account.address,
             lambda: server.service.sessions.open(
                 username=body.username, password=body.password, token=body.token
-            )
+            ),
         )
     except AuthenticationError:
         server.metrics.refused_logins.inc()
@@ -84,7 +85,7 @@ async def confirm_session(call: ApiCall, body: Confirmation) -> Response:
     demand_proof(request, secret)
     try:
         request.state.caller = await server.authenticator.hash_password(
-            lambda: server.service.sessions.confirm(secret, body.password)
+            call.account.address, lambda: server.service.sessions.confirm(secret, body.password)
         )
     except AuthenticationError:
         server.metrics.refused_logins.inc()
