@@ -32,6 +32,9 @@ from resolver.core.permissions import (
 from resolver.dsl.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
 from resolver.dsl.plan import MAX_PLACED
 from resolver.dsl.problems import Reason
+from resolver.protocol import OWN_ROUTES
+from resolver.rest.app import GROUPS
+from resolver.rest.openapi import make_document
 from resolver.validation.json_schema import findings, schema_text
 
 if TYPE_CHECKING:
@@ -219,6 +222,17 @@ def test_every_command_is_documented(name: str) -> None:
     """README or a document below docs/ names every command in full."""
     text = README.read_text() + "".join(path.read_text() for path in sorted(DOCS.glob("*.md")))
     assert re.search(rf"(`|resolver |\$ ){name}\b", text)
+
+
+OWN_PATHS = sorted({path for path in make_document(GROUPS)["paths"] if path.startswith(OWN_ROUTES)})
+
+
+@pytest.mark.parametrize("path", OWN_PATHS)
+def test_every_route_of_ours_is_documented(path: str) -> None:
+    """docs/api.md, or the page of the console for its own, names the path, with capitals for what varies."""
+    pattern = re.sub(r"\\{\w+\\}", "[A-Z]+", re.escape(path.removeprefix(OWN_ROUTES)))
+    text = (DOCS / "api.md").read_text() + (DOCS / "console.md").read_text()
+    assert re.search(rf"(?:(?<!\w)|(?<=/resolver)){pattern}(?![\w/-])", text)
 
 
 def test_every_reason_is_documented() -> None:

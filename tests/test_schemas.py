@@ -89,6 +89,23 @@ def test_all_functions_are_described() -> None:
         assert set(BLUEPRINT["$defs"][part]["properties"]) == FUNCTIONS.keys()
 
 
+def test_all_lists_of_functions_are_whole() -> None:
+    """Wherever the schema lists names of functions, it lists all of them."""
+
+    def lists(part: object) -> Iterator[set[str]]:
+        if isinstance(part, dict):
+            if "enum" in part and "get_secret" in part["enum"]:
+                yield set(part["enum"]) - {"type"}
+            part = list(part.values())
+        if isinstance(part, list):
+            for each in part:
+                yield from lists(each)
+
+    found = list(lists(BLUEPRINT))
+    assert len(found) > 1
+    assert found == [FUNCTIONS.keys()] * len(found)
+
+
 @pytest.mark.parametrize(
     ("data", "where", "rule"),
     [
