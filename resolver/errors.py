@@ -21,6 +21,7 @@
         ├── ProviderError       a secrets provider did not give what was asked of it
         ├── RootKeyError        no root key, or not the one that is needed
         ├── PluginError         a plugin can't be loaded, failed, or refused what it was given
+        ├── TamperedRowError    a row of the database is not as this program wrote it
         └── TokenError
             ├── DecryptionError     a stored token does not decrypt
             └── MisplacedTokenError a stored token is bound to another row, key or version
@@ -141,6 +142,22 @@ class RootKeyError(UnavailableError):
 
 class PluginError(UnavailableError):
     """A plugin can't be loaded, failed, or refused what it was given; plugins raise it, too."""
+
+
+class TamperedRowError(UnavailableError):
+    """A row that decides who may do what is not as this program wrote it.
+
+    Args:
+        message: one sentence, which names the row.
+        hint: what the reader can do about it.
+        kind: what the row is, such as `user`.
+        id: the row's id.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", kind: str = "", id: str = "") -> None:  # noqa: A002 - the column's name
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.id = id
 
 
 class TokenError(UnavailableError):

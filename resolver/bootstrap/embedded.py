@@ -93,6 +93,30 @@ def provider_types(
     return plugins(settings.plugins, types) if plugins is not None and settings.plugins else types
 
 
+def open_store(settings: Settings) -> SqlStore:
+    """Open the database that the settings name, whatever schema it has.
+
+    Raises:
+        UsageError: a setting is wrong.
+        StoreError: there is none on this machine.
+    """
+    settings.demand_embedded()
+    if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
+        raise StoreError(
+            f"there is no store in {str(settings.home)!r}",
+            hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
+            "RESOLVER_URL or `resolver login` a server",
+        )
+    return SqlStore(settings.database_url, settings.pool)
+
+
+def _demanded_keys(settings: Settings, warn: Callable[[str], None]) -> list[WrappingKey]:
+    keys = root_keys(settings, warn)
+    if not keys:
+        raise RootKeyError(f"there is no root key in {str(settings.key_directory)!r}", hint=GIVE_KEY)
+    return keys
+
+
 def open_service(
     settings: Settings,
     *,
@@ -113,18 +137,9 @@ def open_service(
         RootKeyError: there is no root key.
         StoreError: there is no store, or it can't be opened.
     """
-    settings.demand_embedded()
-    if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
-        raise StoreError(
-            f"there is no store in {str(settings.home)!r}",
-            hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
-            "RESOLVER_URL or `resolver login` a server",
-        )
-    keys = root_keys(settings, warn)
-    if not keys:
-        raise RootKeyError(f"there is no root key in {str(settings.key_directory)!r}", hint=GIVE_KEY)
-    store = SqlStore(settings.database_url, settings.pool)
+    store = open_store(settings)
     try:
+        keys = _demanded_keys(settings, warn)
         store.check_schema()
     except BaseException:
         store.close()

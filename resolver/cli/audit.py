@@ -94,6 +94,10 @@ def list_(  # noqa: PLR0913 - one for each option
         say(f"note: more records follow; --after {records[-1].number} shows them")
 
 
+_MAX_ROWS = 20
+"""Most rows that are named."""
+
+
 def _row(record: AuditRecord) -> list[object]:
     fields = fields_of(record)
     about = fields.get("key") or fields.get("object") or "-"
@@ -141,7 +145,15 @@ def verify(app: App, *, tenant: str, kept: str | None) -> None:
         )
     if found.kept_differs:
         raise StoreError(
-            f"the audit trail is not the one that the head was taken of: {found.kept_differs}",
+            "the audit trail is not the one that "
+            f"{'the head was taken of' if found.kept else 'the server knows'}: {found.kept_differs}",
+            hint="compare the database with a backup",
+        )
+    if found.rows:
+        told = ", ".join(f"{row.kind} {row.id} ({row.fault})" for row in found.rows[:_MAX_ROWS])
+        more = f" and {len(found.rows) - _MAX_ROWS} more" if len(found.rows) > _MAX_ROWS else ""
+        raise StoreError(
+            f"the audit trail is unbroken, and the database is not as it tells: {told}{more}",
             hint="compare the database with a backup",
         )
     put(f"{count(number, 'record')}, unbroken" + ("" if found.kept is None else ", containing the kept head"))

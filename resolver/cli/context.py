@@ -201,6 +201,13 @@ part_options = options(
 
 
 def confirm_deletion(question: str, *, yes: bool) -> None:
+    """Ask on a terminal before a deletion, unless --yes was given; UsageError where there is no terminal."""
+    confirm(question, yes=yes, doing="whether to delete", hint="give --yes to delete without asking")
+
+
+def confirm(
+    question: str, *, yes: bool, doing: str, hint: str = "give --yes to go on without asking"
+) -> None:
     """Ask on a terminal, unless --yes was given.
 
     Raises:
@@ -209,7 +216,5 @@ def confirm_deletion(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(
-            "there is no terminal to ask on whether to delete", hint="give --yes to delete without asking"
-        )
+        raise UsageError(f"there is no terminal to ask on {doing}", hint=hint)
     click.confirm(question, abort=True, err=True)

@@ -24,6 +24,7 @@ LEAVE_DUMPABLE = "RESOLVER_TEST_LEAVE_DUMPABLE"
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
+    "db": ("resolver.cli.db:db", "Upgrade the database to this program's schema."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import App, common_options, format_option
-from resolver.cli.output import OutputFormat, put, put_answer, put_fields
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields, say
 
 if TYPE_CHECKING:
     from resolver.core.results import Identity
@@ -78,3 +78,8 @@ def status(app: App, *, output_format: OutputFormat) -> None:
         "tenants": len(identity.permissions),
     }
     put_answer(output_format, fields, lambda: put_fields(fields))
+    if not facts.rows_enforced:
+        say(
+            "warning: an older release made this store, and rows changed by hand are not refused yet; "
+            "`resolver db upgrade --finish` ends its upgrade"
+        )

@@ -75,7 +75,8 @@ class RemoteTrail(Remote):
         """Have the server check a trail, from its first record to its end, and against a kept head."""
         query = {"tenant": tenant} | ({} if kept is None else {"head": f"{kept.number}:{kept.hash}"})
         found = self._server.ask(caller, VerifyResult, "GET", "/audit/verify", query=query)
-        return Verification(AuditHead("", found.number, found.hash), found.broken, kept, found.kept_differs)
+        end = AuditHead("", found.number, found.hash)
+        return Verification(end, found.broken, kept, found.kept_differs, found.rows)
 
     def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
         """A whole trail with its head."""

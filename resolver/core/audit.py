@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from resolver.core.rows import RowFinding
 from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -33,18 +35,28 @@ MAX_CALL_SITES = 20
 """Most call sites that a record lists; it always counts them all."""
 
 _NUMBER = struct.Struct(">Q")
+_HEAD_FORMAT = b"blueprint-resolver audit head/1\0"
 
 
 class AuditHead(Struct, frozen=True):
-    """The end of a chain: how many records it has, and the last one's hash."""
+    """The end of a chain: how many records it has, and the last one's hash.
+
+    Args:
+        chain: the chain's id.
+        number: how many records it has.
+        hash: the last one's hash.
+        enforced: of the system's chain, whether a row without a genuine MAC is refused.
+    """
 
     chain: str
     number: int = 0
     hash: str = GENESIS
+    enforced: bool = False
 
     def encode(self) -> bytes:
         """The canonical bytes that the MAC covers."""
-        return b"blueprint-resolver audit head/1\0" + _covered(self.chain, self.number, self.hash)
+        form = b"blueprint-resolver audit head/2 enforced\0" if self.enforced else _HEAD_FORMAT
+        return form + _covered(self.chain, self.number, self.hash)
 
 
 class AuditRecord(Struct, frozen=True):
@@ -105,7 +117,7 @@ def extend(head: AuditHead, entries: Iterable[Mapping[str, Any]]) -> tuple[Audit
         body = canonical(fields)
         before = record_hash(head.chain, number, before, body)
         records.append(AuditRecord(number, fields["at"], fields["action"], body, before))
-    return AuditHead(head.chain, number, before), records
+    return replace(head, number=number, hash=before), records
 
 
 def find_break(head: AuditHead, records: Iterable[AuditRecord]) -> int | None:
@@ -215,17 +227,19 @@ class Verification(Struct, frozen=True):
             chain is whole in itself.
         kept: the head it was compared with; None without one.
         kept_differs: why the chain is not the one that the kept head was taken of; empty when it is.
+        rows: the rows that are not as the chain tells; not looked for in a chain that is broken.
     """
 
     head: AuditHead
     broken: int | None = None
     kept: AuditHead | None = None
     kept_differs: str = ""
+    rows: Sequence[RowFinding] = ()
 
     @property
     def whole(self) -> bool:
         """Whether the chain is intact, and the one of the kept head."""
-        return self.broken is None and not self.kept_differs
+        return self.broken is None and not self.kept_differs and not self.rows
 
 
 class KeptHead:
@@ -260,4 +274,4 @@ class KeptHead:
                 f"its record {kept.number} is another one than the kept head's: "
                 "it was rewritten, or an older copy was restored and went on"
             )
-        return replace(found, kept=kept, kept_differs=differs)
+        return replace(found, kept=kept, kept_differs=differs or found.kept_differs)

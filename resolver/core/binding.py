@@ -7,12 +7,18 @@ row, tenant, version, purpose or name decrypts to the wrong binding and is refus
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from resolver.errors import MisplacedTokenError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 FORMAT = "blueprint-resolver/1,"
+
+ROW_FORMAT = "blueprint-resolver row/1,"
 
 
 class Purpose(enum.StrEnum):
@@ -54,6 +60,34 @@ class Place(Struct, frozen=True):
             f"{self.version},"
             f"{len(self.data_key_id)}:{self.data_key_id},"
         ).encode()
+
+
+def row_bytes(kind: str, generation: int, fields: Iterable[tuple[str, object]]) -> bytes:
+    """The canonical bytes of what decides in a row, and in the rows that belong to it.
+
+    Which store it is needs no mention: the key of the MAC over them is random, and that store's own.
+
+    Args:
+        kind: what the row is.
+        generation: how often it was changed, from 1.
+        fields: what decides in it and in the rows that belong to it, in the order of names. One that is None
+            is left out, so that a column which a later version adds leaves older rows as they are.
+
+    Raises:
+        TypeError: a column holds what this program never writes there.
+    """
+    parts = [f"{ROW_FORMAT}{len(kind)}:{kind},{generation},"]
+    for name, value in fields:
+        if value is None:
+            continue
+        parts.append(f"{len(name)}:{name}=")
+        if isinstance(value, str):
+            parts.append(f"{len(value)}:{value},")
+        elif isinstance(value, (bool, int)):
+            parts.append(f"{int(value)}{'?' if isinstance(value, bool) else '#'},")
+        else:
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    return "".join(parts).encode()
 
 
 def wrap(place: Place, plaintext: bytes) -> bytes:

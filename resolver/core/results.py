@@ -271,11 +271,13 @@ class Status(Struct, frozen=True):
         place: where it is, without any password.
         wrapping_root_key: the id of the root key that wraps its data keys.
         root_keys: the ids of the root keys at hand.
+        rows_enforced: whether a row that decides is refused without a genuine MAC.
     """
 
     place: str
     wrapping_root_key: str
     root_keys: tuple[str, ...]
+    rows_enforced: bool = True
 
 
 class Version(Struct, frozen=True):

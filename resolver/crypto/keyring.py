@@ -87,13 +87,14 @@ class FernetDataKey:
         key: the key as Fernet writes it.
     """
 
-    __slots__ = ("_fernet", "_mac_key", "id")
+    __slots__ = ("_fernet", "_mac_key", "_row_key", "id")
 
     def __init__(self, key_id: str, key: bytes) -> None:
         self.id = key_id
         self._fernet = Fernet(key)
-        # A key of its own for MACs, so that no key serves two algorithms.
-        self._mac_key = hmac.new(key, b"blueprint-resolver mac key", hashlib.sha256).digest()
+        # Keys of their own for MACs, so that no key serves two algorithms, or two kinds of texts.
+        self._mac_key = hmac.digest(key, b"blueprint-resolver mac key", hashlib.sha256)
+        self._row_key = hmac.digest(key, b"blueprint-resolver row key", hashlib.sha256)
 
     def __repr__(self) -> str:
         return f"FernetDataKey(id={self.id!r})"
@@ -114,7 +115,11 @@ class FernetDataKey:
 
     def mac(self, data: bytes) -> str:
         """HMAC-SHA256 over data, hexadecimal."""
-        return hmac.new(self._mac_key, data, hashlib.sha256).hexdigest()
+        return hmac.digest(self._mac_key, data, hashlib.sha256).hex()
+
+    def row_mac(self, data: bytes) -> str:
+        """HMAC-SHA256 over the canonical bytes of a row, hexadecimal."""
+        return hmac.digest(self._row_key, data, "sha256").hex()
 
 
 class KeyRing:

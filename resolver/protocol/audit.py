@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from resolver.core.rows import RowFinding
+
 
 class RecordsResult(Struct, frozen=True):
     """Records of a chain, and whether more follow."""
@@ -23,10 +25,17 @@ class HeadResult(Struct, frozen=True):
 
 
 class VerifyResult(HeadResult, frozen=True):
-    """What a check found: the first record that does not fit, and why it is not that of the kept head."""
+    """What a check found.
+
+    Args:
+        broken: the first record that does not fit.
+        kept_differs: why it is not the chain of the kept head.
+        rows: rows that are not as the chain tells.
+    """
 
     broken: int | None
     kept_differs: str
+    rows: Sequence[RowFinding] = ()
 
 
 class ExportedChain(Struct, frozen=True):

@@ -31,6 +31,7 @@ from resolver.errors import (
     ProviderError,
     ResolverError,
     SchemaMismatchError,
+    TamperedRowError,
     TokenError,
     UnavailableError,
     UsageError,
@@ -90,6 +91,7 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     InvalidRequestError: (400, "bad_parameters_error"),
     UsageError: (400, "bad_parameters_error"),
     ProviderError: (400, "failed_dependency"),
+    TamperedRowError: (500, "tampered_row_error"),
     TokenError: (500, "invalid_fernet_token_format_error"),
     UnavailableError: (503, "service_unavailable_error"),
     ResolverError: (500, "internal_server_error"),
@@ -234,7 +236,11 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
     if isinstance(error, BlueprintError):
         problems = [problem_fields(problem) for problem in error.problems]
         return Answer(error_body(error.message, code, kind=kind, problems=problems), status)
-    if isinstance(error, UnavailableError) and not isinstance(error, (TokenError, ProviderError)):
+    if isinstance(error, TamperedRowError):
+        LOG.error("%s", error.message)
+    if isinstance(error, UnavailableError) and not isinstance(
+        error, (TokenError, ProviderError, TamperedRowError)
+    ):
         # Paths, addresses and the driver's words are for the operator.
         LOG.error("%s", error.message)
         return Answer(

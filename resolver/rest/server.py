@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import stat
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,7 +214,7 @@ def _serve(service: Service, options: ServerOptions, doors: Sequence[Door]) -> N
 
     server = make_server(create_app(service, options), doors)
     _collect_garbage()
-    with _signals_end_it():
+    with _signals_end_it(), _rows_watched(service):
         server.run()
 
 
@@ -238,6 +239,19 @@ def make_server(app: Starlette, doors: Sequence[Door]) -> HttpServer:
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     return HttpServer(config, app.state.server, doors)
+
+
+@contextlib.contextmanager
+def _rows_watched(service: Service) -> Iterator[None]:
+    """Compare rows that decide with the audit trail meanwhile, in a thread of its own."""
+    stop = threading.Event()
+    watch = threading.Thread(target=service.rows.watch, args=(stop.wait,), name="row check", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watch.join(_STOP_SECONDS)
 
 
 def _collect_garbage() -> None:

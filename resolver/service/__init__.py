@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, PasswordHasher, Store
+    from resolver.core.ports import Cipher, PasswordHasher, Session, Store
     from resolver.core.providers import ProviderType
+    from resolver.errors import TamperedRowError
     from resolver.service.console_sessions import Sessions
+    from resolver.service.enforcement import Enforcement
     from resolver.service.exporting import Transfer
     from resolver.service.first_setup import Setup
     from resolver.service.keys import Keys
     from resolver.service.providers import Providers
+    from resolver.service.row_check import RowCheck
     from resolver.service.secrets import Secrets
     from resolver.service.tenants import Tenants
     from resolver.service.tokens import Tokens
@@ -64,7 +67,7 @@ class Service:
         provider_types: Callable[[], Mapping[str, ProviderType]] = dict,
         rules: Rules = DEFAULT_RULES,
     ) -> None:
-        self._store = store
+        self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
         self._clock = clock
         self.gate = Gate(store, passwords, clock)
@@ -164,6 +167,26 @@ class Service:
 
         return Keys(self._shared)
 
+    @cached_property
+    def rows(self) -> RowCheck:
+        """Compares rows that decide with the audit trail."""
+        from resolver.service.row_check import RowCheck
+
+        return RowCheck(self._shared)
+
+    @cached_property
+    def enforcement(self) -> Enforcement:
+        """Ends the upgrade to rows with MACs."""
+        from resolver.service.enforcement import Enforcement
+
+        return Enforcement(self._shared)
+
+    def _record_rows(self, session: Session) -> None:
+        self.trail.append_rows(session)
+
+    def _report_tampered(self, error: TamperedRowError) -> None:
+        self.trail.note_tampered(error)
+
     def check_ready(self) -> None:
         """Check that the store can be read, and that the root key that wraps its keys is at hand.
 
@@ -211,7 +234,8 @@ class Service:
         if wrapping is None or system_key is None:
             raise StoreError("the store is not initialised", hint="`resolver init` makes it one")
         self._cipher.open_data_key(system_key)
-        return Status(self._store.place, wrapping, tuple(self._cipher.root_key_ids))
+        enforced = self.enforcement.is_on()
+        return Status(self._store.place, wrapping, tuple(self._cipher.root_key_ids), rows_enforced=enforced)
 
     def close(self) -> None:
         """Give back the store's connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import itertools
 import re
@@ -16,13 +17,15 @@ from resolver.core.audit import (
     AuditRecord,
     KeptHead,
     Verification,
+    cap,
     extend,
     find_break,
 )
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
+from resolver.core.row_ledger import ROWS, RowLedger
 from resolver.core.times import parse_time
-from resolver.errors import NotFoundError, StoreError
+from resolver.errors import NotFoundError, ResolverError, StoreError, TamperedRowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +33,14 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import Cipher, Session, Store, StoredDataKey
     from resolver.core.results import Holding
+    from resolver.core.rows import StoredRow
     from resolver.service.access import Gate
+
+_ROWS_IN_RECORD = 500
+"""Most rows that one record tells of."""
+
+_MAX_TAMPERED = 1000
+"""Most refused rows that one process records."""
 
 EVERYTHING = AuditQuery()
 """All records of a chain, oldest first."""
@@ -74,6 +84,7 @@ class Trail:
         self._cipher = cipher
         self._gate = gate
         self._clock = clock
+        self._tampered: set[tuple[str, str]] = set()
 
     def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
         """Check a tenant's chain, or the system's: against its head, the head's MAC and a head that was kept.
@@ -84,16 +95,22 @@ class Trail:
             chain = self._chain(session, caller, tenant)
             end = session.audit_end(chain)
             genuine = self._genuine(session, end.head, end.mac, end.mac_key_id)
+            stored = _rows_of(session, chain)
+            seen = session.seen_head(chain)
         number = end.head.number
         comparison = KeptHead(kept) if kept is not None else None
         last = min(max(number, end.last), _LAST - 1)
         records: Iterable[AuditRecord] = self.read(chain, EVERYTHING, _FIRST, last + 1)
+        ledger = RowLedger()
+        if stored is not None:
+            records = ledger.watch(records)
         broken = find_break(end.head, comparison.watch(records) if comparison else records)
         if broken is None and not genuine and number:
             broken = number
         if broken is None and end.last > number:  # beyond all numbers that were looked at
             broken = number + 1
-        found = Verification(end.head, broken)
+        rows = [] if broken is not None or stored is None else ledger.compare(stored)
+        found = Verification(end.head, broken, kept_differs=_cut(end.head, seen), rows=rows)
         return comparison.judge(found) if comparison else found
 
     def head(self, caller: Caller, tenant: str = "") -> AuditHead:
@@ -252,12 +269,68 @@ class Trail:
         mac_key = self._cipher.open_data_key(stored)
         if head.number and not self._genuine(session, head, mac, mac_key_id, stored):
             raise _forged()
-        head, records = extend(head, entries)
+        if differs := _cut(head, session.seen_head(chain)):
+            raise TamperedRowError(
+                f"the database was changed by hand: audit trail {chain} is refused, {differs}",
+                hint="compare the database with a backup",
+                kind="audit trail",
+                id=chain,
+            )
+        head, records = extend(head, self._with_rows(session, chain, entries))
         session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
+
+    def _with_rows(
+        self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Mapping[str, Any]]:
+        """Entries that also tell what the transaction made of rows that decide: in the last, or in more."""
+        rows = [change.told for change in session.row_changes(chain)]
+        if not rows:
+            return entries
+        base = _by_nobody(self._clock(), "rows:change")
+        *others, last = entries or [base]
+        parts = [rows[start : start + _ROWS_IN_RECORD] for start in range(0, len(rows), _ROWS_IN_RECORD)]
+        return [*others, {**last, ROWS: parts[0]}, *({**base, ROWS: part} for part in parts[1:])]
+
+    def append_rows(self, session: Session) -> None:
+        """Record changes of rows that decide which no record tells of yet; the system's chain is the last."""
+        chains = session.untold_chains
+        for chain in (*sorted(chains - {SYSTEM_CHAIN}), *(chains & {SYSTEM_CHAIN})):
+            self.append(session, chain, [])
+
+    def note_tampered(self, error: TamperedRowError) -> None:
+        """Record that a row was refused: once in this process, so that nobody fills the trail with it."""
+        about = (error.kind, error.id)
+        if about in self._tampered or len(self._tampered) >= _MAX_TAMPERED:
+            return
+        self._tampered.add(about)
+        entry = _by_nobody(self._clock(), "row:tampered")
+        entry |= {"kind": error.kind, "object": cap(error.id), **decided("tampered_row")}
+        with contextlib.suppress(ResolverError):  # the trail itself may be what was changed
+            self.commit(SYSTEM_CHAIN, [entry])
 
     def is_genuine(self, session: Session, chain: str) -> bool:
         """Whether a chain's head has the MAC that this program gave it."""
         return self._genuine(session, *session.audit_head(chain, lock=False))
+
+    def demand_genuine(self, session: Session, chain: str) -> None:
+        """See that a chain's head, which is locked by that, has the MAC that this program gave it.
+
+        Raises:
+            StoreError: it does not.
+        """
+        if not self._genuine(session, *session.audit_head(chain)):
+            raise _forged()
+
+    def enforce(self, session: Session, rows: int) -> None:
+        """Have the system's head say that a row without a genuine MAC is refused, and record that."""
+        head, mac, mac_key_id = session.audit_head(SYSTEM_CHAIN)
+        stored = session.active_data_key("")
+        if stored is None or not self._genuine(session, head, mac, mac_key_id, stored):
+            raise _forged()
+        mac_key = self._cipher.open_data_key(stored)
+        entry = _by_nobody(self._clock(), "rows:enforce") | {"number": rows, **decided(Verdict.ALLOWED)}
+        head, records = extend(replace(head, enforced=True), [entry])
+        session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
 
     def renew_mac(self, session: Session, chain: str) -> bool:
         """Give a chain's head a MAC of the active system key; False when it is not genuine."""
@@ -293,6 +366,32 @@ class Trail:
     def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""
         self.append(session, SYSTEM_CHAIN, [self.entry(caller, None, action, **more)])
+
+
+def _cut(head: AuditHead, seen: AuditHead | None) -> str:
+    """Why a chain is not the one that this process saw; empty when it is, as far as that tells."""
+    if seen is None or head.number > seen.number or (head.number, head.hash) == (seen.number, seen.hash):
+        return ""
+    return (
+        f"it ends at record {head.number} and ended at {seen.number} before: "
+        "it was cut or rewritten, or the database is an older copy"
+    )
+
+
+def _by_nobody(at: str, action: str) -> dict[str, Any]:
+    """The fields of a record about what no caller asked for."""
+    return {"at": at, "action": action, "caller": "", "caller_id": "", "token": ""}
+
+
+def _rows_of(session: Session, chain: str) -> Mapping[tuple[str, str], StoredRow] | None:
+    """The rows that a chain tells of, as they are stored; None in a store that is not that far yet."""
+    if not session.rows_enforced:
+        return None
+    return {
+        row: is_there
+        for kind in session.row_kinds
+        for row, is_there in session.stored_rows(kind, chain=chain)[0].items()
+    }
 
 
 def _forged() -> StoreError:

@@ -238,10 +238,16 @@ class Rotation:
         self._note(_KEY, key.id, Unreadable(key.tenant_id, f"data key {key.id}", type(error).__name__))
 
     def _renew_macs(self, old: StoredDataKey) -> int:
-        """Give the heads of audit chains a MAC of the new system key, one at a time."""
+        """Give rows that decide a MAC of the new system key, and the heads of audit chains, one at a time."""
         with self._store.read() as session:
             chains = session.audit_chains(old.id)
         found = 0
+        while True:  # stops at the first that is not genuine
+            with self._store.write() as session:
+                renewed = session.renew_row_macs(old.id, limit=BATCH)
+            if not renewed:
+                break
+            found += renewed
         for chain in chains:
             with self._store.write() as session:
                 genuine = self._trail.renew_mac(session, chain)

@@ -13,7 +13,7 @@ from resolver.core.permissions import Permission
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedUser, Identity, UserInfo, count_holdings
 from resolver.core.secret_changes import UNCHANGED
-from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
+from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, TamperedRowError
 from resolver.service.access import (
     MAX_PASSWORD,
     MIN_PASSWORD,
@@ -78,6 +78,13 @@ class Users(ServicePart):
     def _infos(self, session: Session, found: Sequence[StoredUser]) -> Sequence[UserInfo]:
         homes = {tenant_id for stored in found for tenant_id in stored.roles}
         tenants = {tenant.id: tenant.name for tenant in session.tenants(homes)}
+        for missing in homes - tenants.keys():
+            raise TamperedRowError(
+                f"the database was changed by hand: tenant {missing} is missing, and has members",
+                hint="compare the database with a backup",
+                kind="tenant",
+                id=missing,
+            )
         refused = session.refused_logins(self._clock())
         return [
             UserInfo(

@@ -7,33 +7,47 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from resolver.core.login_backoff import Failures
-from resolver.core.model import is_storable
+from resolver.core.model import User, is_storable
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import StoredUser
 from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.aggregates import SESSION, STANDING_ADMIN, TOKEN
+from resolver.store.aggregates import TENANT as TENANTS
+from resolver.store.aggregates import USER as USERS
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
 from resolver.store.rows import TENANT, USER, Rows, batches, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
-    from resolver.core.model import Tenant, User
+    from resolver.core.model import Tenant
     from resolver.core.permissions import TenantRole
     from resolver.core.ports.accounts import KnownTenants
     from resolver.core.query import Choice
+    from resolver.store.authenticated import Wrong
 
 
 # Read at each request, so not built anew for each.
-_WITH_ROLES = select(
-    *USER.columns, t.user_account.c.password_hash, t.membership.c.tenant_id, t.membership.c.role
+_DECIDES = [column.name for column in USERS.decides]
+_WHOLE = select(t.user_account)
+_WITH_ROLES = _WHOLE.add_columns(
+    t.membership.c.tenant_id.label("in_tenant"), t.membership.c.role.label("in_role")
 ).outerjoin_from(t.user_account, t.membership, t.membership.c.user_id == t.user_account.c.id)
 _USER_BY_ID = _WITH_ROLES.where(t.user_account.c.id == bindparam("user"))
 _USER_BY_NAME = _WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))
 _TENANTS = select(*TENANT.columns)
+
+
+def _role_in(tenant_id: str) -> str:
+    """What a membership is called among the fields of a user."""
+    return f"{t.membership.name} {tenant_id}"
+
+
 _TENANT_BY_NAME = _TENANTS.where(t.tenant.c.name == bindparam("tenant"))
 
 _MEMBERS = (
@@ -66,7 +80,7 @@ _USER_FIELDS: dict[UserField, ColumnElement[Any]] = {
 }
 
 
-class AccountRows(Rows):
+class AccountRows(AuthenticatedRows):
     """Users, tenants and memberships."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
@@ -74,24 +88,45 @@ class AccountRows(Rows):
         if not is_storable(name):
             return None
         query, user = (_USER_BY_ID, user_id) if user_id else (_USER_BY_NAME, name.casefold())
-        result = self._execute(query, {"user": user})
-        make, rows = USER.maker(result), result.all()
-        if not rows:
-            return None
-        roles = {row.tenant_id: row.role for row in rows if row.role is not None}
-        return StoredUser(make(rows[0]), roles, rows[0].password_hash)
+
+        def attempt() -> tuple[StoredUser | None, Wrong | None]:
+            rows = self._execute(query, {"user": user}).mappings().all()
+            if not rows:
+                return None, None
+            roles = {row["in_tenant"]: row["in_role"] for row in rows if row["in_role"] is not None}
+            return self._stored_user(rows[0], roles)
+
+        return self._twice(attempt)
+
+    def _stored_user(
+        self, row: Mapping[Any, Any], roles: Mapping[str, TenantRole]
+    ) -> tuple[StoredUser, Wrong | None]:
+        """A user of a row and the memberships, and what is wrong with it."""
+        user = User(**{name: row[name] for name in User.__struct_fields__})
+        stored = StoredUser(user, roles, row["password_hash"])
+        fields = {name: row[name] for name in _DECIDES}
+        fields |= {_role_in(tenant_id): role for tenant_id, role in roles.items()}
+        return stored, self._wrong_among(USERS, [(fields, row[t.ROW_MAC])])
+
+    def _users(self, query: Select[Any]) -> Sequence[StoredUser]:
+        """The users whose whole rows a query selects, in its order, with their roles."""
+
+        def attempt() -> tuple[Sequence[StoredUser], Wrong | None]:
+            rows = self._execute(query).mappings().all()
+            roles: dict[str, dict[str, TenantRole]] = {row["id"]: {} for row in rows}
+            for ids in batches(list(roles)):
+                members = select(t.membership).where(t.membership.c.user_id.in_(ids))
+                for member in self._execute(members):
+                    roles[member.user_id][member.tenant_id] = member.role
+            found = [self._stored_user(row, roles[row["id"]]) for row in rows]
+            return [user for user, _ in found], next((wrong for _, wrong in found if wrong), None)
+
+        return self._twice(attempt)
 
     def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:
-        """A part of all users, by name, with their roles and without their password hashes."""
-        query = select(*USER.columns).where(*self._named(t.user_account.c.name, choice.search))
-        query = self._part(query, choice, _USER_FIELDS, [t.user_account.c.folded_name])
-        users = USER.read(self._execute(query))
-        roles: dict[str, dict[str, TenantRole]] = {user.id: {} for user in users}
-        for ids in batches(list(roles)):
-            members = select(t.membership).where(t.membership.c.user_id.in_(ids))
-            for row in self._execute(members):
-                roles[row.user_id][row.tenant_id] = row.role
-        return [StoredUser(user, roles[user.id]) for user in users]
+        """A part of all users, by name, with their roles."""
+        query = _WHOLE.where(*self._named(t.user_account.c.name, choice.search))
+        return self._users(self._part(query, choice, _USER_FIELDS, [t.user_account.c.folded_name]))
 
     def count_users(self, search: str = "") -> int:
         """How many users there are."""
@@ -99,26 +134,27 @@ class AccountRows(Rows):
 
     def add_user(self, user: User, password_hash: str | None) -> None:
         """Store a user; ConflictError when the name is taken."""
+        values = {**USER.values(user), "folded_name": user.name.casefold(), "password_hash": password_hash}
         done = self._execute(
             self._insert(t.user_account)
-            .values(**USER.values(user), folded_name=user.name.casefold(), password_hash=password_hash)
+            .values(self._made(USERS, values))
             .on_conflict_do_nothing(index_elements=["folded_name"])
             .returning(t.user_account.c.id)  # PostgreSQL's driver counts no inserted rows
         )
         if done.one_or_none() is None:
             raise ConflictError(f"user {user.name!r} already exists")
-        if user.system_role is SystemRole.SYS_ADMIN and user.active:  # the first one stands
+        admin = user.system_role is SystemRole.SYS_ADMIN and user.active
+        if admin and self._execute(select(t.standing_admin.c.number)).first() is None:  # the first one stands
+            standing = {"number": 1, "user_id": user.id, "system_role": user.system_role, "active": True}
             self._execute(
                 self._insert(t.standing_admin)
-                .values(number=1, user_id=user.id, system_role=user.system_role, active=True)
+                .values(self._made(STANDING_ADMIN, standing))
                 .on_conflict_do_nothing(index_elements=["number"])
             )
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
-        self._execute(
-            update(t.user_account).where(t.user_account.c.id == user_id).values(password_hash=password_hash)
-        )
+        self._change(USERS, t.user_account.c.id == user_id, values={"password_hash": password_hash})
 
     def note_login(self, user_id: str, at: str) -> None:
         """Record a login."""
@@ -132,13 +168,13 @@ class AccountRows(Rows):
         """Give a system role; ConflictError when no active sys_admin would remain."""
         if role is not SystemRole.SYS_ADMIN:
             self._keep_an_admin(user_id, "given another role")
-        self._execute(update(t.user_account).where(t.user_account.c.id == user_id).values(system_role=role))
+        self._change(USERS, t.user_account.c.id == user_id, values={"system_role": role})
 
     def set_active(self, user_id: str, *, active: bool) -> None:
         """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
         if not active:
             self._keep_an_admin(user_id, "deactivated")
-        self._execute(update(t.user_account).where(t.user_account.c.id == user_id).values(active=active))
+        self._change(USERS, t.user_account.c.id == user_id, values={"active": active})
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
@@ -146,10 +182,11 @@ class AccountRows(Rows):
         ConflictError when no active sys_admin would remain, or the user owns something.
         """
         self._keep_an_admin(user_id, "deleted")
-        for table in (t.access_token, t.membership):
-            self._execute(delete(table).where(table.c.user_id == user_id))
+        for aggregate in (SESSION, TOKEN):
+            self._remove(aggregate, aggregate.table.c.user_id == user_id)
         self._execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
-        self._execute(delete(t.user_account).where(t.user_account.c.id == user_id))
+        self._execute(delete(t.membership).where(t.membership.c.user_id == user_id))
+        self._remove(USERS, t.user_account.c.id == user_id)
 
     def hold_user(self, user_id: str) -> None:
         """Have others wait who change how this user gets in, until the transaction ends."""
@@ -161,45 +198,42 @@ class AccountRows(Rows):
         One row that all of them lock first, before any user's: those who lock users in an order of their own
         would wait for each other in a circle.
         """
-        self._execute(select(t.standing_admin.c.number).with_for_update())
+        self._locked(STANDING_ADMIN)
 
     def _keep_an_admin(self, user_id: str, becomes: str) -> None:
         # Under the lock of `hold_admins` this reads who is left, and says so in words; without it, the
         # database still refuses to let the standing one go.
         admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN, t.user_account.c.active)
-        standing = set(self._execute(select(t.user_account.c.id).where(admins)).scalars())
+        standing = {stored.user.id for stored in self._users(_WHOLE.where(admins))}
         others = standing - {user_id}
         if not others and standing:
             raise ConflictError(
                 f"the last active sys_admin can't be {becomes}", hint="make another user a sys_admin first"
             )
         if others:
-            self._execute(
-                update(t.standing_admin)
-                .where(t.standing_admin.c.user_id == user_id)
-                .values(user_id=min(others))
+            self._change(
+                STANDING_ADMIN, t.standing_admin.c.user_id == user_id, values={"user_id": min(others)}
             )
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by name."""
         if not is_storable(name):
             return None
-        return TENANT.first(self._execute(_TENANT_BY_NAME, {"tenant": name}))
+        return self._read_first(TENANT, _TENANT_BY_NAME, {"tenant": name})
 
     def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
         """All tenants, or those with these ids, by name."""
         parts = [_TENANTS]
         if ids is not None:
             parts = [_TENANTS.where(t.tenant.c.id.in_(some)) for some in batches(list(ids))]
-        found = [tenant for part in parts for tenant in TENANT.read(self._execute(part))]
+        found = [tenant for part in parts for tenant in self._read(TENANT, part)]
         return sorted(found, key=lambda tenant: tenant.name)
 
     def tenant_part(self, known: KnownTenants, choice: Choice[TenantField]) -> Sequence[tuple[Tenant, int]]:
         """A part of some tenants, by name, each with how many members it has."""
         query = _TENANTS.add_columns(_MEMBERS.label("members")).where(*self._known(known, choice.search))
-        rows = self._execute(self._part(query, choice, _TENANT_FIELDS, [t.tenant.c.name]))
-        make = TENANT.maker(rows)
-        return [(make(row), row.members) for row in rows]
+        query = self._part(query, choice, _TENANT_FIELDS, [t.tenant.c.name])
+        return [(tenant, row.members) for tenant, row in self._read_with(TENANT, query)]
 
     def count_tenants(self, known: KnownTenants, search: str = "") -> int:
         """How many of some tenants there are."""
@@ -215,25 +249,24 @@ class AccountRows(Rows):
 
     def members(self, tenant_id: str) -> Sequence[tuple[User, TenantRole]]:
         """A tenant's members with their roles, by name."""
-        rows = self._execute(
-            select(*USER.columns, t.membership.c.role)
-            .join(t.membership, t.membership.c.user_id == t.user_account.c.id)
-            .where(t.membership.c.tenant_id == tenant_id)
-            .order_by(t.user_account.c.folded_name)
+        theirs = select(t.membership.c.user_id).where(t.membership.c.tenant_id == tenant_id)
+        found = self._users(
+            _WHOLE.where(t.user_account.c.id.in_(theirs)).order_by(t.user_account.c.folded_name)
         )
-        make = USER.maker(rows)
-        return [(make(row), row.role) for row in rows]
+        return [(stored.user, stored.roles[tenant_id]) for stored in found]
 
     def delete_tenant(self, tenant_id: str) -> None:
         """Delete a tenant with its memberships; ConflictError while it holds anything."""
+        theirs = select(t.membership.c.user_id).where(t.membership.c.tenant_id == tenant_id)
+        self._change(USERS, t.user_account.c.id.in_(theirs), values={_role_in(tenant_id): None})
         self._execute(delete(t.membership).where(t.membership.c.tenant_id == tenant_id))
-        self._execute(delete(t.tenant).where(t.tenant.c.id == tenant_id))
+        self._remove(TENANTS, t.tenant.c.id == tenant_id)
 
     def add_tenant(self, tenant: Tenant, at: str) -> None:
         """Store a tenant; ConflictError when the name is taken."""
         done = self._execute(
             self._insert(t.tenant)
-            .values(**TENANT.values(tenant), created_at=at)
+            .values(self._made(TENANTS, {**TENANT.values(tenant), "created_at": at}))
             .on_conflict_do_nothing(index_elements=["name"])
             .returning(t.tenant.c.id)  # PostgreSQL's driver counts no inserted rows
         )
@@ -242,6 +275,7 @@ class AccountRows(Rows):
 
     def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
         """Make a user a member, or change the role."""
+        self._change(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): role})
         self._execute(
             self._insert(t.membership)
             .values(tenant_id=tenant_id, user_id=user_id, role=role)
@@ -250,12 +284,9 @@ class AccountRows(Rows):
 
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
-        done = self._execute(
-            delete(t.membership).where(
-                t.membership.c.tenant_id == tenant_id, t.membership.c.user_id == user_id
-            )
-        )
-        return done.rowcount > 0
+        where = (t.membership.c.tenant_id == tenant_id, t.membership.c.user_id == user_id)
+        self._change(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): None})
+        return self._execute(delete(t.membership).where(*where)).rowcount > 0
 
 
 _FAILURES = RecordColumns(Failures, t.login_failure, {"count": t.login_failure.c.failures}, unread=["slot"])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import LargeBinary, bindparam, cast, func, select, update
 
-from resolver.core.audit import AuditHead, AuditRecord
+from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord
 from resolver.core.ports import AuditEnd
 from resolver.store import tables as t
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns, fields_of
-from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +43,11 @@ _CHAIN_LOCKED = _CHAIN.with_for_update()
 _SET_HEAD = (
     update(t.audit_chain)
     .where(t.audit_chain.c.id == bindparam("chain"))
-    .values({name: bindparam(f"new_{name}") for name in ("number", "hash", "mac", "mac_key_id")})
+    .values({name: bindparam(f"new_{name}") for name in ("number", "hash", "mac", "mac_key_id", "enforced")})
 )
 
 
-class AuditRows(Rows):
+class AuditRows(AuthenticatedRows):
     """Audit chains: their records and heads."""
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
@@ -55,12 +55,16 @@ class AuditRows(Rows):
         query, which = _CHAIN_LOCKED if lock else _CHAIN, {"chain": chain}
         row = self._execute(query, which).one_or_none()
         if row is None:
-            start = AuditHead(chain)
+            start = AuditHead(
+                chain, enforced=chain == SYSTEM_CHAIN
+            )  # in a new store from its first record on
             if not lock:
                 return start, "", ""
             self._execute(
                 self._insert(t.audit_chain)
-                .values(id=chain, number=start.number, hash=start.hash, mac="")
+                .values(
+                    id=chain, number=start.number, hash=start.hash, mac="", enforced=start.enforced or None
+                )
                 .on_conflict_do_nothing(index_elements=["id"])
             )
             row = self._execute(query, which).one()
@@ -76,7 +80,14 @@ class AuditRows(Rows):
             self._connection.exec_driver_sql(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
         else:
             self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
-        changes = {"number": head.number, "hash": head.hash, "mac": mac, "mac_key_id": mac_key_id}
+        changes = {
+            "number": head.number,
+            "hash": head.hash,
+            "mac": mac,
+            "mac_key_id": mac_key_id,
+            "enforced": head.enforced or None,
+        }
+        self.new_heads[head.chain] = head
         self._execute(
             _SET_HEAD, {"chain": head.chain} | {f"new_{name}": value for name, value in changes.items()}
         )
@@ -135,7 +146,7 @@ class AuditRows(Rows):
 
 
 def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:
-    return AuditHead(row.id, _number(row.number), _text(row.hash))
+    return AuditHead(row.id, _number(row.number), _text(row.hash), bool(row.enforced))
 
 
 def _number(stored: object) -> int:

@@ -4,45 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import delete, exists, literal, select, update
+from sqlalchemy import delete, exists, literal, select
 
 from resolver.core.results import Holding
 from resolver.store import tables as t
+from resolver.store.aggregates import PROVIDER, SECRET
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import TENANT, Rows, batches
+from resolver.store.rows import TENANT, batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Table
 
+    from resolver.store.aggregates import Aggregate
     from resolver.store.records import Sources
 
 
-class HoldingRows(Rows):
+class HoldingRows(AuthenticatedRows):
     """What a user owns, or what a tenant holds."""
 
     def holdings(self, *, user_id: str = "", tenant_id: str = "") -> Sequence[Holding]:
         """What a user owns, or what a tenant holds; by kind, tenant and name."""
         return [
             holding
-            for table, holdings, name in _KINDS
-            for holding in holdings.read(
-                self._execute(
-                    select(*holdings.columns)
-                    .join(t.tenant, t.tenant.c.id == table.c.tenant_id)
-                    .where(_of(table, user_id, tenant_id))
-                    .order_by(t.tenant.c.name, name)
-                )
+            for aggregate, holdings, name in _KINDS
+            for holding in self._read(
+                holdings,
+                select(*holdings.columns)
+                .join(t.tenant, t.tenant.c.id == aggregate.table.c.tenant_id)
+                .where(_of(aggregate.table, user_id, tenant_id))
+                .order_by(t.tenant.c.name, name),
             )
         ]
 
     def give_holdings(self, user_id: str, to_user_id: str, at: str) -> None:
         """Make another user the owner of all that a user owns."""
-        for table, _, _ in _KINDS:
-            self._execute(
-                update(table).where(table.c.owner_id == user_id).values(owner_id=to_user_id, updated_at=at)
-            )
+        given = {"owner_id": to_user_id, "updated_at": at}
+        for aggregate, _, _ in _KINDS:
+            self._change(aggregate, aggregate.table.c.owner_id == user_id, values=given)
 
     def delete_holdings(self, *, user_id: str = "", tenant_id: str = "") -> None:
         """Delete what a user owns, or what a tenant holds; ConflictError when others use a provider of it."""
@@ -55,7 +56,8 @@ class HoldingRows(Rows):
             .with_for_update()
         ).scalars()
         locked = list(keys)
-        self._execute(delete(t.secret).where(mine))
+        self._locked(SECRET, mine)  # what was forged to be among them is not deleted
+        self._remove(SECRET, mine)
         # The last secret gives its key back to whoever wants it next, in either scope.
         for some in batches(locked):
             self._execute(
@@ -63,19 +65,21 @@ class HoldingRows(Rows):
                     t.key_scope.c.key.in_(some), ~exists().where(t.secret.c.key == t.key_scope.c.key)
                 )
             )
-        self._execute(delete(t.secrets_provider).where(_of(t.secrets_provider, user_id, tenant_id)))
+        self._remove(PROVIDER, _of(t.secrets_provider, user_id, tenant_id))
 
 
-def _kind(kind: str, table: Table, name: ColumnElement[Any]) -> _Kind:
-    sources: Sources = {"kind": literal(kind), "name": name, "tenant": TENANT}
-    return table, RecordColumns(Holding, table, sources, unread=table.c.keys()), name
+def _kind(aggregate: Aggregate, name: ColumnElement[Any]) -> _Kind:
+    table = aggregate.table
+    sources: Sources = {"kind": literal(aggregate.kind), "name": name, "tenant": TENANT}
+    return (
+        aggregate,
+        RecordColumns(Holding, table, sources, unread=table.c.keys(), aggregate=aggregate),
+        name,
+    )
 
 
-_Kind: TypeAlias = "tuple[Table, RecordColumns[Holding], ColumnElement[Any]]"
-_KINDS = (
-    _kind("secret", t.secret, t.secret.c.key),
-    _kind("provider", t.secrets_provider, t.secrets_provider.c.name),
-)
+_Kind: TypeAlias = "tuple[Aggregate, RecordColumns[Holding], ColumnElement[Any]]"
+_KINDS = (_kind(SECRET, t.secret.c.key), _kind(PROVIDER, t.secrets_provider.c.name))
 
 
 def _of(table: Table, user_id: str, tenant_id: str) -> ColumnElement[bool]:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, insert, select
 
 from resolver.core.ports import DataKeyState, RootKeyState, StoredDataKey
+from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.aggregates import DATA_KEY, ROOT_KEY
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
-_ROOT_KEY = RecordColumns(RootKeyState, t.root_key)
-_DATA_KEY = RecordColumns(StoredDataKey, t.data_key, unread=["active", "outdated", "created_at"])
+_ROOT_KEY = RecordColumns(RootKeyState, t.root_key, aggregate=ROOT_KEY)
+_DATA_KEY = RecordColumns(
+    StoredDataKey, t.data_key, unread=["active", "outdated", "created_at"], aggregate=DATA_KEY
+)
 _DATA_KEY_STATE = RecordColumns(DataKeyState, t.data_key, {"key": _DATA_KEY})
 
 _BY_IDS = select(*_DATA_KEY.columns).where(t.data_key.c.id.in_(bindparam("ids", expanding=True)))
 _ACTIVE = select(*_DATA_KEY.columns).where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
 
 
-class KeyRows(Rows):
+class KeyRows(AuthenticatedRows):
     """Which root key wraps, and the data keys it wraps."""
 
     def wrapping_root_key(self, *, lock: bool = False) -> str | None:
@@ -32,38 +36,37 @@ class KeyRows(Rows):
         Args:
             lock: keep it the one that wraps until the transaction ends.
         """
-        query = select(t.root_key.c.id).where(t.root_key.c.wraps)
-        if not lock:
-            return self._execute(query).scalar_one_or_none()
-        query = query.with_for_update(read=True)
-        found = self._execute(query).scalar_one_or_none()
-        # While it was waited for, another one may have begun to wrap, which only a new statement sees.
-        return found or self._execute(query).scalar_one_or_none()
+        query = select(*_ROOT_KEY.columns).where(t.root_key.c.wraps)
+        if lock:
+            query = query.with_for_update(read=True)
+        found = self._read_first(_ROOT_KEY, query)
+        if found is None and lock:
+            # While it was waited for, another one may have begun to wrap, which only a new statement sees.
+            found = self._read_first(_ROOT_KEY, query)
+        return None if found is None else found.id
 
     def root_keys(self) -> Sequence[RootKeyState]:
         """All root keys that wrap or ever wrapped, oldest first."""
         query = select(*_ROOT_KEY.columns).order_by(t.root_key.c.since, t.root_key.c.id)
-        return _ROOT_KEY.read(self._execute(query))
+        return self._read(_ROOT_KEY, query)
 
     def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
         """Record which root key wraps; ConflictError when another process just did."""
-        self._execute(update(t.root_key).where(t.root_key.c.wraps).values(wraps=False))
-        self._execute(
-            self._insert(t.root_key)
-            .values(_ROOT_KEY.values(RootKeyState(root_key_id, wraps=True, since=at)))
-            .on_conflict_do_update(index_elements=["id"], set_={"wraps": True, "since": at})
-        )
+        self._change(ROOT_KEY, t.root_key.c.wraps, values={"wraps": False})
+        values = _ROOT_KEY.values(RootKeyState(root_key_id, wraps=True, since=at))
+        if not self._change(ROOT_KEY, t.root_key.c.id == root_key_id, values=values):
+            self._execute(insert(t.root_key).values(self._made(ROOT_KEY, values)))
 
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
         """Data keys by id."""
-        return _DATA_KEY.read(self._execute(_BY_IDS, {"ids": list(ids)}))
+        return self._read(_DATA_KEY, _BY_IDS, {"ids": list(ids)})
 
     def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
         """All data keys, or those of a tenant, with what becomes of them; oldest first."""
         query = select(*_DATA_KEY_STATE.columns).order_by(t.data_key.c.created_at, t.data_key.c.id)
         if tenant_id is not None:
             query = query.where(t.data_key.c.tenant_id == tenant_id)
-        return _DATA_KEY_STATE.read(self._execute(query))
+        return self._read(_DATA_KEY_STATE, query)
 
     def data_keys_to_rewrap(self, root_key_id: str, limit: int, after: str = "") -> Sequence[StoredDataKey]:
         """Some data keys that another root key wraps, by id."""
@@ -73,7 +76,7 @@ class KeyRows(Rows):
             .order_by(t.data_key.c.id)
             .limit(limit)
         )
-        return _DATA_KEY.read(self._execute(query))
+        return self._read(_DATA_KEY, query)
 
     def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
         """The data key that new values of a tenant are encrypted with.
@@ -83,41 +86,40 @@ class KeyRows(Rows):
             lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
         """
         query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
-        return _DATA_KEY.first(self._execute(query, {"tenant": tenant_id}))
+        return self._read_first(_DATA_KEY, query, {"tenant": tenant_id})
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""
-        state = DataKeyState(data_key, active=True, outdated=False, created_at=at)
-        self._execute(insert(t.data_key).values(_DATA_KEY_STATE.values(state)))
+        values = _DATA_KEY_STATE.values(DataKeyState(data_key, active=True, outdated=False, created_at=at))
+        first = not data_key.tenant_id and self._begin_with(data_key)
+        self._execute(insert(t.data_key).values(self._made(DATA_KEY, values)))
+        if first:  # the root key that wraps it is older than any MAC
+            for fields, _ in self._fields(ROOT_KEY, []):
+                self._update(ROOT_KEY, [(fields, self._row_mac(ROOT_KEY, fields, 1))])
 
     def replace_data_key(self, old_id: str, data_key: StoredDataKey, at: str) -> None:
         """Have another data key be the active one; nothing happens when the old one is not, any more."""
-        done = self._execute(
-            update(t.data_key)
-            .where(t.data_key.c.id == old_id, t.data_key.c.active)
-            .values(active=False, outdated=True)
-        )
-        if done.rowcount:
+        old = (t.data_key.c.id == old_id, t.data_key.c.active)
+        if self._change(DATA_KEY, *old, values={"active": False, "outdated": True}):
             self.add_data_key(data_key, at)
 
     def outdate_data_keys(self, tenant_id: str | None = None) -> None:
         """Mark the active data keys of all tenants, or of one, as to be replaced."""
-        change = update(t.data_key).where(t.data_key.c.active).values(outdated=True)
-        if tenant_id is not None:
-            change = change.where(t.data_key.c.tenant_id == tenant_id)
-        self._execute(change)
+        where = [] if tenant_id is None else [t.data_key.c.tenant_id == tenant_id]
+        self._change(DATA_KEY, t.data_key.c.active, *where, values={"outdated": True})
 
     def rewrap_data_key(self, old: StoredDataKey, new: StoredDataKey) -> None:
         """Store a data key as another root key wraps it, unless it was changed or destroyed meanwhile."""
-        self._execute(
-            update(t.data_key)
-            .where(t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
-            .values(root_key_id=new.root_key_id, wrapped=new.wrapped)
-        )
+        same = (t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
+        self._change(DATA_KEY, *same, values={"root_key_id": new.root_key_id, "wrapped": new.wrapped})
 
     def destroy_data_key(self, data_key_id: str) -> None:
         """Delete a data key that is not active; ConflictError while anything is sealed with it."""
-        self._execute(delete(t.data_key).where(t.data_key.c.id == data_key_id, ~t.data_key.c.active))
+        # Locked first: who makes MACs with it holds it until the commit, and those are looked for then.
+        self._execute(select(t.data_key.c.id).where(t.data_key.c.id == data_key_id).with_for_update())
+        if self.has_row_macs(data_key_id):
+            raise ConflictError(f"data key {data_key_id} is in use")
+        self._remove(DATA_KEY, t.data_key.c.id == data_key_id, ~t.data_key.c.active)
 
     def destroy_data_keys(self, tenant_id: str) -> int:
         """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one.
@@ -125,4 +127,4 @@ class KeyRows(Rows):
         What copies of the database still hold of it opens nothing without them; `Store.wipe_deleted` sees to
         the copy that SQLite keeps in its log.
         """
-        return self._execute(delete(t.data_key).where(t.data_key.c.tenant_id == tenant_id)).rowcount
+        return self._remove(DATA_KEY, t.data_key.c.tenant_id == tenant_id)

@@ -9,7 +9,8 @@ from sqlalchemy import false, func, not_, or_, select
 from resolver.core.model import Visibility, is_storable
 from resolver.core.query import Field, Likeness, Page
 from resolver.store import tables as t
-from resolver.store.rows import GLOBAL, OWNER, SECRET, SECRETS, Rows, batches, count_of, part_of
+from resolver.store.authenticated import AuthenticatedRows
+from resolver.store.rows import GLOBAL, OWNER, SECRET, SECRETS, batches, count_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ _COLUMNS: dict[Field, ColumnElement[Any]] = {
 _COLUMNS |= {field: t.secret.c[field.value] for field in Field if field not in _COLUMNS}
 
 
-class ListingRows(Rows):
+class ListingRows(AuthenticatedRows):
     """Secrets as lists show them, without values."""
 
     def page(self, reach: Reach, listing: Listing) -> Page:
@@ -40,8 +41,7 @@ class ListingRows(Rows):
         if listing.matches is None:
             total = count_of(self._connection, SECRETS, *conditions)
             ordered = _whole().where(*conditions).order_by(*self._order(listing))
-            rows = self._execute(part_of(ordered, listing.size, listing.offset))
-            return Page(SECRET.read(rows), total)
+            return Page(self._read(SECRET, part_of(ordered, listing.size, listing.offset)), total)
         return self._page_of_matching(listing, conditions, listing.matches)
 
     def _page_of_matching(
@@ -125,7 +125,7 @@ class ListingRows(Rows):
         found: dict[str, Secret] = {}
         for some in batches(ids):
             query = _whole().where(t.secret.c.id.in_(some))
-            found |= {secret.id: secret for secret in SECRET.read(self._execute(query))}
+            found |= {secret.id: secret for secret in self._read(SECRET, query)}
         return [found[secret_id] for secret_id in ids]
 
     def _order(self, listing: Listing) -> Sequence[ColumnElement[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, or_, select, update
+from sqlalchemy import case, or_, select
 
 from resolver.core.model import Visibility, is_storable
 from resolver.core.ports import StoredExternal, StoredProvider
@@ -12,8 +12,10 @@ from resolver.core.providers import LOCAL, Provider
 from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.aggregates import PROVIDER, SECRET
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import OWNED_BY, TENANT, Rows, batches, count_of
+from resolver.store.rows import OWNED_BY, TENANT, batches, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,10 @@ _PROVIDER = RecordColumns(
     unread=["connection_parameters", "data_key_id"],
 )
 _STORED = RecordColumns(
-    StoredProvider, _TABLE, {"provider": _PROVIDER, "token": _TABLE.c.connection_parameters}
+    StoredProvider,
+    _TABLE,
+    {"provider": _PROVIDER, "token": _TABLE.c.connection_parameters},
+    aggregate=PROVIDER,
 )
 _FIXED = frozenset({"id", "tenant_id", "name", "owner_id", "created_at"})
 """The columns of a provider that `change_provider` leaves as they are."""
@@ -52,6 +57,7 @@ _EXTERNAL = RecordColumns(
         "options": t.secret.c.provider_options,
     },
     unread=t.secret.c.keys(),
+    aggregate=SECRET,
 )
 
 _FROM = _TABLE.join(t.tenant, t.tenant.c.id == _TABLE.c.tenant_id).join(
@@ -72,7 +78,7 @@ _FIELDS: dict[ProviderField, ColumnElement[Any]] = {
 }
 
 
-class ProviderRows(Rows):
+class ProviderRows(AuthenticatedRows):
     """Secrets providers, and the secrets whose values they have."""
 
     def providers(self, tenant_id: str, name: str) -> Sequence[StoredProvider]:
@@ -80,12 +86,12 @@ class ProviderRows(Rows):
         if not is_storable(name):
             return []
         own = _TABLE.c.tenant_id == tenant_id
-        rows = self._execute(
+        return self._read(
+            _STORED,
             _PROVIDERS.where(
                 or_(own, _TABLE.c.visibility == Visibility.GLOBAL), _TABLE.c.name == name
-            ).order_by(case((own, 0), else_=1), _TABLE.c.created_at, _TABLE.c.id)
+            ).order_by(case((own, 0), else_=1), _TABLE.c.created_at, _TABLE.c.id),
         )
-        return _STORED.read(rows)
 
     def provider_part(
         self, tenant_id: str, private_of: str | None, choice: Choice[ProviderField]
@@ -100,8 +106,7 @@ class ProviderRows(Rows):
         own = case((_TABLE.c.tenant_id == tenant_id, 0), else_=1)
         query = _PROVIDERS.where(*self._seen(tenant_id, private_of, choice.search))
         ties = [own, _TABLE.c.name, _TABLE.c.created_at, _TABLE.c.id]
-        rows = self._execute(self._part(query, choice, _FIELDS, ties))
-        return [stored.provider for stored in _STORED.read(rows)]
+        return [stored.provider for stored in self._read(_STORED, self._part(query, choice, _FIELDS, ties))]
 
     def count_providers(self, tenant_id: str, private_of: str | None, search: str = "") -> int:
         """How many providers a tenant has, with global ones of others."""
@@ -118,7 +123,7 @@ class ProviderRows(Rows):
         """Store a provider; ConflictError when its tenant has one of this name."""
         taken = self._execute(
             self._insert(_TABLE)
-            .values(_STORED.values(stored))
+            .values(self._made(PROVIDER, _STORED.values(stored)))
             .on_conflict_do_nothing(index_elements=["tenant_id", "name"])
             .returning(_TABLE.c.id)  # PostgreSQL's driver counts no inserted rows
         ).one_or_none()
@@ -127,12 +132,8 @@ class ProviderRows(Rows):
 
     def change_provider(self, stored: StoredProvider, since: str) -> None:
         """Change a provider that was last changed at `since`; ConflictError when another was quicker."""
-        done = self._execute(
-            update(_TABLE)
-            .where(_TABLE.c.id == stored.provider.id, _TABLE.c.updated_at == since)
-            .values(_STORED.values(stored, without=_FIXED))
-        )
-        if done.rowcount == 0:
+        before = (_TABLE.c.id == stored.provider.id, _TABLE.c.updated_at == since)
+        if not self._change(PROVIDER, *before, values=_STORED.values(stored, without=_FIXED)):
             raise ConflictError(
                 f"secrets provider {stored.provider.name!r} was changed by someone else at the same time",
                 hint="look at it again, then repeat the change if it is still wanted",
@@ -140,32 +141,31 @@ class ProviderRows(Rows):
 
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret names; the database refuses one that is still named."""
-        self._execute(delete(_TABLE).where(_TABLE.c.id == provider_id))
+        self._remove(PROVIDER, _TABLE.c.id == provider_id)
 
     def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
         """The external ones among some secrets: those whose values a provider has."""
         query = select(*_EXTERNAL.columns).select_from(
             _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
         )
+        # Of the local ones, too: which they are is believed of a genuine row only.
         return [
             found
             for ids in batches(secret_ids)
-            for found in _EXTERNAL.read(
-                self._execute(query.where(t.secret.c.id.in_(ids), _TABLE.c.type != LOCAL))
-            )
+            for found in self._read(_EXTERNAL, query.where(t.secret.c.id.in_(ids)))
+            if found.stored.provider.kind != LOCAL
         ]
 
     def set_provider(
         self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None
     ) -> None:
         """Store which provider a secret names, and its encrypted provider options."""
-        self._execute(
-            update(t.secret)
-            .where(t.secret.c.id == secret_id)
-            .values(
-                provider_id=provider_id, provider_options=options, provider_options_data_key_id=options_key_id
-            )
-        )
+        values = {
+            "provider_id": provider_id,
+            "provider_options": options,
+            "provider_options_data_key_id": options_key_id,
+        }
+        self._change(SECRET, t.secret.c.id == secret_id, values=values)
 
     def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
         """Tenant and key of some of the secrets that name a provider."""

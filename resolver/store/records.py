@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Column
 
+from resolver.store.tables import ROW_MAC
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Label, Result, Row, Table
+
+    from resolver.store.aggregates import Aggregate
 
 R = TypeVar("R")
 
@@ -36,6 +40,7 @@ class RecordColumns(Generic[R]):
         sources: what other fields are read from.
         unread: columns of the table that no field holds.
         shared: whether equal rows give the same record, since many rows repeat a few.
+        aggregate: what is authenticated when such a record is read: its columns are selected, too.
 
     Raises:
         TypeError: a field has no column, or a column no field.
@@ -49,8 +54,9 @@ class RecordColumns(Generic[R]):
         *,
         unread: Collection[str] = (),
         shared: bool = False,
+        aggregate: Aggregate | None = None,
     ) -> None:
-        self._record, self.table, self._shared = record, table, shared
+        self._record, self.table, self._shared, self._aggregate = record, table, shared, aggregate
         self._sources = {**table.c, **(sources or {})}
         names = fields_of(record)
         differing = [f"{record.__name__}.{name} has no column" for name in names if name not in self._sources]
@@ -61,7 +67,7 @@ class RecordColumns(Generic[R]):
             for path, column in self._leaves(".")
             if isinstance(column, Column) and column.table is table
         }
-        known = {*names, *self._written, *unread}
+        known = {*names, *self._written, *unread, ROW_MAC}
         differing += [f"{table.name}.{name} has no field" for name in {**table.c} if name not in known]
         if differing:
             raise TypeError(f"{record.__name__} and table {table.name} differ: {', '.join(differing)}")
@@ -70,7 +76,12 @@ class RecordColumns(Generic[R]):
         """A copy that reads some fields from other columns, for a record within another record."""
         changed = {**self._sources, **sources}
         return RecordColumns(
-            self._record, self.table, changed, unread=self.table.c.keys(), shared=self._shared
+            self._record,
+            self.table,
+            changed,
+            unread=self.table.c.keys(),
+            shared=self._shared,
+            aggregate=self._aggregate,
         )
 
     def _leaves(self, joint: str) -> Iterator[tuple[str, ColumnElement[Any]]]:
@@ -84,7 +95,35 @@ class RecordColumns(Generic[R]):
     @property
     def columns(self) -> Sequence[Label[Any]]:
         """The labelled columns that a query for such records selects; it may select others too."""
-        return [column.label(path) for path, column in self._leaves("__")]
+        labels = dict(self._leaves("__"))
+        for aggregate, names in self.authenticated:
+            labels |= {label: aggregate.table.c[name] for name, label in names.items() if label not in labels}
+        return [column.label(label) for label, column in labels.items()]
+
+    @functools.cached_property
+    def authenticated(self) -> Sequence[tuple[Aggregate, Mapping[str, str]]]:
+        """The aggregates that such records are read from, each with the labels of its columns.
+
+        Those that decide come first, in the order of their names, and then the one with the MAC.
+        """
+        labels = {id(column): path for path, column in self._leaves("__")}
+        return [
+            (
+                aggregate,
+                {
+                    column.name: labels.get(id(column), f"mac__{aggregate.table.name}__{column.name}")
+                    for column in (*aggregate.decides, aggregate.table.c[ROW_MAC])
+                },
+            )
+            for aggregate in self._aggregates()
+        ]
+
+    def _aggregates(self) -> Iterator[Aggregate]:
+        if self._aggregate is not None:
+            yield self._aggregate
+        for source in self._sources.values():
+            if isinstance(source, RecordColumns):
+                yield from source._aggregates()  # noqa: SLF001 - its own kind
 
     def read(self, result: Result[Any]) -> list[R]:
         """The records in the rows of such a query."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import String, false, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from resolver.core.model import Owner, Secret, Tenant, User, Visibility, is_storable
 from resolver.core.query import fold
+from resolver.store import aggregates
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 """How many rows are named in one query: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
+
+T = TypeVar("T")
 
 
 class Rows:
@@ -80,7 +83,7 @@ class Rows:
         return part_of(ordered, choice.size, choice.offset)
 
 
-def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(names: Sequence[T]) -> Iterator[Sequence[T]]:
     """Ids or keys in parts that one query can name."""
     return (names[start : start + _BATCH] for start in range(0, len(names), _BATCH))
 
@@ -110,7 +113,7 @@ SECRETS = (
     .outerjoin(t.secrets_provider, t.secrets_provider.c.id == t.secret.c.provider_id)
 )
 
-TENANT = RecordColumns(Tenant, t.tenant, unread=["created_at"], shared=True)
+TENANT = RecordColumns(Tenant, t.tenant, unread=["created_at"], shared=True, aggregate=aggregates.TENANT)
 OWNED_BY = RecordColumns(Owner, t.user_account, unread=t.user_account.c.keys(), shared=True)
 USER = RecordColumns(User, t.user_account, unread=["folded_name", "password_hash"])
 SECRET = RecordColumns(
@@ -123,4 +126,5 @@ SECRET = RecordColumns(
     },
     # The scope follows from the visibility; `Session.set_provider` writes the others.
     unread=["scope", "provider_id", "provider_options", "provider_options_data_key_id"],
+    aggregate=aggregates.SECRET,
 )

@@ -25,8 +25,9 @@ from sqlalchemy import (
 from resolver.core.binding import Place, Purpose
 from resolver.core.ports import SealedToken
 from resolver.store import tables as t
+from resolver.store.aggregates import PROVIDER, SECRET, Aggregate
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import fields_of
-from resolver.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ class SealedColumn(Struct, frozen=True):
         object_id: the binding's object.
         key: the binding's key name.
         version: the binding's version.
+        aggregate: what the column is a part of, where the MAC of that covers it.
     """
 
     purpose: Purpose
@@ -61,6 +63,7 @@ class SealedColumn(Struct, frozen=True):
     object_id: ColumnElement[Any]
     key: ColumnElement[Any]
     version: ColumnElement[Any]
+    aggregate: Aggregate | None = None
 
     @property
     def name(self) -> str:
@@ -86,12 +89,12 @@ class SealedColumn(Struct, frozen=True):
 
 
 def _of_its_own_row(
-    purpose: Purpose, token: Column[Any], data_key_id: Column[Any], *, key: Column[Any]
+    purpose: Purpose, aggregate: Aggregate, token: Column[Any], data_key_id: Column[Any], key: Column[Any]
 ) -> SealedColumn:
     """A column whose tokens are bound to the row that they are in, which has no versions."""
     table = token.table
     return SealedColumn(
-        purpose, table, token, data_key_id, table, table.c.tenant_id, table.c.id, key, literal(0)
+        purpose, table, token, data_key_id, table, table.c.tenant_id, table.c.id, key, literal(0), aggregate
     )
 
 
@@ -109,15 +112,17 @@ SEALED = (
     ),
     _of_its_own_row(
         Purpose.PROVIDER_OPTIONS,
+        SECRET,
         t.secret.c.provider_options,
         t.secret.c.provider_options_data_key_id,
-        key=t.secret.c.key,
+        t.secret.c.key,
     ),
     _of_its_own_row(
         Purpose.CONNECTION_PARAMETERS,
+        PROVIDER,
         t.secrets_provider.c.connection_parameters,
         t.secrets_provider.c.data_key_id,
-        key=t.secrets_provider.c.name,
+        t.secrets_provider.c.name,
     ),
 )
 """Every column with tokens, but for the wrapped keys themselves."""
@@ -125,7 +130,7 @@ SEALED = (
 _BY_NAME = {column.name: column for column in SEALED}
 
 
-class SealedTokenRows(Rows):
+class SealedTokenRows(AuthenticatedRows):
     """Encrypted tokens of all kinds, for a key rotation."""
 
     @property
@@ -190,6 +195,16 @@ class SealedTokenRows(Rows):
             changes = [change for change in changes if change[0].row in free]
         if not changes:
             return 0
+        if about.aggregate is not None:
+            by_id = {old.row[0]: (old, key_id, token) for old, key_id, token in changes}
+
+            def resealed(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+                old, key_id, token = by_id[fields["id"]]
+                if fields[about.token.name] != old.token:
+                    return {}
+                return {about.data_key_id.name: key_id, about.token.name: token}
+
+            return self._change(about.aggregate, about.table.c.id.in_(list(by_id)), values=resealed)
         names = about.row_names
         statement = (
             update(about.table)

@@ -12,8 +12,11 @@ from resolver.core.model import Visibility, is_storable
 from resolver.core.ports import StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.aggregates import SECRET as OF_A_SECRET
+from resolver.store.aggregates import VERSION
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import GLOBAL, SECRET, SECRETS, Rows, batches
+from resolver.store.rows import GLOBAL, SECRET, SECRETS, batches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -33,6 +36,7 @@ _VERSION = RecordColumns(
     t.secret_version,
     # Who made it may have been deleted since; then the id is all there is.
     {"created_by": func.coalesce(t.user_account.c.name, t.secret_version.c.created_by)},
+    aggregate=VERSION,
 )
 
 _CURRENT = and_(
@@ -68,7 +72,7 @@ _FIXED = frozenset({"id", "tenant_id", "key", "version", "created_at", "updated_
 """The columns of a secret that a change without a new version leaves alone; `updated_at` it only sets."""
 
 
-class SecretRows(Rows):
+class SecretRows(AuthenticatedRows):
     """Secrets, their versions, and the scopes of their keys."""
 
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
@@ -76,7 +80,7 @@ class SecretRows(Rows):
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         named = list(filter(is_storable, keys))
         listed: Any = named if self._postgresql else json.dumps(named)
-        return _STORED.read(self._execute(query, {"tenant_id": tenant_id, "keys": listed}))
+        return self._read(_STORED, query, {"tenant_id": tenant_id, "keys": listed})
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
@@ -98,12 +102,14 @@ class SecretRows(Rows):
         ).scalar_one()
         if taken or found != scope:
             raise _taken(secret)
-        self._execute(insert(t.secret).values(**SECRET.values(secret), scope=scope))
+        values = {**SECRET.values(secret), "scope": scope}
+        self._execute(insert(t.secret).values(self._made(OF_A_SECRET, values)))
         self._add_version(secret, data_key_id, token, secret.owner.id)
 
     def _add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         version = StoredVersion(secret.id, secret.version, data_key_id, token, secret.updated_at, by)
-        self._execute(insert(t.secret_version).values(**_VERSION.values(version), created_by=by))
+        values = {**_VERSION.values(version), "created_by": by}
+        self._execute(insert(t.secret_version).values(self._made(VERSION, values)))
 
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
@@ -116,12 +122,8 @@ class SecretRows(Rows):
         self._add_version(newer, data_key_id, token, by)
 
     def _go_on(self, secret: Secret, version: int) -> None:
-        done = self._execute(
-            update(t.secret)
-            .where(t.secret.c.id == secret.id, t.secret.c.version == version)
-            .values(SECRET.values(secret, only=_OF_A_VERSION))
-        )
-        if done.rowcount == 0:
+        before = (t.secret.c.id == secret.id, t.secret.c.version == version)
+        if not self._change(OF_A_SECRET, *before, values=SECRET.values(secret, only=_OF_A_VERSION)):
             raise _overtaken(secret)
 
     def change_secret(self, secret: Secret, newer: Secret) -> None:
@@ -129,16 +131,15 @@ class SecretRows(Rows):
         if newer.visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
             self._make_global(secret)
         old, new = (SECRET.values(each, without=_FIXED) for each in (secret, newer))
-        done = self._execute(
-            update(t.secret)
-            .where(
-                t.secret.c.id == secret.id,
-                t.secret.c.version == secret.version,
-                *(t.secret.c[name].is_not_distinct_from(value) for name, value in old.items()),
-            )
-            .values(**new, scope=_scope(newer.visibility), updated_at=newer.updated_at)
+        new |= {"scope": _scope(newer.visibility), "updated_at": newer.updated_at}
+        done = self._change(
+            OF_A_SECRET,
+            t.secret.c.id == secret.id,
+            t.secret.c.version == secret.version,
+            *(t.secret.c[name].is_not_distinct_from(value) for name, value in old.items()),
+            values=new,
         )
-        if done.rowcount == 0:
+        if not done:
             raise _overtaken(secret)
 
     def _make_global(self, secret: Secret) -> None:
@@ -155,8 +156,7 @@ class SecretRows(Rows):
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
         self._execute(select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update())
-        done = self._execute(delete(t.secret).where(t.secret.c.id == secret.id))
-        if done.rowcount == 0:
+        if not self._remove(OF_A_SECRET, t.secret.c.id == secret.id):
             raise _overtaken(secret)
         # The last one gives the key back to whoever wants it next, in either scope.
         self._execute(
@@ -185,7 +185,7 @@ def _overtaken(secret: Secret) -> ConflictError:
     )
 
 
-class VersionRows(Rows):
+class VersionRows(AuthenticatedRows):
     """All versions of secrets, the current ones and those before them."""
 
     def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
@@ -204,7 +204,7 @@ class VersionRows(Rows):
         found: list[StoredVersion] = []
         for ids in batches(secret_ids):
             named = t.secret_version.c.secret_id.in_(ids)
-            found += _VERSION.read(self._execute(query.where(named)))
+            found += self._read(_VERSION, query.where(named))
         return found
 
     def drop_versions(self, secret_id: str, up_to: int) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import text
 
-from resolver.errors import StoreError
+from resolver.errors import StoreError, TamperedRowError
 from resolver.store import tables as t
 from resolver.store.accounts import LoginFailureRows
 from resolver.store.audit import AuditRows
+from resolver.store.authenticated import Guard
 from resolver.store.engine import (
     BUSY_TIMEOUT_MS,
     LOCKED_ADVICE,
@@ -31,9 +33,11 @@ from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
+
+    from resolver.core.ports import Cipher
 
 _WIPE_TIMEOUT_MS = 1000
 """How long wiping waits for readers of an older state."""
@@ -57,8 +61,23 @@ class SqlSession(
     @contextlib.contextmanager
     def attempt(self) -> Iterator[None]:
         """A part of the transaction that an exception rolls back alone."""
-        with translated(self._connection.engine), self._connection.begin_nested():
-            yield
+        told = len(self._changes)
+        try:
+            with translated(self._connection.engine), self._connection.begin_nested():
+                yield
+        except BaseException:
+            del self._changes[told:]
+            raise
+
+
+_OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+def _nothing(_about: object) -> None:
+    """What a store does that authenticates nothing."""
 
 
 class SqlStore:
@@ -77,9 +96,34 @@ class SqlStore:
         # SQLite has its writers look again after ever longer pauses, so that of many threads one may wait for
         # seconds while others come and go. Within a process they queue here instead.
         self._turn = threading.Lock() if self._engine.dialect.name == "sqlite" else None
+        self._guard: Guard | None = None
+        self._record: Callable[[SqlSession], None] = _nothing
+        self._report: Callable[[TamperedRowError], None] = _nothing
 
     def __repr__(self) -> str:
         return f"SqlStore({show_url(self._engine.url)!r})"
+
+    def authenticated(
+        self,
+        cipher: Cipher,
+        record: Callable[[SqlSession], None],
+        report: Callable[[TamperedRowError], None],
+    ) -> Self:
+        """The same database, with rows that decide refused where they are read without a genuine MAC.
+
+        Args:
+            cipher: opens the system key, from which the key of the MACs is derived.
+            record: is called before a commit with changes of such rows that no audit record tells of yet.
+            report: is called with each refusal, once its transaction has ended.
+        """
+        store = copy.copy(self)
+        store._guard, store._record, store._report = Guard(cipher), record, report  # noqa: SLF001 - its own kind
+        return store
+
+    def refuse_rows(self, floors: Mapping[tuple[str, str], int]) -> None:
+        """Refuse aggregates, by kind and id, below a generation from here on."""
+        if self._guard is not None:
+            self._guard.refuse(floors)
 
     def initialise(self) -> None:
         """Make the tables, or bring them to this program's schema; nothing happens when they are."""
@@ -94,14 +138,34 @@ class SqlStore:
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlSession]:
         """A transaction that only reads, on one state of the data."""
-        with translated(self._engine), self._begin(writes=False) as connection:
-            yield SqlSession(connection)
+        with self._reporting(), translated(self._engine):
+            seen = None if self._guard is None else self._guard.heads  # before the state that is read
+            with self._begin(writes=False) as connection:
+                yield SqlSession(connection, self._guard, seen)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[SqlSession]:
         """A transaction that writes; committed at the end of the block, rolled back by an exception."""
-        with self._queued(), translated(self._engine), self._begin(writes=True) as connection:
-            yield SqlSession(connection)
+        with (
+            self._reporting(),
+            self._queued(),
+            translated(self._engine),
+            self._begin(writes=True) as connection,
+        ):
+            session = SqlSession(connection, self._guard)
+            yield session
+            if session.untold_chains:
+                self._record(session)
+        if self._guard is not None and session.new_heads:
+            self._guard.saw(session.new_heads)
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except TamperedRowError as error:
+            self._report(error)
+            raise
 
     @contextlib.contextmanager
     def _queued(self) -> Iterator[None]:
@@ -123,6 +187,35 @@ class SqlStore:
             options["isolation_level"] = "REPEATABLE READ"
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+
+    def demand_alone(self) -> None:
+        """See that no other program has the database open, as far as it tells.
+
+        SQLite leaves its mode of writing ahead only for who is alone. PostgreSQL shows all connections to the
+        database, but not who is behind one that a pooler keeps.
+
+        Raises:
+            StoreError: others have.
+        """
+        self._engine.dispose()  # what this process has open itself
+        others = 0
+        with translated(self._engine), self._engine.connect() as connection:
+            if self._engine.dialect.name == "postgresql":
+                others = connection.execute(text(_OTHERS)).scalar_one()
+            else:
+                cursor = connection.connection.cursor()
+                cursor.execute("PRAGMA busy_timeout = 0")
+                try:
+                    cursor.execute("PRAGMA journal_mode = DELETE")
+                    cursor.execute("PRAGMA journal_mode = WAL")
+                except connection.connection.dbapi_connection.OperationalError:  # type: ignore[union-attr]
+                    others = 1
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        if others:
+            raise StoreError(
+                f"other programs have the database {self.place} open",
+                hint="stop all servers and commands; older ones could not work with it afterwards",
+            )
 
     def check_schema(self) -> None:
         """Check that the database has this program's schema.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -45,6 +45,14 @@ ID = String(36)
 NAME = String(256)
 TIME = String(24)
 """UTC, ISO 8601 with milliseconds: sorts as text, the same in every database."""
+
+
+ROW_MAC = "row_mac"
+"""The column with generation, key id and MAC of the aggregate that a row is the root of (`aggregates.py`)."""
+
+
+def _row_mac() -> Column[str]:
+    return Column(ROW_MAC, String(120))
 
 
 def _one_of(kind: type[enum.StrEnum], length: int) -> Enum:
@@ -105,6 +113,7 @@ tenant = Table(
     Column("id", ID, primary_key=True),
     Column("name", NAME, nullable=False, unique=True),
     Column("created_at", TIME, nullable=False),
+    _row_mac(),
 )
 
 user_account = Table(
@@ -119,6 +128,7 @@ user_account = Table(
     Column("created_at", TIME, nullable=False),
     Column("first_login_at", TIME),
     Column("last_login_at", TIME),
+    _row_mac(),
     CheckConstraint("system_role IN ('sys_admin', 'default')", name="system_role"),
     # For `standing_admin` to refer to.
     UniqueConstraint("id", "system_role", "active"),
@@ -133,6 +143,7 @@ standing_admin = Table(
     Column("user_id", ID, nullable=False),
     Column("system_role", _one_of(SystemRole, 16), nullable=False),
     Column("active", Boolean, nullable=False),
+    _row_mac(),
     ForeignKeyConstraint(
         ["user_id", "system_role", "active"],
         ["user_account.id", "user_account.system_role", "user_account.active"],
@@ -171,6 +182,7 @@ access_token = Table(
     Column("expires_at", TIME),
     Column("last_used_at", TIME),
     Column("narrowing", ScopeText, nullable=False),
+    _row_mac(),
 )
 
 console_session = Table(
@@ -186,6 +198,7 @@ console_session = Table(
     # Of the password that was given for it: another one ends it. None while it was opened with a token only.
     Column("login", String(32)),
     Column("confirmed_at", TIME),
+    _row_mac(),
 )
 
 root_key = Table(
@@ -194,6 +207,7 @@ root_key = Table(
     Column("id", String(16), primary_key=True),
     Column("wraps", Boolean, nullable=False),
     Column("since", TIME, nullable=False),
+    _row_mac(),
     Index(
         "uq_root_key_wraps", "wraps", unique=True, sqlite_where=text("wraps"), postgresql_where=text("wraps")
     ),
@@ -209,6 +223,7 @@ data_key = Table(
     Column("active", Boolean, nullable=False),
     Column("outdated", Boolean, nullable=False),
     Column("created_at", TIME, nullable=False),
+    _row_mac(),
     Index(
         "uq_data_key_active_tenant_id",
         "tenant_id",
@@ -240,6 +255,7 @@ secrets_provider = Table(
     Column("data_key_id", ID, ForeignKey("data_key.id"), index=True),
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
+    _row_mac(),
     UniqueConstraint("tenant_id", "name"),
     CheckConstraint("visibility IN ('private', 'tenant', 'global')", name="visibility"),
     CheckConstraint("(connection_parameters IS NULL) = (data_key_id IS NULL)", name="sealed"),
@@ -267,6 +283,7 @@ secret = Table(
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
     Column("description", Text),
+    _row_mac(),
     UniqueConstraint("tenant_id", "key"),
     # Deferred to the commit, so that one transaction can move a key and its secret to the other scope.
     ForeignKeyConstraint(
@@ -297,6 +314,7 @@ secret_version = Table(
     Column("token", Text, nullable=False),
     Column("created_at", TIME, nullable=False),
     Column("created_by", ID, nullable=False),
+    _row_mac(),
     # In the order in which a rotation goes through what one key sealed.
     Index(None, "data_key_id", "secret_id", "version"),
 )
@@ -309,6 +327,8 @@ audit_chain = Table(
     Column("hash", String(64), nullable=False),
     Column("mac", String(64), nullable=False),
     Column("mac_key_id", ID, ForeignKey("data_key.id"), index=True),
+    # Of the system's chain: whether a row without a genuine MAC is refused. The head's MAC covers it.
+    Column("enforced", Boolean),
 )
 
 audit_record = Table(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from resolver.core.model import is_storable
 from resolver.core.ports import StoredToken
 from resolver.core.query import TokenField
 from resolver.store import tables as t
 from resolver.store.accounts import AccountRows
+from resolver.store.aggregates import SESSION, TOKEN
 from resolver.store.records import RecordColumns
 from resolver.store.rows import count_of
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from resolver.core.query import Choice
 
 
-_TOKEN = RecordColumns(StoredToken, t.access_token, {"scope": t.access_token.c.narrowing})
+_TOKEN = RecordColumns(StoredToken, t.access_token, {"scope": t.access_token.c.narrowing}, aggregate=TOKEN)
 _TOKEN_BY_ID = select(*_TOKEN.columns).where(t.access_token.c.id == bindparam("token"))
 
 _FIELDS: dict[TokenField, ColumnElement[Any]] = {
@@ -42,7 +43,7 @@ class TokenRows(AccountRows):
         """A token that was not revoked, with its user."""
         if not is_storable(token_id):
             return None
-        token = _TOKEN.first(self._execute(_TOKEN_BY_ID, {"token": token_id}))
+        token = self._read_first(_TOKEN, _TOKEN_BY_ID, {"token": token_id})
         user = None if token is None else self.user(user_id=token.user_id)
         return None if token is None or user is None else (token, user)
 
@@ -54,9 +55,8 @@ class TokenRows(AccountRows):
             .where(*self._of(user_id, choice.search))
         )
         ties = [t.access_token.c.created_at, t.access_token.c.id]
-        rows = self._execute(self._part(query, choice, _FIELDS, ties))
-        make = _TOKEN.maker(rows)
-        return [(make(row), row.user_name) for row in rows]
+        found = self._read_with(_TOKEN, self._part(query, choice, _FIELDS, ties))
+        return [(token, row.user_name) for token, row in found]
 
     def count_tokens(self, user_id: str | None, search: str = "") -> int:
         """How many tokens one user has, or all have."""
@@ -75,12 +75,15 @@ class TokenRows(AccountRows):
         which = [t.access_token.c.user_id == user_id]
         if expired_at is not None:
             which.append(t.access_token.c.expires_at <= expired_at)
-        return self._execute(delete(t.access_token).where(*which)).rowcount
+        gone = select(t.access_token.c.id).where(*which)
+        self._remove(SESSION, t.console_session.c.token_id.in_(gone))
+        return self._remove(TOKEN, *which)
 
     def add_token(self, token: StoredToken) -> None:
         """Store a token."""
-        self._execute(insert(t.access_token).values(_TOKEN.values(token)))
+        self._execute(insert(t.access_token).values(self._made(TOKEN, _TOKEN.values(token))))
 
     def revoke_token(self, token_id: str) -> None:
-        """Delete a token."""
-        self._execute(delete(t.access_token).where(t.access_token.c.id == token_id))
+        """Delete a token, with the sessions that were opened with it."""
+        self._remove(SESSION, t.console_session.c.token_id == token_id)
+        self._remove(TOKEN, t.access_token.c.id == token_id)

@@ -375,6 +375,7 @@ def test_ready_and_status_tell_of_the_store(live: Live) -> None:
     assert client.gets("/api/v3.1/status")["status"] == "OK"
     live.world.execute("UPDATE root_key SET wraps = false")
     live.world.execute("INSERT INTO root_key (id, wraps, since) VALUES ('another', true, '')")
+    live.world.vouch("root key")
     until(lambda: live.http.get("/ready").status_code == 503)  # a second later at most
     assert live.http.get("/ready").json() == {"status": "not ready"}
     status = client.gets("/api/v3.1/status")

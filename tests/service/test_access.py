@@ -316,6 +316,7 @@ class Table:
                 self.store.connection.execute(
                     text("UPDATE user_account SET active = false WHERE name = :name"), {"name": subject.name}
                 )
+                self.world.vouch("user")
 
     def give_secrets_to(self, name: str) -> None:
         """Make a user the owner of all secrets."""
@@ -323,6 +324,7 @@ class Table:
             text("UPDATE secret SET owner_id = (SELECT id FROM user_account WHERE name = :name)"),
             {"name": name},
         )
+        self.world.vouch("secret")
 
     def state(self) -> list[tuple[object, ...]]:
         """Everything about secrets that an action could change."""

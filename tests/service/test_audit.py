@@ -12,7 +12,7 @@ from resolver.core.audit import SYSTEM_CHAIN, AuditQuery, canonical
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
-from resolver.errors import InvalidRequestError, NotPermittedError, StoreError
+from resolver.errors import InvalidRequestError, NotPermittedError, StoreError, TamperedRowError
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
@@ -172,22 +172,29 @@ def test_an_older_copy_differs_from_a_head_kept_elsewhere(busy: World) -> None:
         hash=older[1],
         mac=older[2],
     )
-    assert busy.service.trail.verify(busy.admin, "home").whole
-    found = busy.service.trail.verify(busy.admin, "home", kept)
+    seen = busy.service.trail.verify(busy.admin, "home")
+    assert seen.kept_differs.startswith("it ends at record 6 and ended at 7 before: ")
+    fresh = busy.reopened()  # a process that saw nothing before
+    assert fresh.trail.verify(busy.admin, "home").kept_differs == ""
+    assert fresh.trail.verify(busy.admin, "home").rows  # that were made or used after it
+    found = fresh.trail.verify(busy.admin, "home", kept)
     assert (found.broken, found.whole) == (None, False)
     assert found.kept_differs == (
         "it ends at record 6 and the kept head at 7: it was cut, or the database is an older copy"
     )
-    busy.secret("another")  # the older copy goes on: as long as it was, and another one
-    found = busy.service.trail.verify(busy.admin, "home", kept)
+    with pytest.raises(TamperedRowError, match="it ends at record 6 and ended at 7 before"):
+        busy.secret("another")
+    new = NewSecret(value=SecretValue("value"))
+    fresh.secrets.create(busy.admin, "home", "another", new)  # as long as it was, and another one
+    found = fresh.trail.verify(busy.admin, "home", kept)
     assert found.kept_differs == (
         "its record 7 is another one than the kept head's: "
         "it was rewritten, or an older copy was restored and went on"
     )
-    now = busy.service.trail.head(busy.admin, "home")
-    assert busy.service.trail.verify(busy.admin, "home", now).whole
-    busy.secret("one-more")
-    assert busy.service.trail.verify(busy.admin, "home", now).whole
+    now = fresh.trail.head(busy.admin, "home")
+    assert fresh.trail.verify(busy.admin, "home", now).kept_differs == ""
+    fresh.secrets.create(busy.admin, "home", "one-more", new)
+    assert fresh.trail.verify(busy.admin, "home", now).kept_differs == ""
 
 
 def test_who_may_read_which_trail(busy: World) -> None:

@@ -245,7 +245,7 @@ def test_a_revoked_token_and_a_deactivated_user_are_refused_at_once(world: World
     with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
         world.service.secrets.list(user, "home")
     assert world.service.secrets.list(other, "home").items
-    world.execute("UPDATE user_account SET active = false WHERE name = 'u'")
+    world.service.users.update(world.admin, "u", UserChange(active=False))
     for action in ("list", "show", "use", "check", "create", "update", "delete"):
         with pytest.raises(AuthenticationError, match=r"^the access token is not valid$"):
             ACTIONS[action](world, other, "home", "k")
@@ -291,7 +291,7 @@ def test_a_wrong_password_and_an_unknown_user_cost_the_same(world: World) -> Non
     """Unknown user, wrong password, no password and a user who is not active: one text, one comparison."""
     world.user("without")
     world.service.users.create(world.admin, "gone", NewUser(password=SecretValue("good password")))
-    world.execute("UPDATE user_account SET active = false WHERE name = 'gone'")
+    world.service.users.update(world.admin, "gone", UserChange(active=False))
     for name, password in (("nobody", "x"), ("admin", "wrong"), ("without", "x"), ("gone", "good password")):
         before = world.passwords.compared
         with pytest.raises(AuthenticationError, match=r"^the user name or the password is wrong$"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import asdict
 
-from resolver.core.account_changes import NewPassword, NewToken
+from resolver.core.account_changes import NewPassword, NewToken, UserChange
 from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
@@ -112,9 +112,9 @@ def test_what_ends_the_sessions_of_a_user(world: World) -> None:
     world.service.tokens.revoke(world.admin, token.split("-")[1])
     _ended(world, by_token)
     assert world.service.sessions.authenticate(by_password).username == "u"
-    world.execute("UPDATE user_account SET active = false WHERE name = 'u'")
+    world.service.users.update(world.admin, "u", UserChange(active=False))
     _ended(world, by_password, "not active")
-    world.execute("UPDATE user_account SET active = true WHERE name = 'u'")
+    world.service.users.update(world.admin, "u", UserChange(active=True))
     world.service.sessions.authenticate(by_password)
     world.service.users.set_password(world.admin, "u", NewPassword(SecretValue("another password")))
     _ended(world, by_password)

@@ -188,6 +188,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
+    "sessions.confirm": lambda s, _, c: s.sessions.confirm(c.session, "admin password"),
     "keys.rotate_data": lambda s, a, _: s.keys.rotate_data(a, "", _quiet),
     "keys.rotate_root": lambda s, a, _: _rotate_root(s, a),
 }
@@ -217,14 +218,30 @@ NO_RECORD = {
     "trail.stream",
     "trail.records",
     "trail.export",
+    "enforcement.is_on",
+    "enforcement.vouched",
+    "rows.round",
+    "rows.watch",
 }
 """Methods that tell of things, decrypt no value and change nothing."""
 
 WITHIN = {
     *(f"trail.{name}" for name in ("append", "append_holdings", "append_system", "commit", "entry", "read")),
-    *("trail.is_genuine", "trail.renew_mac", "tenants.add", "tokens.add", "secrets.add", "setup.initialise"),
+    *(
+        "trail.is_genuine",
+        "trail.renew_mac",
+        "trail.append_rows",
+        "trail.note_tampered",
+        "trail.demand_genuine",
+        "trail.enforce",
+        "enforcement.finish",
+        "tenants.add",
+        "tokens.add",
+        "secrets.add",
+        "setup.initialise",
+    ),
 }
-"""What other methods call within their own transaction, and the first request of an empty store."""
+"""What others call within their own transaction, an empty store's first request, and an old one's last."""
 
 
 @pytest.fixture(scope="module", params=[*REFUSING], ids=lambda case: f"{case[0]}, {case[1]}")

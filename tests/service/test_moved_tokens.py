@@ -11,7 +11,7 @@ from resolver.core.binding import Place, Purpose
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import SecretChange
 from resolver.core.transfer import ExportRequest
-from resolver.errors import DecryptionError, MisplacedTokenError, TokenError
+from resolver.errors import DecryptionError, MisplacedTokenError, TamperedRowError, TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,10 @@ def test_a_moved_token_is_told_by_what_does_not_fit(
 ) -> None:
     """No value comes out by show, export or rollback; error and record name what is another."""
     move(world, secrets(world))
+    if move in (to_another_tenant, to_another_key):
+        with pytest.raises(TamperedRowError):
+            world.service.secrets.show(world.admin, tenant, key)
+        world.vouch("secret")  # what a token is bound to holds by itself, too
     with pytest.raises(MisplacedTokenError) as caught:
         world.service.secrets.show(world.admin, tenant, key)
     assert caught.value.moved == moved
@@ -143,6 +147,9 @@ def test_a_wrapped_key_of_another_tenant_is_told_as_such(world: World) -> None:
     home, away = key_of.format("home"), key_of.format("away")
     world.execute(f"UPDATE data_key SET wrapped = {away} WHERE wrapped = {home}")
     service = world.reopened()  # this one has the right key open
+    with pytest.raises(TamperedRowError):
+        service.secrets.show(world.admin, "home", "k")
+    world.vouch("data key")
     with pytest.raises(MisplacedTokenError) as caught:
         service.secrets.show(world.admin, "home", "k")
     assert caught.value.moved == ("tenant", "row")

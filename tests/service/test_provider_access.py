@@ -153,6 +153,7 @@ class Table:
                 ),
                 {"name": case.subject if case.mine else "somebody"},
             )
+            self.world.vouch("provider")
             try:
                 return self._attempt(case, caller)
             except NotPermittedError:

@@ -22,6 +22,7 @@ from resolver.errors import (
     NotFoundError,
     NotPermittedError,
     ProviderError,
+    TamperedRowError,
 )
 from resolver.resolution import BlueprintText, Options, resolve
 from tests.peer import Peer, answer, serving
@@ -239,6 +240,9 @@ def test_options_moved_to_another_secret_do_not_open(world: World, vault: Peer) 
         "UPDATE secret SET provider_options = (SELECT provider_options FROM secret WHERE key = 'queue')"
         " WHERE key = 'db'"
     )
+    with pytest.raises(TamperedRowError):
+        world.service.secrets.show(world.admin, "home", "db")
+    world.vouch("secret")
     with pytest.raises(MisplacedTokenError):
         world.service.secrets.show(world.admin, "home", "db")
     last = json.loads(world.service.trail.records(world.admin, "home")[-1].body)

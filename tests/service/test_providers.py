@@ -17,6 +17,7 @@ from resolver.errors import (
     MisplacedTokenError,
     NotFoundError,
     NotPermittedError,
+    TamperedRowError,
 )
 from resolver.providers import make_types, parse_allow_list
 from resolver.service import Service
@@ -318,6 +319,9 @@ def test_parameters_moved_to_another_provider_do_not_open(world: World, vault: P
         "UPDATE secrets_provider SET connection_parameters ="
         " (SELECT connection_parameters FROM secrets_provider WHERE name = 'v') WHERE name = 'w'"
     )
+    with pytest.raises(TamperedRowError):
+        world.service.providers.get(world.admin, "home", "w")
+    world.vouch("provider")
     with pytest.raises(MisplacedTokenError):
         world.service.providers.get(world.admin, "home", "w")
 

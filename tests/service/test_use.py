@@ -23,6 +23,7 @@ from resolver.errors import (
     ResolverError,
     RootKeyError,
     StoreError,
+    TamperedRowError,
     TokenError,
 )
 from resolver.service.decryption import value_place
@@ -101,6 +102,7 @@ def thousand(world: World) -> list[str]:
     with raw_connection(world.url) as connection:
         for table, rows in tables.items():
             connection.execute(insert(table), rows)
+    world.vouch("secret", "secret version")
     return [secret.key for secret in secrets]
 
 
@@ -202,6 +204,7 @@ def test_a_token_that_was_moved_is_refused_and_recorded(world: World, move: str)
         world.execute("INSERT INTO key_scope VALUES ('unused', 'tenant')")
     for statement in MOVES[move]:
         world.execute(statement)
+    world.vouch("secret")  # what a token is bound to holds by itself, too
     tenant = "away" if move == "to another tenant" else "home"
     for attempt in (
         lambda: world.service.use.use(world.admin, tenant, [key_use("k")], DIGESTS),
@@ -229,6 +232,9 @@ def test_data_keys_that_were_swapped_are_refused_and_recorded(world: World) -> N
         "WHERE t.name = 'away') WHERE tenant_id = (SELECT id FROM tenant WHERE name = 'home')"
     )
     fresh = world.reopened()
+    with pytest.raises(TamperedRowError):
+        fresh.use.use(world.admin, "home", [key_use("k")], DIGESTS)
+    world.vouch("data key")
     with pytest.raises(MisplacedTokenError):
         fresh.use.use(world.admin, "home", [key_use("k")], DIGESTS)
     told = [(entry["action"], entry["reason"]) for entry in records(world)[-2:]]

@@ -224,6 +224,7 @@ def test_two_who_end_one_another_leave_one(world: World, field: Threads | Proces
         (winner,) = [row[0] for row in world.execute(left)]
         assert winner in names
         world.execute("UPDATE user_account SET active = true WHERE name = 'admin'")
+        world.vouch("user")
         users.delete(world.admin, winner)
     unbroken(world)
 
@@ -250,6 +251,7 @@ def test_of_many_who_end_the_last_two_admins_one_is_left(world: World, field: Th
         assert len(left) == 1
         assert world.execute("SELECT name FROM standing_admin JOIN user_account ON id = user_id") == left
         world.execute("UPDATE user_account SET active = true, system_role = 'sys_admin'")
+        world.vouch("user")
     unbroken(world)
 
 

@@ -66,11 +66,16 @@ class Rows:
         self._connection = connection
         self._owner, *self.tenants = (str(uuid.uuid4()) for _ in range(4))
         self._run(
-            "INSERT INTO user_account VALUES (:id, 'u', 'u', 'default', true, NULL, '', NULL, NULL)",
+            "INSERT INTO user_account (id, name, folded_name, system_role, active, created_at)"
+            " VALUES (:id, 'u', 'u', 'default', true, '')",
             id=self._owner,
         )
         for number, tenant in enumerate(self.tenants):
-            self._run("INSERT INTO tenant VALUES (:id, :name, '')", id=tenant, name=f"t{number}")
+            self._run(
+                "INSERT INTO tenant (id, name, created_at) VALUES (:id, :name, '')",
+                id=tenant,
+                name=f"t{number}",
+            )
 
     def _run(self, statement: str, **values: object) -> None:
         self._connection.execute(text(statement), values)
@@ -194,8 +199,11 @@ def test_the_database_refuses_what_is_not(url: str, attempt: Any) -> None:  # no
 
 def test_one_root_key_wraps_and_one_data_key_is_active(url: str) -> None:
     """Two root keys that wrap, and two active data keys of a tenant, are refused; inactive ones are not."""
-    root = "INSERT INTO root_key VALUES (:id, :wraps, '')"
-    data = "INSERT INTO data_key VALUES (:id, 't', 'a', 'w', :active, false, '')"
+    root = "INSERT INTO root_key (id, wraps, since) VALUES (:id, :wraps, '')"
+    data = (
+        "INSERT INTO data_key (id, tenant_id, root_key_id, wrapped, active, outdated, created_at)"
+        " VALUES (:id, 't', 'a', 'w', :active, false, '')"
+    )
     with raw_connection(url) as connection:
         for name, wraps in (("a", True), ("b", False), ("c", False)):
             connection.execute(text(root), {"id": name, "wraps": wraps})
@@ -210,8 +218,12 @@ def test_one_root_key_wraps_and_one_data_key_is_active(url: str) -> None:
 
 def test_one_active_sys_admin_stays(url: str) -> None:
     """Whatever the program does, the database keeps one: it lets the standing one go for another alone."""
-    user = "INSERT INTO user_account VALUES (:id, :id, :id, :role, :active, NULL, '', NULL, NULL)"
-    standing = "INSERT INTO standing_admin VALUES (:number, :id, :role, true)"
+    user = (
+        "INSERT INTO user_account (id, name, folded_name, system_role, active, created_at)"
+        " VALUES (:id, :id, :id, :role, :active, '')"
+    )
+    columns = "standing_admin (number, user_id, system_role, active)"
+    standing = f"INSERT INTO {columns} VALUES (:number, :id, :role, true)"
     refused = [
         "UPDATE user_account SET system_role = 'default' WHERE id = 'a'",
         "UPDATE user_account SET active = false WHERE id = 'a'",
@@ -221,8 +233,8 @@ def test_one_active_sys_admin_stays(url: str) -> None:
         "UPDATE standing_admin SET user_id = 'off'",
         "UPDATE standing_admin SET user_id = 'off', active = false",
         "UPDATE standing_admin SET user_id = 'nobody'",
-        "INSERT INTO standing_admin VALUES (1, 'b', 'sys_admin', true)",
-        "INSERT INTO standing_admin VALUES (2, 'b', 'sys_admin', true)",
+        f"INSERT INTO {columns} VALUES (1, 'b', 'sys_admin', true)",
+        f"INSERT INTO {columns} VALUES (2, 'b', 'sys_admin', true)",
     ]
     with raw_connection(url) as connection:
         for name, role, active in (

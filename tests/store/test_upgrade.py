@@ -14,9 +14,10 @@ from sqlalchemy import text
 from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import initialise
 from resolver.config.settings import Settings
+from resolver.core.audit import AuditHead
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
-from resolver.errors import AuthenticationError, StoreError
+from resolver.errors import AuthenticationError, ConflictError, StoreError, TamperedRowError
 from resolver.store import tables as t
 from resolver.store.engine import WRITES, make_engine, parse_url
 from resolver.store.migrate import configuration, upgrade
@@ -215,3 +216,81 @@ def test_every_released_version_has_its_files() -> None:
     there = [f"{version}/{name}" for version in ("0.1.0", "0.1.1") for name in FILES]
     there.remove("0.1.1/store.postgresql.sql")
     assert missing(example, there) == ["0.1.1/store.postgresql.sql"]
+
+
+PLANTED = (
+    "INSERT INTO access_token (id, user_id, digest, description, created_at, narrowing)"
+    " SELECT 'planted000', id, 'd', 'quiet', '2030',"
+    ' \'{"permissions": null, "tenants": null, "keys": null}\' FROM user_account WHERE name = \'admin\''
+)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_upgrade_to_rows_with_macs_is_finished(version: str, dialect: str, tmp_path: Path) -> None:
+    """It shows what was planted before, refuses what is planted later, and shuts older releases out."""
+    url = database(dialect, tmp_path, empty=True)
+    load((RELEASES / version / f"store.{dialect}.sql").read_text(encoding="utf-8"), url)
+    contents = json.loads((RELEASES / version / "contents.json").read_text(encoding="utf-8"))[dialect]
+    keys = " ".join(contents["root_keys_for_tests_only"].values())
+    settings = Settings({"RESOLVER_DATABASE_URL": url, "RESOLVER_KEY": keys}, tmp_path / "home")
+    with raw_connection(url) as connection:
+        connection.execute(text(PLANTED))
+    initialise(settings, password=lambda: None, profile=False)
+    service = open_service(settings)
+    token = contents["tokens"]["admin"]["token"]
+    admin = service.gate.authenticate_token(token)
+    # Not finished: servers of the release before still write rows without MACs, and nothing is refused.
+    assert not service.status().rows_enforced
+    assert service.rows.round() == []
+    service.secrets.create(admin, "prod", "between", NewSecret(value=SecretValue("value")))
+    with raw_connection(url) as connection:
+        connection.execute(text("UPDATE secret SET description = 'by hand' WHERE key = 'between'"))
+    assert service.secrets.show(admin, "prod", "between")[0].description == "by hand"
+    vouched = service.enforcement.vouched()
+    assert set(vouched.sys_admins) == {"admin", "second_admin"}
+    assert ("planted000", "admin", "quiet") in {
+        (one.id, one.username, one.description) for one in vouched.tokens
+    }
+    assert {(one.tenant, one.name, one.destination) for one in vouched.providers} == {
+        ("prod", name, about["parameters"].get("url", "")) for name, about in contents["providers"].items()
+    }
+    with raw_connection(url) as other:  # as a server that is still up
+        other.execute(text("SELECT count(*) FROM tenant")).all()
+        with pytest.raises(StoreError, match=r"^other programs have the database .* open$"):
+            service.enforcement.finish(vouched)
+    service.tokens.revoke(admin, "planted000")
+    with pytest.raises(ConflictError, match="were changed since they were shown"):
+        service.enforcement.finish(vouched)
+    assert service.enforcement.finish(service.enforcement.vouched())
+    assert service.status().rows_enforced
+    assert service.rows.round() == []
+    for name, about in contents["tokens"].items():
+        assert service.gate.authenticate_token(about["token"]).username == about["user"], name
+    has_its_providers(service, admin, contents)
+    has_its_secrets(service, admin, contents)
+    assert service.rows.round() == []
+    for chain in ("prod", "test", ""):
+        assert service.trail.verify(admin, chain).whole
+    with pytest.raises(ConflictError, match="are refused already"):
+        service.enforcement.finish(service.enforcement.vouched())
+    service.close()
+    refuses_what_is_planted(settings, url, admin, token)
+
+
+def refuses_what_is_planted(settings: Settings, url: str, admin: Caller, token: str) -> None:
+    """Assert that a row without a MAC is refused, and that nobody can go back to before."""
+    with raw_connection(url) as connection:
+        connection.execute(text(PLANTED))
+        # What an older release would make of the head: it knows nothing of the mark.
+        head = connection.execute(text("SELECT number, hash FROM audit_chain WHERE id = 'system'")).one()
+        assert AuditHead("system", *head).encode() != AuditHead("system", *head, enforced=True).encode()
+    service = open_service(settings)
+    with pytest.raises(TamperedRowError, match="token planted000 is refused, it has no MAC"):
+        service.tokens.list(admin)
+    with raw_connection(url) as connection:
+        connection.execute(text("UPDATE user_account SET row_mac = NULL"))
+        connection.execute(text("UPDATE audit_chain SET enforced = NULL"))
+    with pytest.raises(TamperedRowError):
+        open_service(settings).gate.authenticate_token(token)
+    service.close()

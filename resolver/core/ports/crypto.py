@@ -28,6 +28,9 @@ class DataKey(Protocol):
     def mac(self, data: bytes) -> str:
         """A message authentication code over data, hexadecimal."""
 
+    def row_mac(self, data: bytes) -> str:
+        """The same under another key, which is for nothing but the rows of the database."""
+
 
 class WrappingKey(Protocol):
     """A root key: it wraps data keys, wherever it is kept."""

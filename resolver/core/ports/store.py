@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
@@ -12,10 +12,36 @@ from resolver.core.ports.keys import KeySession
 from resolver.core.ports.secrets import SecretSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from resolver.core.audit import AuditRecord
+    from resolver.core.ports.crypto import Cipher
+    from resolver.core.rows import StoredRow
+    from resolver.errors import TamperedRowError
+
+
+class RowChange(Struct, frozen=True):
+    """What a transaction made of an aggregate, for the audit trail.
+
+    Args:
+        kind: what it is, such as `user`.
+        id: its id.
+        generation: how often it was changed, from 1.
+        digest: a digest of what decides in it; None when it was deleted.
+        chain: the id of the chain that tells of it.
+    """
+
+    kind: str
+    id: str
+    generation: int
+    digest: str | None
+    chain: str
+
+    @property
+    def told(self) -> tuple[str, str, int, str | None]:
+        """The change as an audit record has it."""
+        return self.kind, self.id, self.generation, self.digest
 
 
 class AuditSession(Protocol):
@@ -23,6 +49,9 @@ class AuditSession(Protocol):
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
+
+    def seen_head(self, chain: str) -> AuditHead | None:
+        """The latest end of a chain that this process saw before the transaction began."""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
@@ -55,7 +84,71 @@ class AuditSession(Protocol):
         """At most so many of a chain's records between two numbers and two times, by number."""
 
 
-class Session(AccountSession, KeySession, SecretSession, AuditSession, Protocol):
+class RowSession(Protocol):
+    """The part of a transaction about the MACs of rows that decide."""
+
+    @property
+    def rows_enforced(self) -> bool:
+        """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""
+
+    def enforce_rows(self) -> None:
+        """Keep other writers away, and tell of rows as in a store that enforces their MACs."""
+
+    def stored_rows(
+        self,
+        kind: str,
+        *,
+        chain: str | None = None,
+        ids: Collection[str] | None = None,
+        after: Sequence[Any] = (),
+        limit: int | None = None,
+    ) -> tuple[Mapping[tuple[str, str], StoredRow], Sequence[Any] | None]:
+        """Aggregates that the trail tells of, as they are stored: by kind and id, in the order of ids.
+
+        Args:
+            kind: what they are.
+            chain: the chain that tells of them; None for all.
+            ids: which of them; None for all.
+            after: the id of the one that the last call ended with.
+            limit: how many.
+
+        Returns:
+            What is stored, and the id of the last one; None when there is none left.
+        """
+
+    @property
+    def row_kinds(self) -> Sequence[str]:
+        """The kinds of rows that decide."""
+
+    def vouch_for_rows(
+        self, kind: str, after: Sequence[Any] = (), *, limit: int
+    ) -> tuple[int, Sequence[Any] | None]:
+        """Give aggregates MACs as they are, genuine or not, for who has looked at them.
+
+        Args:
+            kind: what they are.
+            after: the id of the one that the last call ended with.
+            limit: how many.
+
+        Returns:
+            How many there were, and the id of the last one; None when there is none left.
+        """
+
+    def renew_row_macs(self, data_key_id: str, *, limit: int) -> int:
+        """Give aggregates a MAC of the active system key, of those that have it from another; how many.
+
+        TamperedRowError at the first that is not genuine.
+        """
+
+    @property
+    def untold_chains(self) -> frozenset[str]:
+        """The chains that are still to tell of something that was changed."""
+
+    def row_changes(self, chain: str) -> Sequence[RowChange]:
+        """What was changed and a chain is still to tell; it counts as told then."""
+
+
+class Session(AccountSession, KeySession, SecretSession, AuditSession, RowSession, Protocol):
     """One transaction of a store."""
 
     def attempt(self) -> AbstractContextManager[None]:
@@ -70,6 +163,30 @@ class Store(Protocol):
 
     def write(self) -> AbstractContextManager[Session]:
         """A transaction that writes; committed at the end of the block, rolled back by an exception."""
+
+    def authenticated(
+        self,
+        cipher: Cipher,
+        record: Callable[[Session], None],
+        report: Callable[[TamperedRowError], None],
+    ) -> Store:
+        """The same database, with rows that decide refused where they are read without a genuine MAC.
+
+        Args:
+            cipher: opens the system key, from which the key of the MACs is derived.
+            record: is called before a commit with changes of such rows that no audit record tells of yet.
+            report: is called with each refusal, once its transaction has ended.
+        """
+
+    def refuse_rows(self, floors: Mapping[tuple[str, str], int]) -> None:
+        """Refuse aggregates, by kind and id, below a generation from here on."""
+
+    def demand_alone(self) -> None:
+        """See that no other program has the database open, as far as it tells.
+
+        Raises:
+            StoreError: others have.
+        """
 
     def wipe_deleted(self) -> bool:
         """Overwrite what deleted rows left behind, as far as the database lets a client do so.

@@ -101,7 +101,9 @@ def verify_trail(call: ApiCall, query: VerifyQuery) -> Response:
     """Check a trail from its first record to its end, and against a kept `head` (NUMBER:HASH)."""
     head = None if query.head is None else parse_head(query.head)
     found = call.service.trail.verify(call.caller, query.tenant, head)
-    return Answer(VerifyResult(found.head.number, found.head.hash, found.broken, found.kept_differs))
+    return Answer(
+        VerifyResult(found.head.number, found.head.hash, found.broken, found.kept_differs, found.rows)
+    )
 
 
 @GROUP.route("GET", "/audit/export")

@@ -1,0 +1,78 @@
+"""`resolver db`: the database's schema, and the MACs of its rows."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+from resolver.cli.context import App, common_options, confirm
+from resolver.cli.output import count, put, put_table, say
+
+if TYPE_CHECKING:
+    from resolver.service.enforcement import Vouched
+
+
+@click.group
+def db() -> None:
+    """Upgrade the database to this program's schema."""
+
+
+@db.command
+@click.option("--finish", is_flag=True, help="Also refuse rows that were changed by hand, from now on.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common_options
+def upgrade(app: App, *, finish: bool, yes: bool) -> None:
+    """Bring the schema up to date.
+
+    With --finish, also end the upgrade of a store that an older release made. Rows that decide who may do
+    what carry a MAC, and a store from before 0.2.0 has none: stop all servers, look at what is printed, and
+    confirm that these users, tokens and destinations are meant to be there. Servers of older releases can't
+    work with the store afterwards. It needs no login, as `resolver init` does not: root key and database are
+    enough.
+    """
+    from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
+
+    with contextlib.closing(open_store(app.settings)) as store:
+        store.initialise()
+    if not finish:
+        put("the schema is up to date")
+        if not app.store.enforcement.is_on():
+            say("note: `resolver db upgrade --finish` has rows refused that were changed by hand")
+        return
+    enforcement = app.store.enforcement
+    if enforcement.is_on():
+        put("rows that were changed by hand are refused already")
+        return
+    vouched = enforcement.vouched()
+    _put_vouched(vouched)
+    confirm("Is all of this meant to be there?", yes=yes, doing="whether this is meant to be there")
+    put(
+        f"{count(enforcement.finish(vouched), 'row')} vouched for; rows without a genuine MAC are refused now"
+    )
+
+
+def _put_vouched(vouched: Vouched) -> None:
+    put_table(["SYS_ADMIN"], ([name] for name in vouched.sys_admins))
+    put("")
+    put_table(
+        ["TOKEN", "USER", "CREATED", "EXPIRES", "NARROWED", "DESCRIPTION"],
+        (
+            [
+                token.id,
+                token.username,
+                token.created_at,
+                token.expires_at or "never",
+                "yes" if token.narrowed else "no",
+                token.description or "-",
+            ]
+            for token in vouched.tokens
+        ),
+    )
+    put("")
+    put_table(
+        ["PROVIDER", "TENANT", "DESTINATION"],
+        ([one.name, one.tenant, one.destination or "-"] for one in vouched.providers),
+    )
+    put("")

@@ -1,0 +1,487 @@
+"""Who writes the database but lacks the root key: rows edited, planted, swapped, taken away, put back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from resolver.core.account_changes import NewToken, UserChange
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.permissions import Permission, TenantRole
+from resolver.core.providers import NewProvider
+from resolver.core.rows import RowFault
+from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.errors import AuthenticationError, ResolverError, RootKeyError, StoreError, TamperedRowError
+from resolver.store import tables as t
+from resolver.store.aggregates import BY_KIND, UNDECIDED
+from resolver.store.sql import SqlStore
+from tests.databases import DIALECTS, World, database
+from tests.service.uses import DIGESTS, key_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Table
+
+    from resolver.core.rows import RowFinding
+    from resolver.service import Service
+
+Row = dict[str, Any]
+
+
+class Attacked:
+    """A store with something of each kind, and someone who writes its database past all constraints."""
+
+    def __init__(self, url: str) -> None:
+        self.world = world = World(url, SqlStore(url))
+        self.member = world.user("member", TenantRole.USER, TenantRole.VIEWER)
+        self.token = world.service.tokens.create(
+            self.member, NewToken(permissions=frozenset({Permission.SECRET_USE}), expires_at="2031-01-01")
+        ).token
+        self.admin_token = world.service.tokens.create(world.admin, NewToken()).token
+        self.session = world.service.sessions.open(token=self.admin_token).secret
+        nowhere = {"url": "http://127.0.0.1:9", "token": "t", "path": "x", "mount": "kv"}
+        world.service.providers.create(world.admin, "home", "p", NewProvider("vault", nowhere))
+        world.secret("k", "first")
+        world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
+        world.service.secrets.create(
+            world.admin,
+            "home",
+            "kept",
+            NewSecret(provider="p", provider_options={"path": "x"}),
+        )
+        world.secret("far", "away", tenant="away")
+        world.secret("private", "mine", visibility=Visibility.PRIVATE, hidden=True)
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.engine = create_engine(parsed)
+        with self.connection() as connection:
+            if connection.dialect.name == "postgresql":
+                drop = """
+                    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+                    FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+                """
+                for statement in connection.execute(text(drop)).scalars().all():
+                    connection.exec_driver_sql(statement)
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection of the attacker, committed at the end."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                for pragma in ("foreign_keys = OFF", "ignore_check_constraints = ON"):
+                    connection.exec_driver_sql(f"PRAGMA {pragma}")
+                connection.commit()
+            else:
+                connection.exec_driver_sql("SET session_replication_role = replica")
+            yield connection
+            connection.commit()
+
+    def rows(self, table: Table) -> list[Row]:
+        """All rows as they are stored."""
+        names = ", ".join(f'"{column.name}"' for column in table.c)
+        with self.connection() as connection:
+            found = connection.exec_driver_sql(f"SELECT {names} FROM {table.name}")
+            return [dict(row) for row in found.mappings()]
+
+    def put(self, table: Table, rows: list[Row]) -> None:
+        """Have these be all rows of a table."""
+        names = [column.name for column in table.c]
+        columns = ", ".join(f'"{name}"' for name in names)
+        values = ", ".join(f":{name}" for name in names)
+        with self.connection() as connection:
+            connection.exec_driver_sql(f"DELETE FROM {table.name}")
+            if rows:
+                connection.execute(text(f"INSERT INTO {table.name} ({columns}) VALUES ({values})"), rows)
+
+    @contextlib.contextmanager
+    def having(self, table: Table, rows: list[Row]) -> Iterator[Service]:
+        """A new process on the store while a table has other rows."""
+        before = self.rows(table)
+        self.put(table, rows)
+        service = self.world.reopened()
+        try:
+            yield service
+        finally:
+            self.put(table, before)
+
+    def is_found(self) -> bool:
+        """Whether the trail tells of rows that are not read any more, under their id or in their tenant."""
+        trail = self.world.reopened().trail
+        try:
+            return any(trail.verify(self.world.admin, chain).rows for chain in ("", "home", "away"))
+        except (AuthenticationError, RootKeyError, TamperedRowError):  # the administrator's own token, a key
+            return True
+
+    def told_of(self, row_id: str) -> list[dict[str, Any]]:
+        """The records that tell that a row was refused."""
+        records = self.world.service.trail.records(self.world.admin)
+        told = [json.loads(record.body) for record in records if record.action == "row:tampered"]
+        return [fields for fields in told if fields["object"] == row_id]
+
+    def refusals(self, service: Service) -> list[ResolverError]:
+        """What is refused of all that reads rows that decide."""
+        found: list[ResolverError] = []
+        admin, member = self.world.admin, self.member
+
+        def keep_the_admin() -> None:
+            with service._store.write() as session:  # noqa: SLF001 - as a change of users does first
+                session.hold_admins()
+
+        for attempt in (
+            lambda: service.gate.authenticate_token(self.admin_token),
+            lambda: service.gate.authenticate_token(self.token),
+            lambda: service.sessions.authenticate(self.session),
+            lambda: service.gate.authenticate_password("admin", "admin password"),
+            lambda: service.use.use(admin, "home", [key_use("k"), key_use("kept")], DIGESTS),
+            lambda: service.use.use(member, "home", [key_use("k")], DIGESTS),
+            lambda: service.secrets.list(admin, "home"),
+            lambda: service.secrets.list(admin, "", all_tenants=True),
+            *(
+                partial(service.secrets.history, admin, tenant, key)
+                for tenant, key in (("home", "k"), ("home", "kept"), ("home", "private"), ("away", "far"))
+            ),
+            lambda: service.providers.get(admin, "home", "p"),
+            lambda: service.providers.options_of(admin, "home", "kept"),
+            lambda: service.users.list(admin),
+            lambda: service.tenants.list(admin),
+            lambda: service.tenants.get(admin, "home"),
+            lambda: service.tokens.list(admin),
+            lambda: service.keys.status(admin),
+            keep_the_admin,
+        ):
+            try:
+                attempt()
+            except ResolverError as error:
+                found.append(error)
+        return found
+
+
+@pytest.fixture(scope="module", params=DIALECTS)
+def attacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """One on each database; each test puts back what it changed."""
+    made = Attacked(database(request.param, tmp_path_factory.mktemp("attacked")))
+    yield made
+    made.engine.dispose()
+    made.world.service.close()
+
+
+def edits(row: Row, name: str, others: list[Row]) -> Iterator[Any]:
+    """Other values for one column of a row: of its own kind, of another row, none."""
+    value = row[name]
+    seen = [value]
+    made: list[Any] = [None] if value is not None else ["x" * 8, 1]
+    if isinstance(value, str):
+        made += [f"{value[:-1]}~" if value else "x", ""]
+    elif isinstance(value, bool):
+        made.append(not value)
+    elif isinstance(value, int):
+        made += [1 - value if value in (0, 1) else value - 1]
+    made += [other[name] for other in others]
+    for one in made:
+        if one not in seen:
+            seen.append(one)
+            yield one
+
+
+def tampered(errors: list[ResolverError]) -> list[str]:
+    """The kinds of rows that were refused."""
+    return [error.kind for error in errors if isinstance(error, TamperedRowError)]
+
+
+def test_an_untouched_store_refuses_nothing(attacked: Attacked) -> None:
+    """The attempts below fail for what is changed, and the trail tells of all rows."""
+    with attacked.having(t.tenant, attacked.rows(t.tenant)) as service:
+        assert attacked.refusals(service) == []
+        for chain in ("", "home", "away"):
+            assert service.trail.verify(attacked.world.admin, chain).rows == []
+
+
+ROOTS = {aggregate.table.name: aggregate for aggregate in BY_KIND.values()}
+
+
+@pytest.mark.parametrize("name", [*ROOTS, "membership"])
+def test_every_edit_of_a_column_is_refused(attacked: Attacked, name: str) -> None:
+    """Each column of each row that decides: refused as tampering, or named with a reason why not."""
+    table = t.metadata.tables[name]
+    before = attacked.rows(table)
+    tried = 0
+    for at, row in enumerate(before[:2]):
+        for column in table.c:
+            for value in list(edits(row, column.name, before))[:2]:
+                if (value is None and not column.nullable) or column.name == "number":
+                    continue
+                rows = [*before[:at], row | {column.name: value}, *before[at + 1 :]]
+                try:
+                    attacked.put(table, rows)
+                    errors = attacked.refusals(attacked.world.reopened())
+                    found = bool(tampered(errors)) or attacked.is_found()
+                except DBAPIError:  # the database itself refuses it, by type or uniqueness
+                    continue
+                finally:
+                    attacked.put(table, before)
+                tried += 1
+                if str(column) not in UNDECIDED:
+                    # A version that belongs to no secret is out of everyone's reach.
+                    assert found or str(column) == "secret_version.secret_id", (str(column), row, value)
+    assert tried
+
+
+PLANTED: dict[str, str] = {
+    "a token for the administrator": (
+        "INSERT INTO access_token (id, user_id, digest, description, created_at, narrowing)"
+        " SELECT 'planted000', id, 'd', '', '2030',"
+        ' \'{"permissions": null, "tenants": null, "keys": null}\' FROM user_account WHERE name = \'admin\''
+    ),
+    "an older version": "UPDATE secret SET version = 1 WHERE key = 'k'",
+    "a wider visibility": "UPDATE secret SET visibility = 'tenant' WHERE key = 'private'",
+    "no hiding": "UPDATE secret SET hidden = false WHERE key = 'private'",
+    "another owner": (
+        "UPDATE secret SET owner_id = (SELECT id FROM user_account WHERE name = 'member')"
+        " WHERE key = 'private'"
+    ),
+    "a role": "UPDATE membership SET role = 'manager'",
+    "no membership": "DELETE FROM membership WHERE role = 'user'",
+    "a membership": (
+        "INSERT INTO membership (tenant_id, user_id, role) SELECT tenant.id, user_account.id, 'manager'"
+        " FROM tenant, user_account WHERE tenant.name = 'home' AND user_account.name = 'admin'"
+    ),
+    "a system role": "UPDATE user_account SET system_role = 'sys_admin' WHERE name = 'member'",
+    "a password": "UPDATE user_account SET password_hash = 'hash of mine' WHERE name = 'admin'",
+    "MACs stripped": "UPDATE user_account SET row_mac = NULL",
+    "MACs swapped": (
+        "UPDATE user_account SET row_mac = (SELECT row_mac FROM user_account u"
+        " WHERE u.name <> user_account.name ORDER BY u.name LIMIT 1)"
+    ),
+    "not enforced": "UPDATE audit_chain SET enforced = NULL",
+    "not enforced, and MACs stripped": (
+        "UPDATE user_account SET row_mac = NULL; UPDATE audit_chain SET enforced = false"
+    ),
+    "no head, and MACs stripped": "UPDATE user_account SET row_mac = NULL; DELETE FROM audit_chain",
+}
+
+
+@pytest.mark.parametrize("attack", PLANTED)
+def test_what_got_through_before_is_refused(attacked: Attacked, attack: str) -> None:
+    """The attacks that were run with the source in hand, each refused at the next use."""
+    tables = t.metadata.sorted_tables
+    before = {table: attacked.rows(table) for table in tables}
+    with attacked.connection() as connection:
+        for statement in PLANTED[attack].split("; "):
+            connection.exec_driver_sql(statement)
+    try:
+        service = attacked.world.reopened()
+        errors = attacked.refusals(service)
+        with contextlib.suppress(ResolverError):
+            service.users.update(attacked.world.admin, "member", UserChange(active=True))
+            errors += [] if attack != "not enforced" else [StoreError("")]
+        if attack == "not enforced":
+            with pytest.raises(StoreError):
+                service.users.update(attacked.world.admin, "member", UserChange(active=True))
+        else:
+            assert tampered(errors), errors
+    finally:
+        for table in tables:
+            attacked.put(table, before[table])
+
+
+def test_a_refusal_is_recorded_once(attacked: Attacked) -> None:
+    """In the system's trail, with kind and id and a reason of its own."""
+    member = attacked.member.user_id
+    before = len(attacked.told_of(member))
+    rows = attacked.rows(t.membership)
+    with attacked.having(t.membership, [row | {"role": "manager"} for row in rows]) as service:
+        for _ in range(3):
+            with pytest.raises(TamperedRowError) as caught:
+                service.use.use(attacked.member, "home", [key_use("k")], DIGESTS)
+        assert (caught.value.kind, caught.value.id) == ("user", member)
+        assert caught.value.message.startswith(
+            f"the database was changed by hand: user {member} is refused, "
+        )
+    told = attacked.told_of(member)[before:]
+    assert [(fields["kind"], fields["decision"], fields["reason"]) for fields in told] == [
+        ("user", "refused", "tampered_row")
+    ]
+
+
+def state(attacked: Attacked) -> dict[Table, list[Row]]:
+    """All rows but those of the trail."""
+    return {
+        table: attacked.rows(table)
+        for table in t.metadata.sorted_tables
+        if table.name not in ("audit_record", "audit_chain")
+    }
+
+
+def set_back(attacked: Attacked, rows: dict[Table, list[Row]]) -> None:
+    """Have the tables be as they were."""
+    for table, stored in rows.items():
+        attacked.put(table, stored)
+
+
+def demote(attacked: Attacked) -> None:
+    """A membership ends."""
+    attacked.world.service.tenants.remove_member(attacked.world.admin, "home", "member")
+
+
+def revoke(attacked: Attacked) -> None:
+    """A token is revoked."""
+    attacked.world.service.tokens.revoke(attacked.world.admin, attacked.token.split("-")[1])
+
+
+def hide(attacked: Attacked) -> None:
+    """A secret is hidden."""
+    attacked.world.service.secrets.update(attacked.world.admin, "home", "k", SecretChange(hidden=True))
+
+
+def renew(attacked: Attacked) -> None:
+    """A secret gets a new value."""
+    attacked.world.service.secrets.update(
+        attacked.world.admin, "home", "k", SecretChange(value=SecretValue("third"))
+    )
+
+
+def leave(attacked: Attacked) -> None:
+    """A user is deactivated, and made an administrator."""
+    attacked.world.service.users.update(attacked.world.admin, "member", UserChange(active=False))
+
+
+CHANGES = {
+    "a membership": (demote, "user", RowFault.OLDER, ""),
+    "a token": (revoke, "token", RowFault.PUT_BACK, ""),
+    "a user": (leave, "user", RowFault.OLDER, ""),
+    "a flag of a secret": (hide, "secret", RowFault.OLDER, "home"),
+    "a version of a secret": (renew, "secret", RowFault.OLDER, "home"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_replay_is_found_and_refused_from_then_on(dialect: str, tmp_path: Path, what: str) -> None:
+    """The rows as they were before a change are genuine; the trail tells that they are not the newest."""
+    attacked = Attacked(database(dialect, tmp_path))
+    change, kind, fault, tenant = CHANGES[what]
+    service, admin = attacked.world.service, attacked.world.admin
+    before = state(attacked)
+    assert service.rows.round() == []
+    change(attacked)
+    after = state(attacked)
+    assert service.rows.round() == []
+    set_back(attacked, before)
+    # A MAC alone does not tell, nor does a process that starts now: the documents say so.
+    assert attacked.refusals(attacked.world.reopened()) == []
+    found = service.trail.verify(admin, tenant)
+    assert [(row.kind, row.fault) for row in found.rows] == [(kind, fault)]
+    assert not found.whole
+    fresh = attacked.world.reopened()
+    for checked in (service, fresh):
+        assert {(row.kind, row.fault) for row in checked.rows.round()} == {(kind, fault)}
+        assert kind in tampered(attacked.refusals(checked))
+    told = [record for record in service.trail.records(admin) if record.action == "row:tampered"]
+    assert [json.loads(record.body)["kind"] for record in told] == [kind, kind]  # by each process once
+    set_back(attacked, after)
+    assert attacked.world.reopened().rows.round() == []
+    attacked.engine.dispose()
+    service.close()
+
+
+def test_what_is_missing_and_what_no_record_tells_of_are_found(attacked: Attacked) -> None:
+    """A row that was deleted by hand is named; so are rows that are newer than a trail that was cut."""
+    admin = attacked.world.admin
+    rows = attacked.rows(t.secret)
+    with attacked.having(t.secret, [row for row in rows if row["key"] != "k"]) as service:
+        assert [(row.kind, row.fault) for row in service.trail.verify(admin, "home").rows] == [
+            ("secret", RowFault.MISSING)
+        ]
+        assert ("secret", RowFault.MISSING) in {(row.kind, row.fault) for row in service.rows.round()}
+    chains, records = attacked.rows(t.audit_chain), attacked.rows(t.audit_record)
+    attacked.world.service.tenants.add_member(admin, "away", "member", TenantRole.OPERATIONS)
+    newer = {table: attacked.rows(table) for table in (t.audit_chain, t.audit_record)}
+    try:
+        attacked.put(t.audit_chain, [])
+        attacked.put(t.audit_record, records)
+        attacked.put(t.audit_chain, chains)
+        service = attacked.world.reopened()
+        found = service.trail.verify(admin)
+        assert (found.broken, [(row.kind, row.fault) for row in found.rows]) == (
+            None,
+            [("user", RowFault.UNRECORDED)],
+        )
+        # Who saw the later end refuses the cut one, and records nothing more on it.
+        with pytest.raises(TamperedRowError, match="audit trail system is refused, it ends at record"):
+            attacked.world.service.users.update(admin, "member", UserChange(active=True))
+        assert "before: it was cut" in attacked.world.service.trail.verify(admin).kept_differs
+    finally:
+        set_back(attacked, newer)
+
+
+def test_concurrent_changes_are_no_false_alarm(tmp_path: Path) -> None:
+    """Many change and use the same user, token and secret while rows are compared: nothing is refused."""
+    world = World(url := database("sqlite", tmp_path), SqlStore(url))
+    world.secret("k")
+    member = world.user("member", TenantRole.USER)
+    alarms: list[ResolverError] = []
+    found: list[RowFinding] = []
+
+    def attempt(action: Callable[[], object]) -> None:
+        for _ in range(15):
+            try:
+                action()
+            except TamperedRowError as error:
+                alarms.append(error)
+            except ResolverError:  # refused, or overtaken
+                continue
+
+    def change_secret() -> None:
+        world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("v")))
+
+    def change_role() -> None:
+        world.service.tenants.add_member(world.admin, "home", "member", TenantRole.MANAGER)
+        world.service.tenants.remove_member(world.admin, "home", "member")
+
+    def make_and_revoke() -> None:
+        made = world.service.tokens.create(world.admin, NewToken()).token
+        caller = world.service.gate.authenticate_token(made)
+        world.service.tokens.revoke(world.admin, caller.token_id)
+
+    actions: list[Callable[[], object]] = [
+        change_secret,
+        change_role,
+        make_and_revoke,
+        lambda: world.service.use.use(member, "home", [key_use("k")], DIGESTS),
+        lambda: world.service.use.use(world.admin, "home", [key_use("k")], DIGESTS),
+        lambda: found.extend(world.service.rows.round()),
+        lambda: found.extend(world.service.trail.verify(world.admin).rows),
+    ]
+    threads = [threading.Thread(target=attempt, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (alarms, found) == ([], [])
+    world.service.close()
+
+
+def test_a_rotation_stops_at_a_forged_row(attacked: Attacked) -> None:
+    """New keys vouch for nothing that the old ones did not: the first row that does not fit ends it."""
+    rows = attacked.rows(t.membership)
+    with attacked.having(t.membership, [row | {"role": "manager"} for row in rows]) as service:
+        before = attacked.rows(t.user_account)
+        with pytest.raises(TamperedRowError):
+            service.keys.rotate_data(attacked.world.admin, "", lambda _doing, _more: None)
+        assert [row["row_mac"] for row in attacked.rows(t.user_account)] == [row["row_mac"] for row in before]
+    service = attacked.world.reopened()
+    done = service.keys.rotate_data(attacked.world.admin, "", lambda _doing, _more: None)
+    assert done.unreadable == []
+    assert attacked.refusals(service) == []
+    assert service.rows.round() == []
