@@ -269,6 +269,11 @@ class AuthenticatedRows(Rows):
             else "its MAC does not fit, or the row is an older one put back",
         )
 
+    def refuse_missing(self, kind: str, row_id: str) -> None:
+        """Raise that a row is not there which a genuine one names, unless the store is not that far yet."""
+        if self.rows_enforced:
+            raise _tampered(kind, row_id, "it is missing, and other rows name it")
+
     @property
     def rows_enforced(self) -> bool:
         """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""

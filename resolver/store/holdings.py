@@ -56,7 +56,8 @@ class HoldingRows(AuthenticatedRows):
             .with_for_update()
         ).scalars()
         locked = list(keys)
-        self._locked(SECRET, mine)  # what was forged to be among them is not deleted
+        for aggregate in (SECRET, PROVIDER):  # what was forged to be among them is not deleted
+            self._locked(aggregate, _of(aggregate.table, user_id, tenant_id))
         self._remove(SECRET, mine)
         # The last secret gives its key back to whoever wants it next, in either scope.
         for some in batches(locked):

@@ -80,7 +80,12 @@ class SecretRows(AuthenticatedRows):
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         named = list(filter(is_storable, keys))
         listed: Any = named if self._postgresql else json.dumps(named)
-        return self._read(_STORED, query, {"tenant_id": tenant_id, "keys": listed})
+        found: list[StoredSecret] = []
+        for stored, row in self._read_with(_STORED, query, {"tenant_id": tenant_id, "keys": listed}):
+            if stored.secret.provider is None and (missing := row.mac__secret__provider_id) is not None:
+                self.refuse_missing("provider", missing)
+            found.append(stored)
+        return found
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""

@@ -22,6 +22,7 @@ from resolver.errors import (
     ResolverError,
     RootKeyError,
     StoreError,
+    TamperedRowError,
 )
 from resolver.service import Service, key_rotation
 from resolver.service.keys import unreadable_error
@@ -414,6 +415,9 @@ def test_a_damaged_data_key_keeps_nothing_else_from_being_rotated(world: World) 
         "UPDATE data_key SET wrapped = 'gAAAAnonsense'"
         " WHERE tenant_id = (SELECT id FROM tenant WHERE name = 'away')"
     )
+    with pytest.raises(TamperedRowError):
+        status(world)
+    world.vouch("data key")  # as if it had always been so
     done = world.reopened().keys.rotate_data(world.admin, "", quiet)
     ((tenant, what, reason),) = done.unreadable
     assert (tenant, what.split()[:2], reason) == ("away", ["data", "key"], "DecryptionError")
@@ -428,6 +432,9 @@ def test_a_damaged_data_key_is_named_by_the_proof_of_a_root_key(world: World) ->
         "UPDATE data_key SET wrapped = 'gAAAAnonsense'"
         " WHERE tenant_id = (SELECT id FROM tenant WHERE name = 'away')"
     )
+    with pytest.raises(TamperedRowError):
+        status(world)
+    world.vouch("data key")  # as if it had always been so
     done = service_with(world, ROOT_KEY, OTHER).keys.rotate_root(world.admin, OTHER_ID, quiet)
     ((tenant, what, reason),) = done.unreadable
     assert (tenant, what.split()[:2], reason) == ("away", ["data", "key"], "DecryptionError")
@@ -438,9 +445,12 @@ def test_a_damaged_system_key_keeps_no_other_from_being_proved(world: World) -> 
     """A replaced one that heads of trails still have their MACs from, and that the right root key wraps."""
     fill(world)
     world.execute("UPDATE data_key SET outdated = :yes WHERE tenant_id = ''", yes=True)
-    key_rotation.Rotation(world.store, world.ring, world.service.trail, world.clock, quiet)._make_key("")  # noqa: SLF001 - as far as a killed run
+    world.vouch("data key")
+    store = world.service._store  # noqa: SLF001 - as far as a killed run
+    key_rotation.Rotation(store, world.ring, world.service.trail, world.clock, quiet)._make_key("")  # noqa: SLF001 - as above
     world.caller("admin")  # recorded at the end of the system's trail, which so has its MAC from the new key
     world.execute("UPDATE data_key SET wrapped = 'gAAAAnonsense' WHERE tenant_id = '' AND NOT active")
+    world.vouch("data key")
     done = world.service.keys.rotate_root(world.admin, RootKey(ROOT_KEY, "").id, quiet)
     assert [(tenant, reason) for tenant, _, reason in done.unreadable] == [("", "DecryptionError")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from resolver.store import tables as t
 from resolver.store.aggregates import BY_KIND, UNDECIDED
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, World, database
+from tests.service.test_fail_closed import ATTEMPTS, Closed
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
@@ -423,6 +425,73 @@ def test_what_is_missing_and_what_no_record_tells_of_are_found(attacked: Attacke
         assert "before: it was cut" in attacked.world.service.trail.verify(admin).kept_differs
     finally:
         set_back(attacked, newer)
+
+
+def test_a_provider_that_was_taken_away_is_missed(attacked: Attacked) -> None:
+    """A secret that is kept with it is not read as one that is kept here."""
+    with (
+        attacked.having(t.secrets_provider, []) as service,
+        pytest.raises(TamperedRowError, match="it is missing, and other rows name it"),
+    ):
+        service.secrets.show(attacked.world.admin, "home", "kept")
+
+
+def test_every_request_leaves_rows_that_the_trail_tells_of(tmp_path: Path) -> None:
+    """All methods of the service, one after the other: a write that forgot its MAC or its record is found."""
+    made = Closed("sqlite", "the write", database("sqlite", tmp_path))
+    made.world.execute("DROP TRIGGER refuse")
+    service = made.world.service
+    done = 0
+    for name, attempt in ATTEMPTS.items():
+        with made.world.statements() as statements, contextlib.suppress(ResolverError):
+            attempt(service, made.admin, made)
+            done += 1
+        assert [one for one in statements if forgets_the_mac(one)] == [], name
+        assert service.rows.round() == [], name
+    assert done > len(ATTEMPTS) // 2
+    assert service.trail.verify(made.admin).rows == []
+    service.close()
+
+
+def forgets_the_mac(statement: str) -> bool:
+    """Whether a statement writes a column of a root that decides, and not the MAC."""
+    words = statement.split()
+    update = words[0] == "UPDATE"
+    if not update and words[:2] != ["INSERT", "INTO"]:
+        return False
+    table = words[1 if update else 2]
+    if table not in ROOTS:
+        return False
+    part = statement.partition(" SET ")[2].partition(" WHERE ")[0] if update else statement.partition("(")[2]
+    columns = [column.name for column in ROOTS[table].table.c if re.search(rf"\b{column.name}\b", part)]
+    decides = any(f"{table}.{name}" not in UNDECIDED for name in columns)
+    return decides and t.ROW_MAC not in columns
+
+
+def test_a_forgotten_mac_is_noticed() -> None:
+    """As the test above looks at them."""
+    assert forgets_the_mac("UPDATE secret SET hidden=? WHERE secret.id = ?")
+    assert forgets_the_mac("INSERT INTO tenant (id, name) VALUES (?, ?)")
+    assert not forgets_the_mac("UPDATE secret SET hidden=?, row_mac=? WHERE secret.id = ?")
+    assert not forgets_the_mac("UPDATE access_token SET last_used_at=? WHERE access_token.id = ?")
+    assert not forgets_the_mac("SELECT secret.id FROM secret")
+
+
+def test_the_watch_goes_round_until_it_is_told_to_stop(attacked: Attacked) -> None:
+    """It compares, pauses after each step, and ends with the first pause that says so."""
+    rows = attacked.rows(t.membership)
+    with attacked.having(t.membership, rows[:-1]) as service:
+        pauses: list[float] = []
+
+        def wait(seconds: float) -> bool:
+            pauses.append(seconds)
+            return bool(attacked.told_of(attacked.member.user_id)[before:])
+
+        before = len(attacked.told_of(attacked.member.user_id))
+        service.rows.watch(wait)
+        assert pauses
+        with pytest.raises(TamperedRowError):
+            service.use.use(attacked.member, "home", [key_use("k")], DIGESTS)
 
 
 def test_concurrent_changes_are_no_false_alarm(tmp_path: Path) -> None:
