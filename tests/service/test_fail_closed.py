@@ -188,7 +188,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
-    "sessions.confirm": lambda s, _, c: s.sessions.confirm(c.session, "admin password"),
+    "sessions.confirm": lambda s, _, c: s.sessions.confirm(c.session, "eve's password"),
     "keys.rotate_data": lambda s, a, _: s.keys.rotate_data(a, "", _quiet),
     "keys.rotate_root": lambda s, a, _: _rotate_root(s, a),
 }
