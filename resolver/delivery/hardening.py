@@ -10,26 +10,35 @@ from pathlib import Path
 _PR_GET_DUMPABLE = 3  # <linux/prctl.h>
 _PR_SET_DUMPABLE = 4
 
+stand_in = 0
+"""The process that was started, when this one is its child and does its work; see `private_memory`."""
 
-def harden(*, leave_dumpable: bool = False) -> list[str]:
+
+def harden() -> list[str]:
     """Turn off core files and dumpability for this process.
 
     Both are needed: a core limit of zero does not bind a crash handler that the kernel feeds through a pipe,
     dumpability does (core(5), prctl(2) PR_SET_DUMPABLE). Other processes of the same user can't trace a
-    process that is not dumpable, nor read its memory, environment and descriptors below `/proc`.
+    process that is not dumpable, nor read its memory, environment and descriptors below `/proc`. One that
+    traced it before, or had its memory open, still can; see `private_memory`.
 
     Programs that this process starts inherit the core limit; dumpability they get back by execve(2).
-
-    Args:
-        leave_dumpable: turn off core files only. For tests that trace the process.
 
     Returns:
         One sentence for each thing that could not be done; empty when all was.
     """
-    lacks = [_turn_off_core_files()]
-    if not leave_dumpable:
-        lacks.append(_turn_off_dumpability())
+    lacks = [_turn_off_core_files(), _turn_off_dumpability(), find_tracer()]
     return [lack for lack in lacks if lack]
+
+
+def find_tracer() -> str:
+    """What is lacking because a process traces this one; empty when none does, as far as can be seen."""
+    try:
+        lines = Path("/proc/self/status").read_bytes().splitlines()
+    except OSError:  # not Linux, or a container without /proc
+        return ""
+    tracer = next((int(line.split()[1]) for line in lines if line.startswith(b"TracerPid:")), 0)
+    return f"process {tracer} traces this one and can read its memory" if tracer else ""
 
 
 def _turn_off_core_files() -> str:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resolver.delivery import hardening
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -51,7 +53,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 
 def parent_id() -> int:
     """The process that started this program."""
-    return os.getppid()
+    return _parent(hardening.stand_in) if hardening.stand_in else os.getppid()
 
 
 def is_output_of(pid: int, status: os.stat_result) -> bool:
@@ -65,13 +67,13 @@ def is_output_of(pid: int, status: os.stat_result) -> bool:
 
 def is_output_of_main_process(status: os.stat_result) -> bool:
     """Whether a pipe, socket or file is stdout or stderr of process 1, or was handed down from there."""
-    if os.getpid() == _MAIN or is_output_of(_MAIN, status):
+    if _MAIN in (os.getpid(), hardening.stand_in) or is_output_of(_MAIN, status):
         return True
     try:
         os.stat(f"/proc/{_MAIN}/fd/1")  # noqa: PTH116 - as in `_is`
     except PermissionError:
         # It is someone else's, or keeps others out as we do. Then all between it and us have the pipe.
-        *between, top = [*_ancestors(os.getpid())] or [0]
+        *between, top = [pid for pid in _ancestors(os.getpid()) if pid != hardening.stand_in] or [0]
         return top == _MAIN and all(is_output_of(pid, status) for pid in between) and not _readers(status)
     except OSError:
         pass

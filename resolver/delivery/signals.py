@@ -39,17 +39,17 @@ def hold_signals() -> Iterator[None]:
     """Keep signals pending, so that `wait` can take and forward them.
 
     Entered before the command is started: a signal that comes before there is a command to forward it to
-    waits.
-    Whatever is still pending at the end was meant for the command and is dropped. Only the main thread of a
-    process without other threads can use this.
+    waits. Whatever is still pending at the end was meant for the command and is dropped, but not in a process
+    that was forked meanwhile. Only the main thread of a process without other threads can use this.
     """
+    holder = os.getpid()
     # Were SIGCHLD ignored, as some supervisors leave it, the kernel would reap the command behind our back.
     handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _forwarded() | {signal.SIGCHLD})
     try:
         yield
     finally:
-        while signal.sigtimedwait(_forwarded() - mask, 0) is not None:
+        while os.getpid() == holder and signal.sigtimedwait(_forwarded() - mask, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGCHLD, handler if handler is not None else signal.SIG_DFL)

@@ -43,6 +43,7 @@ def time_processes(home: Path, repeats: int) -> dict[str, float]:
         "resolve --help": (*_RESOLVE, "--help"),
         "resolve --check --offline": (*_RESOLVE, blueprint, "-t", "default_tenant", "--check", "--offline"),
         "resolve": (*_RESOLVE, blueprint, "-t", "default_tenant"),
+        "resolve --require-hardening": (*_RESOLVE, blueprint, "-t", "default_tenant", "--require-hardening"),
     }
     jobs = {name: partial(_run, command, environ) for name, command in commands.items()}
     return alternate(jobs, repeats, children_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
+from tests.leaks.trace import needs_strace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-WARNING = (
-    "warning: RESOLVER_TEST_LEAVE_DUMPABLE is set, "
-    "so other processes of this user can read values from memory"
-)
 PROBE = """
 import atexit, ctypes, json, sys
 
@@ -68,11 +66,11 @@ def test_hardened_by_default(home: Path, tmp_path: Path, command: tuple[str, ...
     assert "warning" not in said
 
 
-def test_left_dumpable_for_tests_only(home: Path, tmp_path: Path) -> None:
-    """The switch for tests leaves the process dumpable, announces itself, and still turns off core files."""
-    told, said = _look(home, tmp_path, "resolver", "whoami", env={"RESOLVER_TEST_LEAVE_DUMPABLE": "1"})
-    assert told == {"core": ["0", "0"], "dumpable": 1}
-    assert said.splitlines()[0] == WARNING
+@pytest.mark.parametrize("name", ["RESOLVER_TEST_LEAVE_DUMPABLE", "RESOLVER_LEAVE_DUMPABLE"])
+def test_no_variable_leaves_it_dumpable(home: Path, tmp_path: Path, name: str) -> None:
+    """There is no switch in what is shipped: tests that trace bring an entry of their own."""
+    told, said = _look(home, tmp_path, "resolver", "whoami", env={name: "1"})
+    assert (told, "warning" in said) == ({"core": ["0", "0"], "dumpable": 0}, False)
 
 
 def test_hardening_can_be_required(home: Path) -> None:
@@ -91,3 +89,26 @@ def test_a_lack_is_an_error_when_required(home: Path, tmp_path: Path) -> None:
     done = run_script(home, "resolver", "whoami", "--require-hardening", env=env)
     assert (done.returncode, done.stdout) == (6, "")
     assert done.stderr == f"warning: {lack}\nerror: this process is not hardened: {lack}\n"
+
+
+def _traced(*command: str, env: Mapping[str, str], log: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["strace", "-f", "-e", "trace=none", "-o", log, SCRIPTS / command[0], *command[1:]],
+        env=clean_environment() | dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@needs_strace
+def test_a_traced_process_is_refused_when_hardening_is_required(home: Path, tmp_path: Path) -> None:
+    """Who traces us from the start on is a warning, and an error where hardening is required."""
+    env = {"RESOLVER_HOME": str(home)}
+    done = _traced("resolver", "whoami", env=env, log=tmp_path / "log")
+    lack = r"process \d+ traces this one and can read its memory"
+    assert done.returncode == 0
+    assert re.fullmatch(f"warning: {lack}\n", done.stderr)
+    done = _traced("resolver", "whoami", "--require-hardening", env=env, log=tmp_path / "log")
+    assert (done.returncode, done.stdout) == (6, "")
+    assert re.fullmatch(f"warning: {lack}\nerror: this process is not hardened: {lack}\n", done.stderr)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 240
 DRIVER = Path(__file__).with_name("driver.py")
+DUMPABLE = Path(__file__).with_name("dumpable")
+"""A folder to import from that leaves console scripts dumpable: strace can't read the memory of others."""
 
 _WRITES = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg")
 _NAMES = (
@@ -115,7 +117,7 @@ def trace(
             *(sys.executable, "-B", DRIVER),
         ],
         input=json.dumps(list(steps)).encode(),
-        env=clean_environment() | {"RESOLVER_TEST_LEAVE_DUMPABLE": "1"} | dict(env),
+        env=clean_environment() | {"PYTHONPATH": str(DUMPABLE)} | dict(env),
         capture_output=True,
         timeout=TIMEOUT,
         check=False,

@@ -10,6 +10,7 @@ import base64
 import functools
 import mmap
 import os
+import runpy
 import sqlite3
 import subprocess
 import sys
@@ -113,3 +114,5 @@ def _install(leaks: list[Callable[[str], None]]) -> None:
 
 if (_chosen := os.environ.get("SABOTAGE")) is not None:
     _install([LEAKS[name] for name in _chosen.split()])
+
+runpy.run_path(str(Path(__file__).parents[1] / "dumpable" / "sitecustomize.py"))  # and leaves it to be traced
