@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from resolver.config.files import is_there
-from resolver.crypto.keyring import GIVE_KEY, KeyRing
-from resolver.crypto.root_keys.local import GuardedFile, from_command, from_file, from_text, read_guarded
+from resolver.config.files import Trusted, demand_trusted, is_there, read_guarded
+from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
+from resolver.crypto.root_keys.local import command_words, from_command, from_text
 from resolver.errors import InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.service.base import Rules
@@ -46,10 +47,29 @@ def root_keys(settings: Settings, warn: Callable[[str], None] = _log.warning) ->
     if settings.key_text is not None:
         keys += from_text(settings.key_text, "RESOLVER_KEY")
     if settings.key_command is not None:
+        words = command_words(settings.key_command)
+        if words and (program := shutil.which(words[0])) is not None:
+            demand_trusted(Path(program), Trusted.KEY_COMMAND, RootKeyError)
         keys += from_command(settings.key_command)
     if settings.key_transit is not None:
         keys.append(_transit_key(settings.key_transit, strict=strict, warn=warn))
     return keys
+
+
+def from_file(path: Path, *, strict: bool = False, warn: Callable[[str], None] = lambda _: None) -> RootKey:
+    """Read a root key from a file.
+
+    Args:
+        path: the file.
+        strict: refuse what would be warned of.
+        warn: called with a sentence when others can read the file.
+
+    Raises:
+        RootKeyError: the file can't be read, others may write it or its directory, or it holds no key.
+    """
+    hint = "`resolver init` makes one for a new store"
+    text = read_guarded(path, Trusted.ROOT_KEY, RootKeyError, strict=strict, warn=warn, hint=hint)
+    return RootKey(text, f"file {str(path)!r}")
 
 
 def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str], None]) -> WrappingKey:
@@ -59,7 +79,10 @@ def _transit_key(about: Mapping[str, str], *, strict: bool, warn: Callable[[str]
     warn_once = functools.cache(warn)  # of each text; the file is read again and again
 
     def token() -> str:  # read each time: tokens are renewed while a server runs
-        return read_guarded(file, GuardedFile.TOKEN, strict=strict, warn=warn_once).strip()
+        return read_guarded(file, Trusted.TOKEN, RootKeyError, strict=strict, warn=warn_once).strip()
+
+    if about.get("ca_file"):
+        demand_trusted(Path(about["ca_file"]), Trusted.AUTHORITIES, RootKeyError)
 
     return TransitKey(
         about["url"],
@@ -98,7 +121,7 @@ def open_store(settings: Settings) -> SqlStore:
 
     Raises:
         UsageError: a setting is wrong.
-        StoreError: there is none on this machine.
+        StoreError: there is none on this machine, or others could replace it.
     """
     settings.demand_embedded()
     if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
@@ -107,6 +130,8 @@ def open_store(settings: Settings) -> SqlStore:
             hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
             "RESOLVER_URL or `resolver login` a server",
         )
+    if settings.uses_embedded_database:
+        demand_trusted(settings.data_directory, Trusted.DATABASE, StoreError)
     return SqlStore(settings.database_url, settings.pool)
 
 

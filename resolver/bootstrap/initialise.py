@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resolver.bootstrap.embedded import make_hasher, root_keys
-from resolver.config.files import make_directory, make_private, write_private
+from resolver.bootstrap.embedded import from_file, make_hasher, root_keys
+from resolver.config.files import Trusted, demand_trusted, make_directory, make_private, write_private
 from resolver.config.profile import Profile
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
-from resolver.crypto.root_keys.local import from_file
 from resolver.errors import ConflictError, StoreError, UsageError
 from resolver.service import Service
 from resolver.store.sql import SqlStore
@@ -153,6 +152,7 @@ def _locked(home: Path) -> Iterator[None]:
     """Keep other `init` runs in the same state directory waiting."""
     import fcntl  # noqa: PLC0415 - not on every platform
 
+    demand_trusted(home, Trusted.HOME, StoreError)
     make_directory(home)
     lock = home / ".lock"
     try:

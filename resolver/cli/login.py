@@ -44,10 +44,11 @@ def login(
     which only you can read. With a password that is a token of its own: `resolver tokens revoke` ends it.
     """
     from resolver.bootstrap.connect import open_server  # noqa: PLC0415 - not for a page of help
-    from resolver.config.files import make_directory, write_private  # noqa: PLC0415
+    from resolver.config.files import Trusted, demand_trusted, make_directory, write_private  # noqa: PLC0415
     from resolver.config.profile import Profile, read_profile  # noqa: PLC0415
 
     settings = app.settings
+    demand_trusted(settings.home, Trusted.HOME)
     there = read_profile(settings.profile_path)
     if there is not None and not there.url:
         raise ConflictError(

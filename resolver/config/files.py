@@ -1,15 +1,145 @@
-"""Making files and folders that only their owner may read, and saying why one can't be read."""
+"""Files and folders that only their owner may change: making and judging them, saying why one can't be read.
+
+`demand_trusted` is the one judge of what is trusted: docs/operations.md lists what that is.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import os
+import shlex
+import stat
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from resolver.errors import StoreError
+from resolver.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from resolver.errors import ResolverError
+
+
+class Trusted(enum.StrEnum):
+    """What is trusted, by what it is called in messages."""
+
+    HOME = "state directory"
+    CONFIG = "settings file"
+    PROFILE = "profile"
+    DATABASE = "database's folder"
+    ROOT_KEY = "root key file"
+    KEY_COMMAND = "root key command"
+    TOKEN = "token file"  # noqa: S105 - a name, not a token
+    AUTHORITIES = "file of authorities"
+    CERTIFICATE = "certificate"
+    PRIVATE_KEY = "private key"
+    SOCKET = "socket's folder"
+    PLUGIN = "plugin"
+
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+_MAX_GUARDED = 4096  # bytes
+_MAX_LINKS = 40  # path_resolution(7)
+
+
+def demand_trusted(path: Path, what: Trusted, error: type[ResolverError] = UsageError) -> None:
+    """Refuse a file or folder that others than this user and root could change or replace.
+
+    As sshd(8) does it: each part of the path, from the root on and through every link, belongs to this user
+    or to root, and neither group nor others may write it. In a sticky folder, like /tmp, only its owner can
+    replace what is there. On a file system that is mounted read-only nobody can, whatever the modes: that is
+    how containers get secrets. What is not there is passed over.
+
+    Args:
+        path: the file or folder.
+        what: what it is called in the message.
+        error: the class of the error.
+
+    Raises:
+        ResolverError: others could.
+    """
+    if os.name != "posix":
+        return
+    named = f"the {what} {str(path)!r}"
+    try:
+        found = next(((part, status) for part, status in _parts(path) if _may_be_written(part, status)), None)
+        is_last = found is not None and found[0].resolve() == path.resolve()
+    except (OSError, RuntimeError) as failure:  # RuntimeError: too many links
+        reason = getattr(failure, "strerror", None) or "it has too many links"
+        raise error(f"{named} can't be looked at: {reason}") from None
+    if found is None:
+        return
+    part, status = found
+    quoted = shlex.quote(str(part))
+    hint = f"chmod {'go-w' if stat.S_ISDIR(status.st_mode) else '600'} {quoted}"
+    if status.st_uid not in (0, os.geteuid()):
+        hint = f"chown -h {os.geteuid()} {quoted}"  # -h: of a link, not of where it leads to
+    if is_last:
+        raise error(f"{named} can be written by others", hint=hint)
+    raise error(
+        f"the directory {str(part)!r} of {named} can be written by others",
+        hint=f"{hint}, or keep it in a directory of your own",
+    )
+
+
+def _parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The parts of a path from the root on, through every link, with what lstat(2) says of each."""
+    at = Path("/")
+    yield at, at.stat()
+    left = list(reversed(path.absolute().parts[1:]))
+    links = 0
+    while left:
+        name = left.pop()
+        if name == "..":
+            at = at.parent
+            continue
+        part = at / name
+        try:
+            status = part.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        yield part, status
+        if not stat.S_ISLNK(status.st_mode):
+            at = part
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise RuntimeError
+        target = PurePath(part.readlink())
+        at = Path("/") if target.is_absolute() else at
+        left += [word for word in reversed(target.parts) if word != "/"]
+
+
+def _may_be_written(path: Path, status: os.stat_result) -> bool:
+    """Whether someone else than root and this user may write a file, or change what a folder holds."""
+    is_ours = status.st_uid in (0, os.geteuid())
+    is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
+    if is_ours and (stat.S_ISLNK(status.st_mode) or is_sticky or not status.st_mode & _OTHERS_WRITE):
+        return False
+    if is_ours and stat.S_ISDIR(status.st_mode) and _is_own_group(status):
+        return False
+    real = path.parent if stat.S_ISLNK(status.st_mode) else path
+    return not os.statvfs(real).f_flag & os.ST_RDONLY
+
+
+def _is_own_group(status: os.stat_result) -> bool:
+    """Whether only a group of this user's own, in which there is nobody else, may write a folder besides.
+
+    Where each user has such a group, folders are made so that it may write them.
+    """
+    if status.st_mode & stat.S_IWOTH or os.geteuid() == 0:
+        return False
+    import grp  # noqa: PLC0415 - few need them
+    import pwd  # noqa: PLC0415 - as above
+
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(status.st_gid)
+    except KeyError:
+        return False
+    is_private = (group.gr_gid, group.gr_name) == (user.pw_gid, user.pw_name)
+    return is_private and set(group.gr_mem) <= {user.pw_name}
 
 
 def make_directory(path: Path) -> None:
@@ -19,7 +149,9 @@ def make_directory(path: Path) -> None:
         StoreError: it can't be made.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):  # `parents=True` heeds no mode for those above
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StoreError(f"the folder {str(path)!r} can't be made: {error.strerror}") from None
 
@@ -50,6 +182,46 @@ def is_there(path: Path) -> bool:
     except OSError as error:
         raise StoreError(f"{str(path)!r} can't be looked at: {error.strerror}") from None
     return True
+
+
+def read_guarded(
+    path: Path,
+    what: Trusted,
+    error: type[ResolverError],
+    *,
+    strict: bool,
+    warn: Callable[[str], None],
+    hint: str = "",
+) -> str:
+    """Read a file on which everything depends, unless others may write it.
+
+    Args:
+        path: the file.
+        what: what it is called in messages.
+        error: the class of errors.
+        strict: refuse what would be warned of.
+        warn: called with a sentence when others can read the file.
+        hint: what to do when it can't be read.
+
+    Raises:
+        ResolverError: it can't be read, or others may write it.
+    """
+    named = f"the {what} {str(path)!r}"
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            content = file.read(_MAX_GUARDED + 1)
+    except OSError as failure:
+        raise error(f"{named} can't be read: {failure.strerror}", hint=hint) from None
+    demand_trusted(path, what, error)
+    if status.st_mode & _OTHERS_READ:
+        if strict:
+            raise error(
+                f"{named} can be read by others, which strict_key_file forbids",
+                hint=f"chmod 600 {shlex.quote(str(path))}",
+            )
+        warn(f"{named} can be read by others")
+    return content.decode("ascii", errors="replace")
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resolver.config.files import why_unreadable
+from resolver.config.files import Trusted, demand_trusted, why_unreadable
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
 
@@ -42,7 +42,7 @@ def read_profile(path: Path) -> Profile | None:
     """The profile in a file, or None when there is none.
 
     Raises:
-        AuthenticationError: it can be read by others, or is malformed.
+        AuthenticationError: it can be read or written by others, or is malformed.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -59,6 +59,7 @@ def read_profile(path: Path) -> Profile | None:
             f"the profile {str(path)!r} holds a token and is open to others",
             hint=f"chmod 600 {path}",
         )
+    demand_trusted(path, Trusted.PROFILE, AuthenticationError)
     try:
         fields = json.loads(text)
         more = [str(fields.get(name, "")) for name in ("tenant", "url", "ca_file")]

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.config.files import why_unreadable
+from resolver.config.files import Trusted, demand_trusted, why_unreadable
 from resolver.config.profile import read_profile
 from resolver.errors import AuthenticationError, RootKeyError, UsageError
 
@@ -30,7 +30,7 @@ class Settings:
         home: the state directory; by default RESOLVER_HOME, or the user's data directory by XDG.
 
     Raises:
-        UsageError: a variable is set and empty, or `config.yaml` breaks its schema.
+        UsageError: a variable is set and empty, or `config.yaml` breaks its schema or others may write it.
     """
 
     def __init__(self, environ: Mapping[str, str], home: Path | None = None) -> None:
@@ -95,6 +95,7 @@ class Settings:
                 f"{str(path)!r} can't be read: {why_unreadable(error)}",
                 hint="RESOLVER_HOME names another state directory",
             ) from None
+        demand_trusted(path, Trusted.CONFIG)
         return _check_config(text, path)
 
     @property
@@ -121,15 +122,20 @@ class Settings:
     @property
     def named_ca_file(self) -> str | None:
         """The file that RESOLVER_CA_FILE names, as an absolute path."""
-        return None if self._ca_file is None else str(Path(self._ca_file).absolute())
+        if self._ca_file is None:
+            return None
+        demand_trusted(Path(self._ca_file), Trusted.AUTHORITIES)
+        return str(Path(self._ca_file).absolute())
 
     @property
     def ca_file(self) -> str | None:
         """The file with the authorities that the server's certificate is verified against."""
-        if self._ca_file is not None:
-            return self._ca_file
-        profile = self.profile()
-        return profile.ca_file or None if profile is not None else None
+        path = self._ca_file
+        if path is None and (profile := self.profile()) is not None:
+            path = profile.ca_file or None
+        if path is not None:
+            demand_trusted(Path(path), Trusted.AUTHORITIES)
+        return path
 
     def demand_embedded(self) -> None:
         """Refuse to open a store in this process when the environment says that a server has it.
@@ -266,6 +272,7 @@ class Settings:
                 raise AuthenticationError(
                     f"the token file {str(token_file)!r} can't be read: {why_unreadable(error)}",
                 ) from None
+            demand_trusted(token_file, Trusted.TOKEN, AuthenticationError)
             if not text:
                 raise AuthenticationError(f"the token file {str(token_file)!r} is empty")
             return text

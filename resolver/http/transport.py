@@ -34,6 +34,11 @@ RESPONSE_TIMEOUT = 30.0
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2, whatever the library's defaults are: forward secrecy and AEAD only (RFC 9325, section 4.2).
+TLS 1.3 has no others, and earlier versions are off.
+"""
+
 _CHUNK = 64 * 1024
 _HEADER_TEXT = re.compile(r"[\x21-\x7e]+\Z")
 
@@ -131,6 +136,8 @@ def tls_context(authorities: str | None = None, authority_file: str | None = Non
         InvalidRequestError: there is no certificate in what was given.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the host's name in it
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     try:
         if authorities is None and authority_file is None:
             context.load_default_certs()

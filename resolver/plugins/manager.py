@@ -6,14 +6,17 @@ directory makes it so. Whatever a plugin raises becomes a `PluginError` that nam
 
 from __future__ import annotations
 
+import importlib.util
 import traceback
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from resolver.blueprint.context_file import make_context
+from resolver.config.files import Trusted, demand_trusted
 from resolver.core.leaks import leaks_value
 from resolver.core.model import SecretValue
 from resolver.core.providers import FetchFailure
@@ -44,7 +47,7 @@ class Plugins:
 
     Raises:
         UsageError: there is no plugin of a name, or it takes no deliveries and is to get one.
-        PluginError: one can't be loaded.
+        PluginError: one can't be loaded, or others may change its files.
     """
 
     def __init__(self, names: Iterable[str], target: DeliveryTarget | None = None) -> None:
@@ -60,6 +63,8 @@ class Plugins:
 
     def _load(self, name: str) -> None:
         entry_point = _find(name)
+        for path in _files(entry_point):
+            demand_trusted(path, Trusted.PLUGIN, PluginError)
 
         def register() -> None:
             self._manager.register(entry_point.load(), name)
@@ -228,6 +233,18 @@ def _find(name: str) -> metadata.EntryPoint:
             hint="uninstall all but one of them",
         )
     return next(iter(found.values()))
+
+
+def _files(entry_point: metadata.EntryPoint) -> list[Path]:
+    """The files of a plugin's top package, which decide what runs: found without running any of them."""
+    found = importlib.util.find_spec(entry_point.module.partition(".")[0])
+    if found is None:
+        return []  # loading it says so
+    files = [Path(found.origin)] if found.origin is not None and found.has_location else []
+    for folder in map(Path, found.submodule_search_locations or ()):
+        files += [folder, *(path for path in folder.rglob("*") if path.suffix != ".pyc")]
+    # Its metadata say where it begins.
+    return [*files, *([Path(str(entry_point.dist.locate_file("")))] if entry_point.dist is not None else [])]
 
 
 def _guarded(name: str, doing: str, call: Callable[[], T], values: Collection[SecretValue] = ()) -> T:

@@ -22,7 +22,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from resolver.bootstrap.embedded import open_service
+from resolver.config.files import Trusted, demand_trusted
 from resolver.errors import UnavailableError, UsageError
+from resolver.http.transport import CIPHERS
 from resolver.plugins.manager import add_provider_types
 from resolver.rest.acceptor import Door, HttpServer, raise_descriptors
 from resolver.rest.access_log import log_to_stderr
@@ -49,9 +51,6 @@ _GC_YOUNG = 10_000
 
 _CERTIFICATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----")
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
-
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""For TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has no others."""
 
 _STOP_SECONDS = 30
 """How long requests in work may take to end once the server is told to stop."""
@@ -115,6 +114,8 @@ class Listener(Struct, frozen=True):
 
 def _check_tls(certificate: Path, private_key: Path) -> None:
     """Check that certificate and key can be used together; a message names the file that is wrong."""
+    demand_trusted(certificate, Trusted.CERTIFICATE)
+    demand_trusted(private_key, Trusted.PRIVATE_KEY)
     if not _CERTIFICATE.search(_content(certificate)):
         raise UsageError(f"there is no certificate in {str(certificate)!r}", hint="give one in PEM")
     key = _content(private_key)
@@ -317,7 +318,7 @@ def _make_tls(listener: Listener) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
+    context.set_ciphers(CIPHERS)
     context.load_cert_chain(listener.certificate, listener.private_key)
     return context
 
@@ -333,6 +334,7 @@ def _bound_at(host: str, port: int) -> socket.socket:
 
 
 def _bound_unix(path: Path) -> socket.socket:
+    demand_trusted(path.parent, Trusted.SOCKET)  # who can exchange it gets what its clients send
     if path.exists() and stat.S_ISSOCK(path.lstat().st_mode) and not _answers(path):
         path.unlink()  # left behind by a server that was killed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

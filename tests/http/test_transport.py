@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,6 @@ from tests.rest.test_serve import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SECRET = "the-token-of-the-test"
 REQUEST = HttpRequest("GET", "/v1/thing", {"X-Token": SECRET})
@@ -248,6 +248,25 @@ def test_why_a_certificate_is_not_trusted(certified: tuple[ssl.SSLContext, str])
         with _listening(context, answer(200)) as port, pytest.raises(CertificateError) as caught:
             send_request(Url("https", host, port), REQUEST, addresses=["127.0.0.1"], tls=tls)
         assert (caught.value.cause, caught.value.hint) == (f"is not trusted: {cause}", hint)
+
+
+def test_only_ciphers_with_forward_secrecy_and_aead(certified: tuple[ssl.SSLContext, str]) -> None:
+    """A server that has TLS 1.2 with CBC only gets nothing, and one with TLS 1.1 neither."""
+    _, authority = certified
+    tls = tls_context(authority_file=authority)
+    names = [cipher["name"] for cipher in tls.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
+    assert names
+    assert all(name.startswith("ECDHE-") and ("-GCM-" in name or "CHACHA20" in name) for name in names)
+    assert tls.minimum_version is ssl.TLSVersion.TLSv1_2
+    weak = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    weak.load_cert_chain(*(Path(authority).with_name(name) for name in ("cert.pem", "key.pem")))
+    weak.maximum_version = ssl.TLSVersion.TLSv1_2
+    weak.set_ciphers("ECDHE+AES:!AESGCM:!AESCCM")
+    with _listening(weak, answer(200)) as port, pytest.raises(TransportError):
+        send_request(Url("https", "127.0.0.1", port), REQUEST, tls=tls)
+    weak.set_ciphers("ECDHE+AESGCM")
+    with _listening(weak, answer(200)) as port:
+        assert send_request(Url("https", "127.0.0.1", port), REQUEST, tls=tls).status == 200
 
 
 def test_plain_http_does_not_pass_for_https() -> None:

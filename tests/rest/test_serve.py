@@ -253,6 +253,26 @@ def test_tls_on_any_address(home: Path, tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+def test_tls_offers_no_weak_cipher(home: Path, tmp_path: Path) -> None:
+    """A client that has TLS 1.2 without AEAD is not served, whatever the libraries' defaults are."""
+    import ssl  # noqa: PLC0415 - for these tests alone
+
+    certificate, key = make_certificate(tmp_path)
+    port = free_port()
+    with served(home, "--port", str(port), "--tls-cert", certificate, "--tls-key", key):
+        client = ssl.create_default_context(cafile=certificate)
+        client.maximum_version = ssl.TLSVersion.TLSv1_2
+        for ciphers, is_taken in (
+            ("ECDHE+AESGCM", True),
+            ("ECDHE+AES:!AESGCM:!AESCCM", False),
+            ("AESGCM:!ECDHE:!DHE", False),
+        ):
+            client.set_ciphers(ciphers)
+            plain = socket.create_connection(("127.0.0.1", port))
+            with plain, contextlib.nullcontext() if is_taken else pytest.raises(ssl.SSLError):
+                client.wrap_socket(plain, server_hostname="127.0.0.1").close()
+
+
 def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
     """It is for its owner and group, one left behind is replaced, and it goes at the end."""
     path = tmp_path / "resolver.sock"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.bootstrap.embedded import from_file
 from resolver.crypto.keyring import RootKey
 from resolver.crypto.root_keys import local
-from resolver.crypto.root_keys.local import from_command, from_file, from_text
+from resolver.crypto.root_keys.local import from_command, from_text
 from resolver.errors import RootKeyError
 
 if TYPE_CHECKING:
