@@ -25,7 +25,7 @@ def go_on_in_child(*, ends_with_parent: bool) -> str:
     To be called in a process without threads, after `harden`, before any secret is read.
 
     Args:
-        ends_with_parent: whether the child is told to end (SIGTERM) when its parent was killed.
+        ends_with_parent: whether the child is killed with its parent, as if there were one process.
 
     Returns:
         What is lacking in the child, or because there is none; empty when nothing is.
@@ -42,9 +42,9 @@ def go_on_in_child(*, ends_with_parent: bool) -> str:
             _stand_in_for(pid)
         hardening.stand_in = started
         if ends_with_parent:
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM))
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
             if os.getppid() != started:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGKILL)
     return hardening.find_tracer()  # one that follows forks
 
 
