@@ -13,13 +13,11 @@ from pathlib import Path, PurePath
 import msgspec
 
 from resolver.blueprint.document import Blueprint
+from resolver.blueprint.folder import Folder, RefusedImportError
 from resolver.blueprint.imports import (
     NAMESPACE_DELIMITER,
-    Folder,
     Import,
-    RefusedImportError,
     imports_of,
-    read_file,
     version_of,
 )
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
@@ -91,7 +89,8 @@ def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMIT
         base: its folder. Nothing outside it is read; None for no folder, and then nothing is read at all.
         limits: bounds on each file and on the number of files.
     """
-    return _TreeReader(main, base, limits).run()
+    with Folder(base, version_of(main)) as folder:
+        return _TreeReader(main, folder, limits).run()
 
 
 def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
@@ -123,9 +122,9 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
 
 
 class _TreeReader:
-    def __init__(self, main: Blueprint, base: Path | None, limits: Limits) -> None:
+    def __init__(self, main: Blueprint, folder: Folder, limits: Limits) -> None:
         self._main = main
-        self._folder = Folder(base, version_of(main))
+        self._folder = folder
         self._limits = limits
         self._branches: list[Branch] = []
         self._findings: list[Finding] = []
@@ -176,7 +175,7 @@ class _TreeReader:
     def _read(self, path: Path, relative: str) -> Blueprint | None:
         if path not in self._files:
             self._files[path] = None
-            data = read_file(path, self._limits.size)
+            data = self._folder.read(PurePath(relative), self._limits.size)
             name = (PurePath(self._main.name).parent / relative).as_posix()
             try:
                 self._files[path] = read(data, name, self._limits)

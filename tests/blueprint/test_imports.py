@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from resolver.blueprint import Limits, ignored_calls, read, read_tree
+from resolver.blueprint.folder import Folder
+from resolver.cli.report.regions import Regions
 from resolver.core.location import Position
-from resolver.dsl.problems import Reason
+from resolver.dsl.problems import Problem, Reason
+from resolver.resolution import BlueprintText
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from resolver.dsl.problems import Problem
 
 CALL = "a:\n  b: {get_secret: k}\n"
 
@@ -201,10 +203,10 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """An import that exists but can't be opened is refused, not kept."""
     write(tmp_path, lib=CALL)
 
-    def refuse(*_: object) -> int:
+    def refuse(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("resolver.blueprint.imports.os.open", refuse)
+    monkeypatch.setattr("resolver.blueprint.folder.os.open", refuse)
     (problem,) = check(tmp_path, "imports: [lib.yaml]").problems
     assert problem.message == "the import 'lib.yaml' is refused: it can't be read (Permission denied)"
 
@@ -235,3 +237,80 @@ def test_an_import_shows_no_properties(tmp_path: Path) -> None:
     assert branch.entry.properties == {"properties": {"a": "hunter2"}}
     assert repr(branch.entry) == "<Import 'lib.yaml'>"
     assert "hunter2" not in repr(branch)
+
+
+def secret_beside(folder: Path) -> Path:
+    """A folder beside a blueprint's, whose file holds a call that a report would name."""
+    outside = folder.parent / f"{folder.name}-outside"
+    write(outside, lib=CALL)
+    return outside
+
+
+@pytest.mark.parametrize("path", ["sub/inner/lib.yaml", "sub/inner", "sub"])
+def test_what_is_swapped_after_it_was_found_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A link that takes the place of a file, or of a folder on the way, leads nowhere."""
+    write(tmp_path, sub__inner__lib="a: 1\n")
+    outside = secret_beside(tmp_path)
+    write(outside, inner__lib=CALL)
+    lookup = Folder.find
+
+    def swapped(folder: Folder, beside: Path, target: str) -> Path | None:
+        found = lookup(folder, beside, target)
+        here = tmp_path / path
+        here.rename(tmp_path / "moved")
+        here.symlink_to(outside / "lib.yaml" if path.endswith(".yaml") else outside)
+        return found
+
+    text = "imports: [sub/inner/lib.yaml]\n"
+    assert check(tmp_path, text) == ImportReport((), ())
+    monkeypatch.setattr(Folder, "find", swapped)
+    (problem,) = check(tmp_path, text).problems
+    assert problem.reason is Reason.IMPORT_REFUSED
+    assert problem.message.endswith("a symbolic link was put in its place while it was read")
+
+
+def test_a_race_against_links_is_not_won(tmp_path: Path) -> None:
+    """However often a folder is swapped for a link that leads out, what is outside is not read."""
+    write(tmp_path, sub__lib="a: 1\n")
+    outside = secret_beside(tmp_path)
+    (tmp_path / "link").symlink_to(outside)
+    stop = threading.Event()
+
+    def swap() -> None:
+        sub, link, away = tmp_path / "sub", tmp_path / "link", tmp_path / "away"
+        while not stop.is_set():
+            sub.rename(away)
+            link.rename(sub)
+            sub.rename(link)
+            away.rename(sub)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        reasons = {
+            problem.reason
+            for _ in range(2_000)
+            for problem in check(tmp_path, "imports: [sub/lib.yaml]\n").problems
+        }
+    finally:
+        stop.set()
+        swapper.join(30)
+    assert reasons <= {Reason.IMPORT_REFUSED}
+
+
+def test_a_report_reads_no_link_either(tmp_path: Path) -> None:
+    """A file that a problem lies in is read again in the same way, for SARIF."""
+    write(tmp_path, lib=CALL)
+    outside = secret_beside(tmp_path)
+    text = BlueprintText(str(tmp_path / "main.yaml"), b"imports: [lib.yaml]\n", tmp_path)
+    problem = Problem(
+        Reason.SYNTAX, "wrong", str(tmp_path / "lib.yaml"), Position(2, 6), line_text="  b: {get_secret: k}"
+    )
+    found = Regions([text]).of(problem)
+    assert found is not None
+    assert found["snippet"] == {"text": "{get_secret: k}"}
+    (tmp_path / "lib.yaml").unlink()
+    (tmp_path / "lib.yaml").symlink_to(outside / "lib.yaml")
+    assert Regions([text]).of(problem) == {"startLine": 2, "startColumn": 6}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint import read
+from resolver.blueprint import DEFAULT_LIMITS, read
+from resolver.blueprint.folder import Folder, RefusedImportError
 from resolver.blueprint.text import BOM, Text
 from resolver.errors import BlueprintError
 
@@ -33,7 +35,7 @@ class Regions:
     """
 
     def __init__(self, texts: Iterable[BlueprintText]) -> None:
-        self._data = {text.name: text.data for text in texts}
+        self._texts = {text.name: text for text in texts}
         self._files: dict[str, _File | None] = {}
         self._unchanged: dict[tuple[str, int], bool] = {}
 
@@ -53,12 +55,19 @@ class Regions:
 
     def _file(self, source: str) -> _File | None:
         if source not in self._files:
-            data = self._data.get(source)
-            try:
-                self._files[source] = _File(source, Path(source).read_bytes() if data is None else data)
-            except (OSError, ValueError):  # a source need not be a file's name
-                self._files[source] = None
+            text = self._texts.get(source)
+            data = self._imported(source) if text is None else text.data
+            self._files[source] = None if data is None else _File(source, data)
         return self._files[source]
+
+    def _imported(self, source: str) -> bytes | None:
+        """The bytes of a file that one of the blueprints imports, read as it was read first."""
+        for text in self._texts.values():
+            folder = PurePath(text.name).parent
+            if text.base is not None and PurePath(source).is_relative_to(folder):
+                with Folder(text.base) as within, contextlib.suppress(RefusedImportError):
+                    return within.read(PurePath(source).relative_to(folder), DEFAULT_LIMITS.size)
+        return None
 
     def _is_unchanged(self, file: _File, problem: Problem, position: Position) -> bool:
         """Whether the file has the problem's line, compared once: a long one may have many problems."""
