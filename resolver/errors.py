@@ -6,6 +6,7 @@
     │   ├── SchemaMismatchError a value does not keep to its secret's JSON Schema
     │   └── NarrowedVisibilityError a secret would be known to fewer than before
     ├── BlueprintError          a blueprint or an input can't be resolved; carries the problems
+    │   └── BudgetError         a run takes more steps, characters or time than it has
     ├── AccessError
     │   ├── AuthenticationError the caller could not be identified
     │   └── NotPermittedError   the caller may not do this here
@@ -82,6 +83,10 @@ class BlueprintError(ResolverError):
         count = len(problems)
         super().__init__(f"{count} problem{'s' if count != 1 else ''} found, nothing was resolved")
         self.problems = tuple(problems)
+
+
+class BudgetError(BlueprintError):
+    """A run takes more steps, characters or time than it has, or nobody waits for it any more."""
 
 
 class AccessError(ResolverError):

@@ -16,7 +16,7 @@ import click
 import pytest
 import yaml
 
-from resolver.blueprint.limits import DEFAULT_LIMITS, MAX_WRITTEN, MIB
+from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
 from resolver.blueprint.scalars import MAX_NUMBER
 from resolver.cli.exit_codes import REASON_EXIT_CODES, ExitCode
 from resolver.cli.main import resolver_group
@@ -29,8 +29,9 @@ from resolver.core.permissions import (
     SystemRole,
     TenantRole,
 )
-from resolver.dsl.evaluate import MAX_NESTING, MAX_STEPS, MAX_TEXT
-from resolver.dsl.plan import MAX_PLACED
+from resolver.dsl import budget
+from resolver.dsl.evaluate import MAX_NESTING, MAX_STEPS
+from resolver.dsl.functions import MAX_TEXT
 from resolver.dsl.problems import Reason
 from resolver.protocol import OWN_ROUTES
 from resolver.rest.app import GROUPS
@@ -288,8 +289,8 @@ def test_limits_are_documented() -> None:
         MAX_NUMBER,
         limits.imports,
     ]
-    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, MAX_PLACED // MIB, MAX_REPORTED]
-    assert MAX_PLACED == MAX_WRITTEN
+    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, budget.MAX_CHARACTERS // MIB, budget.MAX_STEPS]
+    expected += [int(budget.CHILD_SECONDS), MAX_REPORTED]
     assert [int(number) for number in numbers] == expected
 
 

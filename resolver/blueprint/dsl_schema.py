@@ -15,9 +15,13 @@ from resolver.blueprint.imports import VERSION, VERSION_PREFIX
 from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.positions import EntryLocation, find_positions
 from resolver.blueprint.text import in_order
+from resolver.core.location import follow
+from resolver.dsl.budget import Budget
 from resolver.dsl.calls import call_name
+from resolver.dsl.input_types import Match
 from resolver.dsl.problems import Reason
-from resolver.validation.json_schema import findings
+from resolver.validation.json_schema import findings, rule_in_words
+from resolver.validation.regex import match_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,29 +35,38 @@ if TYPE_CHECKING:
 
 SCHEMA = "blueprint.schema.json"
 
+_REGEX = rule_in_words("format", "regex")
+
+_WRONG = (Match.INVALID, Match.UNKNOWN)
+
+_NODE_STEPS = 20
+"""Steps that checking a node with the schema counts as."""
+
 _VALUE = "#/$defs/value"
 _CALL = "#/$defs/call"
 _ONLY_CALLS = "#/$defs/only_calls"
 
 
-def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
+def strict_problems(blueprint: Blueprint, budget: Budget | None = None) -> tuple[Problem, ...]:
     """Check a blueprint against the schema of the DSL, and its words against its version of the DSL.
 
     Args:
         blueprint: the blueprint; each document of its text is taken for one.
+        budget: what the run may spend.
 
     Returns:
         What breaks the schema, in the order of the text; at most `MAX_PROBLEMS`.
     """
+    budget = budget or Budget()
     found: list[tuple[int, Path, str]] = []
     for number, document in enumerate(blueprint.documents):
         left = MAX_PROBLEMS - len(found)
         if not left:
             break
-        found += [(number, path, rule) for path, rule in islice(_document_findings(document), left)]
+        found += [(number, path, rule) for path, rule in islice(_document_findings(document, budget), left)]
     several = len(blueprint.documents) > 1
     locations = [EntryLocation(blueprint, path, number) for number, path, _ in found]
-    positions = find_positions(locations)
+    positions = find_positions(locations, budget)
     problems = (
         blueprint.text.problem(
             Reason.SCHEMA,
@@ -66,10 +79,20 @@ def strict_problems(blueprint: Blueprint) -> tuple[Problem, ...]:
     return tuple(in_order(problems))
 
 
-def _document_findings(document: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data
+def _document_findings(document: Any, budget: Budget) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data
     version = document.get(VERSION) if isinstance(document, dict) else None
-    checks = _Checks(version if isinstance(version, str) else "")
-    return findings(document, SCHEMA, checks.keywords())
+    checks = _Checks(version if isinstance(version, str) else "", budget)
+    patterns: list[tuple[Path, str]] = []
+    for path, rule in findings(document, SCHEMA, checks.keywords()):
+        if rule == _REGEX:
+            patterns.append((path, follow(document, path)[0]))
+        else:
+            yield path, rule
+    # Compiling one may take years, too.
+    answers = match_all([(pattern, "") for _, pattern in patterns], budget) if patterns else ()
+    yield from (
+        (path, _REGEX) for (path, _), answer in zip(patterns, answers, strict=True) if answer in _WRONG
+    )
 
 
 def _shown(path: Path) -> str:
@@ -81,9 +104,11 @@ class _Checks:
 
     Args:
         version: the document's version of the DSL, as it is written.
+        budget: what the run may spend.
     """
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, budget: Budget) -> None:
+        self._budget = budget
         self._version = _numbers(version.removeprefix(VERSION_PREFIX))
         self._checked: set[tuple[str, int]] = set()
         self._searched: set[int] = set()
@@ -91,9 +116,16 @@ class _Checks:
     def keywords(self) -> dict[str, Keyword]:
         """What to extend the validator with."""
         since = {name: partial(self._since, name) for name in ("x-since", "x-value-since")}
-        return {"$ref": self._ref, "additionalProperties": self._names, **since}
+        return {"$ref": self._ref, "additionalProperties": self._names, "format": self._pattern, **since}
+
+    @staticmethod
+    def _pattern(_: Any, wanted: Any, data: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - as the library calls it
+        """Note a text that has to be a regular expression, whether or not it is one."""
+        if isinstance(data, str):
+            yield _error("format", wanted, data, schema)
 
     def _ref(self, validator: Any, ref: str, data: Any, schema: Any) -> Iterator[ValidationError]:  # noqa: ANN401 - as the library calls it
+        self._budget.spend(_NODE_STEPS)
         if ref == _ONLY_CALLS and isinstance(data, dict) and call_name(data) is None:
             yield _error("call", ref, data, schema)
         elif ref in (_VALUE, _ONLY_CALLS):
@@ -113,6 +145,7 @@ class _Checks:
             if not isinstance(node, (dict, list)) or id(node) in self._searched:
                 continue
             self._searched.add(id(node))
+            self._budget.spend()
             if isinstance(node, dict) and call_name(node) is not None:
                 calls.append((path, node))
             items = node.items() if isinstance(node, dict) else enumerate(node)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from resolver.blueprint.text import Mark, Text
     from resolver.core.location import Position
+    from resolver.dsl.budget import Budget
     from resolver.dsl.problems import Problem
 
 AnyEvent: TypeAlias = Any
@@ -30,22 +31,23 @@ T = TypeVar("T")
 _SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
-def libyaml_events(text: str) -> Iterator[AnyEvent]:
+def libyaml_events(text: str, budget: Budget) -> Iterator[AnyEvent]:
     """The events of a text, from libyaml."""
-    return iter(CBaseLoader(text).get_event, None)
+    return budget.paced(iter(CBaseLoader(text).get_event, None))
 
 
-def python_events(text: str) -> Iterator[AnyEvent]:
+def python_events(text: str, budget: Budget) -> Iterator[AnyEvent]:
     """The events of a text, from PyYAML's Python scanner: 50 times as slow, and a little more lenient."""
-    return iter(BaseLoader(text).get_event, None)
+    budget.spend(len(text))
+    return budget.paced(iter(BaseLoader(text).get_event, None))
 
 
-def from_either_parser(text: str, use: Callable[[Iterator[AnyEvent]], T]) -> T:
+def from_either_parser(text: str, use: Callable[[Iterator[AnyEvent]], T], budget: Budget) -> T:
     """Apply a function to libyaml's events of a text, or to the Python scanner's if libyaml refuses it."""
     try:
-        return use(libyaml_events(text))
+        return use(libyaml_events(text, budget))
     except PARSER_ERRORS:
-        return use(python_events(text))
+        return use(python_events(text, budget))
 
 
 def is_worth_a_second_reading(error: Exception, text: str) -> bool:

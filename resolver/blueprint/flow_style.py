@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resolver.blueprint.scalars import STANDARD
+from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ MAX_KEY: Final = 1000
 """Longest key written without `?`; YAML's limit is 1024 characters (YAML 1.1, section 4.3.4)."""
 
 MAX_DEPTH: Final = 100
+
+_QUOTES: Final = 40
+"""Characters that a text may take beside its own before they are counted: quotes, a tag, a few escapes."""
 
 _LARGE_INTEGER: Final = 1 << 64
 
@@ -50,7 +54,13 @@ class Masked(msgspec.Struct, frozen=True):
     label: str
 
 
-def emit(data: object, results: Mapping[int, object] | None = None, *, untouched: int = 0) -> str:
+def emit(
+    data: object,
+    results: Mapping[int, object] | None = None,
+    *,
+    untouched: int = 0,
+    budget: Budget | None = None,
+) -> str:
     """Write data as YAML on one line.
 
     Args:
@@ -58,11 +68,22 @@ def emit(data: object, results: Mapping[int, object] | None = None, *, untouched
         results: what stands in place of a mapping, by its `id()`; it is written as it is, without being
             looked into.
         untouched: levels of the data, from its root, that nothing is put in place of.
+        budget: what the run may spend.
 
     Raises:
         EmitError: the data holds a node with a custom tag, half a character or too many levels.
     """
-    return _node(data, results or {}, untouched, MAX_DEPTH)
+    return _Emitter(budget or Budget()).node(data, results or {}, untouched, MAX_DEPTH)
+
+
+def counted(data: object, budget: Budget) -> str:
+    """Write a scalar, and count what that makes before it is made."""
+    size = len(data) if isinstance(data, (str, bytes)) else 0
+    budget.spend(1, NODE + size)
+    text = quote(data) if isinstance(data, str) else _scalar(data)
+    if len(text) > size + _QUOTES:  # what is not printable takes more room
+        budget.spend(0, len(text) - size)
+    return text
 
 
 def quote(text: str) -> str:
@@ -90,31 +111,41 @@ def _escape(code: int) -> str:
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
 
 
-def _node(data: object, results: Mapping[int, object], untouched: int, depth: int) -> str:
-    if untouched <= 0 and id(data) in results:
-        return _node(results[id(data)], {}, 0, depth)
-    if not isinstance(data, (dict, list, tuple, set)):
-        return _scalar(data)
-    if depth == 0:
-        raise EmitError(Reason.TOO_DEEP, f"the data has more than {MAX_DEPTH} levels")
+class _Emitter:
+    """Writes data, and counts what that makes before it is made.
 
-    def inner(value: object) -> str:
-        return _node(value, results, untouched - 1, depth - 1)
+    Args:
+        budget: what the run may spend.
+    """
 
-    if isinstance(data, dict):
-        return "{" + ", ".join([f"{_key(key)}: {inner(value)}" for key, value in data.items()]) + "}"
-    if isinstance(data, set):
-        # Sorted, because a set's own order differs from one run to the next.
-        return f"!<{STANDARD}set> {{" + ", ".join(sorted(f"{_key(key)}: null" for key in data)) + "}"
-    if data and all(isinstance(item, tuple) for item in data):
-        pairs = [f"{{{_key(key)}: {inner(value)}}}" for key, value in data]
-        return f"!<{STANDARD}pairs> [" + ", ".join(pairs) + "]"
-    return "[" + ", ".join([inner(item) for item in data]) + "]"
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
 
+    def node(self, data: object, results: Mapping[int, object], untouched: int, depth: int) -> str:
+        if untouched <= 0 and id(data) in results:
+            return self.node(results[id(data)], {}, 0, depth)
+        if not isinstance(data, (dict, list, tuple, set)):
+            return counted(data, self._budget)
+        if depth == 0:
+            raise EmitError(Reason.TOO_DEEP, f"the data has more than {MAX_DEPTH} levels")
 
-def _key(key: object) -> str:
-    text = _scalar(key)
-    return text if len(text) <= MAX_KEY else f"? {text} "
+        def inner(value: object) -> str:
+            return self.node(value, results, untouched - 1, depth - 1)
+
+        key = self._key
+        if isinstance(data, dict):
+            return "{" + ", ".join([f"{key(name)}: {inner(value)}" for name, value in data.items()]) + "}"
+        if isinstance(data, set):
+            # Sorted, because a set's own order differs from one run to the next.
+            return f"!<{STANDARD}set> {{" + ", ".join(sorted(f"{key(name)}: null" for name in data)) + "}"
+        if data and all(isinstance(item, tuple) for item in data):
+            pairs = [f"{{{key(name)}: {inner(value)}}}" for name, value in data]
+            return f"!<{STANDARD}pairs> [" + ", ".join(pairs) + "]"
+        return "[" + ", ".join([inner(item) for item in data]) + "]"
+
+    def _key(self, key: object) -> str:
+        text = counted(key, self._budget)
+        return text if len(text) <= MAX_KEY else f"? {text} "
 
 
 def _scalar(data: object) -> str:

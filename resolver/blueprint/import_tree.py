@@ -23,9 +23,10 @@ from resolver.blueprint.imports import (
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
 from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
-from resolver.errors import BlueprintError
+from resolver.errors import BlueprintError, BudgetError
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -79,7 +80,9 @@ class ImportTree(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(branch.entry.name for branch in self.branches if not branch.blueprint))
 
 
-def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS) -> ImportTree:
+def read_tree(
+    main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS, budget: Budget | None = None
+) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
     Imported blueprints are named as a user would name them from where the main one was named.
@@ -88,9 +91,10 @@ def read_tree(main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMIT
         main: the blueprint whose imports are followed.
         base: its folder. Nothing outside it is read; None for no folder, and then nothing is read at all.
         limits: bounds on each file and on the number of files.
+        budget: what the run may spend.
     """
     with Folder(base, version_of(main)) as folder:
-        return _TreeReader(main, folder, limits).run()
+        return _TreeReader(main, folder, limits, budget or Budget()).run()
 
 
 def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
@@ -122,8 +126,9 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
 
 
 class _TreeReader:
-    def __init__(self, main: Blueprint, folder: Folder, limits: Limits) -> None:
+    def __init__(self, main: Blueprint, folder: Folder, limits: Limits, budget: Budget) -> None:
         self._main = main
+        self._budget = budget
         self._folder = folder
         self._limits = limits
         self._branches: list[Branch] = []
@@ -150,7 +155,8 @@ class _TreeReader:
                 if branch.blueprint is not None:
                     folder = (self._folder.root / branch.path).parent
                     pending.append((branch.blueprint, folder, branch.namespace))
-        return ImportTree(self._main, tuple(self._branches), (*problems_of(self._findings), *self._problems))
+        problems = (*problems_of(self._findings, self._budget), *self._problems)
+        return ImportTree(self._main, tuple(self._branches), problems)
 
     def _follow(self, entry: Import, beside: Path, outer: str) -> Branch | None:
         """Read one import; None when it was met before, or is broken."""
@@ -178,7 +184,9 @@ class _TreeReader:
             data = self._folder.read(PurePath(relative), self._limits.size)
             name = (PurePath(self._main.name).parent / relative).as_posix()
             try:
-                self._files[path] = read(data, name, self._limits)
+                self._files[path] = read(data, name, self._limits, self._budget)
+            except BudgetError:
+                raise
             except BlueprintError as error:
                 self._problems += error.problems
         return self._files[path]

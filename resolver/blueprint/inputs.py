@@ -10,10 +10,12 @@ from resolver.blueprint.reader import read
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.values import GivenInput
-from resolver.errors import BlueprintError, UsageError
+from resolver.errors import BlueprintError, BudgetError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from resolver.dsl.budget import Budget
 
 
 def parse_inputs(items: Iterable[str]) -> dict[str, GivenInput]:
@@ -97,21 +99,27 @@ _REFUSED = {
 """What is wrong with a text whose words are not repeated; of other reasons, that it is not valid YAML."""
 
 
-def read_plain(data: bytes, name: str, reason: Reason = Reason.BAD_INPUT) -> Any:  # noqa: ANN401 - YAML data
+def read_plain(
+    data: bytes, name: str, reason: Reason = Reason.BAD_INPUT, budget: Budget | None = None
+) -> Any:  # noqa: ANN401 - YAML data
     """Read one document that may hold secrets: no message repeats anything of it.
 
     Args:
         data: the bytes.
         name: what to call it in messages.
         reason: of the problems.
+        budget: what the run may spend.
 
     Raises:
+        BudgetError: there is no time left.
         BlueprintError: it is not one valid document of plain data.
     """
     documents: Sequence[Any] = ()
     problems: list[Problem] = []
     try:
-        documents = read(data, name).documents
+        documents = read(data, name, budget=budget).documents
+    except BudgetError:
+        raise
     except BlueprintError as error:
         # Not in the reader's words: its problems hold lines of the text, and its messages may repeat a value.
         problems = [

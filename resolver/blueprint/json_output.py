@@ -8,7 +8,7 @@ import json
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
-from resolver.blueprint.limits import MAX_WRITTEN
+from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.errors import BlueprintError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
-def to_json(data: object, source: str = "") -> str:
+def to_json(data: object, source: str = "", budget: Budget | None = None) -> str:
     """Write a document, or a list of them, as JSON in ASCII.
 
     Dates are written in ISO 8601, bytes as base64 text, sets as sorted lists, `!!omap` and `!!pairs` as lists
@@ -28,26 +28,34 @@ def to_json(data: object, source: str = "") -> str:
     Args:
         data: the document's data.
         source: the blueprint's name, for messages.
+        budget: what the run may spend.
 
     Raises:
+        BudgetError: the document comes to more text than the run may make.
         BlueprintError: the data holds what JSON can't: nodes with custom tags, infinite numbers, integers
             beyond what Python writes in digits, keys that become the same string.
     """
-    converter = _Converter(source)
-    converted = converter.convert(data, ())
+    converter = _Converter(source, budget or Budget())
+    try:
+        converted = converter.convert(data, ())
+    except RecursionError:
+        message = "the document is nested too deeply to be written as JSON"
+        raise BlueprintError([Problem(Reason.TOO_DEEP, message, source=source)]) from None
     if converter.problems:
         raise BlueprintError(converter.problems)
     return json.dumps(converted)
 
 
 class _Converter:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, budget: Budget) -> None:
         self.problems: list[Problem] = []
         self._without_path: set[Problem] = set()
         self._source = source
-        self._room = MAX_WRITTEN
+        self._budget = budget
 
     def convert(self, node: object, path: Path) -> Json:
+        if isinstance(node, (dict, list, tuple, set)):
+            self._budget.spend(1 + len(node), NODE * len(node))
         match node:
             case dict():
                 pairs: dict[str, Json] = {}
@@ -81,16 +89,17 @@ class _Converter:
                 self._refuse(Reason.BAD_SCALAR, "JSON has no infinite numbers and no not-a-number", ())
                 return None
             case str():
-                self._room -= len(node)
-                if self._room < 0:
-                    message = f"the texts of the document have more than {MAX_WRITTEN} characters in all"
-                    raise BlueprintError([self._problem(Reason.TOO_LARGE, message, ())])
+                length = len(node)
+                self._budget.spend(0, length)
+                if not (node.isascii() and node.isprintable()):  # some of it takes up to twelve characters
+                    self._budget.spend(0, len(json.dumps(node)) - length)
                 return node
             case bool() | float() | None:
                 return node
             case dt.date():  # a datetime is one too
                 return node.isoformat()
             case bytes():
+                self._budget.spend(0, 2 * len(node))
                 return base64.b64encode(node).decode()
             case Tagged(tag):
                 message = f"a node with the custom tag {tag!r} can't be written as JSON"

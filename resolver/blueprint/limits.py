@@ -9,10 +9,6 @@ MIB = 1024 * 1024
 MAX_PROBLEMS = 100
 """A text with more problems than this is probably no blueprint; the rest is not looked for."""
 
-MAX_WRITTEN = 64 * MIB
-"""Most characters that values may add to a text, and that JSON's strings may have in all: what a text shares
-between many places stands there once for each."""
-
 
 class Limits(msgspec.Struct, frozen=True):
     """Bounds on what is read. Each has a message of its own that names it.

@@ -13,6 +13,7 @@ from resolver.blueprint.document import Blueprint
 from resolver.blueprint.events import from_either_parser
 from resolver.blueprint.scalars import MERGE, ScalarError, plain_scalar
 from resolver.core.location import Path
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Problem, Reason
 
 if TYPE_CHECKING:
@@ -54,8 +55,14 @@ class Finding(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def find_positions(locations: Iterable[EntryLocation]) -> dict[EntryLocation, Position]:
+def find_positions(
+    locations: Iterable[EntryLocation], budget: Budget | None = None
+) -> dict[EntryLocation, Position]:
     """Find the positions of entries, reading each text once.
+
+    Args:
+        locations: the entries.
+        budget: what the run may spend.
 
     Returns:
         For each, the position of its name in its mapping, or of the item in its list; of the nearest node
@@ -66,18 +73,24 @@ def find_positions(locations: Iterable[EntryLocation]) -> dict[EntryLocation, Po
         by_blueprint[location.blueprint].append(location)
     found: dict[EntryLocation, Position] = {}
     for blueprint, wanted in by_blueprint.items():
-        roots = from_either_parser(blueprint.text.content, _roots)
+        roots = from_either_parser(blueprint.text.content, _roots, budget or Budget())
         for location in wanted:
             start = _start(*roots[location.document], location.path)
             found[location] = blueprint.text.position_at(start)
     return found
 
 
-def problems_of(findings: Iterable[Finding]) -> list[Problem]:
-    """The problems of findings, with their positions."""
+def problems_of(findings: Iterable[Finding], budget: Budget | None = None) -> list[Problem]:
+    """The problems of findings, with their positions.
+
+    Args:
+        findings: what was found.
+        budget: what the run may spend.
+    """
     findings = list(findings)
     positions = find_positions(
-        location for finding in findings for location in (finding.location, finding.first) if location
+        (location for finding in findings for location in (finding.location, finding.first) if location),
+        budget,
     )
     problems = []
     for finding in findings:
@@ -92,12 +105,15 @@ def problems_of(findings: Iterable[Finding]) -> list[Problem]:
     return problems
 
 
-def with_positions(problems: Sequence[Problem], blueprints: Sequence[Blueprint]) -> list[Problem]:
+def with_positions(
+    problems: Sequence[Problem], blueprints: Sequence[Blueprint], budget: Budget | None = None
+) -> list[Problem]:
     """Add positions to the problems that have only a path.
 
     Args:
         problems: the problems, in any order.
         blueprints: the blueprints that they may be about.
+        budget: what the run may spend.
     """
     by_name = {blueprint.name: blueprint for blueprint in blueprints}
     locations = {
@@ -105,7 +121,7 @@ def with_positions(problems: Sequence[Problem], blueprints: Sequence[Blueprint])
         for number, problem in enumerate(problems)
         if problem.position is None and problem.path and problem.source in by_name
     }
-    positions = find_positions(locations.values())
+    positions = find_positions(locations.values(), budget)
     positioned = list(problems)
     for number, location in locations.items():
         position = positions[location]

@@ -20,6 +20,7 @@ from resolver.blueprint.events import (
 from resolver.blueprint.limits import DEFAULT_LIMITS
 from resolver.blueprint.syntax_problems import Diagnosis
 from resolver.blueprint.text import BOM, BREAKS, Text, in_order
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _MISPLACED_BOM = re.compile(rf"(?:\A|[{BREAKS}]){BOM}")
 
 
-def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
+def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS, budget: Budget | None = None) -> Blueprint:
     """Read a blueprint.
 
     What is accepted is read as PyYAML's safe loader reads it (YAML 1.1). Besides what that loader refuses,
@@ -45,6 +46,7 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
         data: the text in UTF-8, with or without a byte order mark.
         name: the blueprint's name for messages, usually its path.
         limits: bounds on size, depth and nodes.
+        budget: what the run may spend.
 
     Returns:
         The blueprint, with what rendering it needs.
@@ -60,7 +62,7 @@ def read(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Blueprint:
     text = Text(name, content.removeprefix(BOM))
     if BOM in text.content:
         _refuse_inner_bom(text)
-    parsed = _parse(text, limits)
+    parsed = _parse(text, limits, budget or Budget())
     if not parsed.documents:
         message = "there is no document in the text" if content.strip() else "the text is empty"
         hint = "if it came through a pipe, the command before it may have failed"
@@ -100,9 +102,9 @@ def _decode(data: bytes, name: str) -> str:
         raise BlueprintError([problem]) from None
 
 
-def _parse(text: Text, limits: Limits) -> ParsedText:
+def _parse(text: Text, limits: Limits, budget: Budget) -> ParsedText:
     try:
-        return _build(text, limits, libyaml_events)
+        return _build(text, limits, libyaml_events, budget)
     except PARSER_ERRORS as error:
         refused = error
     hint = ""
@@ -110,7 +112,7 @@ def _parse(text: Text, limits: Limits) -> ParsedText:
         if len(text.content) <= limits.second_reading:
             # If neither parser accepts the text, libyaml's message is the one that is reported.
             with contextlib.suppress(*PARSER_ERRORS):
-                return _build(text, limits, python_events)
+                return _build(text, limits, python_events, budget)
         else:
             hint = (
                 f"a slower scanner might accept it, which is asked up to {limits.second_reading} characters; "
@@ -118,20 +120,22 @@ def _parse(text: Text, limits: Limits) -> ParsedText:
             )
     diagnosis = Diagnosis(text, limits.depth)
     with contextlib.suppress(*PARSER_ERRORS):  # the one that is reported below
-        diagnosis.read(libyaml_events(text.content))
+        diagnosis.read(libyaml_events(text.content, budget))
     raise BlueprintError(in_order([*diagnosis.problems, syntax_problem(text, refused, hint=hint)]))
 
 
-def _build(text: Text, limits: Limits, events: Callable[[str], Iterator[AnyEvent]]) -> ParsedText:
+def _build(
+    text: Text, limits: Limits, events: Callable[[str, Budget], Iterator[AnyEvent]], budget: Budget
+) -> ParsedText:
     try:
-        return Builder(text.content, limits).build(events(text.content))
+        return Builder(text.content, limits).build(events(text.content, budget))
     except LimitError as error:
         # No second pass: the text may be made to cost as much as it can.
         raise BlueprintError([text.problem(error.reason, error.message, error.mark)]) from None
     except InvalidTextError:
         pass
     diagnosis = Diagnosis(text, limits.depth)
-    diagnosis.read(events(text.content))
+    diagnosis.read(events(text.content, budget))
     # Both passes follow the same rules. Should they ever disagree, the text is still refused.
     unknown = text.problem(Reason.SYNTAX, "a part of the text has no meaning", text.position_at(0))
     raise BlueprintError(in_order(diagnosis.problems) or [unknown])

@@ -10,12 +10,12 @@ import msgspec
 from yaml.events import DocumentStartEvent, ScalarEvent
 
 from resolver.blueprint.events import content_start, from_either_parser, is_block_scalar
-from resolver.blueprint.flow_style import MAX_KEY, EmitError, emit, quote
-from resolver.blueprint.limits import MAX_WRITTEN
+from resolver.blueprint.flow_style import MAX_KEY, EmitError, counted, emit, quote
 from resolver.blueprint.text import BLANKS, BOM, BREAKS
 from resolver.core.location import Position
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Reason
-from resolver.errors import BlueprintError
+from resolver.errors import BlueprintError, BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ class _Edit(msgspec.Struct, frozen=True):
     text: str
 
 
-def render(blueprint: Blueprint, results: Mapping[int, object]) -> Rendered:
+def render(blueprint: Blueprint, results: Mapping[int, object], budget: Budget | None = None) -> Rendered:
     """Render a blueprint with some of its calls replaced.
 
     Loading the text gives what rebuilding the documents with the same results gives. A call that stands in
@@ -60,22 +60,24 @@ def render(blueprint: Blueprint, results: Mapping[int, object]) -> Rendered:
     Args:
         blueprint: what `read` gave.
         results: by `id()` of the mapping that is the call, what replaces it: a string, JSON data or `Masked`.
+        budget: what the run may spend.
 
     Raises:
+        BudgetError: the values come to more text than the run may make.
         BlueprintError: a value can't be written as YAML, or an alias would have to be replaced by a node
             with a custom tag.
     """
-    return _Renderer(blueprint, results).render()
+    return _Renderer(blueprint, results, budget or Budget()).render()
 
 
 class _Renderer:
-    def __init__(self, blueprint: Blueprint, results: Mapping[int, object]) -> None:
+    def __init__(self, blueprint: Blueprint, results: Mapping[int, object], budget: Budget) -> None:
         self._blueprint = blueprint
         self._parsed = blueprint.parsed
         self._source = blueprint.text.content
         self._results = results
         self._written_out: list[Position] = []
-        self._room = MAX_WRITTEN
+        self._budget = budget
 
     def render(self) -> Rendered:
         spans = [self._parsed.spans[mark] for mark in self._results if mark in self._parsed.spans]
@@ -143,9 +145,12 @@ class _Renderer:
         try:
             if alias.unpacked:
                 # The target itself, or the members of a list, are asked for as the mappings that they are.
-                text = emit(target.parts, self._results, untouched=2 if isinstance(target.parts, list) else 1)
+                untouched = 2 if isinstance(target.parts, list) else 1
+                text = emit(target.parts, self._results, untouched=untouched, budget=self._budget)
             else:
-                text = emit(target.data, self._results)
+                text = emit(target.data, self._results, budget=self._budget)
+        except BudgetError as error:
+            raise self._located(error, alias.start) from None
         except EmitError as error:
             raise self._refusal(error, alias.start) from None
         edit = self._pad(alias.start, alias.end, text)
@@ -159,7 +164,10 @@ class _Renderer:
 
     def _edit(self, start: int, end: int, value: object) -> _Edit:
         try:
-            text = quote(value) if isinstance(value, str) else emit(value)
+            is_text = isinstance(value, str)
+            text = counted(value, self._budget) if is_text else emit(value, budget=self._budget)
+        except BudgetError as error:
+            raise self._located(error, start) from None
         except EmitError as error:
             raise self._refusal(error, start) from None
         return self._pad(start, end, text)
@@ -167,15 +175,18 @@ class _Renderer:
     def _pad(self, start: int, end: int, text: str) -> _Edit:
         """An edit whose text can't grow together with what stands before and after it."""
         source = self._source
-        self._room -= len(text)
-        if self._room < 0:
-            message = f"values add more than {MAX_WRITTEN} characters to the text"
-            raise self._refusal(EmitError(Reason.TOO_LARGE, message), start)
         if start and source[start - 1] not in _BEFORE:
             text = " " + text
         if text[-1] not in '"]}' and end < len(source) and source[end] not in _AFTER:
             text += " "
         return _Edit(start, end, text)
+
+    def _located(self, error: BudgetError, index: int) -> BudgetError:
+        text = self._blueprint.text
+        at = text.position_at(index)
+        return BudgetError(
+            [text.problem(one.reason, one.message, at, hint=one.hint) for one in error.problems]
+        )
 
     def _refusal(self, error: EmitError, index: int) -> BlueprintError:
         text = self._blueprint.text
@@ -198,27 +209,29 @@ def _outermost(edits: list[_Edit]) -> list[_Edit]:
 _HEADER = re.compile(r"[|>]([0-9]?)[-+]?([0-9]?)")
 
 
-def join(parts: Sequence[tuple[str, str]]) -> str:
+def join(parts: Sequence[tuple[str, str]], budget: Budget | None = None) -> str:
     """Join rendered blueprints: each after a `# source: NAME` comment, `---` between them.
 
     Loading the result gives the documents of all parts in order.
 
     Args:
         parts: name and text of each, at least one document in each text.
+        budget: what the run may spend.
     """
+    budget = budget or Budget()
     joined: list[str] = []
     for number, (name, part) in enumerate(parts):
         text = part.removeprefix(BOM)
         if number == 0 and text is not part:
             joined.append(BOM)
-        begin = from_either_parser(text, _first_document)
+        begin = from_either_parser(text, _first_document, budget)
         if begin.version is not None or begin.tags:
             # Directives are only read at the start of a stream or after the end mark of a document.
             joined.append("...\n" if number else "")
         joined.append(f"# source: {_one_line(name)}\n")
         if not begin.explicit:
             joined.append("---\n")
-        joined.append(text if number == len(parts) - 1 else _ended(text))
+        joined.append(text if number == len(parts) - 1 else _ended(text, budget))
     return "".join(joined)
 
 
@@ -232,14 +245,18 @@ def _first_document(events: Iterable[AnyEvent]) -> DocumentStartEvent:
 
 
 def _last_scalar(events: Iterable[AnyEvent]) -> AnyEvent | None:
-    return next((event for event in reversed(list(events)) if isinstance(event, ScalarEvent)), None)
+    last = None
+    for event in events:
+        if isinstance(event, ScalarEvent):
+            last = event
+    return last
 
 
-def _ended(text: str) -> str:
+def _ended(text: str, budget: Budget) -> str:
     """The text with a line break at its end, so that it still loads as the same."""
     if text.endswith(tuple(BREAKS)):
         return text
-    last = from_either_parser(text, _last_scalar)
+    last = from_either_parser(text, _last_scalar, budget)
     if last is None or not is_block_scalar(last) or last.end_mark.index < len(text.rstrip(BLANKS)):
         return text + "\n"
     # A block scalar would take the line break for its own.

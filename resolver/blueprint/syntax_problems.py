@@ -20,7 +20,6 @@ from yaml.events import (
 )
 
 from resolver.blueprint.anchors import PAIR_LISTS, Data, is_custom
-from resolver.blueprint.events import AnyEvent
 from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
@@ -34,11 +33,13 @@ from resolver.blueprint.scalars import (
     plain_scalar,
     tagged_scalar,
 )
+from resolver.blueprint.text import Mark
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.text import Text
     from resolver.dsl.problems import Problem
 
@@ -60,20 +61,42 @@ class NodeKind(enum.Enum):
     UNKNOWN = "alias of no node"
 
 
+class _Content(msgspec.Struct):
+    """What the checks need of a collection's children, which are not kept: a text may have millions.
+
+    Args:
+        count: how many there are so far, keys and values each for itself.
+        first: the first one's value.
+        key: a mapping's last key.
+        names: a mapping's keys, with the lines that they were first given on.
+        unmergeable: a sequence's members that no merge key takes, as many as may be reported.
+        is_checked: whether a merge key took the sequence: each is looked through once.
+    """
+
+    count: int = 0
+    first: Data = None
+    key: Data = None
+    names: dict[Data, int] = msgspec.field(default_factory=dict)
+    unmergeable: list[_CheckedNode] = msgspec.field(default_factory=list)
+    is_checked: bool = False
+
+
 class _CheckedNode(msgspec.Struct, frozen=True):
     """A node that was read: its kind, and what the checks on its parent need.
 
     Args:
-        event: the event that opened it, or the alias.
+        mark: where it begins, or the alias.
+        tag: its tag; None for an alias, too.
         kind: what it is.
         value: a scalar's value.
-        children: a sequence's members; a mapping's keys and values in turn. They are added as they are read.
+        content: what a collection holds so far; None for any other node.
     """
 
-    event: AnyEvent
+    mark: Mark
+    tag: str | None
     kind: NodeKind
     value: Data = None
-    children: list[_CheckedNode] = msgspec.field(default_factory=list)
+    content: _Content | None = None
 
 
 class Diagnosis:
@@ -91,7 +114,6 @@ class Diagnosis:
         """What was found so far."""
         self._anchors: dict[str, _CheckedNode] = {}
         self._open: list[_CheckedNode] = []
-        self._merged: set[int] = set()  # lists that were merged, by `id()`: each is looked through once
 
     def read(self, events: Iterator[AnyEvent]) -> None:
         """Go through the events and add what is wrong to `problems`.
@@ -99,16 +121,10 @@ class Diagnosis:
         Args:
             events: the parser's events. A syntax error in them is for the caller to catch.
         """
-        try:
-            for event in events:
-                self._take(event)
-                if len(self.problems) >= MAX_PROBLEMS or len(self._open) > self._max_depth:
-                    break
-        finally:
-            # A syntax error leaves collections open; what they hold so far has its own problems.
-            for node in self._open:
-                if node.kind is NodeKind.MAPPING:
-                    self._check_keys(node)
+        for event in events:
+            self._take(event)
+            if len(self.problems) >= MAX_PROBLEMS or len(self._open) > self._max_depth:
+                break
 
     def _take(self, event: AnyEvent) -> None:
         if isinstance(event, DocumentStartEvent):
@@ -116,46 +132,69 @@ class Diagnosis:
         elif isinstance(event, AliasEvent):
             self._follow(event)
         elif isinstance(event, CollectionEndEvent):
-            self._end(self._open.pop())
+            self._end()
         elif isinstance(event, NodeEvent):
             self._begin(event)
 
     def _follow(self, event: AnyEvent) -> None:
         target = self._anchors.get(event.anchor)
         if target is None:
-            node = _CheckedNode(event, NodeKind.UNKNOWN)
+            node = _CheckedNode(event.start_mark, None, NodeKind.UNKNOWN)
             message = f"no anchor {event.anchor!r} is defined before this alias"
             hint = f"define it with &{event.anchor} earlier in the same document"
             self._report(Reason.SYNTAX, message, node, hint=hint)
         else:
-            node = _CheckedNode(event, target.kind, target.value, target.children)
+            node = _CheckedNode(event.start_mark, None, target.kind, target.value, target.content)
             if any(target is each for each in self._open):
                 message = f"the alias {event.anchor!r} stands inside the node that it names"
                 self._report(Reason.RECURSIVE_ALIAS, message, node)
-        self._add(node)
+        self._add(node, is_whole=True)
 
     def _begin(self, event: AnyEvent) -> None:
-        kind = NodeKind.SCALAR
+        kind, content = NodeKind.SCALAR, None
         if isinstance(event, CollectionStartEvent):
+            content = _Content()
             kind = NodeKind.MAPPING if isinstance(event, MappingStartEvent) else NodeKind.SEQUENCE
         elif is_custom(event.tag):
             kind = NodeKind.OPAQUE_SCALAR
-        node = _CheckedNode(event, kind, self._scalar(event) if kind is NodeKind.SCALAR else None)
+        value = self._scalar(event) if kind is NodeKind.SCALAR else None
+        node = _CheckedNode(event.start_mark, event.tag, kind, value, content)
         if event.anchor is not None:
             if event.anchor in self._anchors:
                 # PyYAML refuses what YAML would allow, so whoever loads the result would stop here too.
                 message = f"the anchor {event.anchor!r} is defined twice in one document"
                 self._report(Reason.SYNTAX, message, node, hint="give one of the two another name")
             self._anchors[event.anchor] = node
-        self._add(node)
-        if isinstance(event, CollectionStartEvent):
+        self._add(node, is_whole=content is None)
+        if content is not None:
             self._open.append(node)
 
-    def _add(self, node: _CheckedNode) -> None:
+    def _add(self, node: _CheckedNode, *, is_whole: bool) -> None:
+        """Check a node with what stands before it in the same collection.
+
+        Args:
+            node: the node.
+            is_whole: nothing of it is still to be read.
+        """
         parent = self._open[-1] if self._open else None
-        if parent is not None:
-            parent.children.append(node)
-        is_key = parent is not None and parent.kind is NodeKind.MAPPING and len(parent.children) % 2 == 1
+        is_key = False
+        if parent is not None and parent.content is not None:
+            content = parent.content
+            is_key = parent.kind is NodeKind.MAPPING and content.count % 2 == 0
+            if is_key:
+                content.key = node.value
+                self._check_key(node, content)
+            elif parent.kind is NodeKind.MAPPING:
+                if is_whole and content.key is MERGE:
+                    self._check_merged(node)
+            else:
+                if not _may_be_merged(node.kind) and len(content.unmergeable) < MAX_PROBLEMS:
+                    content.unmergeable.append(node)
+                if is_whole and parent.tag in PAIR_LISTS:
+                    self._check_pair(node)
+            if content.count == 0:
+                content.first = node.value
+            content.count += 1
         if is_key and not _may_be_key(node.kind):
             self._report(
                 Reason.BAD_MAPPING_KEY,
@@ -188,58 +227,62 @@ class Diagnosis:
         )
         return object()  # equal to no other key
 
-    def _end(self, node: _CheckedNode) -> None:
-        tag = node.event.tag
+    def _end(self) -> None:
+        node = self._open.pop()
+        tag = node.tag
         fits = _MAPPING_TAGS if node.kind is NodeKind.MAPPING else _SEQUENCE_TAGS
         if tag is not None and not is_custom(tag) and tag not in fits:
             message = f"a {node.kind.value} can't be !!{tag.removeprefix(STANDARD)}"
             self._report(Reason.BAD_SCALAR, message, node)
-        elif tag in PAIR_LISTS:
-            for child in node.children:
-                self._check_pair(child)
-        elif node.kind is NodeKind.MAPPING:
-            self._check_keys(node)
+        outer = self._open[-1] if self._open else None
+        if outer is None or outer.content is None:
+            return
+        if outer.kind is NodeKind.SEQUENCE and outer.tag in PAIR_LISTS:
+            self._check_pair(node)
+        elif outer.kind is NodeKind.MAPPING and outer.content.key is MERGE and outer.content.count % 2 == 0:
+            self._check_merged(node)
 
     def _check_pair(self, node: _CheckedNode) -> None:
-        if node.kind is not NodeKind.MAPPING or len(node.children) != 2:  # noqa: PLR2004 - one key and its value
+        content = node.content
+        if node.kind is not NodeKind.MAPPING or content is None or content.count != 2:  # noqa: PLR2004 - one key and its value
             self._report(Reason.BAD_SCALAR, "expected a mapping of one key", node)
-        elif isinstance(node.children[0].value, SpecialKey):
-            sign = node.children[0].value.sign
-            self._report(Reason.BAD_SCALAR, f"{sign!r} means nothing in a list of pairs", node)
+        elif isinstance(content.first, SpecialKey):
+            self._report(Reason.BAD_SCALAR, f"{content.first.sign!r} means nothing in a list of pairs", node)
 
-    def _check_keys(self, node: _CheckedNode) -> None:
-        seen: dict[Data, _CheckedNode] = {}
-        # The last value may be missing.
-        for key, value in zip(node.children[::2], node.children[1::2], strict=False):
-            if key.value is MERGE:
-                self._check_merged(value)
-            elif key.kind is NodeKind.SCALAR:
-                name = "=" if key.value is VALUE else key.value
-                first = seen.setdefault(name, key)
-                if first is not key:
-                    line = first.event.start_mark.line + 1
-                    self._report(
-                        Reason.DUPLICATE_KEY,
-                        f"the key {name!r} is there twice in one mapping",
-                        key,
-                        hint=f"it was first given on line {line}; only one of the two would count",
-                    )
+    def _check_key(self, key: _CheckedNode, content: _Content) -> None:
+        """Refuse a key that its mapping has already."""
+        if key.kind is not NodeKind.SCALAR or key.value is MERGE:
+            return
+        name = "=" if key.value is VALUE else key.value
+        line = key.mark.line + 1
+        if name not in content.names:
+            content.names[name] = line
+        else:
+            self._report(
+                Reason.DUPLICATE_KEY,
+                f"the key {name!r} is there twice in one mapping",
+                key,
+                hint=f"it was first given on line {content.names[name]}; only one of the two would count",
+            )
 
     def _check_merged(self, value: _CheckedNode) -> None:
-        members = [value]
-        if value.kind is NodeKind.SEQUENCE:
-            members = value.children
-            if id(members) in self._merged:
-                return
-            self._merged.add(id(members))
-        for member in members:
-            if member.kind not in {NodeKind.MAPPING, NodeKind.UNKNOWN}:
-                self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
+        """Refuse what a merge key can't take."""
+        wrong = [] if _may_be_merged(value.kind) else [value]
+        if value.kind is NodeKind.SEQUENCE and value.content is not None:
+            wrong = [] if value.content.is_checked else value.content.unmergeable
+            value.content.is_checked = True
+        for member in wrong:
+            self._report(Reason.SYNTAX, "a merge key takes a mapping or a list of mappings", member)
 
     def _report(self, reason: Reason, message: str, node: _CheckedNode, *, hint: str = "") -> None:
         if len(self.problems) >= MAX_PROBLEMS:  # one collection may have any number
             return
-        self.problems.append(self._text.problem(reason, message, node.event.start_mark, hint=hint))
+        self.problems.append(self._text.problem(reason, message, node.mark, hint=hint))
+
+
+def _may_be_merged(kind: NodeKind) -> bool:
+    """Whether a merge key may take a node of this kind alone or in a list."""
+    return kind in {NodeKind.MAPPING, NodeKind.UNKNOWN}
 
 
 def _may_be_key(kind: NodeKind) -> bool:

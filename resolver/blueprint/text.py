@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -46,18 +47,22 @@ class Text:
     def __init__(self, name: str, content: str) -> None:
         self.name = name
         self.content = content
-
-    @cached_property
-    def _lines(self) -> list[str]:
-        return _LINE_BREAK.split(self.content)
+        self._lines: dict[int, str] = {}  # those that were asked for: one line may have many problems
 
     def line_at(self, position: Position) -> str:
         """The line at a position, without its line break; empty when there is no such line."""
-        return self._lines[position.line - 1] if 0 < position.line <= len(self._lines) else ""
+        if not 0 < position.line <= len(self._starts):
+            return ""
+        line = self._lines.get(position.line)
+        if line is None:
+            start = self._starts[position.line - 1]
+            end = _LINE_BREAK.search(self.content, start)
+            line = self._lines[position.line] = self.content[start : end.start() if end else None]
+        return line
 
     @cached_property
-    def _starts(self) -> list[int]:
-        return [0, *[found.end() for found in _LINE_BREAK.finditer(self.content)]]
+    def _starts(self) -> array[int]:
+        return array("q", (0, *(found.end() for found in _LINE_BREAK.finditer(self.content))))
 
     def position_at(self, index: int) -> Position:
         """The position of a character, given its index from 0."""

@@ -9,6 +9,9 @@ from resolver.core.redacted import Redacted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MAX_NAMES = 20
+"""Most names that stand for a word in messages: one word may come from any number of secrets."""
+
 
 class Provenance(Redacted, frozen=True):
     """What a computed word was computed from.
@@ -33,12 +36,17 @@ class Provenance(Redacted, frozen=True):
         """What stands for a secret that was found under a key: the key, unless it came out of a secret."""
         return self.show(key) if self.secrets else key
 
+    @property
+    def keys(self) -> str:
+        """The keys of the secrets that went into it, for a label; empty without any."""
+        return _listed(self.secrets)
+
     def show(self, word: object) -> str:
         """The word as a message may show it: as written, or only where it came from."""
         if self.secrets:
-            return f"<from secret {', '.join(sorted(self.secrets))}>"
+            return f"<from secret {_listed(self.secrets)}>"
         if self.inputs:
-            return f"<from input {', '.join(sorted(self.inputs))}>"
+            return f"<from input {_listed(self.inputs)}>"
         if self.context:
             return "<from the context>"
         return repr(word)
@@ -46,6 +54,12 @@ class Provenance(Redacted, frozen=True):
     def bare(self, word: str) -> str:
         """The word for a field of its own, where one that is written in the blueprint needs no quotes."""
         return self.show(word) if self.secrets or self.inputs or self.context else word
+
+
+def _listed(names: frozenset[str]) -> str:
+    shown = sorted(names)
+    more = f" and {len(shown) - MAX_NAMES} more" if len(shown) > MAX_NAMES else ""
+    return ", ".join(shown[:MAX_NAMES]) + more
 
 
 WRITTEN = Provenance()

@@ -15,8 +15,8 @@ CLOSENESS = 0.75
 MAX_LENGTH_DIFFERENCE = 3
 """Names that differ more in length are not compared."""
 
-MAX_COMPARISONS = 100_000
-"""Most pairs of names that are compared, about a second's work; after that there are no suggestions."""
+MAX_COMPARED = 10_000_000
+"""Most pairs of characters that are compared, about a second's work; after that there are no suggestions."""
 
 
 class Suggestions:
@@ -28,7 +28,7 @@ class Suggestions:
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:
         self._look_up = names
-        self._left = MAX_COMPARISONS
+        self._left = MAX_COMPARED
 
     @cached_property
     def _names(self) -> Mapping[int, Sequence[str]]:
@@ -47,10 +47,12 @@ class Suggestions:
         from difflib import get_close_matches  # noqa: PLC0415 - only needed once something is missing
 
         lengths = range(len(name) - MAX_LENGTH_DIFFERENCE, len(name) + MAX_LENGTH_DIFFERENCE + 1)
-        likely = [other for length in lengths for other in self._names.get(length, ())]
-        self._left -= len(likely)
+        groups = [(length, self._names[length]) for length in lengths if length in self._names]
+        # A name is compared by the square of its length, at worst.
+        self._left -= sum(len(group) * max(length * len(name), 1) for length, group in groups)
         if self._left < 0:
             return ""
+        likely = [other for _, group in groups for other in group]
         close = [repr(other) for other in get_close_matches(name, likely, MAX_SUGGESTIONS, CLOSENESS)]
         if not close:
             return ""

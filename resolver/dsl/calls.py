@@ -12,6 +12,8 @@ from resolver.dsl.functions import FUNCTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from resolver.dsl.budget import Budget
+
 GET_SECRET = "get_secret"  # noqa: S105 - a function's name
 
 
@@ -38,15 +40,22 @@ def is_call(value: object) -> bool:
     return isinstance(value, dict) and (call_name(value) is not None or GET_SECRET in value)
 
 
-def holds_call(value: object) -> bool:
-    """Whether plain JSON data would be read as an intrinsic function call somewhere within."""
+def holds_call(value: object, budget: Budget | None = None) -> bool:
+    """Whether plain JSON data would be read as an intrinsic function call somewhere within.
+
+    Args:
+        value: the data.
+        budget: what the run may spend.
+    """
     pending = [value]
     while pending:
         item = pending.pop()
+        if budget is not None:
+            budget.spend()
         if isinstance(item, dict):
             if is_call(item):
                 return True
             pending.extend(item.values())
-        elif isinstance(item, list):
+        elif isinstance(item, (list, tuple)):
             pending.extend(item)
     return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.core.redacted import Redacted
 from resolver.core.suggestions import Suggestions
+from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.calls import call_name
 
 if TYPE_CHECKING:
@@ -75,13 +76,17 @@ class Definitions:
     Args:
         documents: the blueprint's own document first, then those of its imports. The first definition of
             a name counts.
+        budget: what the run may spend.
     """
 
-    def __init__(self, documents: Sequence[object]) -> None:
+    def __init__(self, documents: Sequence[object], budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self._documents = [document for document in documents if isinstance(document, dict)]
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
     def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
+        if len(self._documents) > 1:
+            self.budget.spend(len(self._documents))
         for document in self._documents:
             entries = document.get(section)
             if isinstance(entries, dict) and isinstance(name, str) and name in entries:
@@ -170,6 +175,7 @@ class Definitions:
         properties = self.data_type_properties(str(type_name))
         if properties is None:
             return Property(value, is_whole=False)
+        self.budget.spend(len(properties) + len(value), NODE * (len(properties) + len(value)))
         known = {key: declared["default"] for key, declared in properties.items() if "default" in declared}
         if isinstance(default, dict) and call_name(default) is None:
             known |= default
@@ -195,6 +201,7 @@ class Definitions:
             if data_type is None:
                 return None
             declared = data_type.get("properties")
+            self.budget.spend(len(declared) if isinstance(declared, dict) else 1)
             for key, declaration in declared.items() if isinstance(declared, dict) else ():
                 properties.setdefault(key, declaration if isinstance(declaration, dict) else {})
             type_name = data_type.get("derived_from")

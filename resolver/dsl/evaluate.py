@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.location import Path
+    from resolver.dsl.budget import Budget
     from resolver.dsl.definitions import Definitions
     from resolver.dsl.values import GivenInput
 
@@ -44,9 +45,6 @@ MAX_STEPS = 200_000
 MAX_NAMES = 5
 """Most names that a message lists of what stands beside a call."""
 
-MAX_TEXT = 16 * 1024 * 1024
-"""Longest text that a function may make, in characters."""
-
 _PARTIAL_HINT = "--partial keeps such calls for the orchestrator"
 
 
@@ -58,6 +56,7 @@ class Evaluator:
         inputs: values given for inputs, by name.
         values: the secrets' values obtained so far.
         context: facts about the deployment.
+        budget: what the run may spend.
     """
 
     def __init__(
@@ -66,7 +65,9 @@ class Evaluator:
         inputs: Mapping[str, GivenInput],
         values: Values,
         context: DeploymentContext,
+        budget: Budget,
     ) -> None:
+        self.budget = budget
         self.definitions = definitions
         self.inputs = inputs
         self.values = values
@@ -107,13 +108,16 @@ class Evaluation:
         self._blueprint = blueprint
         self._definitions = blueprint.definitions
         self._here = here
+        self._budget = blueprint.budget
         self._visited = 0
 
     def evaluate(self, node: Any, depth: int) -> Known:  # noqa: ANN401 - documents are plain data
         """Evaluate a node with all that stands in it."""
         if not isinstance(node, (dict, list)):
             return Known(node)
-        self._visited += 1 + len(node)
+        visited = 1 + len(node)
+        self._visited += visited
+        self._budget.spend(visited)
         if depth > MAX_NESTING or self._visited > MAX_STEPS:
             raise Fault(
                 Reason.BAD_ARGUMENT,
@@ -160,10 +164,7 @@ class Evaluation:
         argument = self.evaluate(node[name], depth + 1)
         match function:
             case StaticFunction():
-                value = function.compute(argument.value)
-                if isinstance(value, str) and len(value) > MAX_TEXT:
-                    raise Fault(Reason.BAD_ARGUMENT, f"{name} makes a text of over {MAX_TEXT} characters")
-                return Known(value, argument.provenance)
+                return Known(function.compute(argument.value, self._budget), argument.provenance)
             case ContextFunction():
                 words = argument.value
                 if function.begins_with_node and isinstance(words, list) and words:
@@ -172,6 +173,7 @@ class Evaluation:
                     value = function.answer(self._blueprint.context, words)
                 except UnansweredError:
                     raise _unanswered(name) from None
+                self._budget.spend(len(value) if isinstance(value, list) else 1)
                 return Known(value, argument.provenance | Provenance(context=True))
             case RunTimeFunction():
                 raise _unanswered(name)

@@ -15,10 +15,20 @@ import msgspec
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.core.redacted import Redacted
 from resolver.dsl import context
+from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.problems import Fault, Reason, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+MAX_TEXT = 16 * 1024 * 1024
+"""Longest text that a function may make, in characters."""
+
+_FEW = 100
+"""Length from which on a text is searched for in linear time."""
+
+_COMPARED = 1000
+"""Characters that are compared in a step."""
 
 
 class Known(Redacted, frozen=True):
@@ -46,11 +56,11 @@ class StaticFunction(msgspec.Struct, frozen=True):
 
     Args:
         name: its name.
-        compute: makes the result of the argument.
+        compute: makes the result of the argument, after counting what that costs.
     """
 
     name: str
-    compute: Callable[[Any], Any]
+    compute: Callable[[Any, Budget], Any]
 
 
 class ReadingFunction(msgspec.Struct, frozen=True):
@@ -115,43 +125,73 @@ def _whole(name: str, number: int, value: object) -> int:
     return value
 
 
-def concat(argument: object) -> str:
+def _room_for(name: str, length: int, budget: Budget) -> None:
+    """Count the text that a function is about to make."""
+    if length > MAX_TEXT:
+        raise _bad(f"{name} makes a text of over {MAX_TEXT} characters")
+    budget.spend(1, length)
+
+
+def _search(text: str, wanted: str, budget: Budget) -> None:
+    """Count the search for one text in another, which may compare each character with several."""
+    budget.spend(1 + len(text) * min(len(wanted), _FEW) // _COMPARED)
+
+
+def concat(argument: object, budget: Budget) -> str:
     """Join what `str()` makes of each item, so that True stays `True`."""
-    return "".join([str(item) for item in _listed("concat", argument, 0, None, "a list")])
+    items = _listed("concat", argument, 0, None, "a list")
+    length = 0
+    for item in items:
+        length += budget.text_length(item)
+    _room_for("concat", length, budget)
+    try:
+        return "".join([str(item) for item in items])
+    except ValueError:  # Python's own bound on the digits that it converts
+        raise _bad("an item of concat is a whole number of too many digits to be written") from None
 
 
-def merge(argument: object) -> dict[Any, Any]:
+def merge(argument: object, budget: Budget) -> dict[Any, Any]:
     """One mapping of several; later ones win."""
     merged: dict[Any, Any] = {}
     for number, item in enumerate(_listed("merge", argument, 0, None, "a list of mappings"), 1):
         if not isinstance(item, dict):
             raise _bad(f"argument {number} of merge is {kind_of(item)}, not a mapping")
+        budget.spend(len(item), len(item) * NODE)
         merged |= item
     return merged
 
 
-def string_find(argument: object) -> int:
+def string_find(argument: object, budget: Budget) -> int:
     """The index of the first occurrence of a text in another, -1 without one."""
     words = _listed("string_find", argument, 2, 2, "two texts")
-    return _text("string_find", 1, words[0]).find(_text("string_find", 2, words[1]))
+    text, wanted = _text("string_find", 1, words[0]), _text("string_find", 2, words[1])
+    _search(text, wanted, budget)
+    return text.find(wanted)
 
 
-def string_replace(argument: object) -> str:
+def string_replace(argument: object, budget: Budget) -> str:
     """A text with another one replaced, everywhere or as often as the fourth argument says."""
     name = "string_replace"
     words = _listed(name, argument, 3, 4, "three texts and possibly a count")
     haystack, needle, replacement = (_text(name, number, words[number - 1]) for number in (1, 2, 3))
     count = -1 if len(words) == 3 or words[3] is None else _whole(name, 4, words[3])  # noqa: PLR2004
-    return haystack.replace(needle, replacement, count)
+    _search(haystack, needle, budget)
+    found = haystack.count(needle)
+    replaced = found if count < 0 else min(found, count)
+    _room_for(name, len(haystack) + replaced * (len(replacement) - len(needle)), budget)
+    return haystack.replace(needle, replacement, replaced)
 
 
-def string_split(argument: object) -> list[str] | str:
+def string_split(argument: object, budget: Budget) -> list[str] | str:
     """A text split at another one; with a third argument, one of the parts."""
     name = "string_split"
     words = _listed(name, argument, 2, 3, "two texts and possibly an index")
     text, separator = _text(name, 1, words[0]), _text(name, 2, words[1])
     if not separator:
         raise _bad("argument 2 of string_split is empty")
+    _search(text, separator, budget)
+    found = text.count(separator) + 1
+    budget.spend(found, found * NODE + len(text))
     parts = text.split(separator)
     if len(words) == 2 or words[2] is None:  # noqa: PLR2004
         return parts
@@ -161,14 +201,23 @@ def string_split(argument: object) -> list[str] | str:
     return parts[index]
 
 
-def string_lower(argument: object) -> str:
+def string_lower(argument: object, budget: Budget) -> str:
     """A text in lower case."""
-    return _text("string_lower", 1, argument).lower()
+    return _cased("string_lower", argument, budget).lower()
 
 
-def string_upper(argument: object) -> str:
+def string_upper(argument: object, budget: Budget) -> str:
     """A text in upper case."""
-    return _text("string_upper", 1, argument).upper()
+    return _cased("string_upper", argument, budget).upper()
+
+
+def _cased(name: str, argument: object, budget: Budget) -> str:
+    """A text whose case is about to be changed: a character beyond ASCII may become three."""
+    text = _text(name, 1, argument)
+    budget.spend(1, len(text))
+    length = len(text) if text.isascii() else len(text) + 2 * sum(not char.isascii() for char in text)
+    _room_for(name, length, budget)
+    return text
 
 
 FUNCTIONS: dict[str, Function] = {

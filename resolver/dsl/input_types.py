@@ -9,17 +9,20 @@ intrinsic function is not looked into, since its value comes later. No message r
 from __future__ import annotations
 
 import enum
+import heapq
 import operator
+import reprlib
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 
 from resolver.core.model import is_key
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.core.redacted import Redacted
-from resolver.dsl.calls import is_call
+from resolver.dsl.budget import NODE, Budget
+from resolver.dsl.calls import holds_call, is_call
 from resolver.dsl.definitions import InputType, is_text
 from resolver.dsl.problems import Problem, Reason, kind_of
-from resolver.dsl.walk import find_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +35,12 @@ MAX_NESTING = 50
 
 MAX_NAMES = 20
 """Most names or values that a message lists."""
+
+_PROBLEM = 50
+"""Steps, and entries of a list, that a problem counts as."""
+
+_LARGE_INTEGER = 1 << 64
+"""Python refuses to write very large numbers in decimal digits."""
 
 MAX_SHOWN = 80
 """The longest name or argument of a constraint that a message repeats, in characters."""
@@ -84,23 +93,25 @@ def check_inputs(
     Returns:
         What does not fit, with its path and without a source.
     """
-    questions = _Answers()
+    questions = _Answers(definitions.budget)
     problems = _problems(definitions, given, questions)
     if not questions.asked:
         return problems
     # Now that all questions are known, they are asked, and everything is looked at with the answers.
     pairs = list(questions.asked)
-    return _problems(definitions, given, _Answers(dict(zip(pairs, match_all(pairs), strict=True))))
+    answers = dict(zip(pairs, match_all(pairs), strict=True))
+    return _problems(definitions, given, _Answers(definitions.budget, answers))
 
 
 def _problems(definitions: Definitions, given: Mapping[str, GivenInput], answers: _Answers) -> list[Problem]:
-    return [
-        Problem(
-            Reason.BAD_INPUT, f"{misfit.subject} {misfit.message}", path=("inputs", name), hint=misfit.hint
-        )
-        for name, declared in definitions.inputs()
-        for misfit in _misfits(definitions, answers, name, declared, given)
-    ]
+    problems: list[Problem] = []
+    for name, declared in definitions.inputs():
+        definitions.budget.spend()
+        for misfit in _misfits(definitions, answers, name, declared, given):
+            message = f"{misfit.subject} {misfit.message}"
+            definitions.budget.spend(_PROBLEM, _PROBLEM * NODE + len(message) + len(misfit.hint))
+            problems.append(Problem(Reason.BAD_INPUT, message, path=("inputs", name), hint=misfit.hint))
+    return problems
 
 
 def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> Iterator[NamedSecret]:
@@ -132,7 +143,8 @@ def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list
         given: the names.
     """
     declared = {name for each in definitions for name, _ in each.inputs()}
-    known = f"declared are: {_listed(sorted(declared))}" if declared else "no input is declared"
+    known = f"declared are: {_listed(heapq.nsmallest(MAX_NAMES + 1, declared))}"
+    known = known if declared else "no input is declared"
     return [
         Problem(Reason.BAD_INPUT, f"input {_cut(name)} is not declared", hint=known)
         for name in given
@@ -144,16 +156,19 @@ class _Answers:
     """Answers about regular expressions; questions without an answer are collected, and count as matches.
 
     Args:
+        budget: what the run may spend.
         known: the answers, by pattern and text.
     """
 
-    def __init__(self, known: Mapping[tuple[str, str], Match] | None = None) -> None:
+    def __init__(self, budget: Budget, known: Mapping[tuple[str, str], Match] | None = None) -> None:
+        self._budget = budget
         self._known = known or {}
         self.asked: dict[tuple[str, str], None] = {}
 
     def match(self, pattern: str, text: str) -> Match:
         answer = self._known.get((pattern, text))
         if answer is None:
+            self._budget.spend(1, len(pattern) + len(text))
             self.asked[pattern, text] = None
         return answer or Match.MATCHES
 
@@ -239,6 +254,7 @@ class _Checker:
         if not isinstance(value, dict):
             yield _Misfit(subject, f"is {kind_of(value)}, not a mapping as data type {_cut(name)} wants it")
             return
+        self._definitions.budget.spend(len(value) + len(properties))
         if any(key not in properties for key in value):
             hint = f"its properties are: {_listed(properties)}"
             yield _Misfit(subject, f"has a property that data type {_cut(name)} does not have", hint)
@@ -256,10 +272,11 @@ class _Checker:
 
     def _constraints(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         constraints = declared.get("constraints")
-        if not isinstance(constraints, list) or any(find_calls(value, every=True)):
+        if not isinstance(constraints, list) or holds_call(value, self._definitions.budget):
             return
         for constraint in constraints:
             for name, argument in constraint.items() if isinstance(constraint, dict) else ():
+                self._definitions.budget.spend(len(argument) if isinstance(argument, list) else 1)
                 broken = "" if is_call(argument) else self._broken(name, argument, value)
                 if broken:
                     said = constraint.get("error_message")
@@ -363,7 +380,7 @@ def _unmet(value: object, input_type: InputType, *, is_given: bool) -> str:
 
 
 def _listed(names: Iterable[object]) -> str:
-    shown = [_cut(name) for name in names]
+    shown = [_cut(name) for name in islice(names, MAX_NAMES + 1)]
     return ", ".join(shown[:MAX_NAMES]) + (", ..." if len(shown) > MAX_NAMES else "")
 
 
@@ -373,5 +390,17 @@ def _shown(argument: object) -> str:
 
 def _cut(word: object) -> str:
     """A word of the blueprint as a message repeats it."""
-    text = repr(word)
+    text = _repr.repr(word) if isinstance(word, (dict, list)) else repr(_short(word))
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+_repr = reprlib.Repr()
+_repr.maxdict = _repr.maxlist = MAX_NAMES
+_repr.maxstring = _repr.maxother = MAX_SHOWN
+
+
+def _short(word: object) -> object:
+    """A word that is not made long to be cut afterwards, or can't be written at all."""
+    if isinstance(word, str):
+        return word[: MAX_SHOWN + 1]
+    return hex(word) if isinstance(word, int) and abs(word) >= _LARGE_INTEGER else word

@@ -22,6 +22,7 @@ from resolver.core.location import Location, Path, format_path
 from resolver.core.provenance import WRITTEN, Provenance
 from resolver.core.redacted import Redacted
 from resolver.dsl.arguments import GetSecret
+from resolver.dsl.budget import Budget
 from resolver.dsl.calls import GET_SECRET, holds_call
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
@@ -31,6 +32,7 @@ from resolver.dsl.key_use import Call, KeyUse
 from resolver.dsl.problems import Fault, Problem, Reason
 from resolver.dsl.values import Need, Substitution, Values, Waiting
 from resolver.dsl.walk import find_calls, find_occurrences
+from resolver.errors import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,10 +41,6 @@ if TYPE_CHECKING:
     from resolver.dsl.input_types import MatchAll
     from resolver.dsl.source import Source
     from resolver.dsl.values import GivenInput
-
-
-MAX_PLACED = 64 * 1024 * 1024
-"""Most characters that one run puts into blueprints: a short text may ask for a long value very often."""
 
 
 class Survey(Redacted, frozen=True):
@@ -120,6 +118,11 @@ class _PlannedCall:
         """Whether it is a call of `get_secret`, or a malformed one."""
         return GET_SECRET in self.node
 
+    def substitute(self, substitution: Substitution) -> None:
+        """Put a value in its place."""
+        self.substitution = substitution
+        self.state = _State.SUBSTITUTED
+
     def within(self) -> list[_PlannedCall]:
         """The calls within the argument of this one."""
         source, path = self.call.source, self.call.path
@@ -142,6 +145,7 @@ class Plan:
         definitions: by `id()` of a document, the documents that define what its calls refer to, when that is
             not the document alone.
         match_all: matches the patterns that inputs have to fit, in bounded time.
+        budget: what the run may spend.
     """
 
     def __init__(
@@ -154,13 +158,14 @@ class Plan:
         evaluate: bool = False,
         definitions: Mapping[int, Sequence[object]] | None = None,
         match_all: MatchAll = match_none,
+        budget: Budget | None = None,
     ) -> None:
         self._partial = partial
-        self._values = Values()
         self._calls: list[_PlannedCall] = []
         self._named: list[KeyUse] = []
-        self._room = MAX_PLACED
+        self._budget = budget = budget or Budget()
         self._extents: dict[int, int] = {}
+        self._values = Values(budget)
         self.problems: list[Problem] = []
         given = inputs or {}
         checked: set[tuple[int, ...]] = set()
@@ -168,8 +173,8 @@ class Plan:
             several = len(source.documents) > 1
             for number, document in enumerate(source.documents):
                 documents = (definitions or {}).get(id(document), [document])
-                defining = Definitions(documents)
-                evaluator = Evaluator(defining, given, self._values, context or DeploymentContext())
+                defining = Definitions(documents, budget)
+                evaluator = Evaluator(defining, given, self._values, context or DeploymentContext(), budget)
                 prefix: Path = (f"document {number + 1}",) if several else ()
                 self._calls += [
                     _PlannedCall(Call(source, path, node), evaluator, len(prefix))
@@ -211,10 +216,13 @@ class Plan:
         """
         uses: dict[str | tuple[str, Provenance], KeyUse] = {}
         pending = [planned for planned in self._calls if planned.state is _State.PENDING]
+        self._budget.spend(len(pending))
         for planned in pending:  # grows, where a call is left and those in its argument are looked at
             needs: Sequence[Need] = ()
             try:
                 needs = self._finish(planned)
+            except BudgetError as error:
+                raise BudgetError([self._at(planned.call, problem) for problem in error.problems]) from None
             except Waiting as waiting:
                 needs = waiting.needs
             except Fault as fault:
@@ -279,34 +287,24 @@ class Plan:
         value = taken.value
         extent = len(value) if isinstance(value, str) else self._extents.get(id(value))
         if extent is None:  # a part of a secret's JSON, which is held as long as this plan
-            extent = self._extents[id(value)] = _extent(value)
-        self._substitute(planned, taken, extent)
+            self._extents[id(value)] = self._budget.spend_on(value)
+        else:
+            self._budget.spend(1, extent)
+        planned.substitute(taken)
         return ()
 
     def _finish_other(self, planned: _PlannedCall) -> None:
         """Evaluate a call of another function to its end."""
         outcome = planned.evaluator.evaluate(planned.node, planned.here)
+        self._budget.spend_on(outcome.value)
         if holds_call(outcome.value):
             raise Fault(
                 Reason.VALUE_HOLDS_CALL,
                 "the result would put a function call into the blueprint",
                 "what inputs, context and secrets hold is data: rename the key there",
             )
-        label = ", ".join(sorted(outcome.provenance.secrets))
-        substitution = Substitution(outcome.value, label, outcome.provenance.used)
-        self._substitute(planned, substitution, _extent(outcome.value))
-
-    def _substitute(self, planned: _PlannedCall, substitution: Substitution, extent: int) -> None:
-        """Put a value in the place of a call, if there is room for so many characters."""
-        self._room -= extent
-        if self._room < 0:
-            raise Fault(
-                Reason.TOO_LARGE,
-                f"with this value, those that the run places have more than {MAX_PLACED} characters in all",
-                "resolve fewer blueprints at once, or use long values less often",
-            )
-        planned.substitution = substitution
-        planned.state = _State.SUBSTITUTED
+        label = outcome.provenance.keys
+        planned.substitute(Substitution(outcome.value, label, outcome.provenance.used))
 
     def supply(self, values: Mapping[str, SecretValue]) -> None:
         """Take the values that `advance` asked for."""
@@ -318,10 +316,15 @@ class Plan:
             self._report(call, reason, message, hint, use.provenance.bare(use.key))
 
     def _report(self, call: Call, reason: Reason, message: str, hint: str, key: str) -> None:
+        self.problems.append(self._at(call, Problem(reason, message, key=key, hint=hint)))
+
+    @staticmethod
+    def _at(call: Call, problem: Problem) -> Problem:
+        """A problem with the place of a call."""
         where = call.location()
         line = call.source.line_at(where.position) if where.position else ""
-        self.problems.append(
-            Problem(reason, message, where.source, where.position, where.path, key, hint, line)
+        return msgspec.structs.replace(
+            problem, source=where.source, position=where.position, path=where.path, line_text=line
         )
 
     def survey(self) -> list[Survey]:
@@ -375,7 +378,8 @@ class Plan:
                     by_node[node] = same[0].substitution
                 continue
             made = [(each.call.path, each.substitution) for each in same if each.substitution is not None]
-            if len(made) == len(same) and all(_are_equal(made[0][1], other) for _, other in made[1:]):
+            values = [substitution.value for _, substitution in made]
+            if len(made) == len(same) and all(_are_equal(values[0], other) for other in values[1:]):
                 by_node[node] = made[0][1]
             else:
                 by_path.update(made)
@@ -410,23 +414,27 @@ def _is_relative(node: Mapping[Any, Any]) -> bool:
     return False
 
 
-def _extent(value: object) -> int:
-    """How many characters a value takes, about."""
-    extent = 0
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            pending += [*item.keys(), *item.values()]
-        elif isinstance(item, (list, tuple)):
-            pending += item
-        extent += len(item) if isinstance(item, str) else 1
-    return extent
-
-
-def _are_equal(one: Substitution, other: Substitution) -> bool:
+def _are_equal(one: object, other: object) -> bool:
     """Whether two results are the same, types included: True is not 1."""
-    return type(one.value) is type(other.value) and repr(one.value) == repr(other.value)
+    pending = [(one, other)]
+    while pending:
+        first, second = pending.pop()
+        if first is second:
+            continue
+        if type(first) is not type(second):
+            return False
+        if isinstance(first, dict) and isinstance(second, dict):
+            if len(first) != len(second):
+                return False
+            pending += zip(first, second, strict=True)
+            pending += zip(first.values(), second.values(), strict=True)
+        elif isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
+            if len(first) != len(second):
+                return False
+            pending += zip(first, second, strict=True)
+        elif first != second:
+            return False
+    return True
 
 
 def _survey(where: Location, asked: GetSecret) -> Survey:

@@ -38,6 +38,7 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
     TOO_MANY_NODES = "too_many_nodes"
+    BUDGET_SPENT = "budget_spent"
     CUSTOM_TAG = "custom_tag"
     SCHEMA = "schema"
     # imports

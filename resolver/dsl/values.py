@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.location import follow
 from resolver.core.provenance import Provenance
 from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
 from resolver.dsl.calls import holds_call
 from resolver.dsl.problems import Fault, Reason
 
@@ -73,9 +74,14 @@ class Substitution(Redacted, frozen=True):
 
 
 class Values:
-    """The values of secrets that were obtained in this run. Each is parsed, and each path followed, once."""
+    """The values of secrets that were obtained in this run. Each is parsed, and each path followed, once.
 
-    def __init__(self) -> None:
+    Args:
+        budget: what the run may spend.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget()
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
         self.taken: dict[tuple[str, tuple[str | int, ...]], Substitution] = {}
@@ -128,7 +134,7 @@ class Values:
                 "compare the path with what is stored; a list takes whole numbers, a mapping names",
                 key,
             )
-        if isinstance(data, (dict, list)) and holds_call(data):
+        if isinstance(data, (dict, list)) and holds_call(data, self._budget):
             raise Fault(
                 Reason.VALUE_HOLDS_CALL,
                 f"what the path takes out of secret {shown} would put a function call into the blueprint",

@@ -26,7 +26,8 @@ KINDS: dict[str, type[ResolverError]] = {
     for kind in vars(errors).values()
     if isinstance(kind, type)
     and issubclass(kind, ResolverError)
-    and kind not in (ResolverError, BlueprintError)
+    and kind is not ResolverError
+    and not issubclass(kind, BlueprintError)
 }
 """All errors by the names that they travel under; not their base, which says nothing.
 

@@ -9,9 +9,10 @@ import msgspec
 
 from resolver.core.model import SecretValue
 from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import Substitution
-from resolver.errors import BlueprintError, NotPermittedError, UnavailableError
+from resolver.errors import BlueprintError, BudgetError, NotPermittedError, UnavailableError
 from resolver.resolution.check import Check, check_calls
 from resolver.resolution.refusals import KeySuggestions, refuse
 from resolver.resolution.resolved import ResolvedBlueprint, Use
@@ -131,16 +132,22 @@ def resolve_good(
         What the good ones came to, and the problems of the others.
 
     Raises:
+        BudgetError: all attempts together take more than one run may.
         BlueprintError: none can be resolved, which of them is at fault is not known, or a variable can't
             be had.
         NotPermittedError: the caller may not use secrets in this tenant.
         UnavailableError: the store or a key is not available.
     """
     left = texts
+    options = options or Options()
+    if options.budget is None:  # one for all attempts
+        options = msgspec.structs.replace(options, budget=Budget())
     problems: list[Problem] = []
     while True:
         try:
             return resolve(service, caller, tenant, left, options), tuple(problems)
+        except BudgetError:
+            raise
         except BlueprintError as error:
             problems += error.problems
             at_fault = {problem.source for problem in error.problems}

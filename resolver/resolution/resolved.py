@@ -9,6 +9,7 @@ import msgspec
 from resolver.blueprint import Blueprint, Masked, Rendered, dump, join, render, to_json
 from resolver.core.closing import Closing
 from resolver.core.formats import DocumentFormat
+from resolver.dsl.budget import Budget
 from resolver.dsl.walk import rebuild
 from resolver.errors import UsageError, bare_errors
 
@@ -108,21 +109,26 @@ class ResolvedBlueprint(Closing):
     @bare_errors
     def text(self) -> str:
         """The blueprint's own text, or the merged document's, with the values in place of the calls."""
-        return self._render().text
+        return self.render(Budget()).text
 
-    def _render(self) -> Rendered:
+    def render(self, budget: Budget) -> Rendered:
+        """The same, with where the text had to be changed outside a call.
+
+        Args:
+            budget: what writing it may cost.
+        """
         rendered = self._rendered
         if rendered is None:
             merged, substitutions = self._parts()
-            rendered = self._write(merged, _values(substitutions))
+            rendered = self._write(merged, _values(substitutions), budget)
             if self._substitutions is not None:  # another thread may have closed it by now
                 self._rendered = rendered
         return rendered
 
-    def _write(self, merged: object, results: Mapping[int, Any]) -> Rendered:
+    def _write(self, merged: object, results: Mapping[int, Any], budget: Budget) -> Rendered:
         if merged is None:
-            return render(self._blueprint, results)
-        return Rendered(dump(merged, results, self.name), ())
+            return render(self._blueprint, results, budget)
+        return Rendered(dump(merged, results, self.name, budget), ())
 
     @bare_errors
     def redacted(self, *, show: bool = False) -> str:
@@ -138,7 +144,7 @@ class ResolvedBlueprint(Closing):
             else Masked(substitution.label)
             for node, substitution in substitutions.items()
         }
-        return self._write(merged, results).text
+        return self._write(merged, results, Budget()).text
 
     def _may_show(self, substitution: Substitution, *, show: bool) -> bool:
         """Whether a value may stand before a person's eyes: no secret went into it, or they may see those."""
@@ -148,7 +154,7 @@ class ResolvedBlueprint(Closing):
     @bare_errors
     def written_out(self) -> tuple[Position, ...]:
         """Where the text had to be changed outside a call, because an alias lost its anchor."""
-        return self._render().written_out
+        return self.render(Budget()).written_out
 
     @property
     def hidden_labels(self) -> list[str]:
@@ -161,24 +167,29 @@ def _values(substitutions: Mapping[int, Substitution]) -> dict[int, Any]:
     return {node: substitution.value for node, substitution in substitutions.items()}
 
 
-def joined_text(blueprints: Sequence[ResolvedBlueprint], output_format: DocumentFormat) -> str:
+def joined_text(
+    blueprints: Sequence[ResolvedBlueprint], output_format: DocumentFormat, budget: Budget | None = None
+) -> str:
     """The text of all blueprints of a run, with the values in their places.
 
     Args:
         blueprints: the blueprints, one or more.
         output_format: the format of the text.
+        budget: what is left for writing of what the run may spend.
     """
+    budget = budget or Budget()
     match output_format:
         case DocumentFormat.YAML:
             if len(blueprints) == 1:
-                return blueprints[0].text()
-            return join([(blueprint.name, blueprint.text()) for blueprint in blueprints])
+                return blueprints[0].render(budget).text
+            return join([(each.name, each.render(budget).text) for each in blueprints], budget)
         case DocumentFormat.JSON:
             documents = [
                 (blueprint.name, document) for blueprint in blueprints for document in blueprint.documents
             ]
             if len(documents) == 1:
-                return to_json(documents[0][1]) + "\n"
-            return to_json([{"source": name, "document": document} for name, document in documents]) + "\n"
+                return to_json(documents[0][1], budget=budget) + "\n"
+            items = [{"source": name, "document": document} for name, document in documents]
+            return to_json(items, budget=budget) + "\n"
         case _:
             assert_never(output_format)

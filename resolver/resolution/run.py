@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,14 @@ from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
 from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
 from resolver.dsl.input_types import undeclared
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
-from resolver.errors import BlueprintError, UsageError
+from resolver.errors import BlueprintError, BudgetError, UsageError
 from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
 from resolver.resolution.variables import Variables
@@ -86,6 +88,7 @@ class Options(Redacted, frozen=True):
         merge_imports: make one document of each blueprint and the files that it imports.
         strict: also check the blueprints against the schema of the DSL.
         environment: keys of secrets that are wanted as they are, by the name of a variable.
+        budget: what the run may spend; None for what any run may.
     """
 
     inputs: Mapping[str, GivenInput] = msgspec.field(default_factory=dict)
@@ -95,12 +98,14 @@ class Options(Redacted, frozen=True):
     merge_imports: bool = False
     strict: bool = False
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
+    budget: Budget | None = None
 
 
 class BlueprintRun:
     """The blueprints of one run, read, with all problems found so far."""
 
     def __init__(self, texts: Sequence[BlueprintText], options: Options) -> None:
+        self.budget = options.budget or Budget()
         self.blueprints: list[Blueprint] = []
         self.notes: list[str] = []
         self.imports: list[Requirement] = []
@@ -112,13 +117,15 @@ class BlueprintRun:
         sources: list[Blueprint] = []
         for text in texts:
             try:
-                blueprint = read(text.data, text.name)
+                blueprint = read(text.data, text.name, budget=self.budget)
+            except BudgetError:
+                raise
             except BlueprintError as error:
                 self._problems += error.problems
                 continue
             self.notes += [warning.message for warning in blueprint.warnings]
             if options.strict:
-                self._problems += strict_problems(blueprint)
+                self._problems += strict_problems(blueprint, self.budget)
             sources += self._follow(blueprint, text.base)
             self.blueprints.append(blueprint)
         self.variables = Variables(options.environment)
@@ -130,7 +137,8 @@ class BlueprintRun:
             partial=options.partial,
             evaluate=options.evaluate,
             definitions=self.definitions,
-            match_all=match_all,
+            match_all=partial(match_all, budget=self.budget),
+            budget=self.budget,
         )
         self._sources = sources
         self._check_names(options.inputs)
@@ -139,7 +147,7 @@ class BlueprintRun:
 
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
-        tree = read_tree(blueprint, base)
+        tree = read_tree(blueprint, base, budget=self.budget)
         self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
@@ -212,7 +220,7 @@ class BlueprintRun:
     @property
     def problems(self) -> list[Problem]:
         """All problems so far, in the order of the texts and of the positions in each."""
-        found = with_positions([*self._problems, *self.plan.problems], self._sources)
+        found = with_positions([*self._problems, *self.plan.problems], self._sources, self.budget)
         return sorted(found, key=self.order_of)
 
     def order_of(self, item: Problem | Location) -> tuple[int, int, int]:

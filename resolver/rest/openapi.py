@@ -112,7 +112,7 @@ def _parameters(
     found: list[dict[str, Any]] = []
     for name in operation.parameters:
         match name:
-            case "call" | "body":
+            case "call" | "body" | "budget":
                 pass
             case "tenant" | "any_tenant":
                 text = {"type": "string"}

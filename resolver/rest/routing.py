@@ -5,6 +5,7 @@ A route is a function. Its parameters say what it needs, by their names:
 - `call`: the `ApiCall`, with the caller, the service and the request
 - `tenant`: the tenant that the header names; `any_tenant`: the same, or empty when there is no such header
 - `body`: the JSON body as the record that the annotation names; with a default the body may be left out
+- `budget`: what the work may cost; it ends when the client has gone
 - `query`: the query of the URL, as the record that the annotation names
 - any other name: that part of the path, as text
 """
@@ -16,6 +17,7 @@ import functools
 import inspect
 import itertools
 import re
+import time
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -26,6 +28,7 @@ from starlette.routing import Route
 
 from resolver.core.permissions import SystemRole
 from resolver.core.providers import FORWARDS_HEADER
+from resolver.dsl.budget import Budget
 from resolver.errors import AuthenticationError, NotPermittedError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
@@ -39,7 +42,7 @@ from resolver.rest.readiness import Readiness
 from resolver.rest.shares import Account, Shares, Sharing, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -50,6 +53,12 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
+
+MAX_UPLOAD_SECONDS = 20.0
+"""Longest time that reading and resolving uploaded blueprints may compute."""
+
+MAX_UPLOAD_CHARACTERS = 32 * 1024 * 1024
+"""Most characters that a server makes for uploaded blueprints, those in between included."""
 
 V31 = "/api/v3.1"
 V3 = "/api/v3"
@@ -158,6 +167,7 @@ class ApiCall:
         self.max_body = MOST_BEFORE_LOGIN
         self.caller: Caller
         self.has_body = self.has_fields = False
+        self._is_gone = False
         self._parsed: Any = None
 
     @property
@@ -211,6 +221,29 @@ class ApiCall:
         except MalformedError as error:
             fault = error
         raise malformed(kind, fault, "query")
+
+    def budget(self) -> Budget:
+        """What the work for this request may cost."""
+        return Budget(
+            characters=MAX_UPLOAD_CHARACTERS,
+            seconds=MAX_UPLOAD_SECONDS,
+            clock=time.thread_time,
+            cancelled=lambda: self._is_gone,
+            payer=self.caller.user_id,
+        )
+
+    async def watched(self, answer: Awaitable[T]) -> T:
+        """The answer, while it is noted when the client goes; nothing may be left to read of the request."""
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            return await answer
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
 
     async def read_body(self) -> None:
         """Read the body, and parse it when it is not empty. Whoever's body is on its way takes no place.
@@ -450,7 +483,8 @@ class Operation:
             answer: Response = await self.function(**given)
             return answer
         async with server.turns.of(call.account.name):
-            return await run_in_threadpool(self.function, **given)
+            done: Awaitable[Response] = run_in_threadpool(self.function, **given)
+            return await (call.watched(done) if "budget" in given else done)
 
     def _argument(self, call: ApiCall, name: str) -> Any:  # noqa: ANN401 - what the function needs
         match name:
@@ -460,6 +494,8 @@ class Operation:
                 return call.tenant
             case "any_tenant":
                 return call.any_tenant
+            case "budget":
+                return call.budget()
             case "query":
                 return call.query(self.kinds["query"])
             case "body":

@@ -16,13 +16,14 @@ from resolver.core.transfer import ImportEntry, entry_problems
 from resolver.errors import AccessError, InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.service.provider_values import is_local
 from resolver.service.providers import find_provider
-from resolver.validation.value_schema import check_all, check_schema
+from resolver.validation.value_schema import check_all, check_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.model import Caller
     from resolver.core.ports import Session
+    from resolver.dsl.budget import Budget
     from resolver.service.access import Gate
     from resolver.service.provider_values import ExternalValues
 
@@ -42,6 +43,7 @@ class ImportRun:
     caller: Caller
     tenant: str
     override: bool
+    budget: Budget
     tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
@@ -116,8 +118,6 @@ class ImportChecks:
         provider = None
         if given.provider is not None and isinstance(home, Tenant):
             provider = self._provider(session, run.caller, home, given, problems)
-        if problem := self._schema_problem(run, given.schema):
-            problems["schema"] = problem
         if not given.versions and (provider is None or is_local(provider)):
             problems = problems or {"value": "the value is empty"}
         if problems or not isinstance(home, Tenant):
@@ -144,19 +144,6 @@ class ImportChecks:
         if not is_local(stored) and given.schema is not None:
             problems["schema"] = "A value that is kept elsewhere can't be checked against a schema"
         return stored
-
-    @staticmethod
-    def _schema_problem(run: ImportRun, schema: str | None) -> str:
-        """What is wrong with a schema; each is looked at once in a run."""
-        if schema is None:
-            return ""
-        if schema not in run.schemas:
-            try:
-                check_schema(schema)
-                run.schemas[schema] = ""
-            except InvalidRequestError as error:
-                run.schemas[schema] = error.message
-        return run.schemas[schema]
 
     def home(self, session: Session, run: ImportRun, name: str) -> Tenant | str:
         """The tenant that entries go to, or why they can't."""
@@ -204,13 +191,25 @@ class ImportChecks:
     def without_mismatches(
         self, run: ImportRun, checked: Sequence[CheckedEntry], schemas: Mapping[int, str | None]
     ) -> list[CheckedEntry]:
-        """The entries whose values keep to their schemas."""
+        """The entries whose schemas are some, and whose values keep to them.
+
+        Those that the run has no time for any more are among the others.
+        """
+        given = [entry.given.schema for entry in checked if entry.given.schema is not None]
+        new = [schema for schema in dict.fromkeys(given) if schema not in run.schemas]
+        for schema, answer in zip(new, check_schemas(new, run.budget), strict=True):
+            run.schemas[schema] = answer.message if isinstance(answer, InvalidRequestError) else ""
+        for entry in checked:
+            if problem := run.schemas.get(entry.given.schema or ""):
+                run.errors[entry.position] = {"schema": problem}
         to_check = [
-            (entry, schema)
+            (entry, used)
             for entry in checked
-            if (schema := schemas[entry.position]) is not None and not entry.is_external
+            if (used := schemas[entry.position]) is not None
+            and not entry.is_external
+            and entry.position not in run.errors
         ]
-        answers = check_all([(schema, entry.given.value) for entry, schema in to_check])
+        answers = check_all([(schema, entry.given.value) for entry, schema in to_check], run.budget)
         for (entry, _), problem in zip(to_check, answers, strict=True):
             if problem:
                 run.errors[entry.position] = {"value": f"The value {problem}"}

@@ -12,6 +12,7 @@ from resolver.core.model import Secret, SecretValue, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.transfer import ImportEntry, ImportResult, VersionWithValue
+from resolver.dsl.budget import CHILD_SECONDS, Budget
 from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.access import MemberRefusedError
 from resolver.service.base import ServicePart
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _NO_VERSION = VersionWithValue(1, SecretValue(""))
 """What is sealed in this store for a value that a provider has."""
+
+_ENTRY_SECONDS = 0.01
+"""What an entry adds to the time that an import may take to check values and their schemas."""
 
 BATCH = 200
 """How many entries go into one transaction."""
@@ -72,7 +76,9 @@ class Imports(ServicePart):
         try:
             with self._store.read() as session:
                 current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, wanted.tenant)
-                run = ImportRun(current, wanted.tenant, wanted.override)
+                seconds = CHILD_SECONDS + _ENTRY_SECONDS * len(entries)
+                budget = Budget(child_seconds=seconds, payer=current.user_id)
+                run = ImportRun(current, wanted.tenant, wanted.override, budget)
                 found = {name: self._checks.home(session, run, name) for name in tenants.values()}
         except MemberRefusedError as refused:
             entry = self._trail.entry(

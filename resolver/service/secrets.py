@@ -14,6 +14,7 @@ from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER, FetchFailure
 from resolver.core.query import EVERYTHING, Listing, Page
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, check_fields, or_none
+from resolver.dsl.budget import Budget
 from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
 from resolver.service.decryption import demand_still, look_up, look_up_to_open
@@ -91,8 +92,11 @@ class Secrets(Versions):
         if new.provider_options and new.provider is None and not new.update_if_exists:
             raise InvalidRequestError("provider options were given without a provider")
         check_fields(new)
+        budget = Budget(payer=caller.user_id)
         if new.schema is not None:
-            new = replace(new, schema=check_schema(new.schema))
+            with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key):
+                pass  # who may not create has nothing checked
+            new = replace(new, schema=check_schema(new.schema, budget))
 
         def attempt(checked_for: str | None) -> Secret:
             with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
@@ -116,7 +120,7 @@ class Secrets(Versions):
                 self._changes.note(change, secret)
                 return secret
 
-        return _checking(value, attempt)
+        return _checking(value, attempt, budget)
 
     def add(self, session: Session, caller: Caller, home: Tenant, key: str, value: str) -> Secret:
         """Store a new secret within a transaction that has let the caller in."""
@@ -295,7 +299,7 @@ class Secrets(Versions):
                 self._changes.note(change, newer)
                 return newer
 
-        return _checking(value, attempt)
+        return _checking(value, attempt, Budget(payer=caller.user_id))
 
     def _moved(
         self,
@@ -345,7 +349,7 @@ def _demand_checked(schema: str | None, checked_for: str | None) -> None:
         raise _UncheckedError(schema)
 
 
-def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]) -> Secret:
+def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret], budget: Budget) -> Secret:
     """Attempt a change; when it meets a schema, check the value against that and attempt it again."""
     checked_for: str | None = None
     while True:
@@ -353,7 +357,7 @@ def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]
             return attempt(checked_for)
         except _UncheckedError as unchecked:
             if value is not None:
-                check_against(unchecked.schema, value)
+                check_against(unchecked.schema, value, budget)
             checked_for = unchecked.schema
 
 

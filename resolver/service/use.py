@@ -171,6 +171,31 @@ class SecretUse(ServicePart):
         }
         return UseAnswer(secrets=values)
 
+    def demand(self, caller: Caller, tenant: str, digests: Mapping[str, str]) -> None:
+        """Refuse who may not use secrets in a tenant at all, before anything that they sent is read.
+
+        Args:
+            caller: who asks.
+            tenant: the name of the tenant to ask in.
+            digests: SHA-256 of each blueprint, hexadecimal, by its name, for the record of a refusal.
+
+        Raises:
+            NotPermittedError: the caller may not use secrets in this tenant.
+        """
+        try:
+            with self._store.read() as session:
+                self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
+        except MemberRefusedError as refused:
+            entry = self._trail.entry(
+                refused.caller,
+                refused.tenant,
+                Permission.SECRET_USE,
+                reason=refused.reason,
+                blueprints={cap(name): digest for name, digest in digests.items()},
+            )
+            self._trail.commit(refused.tenant.id, [entry])
+            raise
+
     def check(
         self, caller: Caller, tenant: str, keys: Iterable[str], claim: Claim | None = None
     ) -> Mapping[str, KeyStatus]:

@@ -10,6 +10,7 @@ from resolver.core import policy
 from resolver.core.permissions import Permission
 from resolver.core.ports import StoredSecret
 from resolver.core.results import Version
+from resolver.dsl.budget import Budget
 from resolver.errors import ConflictError, NotFoundError
 from resolver.service.access import demand_key, not_found
 from resolver.service.base import ServicePart
@@ -97,7 +98,7 @@ class Versions(ServicePart):
         row = StoredSecret(replace(secret, version=version), stored.data_key_id, stored.token)
         value = self._opener.open(current, home, row, opened)
         if secret.schema is not None:
-            check_against(secret.schema, value)
+            check_against(secret.schema, value, Budget(payer=caller.user_id))
         with self._changes.changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
             found = self._changes.find(change, key)
             if found.id != secret.id or found.schema != secret.schema:

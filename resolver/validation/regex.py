@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from resolver.dsl.budget import Budget
 from resolver.dsl.input_types import Match
 from resolver.validation.sandbox import run_limited
 
@@ -37,16 +38,20 @@ for pattern, text in json.load(sys.stdin):
 """
 
 
-def match_all(pairs: Sequence[tuple[str, str]], seconds: float = SECONDS) -> list[Match]:
+def match_all(
+    pairs: Sequence[tuple[str, str]], budget: Budget | None = None, seconds: float = SECONDS
+) -> list[Match]:
     """Match patterns with the beginnings of texts, as `re.match` does.
 
     Args:
         pairs: patterns and texts.
+        budget: what the run may spend.
         seconds: how long it may take.
 
     Returns:
         The answers, in the same order; those that did not come in time are `Match.UNKNOWN`.
     """
-    output, _ = run_limited(_CODE, json.dumps(pairs).encode(), seconds=seconds, cpu_seconds=CPU_SECONDS)
+    data = json.dumps(pairs).encode()
+    output, _ = run_limited(_CODE, data, budget or Budget(), seconds=seconds, cpu_seconds=CPU_SECONDS)
     answers = [Match(word) for word in output.decode("ascii").split()[: len(pairs)]]
     return answers + [Match.UNKNOWN] * (len(pairs) - len(answers))

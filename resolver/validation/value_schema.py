@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from resolver.core.model import SecretValue
+    from resolver.dsl.budget import Budget
 
 MAX_SCHEMA = 64 * 1024
 """Largest schema, in bytes of UTF-8."""
@@ -43,11 +44,12 @@ for one in json.load(sys.stdin):
 """
 
 
-def check_schema(text: str) -> str:
+def check_schema(text: str, budget: Budget) -> str:
     """Check that a text is a JSON Schema that values can be checked against without anything else.
 
     Args:
         text: JSON text.
+        budget: what the run may spend.
 
     Returns:
         The schema as it is stored.
@@ -55,6 +57,37 @@ def check_schema(text: str) -> str:
     Raises:
         InvalidRequestError: it is not JSON, no schema, too large, or refers to something outside of it.
     """
+    (checked,) = check_schemas([text], budget)
+    if isinstance(checked, InvalidRequestError):
+        raise checked
+    return checked
+
+
+def check_schemas(texts: Sequence[str], budget: Budget) -> Sequence[str | InvalidRequestError]:
+    """Check several texts at once: for each the schema as it is stored, or what is wrong with it.
+
+    Args:
+        texts: JSON texts.
+        budget: what the run may spend.
+    """
+    read: list[str | InvalidRequestError] = []
+    for text in texts:
+        try:
+            read.append(_read_schema(text))
+        except InvalidRequestError as error:
+            read.append(error)
+    stored = [each for each in read if isinstance(each, str)]
+    problems = iter(_ask([(each, None) for each in stored], budget))
+    return [
+        InvalidRequestError(f"the JSON schema {problem}")
+        if isinstance(each, str) and (problem := next(problems))
+        else each
+        for each in read
+    ]
+
+
+def _read_schema(text: str) -> str:
+    """A schema as it is stored, as far as one knows without checking it."""
     if len(text.encode(errors="replace")) > MAX_SCHEMA:
         raise InvalidRequestError(f"the JSON schema is too large: at most {MAX_SCHEMA} bytes are allowed")
     try:
@@ -70,35 +103,46 @@ def check_schema(text: str) -> str:
         stored.encode()
     except (UnicodeEncodeError, RecursionError):
         raise InvalidRequestError("the JSON schema is not valid UTF-8 text") from None
-    (problem,) = _ask([(stored, None)])
-    if problem:
-        raise InvalidRequestError(f"the JSON schema {problem}")
     return stored
 
 
-def check_against(schema: str, value: SecretValue) -> None:
+def check_against(schema: str, value: SecretValue, budget: Budget) -> None:
     """Check a value against a schema that was checked.
+
+    Args:
+        schema: the schema.
+        value: the value.
+        budget: what the run may spend.
 
     Raises:
         SchemaMismatchError: it is not JSON, or does not keep to the schema; says the rule and its path in
             the schema, never what is in the value.
     """
-    (problem,) = check_all([(schema, value)])
+    (problem,) = check_all([(schema, value)], budget)
     if problem:
         raise SchemaMismatchError(f"the value {problem}", hint="a secret with a JSON schema holds JSON text")
 
 
-def check_all(pairs: Sequence[tuple[str, SecretValue]]) -> Sequence[str]:
-    """Check values against schemas: for each what is wrong, empty when nothing is."""
-    return _ask([(schema, value.reveal()) for schema, value in pairs])
+def check_all(pairs: Sequence[tuple[str, SecretValue]], budget: Budget) -> Sequence[str]:
+    """Check values against schemas: for each what is wrong, empty when nothing is.
+
+    Those that the run has no time for any more can't be checked, and so are wrong.
+
+    Args:
+        pairs: schemas and values.
+        budget: what the run may spend.
+    """
+    return _ask([(schema, value.reveal()) for schema, value in pairs], budget)
 
 
-def _ask(pairs: Sequence[tuple[str, str | None]]) -> Sequence[str]:
+def _ask(pairs: Sequence[tuple[str, str | None]], budget: Budget) -> Sequence[str]:
     answers: list[str] = []
     while len(answers) < len(pairs):
+        if budget.child_seconds <= 0:
+            return answers + [_TOO_LONG] * (len(pairs) - len(answers))
         left = pairs[len(answers) :]
         output, done = run_limited(
-            _CODE, json.dumps(left).encode(), seconds=SECONDS, cpu_seconds=CPU_SECONDS, packages=True
+            _CODE, json.dumps(left).encode(), budget, seconds=SECONDS, cpu_seconds=CPU_SECONDS, packages=True
         )
         answers += [str(json.loads(line)) for line in output.splitlines()[: len(left)]]
         if not done and len(answers) < len(pairs):

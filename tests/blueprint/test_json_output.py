@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from resolver.blueprint import json_output, read, to_json
+from resolver.blueprint import read, to_json
+from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Reason
-from resolver.errors import BlueprintError
+from resolver.errors import BlueprintError, BudgetError
 
 
 def document(text: str) -> Any:  # noqa: ANN401 - plain data
@@ -73,12 +74,12 @@ def test_all_problems_are_reported() -> None:
     assert [problem.path for problem in caught.value.problems] == [(), (1,), (3,)]
 
 
-def test_shared_texts_count_at_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_texts_count_at_each_place() -> None:
     """JSON has no aliases, so a document of shared texts may become endless; it is refused before that."""
-    monkeypatch.setattr(json_output, "MAX_WRITTEN", 30)
-    assert len(json.loads(to_json(["x" * 10] * 3))) == 3
-    with pytest.raises(BlueprintError) as caught:
-        to_json(["x" * 10] * 4, "my.yaml")
-    (problem,) = caught.value.problems
-    assert (problem.reason, problem.source, problem.hint) == (Reason.TOO_LARGE, "my.yaml", "use YAML output")
-    assert problem.message == "the texts of the document have more than 30 characters in all"
+    assert len(json.loads(to_json(["x" * 10] * 3, budget=Budget(characters=60)))) == 3
+    for shared in ("x" * 10, "x" * 5 + "\n" * 3, "é" * 2, b"x" * 5):
+        with pytest.raises(BudgetError) as caught:
+            to_json([shared] * 4, "my.yaml", Budget(characters=60))
+        (problem,) = caught.value.problems
+        assert problem.reason is Reason.BUDGET_SPENT
+        assert problem.message == "the run makes more than 60 characters, those in between included"

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from resolver.blueprint import Blueprint, Masked, Rendered, join, read, render, rendering
+from resolver.blueprint import Blueprint, Masked, Rendered, join, read, render
 from resolver.core.location import Position
+from resolver.dsl.budget import Budget
 from resolver.dsl.calls import call_name
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import rebuild
-from resolver.errors import BlueprintError
+from resolver.errors import BlueprintError, BudgetError
 from tests.effort import lines_run
 
 
@@ -343,18 +344,18 @@ def test_values_that_yaml_can_not_hold_are_refused_without_being_shown() -> None
     assert "hunter2" not in repr(problem)
 
 
-def test_what_values_add_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_values_add_has_an_end() -> None:
     """What an alias is written out as counts once for each alias."""
-    monkeypatch.setattr(rendering, "MAX_WRITTEN", 110)
+    budget = Budget(characters=150)
     text = "a: {get_secret: &n [{get_input: i}]}\nb: ["
     assert rendered(text + "*n, " * 2 + "]", "V", "x" * 30).text.count("x" * 30) == 2
     blueprint = read((text + "*n, " * 3 + "]").encode(), "text")
     values = dict(zip(map(id, calls(blueprint)), ["V", "x" * 30], strict=True))
-    with pytest.raises(BlueprintError) as caught:
-        render(blueprint, values)
+    with pytest.raises(BudgetError) as caught:
+        render(blueprint, values, budget)
     (problem,) = caught.value.problems
-    assert (problem.reason, problem.position) == (Reason.TOO_LARGE, Position(2, 13))
-    assert problem.message.endswith(": values add more than 110 characters to the text")
+    assert (problem.reason, problem.position) == (Reason.BUDGET_SPENT, Position(2, 13))
+    assert problem.message == "the run makes more than 150 characters, those in between included"
 
 
 def test_masked_values() -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from resolver.blueprint import Limits, read
+from resolver.blueprint.events import libyaml_events
 from resolver.blueprint.limits import MAX_PROBLEMS
+from resolver.blueprint.syntax_problems import Diagnosis
+from resolver.blueprint.text import Text
+from resolver.dsl.budget import Budget
+from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
 from tests.effort import lines_run
 
@@ -95,3 +102,30 @@ def test_problems_of_several_documents() -> None:
         ),
         ("'2001-99-99' is not a valid timestamp", QUOTES),
     ]
+
+
+def test_a_key_that_is_repeated_for_ever_costs_what_is_reported() -> None:
+    """The careful pass ends with the last problem that is told, however long the text goes on."""
+    efforts = []
+    for count in (1_000, 5_000):
+        text = Text("b.yaml", "a: 1\n" * count)
+        diagnosis = Diagnosis(text, 100)
+        with lines_run() as effort:
+            diagnosis.read(libyaml_events(text.content, Budget()))
+        assert len(diagnosis.problems) == MAX_PROBLEMS
+        efforts.append(effort.lines)
+    assert efforts[1] < efforts[0] * 1.5
+
+
+def test_members_are_not_kept() -> None:
+    """Of a list of any length, the careful pass keeps no more than may be reported."""
+    text = Text("b.yaml", "{a: [" + "x, " * 100_000 + "], a: 1}")
+    diagnosis = Diagnosis(text, 100)
+    tracemalloc.start()
+    try:
+        diagnosis.read(libyaml_events(text.content, Budget()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [problem.reason for problem in diagnosis.problems] == [Reason.DUPLICATE_KEY]
+    assert peak < 5_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resolver.core.suggestions import MAX_COMPARISONS, Suggestions
+from resolver.core.suggestions import MAX_COMPARED, Suggestions
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,13 @@ def test_comparing_has_an_end() -> None:
     """Once a run has compared enough pairs it offers nothing more, so that many mistakes don't take long."""
     names = [f"name_{number:05}" for number in range(1000)]
     near = Suggestions(lambda: names)
-    questions = [near.question("nome_00001") for _ in range(MAX_COMPARISONS // 1000 + 1)]
+    questions = [near.question("nome_00001") for _ in range(MAX_COMPARED // 1000 // 100 + 1)]
     assert questions[-2].startswith("did you mean 'name_00001'")
     assert questions[-1] == ""
+
+
+def test_long_names_count_for_more() -> None:
+    """Comparing takes time by the square of a name's length, so few pairs of long ones are compared."""
+    near = Suggestions(lambda: ["ab" * 5_000])
+    assert near.question("ba" * 5_000) == ""
+    assert near.question("ab") == ""

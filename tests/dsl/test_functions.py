@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -13,7 +13,6 @@ from resolver.blueprint import read, render
 from resolver.core.model import SecretValue
 from resolver.dsl.calls import call_name, holds_call
 from resolver.dsl.context import DeploymentContext, UnansweredError
-from resolver.dsl.evaluate import MAX_TEXT
 from resolver.dsl.functions import (
     FUNCTIONS,
     ContextFunction,
@@ -24,6 +23,9 @@ from resolver.dsl.functions import (
 )
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Reason
+
+if TYPE_CHECKING:
+    from resolver.dsl.budget import Budget
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "blueprints.md"
 
@@ -56,8 +58,9 @@ def test_names_are_those_of_the_table() -> None:
     assert {name: function.name for name, function in FUNCTIONS.items()} == {name: name for name in FUNCTIONS}
 
 
-def reverse(argument: object) -> str:
+def reverse(argument: object, budget: Budget) -> str:
     """A text backwards."""
+    budget.spend(1, budget.text_length(argument))
     return str(argument)[::-1]
 
 
@@ -119,11 +122,3 @@ def test_a_new_function_without_an_answer_is_left_for_run_time(call: str) -> Non
     assert problem.message == f"the call needs {name}, whose result is not known before deployment"
     same, deferred = resolved(text, partial=True)
     assert (same, deferred.problems, deferred.deferred) == (text, [], 1)
-
-
-def test_a_new_function_keeps_the_limit_on_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No function makes a text of any length."""
-    long = StaticFunction("string_long", lambda _: "x" * (MAX_TEXT + 1))
-    monkeypatch.setitem(FUNCTIONS, long.name, long)
-    (problem,) = resolved("a: { string_long: 1 }\n", evaluate=True)[1].problems
-    assert problem.message == f"string_long makes a text of over {MAX_TEXT} characters"

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from resolver.core.location import Position, format_path
 from resolver.core.model import SecretValue
+from resolver.dsl.budget import MAX_CHARACTERS, Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Reason
 from resolver.dsl.values import GivenInput
 from resolver.dsl.walk import rebuild
+from resolver.errors import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,10 +49,12 @@ def run(
     *,
     partial: bool = False,
     evaluate: bool = False,
+    room: int = MAX_CHARACTERS,
 ) -> tuple[Plan, Any, list[list[str]]]:
     """Drive a plan to its end: the plan, the new document or None, and the keys that each round asked for."""
     source = Document(document)
-    plan = Plan([source], inputs, partial=partial, evaluate=evaluate)
+    budget = Budget(characters=room)
+    plan = Plan([source], inputs, partial=partial, evaluate=evaluate, budget=budget)
     rounds: list[list[str]] = []
     while uses := plan.advance():
         rounds.append([use.key for use in uses])
@@ -219,21 +223,23 @@ def test_a_call_below_keys_that_are_no_text_is_replaced() -> None:
     assert shown == ["[1]", "['1']", "[False]", "None", "['1.5']", "['2001-01-01']"]
 
 
-def test_what_is_placed_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_placed_has_an_end() -> None:
     """A short text that asks for a long value very often is refused where there is no more room."""
-    monkeypatch.setattr("resolver.dsl.plan.MAX_PLACED", 250)
     secrets = {"k": "hunter2" * 10, "j": json.dumps({"part": ["x" * 70]})}
-    for call in ({"get_secret": "k"}, {"get_secret": ["j", "part"]}, {"concat": [{"get_secret": "k"}, "x"]}):
-        plan, new, _ = run([dict(call) for _ in range(3)], secrets, evaluate=True)
+    calls: list[tuple[dict[str, Any], int]] = [
+        ({"get_secret": "k"}, 250),
+        ({"get_secret": ["j", "part"]}, 300),
+        ({"concat": [{"get_secret": "k"}, "x"]}, 450),
+    ]
+    for call, room in calls:
+        plan, new, _ = run([dict(call) for _ in range(3)], secrets, evaluate=True, room=room)
         assert (plan.problems, len(new)) == ([], 3)
-        plan, _, _ = run([dict(call) for _ in range(5)], secrets, evaluate=True)
-        assert [(problem.reason, problem.path) for problem in plan.problems] == [
-            (Reason.TOO_LARGE, (3,)),
-            (Reason.TOO_LARGE, (4,)),
-        ]
-        assert plan.problems[0].message == (
-            "with this value, those that the run places have more than 250 characters in all"
-        )
+        with pytest.raises(BudgetError) as caught:
+            run([dict(call) for _ in range(5)], secrets, evaluate=True, room=room)
+        (problem,) = caught.value.problems
+        assert (problem.reason, problem.path) == (Reason.BUDGET_SPENT, (3,))
+        message = f"the run makes more than {room} characters, those in between included"
+        assert problem.message == message
 
 
 def test_get_secret_beside_other_keys_is_an_error() -> None:

@@ -15,7 +15,8 @@ CLASSES = [
     for kind in vars(errors).values()
     if isinstance(kind, type)
     and issubclass(kind, ResolverError)
-    and kind not in (ResolverError, BlueprintError)
+    and kind is not ResolverError
+    and not issubclass(kind, BlueprintError)
 ]
 
 

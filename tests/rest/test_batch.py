@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import httpx
+import pytest
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import SecretChange
+from resolver.errors import BudgetError
 from resolver.rest.options import ServerOptions
 from tests.rest.conftest import SECRETS, USE, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
+    from resolver.resolution import Options
     from tests.databases import World
     from tests.rest.conftest import Live
 
 OWN = "/api/v1/resolver"
 CHECK = f"{OWN}/check"
 RESOLVE = f"{OWN}/resolve"
+CHECK_BLUEPRINT = f"{OWN}/check-blueprint"
 DIGEST = "ab" * 32
 
 
@@ -329,3 +336,57 @@ def test_two_uploads_of_one_name_are_refused(live: Live) -> None:
         "bad_parameters_error",
         "two blueprints have the same name",
     )
+
+
+def test_an_upload_is_not_read_for_who_may_not_use_secrets(live: Live) -> None:
+    """It is refused and recorded, once and with its digest, before anything in it is looked at."""
+    text = "a: {get_secret: one}\nb: [\n"
+    body = {"tenant": "home", "blueprints": [{"name": "b.yaml", "text": text}]}
+    assert live.user("eve", TenantRole.VIEWER).refused("POST", RESOLVE, body) == (
+        403,
+        "forbidden_error",
+        "user 'eve' is not permitted to use secrets in tenant 'home'",
+    )
+    (refused,) = [record for record in records(live) if record["decision"] != "allowed"]
+    assert refused["blueprints"] == {"b.yaml": hashlib.sha256(text.encode()).hexdigest()}
+    assert live.user("pipeline", TenantRole.OPERATIONS).refused("POST", RESOLVE, body)[0] == 400
+
+
+@pytest.mark.parametrize("path", [RESOLVE, CHECK_BLUEPRINT])
+def test_work_for_an_upload_ends_when_its_client_has_gone(
+    live: Live, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever the blueprint asks for: its budget says that nobody waits for the answer any more."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(
+        _service: object, _caller: object, _tenant: str, _texts: object, options: Options
+    ) -> NoReturn:
+        budget = options.budget
+        assert budget is not None
+        begun.set()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                budget.look()
+            except BudgetError:
+                ended.set()
+                raise
+            time.sleep(0.01)
+        raise TimeoutError
+
+    monkeypatch.setattr("resolver.rest.v1.use.resolve", endless)
+    monkeypatch.setattr("resolver.rest.v1.blueprints.check", endless)
+    client = live.user("pipeline", TenantRole.OPERATIONS)
+    upload: dict[str, Any] = {"tenant": "home", "blueprints": [{"text": "a: 1"}]}
+    data = json.dumps(upload if path == RESOLVE else {"text": "a: 1"}).encode()
+    url = httpx.URL(live.url)
+    with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nAuthentication-Token: {client.token}\r\n"
+            f"Tenant: home\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + data)
+        assert begun.wait(30)
+        assert not ended.is_set()
+    assert ended.wait(30)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from resolver.bootstrap.transfer import read_cloudify
 from resolver.core.model import SecretValue, Visibility
+from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.core.transfer import (
     MAX_IMPORTED_VERSION,
@@ -20,7 +21,7 @@ from resolver.core.transfer import (
     ImportRequest,
     VersionWithValue,
 )
-from resolver.errors import ResolverError
+from resolver.errors import InvalidRequestError, NotPermittedError, ResolverError
 from resolver.transfer import sealed
 
 if TYPE_CHECKING:
@@ -200,3 +201,53 @@ def test_a_sealed_file_of_other_types_is_none() -> None:
     entry = {"key": 1}
     with pytest.raises(ResolverError, match="not a list of secrets"):
         sealed.read({"format": sealed.FORMAT}, lambda _, __: json.dumps({"secrets": [entry]}).encode())
+
+
+@pytest.fixture
+def slow_children(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What each child was given; none gets to an end, as with a hostile pattern."""
+    given: list[bytes] = []
+
+    def never_ends(
+        _code: str, data: bytes, _seconds: float, _cpu_seconds: int, *, packages: bool
+    ) -> tuple[bytes, None]:
+        del packages
+        given.append(data)
+        return b"", None
+
+    monkeypatch.setattr("resolver.validation.sandbox._run", never_ends)
+    return given
+
+
+def test_an_import_checks_no_longer_than_it_has_time(embedded: World, slow_children: list[bytes]) -> None:
+    """However many entries have a schema that takes for ever; the others are stored."""
+    hostile = [
+        ImportEntry(f"evil{number}", "home", (GOOD,), schema=json.dumps({"pattern": f"^(a+)+{number}$"}))
+        for number in range(300)
+    ]
+    plain = [ImportEntry(f"good{number}", "home", (GOOD,)) for number in range(300)]
+    entries = [entry for pair in zip(hostile, plain, strict=True) for entry in pair]
+    done = embedded.service.transfer.import_(embedded.admin, ImportRequest("home", entries))
+    assert done.stored == 300
+    assert list(done.errors) == list(range(0, 600, 2))
+    assert all(
+        "can't be checked in the time there is for it" in each["schema"] for each in done.errors.values()
+    )
+    # 6 seconds, and a hundredth for each entry; 2 for each child.
+    assert len(slow_children) == 6
+
+
+def test_who_may_not_create_has_no_schema_checked(embedded: World, slow_children: list[bytes]) -> None:
+    """A check takes a process of its own, so the right comes first."""
+    embedded.user("eve", TenantRole.VIEWER)
+    new = NewSecret(value=SecretValue("1"), schema='{"type": "integer"}')
+    with pytest.raises(NotPermittedError):
+        embedded.service.secrets.create(embedded.caller("eve"), "home", "k", new)
+    entry = ImportEntry("k", "away", (GOOD,), schema='{"type": "integer"}')
+    embedded.user("mallory", TenantRole.USER)
+    done = embedded.service.transfer.import_(embedded.caller("mallory"), ImportRequest("home", [entry]))
+    assert list(done.errors[0]) == ["tenant_name"]
+    assert slow_children == []
+    with pytest.raises(InvalidRequestError):
+        embedded.service.secrets.create(embedded.caller("mallory"), "home", "k", new)
+    assert len(slow_children) == 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.model import SecretValue
+from resolver.dsl.budget import Budget
 from resolver.errors import InvalidRequestError, SchemaMismatchError
 from resolver.validation.value_schema import MAX_SCHEMA, check_against, check_all, check_schema
 
@@ -37,7 +38,7 @@ OBJECT = '{"type": "object", "additionalProperties": {"type": "integer"}, "minPr
 def test_a_finding_names_rule_and_place_in_the_schema(schema: str, value: str, problem: str) -> None:
     """Never what is in the value, its keys included."""
     with pytest.raises(SchemaMismatchError) as caught:
-        check_against(check_schema(schema), SecretValue(value))
+        check_against(check_schema(schema, Budget()), SecretValue(value), Budget())
     assert caught.value.message == (f"the value does not keep to the JSON schema of the secret: {problem}")
     assert "kept" not in caught.value.message
     assert "back" not in caught.value.message
@@ -64,7 +65,7 @@ def test_a_finding_names_rule_and_place_in_the_schema(schema: str, value: str, p
 def test_a_schema_that_is_none_is_refused(schema: str, problem: str) -> None:
     """With a sentence that says what it should be."""
     with pytest.raises(InvalidRequestError) as caught:
-        check_schema(schema)
+        check_schema(schema, Budget())
     assert caught.value.message == problem
 
 
@@ -77,11 +78,11 @@ def test_nothing_outside_of_the_schema_is_retrieved(tmp_path: Path) -> None:
         for reference in (f"http://127.0.0.1:{port}/s", (tmp_path / "s.json").as_uri(), "other.json#/a"):
             for place in ({"$ref": reference}, {"properties": {"a": {"items": [{"$ref": reference}]}}}):
                 with pytest.raises(InvalidRequestError, match=r"refers to something outside of it at /"):
-                    check_schema(json.dumps(place))
+                    check_schema(json.dumps(place), Budget())
         # Past that check, too: nothing is asked when a value meets the reference.
-        assert check_all([(json.dumps({"$ref": f"http://127.0.0.1:{port}/s"}), SecretValue("1"))]) == [
-            "meets a reference that leads nowhere"
-        ]
+        assert check_all(
+            [(json.dumps({"$ref": f"http://127.0.0.1:{port}/s"}), SecretValue("1"))], Budget()
+        ) == ["meets a reference that leads nowhere"]
         with pytest.raises(TimeoutError):
             server.accept()
 
@@ -100,7 +101,8 @@ def test_a_check_ends_in_time() -> None:
             ('{"type": "integer"}', SecretValue('"a"')),
             ('{"$ref": "#"}', SecretValue("1")),
             (OBJECT, SecretValue("[" * 100_000)),
-        ]
+        ],
+        Budget(),
     )
     assert time.monotonic() - start < 60
     late = "can't be checked in the time there is for it"

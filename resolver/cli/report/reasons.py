@@ -38,11 +38,15 @@ HELP: dict[Reason, Help] = {
         "an alias stands inside what it stands for", "Write out what the alias was meant to repeat."
     ),
     Reason.TOO_LARGE: Help(
-        "the text, or what is placed in it, is over the limit on size", "Split the blueprint into several."
+        "the text, or a key in it, is over the limit on size", "Split the blueprint into several."
     ),
     Reason.TOO_DEEP: Help("the text is over the limit on nesting", "Nest less deeply."),
     Reason.TOO_MANY_NODES: Help(
         "the text is over the limit on nodes, aliases expanded", "Use fewer aliases of large parts."
+    ),
+    Reason.BUDGET_SPENT: Help(
+        "the run takes more steps, characters or time than it has",
+        "Resolve fewer blueprints at once, and use long values and large inputs less often.",
     ),
     Reason.CUSTOM_TAG: Help(
         "a node with a custom tag can't be written as JSON, and calls in it are not resolved",

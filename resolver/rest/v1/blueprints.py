@@ -13,6 +13,7 @@ from resolver.blueprint.inputs import read_plain
 from resolver.core.location import format_path
 from resolver.core.model import Secret
 from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
@@ -85,12 +86,18 @@ class CheckBlueprintResult(Struct, frozen=True):
 
 
 @GROUP.route("POST", "/check-blueprint", CheckBlueprintResult)
-def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest) -> Response:
+def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, budget: Budget) -> Response:
     """Say of each call of a blueprint whether its secret exists and may be used, without using anything."""
     # Also for a text without calls: who has no role here gets no answer.
     call.service.use.check(call.caller, tenant, [])
     text = BlueprintText(body.name, body.text.encode("utf-8", "surrogatepass"), None)
-    options = Options(_inputs(body.inputs), DeploymentContext(tenant), partial=True, strict=body.strict)
+    options = Options(
+        _inputs(body.inputs, budget),
+        DeploymentContext(tenant),
+        partial=True,
+        strict=body.strict,
+        budget=budget,
+    )
     found = check(call.service, call.caller, tenant, [text], options)
     blueprint = found.blueprints[0] if found.blueprints else None
     return Answer(
@@ -104,10 +111,10 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest) -> 
     )
 
 
-def _inputs(text: str) -> dict[str, GivenInput]:
+def _inputs(text: str, budget: Budget) -> dict[str, GivenInput]:
     if not text.strip():
         return {}
-    values = read_plain(text.encode("utf-8", "surrogatepass"), "the inputs")
+    values = read_plain(text.encode("utf-8", "surrogatepass"), "the inputs", budget=budget)
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise InvalidRequestError(
             "the inputs are not a mapping of names to values", hint="write `name: value`"

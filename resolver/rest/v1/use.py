@@ -12,6 +12,7 @@ from starlette.responses import Response
 from resolver.blueprint.context_file import make_context
 from resolver.core.formats import DocumentFormat
 from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
@@ -130,34 +131,37 @@ class ResolveResult(Redacted, frozen=True):
 
 
 @GROUP.route("POST", "/resolve", ResolveResult)
-def resolve_blueprints(call: ApiCall, body: ResolveRequest) -> Response:
+def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> Response:
     """Resolve uploaded blueprints, all of them or none. The digests on record are of the text that came.
 
     Imports are left to the manager: nothing is read from the server's disk.
     """
     if len({blueprint.name for blueprint in body.blueprints}) < len(body.blueprints):
         raise InvalidRequestError("two blueprints have the same name")
+    # Lone surrogates can't be encoded; the reader says of what stands for them that it is no UTF-8.
+    texts = [
+        BlueprintText(blueprint.name, blueprint.text.encode("utf-8", "surrogatepass"), None)
+        for blueprint in body.blueprints
+    ]
+    digests = {text.name: hashlib.sha256(text.data).hexdigest() for text in texts}
+    call.server.service.use.demand(call.caller, body.tenant, digests)
     options = Options(
         {name: GivenInput(value) for name, value in body.inputs.items()},
         DeploymentContext(body.tenant) if body.context is None else make_context(body.context, body.tenant),
         body.partial,
         body.evaluate,
         strict=body.strict,
+        budget=budget,
     )
-    # Lone surrogates can't be encoded; the reader says of what stands for them that it is no UTF-8.
-    texts = [
-        BlueprintText(blueprint.name, blueprint.text.encode("utf-8", "surrogatepass"), None)
-        for blueprint in body.blueprints
-    ]
     resolution = resolve(call.service, call.caller, body.tenant, texts, options)
     call.server.metrics.values.labels("upload").inc(len(resolution.uses))
     return Answer(
         ResolveResult(
-            joined_text(resolution.blueprints, body.format),
+            joined_text(resolution.blueprints, body.format, budget),
             [*resolution.notes, *_written_out(resolution.blueprints)],
             resolution.deferred,
             [UsedKey(use.key, use.version) for use in resolution.uses],
-            {text.name: hashlib.sha256(text.data).hexdigest() for text in texts},
+            digests,
         )
     )
 
