@@ -8,12 +8,14 @@ import click
 
 from resolver.cli.context import App, common_options, format_option
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_json_line, put_table, say
-from resolver.core.audit import AuditQuery, fields_of, parse_head
+from resolver.core.audit import AuditQuery, fields_of, name_of, parse_head, told_of
 from resolver.core.times import parse_time
 from resolver.errors import StoreError
 
 if TYPE_CHECKING:
-    from resolver.core.audit import AuditRecord
+    from collections.abc import Iterator
+
+    from resolver.core.audit import AuditRecord, Verification
     from resolver.core.results import Usage
 
 _TENANT = click.option(
@@ -87,7 +89,8 @@ def list_(  # noqa: PLR0913 - one for each option
         output_format,
         [{"number": record.number, "hash": record.hash} | fields_of(record) for record in records],
         lambda: put_table(
-            ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"], map(_row, records)
+            ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"],
+            (row for record in records for row in _rows(record, query)),
         ),
     )
     if more and records:
@@ -98,18 +101,30 @@ _MAX_ROWS = 20
 """Most rows that are named."""
 
 
-def _row(record: AuditRecord) -> list[object]:
+def _rows(record: AuditRecord, query: AuditQuery) -> Iterator[list[object]]:
+    """A line for each key that a record tells of, or for the only one; only of those that are wanted."""
     fields = fields_of(record)
-    about = fields.get("key") or fields.get("object") or "-"
-    return [
-        record.number,
-        record.at,
-        fields.get("caller", "?"),
-        record.action,
-        about,
-        fields.get("version", "-"),
-        fields.get("reason", "?"),
-    ]
+    for told in filter(query.wants_told, told_of(fields)):
+        yield [
+            record.number,
+            record.at,
+            fields.get("caller", "?"),
+            record.action,
+            name_of(told) or "-",
+            told.get("version", "-"),
+            told.get("reason", "?"),
+        ]
+    left = fields.get("keys_total", 0) - len(fields.get("keys", ()))
+    if left > 0:
+        yield [
+            record.number,
+            record.at,
+            fields.get("caller", "?"),
+            record.action,
+            f"and {left} more",
+            "-",
+            "-",
+        ]
 
 
 @audit.command
@@ -156,12 +171,38 @@ def verify(app: App, *, tenant: str, kept: str | None) -> None:
             f"the audit trail is unbroken, and the database is not as it tells: {told}{more}",
             hint="compare the database with a backup",
         )
+    if found.index_faults:
+        raise StoreError(
+            f"the index of the audit trail is not what its records say: {_index_faults(found)}",
+            hint="the records themselves are whole; `resolver audit reindex` makes the index again",
+        )
     put(f"{count(number, 'record')}, unbroken" + ("" if found.kept is None else ", containing the kept head"))
     if found.kept is None:
         say(
             "note: without a head that was kept elsewhere (`audit head`, then --head) this can't see a cut "
             "end or an older copy of the whole database"
         )
+
+
+def _index_faults(found: Verification) -> str:
+    named = [f"{fault.row} of record {fault.number} is {_FAULTS[fault.fault]}" for fault in found.index]
+    left = found.index_faults - len(named)
+    return ", ".join(named) + (f" and {left} more" if left else "")
+
+
+_FAULTS = {"missing": "missing", "extra": "too many", "changed": "changed"}
+
+
+@audit.command
+@_TENANT
+@common_options
+def reindex(app: App, *, tenant: str) -> None:
+    """Make the index of the trail again.
+
+    Lists by key and user, and reports of uses, are read from it. `audit verify` tells when it does not fit
+    the records.
+    """
+    put(f"indexed {count(app.service.trail.reindex(app.caller, tenant), 'record')}")
 
 
 @audit.command

@@ -14,6 +14,7 @@ from resolver.protocol.audit import (
     ExportedRecord,
     HeadResult,
     RecordsResult,
+    ReindexResult,
     VerifyResult,
 )
 
@@ -76,7 +77,14 @@ class RemoteTrail(Remote):
         query = {"tenant": tenant} | ({} if kept is None else {"head": f"{kept.number}:{kept.hash}"})
         found = self._server.ask(caller, VerifyResult, "GET", "/audit/verify", query=query)
         end = AuditHead("", found.number, found.hash)
-        return Verification(end, found.broken, kept, found.kept_differs, found.rows)
+        return Verification(
+            end, found.broken, kept, found.kept_differs, found.rows, found.index, found.index_faults
+        )
+
+    def reindex(self, caller: Caller, tenant: str = "") -> int:
+        """Have the server make the index of a trail again; how many records it was made of."""
+        query = {"tenant": tenant}
+        return self._server.ask(caller, ReindexResult, "POST", "/audit/reindex", query=query).records
 
     def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
         """A whole trail with its head."""

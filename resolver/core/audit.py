@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -33,6 +34,9 @@ MAX_TEXT = 300
 
 MAX_CALL_SITES = 20
 """Most call sites that a record lists; it always counts them all."""
+
+ROUND = 2
+"""The format of a round's record. Those of format 1 do not say so."""
 
 _NUMBER = struct.Struct(">Q")
 _HEAD_FORMAT = b"blueprint-resolver audit head/1\0"
@@ -77,11 +81,19 @@ class AuditRecord(Struct, frozen=True):
     hash: str
 
 
+_QUICK_ENCODER = msgspec.json.Encoder(order="sorted")
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
     """A record's fields as canonical JSON: sorted keys, no spaces, ASCII with all controls escaped."""
+    try:
+        body = _QUICK_ENCODER.encode(fields)
+    except (TypeError, ValueError):  # half a character, or a number of more than 64 bits
+        body = b"\x7f"
+    # The quick one's bytes are the same outside of non-ASCII text and DEL, which it does not escape.
+    if body.isascii() and b"\x7f" not in body:
+        return body
     return _ENCODER.encode(fields).encode("ascii")
 
 
@@ -110,11 +122,17 @@ def extend(head: AuditHead, entries: Iterable[Mapping[str, Any]]) -> tuple[Audit
     Returns:
         The new head and the records to store.
     """
+    return extend_with(head, ((fields, canonical(fields)) for fields in entries))
+
+
+def extend_with(
+    head: AuditHead, entries: Iterable[tuple[Mapping[str, Any], bytes]]
+) -> tuple[AuditHead, list[AuditRecord]]:
+    """The same with the canonical bytes of each."""
     records: list[AuditRecord] = []
     number, before = head.number, head.hash
-    for fields in entries:
+    for fields, body in entries:
         number += 1
-        body = canonical(fields)
         before = record_hash(head.chain, number, before, body)
         records.append(AuditRecord(number, fields["at"], fields["action"], body, before))
     return replace(head, number=number, hash=before), records
@@ -179,13 +197,22 @@ class AuditQuery(Struct, frozen=True):
         """Whether a record's fields match; the times are not compared here."""
         if self.action and not fnmatchcase(record.action, self.action):
             return False
-        if not (self.caller or self.key or self.decision):
+        if not self.is_indexed:
             return True
         fields = fields_of(record)
-        return (
-            (not self.caller or str(fields.get("caller", "")).casefold() == self.caller.casefold())
-            and (not self.key or fnmatchcase(str(fields.get("key", fields.get("object", ""))), self.key))
-            and (not self.decision or fields.get("decision") == self.decision)
+        if self.caller and str(fields.get("caller", "")).casefold() != self.caller.casefold():
+            return False
+        return any(map(self.wants_told, told_of(fields)))
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether it asks for something that the index tells."""
+        return bool(self.caller or self.key or self.decision)
+
+    def wants_told(self, told: Mapping[str, Any]) -> bool:
+        """Whether what a record tells of one key is wanted."""
+        return (not self.key or fnmatchcase(name_of(told), self.key)) and (
+            not self.decision or told.get("decision") == self.decision
         )
 
 
@@ -196,6 +223,20 @@ def fields_of(record: AuditRecord) -> dict[str, Any]:
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def told_of(fields: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What a record tells of each thing: of a round one mapping for each key, of another its own fields."""
+    if fields.get("format") != ROUND:
+        return [fields]
+    keys = fields.get("keys")
+    found = [key for key in keys if isinstance(key, dict)] if isinstance(keys, list | tuple) else []
+    return found or [fields]
+
+
+def name_of(told: Mapping[str, Any]) -> str:
+    """The key that was asked for, or the name of what was changed."""
+    return str(told.get("key", told.get("object", "")))
 
 
 def parse_head(text: str, chain: str = "") -> AuditHead:
@@ -218,6 +259,20 @@ def parse_head(text: str, chain: str = "") -> AuditHead:
     return AuditHead(chain, int(number), digest)
 
 
+class IndexFault(Struct, frozen=True):
+    """A row of the index that is not what the records say.
+
+    Args:
+        number: the number of the record that it is, or should be, of.
+        row: which one of that record's: `key PLACE/NTH`, or `run NTH`.
+        fault: `missing`, `extra` or `changed`.
+    """
+
+    number: int
+    row: str
+    fault: str
+
+
 class Verification(Struct, frozen=True):
     """What a check of a chain found.
 
@@ -228,6 +283,8 @@ class Verification(Struct, frozen=True):
         kept: the head it was compared with; None without one.
         kept_differs: why the chain is not the one that the kept head was taken of; empty when it is.
         rows: the rows that are not as the chain tells; not looked for in a chain that is broken.
+        index: the first rows of the index that are not what the records say.
+        index_faults: how many there are.
     """
 
     head: AuditHead
@@ -235,11 +292,13 @@ class Verification(Struct, frozen=True):
     kept: AuditHead | None = None
     kept_differs: str = ""
     rows: Sequence[RowFinding] = ()
+    index: Sequence[IndexFault] = ()
+    index_faults: int = 0
 
     @property
     def whole(self) -> bool:
-        """Whether the chain is intact, and the one of the kept head."""
-        return self.broken is None and not self.kept_differs and not self.rows
+        """Whether the chain is intact, the one of the kept head, and rows and index are as it tells."""
+        return not (self.broken is not None or self.kept_differs or self.rows or self.index_faults)
 
 
 class KeptHead:

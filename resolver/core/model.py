@@ -20,14 +20,14 @@ MAX_VALUE_BYTES = 1024 * 1024
 """Largest value, in bytes of UTF-8."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KEY = re.compile(rf"[A-Za-z][A-Za-z0-9._~-]{{0,{MAX_KEY_LENGTH - 1}}}\Z")
 _KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
 
 def is_storable(text: str) -> bool:
     """Whether a text can be in a database: PostgreSQL takes no NUL, and none takes lone surrogates."""
-    return _UNSTORABLE.search(text) is None
+    return UNSTORABLE.search(text) is None
 
 
 def is_key(text: str) -> bool:

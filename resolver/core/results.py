@@ -248,6 +248,34 @@ class WideToken(Struct, frozen=True):
     keys: Sequence[str]
 
 
+class BlueprintUse(Struct, frozen=True):
+    """One blueprint that asked for a secret: all times that one user did so with one text and one outcome.
+
+    Args:
+        blueprint: its name, as whoever used it said; empty when none was told.
+        digest: SHA-256 of its text.
+        tenant: the tenant in which it was resolved.
+        version: the version that was used; None when it was refused and none was told.
+        caller: who asked.
+        decision: `allowed` or `refused`.
+        claimed: whether name and digest are a client's word.
+        count: how often.
+        first: when it was first, UTC.
+        last: when it was last, UTC.
+    """
+
+    blueprint: str
+    digest: str
+    tenant: str
+    version: int | None
+    caller: str
+    decision: str
+    claimed: bool
+    count: int
+    first: str
+    last: str
+
+
 class Usage(Struct, frozen=True):
     """What was not used in a tenant since some time.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from resolver.core.audit import IndexFault
 from resolver.core.rows import RowFinding
 
 
@@ -31,11 +32,21 @@ class VerifyResult(HeadResult, frozen=True):
         broken: the first record that does not fit.
         kept_differs: why it is not the chain of the kept head.
         rows: rows that are not as the chain tells.
+        index: the first rows of the index that are not what the records say.
+        index_faults: how many there are.
     """
 
     broken: int | None
     kept_differs: str
     rows: Sequence[RowFinding] = ()
+    index: Sequence[IndexFault] = ()
+    index_faults: int = 0
+
+
+class ReindexResult(Struct, frozen=True):
+    """How many records an index was made of."""
+
+    records: int
 
 
 class ExportedChain(Struct, frozen=True):

@@ -6,7 +6,7 @@ import contextlib
 import hmac
 import itertools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -17,21 +17,33 @@ from resolver.core.audit import (
     AuditRecord,
     KeptHead,
     Verification,
+    canonical,
     cap,
-    extend,
+    extend_with,
     find_break,
+)
+from resolver.core.audit_rounds import (
+    IndexRows,
+    compare,
+    index_of,
+    index_of_records,
+    parts_of,
+    round_fields,
 )
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.row_ledger import ROWS, RowLedger
 from resolver.core.times import parse_time
 from resolver.errors import NotFoundError, ResolverError, StoreError, TamperedRowError
+from resolver.service.access import demand_full_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from resolver.core.audit import IndexFault
+    from resolver.core.audit_rounds import RoundKey
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, Session, Store, StoredDataKey
+    from resolver.core.ports import Cipher, DataKey, Session, Store, StoredDataKey
     from resolver.core.results import Holding
     from resolver.core.rows import StoredRow
     from resolver.service.access import Gate
@@ -42,11 +54,16 @@ _ROWS_IN_RECORD = 500
 _MAX_TAMPERED = 1000
 """Most refused rows that one process records."""
 
+_Entry: TypeAlias = "tuple[Mapping[str, Any], bytes]"
+
 EVERYTHING = AuditQuery()
 """All records of a chain, oldest first."""
 
 _PART = 2000
 """Records that are read at once."""
+
+MAX_FAULTS = 20
+"""Most rows of the index that are named; all are counted."""
 
 _FIRST, _LAST = -(2**31), 2**31 - 1
 """The least and the greatest number that a database can hold, whatever record should have it."""
@@ -99,19 +116,58 @@ class Trail:
             seen = session.seen_head(chain)
         number = end.head.number
         comparison = KeptHead(kept) if kept is not None else None
+        index = _IndexCheck(self._store, chain)
         last = min(max(number, end.last), _LAST - 1)
-        records: Iterable[AuditRecord] = self.read(chain, EVERYTHING, _FIRST, last + 1)
+        records = index.watch(self.read(chain, EVERYTHING, _FIRST, last + 1))
         ledger = RowLedger()
         if stored is not None:
             records = ledger.watch(records)
-        broken = find_break(end.head, comparison.watch(records) if comparison else records)
+        watched = comparison.watch(records) if comparison else records
+        broken = find_break(end.head, watched)
+        for _ in watched:  # those behind a break; the index is looked at as a whole
+            pass
+        index.finish()
         if broken is None and not genuine and number:
             broken = number
         if broken is None and end.last > number:  # beyond all numbers that were looked at
             broken = number + 1
         rows = [] if broken is not None or stored is None else ledger.compare(stored)
-        found = Verification(end.head, broken, kept_differs=_cut(end.head, seen), rows=rows)
+        found = Verification(
+            end.head,
+            broken,
+            kept_differs=_cut(end.head, seen),
+            rows=rows,
+            index=index.first,
+            index_faults=index.count,
+        )
         return comparison.judge(found) if comparison else found
+
+    def reindex(self, caller: Caller, tenant: str = "") -> int:
+        """Make the index of a tenant's trail, or of the system's, again out of its records.
+
+        A part of the records at a time, each in a transaction of its own: others go on meanwhile.
+
+        Returns:
+            How many records it was made of.
+
+        Raises:
+            NotPermittedError: the caller may not read the system's audit trail, or has a narrowed token.
+        """
+        with self._store.read() as session:
+            current = self._gate.enter_system(session, caller, Permission.AUDIT_READ)
+            demand_full_scope(current, "make an index again")
+            chain = self._chain(session, caller, tenant)
+        after, count = _FIRST, 0
+        while True:
+            with self._store.write() as session:
+                part = session.audit_records(chain, EVERYTHING, after=after, size=_PART)
+                until = part[-1].number if part else None
+                session.delete_audit_index(chain, after, until)
+                session.append_audit_index(chain, index_of_records(part))
+                if until is None:
+                    self.append_system(session, current, "audit:reindex", object=chain, records=count)
+                    return count
+            after, count = until, count + len(part)
 
     def head(self, caller: Caller, tenant: str = "") -> AuditHead:
         """The end of a tenant's chain, or of the system's.
@@ -174,15 +230,7 @@ class Trail:
         part: Sequence[AuditRecord] = ()
         while True:
             with self._store.read() as session:
-                part = session.audit_records(
-                    chain,
-                    after=after,
-                    before=before,
-                    newest_first=query.newest_first,
-                    since=query.since,
-                    until=query.until,
-                    size=_PART,
-                )
+                part = session.audit_records(chain, query, after=after, before=before, size=_PART)
             yield from part
             if len(part) < _PART:
                 return
@@ -253,12 +301,33 @@ class Trail:
             entry |= named(secret)
         return entry | more
 
+    def round(
+        self,
+        caller: Caller,
+        tenant: Tenant,
+        action: str,
+        keys: Sequence[RoundKey],
+        /,
+        **more: Any,  # noqa: ANN401 - JSON data
+    ) -> dict[str, Any]:
+        """The fields of a record about all keys that one request asks for together."""
+        return round_fields(self.entry(caller, tenant, action), keys, **more)
+
     def commit(self, chain: str, entries: Iterable[Mapping[str, Any]]) -> None:
         """Commit records; whatever happens after this, they stay."""
-        made = list(entries)  # before other writers have to wait
-        if made:
+        self.commit_all({chain: list(entries)})
+
+    def commit_all(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Commit records of several chains, all of them or none."""
+        if any(entries.values()):
             with self._store.write() as session:
-                self.append(session, chain, made)
+                self.append_all(session, entries)
+
+    def append_all(self, session: Session, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Put records at the ends of several chains, within the transaction that they tell of."""
+        for chain in sorted(entries):  # all who lock several chains do so in this order, the system's last
+            if entries[chain]:
+                self.append(session, chain, entries[chain])
 
     def append(self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Put records at the end of a chain, within the transaction that they are about."""
@@ -276,20 +345,25 @@ class Trail:
                 kind="audit trail",
                 id=chain,
             )
-        head, records = extend(head, self._with_rows(session, chain, entries))
-        session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
+        self._extend(session, head, mac_key, self._with_rows(session, chain, _parts(entries)))
 
-    def _with_rows(
-        self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]
-    ) -> Sequence[Mapping[str, Any]]:
+    @staticmethod
+    def _extend(session: Session, head: AuditHead, key: DataKey, entries: Sequence[_Entry]) -> None:
+        """Put records behind a head that is locked."""
+        newer, records = extend_with(head, entries)
+        index = index_of(enumerate((fields for fields, _ in entries), head.number + 1))
+        session.append_audit(newer, key.mac(newer.encode()), key.id, records, index)
+
+    def _with_rows(self, session: Session, chain: str, entries: Sequence[_Entry]) -> Sequence[_Entry]:
         """Entries that also tell what the transaction made of rows that decide: in the last, or in more."""
         rows = [change.told for change in session.row_changes(chain)]
         if not rows:
             return entries
         base = _by_nobody(self._clock(), "rows:change")
-        *others, last = entries or [base]
+        *others, last = [fields for fields, _ in entries] or [base]
         parts = [rows[start : start + _ROWS_IN_RECORD] for start in range(0, len(rows), _ROWS_IN_RECORD)]
-        return [*others, {**last, ROWS: parts[0]}, *({**base, ROWS: part} for part in parts[1:])]
+        told = [*others, {**last, ROWS: parts[0]}, *({**base, ROWS: part} for part in parts[1:])]
+        return [(fields, canonical(fields)) for fields in told]
 
     def append_rows(self, session: Session) -> None:
         """Record changes of rows that decide which no record tells of yet; the system's chain is the last."""
@@ -329,8 +403,7 @@ class Trail:
             raise _forged()
         mac_key = self._cipher.open_data_key(stored)
         entry = _by_nobody(self._clock(), "rows:enforce") | {"number": rows, **decided(Verdict.ALLOWED)}
-        head, records = extend(replace(head, enforced=True), [entry])
-        session.append_audit(head, mac_key.mac(head.encode()), mac_key.id, records)
+        self._extend(session, replace(head, enforced=True), mac_key, _parts([entry]))
 
     def renew_mac(self, session: Session, chain: str) -> bool:
         """Give a chain's head a MAC of the active system key; False when it is not genuine."""
@@ -360,8 +433,7 @@ class Trail:
             }
             entry = self.entry(caller, holding.tenant, f"{holding.kind}:{action}", **about, **more)
             entries.setdefault(holding.tenant.id, []).append(entry)
-        for chain in sorted(entries):  # all who lock several chains do so in this order, the system's last
-            self.append(session, chain, entries[chain])
+        self.append_all(session, entries)
 
     def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""
@@ -392,6 +464,55 @@ def _rows_of(session: Session, chain: str) -> Mapping[tuple[str, str], StoredRow
         for kind in session.row_kinds
         for row, is_there in session.stored_rows(kind, chain=chain)[0].items()
     }
+
+
+def _parts(entries: Iterable[Mapping[str, Any]]) -> list[_Entry]:
+    """Entries as they are recorded, with their canonical bytes."""
+    return [part for entry in entries for part in parts_of(entry)]
+
+
+class _IndexCheck:
+    """Compares a chain's index with its records, while these pass by.
+
+    Args:
+        store: where the index is.
+        chain: the chain.
+    """
+
+    def __init__(self, store: Store, chain: str) -> None:
+        self._store, self._chain = store, chain
+        self._after = _FIRST
+        self._part: list[AuditRecord] = []
+        self.first: list[IndexFault] = []
+        self.count = 0
+
+    def watch(self, records: Iterable[AuditRecord]) -> Iterator[AuditRecord]:
+        """The same records."""
+        for record in records:
+            self._part.append(record)
+            if len(self._part) == _PART:
+                self._compare()
+            yield record
+
+    def finish(self) -> None:
+        """Look at what is left: rows of the last records, and those that no record has."""
+        if self._part:
+            self._compare()
+        with self._store.read() as session:
+            self._note(compare(IndexRows(), session.stray_audit_index(self._chain, self._after)))
+
+    def _compare(self) -> None:
+        until = self._part[-1].number
+        with self._store.read() as session:
+            stored = session.audit_index(self._chain, self._after, until)
+        self._note(compare(index_of_records(self._part), stored))
+        self._after, self._part = until, []
+
+    def _note(self, faults: Iterable[IndexFault]) -> None:
+        for fault in faults:
+            self.count += 1
+            if len(self.first) < MAX_FAULTS:
+                self.first.append(fault)
 
 
 def _forged() -> StoreError:

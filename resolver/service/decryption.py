@@ -178,9 +178,9 @@ class Opener:
         try:
             return data_key.open(value_place(row.secret, row.data_key_id), row.token)
         except TokenError as error:
-            about = {"key": shown} if shown else named(secret)
+            about, chain = ({"key": shown}, home.id) if shown else (named(secret), secret.tenant.id)
             entry = self._trail.entry(caller, home, "secret:unreadable", **_failure(error))
-            self._trail.commit(home.id, [entry | about])
+            self._trail.commit(chain, [entry | about])
             message = f"secret {name} of tenant {secret.tenant.name!r}: {error.message}"
             if isinstance(error, MisplacedTokenError):
                 raise MisplacedTokenError(message, hint=error.hint, moved=error.moved) from None

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from resolver.core import policy
+from resolver.core.audit_rounds import RoundKey
 from resolver.core.permissions import Permission
+from resolver.core.policy import Verdict
 from resolver.core.ports import StoredSecret
 from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
 from resolver.errors import ConflictError
 from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
+from resolver.service.audit import decided, named
 from resolver.service.importing import Imports
 
 if TYPE_CHECKING:
@@ -70,27 +73,26 @@ class Transfer(Imports):
             )
             self._trail.commit(refused.tenant.id, [entry])
             raise
-        asked = {} if all_tenants else {one.id: one for one in homes.values() if one.name == tenant}
-        chains: dict[str, list[Secret]] = {}
+        asked = [] if all_tenants else [one for one in homes.values() if one.name == tenant]
+        chains: dict[str, list[RoundKey]] = {}
         for one in secrets:
-            chains.setdefault(next(iter(asked), one.tenant.id), []).append(one)
+            key = RoundKey({**decided(Verdict.ALLOWED), **named(one)})
+            chains.setdefault(one.tenant.id, []).append(key)
         with self._store.write() as session:
             _, now = reach_of_all(
                 session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
             )
             if not reach.is_within(now):
                 raise ConflictError("what you may export has just become less", hint="try again")
-            for chain in sorted(chains):
-                self._trail.append(
-                    session,
-                    chain,
-                    [
-                        self._trail.entry(current, homes[chain], Permission.SECRET_EXPORT, secret=one)
-                        for one in chains[chain]
-                    ],
+            rounds = {
+                chain: self._trail.round(
+                    current, asked[0] if asked else homes[chain], Permission.SECRET_EXPORT, keys
                 )
+                for chain, keys in chains.items()
+            }
+            self._trail.append_all(session, {chain: [entry] for chain, entry in rounds.items()})
         return ExportResult(
-            self._opened(current, secrets, stored, data_keys, next(iter(asked.values()), None)),
+            self._opened(current, secrets, stored, data_keys, next(iter(asked), None)),
             len(page.items) - len(may_leave),
             len(external),
         )

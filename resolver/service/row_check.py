@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from resolver.core.audit import GENESIS, record_hash
 from resolver.core.row_ledger import RowLedger
 from resolver.errors import ResolverError, TamperedRowError
+from resolver.service.audit import EVERYTHING
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -173,7 +174,9 @@ class RowCheck(ServicePart):
                 raise _cut(chain)
             if head.number == number:
                 continue
-            records = session.audit_records(chain, after=number, before=head.number + 1, size=most)
+            records = session.audit_records(
+                chain, EVERYTHING, after=number, before=head.number + 1, size=most
+            )
             for record in records:
                 number += 1
                 if record.number != number or record.hash != record_hash(chain, number, digest, record.body):

@@ -210,7 +210,7 @@ class Secrets(Versions):
                 secret=row.secret,
                 reason=decision.reason,
             )
-            self._trail.append(session, home.id, [entry])
+            self._trail.append(session, row.secret.tenant.id, [entry])
             kept = find_external(session, [row.secret] if decision.allowed else [])
         if not decision.allowed:
             return row.secret, None

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, cap
+from resolver.core.audit_rounds import MAX_REFUSED, RoundKey
 from resolver.core.location import Location, format_path
 from resolver.core.model import SecretValue
 from resolver.core.permissions import Permission
@@ -25,7 +26,7 @@ from resolver.service.decryption import demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret
@@ -131,9 +132,16 @@ class SecretUse(ServicePart):
                 data_keys = session.data_keys(key_ids) if key_ids else []
                 kept = find_external(session, _to_be_opened(judged))
         except MemberRefusedError as refused:
-            refusals_of_all = [(use, None, refused.reason) for use in uses]
-            entries = self._entries(refused.caller, refused.tenant, refusals_of_all, digests, claim)
-            self._trail.commit(refused.tenant.id, entries)
+            # Nothing was looked up. Some keys are named and all counted: this costs the trail little.
+            keys = [
+                RoundKey(
+                    {**decided(refused.reason), "key": cap(_told_key(use, found=False))},
+                    _blueprints(use, digests)[:MAX_CALL_SITES],
+                )
+                for use in uses[:MAX_REFUSED]
+            ]
+            entry = self._round(refused.caller, refused.tenant, keys, claim, keys_total=len(uses))
+            self._trail.commit(refused.tenant.id, [entry])
             raise
         # A secret that an input only names is not used, so only a refusal of it is recorded.
         recorded = [
@@ -141,7 +149,13 @@ class SecretUse(ServicePart):
             for use, row, verdict in judged
             if use.needs_value or verdict is not Verdict.ALLOWED
         ]
-        self._trail.commit(home.id, self._entries(caller, home, recorded, digests, claim))
+        chains: dict[str, list[RoundKey]] = {}
+        for use, row, verdict in recorded:
+            chain, key = _about(use, row, verdict, digests, home, claimed=claim is not None)
+            chains.setdefault(chain, []).append(key)
+        self._trail.commit_all(
+            {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
+        )
         if refusals:
             missed = self._external.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
@@ -243,52 +257,53 @@ class SecretUse(ServicePart):
             return verdict
         return Verdict.EXPIRED if row.secret.is_expired(self._clock()) else verdict
 
-    def _entries(
+    def _round(
         self,
         caller: Caller,
         tenant: Tenant,
-        judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],
-        digests: Mapping[str, str],
+        keys: Sequence[RoundKey],
         claim: Claim | None,
-    ) -> Iterator[dict[str, Any]]:
-        """One record for each key of one run, made when it is asked for."""
-        base = self._trail.entry(caller, tenant, Permission.SECRET_USE)
-        if claim is not None:
-            base["claimed"] = True
-        capped = {name: (cap(name), digest) for name, digest in digests.items()}
-        for use, row, verdict in judged:
-            yield base | _about(use, row, verdict, capped, claimed=claim is not None)
+        **more: int,
+    ) -> Mapping[str, Any]:
+        """The record of some keys of one request."""
+        claimed = {} if claim is None else {"claimed": True}
+        return self._trail.round(caller, tenant, Permission.SECRET_USE, keys, **claimed, **more)
 
 
 def _about(
     use: WantedKey,
     row: StoredSecret | None,
     verdict: Verdict,
-    digests: Mapping[str, tuple[str, str]],
+    digests: Mapping[str, str],
+    home: Tenant,
     *,
     claimed: bool,
-) -> dict[str, Any]:
-    """The fields of a record about one key; a key that came out of a secret is left out of it."""
+) -> tuple[str, RoundKey]:
+    """What is recorded of one key, and in which chain: that of the tenant whose secret it is.
+
+    One that came out of a secret is not told, nor what it led to; that is of the tenant asked in.
+    """
     told = row.secret if row is not None and not use.provenance.secrets else None
     about = named(told) if told is not None else {"key": cap(_told_key(use, found=row is not None))}
     if claimed and row is not None and told is None:
         # Whoever asks could say of any key that it came out of a secret: which one it was, stays on record.
         about |= {"secret_id": row.secret.id, "version": row.secret.version}
-    return {
-        **decided(verdict),
-        **about,
-        "blueprints": dict(digests[name] for name in sorted(use.sources) if name in digests),
-        "calls": [
-            [
-                cap(site.source),
-                site.position.line if site.position else 0,
-                site.position.column if site.position else 0,
-                cap(format_path(site.path)),
-            ]
-            for site in use.locations(MAX_CALL_SITES)
-        ],
-        "calls_total": use.calls_total,
-    }
+    calls = [
+        (
+            cap(site.source),
+            site.position.line if site.position else 0,
+            site.position.column if site.position else 0,
+            cap(format_path(site.path)),
+        )
+        for site in use.locations(MAX_CALL_SITES)
+    ]
+    about |= {**decided(verdict), "calls_total": use.calls_total}
+    chain = home.id if told is None else told.tenant.id
+    return chain, RoundKey(about, _blueprints(use, digests), calls)
+
+
+def _blueprints(use: WantedKey, digests: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(cap(name), digests[name]) for name in sorted(use.sources) if name in digests]
 
 
 def _told_key(use: WantedKey, *, found: bool) -> str:

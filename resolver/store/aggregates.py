@@ -35,8 +35,8 @@ UNDECIDED: Mapping[str, str] = {
 }
 """The columns that are under no MAC, each with the reason why changing it decides nothing."""
 
-CHAINED = frozenset({"audit_chain", "audit_record"})
-"""The tables that authenticate themselves: a chain of hashes, and a MAC over its head."""
+CHAINED = frozenset({"audit_chain", "audit_record", "audit_run", "audit_use"})
+"""The tables that authenticate themselves: a chain of hashes, a MAC over its head, the index made of it."""
 
 
 class Children(Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import LargeBinary, bindparam, cast, func, select, update
@@ -10,33 +9,24 @@ from sqlalchemy import LargeBinary, bindparam, cast, func, select, update
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord
 from resolver.core.ports import AuditEnd
 from resolver.store import tables as t
+from resolver.store.audit_index import AuditIndexRows, between, in_order
 from resolver.store.authenticated import AuthenticatedRows
-from resolver.store.records import RecordColumns, fields_of
+from resolver.store.bulk import ChainInsert
+from resolver.store.records import RecordColumns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Row
 
+    from resolver.core.audit import AuditQuery
+    from resolver.core.audit_rounds import IndexRows
+
 
 _RECORD = RecordColumns(
     AuditRecord, t.audit_record, {"body": cast(t.audit_record.c.body, LargeBinary)}, unread=["chain_id"]
 )
-_FIELDS = fields_of(AuditRecord)  # named as the columns are
-_COLUMNS = ("chain_id", *_FIELDS)
-_in_record = attrgetter(*_FIELDS)
-_POSTGRESQL_TYPES = {str: "text", int: "integer", bytes: "bytea"}
-"""Without a length: a cast to a shorter text would cut it silently."""
-
-# Hundreds of rows at once, past what SQLAlchemy does for each value: on PostgreSQL one array for each column,
-# in the driver's binary format, since records as hexadecimal text would cost several times as much.
-_ARRAYS = ", ".join(
-    f"%({name})b::{_POSTGRESQL_TYPES[t.audit_record.c[name].type.python_type]}[]" for name in _COLUMNS
-)
-_APPEND = f"INSERT INTO {t.audit_record.name} ({', '.join(_COLUMNS)}) "
-_APPEND_POSTGRESQL = f"{_APPEND} SELECT * FROM unnest({_ARRAYS})"  # noqa: S608 - as above
-_APPEND_SQLITE = f"{_APPEND} VALUES ({', '.join('?' * len(_COLUMNS))})"
-
+_APPEND = ChainInsert(t.audit_record, AuditRecord)
 
 _CHAIN = select(t.audit_chain).where(t.audit_chain.c.id == bindparam("chain"))
 _CHAIN_LOCKED = _CHAIN.with_for_update()
@@ -47,8 +37,8 @@ _SET_HEAD = (
 )
 
 
-class AuditRows(AuthenticatedRows):
-    """Audit chains: their records and heads."""
+class AuditRows(AuditIndexRows, AuthenticatedRows):
+    """Audit chains: their records and heads, and the index of these."""
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
@@ -71,15 +61,11 @@ class AuditRows(AuthenticatedRows):
         return _head(row), _text(row.mac), row.mac_key_id or ""
 
     def append_audit(
-        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
+        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
     ) -> None:
-        """Store records and the new head."""
-        rows = [(head.chain, *_in_record(record)) for record in records]
-        if self._postgresql:
-            columns = map(list, zip(*rows, strict=True))
-            self._connection.exec_driver_sql(_APPEND_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
-        else:
-            self._connection.exec_driver_sql(_APPEND_SQLITE, rows)
+        """Store records, their rows of the index, and the new head."""
+        _APPEND.run(self._connection, head.chain, records)
+        self.append_audit_index(head.chain, index)
         changes = {
             "number": head.number,
             "hash": head.hash,
@@ -120,29 +106,20 @@ class AuditRows(AuthenticatedRows):
         return list(self._execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars())
 
     def audit_records(
-        self,
-        chain: str,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        newest_first: bool = False,
-        since: str = "",
-        until: str = "",
-        size: int,
+        self, chain: str, query: AuditQuery, *, after: int = 0, before: int | None = None, size: int
     ) -> Sequence[AuditRecord]:
-        """At most so many of a chain's records between two numbers and two times, by number."""
+        """At most so many of a chain's records between two numbers that a query may want, in its order.
+
+        Whether it wants one is for the query to say: an action is not looked at, a key not in all its forms.
+        """
         c = t.audit_record.c
-        where = [c.chain_id == chain, c.number > after]
+        where = [c.chain_id == chain, c.number > after, *between(query)]
         where += [c.number < before] if before is not None else []
-        where += [c.at >= since] if since else []
-        where += [c.at < until] if until else []
-        rows = self._execute(
-            select(*_RECORD.columns)
-            .where(*where)
-            .order_by(c.number.desc() if newest_first else c.number)
-            .limit(size)
-        )
-        return _RECORD.read(rows)
+        wanted = select(*_RECORD.columns).where(*where).limit(size)
+        if query.is_indexed:
+            found = self.numbers_of(chain, query, after, before, size).subquery()
+            wanted = wanted.join(found, found.c.number == c.number)
+        return _RECORD.read(self._execute(wanted.order_by(in_order(c.number, query))))
 
 
 def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:

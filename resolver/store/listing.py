@@ -115,11 +115,7 @@ class ListingRows(AuthenticatedRows):
         if listing.patterns is None:
             return []
         storable = [pattern for pattern in listing.patterns if is_storable(pattern)]
-        key = t.secret.c.key
-        if not self._postgresql:  # whose LIKE takes upper and lower case for the same
-            return [or_(false(), *(key.op("GLOB", is_comparison=True)(pattern) for pattern in storable))]
-        likes = [_escaped(pattern).replace("*", "%").replace("?", "_") for pattern in storable]
-        return [or_(false(), *(key.like(like, escape="\\") for like in likes))]
+        return [or_(false(), *(self._matches(t.secret.c.key, pattern) for pattern in storable))]
 
     def _by_ids(self, ids: Sequence[str]) -> list[Secret]:
         found: dict[str, Secret] = {}
@@ -148,8 +144,3 @@ def _reached(reach: Reach) -> list[ColumnElement[bool]]:
         theirs = t.secret.c.tenant_id.in_(sorted(administered))
         conditions.append(or_(t.secret.c.visibility != Visibility.PRIVATE, own, theirs))
     return conditions
-
-
-def _escaped(text: str) -> str:
-    """A text in which LIKE finds no wildcard."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

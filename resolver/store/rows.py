@@ -58,6 +58,14 @@ class Rows:
         find = func.strpos if self._postgresql else func.instr
         return find(column, text) > 0
 
+    def _matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        """Whether a column matches a pattern with `*` and `?`, case-sensitively."""
+        if not any(wildcard in pattern for wildcard in "*?["):
+            return column == pattern
+        if not self._postgresql:  # whose LIKE takes upper and lower case for the same
+            return column.op("GLOB", is_comparison=True)(pattern)
+        return column.like(_escaped(pattern).replace("*", "%").replace("?", "_"), escape="\\")
+
     def _named(self, column: ColumnElement[Any], search: str) -> list[ColumnElement[bool]]:
         """The condition that a name contains the text searched for; none without a text."""
         if not search:
@@ -81,6 +89,11 @@ class Rows:
             *(self._ordered(column) for column in ties),
         )
         return part_of(ordered, choice.size, choice.offset)
+
+
+def _escaped(text: str) -> str:
+    """A text in which LIKE finds no wildcard."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def batches(names: Sequence[T]) -> Iterator[Sequence[T]]:

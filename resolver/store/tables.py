@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -340,4 +340,45 @@ audit_record = Table(
     Column("action", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# What the records tell by key, user and blueprint: made of them alone, so that it can be made again.
+# `audit_run` has who, where and when, once and again for each blueprint; `audit_use` has the keys.
+audit_run = Table(
+    "audit_run",
+    metadata,
+    Column("chain_id", ID, ForeignKey("audit_chain.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("nth", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("caller_id", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("blueprint", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("claimed", Boolean, nullable=False),
+    Index(None, "chain_id", "folded", "number"),
+    Index(None, "chain_id", "blueprint", "number"),
+    # Of the uses of global secrets, which are in the chains of the tenants that these are of.
+    Index(None, "tenant_id", "at"),
+    sqlite_with_rowid=False,
+)
+
+audit_use = Table(
+    "audit_use",
+    metadata,
+    Column("chain_id", ID, ForeignKey("audit_chain.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("nth", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("secret_id", Text, nullable=False),
+    Column("version", Integer),
+    Column("decision", Text, nullable=False),
+    Index(None, "chain_id", "key", "number"),
+    sqlite_with_rowid=False,
 )

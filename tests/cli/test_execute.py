@@ -164,7 +164,8 @@ def test_fifo_without_a_place(admin: Cli, folder: Path, tmp_path: Path) -> None:
 def uses(cli: Cli) -> dict[str, str]:
     """The recorded uses: each key with the reason of the decision."""
     records = json.loads(cli.prints("audit", "list", "-t", TENANT, "--format", "json"))
-    return {record["key"]: record["reason"] for record in records if record["action"] == "secret:use"}
+    used = [record for record in records if record["action"] == "secret:use"]
+    return {key["key"]: key["reason"] for record in used for key in record["keys"]}
 
 
 def test_env(admin: Cli, folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import TENANT
+from tests.told import told
 
 if TYPE_CHECKING:
     from tests.leaks.conftest import World
@@ -27,7 +28,7 @@ def target(world: World) -> str:
 def _uses(world: World) -> list[dict[str, object]]:
     connection = sqlite3.connect(world.home / "data" / "resolver.db")
     rows = connection.execute("SELECT body FROM audit_record WHERE action = 'secret:use' ORDER BY number")
-    bodies = [json.loads(body) for (body,) in rows]
+    bodies = told(body for (body,) in rows)
     connection.close()
     return bodies
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from resolver.core.permissions import TenantRole
 from resolver.resolution.run_secrets import written_keys
 from resolver.store.sql import SqlStore
 from tests.databases import World, database
+from tests.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +54,10 @@ def run(world: World, caller: Caller | None = None) -> RunSecrets:
 
 
 def uses(world: World) -> list[bytes]:
-    """The records of uses."""
+    """What the records of uses tell of each key."""
     records = world.service.trail.records(world.admin, "home")
-    return [record.body for record in records if record.action == "secret:use"]
+    used = told(record for record in records if record.action == "secret:use")
+    return [json.dumps(fields).encode() for fields in used]
 
 
 def test_the_keys_of_a_plan() -> None:

@@ -18,6 +18,7 @@ from resolver.core.secret_changes import SecretChange
 from resolver.errors import BudgetError
 from resolver.rest.options import ServerOptions
 from tests.rest.conftest import SECRETS, USE, serving
+from tests.told import told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def wanted(*keys: str, tenant: str = "home", **more: Any) -> dict[str, Any]:  # 
 
 def records(live: Live, tenant: str = "home") -> list[dict[str, Any]]:
     """What the audit trail of a tenant says."""
-    return [json.loads(record.body) for record in live.world.service.trail.records(live.world.admin, tenant)]
+    return told(live.world.service.trail.records(live.world.admin, tenant))
 
 
 def test_all_values_come_in_one_answer(each: Live) -> None:
@@ -247,11 +248,11 @@ def test_a_check_gives_no_value(live: Live) -> None:
     """A check says of each key whether it could be used; a viewer's says that it could not."""
     secret = live.world.secret("one", "the value itself")
     viewer = live.user("eve", TenantRole.VIEWER)
-    told = viewer.does("POST", CHECK, {"tenant": "home", "keys": ["one", "absent"]})["keys"]
-    assert told["absent"] == {"secret": None, "refusal": "does_not_exist", "expired": False, "due": False}
-    assert told["one"]["refusal"] == "role_does_not_permit"
-    assert told["one"]["secret"]["id"] == secret.id
-    assert "the value itself" not in json.dumps(told)
+    found = viewer.does("POST", CHECK, {"tenant": "home", "keys": ["one", "absent"]})["keys"]
+    assert found["absent"] == {"secret": None, "refusal": "does_not_exist", "expired": False, "due": False}
+    assert found["one"]["refusal"] == "role_does_not_permit"
+    assert found["one"]["secret"]["id"] == secret.id
+    assert "the value itself" not in json.dumps(found)
     assert not [record for record in records(live) if record["action"] == "secret:use"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from resolver.resolution import BlueprintText, check, resolve
 from resolver.service import Service
 from resolver.service.base import Rules
 from tests.service.uses import DIGESTS, key_use
+from tests.told import told
 
 if TYPE_CHECKING:
     from tests.databases import World
@@ -56,7 +56,7 @@ def test_by_setting_it_is_refused(world: World) -> None:
     answer = service.use.use(world.admin, "home", [key_use("k"), key_use("fresh")], DIGESTS)
     assert {key: refusal.verdict for key, refusal in answer.refusals.items()} == {"k": Verdict.EXPIRED}
     assert answer.secrets == {}
-    records = [json.loads(record.body) for record in service.trail.records(world.admin, "home")]
+    records = told(service.trail.records(world.admin, "home"))
     assert [(one["key"], one["decision"], one["reason"]) for one in records[-2:]] == [
         ("k", "refused", "has_expired"),
         ("fresh", "allowed", "allowed"),

@@ -18,6 +18,7 @@ from resolver.crypto.passphrase import Cost
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.transfer import sealed
 from tests.peer import answer, serving
+from tests.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ def value_of(world: World, key: str = "k", tenant: str = "home") -> str:
 def actions(world: World, action: str, tenant: str = "home") -> list[dict[str, Any]]:
     """The records of an action."""
     found = world.service.trail.records(world.admin, tenant)
-    return [json.loads(record.body) for record in found if record.action == action]
+    return told(record for record in found if record.action == action)
 
 
 def test_what_is_sealed_comes_back_whole(world: World) -> None:

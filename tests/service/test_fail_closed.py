@@ -189,6 +189,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
     "sessions.confirm": lambda s, _, c: s.sessions.confirm(c.session, "eve's password"),
+    "trail.reindex": lambda s, a, _: s.trail.reindex(a, "home"),
     "keys.rotate_data": lambda s, a, _: s.keys.rotate_data(a, "", _quiet),
     "keys.rotate_root": lambda s, a, _: _rotate_root(s, a),
 }
@@ -226,7 +227,8 @@ NO_RECORD = {
 """Methods that tell of things, decrypt no value and change nothing."""
 
 WITHIN = {
-    *(f"trail.{name}" for name in ("append", "append_holdings", "append_system", "commit", "entry", "read")),
+    *(f"trail.{name}" for name in ("append", "append_all", "append_holdings", "append_system")),
+    *(f"trail.{name}" for name in ("commit", "commit_all", "entry", "read", "round")),
     *(
         "trail.is_genuine",
         "trail.renew_mac",

@@ -75,14 +75,17 @@ def test_a_secret_made_again_is_another_one(world: World) -> None:
 
 
 def test_uses_of_a_global_secret_elsewhere(world: World) -> None:
-    """Only who may read all trails sees those of other tenants."""
+    """Who may read its own tenant's trail sees them all, who may read another's only those of that one."""
     world.secret("everywhere", visibility=Visibility.GLOBAL)
     manager = world.user("manny", TenantRole.MANAGER)
     use(world, "everywhere")
     use(world, "everywhere", tenant="away")
     where = world.service.where_used
     assert {use.tenant for use in where.secret(world.admin, "home", "everywhere").uses} == {"home", "away"}
-    assert {use.tenant for use in where.secret(manager, "home", "everywhere").uses} == {"home"}
+    assert {use.tenant for use in where.secret(manager, "home", "everywhere").uses} == {"home", "away"}
+    other = world.user("other", away=TenantRole.MANAGER)
+    assert {use.tenant for use in where.secret(other, "away", "everywhere").uses} == {"away"}
+    assert where.tenant(other, "away").pairs == {("everywhere", "a.yaml"): 1}
 
 
 @pytest.mark.parametrize("role", [TenantRole.USER, TenantRole.OPERATIONS, TenantRole.VIEWER, None])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ from resolver.store import tables as t
 from resolver.store.sql import SqlSession
 from tests.databases import raw_connection
 from tests.service.uses import DIGESTS, key_use
+from tests.told import told
 
 if TYPE_CHECKING:
     from resolver.core.results import UseAnswer
@@ -44,7 +44,7 @@ def use(world: World, *keys: str) -> UseAnswer:
 
 def records(world: World, tenant: str = "home") -> list[dict[str, Any]]:
     """The fields of a tenant's records."""
-    return [json.loads(record.body) for record in world.service.trail.records(world.admin, tenant)]
+    return told(world.service.trail.records(world.admin, tenant))
 
 
 class Decryptions:
@@ -159,8 +159,8 @@ def test_a_use_that_fails_to_decrypt_was_recorded_before(world: World) -> None:
     with pytest.raises(DecryptionError) as caught:
         use(world, "good", "k")
     assert caught.value.message == "secret 'k' of tenant 'home': a stored value does not decrypt"
-    told = [(entry["action"], entry["key"], entry["reason"]) for entry in records(world)[-3:]]
-    assert told == [
+    found = [(entry["action"], entry["key"], entry["reason"]) for entry in records(world)[-3:]]
+    assert found == [
         ("secret:use", "good", "allowed"),
         ("secret:use", "k", "allowed"),
         ("secret:unreadable", "k", "DecryptionError"),
@@ -237,8 +237,8 @@ def test_data_keys_that_were_swapped_are_refused_and_recorded(world: World) -> N
     world.vouch("data key")
     with pytest.raises(MisplacedTokenError):
         fresh.use.use(world.admin, "home", [key_use("k")], DIGESTS)
-    told = [(entry["action"], entry["reason"]) for entry in records(world)[-2:]]
-    assert told == [("secret:use", "allowed"), ("data_key:unreadable", "MisplacedTokenError")]
+    found = [(entry["action"], entry["reason"]) for entry in records(world)[-2:]]
+    assert found == [("secret:use", "allowed"), ("data_key:unreadable", "MisplacedTokenError")]
 
 
 def test_a_lacking_root_key_is_named(world: World) -> None:
@@ -259,8 +259,8 @@ def test_all_or_nothing(world: World) -> None:
     answer = world.service.use.use(user, "home", [key_use(key) for key in ("k", "mine", "no")], DIGESTS)
     assert answer.secrets == {}
     assert set(answer.refusals) == {"mine", "no"}
-    told = {entry["key"]: (entry["decision"], entry["reason"]) for entry in records(world)[-3:]}
-    assert told == {
+    found = {entry["key"]: (entry["decision"], entry["reason"]) for entry in records(world)[-3:]}
+    assert found == {
         "k": ("allowed", "allowed"),
         "mine": ("refused", "not_visible"),
         "no": ("refused", "does_not_exist"),

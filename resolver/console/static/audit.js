@@ -127,6 +127,9 @@ function dayAfter(day) {
   return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString();
 }
 
+const ROUND = 2; // the format of records that tell of several keys
+const SHOWN = 5;
+
 const TITLES = ["Number", "When", "By", "Action", "Key or name", "Version", "Decision", ""];
 
 function table(rows) {
@@ -154,19 +157,32 @@ function row(record) {
     record.decision === "allowed"
       ? el("span", { class: "good" }, "allowed")
       : el("span", { class: "bad" }, `${record.decision}: ${String(record.reason).replaceAll("_", " ")}`);
-  const about = record.key ?? record.object ?? "";
+  const told = record.format === ROUND && record.keys.length ? record.keys : [record];
   const cells = [
     String(record.number),
     time(record.at),
     record.caller,
     record.action,
-    el("code", {}, String(about)),
-    record.version === undefined ? "–" : String(record.version),
+    about(told, record.keys_total ?? told.length),
+    told.length > 1 || told[0].version === undefined ? "–" : String(told[0].version),
     decided,
     button("Details", () => details(record), "small"),
   ];
   return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
 }
+
+/** The keys of a round, or the one thing that a record is about; those that were refused first. */
+function about(told, total) {
+  const names = [...told].sort((one, other) => isRefused(other) - isRefused(one));
+  const shown = names.slice(0, SHOWN).flatMap((one) => [
+    el("code", { class: isRefused(one) && told.length > 1 ? "bad" : "" }, String(one.key ?? one.object ?? "")),
+    " ",
+  ]);
+  const left = total - Math.min(SHOWN, names.length);
+  return el("span", {}, ...shown, left > 0 ? `and ${left.toLocaleString()} more` : "");
+}
+
+const isRefused = (told) => Number(told.decision === "refused");
 
 function details(record) {
   return dialog(`Record ${record.number}`, {

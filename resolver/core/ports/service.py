@@ -203,6 +203,9 @@ class ReadsAudit(Protocol):
     def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
         """Check a trail, from its first record to its end, and against a kept head."""
 
+    def reindex(self, caller: Caller, tenant: str = "") -> int:
+        """Make the index of a trail again out of its records; how many these are."""
+
     def export(self, caller: Caller, tenant: str = "") -> tuple[AuditHead, Iterator[AuditRecord]]:
         """A whole trail with its head."""
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from resolver.core.audit import AuditRecord
+    from resolver.core.audit import AuditQuery, AuditRecord
+    from resolver.core.audit_rounds import IndexRows
     from resolver.core.ports.crypto import Cipher
+    from resolver.core.results import BlueprintUse
     from resolver.core.rows import StoredRow
     from resolver.errors import TamperedRowError
 
@@ -54,9 +56,9 @@ class AuditSession(Protocol):
         """The latest end of a chain that this process saw before the transaction began."""
 
     def append_audit(
-        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord]
+        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
     ) -> None:
-        """Store records and the new head."""
+        """Store records, their rows of the index, and the new head."""
 
     def audit_chains(self, mac_key_id: str) -> Sequence[str]:
         """The chains whose head has its MAC from a data key."""
@@ -71,17 +73,9 @@ class AuditSession(Protocol):
         """The ids of all chains, those of deleted tenants too."""
 
     def audit_records(
-        self,
-        chain: str,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        newest_first: bool = False,
-        since: str = "",
-        until: str = "",
-        size: int,
+        self, chain: str, query: AuditQuery, *, after: int = 0, before: int | None = None, size: int
     ) -> Sequence[AuditRecord]:
-        """At most so many of a chain's records between two numbers and two times, by number."""
+        """At most so many of a chain's records between two numbers that a query may want, in its order."""
 
 
 class RowSession(Protocol):
@@ -148,7 +142,47 @@ class RowSession(Protocol):
         """What was changed and a chain is still to tell; it counts as told then."""
 
 
-class Session(AccountSession, KeySession, SecretSession, AuditSession, RowSession, Protocol):
+class AuditIndexSession(Protocol):
+    """The part of a transaction about the index of audit records."""
+
+    def append_audit_index(self, chain: str, rows: IndexRows) -> None:
+        """Store rows of the index."""
+
+    def audit_index(self, chain: str, after: int, until: int) -> IndexRows:
+        """A chain's rows after one record up to another."""
+
+    def stray_audit_index(self, chain: str, after: int) -> IndexRows:
+        """Some rows after a record that no later record has."""
+
+    def delete_audit_index(self, chain: str, after: int, until: int | None) -> None:
+        """Delete a chain's rows after one record up to another; without that, those that no record has."""
+
+    def uses_of_key(
+        self, chains: Collection[str], asked_in: str, key: str, secret_id: str, since: str, most: int
+    ) -> Sequence[BlueprintUse]:
+        """Uses of a key in some chains, or those of a tenant in them; the latest first."""
+
+    def uses_by_day(self, tenant_id: str, since: str) -> Sequence[tuple[str, bool, int]]:
+        """How many keys were allowed and how many refused, by day, in blueprints of a tenant."""
+
+    def uses_by_pair(self, tenant_id: str, since: str) -> Sequence[tuple[str, str, int]]:
+        """How often which key was used by which blueprint of a tenant."""
+
+    def secrets_done(self, chains: Collection[str], actions: Collection[str], since: str) -> set[str]:
+        """The ids of the secrets with which something was done since some time."""
+
+    def deeds(self, tenant_id: str, since: str) -> Sequence[tuple[str, str, str]]:
+        """Which user did what with which token in a tenant: ids of user and token, and the permission."""
+
+    def keys_of_tokens(
+        self, tenant_id: str, actions: Collection[str], since: str, most: int
+    ) -> Sequence[tuple[str, str]]:
+        """Some keys that were named with each token in a tenant, so many at most."""
+
+
+class Session(
+    AccountSession, KeySession, SecretSession, AuditSession, AuditIndexSession, RowSession, Protocol
+):
     """One transaction of a store."""
 
     def attempt(self) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from resolver.core.audit import AuditQuery, AuditRecord, fields_of, parse_head
 from resolver.core.results import Identity, Usage
-from resolver.protocol.audit import HeadResult, RecordsResult, VerifyResult
+from resolver.protocol.audit import HeadResult, RecordsResult, ReindexResult, VerifyResult
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 
@@ -99,11 +99,26 @@ def get_head(call: ApiCall, query: TrailQuery) -> Response:
 @GROUP.route("GET", "/audit/verify", VerifyResult)
 def verify_trail(call: ApiCall, query: VerifyQuery) -> Response:
     """Check a trail from its first record to its end, and against a kept `head` (NUMBER:HASH)."""
-    head = None if query.head is None else parse_head(query.head)
-    found = call.service.trail.verify(call.caller, query.tenant, head)
+    kept = None if query.head is None else parse_head(query.head)
+    found = call.service.trail.verify(call.caller, query.tenant, kept)
+    head = found.head
     return Answer(
-        VerifyResult(found.head.number, found.head.hash, found.broken, found.kept_differs, found.rows)
+        VerifyResult(
+            head.number,
+            head.hash,
+            found.broken,
+            found.kept_differs,
+            found.rows,
+            found.index,
+            found.index_faults,
+        )
     )
+
+
+@GROUP.route("POST", "/audit/reindex", ReindexResult)
+def make_index_again(call: ApiCall, query: TrailQuery) -> Response:
+    """Make the index of a trail again out of its records."""
+    return Answer(ReindexResult(call.service.trail.reindex(call.caller, query.tenant)))
 
 
 @GROUP.route("GET", "/audit/export")
