@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ELSEWHERE = {"BlueprintError", "SinkRefusedError", "PluginError"}
-"""A list of problems is raised by every case of a reason; sinks and plugins have tests of their own."""
+ELSEWHERE = {"BlueprintError", "BudgetError", "SinkRefusedError", "PluginError"}
+"""A list of problems is raised by every case of a reason, once as a class of its own;
+sinks and plugins have tests of their own."""
 
 ABSTRACT = {"ResolverError", "AccessError", "UnavailableError", "TokenError"}
 """Classes that only others are derived from, or that only a lacking platform raises."""
@@ -571,6 +572,12 @@ def _large(world: World) -> str:
 
 
 DEEP = "a: " + "[" * 200 + "]" * 200 + "\n"
+GROWTH = "".join(
+    f"g{number}: {{ get_secret: {{ string_replace: [{'x' * 4_000}, x, {'y' * 4_000}] }} }}\n"
+    for number in range(9)
+)
+"""Calls whose results have more characters together than a run may make."""
+
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise("abcdefgh")
 )
@@ -588,6 +595,7 @@ CASES = [
     Case(_with_text(CALL + f"# {'x' * (8 << 20)}\n"), Reason.TOO_LARGE, 3),
     Case(_with_text(CALL + DEEP.replace("a:", "c:")), Reason.TOO_DEEP, 3),
     Case(_with_text(LAUGHS), Reason.TOO_MANY_NODES, 3),
+    Case(_with_text(CALL + GROWTH), Reason.BUDGET_SPENT, 3),
     Case(
         lambda world: [*_with_text(CALL + "c: !custom x\n")(world), "--format", "json"],
         Reason.CUSTOM_TAG,
