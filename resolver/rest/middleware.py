@@ -74,6 +74,7 @@ class Watching:
             nonlocal status
             if message["type"] == "http.response.start":
                 account.leave()  # from here on it is the other end that takes its time
+                server.charge(account)
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id

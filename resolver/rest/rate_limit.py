@@ -16,6 +16,9 @@ MAX_KNOWN = 10_000
 _BURST_SECONDS = 2
 """How many seconds' worth of requests may come at once."""
 
+_DEBT_SECONDS = 60
+"""How long at most one waits who moved much."""
+
 _IPV6_NETWORK = 64
 """The bits of an IPv6 address that count as one: who has one address has its network."""
 
@@ -50,6 +53,12 @@ class Buckets:
         if len(self._known) > self._max_known:
             self._known.popitem(last=False)
         return wait
+
+    def charge(self, name: str, amount: float) -> None:
+        """Take tokens that were used already, if need be from those to come, of a minute at most."""
+        if self._rate:
+            left, since = self._known.pop(name, (self._burst, self._clock()))
+            self._known[name] = (max(left - amount, -_DEBT_SECONDS * self._rate), since)
 
 
 def network_of(address: str) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import itertools
 import re
 import time
 import typing
@@ -70,8 +69,11 @@ Flag = bool | Annotated[str, msgspec.Meta(pattern=r"^(?i:true|false)\Z")]
 _SEALED_AT_ONCE = 2
 """Making a key of a passphrase is slow and large on purpose, and a file holds many values."""
 
-_THREADS = 40
-"""How many threads work at once, of which one address or one user has a share only (anyio's own number)."""
+_TURNS = 4
+"""How many of the 40 threads work for one address or one user: more would only wait for the interpreter."""
+
+_BYTES_A_REQUEST = 64 * 1024
+"""How many bytes of a body or an answer count as one more request, by the rate of who asks."""
 
 _MAX_FORWARDS_DIGITS = 3
 """Far beyond the limit on how many managers a request may come through."""
@@ -82,11 +84,11 @@ def is_true(flag: Flag) -> bool:
     return flag if isinstance(flag, bool) else flag.lower() == "true"
 
 
-MOST_ITEMS = 500_000
-"""Most values, names and brackets in a body: 16 MiB of them would take half a gigabyte once parsed."""
+MOST_ITEMS = 250_000
+"""Most values, names and brackets in a body: 16 MiB of them would be half a gigabyte once parsed."""
 
-_ITEM = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[,\[{]', re.DOTALL)
-"""A text of JSON as a whole, or what stands before a value."""
+_TEXT = re.compile(rb'"[^"]*"')
+"""A text of JSON that has no escaped quotes."""
 
 _MOST_ON_LOOP = 16 * 1024
 """Larger bodies are parsed in a thread, so that nobody waits for them."""
@@ -138,9 +140,18 @@ class Server:
         self.connections = Connections(options, self.sharing, self.metrics.limited.labels("connections").inc)
         self.places = Shares(options.max_requests, self.sharing)
         self.memory = Shares(options.max_memory, self.sharing)
-        self.turns = Turns(max(1, int(_THREADS * options.share)))
+        self.turns = Turns(_TURNS)
         self.authenticator = Authenticator(service, self.turns, self.sharing)
         self.readiness = Readiness(service.check_ready)
+
+    def charge(self, account: Account) -> None:
+        """Count what a request moved as more requests of who asked: a large one takes as long as many."""
+        cost = account.moved / _BYTES_A_REQUEST
+        if cost >= 1:
+            if account.user_id:
+                self.users.charge(account.user_id, cost)
+            else:
+                self.addresses.charge(account.address, cost)
 
 
 class ApiCall:
@@ -332,9 +343,14 @@ def _parse(data: bytes, max_depth: int) -> tuple[Any, str]:
 
 def has_too_many_items(data: bytes) -> bool:
     """Whether JSON text holds more values than are taken, told without making any of them."""
-    if sum(map(data.count, (b",", b"[", b"{", b":"))) <= MOST_ITEMS:
+    if _items_of(data) <= MOST_ITEMS:
         return False
-    return next(itertools.islice(_ITEM.finditer(data), MOST_ITEMS, None), None) is not None
+    plain = data.replace(rb"\\", b"").replace(rb"\"", b"")  # each quote that is left begins or ends a text
+    return plain.count(b'"') > 2 * MOST_ITEMS or _items_of(_TEXT.sub(b"", plain)) > MOST_ITEMS
+
+
+def _items_of(data: bytes) -> int:
+    return sum(map(data.count, (b",", b"[", b"{")))
 
 
 def _demand_json(request: Request) -> None:

@@ -147,9 +147,15 @@ class Account:
         places: for requests in work.
         memory: bytes of bodies and answers.
         name: who asks, by address.
+
+    Attributes:
+        user_id: the user who asks; empty until that is known.
+        moved: how many bytes of bodies and answers it has held in all.
     """
 
     def __init__(self, places: Shares, memory: Shares, name: str) -> None:
+        self.user_id = ""
+        self.moved = 0
         self._places = places
         self._memory = memory
         self._names = [name]
@@ -182,9 +188,11 @@ class Account:
         """From now on it counts as a user's, too; RequestError when that one has too much already."""
         self.leave()
         self._memory.give(self._names, self._held)
+        self.user_id = user_id
         self._names = [self.address, f"user {user_id}"]
         held, self._held = self._held, 0
         self.hold(held)
+        self.moved -= held
         self.enter()
 
     def hold(self, amount: int) -> None:
@@ -195,6 +203,7 @@ class Account:
         """
         if self._memory.take(self._names, amount):
             self._held += amount
+            self.moved += amount
             return
         if any(amount + self._held > self._memory.most(name) for name in self._names):
             raise RequestError(413, f"{amount} bytes are more than one may have at once: ask for less")

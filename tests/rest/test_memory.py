@@ -102,6 +102,18 @@ def test_bytes_of_answers_are_bounded(world: World) -> None:
         until(lambda: memory.used == 3_000_000)
 
 
+def test_what_moves_much_counts_as_many_requests(world: World) -> None:
+    """A large body and a large answer alike, by the rate of the user, once it is known."""
+    with serving(world, ServerOptions(address_rate=0, user_rate=4)) as live:
+        client, other = live.client(), live.user("eve", TenantRole.USER)
+        assert client("PUT", f"{SECRETS}/one", {"value": "v" * 1_000_000}).status_code == 200
+        answer = client("GET", SECRETS)
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) > 1  # after one request it would be 1
+        assert other("GET", f"{SECRETS}/one").status_code == 200
+        assert other("GET", SECRETS).status_code == 429
+
+
 def test_bytes_are_counted_before_they_are_written() -> None:
     """About as many as are written then."""
     data = {"text": "v" * 1000, "more": ["é" * 100, 1, None, True, {"a": "b"}]}

@@ -42,6 +42,20 @@ def test_a_bucket_fills_again() -> None:
     assert buckets.take("b") == 0
 
 
+def test_a_large_request_counts_as_many() -> None:
+    """What it moved is taken from the tokens to come, of a minute at most; others are not charged for it."""
+    clock = Seconds()
+    buckets = Buckets(5, clock)
+    assert buckets.take("a") == 0
+    buckets.charge("a", 20)
+    assert buckets.take("a") == pytest.approx(12 / 5)
+    assert buckets.take("b") == 0
+    buckets.charge("a", 10**9)
+    assert buckets.take("a") == pytest.approx(60.2)
+    clock.now += 61
+    assert buckets.take("a") == 0
+
+
 def test_a_slow_rate_lets_one_through() -> None:
     """Less than one request a second still begins with one."""
     buckets = Buckets(0.1, Seconds())
