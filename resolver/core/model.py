@@ -165,6 +165,11 @@ class Scope(Struct, frozen=True):
         """Whether anything is narrowed at all."""
         return self.permissions is not None or self.tenants is not None or self.keys is not None
 
+    @property
+    def permits_options(self) -> bool:
+        """Whether provider options may be given: they name what a provider has under any other key."""
+        return self.keys is None
+
     def permits_key(self, key: str) -> bool:
         """Whether a key matches the patterns."""
         return self.keys is None or any(fnmatchcase(key, pattern) for pattern in self.keys)

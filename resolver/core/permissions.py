@@ -80,3 +80,46 @@ TENANT_ROLE_PERMISSIONS: dict[TenantRole, frozenset[Permission]] = {
     TenantRole.VIEWER: _READ,
 }
 """What a tenant role permits in its tenant."""
+
+
+EQUAL_TO_SYS_ADMIN = frozenset(
+    {Permission.USER_MANAGE, Permission.MEMBERSHIP_MANAGE, Permission.TOKEN_MANAGE_OTHERS}
+)
+"""Whoever has one of these can get everything else by it."""
+
+_READ_VALUES = frozenset({Permission.SECRET_SHOW, Permission.SECRET_USE})
+
+_LEADS_TO: dict[Permission, frozenset[Permission]] = {
+    **dict.fromkeys(EQUAL_TO_SYS_ADMIN, frozenset(Permission)),
+    # A new owner reads, changes and deletes what was private or hidden.
+    Permission.SECRET_SET_OWNER: _READ_VALUES
+    | {
+        Permission.SECRET_LIST,
+        Permission.SECRET_UPDATE,
+        Permission.SECRET_DELETE,
+        Permission.SECRET_EXPORT,
+        Permission.SECRET_ADMINISTER,
+    },
+    Permission.SECRET_EXPORT: frozenset({Permission.SECRET_LIST, Permission.SECRET_SHOW}),
+    Permission.SECRET_IMPORT: frozenset({Permission.SECRET_CREATE}),
+    # A provider that is another place gives the secrets kept with it other values.
+    Permission.PROVIDER_UPDATE: frozenset({Permission.PROVIDER_LIST, Permission.SECRET_UPDATE}),
+    Permission.PROVIDER_CREATE: frozenset({Permission.PROVIDER_LIST}),
+    Permission.PROVIDER_DELETE: frozenset({Permission.PROVIDER_LIST}),
+    # With the credentials the provider itself is asked for what is kept there, and given something else.
+    Permission.PROVIDER_CREDENTIALS: _READ_VALUES | {Permission.PROVIDER_LIST, Permission.SECRET_UPDATE},
+}
+
+CLOSURES: dict[Permission, frozenset[Permission]] = {
+    permission: frozenset({permission}) | _LEADS_TO.get(permission, frozenset()) for permission in Permission
+}
+"""All that each permission can lead to in any sequence of operations, itself included.
+
+What is not named here leads to nothing else, since the operations that would lead further ask for the other
+permission themselves: unhiding and widening for `secret:show`, purging for `secret:delete`.
+"""
+
+
+def held(permissions: frozenset[Permission]) -> frozenset[Permission]:
+    """Those of a token's permissions that it has together with their whole closure; the others are void."""
+    return frozenset(one for one in permissions if CLOSURES[one] <= permissions)

@@ -18,6 +18,7 @@ from resolver.core.permissions import (
     TENANT_ROLE_PERMISSIONS,
     Permission,
     SystemRole,
+    held,
 )
 from resolver.core.query import Reach
 from resolver.core.times import later
@@ -93,7 +94,7 @@ def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
         granted |= TENANT_ROLE_PERMISSIONS[role]
     scope = caller.scope
     if scope.permissions is not None:
-        granted &= scope.permissions
+        granted &= held(scope.permissions)
     if scope.tenants is not None and (tenant is None or tenant.name not in scope.tenants):
         return frozenset()
     if scope.keys is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from resolver.core.model import Owner, Tenant, Visibility
+from resolver.core.model import Owner, Tenant, Visibility, is_key
 from resolver.core.redacted import Redacted
+from resolver.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """The type of provider whose secrets have their values in this store."""
+
+ALLOWED_PATHS = "allowed_paths"
+"""The connection parameter of every type that says which tenant may name what there."""
 
 FORWARDS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
@@ -125,6 +129,49 @@ class ProviderRequest(Struct, frozen=True):
     options: Mapping[str, str]
 
 
+class AllowedPath(Struct, frozen=True):
+    """What the secrets of one tenant may name with a provider.
+
+    Args:
+        tenant: the name of the tenant; `*` for each.
+        prefix: what names have to begin with; `{tenant}` stands for the tenant's name.
+    """
+
+    tenant: str
+    prefix: str
+
+    def permits(self, tenant: str, path: str) -> bool:
+        """Whether a secret of a tenant may name a path."""
+        return self.tenant in ("*", tenant) and path.startswith(self.prefix.replace("{tenant}", tenant))
+
+
+def parse_allowed_paths(text: str) -> Sequence[AllowedPath]:
+    """A provider's rule, written as `TENANT=PREFIX` with spaces between; InvalidRequestError if it isn't."""
+    rule = []
+    for word in text.split():
+        tenant, equals, prefix = word.partition("=")
+        if not equals or not (tenant == "*" or is_key(tenant)):
+            raise InvalidRequestError(
+                f"parameter {ALLOWED_PATHS!r} is malformed",
+                hint="it is like 'prod=shop/ *={tenant}/': which tenant may name what begins with what",
+            )
+        rule.append(AllowedPath(tenant, prefix))
+    return rule
+
+
+def may_name(provider: Provider, parameters: Mapping[str, str], tenant: Tenant, path: str | None) -> bool:
+    """Whether a tenant's secret may name a path with a provider.
+
+    Without a rule the provider's own tenant may name everything, and no other tenant anything.
+    """
+    text = parameters.get(ALLOWED_PATHS)
+    if text is None:
+        return tenant.id == provider.tenant.id
+    return path is not None and any(
+        allowed.permits(tenant.name, path) for allowed in parse_allowed_paths(text)
+    )
+
+
 class FetchFailure(Struct, frozen=True):
     """Why a provider did not give a secret.
 
@@ -158,6 +205,9 @@ class ProviderType(Protocol):
             wanted: what is wanted.
             forwards: how many managers the request has come through already.
         """
+
+    def path_of(self, wanted: ProviderRequest) -> str | None:
+        """What a request names with the provider; None for what no rule can permit. Plugins may lack it."""
 
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the provider answers to these parameters."""

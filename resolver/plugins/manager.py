@@ -167,6 +167,12 @@ class GuardedType:
         self._doing = f"as provider of type {kind!r}"
         self._offer = offer
 
+    def path_of(self, wanted: ProviderRequest) -> str | None:
+        """What a request names; of a plugin that does not say so, the key, and nothing with options."""
+        if (named := getattr(self._offer, "path_of", None)) is None:
+            return None if wanted.options else wanted.key
+        return self._ask(lambda: str(named(wanted)), wanted.options)
+
     def _ask(self, call: Callable[[], T], given: Mapping[str, str]) -> T:
         values = [SecretValue(value) for value in given.values() if value]
         return _guarded(self._plugin, self._doing, call, values)

@@ -96,6 +96,10 @@ class Cloudify:
         responses = self._sender.send_all(_url(parameters), requests, parameters.get("cert"))
         return {name: _value(responses[remote_name]) for name, remote_name in names.items()}
 
+    def path_of(self, wanted: ProviderRequest) -> str:
+        """The secret's name there."""
+        return wanted.options.get("name", wanted.key)
+
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the manager accepts the credentials for the tenant."""
         request = HttpRequest("GET", "/api/v3.1/secrets?_size=1", _headers(parameters))

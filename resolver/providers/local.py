@@ -37,6 +37,10 @@ class Local:
         """Fetch nothing: the values are in the store itself."""
         return dict.fromkeys(wanted, FetchFailure("its secrets are in this store"))
 
+    def path_of(self, wanted: ProviderRequest) -> str:
+        """The secret's key: its value is in the store itself."""
+        return wanted.key
+
     def test(self, parameters: Mapping[str, str]) -> bool:  # noqa: ARG002 - there are none
         """Always true."""
         return True

@@ -76,6 +76,11 @@ class Vault:
         entries = {path: _entry(response) for path, response in responses.items()}
         return {name: _field(entries[path], wanted[name]) for name, path in paths.items()}
 
+    def path_of(self, wanted: ProviderRequest) -> str:
+        """The option `path` and the name of the field, with a slash between."""
+        field = wanted.options.get("key", wanted.key)
+        return f"{wanted.options['path']}/{field}" if "path" in wanted.options else field
+
     def test(self, parameters: Mapping[str, str]) -> bool:
         """Whether the server accepts the token."""
         request = HttpRequest("GET", "/v1/auth/token/lookup-self", _headers(parameters))

@@ -14,7 +14,7 @@ from resolver.core.permissions import Permission
 from resolver.core.ports import StoredProvider
 from resolver.core.transfer import ImportEntry, entry_problems
 from resolver.errors import AccessError, InvalidRequestError, NotFoundError, NotPermittedError
-from resolver.service.provider_values import is_local
+from resolver.service.provider_values import OPTIONS_REFUSED, is_local
 from resolver.service.providers import find_provider
 from resolver.validation.value_schema import check_all, check_schemas
 
@@ -135,6 +135,8 @@ class ImportChecks:
         except NotFoundError:
             problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
             return None
+        if given.provider_options and not caller.scope.permits_options:
+            problems["provider_options"] = OPTIONS_REFUSED
         try:
             self._external.check_options(stored.provider.kind, given.provider_options)
         except InvalidRequestError as error:

@@ -253,6 +253,9 @@ def _overridden(
         raise EntryError(
             {"visibility": f"`{existing.key}` has visibility {existing.visibility}, which is never narrowed"}
         )
+    reveals = given.visibility is not existing.visibility or (existing.hidden and not given.hidden)
+    if reveals and not policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed:
+        raise EntryError({"visibility": refused(caller, "secret_show", home.name)})
     newer = replace(existing, visibility=given.visibility, hidden=given.hidden, schema=schema)
     if not given.whole:
         return newer

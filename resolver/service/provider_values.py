@@ -15,7 +15,14 @@ from msgspec import Struct
 
 from resolver.core.model import Secret, SecretValue, check_value, is_storable
 from resolver.core.ports import StoredDataKey, StoredExternal
-from resolver.core.providers import LOCAL, FetchFailure, ProviderRequest
+from resolver.core.providers import (
+    ALLOWED_PATHS,
+    LOCAL,
+    FetchFailure,
+    ProviderRequest,
+    may_name,
+    parse_allowed_paths,
+)
 from resolver.errors import InvalidRequestError, TokenError
 from resolver.service.decryption import active_data_key, open_mapping, options_place, provider_place
 
@@ -31,6 +38,10 @@ _AT_ONCE = 8
 """How many providers are asked at a time."""
 
 _TURNED_AWAY = "it takes long to answer, and others wait for it already"
+
+
+OPTIONS_REFUSED = "a token that is narrowed to keys names no provider options"
+"""They would let it fetch what is under other keys."""
 
 
 class ExternalSecret(Struct, frozen=True):
@@ -50,6 +61,10 @@ def find_external(session: Session, secrets: Iterable[Secret]) -> Mapping[str, E
     ids = {key_id for row in rows for key_id in (row.options_key_id, row.stored.data_key_id) if key_id}
     data_keys = session.data_keys(ids) if ids else ()
     return {named[row.secret_id].key: ExternalSecret(named[row.secret_id], row, data_keys) for row in rows}
+
+
+_Group = tuple["Provider", "Mapping[str, str]", dict[str, ProviderRequest]]
+"""A provider with its connection parameters, and what is wanted of it, by key."""
 
 
 class ExternalValues:
@@ -86,6 +101,15 @@ class ExternalValues:
             )
         return found
 
+    def check(self, kind: str, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Complete connection parameters; InvalidRequestError says what is wrong with them."""
+        rule, given = parameters.get(ALLOWED_PATHS), _of_type(parameters)
+        checked = self.type(kind).check(given)
+        if rule is None:
+            return checked
+        parse_allowed_paths(rule)
+        return {**checked, ALLOWED_PATHS: rule}
+
     def check_options(self, kind: str, options: Mapping[str, str]) -> Mapping[str, str]:
         """A secret's options by the rules of a provider's type; InvalidRequestError says what is wrong."""
         if not all(map(is_storable, [*options, *options.values()])):
@@ -114,7 +138,8 @@ class ExternalValues:
     ) -> Mapping[str, SecretValue | FetchFailure]:
         """The values of secrets by key, or why a provider did not give them.
 
-        Each provider is asked once for all secrets that are kept with it.
+        Each provider is asked once for all secrets that are kept with it, but for what its rule does not let
+        their tenants name.
 
         Args:
             caller: who uses the secrets; the use is recorded already.
@@ -125,11 +150,12 @@ class ExternalValues:
         Raises:
             TokenError: connection parameters or options do not open.
         """
+        groups, refused = self._grouped(caller, home, kept)
         asks = [
             functools.partial(self._ask, provider, parameters, wanted, forwards)
-            for provider, parameters, wanted in self._grouped(caller, home, kept)
+            for provider, parameters, wanted in groups
         ]
-        return _together(asks)
+        return {**_together(asks), **refused}
 
     def options(self, caller: Caller, home: Tenant, kept: ExternalSecret) -> Mapping[str, str]:
         """How a secret is found with its provider; TokenError when its options do not open."""
@@ -140,24 +166,36 @@ class ExternalValues:
         self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret]
     ) -> Mapping[str, SecretValue | FetchFailure]:
         """What providers would not give, found out without asking for any secret: only those that fail."""
+        groups, refused = self._grouped(caller, home, kept)
         asks = [
             functools.partial(self._probe, provider, parameters, wanted)
-            for provider, parameters, wanted in self._grouped(caller, home, kept)
+            for provider, parameters, wanted in groups
         ]
-        return _together(asks)
+        return {**_together(asks), **refused}
 
     def _grouped(
         self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret]
-    ) -> Iterable[tuple[Provider, Mapping[str, str], Mapping[str, ProviderRequest]]]:
-        """Each provider, with its parameters and what is wanted of it."""
-        groups: dict[str, tuple[Provider, Mapping[str, str], dict[str, ProviderRequest]]] = {}
+    ) -> tuple[
+        Iterable[tuple[Provider, Mapping[str, str], Mapping[str, ProviderRequest]]],
+        Mapping[str, FetchFailure],
+    ]:
+        """Each provider, with its parameters and what is wanted of it; and what its rule does not permit."""
+        groups: dict[str, _Group] = {}
+        refused: dict[str, FetchFailure] = {}
         for key, one in kept.items():
-            provider = one.row.stored.provider
+            provider, tenant = one.row.stored.provider, one.secret.tenant
             with self._noting_unreadable(caller, home, one):
                 if provider.id not in groups:
                     groups[provider.id] = (provider, self._parameters(one), {})
-                groups[provider.id][2][key] = ProviderRequest(one.secret.key, self._options(one))
-        return groups.values()
+                _, parameters, wanted = groups[provider.id]
+                request = ProviderRequest(one.secret.key, self._options(one))
+                known = self.types.get(provider.kind)
+                path = None if known is None else known.path_of(request)
+                if may_name(provider, parameters, tenant, path):
+                    wanted[key] = request
+                else:
+                    refused[key] = FetchFailure(f"its rule does not let tenant {tenant.name!r} name this")
+        return [group for group in groups.values() if group[2]], refused
 
     @contextlib.contextmanager
     def _noting_unreadable(self, caller: Caller, home: Tenant, kept: ExternalSecret) -> Iterator[None]:
@@ -189,7 +227,7 @@ class ExternalValues:
     def test(self, kind: str, parameters: Mapping[str, str], provider_id: str = "") -> bool:
         """Whether a provider answers, a stored one when its id is given; not when too many wait for it."""
         with self.turns.take(provider_id) as taken:
-            return taken and self.type(kind).test(parameters)
+            return taken and self.type(kind).test(_of_type(parameters))
 
     def _ask(
         self,
@@ -203,7 +241,7 @@ class ExternalValues:
         with self.turns.take(provider.id) as taken:
             if not taken:
                 return dict.fromkeys(wanted, FetchFailure(_TURNED_AWAY))
-            got = self.types[provider.kind].fetch(parameters, wanted, forwards)
+            got = self.types[provider.kind].fetch(_of_type(parameters), wanted, forwards)
         return {
             key: _checked(got.get(key, FetchFailure("it gave no answer about this secret"))) for key in wanted
         }
@@ -217,6 +255,11 @@ class ExternalValues:
             if answers
             else dict.fromkeys(wanted, FetchFailure("it does not answer, or refuses its credentials"))
         )
+
+
+def _of_type(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Connection parameters without the rule, which is none of a type's business."""
+    return {name: text for name, text in parameters.items() if name != ALLOWED_PATHS}
 
 
 def _together(

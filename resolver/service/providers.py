@@ -75,7 +75,7 @@ class Providers(ServicePart):
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             check_key(name, "provider name")
-            checked = self._external.type(new.kind).check(new.parameters)
+            checked = self._external.check(new.kind, new.parameters)
             if new.visibility is Visibility.GLOBAL:
                 _demand_global(current, home)
             if session.providers(home.id, name):
@@ -236,7 +236,7 @@ class Providers(ServicePart):
             self._note(session, current, home, "provider:test", name)
         if stored is None:
             tested = kind
-            checked = self._external.type(kind).check(wanted.parameters)
+            checked = self._external.check(kind, wanted.parameters)
         else:
             tested = kind or stored.provider.kind
             with self._store.read() as session:
@@ -250,11 +250,11 @@ class Providers(ServicePart):
         kept = open_parameters(session, self._cipher, stored)
         known = self._external.type(kind)
         if kind != stored.provider.kind:
-            return known.check(given)
+            return self._external.check(kind, given)
         credentials = known.credentials & given.keys()
         base = {name: text for name, text in kept.items() if not credentials or name not in known.credentials}
         try:
-            checked = known.check({**base, **given})
+            checked = self._external.check(kind, {**base, **given})
         except NotPermittedError as error:  # which says where the stored destination is
             raise NotPermittedError(
                 f"the destination of secrets provider {stored.provider.name!r} is not allowed",
@@ -308,7 +308,8 @@ def _demand_unused(session: Session, caller: Caller, provider: Provider, change:
     if kept:
         # Keys of other tenants and private ones are not for everyone to know.
         named = [key for where, key in kept[:_MAX_LISTED] if where == provider.tenant.name]
-        names = ", ".join(named) if policy.administers(caller, provider.tenant) else ""
+        may_list = policy.decide_in_tenant(caller, Permission.SECRET_LIST, provider.tenant).allowed
+        names = ", ".join(named) if may_list and policy.administers(caller, provider.tenant) else ""
         raise ConflictError(
             f"secrets are kept with provider {provider.name!r}" + (f": {names}" if names else ""),
             hint=f"delete them, or keep them elsewhere, before {change}",

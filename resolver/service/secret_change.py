@@ -84,7 +84,7 @@ class Changes(ServicePart):
         session.add_secret(secret, data_key.id, data_key.seal(value_place(secret, data_key.id), value))
 
     def add_version(self, session: Session, secret: Secret, value: SecretValue, caller: Caller) -> Secret:
-        """Give a secret a new value; the secret as it is then. Versions beyond those to keep are dropped."""
+        """Give a secret a new value; the secret as it is then. Drops versions beyond those to keep."""
         at = self._clock()
         newer = replace(
             secret,
@@ -95,7 +95,9 @@ class Changes(ServicePart):
         data_key = active_data_key(session, self._cipher, secret.tenant.id)
         token = data_key.seal(value_place(newer, data_key.id), value)
         session.add_version(newer, data_key.id, token, caller.user_id)
-        if self._rules.keep_versions:
+        # Who may not delete a value does not do so by storing others.
+        may_drop = policy.decide_in_tenant(caller, Permission.SECRET_DELETE, secret.tenant).allowed
+        if self._rules.keep_versions and may_drop:
             session.drop_versions(secret.id, newer.version - self._rules.keep_versions)
         return newer
 
@@ -122,6 +124,14 @@ def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: T
                 f"user {caller.username!r} is not permitted to change the hidden secret {secret.key!r}",
                 hint="its creator, a manager of its tenant or a sys_admin can",
             )
+
+
+def demand_shown(change: Change, secret: Secret) -> None:
+    """Refuse whoever lets more people see a value without being one to whom it is shown."""
+    caller, home = change.caller, change.tenant
+    if not policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed:
+        raise not_permitted(caller, Permission.SECRET_SHOW, home.name)
+    demand(caller, Permission.SECRET_SHOW, secret, home)
 
 
 def demand_global(caller: Caller, home: Tenant) -> None:

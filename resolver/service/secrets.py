@@ -15,10 +15,16 @@ from resolver.core.providers import ASK_PROVIDER, FetchFailure
 from resolver.core.query import EVERYTHING, Listing, Page
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, check_fields, or_none
 from resolver.dsl.budget import Budget
-from resolver.errors import InvalidRequestError, NarrowedVisibilityError, NoSuchUserError, ProviderError
+from resolver.errors import (
+    InvalidRequestError,
+    NarrowedVisibilityError,
+    NoSuchUserError,
+    NotPermittedError,
+    ProviderError,
+)
 from resolver.service.access import narrowed, not_found, not_permitted, reach_of_all
 from resolver.service.decryption import demand_still, look_up, look_up_to_open
-from resolver.service.provider_values import find_external, is_local
+from resolver.service.provider_values import OPTIONS_REFUSED, find_external, is_local
 from resolver.service.providers import find_provider
 from resolver.service.secret_change import (
     Change,
@@ -26,6 +32,7 @@ from resolver.service.secret_change import (
     demand,
     demand_global,
     demand_here,
+    demand_shown,
     demand_version,
 )
 from resolver.service.versions import Versions
@@ -161,6 +168,8 @@ class Secrets(Versions):
 
     def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
         """Keep a stored secret with a provider; whether that is this store after all."""
+        if options and not change.caller.scope.permits_options:
+            raise NotPermittedError(OPTIONS_REFUSED, hint="without options the key is looked for")
         stored = find_provider(change.session, change.caller, change.tenant, provider)
         self._external.keep(change.session, secret, stored, options)
         return is_local(stored)
@@ -366,6 +375,8 @@ def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
     if wanted.hidden is not UNCHANGED and wanted.hidden != secret.hidden:
         # Whoever switches hiding must be one to whom the hidden value is open.
         demand(change.caller, Permission.SECRET_UPDATE, replace(secret, hidden=True), change.tenant)
+        if not wanted.hidden:
+            demand_shown(change, secret)
         secret = replace(secret, hidden=wanted.hidden)
     visibility = wanted.visibility
     if visibility is not UNCHANGED and visibility is not secret.visibility:
@@ -373,6 +384,7 @@ def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
             raise NarrowedVisibilityError(
                 f"secret {secret.key!r} is {secret.visibility} already, and visibility is never narrowed",
             )
+        demand_shown(change, secret)
         if visibility is Visibility.GLOBAL:
             demand_global(change.caller, change.tenant)
         secret = replace(secret, visibility=visibility)

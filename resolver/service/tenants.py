@@ -12,7 +12,7 @@ from resolver.core.ports import KnownTenants
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedTenant, TenantInfo, count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
-from resolver.service.access import demand_full_scope, find_tenant, find_user, tell
+from resolver.service.access import demand_full_scope, find_tenant, find_user, not_permitted, tell
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Tenants(ServicePart):
         """Delete a tenant, and destroy its data keys. Its audit trail stays.
 
         Raises:
+            NotPermittedError: the caller may not manage tenants, or not delete what this one holds.
             ConflictError: it holds something and `purge` was not given, or somebody was just adding to it.
         """
         with self._store.write() as session:
@@ -85,10 +86,14 @@ class Tenants(ServicePart):
             tenant = find_tenant(session, name)
             held = session.holdings(tenant_id=tenant.id)
             if held and not purge:
+                may_list = policy.decide_in_tenant(current, Permission.SECRET_LIST, tenant).allowed
                 raise ConflictError(
-                    f"tenant {name!r} holds {count_holdings(held)}: {tell(held)}",
+                    f"tenant {name!r} holds {count_holdings(held)}" + (f": {tell(held)}" if may_list else ""),
                     hint="--purge deletes them with the tenant",
                 )
+            for permission in (Permission.SECRET_DELETE, Permission.PROVIDER_DELETE) if held else ():
+                if not policy.decide_in_tenant(current, permission, tenant).allowed:
+                    raise not_permitted(current, permission, name)
             session.delete_holdings(tenant_id=tenant.id)
             keys = session.destroy_data_keys(tenant.id)
             session.delete_tenant(tenant.id)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, Caller, Scope, User
-from resolver.core.permissions import Permission
+from resolver.core.permissions import CLOSURES, EQUAL_TO_SYS_ADMIN, Permission
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
@@ -144,7 +144,14 @@ def _info(token: StoredToken, username: str) -> TokenInfo:
 
 
 def _check_scope(scope: Scope) -> None:
-    """InvalidRequestError for a scope that leaves nothing, or that is too long to be meant."""
+    """InvalidRequestError for a scope that leaves nothing, is too long, or leads out of itself."""
+    for permission in sorted(scope.permissions or ()):
+        if missing := CLOSURES[permission] - (scope.permissions or frozenset()):
+            rest = "everything else" if permission in EQUAL_TO_SYS_ADMIN else ", ".join(sorted(missing))
+            raise InvalidRequestError(
+                f"a token for {permission} alone would lead to more: {rest}",
+                hint="name these permissions, too, or leave this one out",
+            )
     for what, words in (("tenant", scope.tenants), ("key pattern", scope.keys)):
         if words is not None and (
             not words

@@ -216,6 +216,10 @@ class SlowProvider:
 
     check_options = check
 
+    def path_of(self, wanted: ProviderRequest) -> str:
+        """Its key."""
+        return wanted.key
+
     def fetch(
         self, _parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], _forwards: int
     ) -> Mapping[str, SecretValue]:

@@ -1,0 +1,411 @@
+"""The closure of rights: whatever a narrowed token does, one thing after another, it reaches nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import asdict
+
+from resolver.core import policy
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
+from resolver.core.model import Scope, SecretValue, Visibility
+from resolver.core.permissions import (
+    CLOSURES,
+    EQUAL_TO_SYS_ADMIN,
+    Permission,
+    SystemRole,
+    TenantRole,
+    held,
+)
+from resolver.core.providers import NewProvider, ProviderChange, ProviderRequest
+from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
+from resolver.errors import InvalidRequestError, NotPermittedError, ResolverError
+from resolver.service import Service
+from resolver.service.base import Rules
+from tests.databases import RewoundStore, World, database
+from tests.service.uses import DIGESTS, key_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from resolver.core.model import Caller
+
+P = Permission
+HOME_SECRETS = ("a_open", "b_open", "a_hidden", "b_private", "a_elsewhere", "b_elsewhere")
+
+
+class Elsewhere:
+    """A type of provider that has everything, and knows what it was asked for."""
+
+    credentials = frozenset({"token"})
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def check(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Any."""
+        return parameters
+
+    check_options = check
+
+    def path_of(self, wanted: ProviderRequest) -> str:
+        """The option, or the key."""
+        return wanted.options.get("path", wanted.key)
+
+    def fetch(
+        self, _parameters: Mapping[str, str], wanted: Mapping[str, ProviderRequest], _forwards: int
+    ) -> Mapping[str, SecretValue]:
+        """A value that tells where it was."""
+        self.asked |= {self.path_of(one) for one in wanted.values()}
+        return {name: SecretValue(f"elsewhere: {self.path_of(one)}") for name, one in wanted.items()}
+
+    def test(self, _parameters: Mapping[str, str]) -> bool:
+        """Always true."""
+        return True
+
+
+def prepared(folder: Path) -> tuple[World, Service, Elsewhere]:
+    """A tenant with secrets of all kinds, an accomplice in it, and a provider."""
+    url = database("sqlite", folder)
+    world, elsewhere = World(url, RewoundStore(url)), Elsewhere()
+    service = Service(
+        world.store,
+        world.ring,
+        lambda: world.passwords,
+        world.clock,
+        lambda: {"fake": elsewhere},
+        Rules(keep_versions=2),
+    )
+    admin = world.admin
+    for name, role, system in (
+        ("mallory", TenantRole.MANAGER, SystemRole.SYS_ADMIN),
+        ("accomplice", TenantRole.USER, SystemRole.DEFAULT),
+        ("victim", TenantRole.USER, SystemRole.DEFAULT),
+    ):
+        world.user(name, role, system_role=system)
+    service.providers.create(admin, "home", "p", NewProvider("fake", {"token": "t"}))
+    for key, new in {
+        "a_open": NewSecret(value=SecretValue("value of a_open")),
+        "b_open": NewSecret(value=SecretValue("value of b_open")),
+        "a_hidden": NewSecret(value=SecretValue("value of a_hidden"), hidden=True),
+        "b_private": NewSecret(value=SecretValue("value of b_private"), visibility=Visibility.PRIVATE),
+        "a_elsewhere": NewSecret(provider="p"),
+        "b_elsewhere": NewSecret(provider="p"),
+    }.items():
+        service.secrets.create(admin, "home", key, new)
+    for key in ("a_open", "b_open"):
+        service.secrets.update(admin, "home", key, SecretChange(value=SecretValue(f"second of {key}")))
+    return world, service, elsewhere
+
+
+def stored_token(world: World, service: Service, username: str, scope: Scope) -> Caller:
+    """A token that may have been made when nothing was asked of its permissions."""
+    with world.store.write() as session:
+        stored = session.user(name=username)
+        assert stored is not None
+        made = service.tokens.add(session, world.admin, stored.user, NewToken(**asdict(scope)))
+    return service.gate.authenticate_token(made.token)
+
+
+KEYS = st.sampled_from([*HOME_SECRETS, "a_new", "b_new"])
+OPTIONS = st.sampled_from([None, {"path": "b_elsewhere"}, {"path": "another"}])
+VALUES = st.sampled_from(["one", "two"]).map(SecretValue)
+SHARED: list[tuple[World, Service, Elsewhere]] = []
+
+
+class NarrowedToken(RuleBasedStateMachine):
+    """What a token does that is narrowed to some permissions, and perhaps to keys that begin with `a`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not SHARED:
+            SHARED.append(prepared(Path(tempfile.mkdtemp(prefix="closure"))))
+        self.world, self.service, self.elsewhere = SHARED[0]
+        self.rewinding = contextlib.ExitStack()
+        self.rewinding.enter_context(self.world.store.rewinding())  # type: ignore[attr-defined]
+
+    def teardown(self) -> None:
+        """Take back what was done."""
+        self.rewinding.close()
+
+    @initialize(
+        permissions=st.one_of(
+            st.sets(st.sampled_from(P), min_size=1, max_size=3),
+            st.sets(st.sampled_from(P), min_size=1, max_size=3).map(
+                lambda some: frozenset().union(*(CLOSURES[one] for one in some))
+            ),
+        ),
+        narrowed=st.booleans(),
+    )
+    def begin(self, permissions: set[P], narrowed: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        """Make the token; note what there is before it does anything."""
+        scope = Scope(permissions=frozenset(permissions), keys=("a*",) if narrowed else None)
+        self.keys = scope.keys
+        self.caller = stored_token(self.world, self.service, "mallory", scope)
+        self.accomplice = self.world.caller("accomplice")
+        self.rights = held(frozenset(permissions))
+        self.seen: set[str] = set()
+        self.elsewhere.asked.clear()
+        self.secrets = self.rows("SELECT id, key, hidden, visibility, owner_id, version FROM secret")
+        self.versions = self.rows("SELECT secret_id, version FROM secret_version")
+        self.people = self.accounts()
+        self.readable = self.what_the_accomplice_reads()
+
+    def rows(self, query: str) -> set[tuple[Any, ...]]:
+        """What is stored, looked at by nobody."""
+        connection = self.world.store.connection  # type: ignore[attr-defined]
+        return {tuple(row) for row in connection.exec_driver_sql(query)}
+
+    def accounts(self) -> list[set[tuple[Any, ...]]]:
+        """Who gets in, and with which rights."""
+        return [
+            self.rows("SELECT id, name, password_hash, system_role, active FROM user_account"),
+            self.rows("SELECT id, user_id, digest FROM access_token"),
+            self.rows("SELECT * FROM membership"),
+        ]
+
+    def what_the_accomplice_reads(self) -> set[str]:
+        """Values that are shown to a plain member."""
+        seen, asked = set(), self.elsewhere.asked.copy()
+        for key in HOME_SECRETS:
+            with contextlib.suppress(ResolverError):
+                value = self.service.secrets.show(self.accomplice, "home", key)[1]
+                seen.add("" if value is None else value.reveal())
+        self.elsewhere.asked = asked
+        return {value for value in seen if value.startswith(("value of", "second of"))}
+
+    def does(self, attempt: Callable[[Service, Caller], object]) -> Any:  # noqa: ANN401 - whatever it gets
+        """Try something; None when it is refused."""
+        with contextlib.suppress(ResolverError):
+            return attempt(self.service, self.caller)
+        return None
+
+    @rule(key=KEYS)
+    def look(self, key: str) -> None:
+        """Show, use, list, read history and trail."""
+        shown = self.does(lambda s, c: s.secrets.show(c, "home", key)[1])
+        assert shown is None or P.SECRET_SHOW in self.rights
+        used = self.does(lambda s, c: s.use.use(c, "home", [key_use(key)], DIGESTS))
+        assert used is None or P.SECRET_USE in self.rights
+        values = [one.value for one in used.secrets.values()] if used is not None else []
+        self.seen |= {value.reveal() for value in (shown, *values) if value is not None}
+        listed = self.does(lambda s, c: s.secrets.list(c, "home"))
+        assert listed is None or P.SECRET_LIST in self.rights
+        assert (
+            self.does(lambda s, c: s.secrets.history(c, "home", key)) is None or P.SECRET_LIST in self.rights
+        )
+        assert self.does(lambda s, c: s.trail.records(c, "home")) is None or P.AUDIT_READ in self.rights
+
+    @rule()
+    def export(self) -> None:
+        """Export all there is."""
+        got = self.does(lambda s, c: s.transfer.export(c, ExportRequest("home", all_versions=True)))
+        assert got is None or {P.SECRET_EXPORT, P.SECRET_SHOW} <= self.rights
+        if got is not None:
+            self.seen |= {version.value.reveal() for one in got.secrets for version in one.versions}
+
+    @rule(key=KEYS, value=VALUES, options=OPTIONS, there=st.booleans())
+    def create(self, key: str, value: SecretValue, options: Any, there: bool) -> None:  # noqa: ANN401, FBT001 - as above
+        """Make a secret here or elsewhere, or give one that is there a value."""
+        new = NewSecret(value=value, update_if_exists=there)
+        external = NewSecret(provider="p", provider_options=options, update_if_exists=there)
+        self.does(lambda s, c: s.secrets.create(c, "home", key, new))
+        self.does(lambda s, c: s.secrets.create(c, "home", key, external))
+
+    @rule(
+        key=KEYS,
+        fields=st.fixed_dictionaries(
+            {},
+            optional={
+                "value": VALUES,
+                "hidden": st.booleans(),
+                "visibility": st.sampled_from(Visibility),
+                "owner": st.just("accomplice"),
+                "provider_options": OPTIONS.filter(bool),
+                "provider": st.just("p"),
+            },
+        ),
+    )
+    def change(self, key: str, fields: dict[str, Any]) -> None:
+        """Change anything of a secret."""
+        self.does(lambda s, c: s.secrets.update(c, "home", key, SecretChange(**fields)))
+
+    @rule(key=KEYS, version=st.integers(1, 3))
+    def roll_back(self, key: str, version: int) -> None:
+        """Go back to an earlier version."""
+        self.does(lambda s, c: s.secrets.rollback(c, "home", key, version))
+
+    @rule(key=KEYS)
+    def delete(self, key: str) -> None:
+        """Delete a secret."""
+        self.does(lambda s, c: s.secrets.delete(c, "home", key))
+
+    @rule(
+        key=KEYS,
+        hidden=st.booleans(),
+        visibility=st.sampled_from(Visibility),
+        options=OPTIONS,
+        whole=st.booleans(),
+    )
+    def import_(self, key: str, hidden: bool, visibility: Visibility, options: Any, whole: bool) -> None:  # noqa: ANN401, FBT001 - as above
+        """Import over what is there."""
+        entry = ImportEntry(
+            key,
+            "home",
+            () if options else (VersionWithValue(1, SecretValue("imported")),),
+            visibility,
+            hidden,
+            owner="accomplice" if whole else None,
+            provider="p" if options else None,
+            provider_options=options or {},
+            whole=whole,
+        )
+        self.does(lambda s, c: s.transfer.import_(c, ImportRequest("home", (entry,), override=True)))
+
+    @rule()
+    def providers(self) -> None:
+        """Read, move and delete the provider."""
+        got = self.does(lambda s, c: s.providers.get(c, "home", "p"))
+        assert got is None or got.parameters is None or P.PROVIDER_CREDENTIALS in self.rights
+        moved = self.does(
+            lambda s, c: s.providers.update(c, "home", "p", ProviderChange(parameters={"token": "mine"}))
+        )
+        assert moved is None or {P.PROVIDER_UPDATE, P.SECRET_UPDATE} <= self.rights
+        self.does(lambda s, c: s.providers.delete(c, "home", "p"))
+
+    @rule()
+    def people_and_tokens(self) -> None:
+        """Make users, passwords, tokens, members."""
+        for attempt in (
+            lambda s, c: s.users.create(c, "new", NewUser(system_role=SystemRole.SYS_ADMIN)),
+            lambda s, c: s.users.update(c, "accomplice", UserChange(system_role=SystemRole.SYS_ADMIN)),
+            lambda s, c: s.users.set_password(c, "accomplice", NewPassword(SecretValue("password"))),
+            lambda s, c: s.users.delete(c, "victim", purge=True),
+            lambda s, c: s.tenants.add_member(c, "home", "accomplice", TenantRole.MANAGER),
+            lambda s, c: s.tokens.create(c, NewToken()),
+            lambda s, c: s.tokens.create(c, NewToken(username="admin")),
+        ):
+            self.does(attempt)
+
+    @rule()
+    def tenants(self) -> None:
+        """Delete the tenant with all that it holds, and make another one of its name."""
+        deleted = self.does(lambda s, c: s.tenants.delete(c, "home", purge=True))
+        rights = {P.TENANT_MANAGE, P.SECRET_DELETE, P.PROVIDER_DELETE}
+        assert deleted is None or rights <= self.rights
+        if deleted is not None:
+            self.people = self.accounts()
+        made = self.does(lambda s, c: s.tenants.create(c, "home"))
+        assert made is None or P.TENANT_MANAGE in self.rights
+
+    @invariant()
+    def reaches_nothing_else(self) -> None:
+        """What is stored changed by what the token may do, and nothing is told to it or others besides."""
+        if not hasattr(self, "rights"):
+            return
+        rights, now = self.rights, {}
+        for row in self.rows("SELECT id, key, hidden, visibility, owner_id, version FROM secret"):
+            now[row[0]] = row
+        for secret_id, key, hidden, visibility, owner, version in self.secrets:
+            row = now.get(secret_id)
+            if row is None:
+                assert P.SECRET_DELETE in rights, key
+                continue
+            if row != (secret_id, key, hidden, visibility, owner, version):
+                assert self.keys is None or key.startswith("a"), key
+                assert row[4] == owner or P.SECRET_SET_OWNER in rights, key
+                assert row[5] == version or P.SECRET_UPDATE in rights, key
+                if (hidden and not row[2]) or row[3] != visibility:
+                    assert {P.SECRET_UPDATE, P.SECRET_SHOW} <= rights, key
+                if row[3] != visibility and row[3] == Visibility.GLOBAL:
+                    assert P.SECRET_CREATE_GLOBAL in rights, key
+        kept = self.rows("SELECT secret_id, version FROM secret_version")
+        assert self.versions <= kept or P.SECRET_DELETE in rights
+        if self.keys is not None:  # neither values nor what a provider has under other keys
+            others = {
+                f"{what} of {key}" for key in HOME_SECRETS if key[0] == "b" for what in ("value", "second")
+            }
+            assert not self.seen & others
+            assert all(path.startswith("a") for path in self.elsewhere.asked), self.elsewhere.asked
+        assert self.accounts() == self.people
+        more = self.what_the_accomplice_reads() - self.readable
+        assert not more or {P.SECRET_UPDATE, P.SECRET_SHOW} <= rights or P.SECRET_SET_OWNER in rights
+
+
+NarrowedToken.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestNarrowedTokenReachesNothingElse = NarrowedToken.TestCase
+
+
+def test_closures_are_closed() -> None:
+    """What a permission leads to leads to nothing beyond; three are as good as all."""
+    for permission, closure in CLOSURES.items():
+        assert permission in closure
+        assert all(CLOSURES[one] <= closure for one in closure), permission
+    assert {one for one in P if CLOSURES[one] == frozenset(P)} == EQUAL_TO_SYS_ADMIN
+
+
+@pytest.mark.parametrize("permission", [one for one in P if len(CLOSURES[one]) > 1])
+def test_a_permission_comes_with_its_closure(embedded: World, permission: Permission) -> None:
+    """A token for it alone is refused with what is missing; one from earlier has nothing of it."""
+    alone = frozenset({permission})
+    with pytest.raises(InvalidRequestError, match=rf"^a token for {permission} alone would lead to more: "):
+        embedded.caller("admin", Scope(permissions=alone))
+    old = stored_token(embedded, embedded.service, "admin", Scope(permissions=alone))
+    assert embedded.service.users.whoami(old).permissions == {}
+    whole = embedded.caller("admin", Scope(permissions=CLOSURES[permission]))
+    assert permission in embedded.service.users.whoami(whole).permissions["home"]
+    assert policy.rights(old, None) == frozenset()
+
+
+def test_who_may_only_update_neither_unhides_nor_widens(embedded: World) -> None:
+    """`secret:update` alone gives new values; with `secret:show` it lets others see what it sees itself."""
+    secrets = embedded.service.secrets
+    embedded.secret("k", hidden=True, visibility=Visibility.PRIVATE)
+    alone = embedded.caller("admin", Scope(permissions=frozenset({P.SECRET_UPDATE})))
+    both = embedded.caller("admin", Scope(permissions=frozenset({P.SECRET_UPDATE, P.SECRET_SHOW})))
+    secrets.update(alone, "home", "k", SecretChange(value=SecretValue("new")))
+    for change in (SecretChange(hidden=False), SecretChange(visibility=Visibility.TENANT)):
+        with pytest.raises(NotPermittedError, match="not permitted to see secrets"):
+            secrets.update(alone, "home", "k", change)
+        secrets.update(both, "home", "k", change)
+    secrets.update(alone, "home", "k", SecretChange(hidden=True))
+
+
+def test_a_tenant_is_purged_by_who_may_delete_what_it_holds(embedded: World) -> None:
+    """`tenant:manage` alone makes and deletes empty tenants, and is not told what is in others."""
+    service = embedded.service
+    embedded.secret("very_private", visibility=Visibility.PRIVATE)
+    manages = frozenset({P.TENANT_MANAGE})
+    alone = embedded.caller("admin", Scope(permissions=manages))
+    with pytest.raises(ResolverError) as refused:
+        service.tenants.delete(alone, "home")
+    assert "very_private" not in str(refused.value)
+    with pytest.raises(NotPermittedError, match="delete secrets"):
+        service.tenants.delete(alone, "home", purge=True)
+    service.tenants.delete(alone, "away", purge=True)
+    deletes = manages | CLOSURES[P.SECRET_DELETE] | CLOSURES[P.PROVIDER_DELETE]
+    service.tenants.delete(embedded.caller("admin", Scope(permissions=deletes)), "home", purge=True)
+
+
+def test_who_may_not_delete_keeps_what_is_overwritten(tmp_path: Path) -> None:
+    """Versions beyond those to keep go when somebody stores one who may delete."""
+    world, service, _ = prepared(tmp_path)
+    alone = stored_token(world, service, "mallory", Scope(permissions=frozenset({P.SECRET_UPDATE})))
+    for number in range(3):
+        service.secrets.update(alone, "home", "a_open", SecretChange(value=SecretValue(str(number))))
+    history = service.secrets.history(world.admin, "home", "a_open")
+    assert [version.number for version in history] == [1, 2, 3, 4, 5]
+    service.secrets.update(world.admin, "home", "a_open", SecretChange(value=SecretValue("last")))
+    history = service.secrets.history(world.admin, "home", "a_open")
+    assert [version.number for version in history] == [5, 6]
+    world.store.close()
