@@ -63,6 +63,25 @@ def check_key(text: str, what: str = "key") -> str:
     raise InvalidRequestError(f"the {what} must begin with a letter")
 
 
+RESERVED_TENANTS = frozenset({"users", "user-groups"})
+"""Names that no tenant gets: Cloudify's API has addresses of its own under them."""
+
+_TENANT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+
+
+def check_tenant_name(name: str) -> str:
+    """Check the name of a new tenant.
+
+    Raises:
+        InvalidRequestError: it breaks the rule for names, is an address of Cloudify's API, or looks like the
+            id of a tenant: under that the trail of a deleted one is read.
+    """
+    check_key(name, "tenant name")
+    if name.casefold() in RESERVED_TENANTS or _TENANT_ID.match(name.casefold()):
+        raise InvalidRequestError(f"a tenant can't be called {name!r}")
+    return name
+
+
 class Visibility(enum.StrEnum):
     """Who knows of a secret. Ordered; a secret's visibility is widened, never narrowed."""
 

@@ -7,6 +7,7 @@ The table is Cloudify Manager's for its secrets store, except that it separates 
 from __future__ import annotations
 
 import enum
+import functools
 
 
 class Permission(enum.StrEnum):
@@ -120,6 +121,7 @@ permission themselves: unhiding and widening for `secret:show`, purging for `sec
 """
 
 
+@functools.lru_cache(maxsize=256)
 def held(permissions: frozenset[Permission]) -> frozenset[Permission]:
     """Those of a token's permissions that it has together with their whole closure; the others are void."""
     return frozenset(one for one in permissions if CLOSURES[one] <= permissions)

@@ -168,7 +168,7 @@ class Providers(ServicePart):
             self._note(session, current, home, Permission.PROVIDER_UPDATE, name)
         with self._store.write() as session:
             current, home, stored, newer = self._find_to_update(session, caller, tenant, name, wanted)
-            checked = self._combined(session, stored, newer.kind, wanted.parameters or {})
+            checked = self._combined(session, current, stored, newer.kind, wanted.parameters or {})
             session.change_provider(self._sealed(session, newer, checked), stored.provider.updated_at)
             self._note(session, current, home, Permission.PROVIDER_UPDATE, name, changed=True)
             return newer
@@ -240,11 +240,11 @@ class Providers(ServicePart):
         else:
             tested = kind or stored.provider.kind
             with self._store.read() as session:
-                checked = self._combined(session, stored, tested, wanted.parameters)
+                checked = self._combined(session, current, stored, tested, wanted.parameters)
         return self._external.test(tested, checked, "" if stored is None else stored.provider.id)
 
     def _combined(
-        self, session: Session, stored: StoredProvider, kind: str, given: Mapping[str, str]
+        self, session: Session, caller: Caller, stored: StoredProvider, kind: str, given: Mapping[str, str]
     ) -> Mapping[str, str]:
         """The stored parameters with the given ones; stored credentials only for their destination."""
         kept = open_parameters(session, self._cipher, stored)
@@ -260,10 +260,15 @@ class Providers(ServicePart):
                 f"the destination of secrets provider {stored.provider.name!r} is not allowed",
                 hint=error.hint,
             ) from None
+        # Whether one that is given is the stored one is only for those to know who may read them.
+        may_read = policy.decide_in_tenant(
+            caller, Permission.PROVIDER_CREDENTIALS, stored.provider.tenant
+        ).allowed
         moved = [
             name
             for name in sorted(kept.keys() | checked.keys())
-            if name not in known.credentials and kept.get(name) != checked.get(name)
+            if name not in known.credentials
+            and (kept.get(name) != checked.get(name) if may_read else name in given)
         ]
         if moved and known.credentials & kept.keys() and not credentials:
             raise InvalidRequestError(

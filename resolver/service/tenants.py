@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from resolver.core import policy
-from resolver.core.model import Tenant, check_key
+from resolver.core.model import Tenant, check_tenant_name
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import KnownTenants
 from resolver.core.query import WHOLE, Part
@@ -27,7 +29,7 @@ class Tenants(ServicePart):
 
     def create(self, caller: Caller, name: str) -> Tenant:
         """Make a tenant with a data key of its own; ConflictError when the name is taken."""
-        check_key(name, "tenant name")
+        check_tenant_name(name)
         with self._store.write() as session:
             current = self._gate.enter_system(session, caller, Permission.TENANT_MANAGE)
             return self.add(session, current, name)
@@ -131,5 +133,8 @@ class Tenants(ServicePart):
 
 def _known(caller: Caller) -> KnownTenants:
     """The tenants that are a caller's own, or all for a sys_admin; as far as the token reaches."""
-    mine = None if caller.system_role is SystemRole.SYS_ADMIN else frozenset(caller.roles)
+    if caller.system_role is SystemRole.SYS_ADMIN:
+        return KnownTenants(None, caller.scope.tenants)
+    anywhere = replace(caller, scope=replace(caller.scope, tenants=None))
+    mine = frozenset(home for home in caller.roles if policy.rights(anywhere, Tenant(home, "")))
     return KnownTenants(mine, caller.scope.tenants)

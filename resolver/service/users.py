@@ -6,6 +6,8 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, User, UserProfile, check_key
@@ -73,7 +75,13 @@ class Users(ServicePart):
             found = session.user(name=username or current.username)
             if found is None:
                 raise NotFoundError(f"user {username!r} does not exist")
-            return self._infos(session, [found])[0]
+            info = self._infos(session, [found])[0]
+            if not current.scope.is_limited:
+                return info
+            # A narrowed token learns of its user's tenants as far as it reaches.
+            homes = session.tenants(set(found.roles))
+            reached = {tenant.name for tenant in homes if policy.rights(current, tenant)}
+            return replace(info, roles={name: role for name, role in info.roles.items() if name in reached})
 
     def _infos(self, session: Session, found: Sequence[StoredUser]) -> Sequence[UserInfo]:
         homes = {tenant_id for stored in found for tenant_id in stored.roles}

@@ -262,8 +262,6 @@ ADMIN_SCOPES = {
     "all keys": Scope(keys=("*",)),
     "tenant": Scope(tenants=frozenset({"home"})),
     "permissions": Scope(permissions=frozenset(Permission)),
-    "user:manage": Scope(permissions=frozenset({Permission.USER_MANAGE})),
-    "token:manage_others": Scope(permissions=frozenset({Permission.TOKEN_MANAGE_OTHERS})),
 }
 
 WIDENING: dict[str, Callable[[World, Caller], object]] = {

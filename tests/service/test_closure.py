@@ -24,13 +24,21 @@ from resolver.core.permissions import (
     TenantRole,
     held,
 )
-from resolver.core.providers import NewProvider, ProviderChange, ProviderRequest
+from resolver.core.providers import (
+    ALLOWED_PATHS,
+    NewProvider,
+    ProviderChange,
+    ProviderCheck,
+    ProviderRequest,
+)
+from resolver.core.query import Listing
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
-from resolver.errors import InvalidRequestError, NotPermittedError, ResolverError
+from resolver.errors import InvalidRequestError, NotPermittedError, ProviderError, ResolverError
 from resolver.service import Service
 from resolver.service.base import Rules
-from tests.databases import RewoundStore, World, database
+from resolver.store.sql import SqlStore
+from tests.databases import DIALECTS, RewoundStore, World, database
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
@@ -409,3 +417,187 @@ def test_who_may_not_delete_keeps_what_is_overwritten(tmp_path: Path) -> None:
     history = service.secrets.history(world.admin, "home", "a_open")
     assert [version.number for version in history] == [5, 6]
     world.store.close()
+
+
+def fetched(
+    world: World, service: Service, elsewhere: Elsewhere, caller: Caller, tenant: str, key: str
+) -> bool:
+    """Whether a provider is asked for a secret and gives it, to be used and to be shown."""
+    elsewhere.asked.clear()
+    used = bool(service.use.use(caller, tenant, [key_use(key)], DIGESTS).secrets)
+    with contextlib.suppress(ProviderError):
+        service.secrets.show(world.admin, tenant, key)
+        assert used
+    assert bool(elsewhere.asked) is used
+    return used
+
+
+def test_the_provider_says_who_may_name_what(tmp_path: Path) -> None:
+    """Prefixes by tenant; without a rule its own tenant names all, and another one nothing."""
+    world, service, elsewhere = prepared(tmp_path)
+    admin = world.admin
+    shared = NewProvider("fake", {"token": "t"}, Visibility.GLOBAL)
+    service.providers.create(admin, "home", "shared", shared)
+    for tenant, key, path in (
+        ("home", "mine", "home/mine"),
+        ("home", "theirs", "away/theirs"),
+        ("away", "his", "away/his"),
+        ("away", "stolen", "home/mine"),
+        ("away", "bare", None),
+    ):
+        options = {"path": path} if path else {}
+        service.secrets.create(admin, tenant, key, NewSecret(provider="shared", provider_options=options))
+    names = (("home", "mine"), ("home", "theirs"), ("away", "his"), ("away", "stolen"), ("away", "bare"))
+
+    def given_out() -> list[str]:
+        return [key for tenant, key in names if fetched(world, service, elsewhere, admin, tenant, key)]
+
+    assert given_out() == ["mine", "theirs"]
+    for written, expected in (
+        ("*={tenant}/", ["mine", "his"]),
+        ("home= away=away/", ["mine", "theirs", "his"]),
+        ("away=bare", ["bare"]),
+        ("", []),
+    ):
+        change = ProviderChange(parameters={"token": "t", ALLOWED_PATHS: written})
+        service.providers.update(admin, "home", "shared", change)
+        assert given_out() == expected, written
+    with pytest.raises(InvalidRequestError, match="needs the credentials again"):
+        service.providers.update(admin, "home", "shared", ProviderChange(parameters={ALLOWED_PATHS: "*="}))
+    for malformed in ("home", "=x", "ho\0me=x"):
+        with pytest.raises(InvalidRequestError, match="is malformed"):
+            service.providers.create(
+                admin, "home", "q", NewProvider("fake", {"token": "t", ALLOWED_PATHS: malformed})
+            )
+    world.store.close()
+
+
+def test_a_token_for_keys_names_no_options(tmp_path: Path) -> None:
+    """Neither a new secret, a change nor an import of its keys leads to what a provider has under others."""
+    world, service, elsewhere = prepared(tmp_path)
+    narrowed = stored_token(world, service, "mallory", Scope(keys=("a*",)))
+    options = {"path": "b_elsewhere"}
+    with pytest.raises(NotPermittedError, match="names no provider options"):
+        service.secrets.create(narrowed, "home", "a_x", NewSecret(provider="p", provider_options=options))
+    with pytest.raises(NotPermittedError, match="names no provider options"):
+        service.secrets.update(narrowed, "home", "a_elsewhere", SecretChange(provider_options=options))
+    entry = ImportEntry("a_x", "home", (), provider="p", provider_options=options)
+    done = service.transfer.import_(narrowed, ImportRequest("home", (entry,)))
+    assert list(done.errors[0]) == ["provider_options"]
+    service.secrets.create(narrowed, "home", "a_x", NewSecret(provider="p"))
+    assert fetched(world, service, elsewhere, narrowed, "home", "a_x")
+    world.store.close()
+
+
+def test_nobody_is_told_whether_a_value_is_the_stored_one(tmp_path: Path) -> None:
+    """Every store makes a version, and guesses at a connection are answered alike, right or wrong."""
+    world, service, _ = prepared(tmp_path)
+    alone = stored_token(world, service, "mallory", Scope(permissions=frozenset({P.SECRET_UPDATE})))
+    same, other = (
+        service.secrets.update(alone, "home", key, SecretChange(value=SecretValue("second of a_open")))
+        for key in ("a_open", "b_open")
+    )
+    assert (same.version, other.version) == (3, 3)
+    service.providers.create(world.admin, "home", "r", NewProvider("fake", {"token": "t", "url": "there"}))
+    member, answers = world.caller("accomplice"), []
+    for guess in ("there", "elsewhere"):
+        for attempt in (
+            lambda text: service.providers.update(
+                member, "home", "r", ProviderChange(parameters={"url": text})
+            ),
+            lambda text: service.providers.test(
+                member, "home", ProviderCheck(name="r", parameters={"url": text})
+            ),
+        ):
+            with pytest.raises(InvalidRequestError) as refused:
+                attempt(guess)
+            answers.append(str(refused.value))
+    assert len(set(answers)) == 1
+    world.store.close()
+
+
+def test_a_narrowed_token_sees_its_user_s_tenants_as_far_as_it_reaches(embedded: World) -> None:
+    """`users get`, `whoami` and `tenants list` name no tenant that the token has nothing to do in."""
+    embedded.user("eve", TenantRole.USER, TenantRole.VIEWER)
+    users = embedded.service.users
+    whole = embedded.caller("eve")
+    narrowed = embedded.caller("eve", Scope(tenants=frozenset({"home"})))
+    assert users.get(whole).roles == {"home": TenantRole.USER, "away": TenantRole.VIEWER}
+    assert users.get(narrowed).roles == users.whoami(narrowed).roles == {"home": TenantRole.USER}
+    nothing = embedded.caller("eve", Scope(permissions=frozenset({P.KEY_ROTATE})))
+    assert users.get(nothing).roles == users.whoami(nothing).roles == {}
+    listed = [embedded.service.tenants.list(caller).items for caller in (whole, narrowed, nothing)]
+    assert [[info.tenant.name for info in items] for items in listed] == [["away", "home"], ["home"], []]
+
+
+@pytest.mark.parametrize("name", ["users", "User-Groups", "a0000000-0000-4000-8000-000000000000"])
+def test_no_tenant_takes_a_reserved_name(embedded: World, name: str) -> None:
+    """Neither an address of Cloudify's API nor what looks like the id that a deleted tenant's trail has."""
+    with pytest.raises(InvalidRequestError, match=r"^a tenant can't be called "):
+        embedded.service.tenants.create(embedded.admin, name)
+    embedded.service.tenants.create(embedded.admin, f"{name}x")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["NUL", "half a character"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_texts_that_no_database_stores_are_refused_in_words(
+    request: pytest.FixtureRequest, tmp_path: Path, dialect: str, text: str
+) -> None:
+    """NUL and half characters in any name or value are an error of ours, with rights and without."""
+    url = database(dialect, tmp_path)
+    world = World(url, SqlStore(url))
+    request.addfinalizer(world.store.close)
+    viewer, s = world.user("vic", TenantRole.VIEWER), world.service
+    world.secret("k")
+    value, role = SecretValue(text), TenantRole.USER
+    entry = ImportEntry(text, text, (VersionWithValue(1, value, text),), provider=text, owner=text)
+    attempts: list[Callable[[Caller], object]] = [
+        lambda c: s.secrets.create(c, "home", text, NewSecret(value=SecretValue("v"))),
+        lambda c: s.secrets.create(c, text, "n", NewSecret(value=SecretValue("v"))),
+        lambda c: s.secrets.create(c, "home", "n", NewSecret(value=SecretValue("v"), description=text)),
+        lambda c: s.secrets.create(c, "home", "n", NewSecret(value=SecretValue('"v"'), schema=text)),
+        lambda c: s.secrets.create(c, "home", "n", NewSecret(provider=text)),
+        lambda c: s.secrets.update(c, "home", text, SecretChange(value=SecretValue("v"))),
+        lambda c: s.secrets.update(c, "home", "k", SecretChange(owner=text)),
+        lambda c: s.secrets.update(c, "home", "k", SecretChange(expires_at=text)),
+        lambda c: s.secrets.show(c, "home", text),
+        lambda c: s.secrets.delete(c, "home", text),
+        lambda c: s.secrets.history(c, "home", text),
+        lambda c: s.secrets.rollback(c, "home", text, 1),
+        lambda c: s.use.use(c, text, [key_use("k")], DIGESTS),
+        lambda c: s.providers.create(c, "home", text, NewProvider("local")),
+        lambda c: s.providers.create(c, "home", "n", NewProvider(text)),
+        lambda c: s.providers.create(c, "home", "n", NewProvider("local", {ALLOWED_PATHS: text})),
+        lambda c: s.providers.get(c, "home", text),
+        lambda c: s.providers.delete(c, "home", text),
+        lambda c: s.providers.test(c, "home", ProviderCheck(name=text)),
+        lambda c: s.tenants.create(c, text),
+        lambda c: s.tenants.get(c, text),
+        lambda c: s.tenants.delete(c, text),
+        lambda c: s.tenants.add_member(c, "home", text, role),
+        lambda c: s.tenants.remove_member(c, text, "vic"),
+        lambda c: s.users.create(c, text, NewUser()),
+        lambda c: s.users.get(c, text),
+        lambda c: s.users.update(c, text, UserChange(active=True)),
+        lambda c: s.users.delete(c, "vic", reassign_to=text),
+        lambda c: s.tokens.create(c, NewToken(username=text)),
+        lambda c: s.tokens.create(c, NewToken(description=text)),
+        lambda c: s.tokens.create(c, NewToken(keys=(text,))),
+        lambda c: s.tokens.create(c, NewToken(expires_at=text)),
+        lambda c: s.tokens.revoke(c, text),
+        lambda _: s.gate.authenticate_token(text),
+        lambda _: s.gate.authenticate_password(text, text),
+        lambda _: s.sessions.authenticate(text),
+        lambda c: s.trail.verify(c, text),
+    ]
+    for number, attempt in enumerate(attempts):
+        for caller in (viewer, world.admin):
+            with pytest.raises(ResolverError):
+                pytest.fail(f"{number} was done: {attempt(caller)}")
+    assert s.use.use(world.admin, "home", [key_use(text)], {text: text}).refusals
+    assert list(s.use.check(world.admin, "home", [text])) == [text]
+    assert s.secrets.list(world.admin, "home", Listing(text)).total == 0
+    done = s.transfer.import_(world.admin, ImportRequest("home", (entry,)))
+    assert len(done.errors) == 1
+    assert s.trail.verify(world.admin, "home").whole
+    assert list(s.trail.records(world.admin, "home"))

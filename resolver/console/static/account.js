@@ -121,8 +121,7 @@ function createToken(context) {
   const permissions = [...new Set(Object.values(rights.me.permissions).flat())].sort();
   const permission = el(
     "select",
-    {},
-    el("option", { value: "" }, "all that the user may"),
+    { multiple: true, size: 5 },
     ...permissions.map((name) => el("option", { value: name }, name)),
   );
   const tenant = el(
@@ -135,7 +134,7 @@ function createToken(context) {
     fields: [
       rights.isAdmin ? field("For user", username, "Empty: for yourself.") : null,
       field("What it is for", description),
-      field("Permission", permission, "A pipeline that resolves blueprints needs secret:use only."),
+      field("Permission", permission, "None: all that the user may. A pipeline that resolves blueprints needs secret:use only."),
       field("Tenant", tenant),
       field("Keys", keys, "Optional patterns, separated by commas. Only keys that match can be named."),
       field("Expires", expires, "Optional."),
@@ -150,7 +149,7 @@ function createToken(context) {
       const made = await tokens.create({
         description: description.value.trim(),
         ...(username.value.trim() ? { username: username.value.trim() } : {}),
-        permissions: permission.value ? [permission.value] : null,
+        permissions: permission.value ? [...permission.selectedOptions].map((one) => one.value) : null,
         tenants: tenant.value ? [tenant.value] : null,
         keys: patterns.length > 0 ? patterns : null,
         expiration_date: expires.value

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 GROUP = Group("people", V31)
 
-RESERVED = ("users", "user-groups")
-"""Names that no tenant can have here: they are addresses of their own."""
-
 
 class TenantObject(Struct, frozen=True, kw_only=True):
     """A tenant as Cloudify shows it; `users` is a number unless `_get_data` is true."""
@@ -221,8 +218,6 @@ def create_tenant(
     body: NewTenant | None = None,  # noqa: ARG001 - it has to be JSON, and nothing of it is used
 ) -> Response:
     """Make a tenant."""
-    if name in RESERVED:
-        raise InvalidRequestError(f"a tenant can't be called {name!r}")
     call.service.tenants.create(call.caller, name)
     return _show_tenant(call, name, 201)
 
