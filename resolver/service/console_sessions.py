@@ -52,7 +52,9 @@ class OpenedSession(Redacted, frozen=True):
 
 def csrf_token(secret: str) -> str:
     """The proof that belongs to a session: who has it can't find the secret, nor make the one of another."""
-    return hmac.new(secret.encode(), b"blueprint-resolver console", hashlib.sha256).hexdigest()
+    return hmac.new(
+        secret.encode("utf-8", "surrogatepass"), b"blueprint-resolver console", hashlib.sha256
+    ).hexdigest()
 
 
 class Sessions(ServicePart):
@@ -162,7 +164,7 @@ def _owner(stored: StoredConsoleSession, name: str = "") -> Caller:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _earlier(at: str, by: timedelta) -> str:
