@@ -116,7 +116,7 @@ def prepared(folder: Path) -> tuple[World, Service, Elsewhere]:
 
 def stored_token(world: World, service: Service, username: str, scope: Scope) -> Caller:
     """A token that may have been made when nothing was asked of its permissions."""
-    with world.store.write() as session:
+    with service._store.write() as session:  # noqa: SLF001 - as making a token does
         stored = session.user(name=username)
         assert stored is not None
         made = service.tokens.add(session, world.admin, stored.user, NewToken(**asdict(scope)))

@@ -186,7 +186,7 @@ def test_a_session_of_an_older_server_has_to_be_opened_again(embedded: World) ->
     """One that does not say which password opened it counts as ended."""
     at = embedded.clock.now
     digest = hashlib.sha256(b"secret").hexdigest()
-    with embedded.store.write() as session:
+    with embedded.service._store.write() as session:  # noqa: SLF001 - as an older server does
         session.add_console_session(StoredConsoleSession(digest, embedded.admin.user_id, None, at, at))
     with pytest.raises(AuthenticationError, match="session has ended"):
         embedded.service.sessions.authenticate("secret")
@@ -306,14 +306,15 @@ def test_an_export_leaves_by_the_rights_at_its_record(
     embedded.secret("k")
     eve = embedded.user("eve", home=TenantRole.USER)
     assert len(service.transfer.export(eve, ExportRequest("home")).secrets) == 1
-    write = embedded.store.write
+    store = service._store  # noqa: SLF001 - the one that exports look into
+    write = store.write
 
     def slow() -> object:
-        monkeypatch.setattr(embedded.store, "write", write)
+        monkeypatch.setattr(store, "write", write)
         service.tenants.remove_member(embedded.admin, "home", "eve")
         return write()
 
-    monkeypatch.setattr(embedded.store, "write", slow)
+    monkeypatch.setattr(store, "write", slow)
     with pytest.raises(NotPermittedError):
         service.transfer.export(eve, ExportRequest("home"))
 
