@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.core.providers import ProviderRequest
+    from resolver.dsl.budget import Budget
     from tests.databases import World
 
 OLD, NEW = "admin password", "another password"
@@ -273,11 +274,11 @@ def test_an_import_stores_by_the_rights_after_its_schemas_were_checked(
     embedded.user("heir")
     check, changes = import_checks.check_all, list[object]()
 
-    def slow(pairs: Sequence[tuple[str, SecretValue]]) -> Sequence[str]:
+    def slow(pairs: Sequence[tuple[str, SecretValue]], budget: Budget) -> Sequence[str]:
         service.users.update(admin, "boss", UserChange(system_role=SystemRole.DEFAULT))
         if changes:
             service.tenants.remove_member(admin, "home", "boss")
-        return check(pairs)
+        return check(pairs, budget)
 
     monkeypatch.setattr(import_checks, "check_all", slow)
     version = VersionWithValue(1, SecretValue("1"))
