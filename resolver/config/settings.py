@@ -242,6 +242,11 @@ class Settings:
         return bool(self._config.get("refuse_expired", False))
 
     @property
+    def tokens_per_user(self) -> int:
+        """How many access tokens one user may have."""
+        return int(self._config.get("tokens_per_user", 200))
+
+    @property
     def names_key(self) -> bool:
         """Whether a root key is named by a setting, rather than found in the state directory."""
         return bool(

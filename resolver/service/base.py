@@ -61,10 +61,12 @@ class Rules(Struct, frozen=True):
     Args:
         keep_versions: how many versions of each secret are kept, the current one included; 0 keeps all.
         refuse_expired: whether an expired secret is refused, rather than used with a warning.
+        tokens_per_user: how many access tokens one user may have.
     """
 
     keep_versions: int = 0
     refuse_expired: bool = False
+    tokens_per_user: int = 200
 
 
 DEFAULT_RULES = Rules()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Boolean, Integer
 
+from resolver.core.account_changes import NewToken
 from resolver.core.audit import AuditQuery, fields_of
 from resolver.core.audit_rounds import MAX_BYTES, MAX_KEYS, MAX_REFUSED
 from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.transfer import ExportRequest
-from resolver.errors import NotPermittedError
+from resolver.errors import ConflictError, NotPermittedError
 from resolver.store import tables as t
 from tests.service.uses import DIGESTS, key_use
 from tests.told import told
@@ -200,3 +201,18 @@ def test_texts_that_a_database_takes_not_are_indexed(world: World) -> None:
     world.service.use.use(world.admin, "home", [key_use("a\0b"), key_use("\ud800")], DIGESTS)
     assert found(world, key="a\0b") == found(world, key="\ud800") == [1]
     assert world.service.trail.verify(world.admin, "home").whole
+
+
+def test_a_user_makes_no_tokens_without_end(world: World) -> None:
+    """One in no tenant, too: so many by setting; a refused one leaves no record, a revoked one makes room."""
+    user, tokens = world.user("alone"), world.service.tokens
+    while world.execute("SELECT COUNT(*) FROM access_token WHERE description = 'one more'") != [(199,)]:
+        tokens.create(user, NewToken(description="one more"))
+    before = world.service.trail.head(world.admin)
+    for caller in (user, world.admin):
+        with pytest.raises(ConflictError, match=r"^user 'alone' has 200 tokens, and may have no more$"):
+            tokens.create(caller, NewToken(username="alone"))
+    assert world.service.trail.head(world.admin) == before
+    assert user.token_id
+    tokens.revoke(world.admin, user.token_id)
+    assert tokens.create(world.admin, NewToken(username="alone")).token
