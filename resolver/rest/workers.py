@@ -7,6 +7,7 @@ execve(2) only.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ LOG = logging.getLogger("resolver.server")
 
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """Names the folder in which the workers of one server keep their numbers."""
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 _RESTART_SECONDS = 1.0
 """How long to wait before a worker that ended by itself is replaced."""
@@ -57,10 +60,12 @@ class _Workers:
     def _start(self) -> None:
         # Blocked, so that a stop does not come between the fork and the note of its process id.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        manager = os.getpid()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
+                _end_with(manager)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -96,6 +101,14 @@ class _Workers:
                     for left in self._pids:
                         os.kill(left, signal.SIGKILL)
                 time.sleep(0.05)
+
+
+def _end_with(manager: int) -> None:
+    """Have the kernel kill this worker when its manager is killed: nobody else would end it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+        if os.getppid() != manager:
+            os._exit(1)
 
 
 def run_workers(count: int, work: Callable[[], None], stop_seconds: float) -> None:

@@ -442,6 +442,29 @@ def test_workers_share_a_database(tmp_path: Path) -> None:
         assert not Path(f"/proc/{second}").exists()
 
 
+def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    """No worker goes on alone, with the address taken and with nobody to stop it."""
+    home = tmp_path / "home"
+    env = {"RESOLVER_DATABASE_URL": database("postgresql", tmp_path, empty=True)}
+    environ = clean_environment() | {"RESOLVER_HOME": str(home)} | env
+    subprocess.run([SCRIPTS / "resolver", "init"], env=environ, check=True, capture_output=True)
+    with served(home, "--port", str(free_port()), "--workers", "2", env=env) as server:
+        until(lambda: _started(server) == 2)
+        (serving,) = _children(server.process.pid)
+        workers = _children(serving)
+        os.kill(server.process.pid, signal.SIGKILL)
+        until(lambda: not any(_runs(pid) for pid in (serving, *workers)))
+        server.process.wait()
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def _children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
