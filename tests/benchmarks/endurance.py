@@ -193,9 +193,11 @@ def measure(port: int, token: str, seconds: float) -> tuple[list[float], int]:
 
 
 def memory_of(pid: int, name: str) -> int:
-    """One of the numbers of a process's memory, in MiB."""
+    """One of the numbers of a process's memory and of its children's, in MiB: a child of `serve` serves."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(f"{name}:"))
+    own = next(int(line.split()[1]) // 1024 for line in lines if line.startswith(f"{name}:"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return own + sum(memory_of(int(child), name) for child in children)
 
 
 def prepare(home: Path) -> dict[str, str]:
