@@ -13,6 +13,7 @@ from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.rest.proxies import Trusted
 from resolver.rest.sessions import PROOF_HEADER
+from tests.rest.conftest import basic
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
@@ -279,3 +280,16 @@ def test_a_session_is_confirmed_before_it_makes_a_token(live: Live) -> None:
         assert browser.ask("POST", f"{OWN}/tokens", body).status_code == 403
         assert browser.ask("POST", f"{SESSION}/confirm", {"password": "admin password"}).status_code == 204
         assert browser.ask("POST", f"{OWN}/tokens", body).status_code == 200
+
+
+def test_the_own_password_is_changed_and_the_answer_says_so(live: Live) -> None:
+    """Though the session that asked, or the login by the old password, has ended with it."""
+    path = "/api/v3.1/users/admin"
+    with Browser(live) as browser:
+        browser.sign_in(ADMIN)
+        answer = browser.ask("POST", path, {"password": "another password"})
+        assert (answer.status_code, answer.json()["username"]) == (200, "admin")
+        assert browser.ask("GET", LIST).status_code == 401
+    headers = {"Authorization": basic("admin", "another password")}
+    answer = live.http.post(path, json={"password": "the third password"}, headers=headers)
+    assert (answer.status_code, answer.json()["username"]) == (200, "admin")

@@ -291,9 +291,10 @@ async def update_user(call: ApiCall, username: str, body: CloudifyUserChange) ->
         users = call.service.users
         if body.role is not None:
             users.update(call.caller, username, UserChange(system_role=body.role))
-        if body.password is not None:
+        shown = _show_user(call, username)
+        if body.password is not None:  # one's own ends the login that asks, so nothing is read after it
             users.set_password(call.caller, username, NewPassword(body.password))
-        return _show_user(call, username)
+        return shown
 
     if body.password is None:
         return await run_in_threadpool(update)
