@@ -17,7 +17,7 @@ import yaml
 import resolver.errors
 from resolver.blueprint import to_json
 from resolver.blueprint.inputs import parse_inputs
-from resolver.core.account_changes import NewUser
+from resolver.core.account_changes import NewPassword, NewUser
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -448,6 +448,31 @@ def misplaced(world: World) -> list[str]:
     return _resolve(world, "a: { get_secret: k }\n")
 
 
+def tampered(world: World) -> list[str]:
+    """Whoever may write the database has shown a secret that its owner hides."""
+    world.secret("k", world.marks.new("value"))
+    _statement(world, "UPDATE secret SET hidden = 1 - hidden WHERE key = 'k'")
+    return _resolve(world, "a: { get_secret: k }\n")
+
+
+def unconfirmed(world: World) -> list[str]:
+    """A token that expires sets no password."""
+    made = world.run("resolver", "tokens", "create", "--quiet", "--expires", "+1h")
+    world.marks.know("token", made.out.strip().rpartition("-")[2])
+    password = world.file("password", world.marks.new("password"))
+    return [
+        *("resolver", "users", "set-password", "admin", "--password-file", password),
+        *("--token-file", world.file("token", made.out)),
+    ]
+
+
+def _set_password(world: World) -> object:
+    service = world.service()
+    caller = world.caller(service, (world.folder / "token").read_text().strip())
+    password = SecretValue((world.folder / "password").read_text())
+    return service.users.set_password(caller, "admin", NewPassword(password))
+
+
 def _resolve_again(world: World, command: list[str]) -> object:
     """Do through the Python interface what a command line says."""
     _, name, *options = command
@@ -655,6 +680,7 @@ CASES = [
     Case(unknown_token, "AuthenticationError", 4, _authenticate),
     Case(malformed_token, "AuthenticationError", 4, _authenticate),
     Case(narrowed_token, "NotPermittedError", 4, _use_narrowed),
+    Case(unconfirmed, "UnconfirmedError", 4, _set_password),
     Case(secret_absent, "NotFoundError", 5, _update),
     Case(narrowed_visibility, "NarrowedVisibilityError", 2, _narrow),
     Case(schema_mismatch, "SchemaMismatchError", 2, _mismatch),
@@ -669,6 +695,7 @@ CASES = [
     Case(wrong_root_key, "RootKeyError", 6, _get),
     Case(unreadable, "DecryptionError", 6),
     Case(misplaced, "MisplacedTokenError", 6),
+    Case(tampered, "TamperedRowError", 6),
 ]
 
 
