@@ -177,9 +177,10 @@ class Keys(ServicePart):
             # The system's key is outdated first and replaced last, so it tells of a whole run under way.
             resumed = any(state.outdated for state in _of(states, scope or ""))
             about: dict[str, Any] = {"object": tenant or "all tenants", "resumed": resumed}
-            self._trail.append_system(session, current, "keys:rotate_data", **about)
+            # Keys are locked before the trail's head, as by whoever destroys one.
             if not resumed:
                 session.outdate_data_keys(scope)
+            self._trail.append_system(session, current, "keys:rotate_data", **about)
             tenants = {state.key.tenant_id for state in session.data_key_states(scope) if state.outdated}
         rotation = self._rotation(progress)
         for tenant_id in sorted(tenants, reverse=True):

@@ -55,6 +55,12 @@ def reloaded(url: str, dialect: str, folder: Path) -> dict[str, Any]:
     return schema_of(copy)
 
 
+KEPT_SESSIONS = """
+    SELECT user_account.name FROM console_session JOIN user_account ON user_account.id = user_id
+    WHERE token_id IS NOT NULL
+"""
+
+
 def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -> None:
     """Assert that a dump becomes a database of this version, in which everything is there and works."""
     url = database(dialect, folder, empty=True)
@@ -75,6 +81,14 @@ def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -
         for table in t.metadata.sorted_tables:
             assert connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one(), table.name
     service = fill.make_service(url)
+    if revision < "0003":  # those that were opened with a password have to be opened again
+        with raw_connection(url) as connection:
+            kept = set(connection.execute(text(KEPT_SESSIONS)).scalars())
+        for name in contents["sessions"].keys() - kept:
+            with pytest.raises(AuthenticationError, match=r"^the session has ended$"):
+                service.sessions.authenticate(contents["sessions"][name])
+        sessions = {name: contents["sessions"][name] for name in kept}
+        contents = contents | {"sessions": sessions}
     callers = has_its_people(service, contents)
     admin = callers["admin"]
     has_its_providers(service, admin, contents)
