@@ -366,7 +366,7 @@ NarrowedToken.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],  # each step is short, and shrinking would take minutes
 )
-TestNarrowedTokenReachesNothingElse = NarrowedToken.TestCase
+TestNarrowedTokenReachesNothingElse = pytest.mark.slow(NarrowedToken.TestCase)
 
 
 def test_closures_are_closed() -> None:
