@@ -87,12 +87,15 @@ class AccountRows(AuthenticatedRows):
         """A user by name (whatever its case) or id, with roles."""
         if not is_storable(name):
             return None
-        query, user = (_USER_BY_ID, user_id) if user_id else (_USER_BY_NAME, name.casefold())
+        query, asked, user = (
+            (_USER_BY_ID, "id", user_id) if user_id else (_USER_BY_NAME, "folded_name", name.casefold())
+        )
 
         def attempt() -> tuple[StoredUser | None, Wrong | None]:
             rows = self._execute(query, {"user": user}).mappings().all()
             if not rows:
                 return None, None
+            self._demand_asked_for(USERS.kind, user, rows[0][asked])
             roles = {row["in_tenant"]: row["in_role"] for row in rows if row["in_role"] is not None}
             return self._stored_user(rows[0], roles)
 

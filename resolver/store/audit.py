@@ -58,7 +58,7 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
                 .on_conflict_do_nothing(index_elements=["id"])
             )
             row = self._execute(query, which).one()
-        return _head(row), _text(row.mac), row.mac_key_id or ""
+        return _head(chain, row), _text(row.mac), row.mac_key_id or ""
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
@@ -99,7 +99,7 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
         ).scalar()
         if row is None:
             return AuditEnd(AuditHead(chain), "", "", last or 0)
-        return AuditEnd(_head(row), _text(row.mac), row.mac_key_id or "", _number(last or 0))
+        return AuditEnd(_head(chain, row), _text(row.mac), row.mac_key_id or "", _number(last or 0))
 
     def all_audit_chains(self) -> Sequence[str]:
         """The ids of all chains, those of deleted tenants too."""
@@ -122,8 +122,9 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
         return _RECORD.read(self._execute(wanted.order_by(in_order(c.number, query))))
 
 
-def _head(row: Row[*tuple[Any, ...]]) -> AuditHead:
-    return AuditHead(row.id, _number(row.number), _text(row.hash), bool(row.enforced))
+def _head(chain: str, row: Row[*tuple[Any, ...]]) -> AuditHead:
+    """The head in a row; of the chain that was asked for, so that another's MAC does not fit."""
+    return AuditHead(chain, _number(row.number), _text(row.hash), bool(row.enforced))
 
 
 def _number(stored: object) -> int:

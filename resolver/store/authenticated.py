@@ -274,6 +274,11 @@ class AuthenticatedRows(Rows):
         if self.rows_enforced:
             raise _tampered(kind, row_id, "it is missing, and other rows name it")
 
+    def _demand_asked_for(self, kind: str, asked: str, found: str) -> None:
+        """Refuse a genuine row that is another one than was asked for: a view or an index can answer so."""
+        if asked != found:
+            raise _tampered(kind, asked, "the database answers with another row")
+
     @property
     def rows_enforced(self) -> bool:
         """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""
@@ -290,7 +295,7 @@ class AuthenticatedRows(Rows):
                 and isinstance(row.number, int)
                 and row.number >= 0
             ):
-                head = AuditHead(row.id, row.number, str(row.hash), bool(row.enforced))
+                head = AuditHead(SYSTEM_CHAIN, row.number, str(row.hash), bool(row.enforced))
                 key = self._row_key(row.mac_key_id or "")
                 if key is not None and hmac.compare_digest(row.mac.encode(), key.mac(head.encode()).encode()):
                     enforced = self._guard.enforced = head.enforced

@@ -148,13 +148,15 @@ class ProviderRows(AuthenticatedRows):
         query = select(*_EXTERNAL.columns).select_from(
             _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
         )
-        # Of the local ones, too: which they are is believed of a genuine row only.
-        return [
-            found
-            for ids in batches(secret_ids)
-            for found in self._read(_EXTERNAL, query.where(t.secret.c.id.in_(ids)))
-            if found.stored.provider.kind != LOCAL
-        ]
+        external: list[StoredExternal] = []
+        for ids in batches(secret_ids):
+            # Of the local ones, too: which they are is believed of a genuine row only.
+            for found, row in self._read_with(_EXTERNAL, query.where(t.secret.c.id.in_(ids))):
+                provider = found.stored.provider
+                self._demand_asked_for(PROVIDER.kind, row.mac__secret__provider_id, provider.id)
+                if provider.kind != LOCAL:
+                    external.append(found)
+        return external
 
     def set_provider(
         self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None

@@ -25,7 +25,10 @@ class ConsoleSessionRows(AuthenticatedRows):
 
     def console_session(self, digest: str) -> StoredConsoleSession | None:
         """A session by the digest of its secret."""
-        return self._read_first(_SESSION, _SESSIONS.where(_TABLE.c.digest == digest))
+        found = self._read_first(_SESSION, _SESSIONS.where(_TABLE.c.digest == digest))
+        if found is not None:
+            self._demand_asked_for(SESSION.kind, digest, found.digest)
+        return found
 
     def console_sessions(self, user_id: str) -> Sequence[StoredConsoleSession]:
         """A user's sessions, oldest first."""

@@ -44,8 +44,11 @@ class TokenRows(AccountRows):
         if not is_storable(token_id):
             return None
         token = self._read_first(_TOKEN, _TOKEN_BY_ID, {"token": token_id})
-        user = None if token is None else self.user(user_id=token.user_id)
-        return None if token is None or user is None else (token, user)
+        if token is None:
+            return None
+        self._demand_asked_for(TOKEN.kind, token_id, token.id)
+        user = self.user(user_id=token.user_id)
+        return None if user is None else (token, user)
 
     def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""

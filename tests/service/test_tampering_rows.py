@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import threading
@@ -10,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -554,3 +555,93 @@ def test_a_rotation_stops_at_a_forged_row(attacked: Attacked) -> None:
     assert done.unreadable == []
     assert attacked.refusals(service) == []
     assert service.rows.round() == []
+
+
+Query = tuple[str, Any]
+
+
+@contextlib.contextmanager
+def rewriting(attacked: Attacked, rewrite: Callable[[Query], Query]) -> Iterator[None]:
+    """Have the database answer other queries than it was asked, as views in place of tables can."""
+
+    def rewritten(_c: object, _cursor: object, *query_and_more: Any) -> Query:  # noqa: ANN401 - SQLAlchemy's
+        return rewrite((query_and_more[0], query_and_more[1]))
+
+    engine = attacked.world.store._engine  # noqa: SLF001 - the one place to listen at
+    event.listen(engine, "before_cursor_execute", rewritten, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", rewritten)
+
+
+def answering(
+    attacked: Attacked, table: str, asked: str, instead: str
+) -> contextlib.AbstractContextManager[None]:
+    """Have it look for another row."""
+
+    def rewrite(query: Query) -> Query:
+        statement, parameters = query
+        if not statement.startswith("SELECT") or f"FROM {table}" not in statement:
+            return query
+        swap = {asked: instead}
+        if isinstance(parameters, dict):
+            return statement, {name: swap.get(value, value) for name, value in parameters.items()}
+        return statement, tuple(swap.get(value, value) for value in parameters)
+
+    return rewriting(attacked, rewrite)
+
+
+def test_a_genuine_row_in_place_of_another_is_refused(attacked: Attacked) -> None:
+    """A database that answers with an administrator's user, token or session makes nobody one."""
+    world = attacked.world
+    member, admin = attacked.member, world.admin
+    theirs = world.service.sessions.open(token=world.service.tokens.create(member, NewToken()).token).secret
+    digests = [hashlib.sha256(secret.encode()).hexdigest() for secret in (theirs, attacked.session)]
+    narrow = world.service.gate.authenticate_token(attacked.token)
+    fresh = world.reopened()
+    for table, asked, instead, attempt in (
+        ("user_account", member.user_id, admin.user_id, lambda: fresh.users.whoami(narrow)),
+        (
+            "user_account",
+            member.user_id,
+            admin.user_id,
+            lambda: fresh.gate.authenticate_token(attacked.token),
+        ),
+        ("access_token", narrow.token_id, member.token_id, lambda: fresh.users.whoami(narrow)),
+        ("console_session", *digests, lambda: fresh.sessions.authenticate(theirs)),
+    ):
+        with (
+            answering(attacked, table, asked, instead),
+            pytest.raises(TamperedRowError, match="another row"),
+        ):
+            attempt()
+
+
+def test_another_chain_s_head_does_not_say_that_rows_are_believed(attacked: Attacked) -> None:
+    """Only the system's head says whether MACs are asked for, whichever row the database answers with."""
+    chain = next(row["id"] for row in attacked.rows(t.tenant) if row["name"] == "home")
+    rows = attacked.rows(t.membership)
+    with (
+        attacked.having(t.membership, [row | {"role": "manager"} for row in rows]) as service,
+        answering(attacked, "audit_chain", "system", chain),
+        pytest.raises(TamperedRowError, match="its MAC does not fit"),
+    ):
+        service.users.whoami(attacked.member)
+
+
+def test_the_destination_of_another_provider_is_not_asked(attacked: Attacked) -> None:
+    """A secret is kept with the provider that its row names, whichever a query joins with it."""
+    world = attacked.world
+    service = world.reopened()
+    at = {"url": "http://127.0.0.1:9", "token": "t", "path": "x", "mount": "kv"}
+    service.providers.create(world.admin, "home", "other", NewProvider("vault", at))
+    joined = "secret.provider_id = secrets_provider.id"
+    with (
+        rewriting(
+            attacked, lambda query: (query[0].replace(joined, "secrets_provider.name = 'other'"), query[1])
+        ),
+        pytest.raises(TamperedRowError, match="another row"),
+    ):
+        service.secrets.show(world.admin, "home", "kept")
+    service.providers.delete(world.admin, "home", "other")
