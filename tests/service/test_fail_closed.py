@@ -114,6 +114,7 @@ def _rotate_root(service: Service, caller: Caller) -> object:
 ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "use.use": lambda s, a, _: s.use.use(a, "home", [key_use("k")], DIGESTS),
     "use.use, refused by role": lambda s, _, c: s.use.use(c.viewer, "home", [key_use("k")], DIGESTS),
+    "use.demand, refused by role": lambda s, _, c: s.use.demand(c.viewer, "home", DIGESTS),
     "use.use, not found": lambda s, a, _: s.use.use(a, "home", [key_use("k"), key_use("no")], DIGESTS),
     "use.use, kept elsewhere": lambda s, a, _: s.use.use(a, "home", [key_use("kept")], DIGESTS),
     "secrets.show": lambda s, a, _: s.secrets.show(a, "home", "k"),
