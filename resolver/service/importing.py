@@ -147,13 +147,13 @@ class Imports(ServicePart):
         if not run.override:
             return None
         existing = found.secret
+        newer = _overridden(run.caller, home, existing, entry.given, schema)
         if (
             entry.provider is None
             and existing.provider is not None
             and session.external_values([existing.id])
         ):
             raise EntryError({"provider": "The value of this secret is kept with a secrets provider"})
-        newer = _overridden(run.caller, home, existing, entry.given, schema)
         if entry.is_external and schema is not None:
             raise EntryError({"schema": "A value that is kept elsewhere can't be checked against a schema"})
         if (entry.given.schema or existing.schema) != schema:
@@ -253,9 +253,12 @@ def _overridden(
         raise EntryError(
             {"visibility": f"`{existing.key}` has visibility {existing.visibility}, which is never narrowed"}
         )
-    reveals = given.visibility is not existing.visibility or (existing.hidden and not given.hidden)
-    if reveals and not policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed:
-        raise EntryError({"visibility": refused(caller, "secret_show", home.name)})
+    widens = given.visibility is not existing.visibility or (existing.hidden and not given.hidden)
+    # Who rolls back to an earlier value is told whether it keeps to the schema: a guess at it could be one.
+    if (widens or schema != existing.schema) and not policy.decide_in_tenant(
+        caller, Permission.SECRET_SHOW, home
+    ).allowed:
+        raise EntryError({"visibility" if widens else "schema": refused(caller, "secret_show", home.name)})
     newer = replace(existing, visibility=given.visibility, hidden=given.hidden, schema=schema)
     if not given.whole:
         return newer

@@ -404,6 +404,38 @@ def test_who_may_only_update_neither_unhides_nor_widens(embedded: World) -> None
     secrets.update(alone, "home", "k", SecretChange(hidden=True))
 
 
+def test_a_schema_is_no_guess_at_an_earlier_value(embedded: World) -> None:
+    """Going back to a value tells whether it keeps to the schema: who can't read it chooses none."""
+    imports = frozenset({P.SECRET_IMPORT, P.SECRET_CREATE, P.SECRET_UPDATE})
+    alone = embedded.caller("admin", Scope(permissions=imports))
+    both = embedded.caller("admin", Scope(permissions=imports | {P.SECRET_SHOW}))
+    embedded.secret("k", "4711")
+    values = [VersionWithValue(1, SecretValue("1"))]
+
+    def overridden(caller: Caller, schema: str | None) -> Mapping[int, Mapping[str, object]]:
+        entry = ImportEntry("k", "home", values, schema=schema)
+        return embedded.service.transfer.import_(caller, ImportRequest("home", [entry], override=True)).errors
+
+    assert list(overridden(alone, '{"minimum":1}')[0]) == ["schema"]
+    assert overridden(alone, None) == overridden(both, '{"minimum":1}') == overridden(alone, None) == {}
+    assert overridden(alone, '{"minimum":1}') == {}
+
+
+def test_an_import_tells_nothing_of_a_private_secret_but_that_its_key_is_taken(embedded: World) -> None:
+    """Not that a provider has its value, either."""
+    mallory = embedded.user("mallory", TenantRole.USER)
+    embedded.secret("here", visibility=Visibility.PRIVATE)
+    at = {"url": "http://127.0.0.1:9", "token": "t", "path": "x"}
+    embedded.service.providers.create(embedded.admin, "home", "p", NewProvider("vault", at))
+    kept = NewSecret(provider="p", visibility=Visibility.PRIVATE)
+    embedded.service.secrets.create(embedded.admin, "home", "kept", kept)
+    entries = [
+        ImportEntry(key, "home", [VersionWithValue(1, SecretValue("v"))]) for key in ("here", "kept", "here")
+    ]
+    told = embedded.service.transfer.import_(mallory, ImportRequest("home", entries, override=True)).errors
+    assert told[0] == told[1]
+
+
 def test_a_tenant_is_purged_by_who_may_delete_what_it_holds(embedded: World) -> None:
     """`tenant:manage` alone makes and deletes empty tenants, and is not told what is in others."""
     service = embedded.service
