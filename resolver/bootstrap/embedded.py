@@ -174,5 +174,5 @@ def open_service(
         KeyRing(keys),
         make_hasher,
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
-        rules=Rules(settings.keep_versions, settings.refuse_expired, settings.tokens_per_user),
+        rules=Rules(settings.keep_versions, settings.refuse_expired, **settings.bounds),
     )

@@ -242,9 +242,9 @@ class Settings:
         return bool(self._config.get("refuse_expired", False))
 
     @property
-    def tokens_per_user(self) -> int:
-        """How many access tokens one user may have."""
-        return int(self._config.get("tokens_per_user", 200))
+    def bounds(self) -> Mapping[str, int]:
+        """How many of something somebody or something may have, by the names of the settings; those given."""
+        return {name: int(number) for name, number in self._config.items() if "_per_" in name}
 
     @property
     def names_key(self) -> bool:

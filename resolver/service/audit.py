@@ -54,6 +54,9 @@ _ROWS_IN_RECORD = 500
 _MAX_TAMPERED = 1000
 """Most refused rows that one process records."""
 
+_MAX_TOLD = 10_000
+"""Most records of one minute that a process remembers, so as not to repeat them."""
+
 _Entry: TypeAlias = "tuple[Mapping[str, Any], bytes]"
 
 EVERYTHING = AuditQuery()
@@ -102,6 +105,8 @@ class Trail:
         self._gate = gate
         self._clock = clock
         self._tampered: set[tuple[str, str]] = set()
+        self._minute = ""
+        self._told: set[bytes] = set()  # in this minute
 
     def verify(self, caller: Caller, tenant: str = "", kept: AuditHead | None = None) -> Verification:
         """Check a tenant's chain, or the system's: against its head, the head's MAC and a head that was kept.
@@ -316,6 +321,20 @@ class Trail:
     def commit(self, chain: str, entries: Iterable[Mapping[str, Any]]) -> None:
         """Commit records; whatever happens after this, they stay."""
         self.commit_all({chain: list(entries)})
+
+    def commit_once(self, chain: str, entry: Mapping[str, Any]) -> None:
+        """Commit a record unless this process committed the same one, but for its time, in the same minute.
+
+        For what can be repeated at will, and whose repetitions tell nothing new.
+        """
+        minute, about = entry["at"][:16], canonical({**entry, "at": chain})
+        if minute != self._minute:
+            self._minute, self._told = minute, set()
+        told = self._told
+        if about not in told:
+            self.commit(chain, [entry])
+            if len(told) < _MAX_TOLD:
+                told.add(about)
 
     def commit_all(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Commit records of several chains, all of them or none."""

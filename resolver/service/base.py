@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from resolver.core.ports import Cipher, Store
+from resolver.errors import ConflictError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.decryption import Opener
@@ -54,6 +55,24 @@ class ServicePart:
         self._clock = shared.clock
         self._rules = shared.rules
 
+    def _demand_room(self, holder: str, count: int, setting: str, instead: str) -> None:
+        """Refuse one more of what somebody or something may have only so many of.
+
+        Args:
+            holder: who or what has them, in words.
+            count: how many there are, as seen in the transaction that adds one.
+            setting: what bounds them, named `WHAT_per_HOLDER`.
+            instead: how to make room, in words.
+
+        Raises:
+            ConflictError: there are as many as the setting permits, or more.
+        """
+        if count >= getattr(self._rules, setting):
+            raise ConflictError(
+                f"{holder} has {count} {setting.partition('_per_')[0]}, and may have no more",
+                hint=f"{instead}, or have `{setting}` raised in `config.yaml`",
+            )
+
 
 class Rules(Struct, frozen=True):
     """Settings that the service enforces.
@@ -62,11 +81,19 @@ class Rules(Struct, frozen=True):
         keep_versions: how many versions of each secret are kept, the current one included; 0 keeps all.
         refuse_expired: whether an expired secret is refused, rather than used with a warning.
         tokens_per_user: how many access tokens one user may have.
+        sessions_per_user: how many console sessions one user may have; the oldest makes room for the next.
+        secrets_per_tenant: how many secrets one tenant may have.
+        providers_per_tenant: how many secrets providers one tenant may have.
+        versions_per_secret: how many versions one secret may have where none is dropped.
     """
 
     keep_versions: int = 0
     refuse_expired: bool = False
     tokens_per_user: int = 200
+    sessions_per_user: int = 20
+    secrets_per_tenant: int = 100_000
+    providers_per_tenant: int = 1_000
+    versions_per_secret: int = 10_000
 
 
 DEFAULT_RULES = Rules()

@@ -26,9 +26,6 @@ IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
 """How long a session lasts at most."""
 
-MAX_OF_A_USER = 20
-"""Sessions that one user may have; the oldest makes room for the next."""
-
 _NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: a write for each request would be too many."""
 
@@ -81,7 +78,8 @@ class Sessions(ServicePart):
             )  # the password may be another one since it was checked
             session.delete_stale_console_sessions(_earlier(at, LONGEST), _earlier(at, IDLE))
             others = session.console_sessions(caller.user_id)
-            session.delete_console_sessions(*(old.digest for old in others[: 1 - MAX_OF_A_USER or None]))
+            beyond = others[: 1 - self._rules.sessions_per_user or None]
+            session.delete_console_sessions(*(old.digest for old in beyond))
             session.add_console_session(
                 StoredConsoleSession(
                     _digest(secret),

@@ -148,7 +148,7 @@ class Opener:
                 entry = self._trail.entry(
                     caller, home, "data_key:unreadable", data_key=key.id, **_failure(error)
                 )
-                self._trail.commit(home.id, [entry])
+                self._trail.commit_once(home.id, entry)
                 raise
         return opened
 
@@ -180,7 +180,7 @@ class Opener:
         except TokenError as error:
             about, chain = ({"key": shown}, home.id) if shown else (named(secret), secret.tenant.id)
             entry = self._trail.entry(caller, home, "secret:unreadable", **_failure(error))
-            self._trail.commit(chain, [entry | about])
+            self._trail.commit_once(chain, entry | about)
             message = f"secret {name} of tenant {secret.tenant.name!r}: {error.message}"
             if isinstance(error, MisplacedTokenError):
                 raise MisplacedTokenError(message, hint=error.hint, moved=error.moved) from None

@@ -50,6 +50,7 @@ class ImportRun:
     stored: int = 0
     colliding: dict[str, set[str]] = field(default_factory=dict)
     errors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
 
     def collide(self, entry: CheckedEntry) -> None:
         """Note that an entry's key was taken."""

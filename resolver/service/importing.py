@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from resolver.service.import_checks import (
 from resolver.service.secret_change import Changes, days_after
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from resolver.core.model import Caller
     from resolver.core.ports import Session
@@ -113,6 +114,9 @@ class Imports(ServicePart):
         notes: dict[str, list[dict[str, Any]]] = {}
         stored: list[CheckedEntry] = []
         with self._store.write() as session:
+            for home in sorted({one.home.id for one in fit}):
+                session.hold_tenant(home)
+                run.held[home] = session.count_secrets(home)
             # Schemas take their time: what the caller may do, and with what, is looked at again.
             for entry in self._checks.check_all(session, run, [(one.position, one.given) for one in fit]):
                 try:
@@ -165,6 +169,8 @@ class Imports(ServicePart):
             session.change_secret(existing, newer)
         if entry.is_external:
             return newer
+        with _bounded():
+            self._changes.demand_version_room(session, newer, run.caller)
         return self._changes.add_version(session, newer, entry.given.value, run.caller)
 
     def _kept(self, session: Session, entry: CheckedEntry, secret: Secret) -> Secret:
@@ -185,19 +191,30 @@ class Imports(ServicePart):
 
     def _add(self, session: Session, run: ImportRun, entry: CheckedEntry) -> Secret:
         given, now = entry.given, self._clock()
-        kept = self._rules.keep_versions or len(given.versions)
+        home = entry.home
+        with _bounded():
+            self._demand_room(
+                f"tenant {home.name!r}",
+                run.held[home.id],
+                "secrets_per_tenant",
+                "delete secrets that are not needed",
+            )
+        most = self._rules.versions_per_secret
+        if len(given.versions) > most and not self._rules.keep_versions:
+            raise EntryError({"versions": f"More than {most}: see `versions_per_secret` in `config.yaml`"})
+        kept = self._rules.keep_versions or most
         first, *later = given.versions[-kept:] if given.versions else (_NO_VERSION,)
         created = (entry.trusted and given.created_at) or now
         secret = Secret(
             **{name: getattr(given, name) for name in _SAME_FIELDS},
             id=str(uuid.uuid4()),
-            tenant=entry.home,
+            tenant=home,
             owner=entry.owner,
             version=first.number,
             created_at=created,
             updated_at=_time_of(entry, first.created_at, now),
         )
-        data_key = active_data_key(session, self._cipher, entry.home.id)
+        data_key = active_data_key(session, self._cipher, home.id)
 
         def sealed(secret: Secret, value: SecretValue) -> str:
             return data_key.seal(value_place(secret, data_key.id), value)
@@ -214,7 +231,18 @@ class Imports(ServicePart):
         updated = (entry.trusted and given.updated_at) or now
         final = replace(secret, rotate_at=due, updated_at=updated)
         session.change_secret(secret, final)
-        return self._kept(session, entry, final)
+        final = self._kept(session, entry, final)
+        run.held[home.id] += 1
+        return final
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """A bound that is reached within is an error of the entry, and no key that is taken."""
+    try:
+        yield
+    except ConflictError as error:
+        raise EntryError({"key": f"{error.message}; {error.hint}"}) from None
 
 
 _SAME_FIELDS = frozenset(ImportEntry.__struct_fields__) & frozenset(Secret.__struct_fields__) - {

@@ -207,7 +207,7 @@ class ExternalValues:
             entry = self._trail.entry(
                 caller, home, "provider:unreadable", provider=name, reason=type(error).__name__
             )
-            self._trail.commit(home.id, [entry])
+            self._trail.commit_once(home.id, entry)
             raise
 
     def _parameters(self, kept: ExternalSecret) -> Mapping[str, str]:

@@ -70,7 +70,7 @@ class Providers(ServicePart):
         Raises:
             InvalidRequestError: the name, the type or a parameter breaks the rules.
             NotPermittedError: the caller may not do this here, or the destination is not allowed.
-            ConflictError: the name is taken.
+            ConflictError: the name is taken, or the tenant has as many providers as it may have.
         """
         with self._store.write() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
@@ -83,6 +83,13 @@ class Providers(ServicePart):
             at = self._clock()
             provider = Provider(
                 str(uuid.uuid4()), name, new.kind, home, new.visibility, current.as_owner, at, at
+            )
+            session.hold_tenant(home.id)
+            self._demand_room(
+                f"tenant {home.name!r}",
+                session.count_own_providers(home.id),
+                "providers_per_tenant",
+                "delete secrets providers that are not needed",
             )
             session.add_provider(self._sealed(session, provider, checked))
             self._note(session, current, home, Permission.PROVIDER_CREATE, name)
@@ -229,11 +236,12 @@ class Providers(ServicePart):
         name, kind = wanted.name, wanted.kind
         if not name and not kind:
             raise InvalidRequestError("give the name of a secrets provider, or a type")
-        with self._store.write() as session:
+        with self._store.read() as session:
             current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
             stored = find_provider(session, current, home, name) if name else None
-            # Committed before the stored credentials are decrypted.
-            self._note(session, current, home, "provider:test", name)
+        # Committed before the stored credentials are decrypted.
+        entry = self._trail.entry(current, home, "provider:test", provider=cap(name))
+        self._trail.commit_once(home.id, entry)
         if stored is None:
             tested = kind
             checked = self._external.check(kind, wanted.parameters)

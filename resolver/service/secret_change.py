@@ -79,12 +79,25 @@ class Changes(ServicePart):
         return row.secret
 
     def add(self, session: Session, secret: Secret, value: SecretValue) -> None:
-        """Store a secret that is new."""
+        """Store a secret that is new; ConflictError when its tenant has as many as it may have."""
+        home = secret.tenant
+        session.hold_tenant(home.id)
+        self._demand_room(
+            f"tenant {home.name!r}",
+            session.count_secrets(home.id),
+            "secrets_per_tenant",
+            "delete secrets that are not needed",
+        )
         data_key = active_data_key(session, self._cipher, secret.tenant.id)
         session.add_secret(secret, data_key.id, data_key.seal(value_place(secret, data_key.id), value))
 
     def add_version(self, session: Session, secret: Secret, value: SecretValue, caller: Caller) -> Secret:
-        """Give a secret a new value; the secret as it is then. Drops versions beyond those to keep."""
+        """Give a secret a new value; the secret as it is then. Drops versions beyond those to keep.
+
+        Raises:
+            ConflictError: another writer was quicker, or it has as many versions as it may have.
+        """
+        self.demand_version_room(session, secret, caller)
         at = self._clock()
         newer = replace(
             secret,
@@ -95,11 +108,32 @@ class Changes(ServicePart):
         data_key = active_data_key(session, self._cipher, secret.tenant.id)
         token = data_key.seal(value_place(newer, data_key.id), value)
         session.add_version(newer, data_key.id, token, caller.user_id)
-        # Who may not delete a value does not do so by storing others.
-        may_drop = policy.decide_in_tenant(caller, Permission.SECRET_DELETE, secret.tenant).allowed
-        if self._rules.keep_versions and may_drop:
+        if self._drops(caller, secret.tenant):
             session.drop_versions(secret.id, newer.version - self._rules.keep_versions)
         return newer
+
+    def demand_version_room(self, session: Session, secret: Secret, caller: Caller) -> None:
+        """Refuse one more version of a secret than it may have, where none is dropped for it.
+
+        No earlier one makes room: who may only store values does not delete others by it.
+        """
+        # Numbers begin with 1 and are never used again, so that there are no more versions than the latest's.
+        if secret.version < self._rules.versions_per_secret or self._drops(caller, secret.tenant):
+            return
+        count = session.count_versions(secret.id)
+        if count >= self._rules.keep_versions:
+            self._demand_room(
+                f"secret {secret.key!r}",
+                count,
+                "versions_per_secret",
+                "have `keep_versions` drop old ones, for those who may delete secrets",
+            )
+
+    def _drops(self, caller: Caller, home: Tenant) -> bool:
+        """Whether a new version drops old ones."""
+        # Who may not delete a value does not do so by storing others.
+        may_delete = policy.decide_in_tenant(caller, Permission.SECRET_DELETE, home).allowed
+        return bool(self._rules.keep_versions) and may_delete
 
 
 def _reason(error: NotPermittedError | NotFoundError) -> Verdict:

@@ -86,6 +86,7 @@ class Tenants(ServicePart):
         with self._store.write() as session:
             current = self._gate.enter_system(session, caller, Permission.TENANT_MANAGE)
             tenant = find_tenant(session, name)
+            session.hold_tenant(tenant.id)  # as who adds to it does, before anything in it
             held = session.holdings(tenant_id=tenant.id)
             if held and not purge:
                 may_list = policy.decide_in_tenant(current, Permission.SECRET_LIST, tenant).allowed

@@ -18,7 +18,7 @@ from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
 from resolver.core.times import parse_time_ahead
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
-from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
+from resolver.errors import InvalidRequestError, NotFoundError
 from resolver.service.access import demand_credentials, demand_full_scope, find_user, not_permitted
 from resolver.service.base import ServicePart
 
@@ -61,12 +61,12 @@ class Tokens(ServicePart):
             session.hold_user(user.id)
             current = self._enter_to_make(session, caller)  # who had to wait may have been shut out meanwhile
             session.delete_tokens(user.id, self._clock())  # the expired ones
-            if session.count_tokens(user.id) >= self._rules.tokens_per_user:
-                raise ConflictError(
-                    f"user {user.name!r} has {self._rules.tokens_per_user} tokens, and may have no more",
-                    hint="revoke one that is not needed with `resolver tokens revoke`, or have "
-                    "`tokens_per_user` raised in `config.yaml`",
-                )
+            self._demand_room(
+                f"user {user.name!r}",
+                session.count_tokens(user.id),
+                "tokens_per_user",
+                "revoke one that is not needed with `resolver tokens revoke`",
+            )
             return self.add(session, current, user, replace(new, expires_at=expires_at))
 
     def add(self, session: Session, caller: Caller, user: User, new: NewToken) -> MadeToken:

@@ -77,7 +77,7 @@ class Versions(ServicePart):
             NotPermittedError: the caller may not change this secret.
             NotFoundError: there is no such secret, or the caller may not see that there is; or it has no such
                 version any more.
-            ConflictError: another writer was quicker, or it is the current version.
+            ConflictError: another writer was quicker, it is the current version, or there is room for none.
         """
         with self._changes.changing(caller, Permission.SECRET_UPDATE, tenant, key) as change:
             secret = self._changes.find(change, key)
@@ -91,6 +91,7 @@ class Versions(ServicePart):
                     f"secret {key!r} has no version {version}",
                     hint=f"`resolver secrets history {key} -t {tenant}` shows those that are kept",
                 )
+            self._changes.demand_version_room(change.session, secret, change.caller)
             # Committed before the old value is decrypted, like every other use of a value.
             self._changes.note(change, secret, rollback_to=version)
             current, home = change.caller, change.tenant

@@ -195,6 +195,12 @@ class AccountRows(AuthenticatedRows):
         """Have others wait who change how this user gets in, until the transaction ends."""
         self._execute(select(t.user_account.c.id).where(t.user_account.c.id == user_id).with_for_update())
 
+    def hold_tenant(self, tenant_id: str) -> None:
+        """Have others wait who add to a tenant or delete it; ConflictError when it was just deleted."""
+        query = select(t.tenant.c.id).where(t.tenant.c.id == tenant_id).with_for_update(key_share=True)
+        if self._execute(query).one_or_none() is None:
+            raise ConflictError("the tenant was deleted by someone else at the same time")
+
     def hold_admins(self) -> None:
         """Wait for others who change users, and keep them waiting until the transaction ends.
 

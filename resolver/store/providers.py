@@ -112,6 +112,10 @@ class ProviderRows(AuthenticatedRows):
         """How many providers a tenant has, with global ones of others."""
         return count_of(self._connection, _TABLE, *self._seen(tenant_id, private_of, search))
 
+    def count_own_providers(self, tenant_id: str) -> int:
+        """How many providers a tenant has, without those of others."""
+        return count_of(self._connection, _TABLE, _TABLE.c.tenant_id == tenant_id)
+
     def _seen(self, tenant_id: str, private_of: str | None, search: str) -> list[ColumnElement[bool]]:
         own = _TABLE.c.tenant_id == tenant_id
         if private_of is not None:

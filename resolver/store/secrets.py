@@ -16,7 +16,7 @@ from resolver.store.aggregates import SECRET as OF_A_SECRET
 from resolver.store.aggregates import VERSION
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import GLOBAL, SECRET, SECRETS, batches
+from resolver.store.rows import GLOBAL, SECRET, SECRETS, batches, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -86,6 +86,14 @@ class SecretRows(AuthenticatedRows):
                 self.refuse_missing("provider", missing)
             found.append(stored)
         return found
+
+    def count_secrets(self, tenant_id: str) -> int:
+        """How many secrets a tenant has."""
+        return count_of(self._connection, t.secret, t.secret.c.tenant_id == tenant_id)
+
+    def count_versions(self, secret_id: str) -> int:
+        """How many versions of a secret there are."""
+        return count_of(self._connection, t.secret_version, t.secret_version.c.secret_id == secret_id)
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""

@@ -12,7 +12,8 @@ from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import AuthenticationError, NotPermittedError
-from resolver.service.console_sessions import MAX_OF_A_USER, csrf_token
+from resolver.service.base import DEFAULT_RULES
+from resolver.service.console_sessions import csrf_token
 
 if TYPE_CHECKING:
     from tests.databases import Clock, World
@@ -122,13 +123,14 @@ def test_what_ends_the_sessions_of_a_user(world: World) -> None:
 
 def test_a_user_has_so_many_sessions(embedded: World) -> None:
     """The oldest makes room; others' sessions stay."""
+    most = DEFAULT_RULES.sessions_per_user
     first = _open(embedded)
-    for minute in range(MAX_OF_A_USER):
+    for minute in range(most):
         _at(embedded.clock, f"00:{minute:02}:01")
         last = _open(embedded)
     _ended(embedded, first)
     embedded.service.sessions.authenticate(last)
-    assert len(embedded.execute("SELECT * FROM console_session")) == MAX_OF_A_USER
+    assert len(embedded.execute("SELECT * FROM console_session")) == most
 
 
 def test_roles_are_those_of_the_moment(world: World) -> None:

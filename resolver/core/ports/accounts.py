@@ -97,6 +97,12 @@ class AccountSession(Protocol):
     def hold_user(self, user_id: str) -> None:
         """Have others wait who change how this user gets in, until the transaction ends."""
 
+    def hold_tenant(self, tenant_id: str) -> None:
+        """Have others wait who add to a tenant or delete it, until the transaction ends.
+
+        Before anything in it is locked. ConflictError when it was just deleted.
+        """
+
     def hold_admins(self) -> None:
         """Keep other transactions from changing users until this one ends."""
 

@@ -87,6 +87,12 @@ class SecretSession(Protocol):
     def drop_versions(self, secret_id: str, up_to: int) -> None:
         """Delete a secret's versions up to a number."""
 
+    def count_secrets(self, tenant_id: str) -> int:
+        """How many secrets a tenant has."""
+
+    def count_versions(self, secret_id: str) -> int:
+        """How many versions of a secret there are."""
+
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
 
@@ -121,6 +127,9 @@ class SecretSession(Protocol):
 
     def count_providers(self, tenant_id: str, private_of: str | None, search: str = "") -> int:
         """How many providers a tenant has, with global ones of others, of those that are searched for."""
+
+    def count_own_providers(self, tenant_id: str) -> int:
+        """How many providers a tenant has, without those of others."""
 
     def add_provider(self, stored: StoredProvider) -> None:
         """Store a provider; ConflictError when its tenant has one of this name."""
