@@ -167,7 +167,7 @@ class RowCheck(ServicePart):
         """Read at most so many further records of each chain; which rows they are about, and whether all."""
         changed: set[tuple[str, str]] = set()
         whole = True
-        for chain in session.all_audit_chains():
+        for chain in sorted({*session.all_audit_chains(), *self._ends}):  # one that was read does not end
             number, digest = self._ends.get(chain, (0, GENESIS))
             head, _, _ = session.audit_head(chain, lock=False)
             if head.number < number or (head.number == number and head.hash != digest):

@@ -645,3 +645,26 @@ def test_the_destination_of_another_provider_is_not_asked(attacked: Attacked) ->
     ):
         service.secrets.show(world.admin, "home", "kept")
     service.providers.delete(world.admin, "home", "other")
+
+
+def test_a_trail_that_was_taken_away_is_missed(attacked: Attacked) -> None:
+    """A server that has read it knows that there was one, though nothing is left that it could tell of."""
+    world = attacked.world
+    service = world.reopened()
+    service.tenants.create(world.admin, "empty")
+    world.secret("gone", tenant="empty")
+    service.secrets.delete(world.admin, "empty", "gone")
+    assert service.rows.round() == []
+    chain = next(row["id"] for row in attacked.rows(t.tenant) if row["name"] == "empty")
+    taken: dict[Table, list[Row]] = {}
+    for table in (t.audit_use, t.audit_run, t.audit_record, t.audit_chain):
+        name = "id" if table is t.audit_chain else "chain_id"
+        rows = attacked.rows(table)
+        taken[table] = [row for row in rows if row[name] == chain]
+        attacked.put(table, [row for row in rows if row[name] != chain])
+    with pytest.raises(TamperedRowError, match=f"audit trail {chain} was cut"):
+        service.rows.round()
+    for table, rows in taken.items():
+        attacked.put(table, [*attacked.rows(table), *rows])
+    assert service.rows.round() == []
+    service.tenants.delete(world.admin, "empty")
