@@ -198,8 +198,12 @@ class Providers(ServicePart):
                 f"secrets provider {name!r} is {provider.visibility} already,"
                 " and visibility is never narrowed"
             )
-        if wider is Visibility.GLOBAL and provider.visibility is not Visibility.GLOBAL:
-            _demand_global(current, home)
+        if wider is not provider.visibility:
+            # More people may fetch by it then: that is for those to decide to whom values are shown.
+            if not policy.decide_in_tenant(current, Permission.SECRET_SHOW, home).allowed:
+                raise not_permitted(current, Permission.SECRET_SHOW, home.name)
+            if wider is Visibility.GLOBAL:
+                _demand_global(current, home)
         newer = replace(provider, kind=kind, visibility=wider, updated_at=self._clock())
         return current, home, stored, newer
 

@@ -404,6 +404,20 @@ def test_who_may_only_update_neither_unhides_nor_widens(embedded: World) -> None
     secrets.update(alone, "home", "k", SecretChange(hidden=True))
 
 
+def test_who_may_only_change_providers_lets_nobody_else_fetch_by_them(embedded: World) -> None:
+    """Widening a private one shows others what it has: it needs `secret:show`, as widening a secret does."""
+    at = {"url": "http://127.0.0.1:9", "token": "t", "path": "x"}
+    providers = embedded.service.providers
+    providers.create(embedded.admin, "home", "p", NewProvider("vault", at, Visibility.PRIVATE))
+    closure = CLOSURES[P.PROVIDER_UPDATE]
+    wider = ProviderChange(visibility=Visibility.TENANT)
+    alone = embedded.caller("admin", Scope(permissions=closure))
+    with pytest.raises(NotPermittedError, match="not permitted to see secrets"):
+        providers.update(alone, "home", "p", wider)
+    both = embedded.caller("admin", Scope(permissions=closure | {P.SECRET_SHOW}))
+    assert providers.update(both, "home", "p", wider).visibility is Visibility.TENANT
+
+
 def test_a_schema_is_no_guess_at_an_earlier_value(embedded: World) -> None:
     """Going back to a value tells whether it keeps to the schema: who can't read it chooses none."""
     imports = frozenset({P.SECRET_IMPORT, P.SECRET_CREATE, P.SECRET_UPDATE})
