@@ -58,7 +58,7 @@ class Versions(ServicePart):
                     version.created_by,
                     version.version == row.secret.version,
                 )
-                for version in session.versions([row.secret.id])
+                for version in session.history(row.secret.id)
             ]
 
     def rollback(
@@ -119,8 +119,10 @@ def _stored(
     """A version with its data key; looked at again when a rotation came between the two statements."""
     stored: StoredVersion | None = None
     data_keys: Sequence[StoredDataKey] = ()
+    if not 0 < version < secret.version:  # any number, also one that no database takes
+        return None, ()
     for _ in range(LOOKS):
-        stored = {one.version: one for one in change.session.versions([secret.id])}.get(version)
+        stored = change.session.version(secret.id, version)
         data_keys = () if stored is None else change.session.data_keys([stored.data_key_id])
         if stored is None or data_keys:
             break

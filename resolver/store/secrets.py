@@ -5,7 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, Text, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import any_ as sql_any
 
 from resolver.core.model import Visibility, is_storable
@@ -38,10 +51,21 @@ _VERSION = RecordColumns(
     {"created_by": func.coalesce(t.user_account.c.name, t.secret_version.c.created_by)},
     aggregate=VERSION,
 )
+_WITHOUT_TOKEN = _VERSION.within(token=literal(""))
 
 _CURRENT = and_(
     t.secret_version.c.secret_id == t.secret.c.id, t.secret_version.c.version == t.secret.c.version
 )
+
+
+def _versions(columns: RecordColumns[StoredVersion]) -> Select[Any]:
+    """The versions of all secrets, in the order of their numbers."""
+    maker = t.user_account.c.id == t.secret_version.c.created_by
+    return (
+        select(*columns.columns)
+        .select_from(t.secret_version.outerjoin(t.user_account, maker))
+        .order_by(t.secret_version.c.version)
+    )
 
 
 def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
@@ -203,22 +227,24 @@ class VersionRows(AuthenticatedRows):
 
     def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
         """The versions of secrets, in the order of their numbers."""
-        query = (
-            select(*_VERSION.columns)
-            .select_from(
-                t.secret_version.outerjoin(
-                    t.user_account, t.user_account.c.id == t.secret_version.c.created_by
-                )
-            )
-            .order_by(t.secret_version.c.version)
-        )
-        if current_only:
-            query = query.join(t.secret, _CURRENT)
+        query = _versions(_VERSION).join(t.secret, _CURRENT) if current_only else _versions(_VERSION)
         found: list[StoredVersion] = []
         for ids in batches(secret_ids):
             named = t.secret_version.c.secret_id.in_(ids)
             found += self._read(_VERSION, query.where(named))
         return found
+
+    def version(self, secret_id: str, number: int) -> StoredVersion | None:
+        """One version of a secret."""
+        c = t.secret_version.c
+        return self._read_first(
+            _VERSION, _versions(_VERSION).where(c.secret_id == secret_id, c.version == number)
+        )
+
+    def history(self, secret_id: str) -> Sequence[StoredVersion]:
+        """The versions of a secret in the order of their numbers, without their tokens."""
+        query = _versions(_WITHOUT_TOKEN).where(t.secret_version.c.secret_id == secret_id)
+        return self._read(_WITHOUT_TOKEN, query)
 
     def drop_versions(self, secret_id: str, up_to: int) -> None:
         """Delete a secret's versions up to a number."""

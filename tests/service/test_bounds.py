@@ -18,7 +18,7 @@ from resolver.core.permissions import Permission, TenantRole
 from resolver.core.providers import NewProvider, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
-from resolver.errors import AuthenticationError, ConflictError, MisplacedTokenError
+from resolver.errors import AuthenticationError, ConflictError, MisplacedTokenError, NotFoundError
 from resolver.providers import make_types
 from resolver.service import Service
 from resolver.service.base import DEFAULT_RULES, Rules
@@ -184,6 +184,23 @@ def test_a_secret_has_so_many_versions(world: World) -> None:
     numbers = [version.number for version in service.secrets.history(world.admin, "home", "k")]
     assert numbers == [1, 2, 3]
     assert service.secrets.update(world.admin, "home", "k", SecretChange(hidden=True)).version == 3
+
+
+def test_a_history_is_read_without_its_values(world: World) -> None:
+    """Whoever lists it has none of them read, and going back to one reads that one."""
+    world.secret("k", "1")
+    for text in ("2", "3", "4"):
+        world.service.secrets.update(world.admin, "home", "k", value(text))
+    tokens = {token for (token,) in world.execute("SELECT token FROM secret_version WHERE version < 4")}
+    with world.rows_read() as rows:
+        assert len(world.service.secrets.history(world.admin, "home", "k")) == 4
+    assert not tokens & {one for row in rows for one in row if isinstance(one, str)}
+    with world.rows_read() as rows:
+        world.service.secrets.rollback(world.admin, "home", "k", 2)
+    assert len(tokens & {one for row in rows for one in row if isinstance(one, str)}) == 1
+    for number in (0, -1, 6, 2**31, 2**80):
+        with pytest.raises(NotFoundError, match=rf"^secret 'k' has no version {number}$"):
+            world.service.secrets.rollback(world.admin, "home", "k", number)
 
 
 def test_dropping_versions_makes_room_for_who_may_delete(embedded: World) -> None:

@@ -84,6 +84,12 @@ class SecretSession(Protocol):
     def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
         """The versions of secrets, in the order of their numbers."""
 
+    def version(self, secret_id: str, number: int) -> StoredVersion | None:
+        """One version of a secret."""
+
+    def history(self, secret_id: str) -> Sequence[StoredVersion]:
+        """The versions of a secret in the order of their numbers, without their tokens."""
+
     def drop_versions(self, secret_id: str, up_to: int) -> None:
         """Delete a secret's versions up to a number."""
 
