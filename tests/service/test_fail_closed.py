@@ -229,7 +229,7 @@ NO_RECORD = {
 
 WITHIN = {
     *(f"trail.{name}" for name in ("append", "append_all", "append_holdings", "append_system")),
-    *(f"trail.{name}" for name in ("commit", "commit_all", "entry", "read", "round")),
+    *(f"trail.{name}" for name in ("commit", "commit_all", "commit_once", "entry", "read", "round")),
     *(
         "trail.is_genuine",
         "trail.renew_mac",
