@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
-from resolver.core.model import Secret
+from resolver.core.model import Secret, Visibility
 from resolver.errors import InvalidRequestError
 
 DEFAULT_SIZE = 1000
@@ -156,6 +156,14 @@ class Reach(Struct, frozen=True):
     user_id: str
     tenants: frozenset[str] | None
     administered: frozenset[str] | None
+
+    def covers(self, secret: Secret) -> bool:
+        """Whether a secret exists by this reach."""
+        home = secret.tenant.id
+        is_open = secret.visibility is not Visibility.PRIVATE or secret.owner.id == self.user_id
+        return (self.tenants is None or home in self.tenants or secret.visibility is Visibility.GLOBAL) and (
+            is_open or self.administered is None or home in self.administered
+        )
 
     def is_within(self, other: Reach) -> bool:
         """Whether every secret that exists by this reach exists by another one, too."""

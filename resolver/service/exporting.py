@@ -14,7 +14,7 @@ from resolver.core.policy import Verdict
 from resolver.core.ports import StoredSecret
 from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
-from resolver.errors import ConflictError
+from resolver.errors import ConflictError, TamperedRowError
 from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
 from resolver.service.audit import decided, named
 from resolver.service.importing import Imports
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import DataKey, StoredDataKey, StoredVersion
+    from resolver.core.query import Reach
     from resolver.core.transfer import ExportRequest
 
 
@@ -60,6 +61,7 @@ class Transfer(Imports):
                     session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
                 )
                 page = session.page(reach, narrowed(current, listing))
+                _demand_reached(current, reach, page.items)
                 may_leave = [one for one in page.items if _may_leave(current, one)]
                 provided = [one.id for one in may_leave if one.provider is not None]
                 external = {row.secret_id for row in session.external_values(provided)}
@@ -130,6 +132,18 @@ class Transfer(Imports):
         row = StoredSecret(replace(secret, version=version.version), version.data_key_id, version.token)
         value = self._opener.open(caller, asked_from or secret.tenant, row, opened)
         return VersionWithValue(version.version, value, version.created_at, version.created_by)
+
+
+def _demand_reached(caller: Caller, reach: Reach, secrets: Sequence[Secret]) -> None:
+    """Refuse what a database lists that the caller did not ask for, as a view in place of a table can."""
+    for one in secrets:
+        if not (reach.covers(one) and caller.scope.permits_key(one.key)):
+            raise TamperedRowError(
+                f"the database was changed by hand: secret {one.id} is refused, it was not asked for",
+                hint="compare the database with a backup",
+                kind="secret",
+                id=one.id,
+            )
 
 
 def _may_leave(caller: Caller, secret: Secret) -> bool:

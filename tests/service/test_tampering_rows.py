@@ -16,11 +16,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from resolver.core.account_changes import NewToken, UserChange
-from resolver.core.model import SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.providers import NewProvider
 from resolver.core.rows import RowFault
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.transfer import ExportRequest
 from resolver.errors import AuthenticationError, ResolverError, RootKeyError, StoreError, TamperedRowError
 from resolver.store import tables as t
 from resolver.store.aggregates import BY_KIND, UNDECIDED
@@ -628,6 +629,28 @@ def test_another_chain_s_head_does_not_say_that_rows_are_believed(attacked: Atta
         pytest.raises(TamperedRowError, match="its MAC does not fit"),
     ):
         service.users.whoami(attacked.member)
+
+
+@pytest.mark.parametrize(
+    ("asked", "instead"),
+    [("home", "away"), ("member", "admin"), ("only", "k")],
+    ids=["tenant", "owner", "keys"],
+)
+def test_an_export_has_nothing_that_was_not_asked_for(attacked: Attacked, asked: str, instead: str) -> None:
+    """What leaves with its value is judged by its own row, whichever rows the database says are in reach."""
+    world = attacked.world
+    world.service.tenants.add_member(world.admin, "home", "member", TenantRole.USER)
+    scope = Scope(keys=(asked,)) if asked == "only" else Scope()
+    member = world.caller("member", scope)
+    rows = [*attacked.rows(t.tenant), *attacked.rows(t.user_account)]
+    ids = {row["name"]: row["id"] for row in rows}
+    service, wanted = world.reopened(), ExportRequest("home")
+    assert service.transfer.export(member, wanted).left_out == 0
+    with (
+        answering(attacked, "secret", ids.get(asked, asked), ids.get(instead, instead)),
+        pytest.raises(TamperedRowError, match="it was not asked for"),
+    ):
+        service.transfer.export(member, wanted)
 
 
 def test_the_destination_of_another_provider_is_not_asked(attacked: Attacked) -> None:
