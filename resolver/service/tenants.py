@@ -111,6 +111,7 @@ class Tenants(ServicePart):
         with self._store.write() as session:
             current = self._enter_for_members(session, caller)
             home, user = find_tenant(session, tenant), find_user(session, username)
+            session.hold_tenant(home.id)
             session.set_membership(home.id, user.id, role)
             self._trail.append_system(
                 session, current, "membership:set", object=user.name, tenant=tenant, role=role
