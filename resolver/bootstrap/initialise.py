@@ -14,7 +14,7 @@ from resolver.bootstrap.embedded import from_file, make_hasher, root_keys
 from resolver.config.files import Trusted, demand_trusted, make_directory, make_private, write_private
 from resolver.config.profile import Profile
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
-from resolver.errors import ConflictError, StoreError, UsageError
+from resolver.errors import ConflictError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
@@ -131,7 +131,7 @@ def _fill_empty(
     keep = None if profile_path is None else partial(write_profile, profile_path)
     try:
         return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
-    except ConflictError:
+    except (ConflictError, RootKeyError):  # by then its keys are there, wrapped by the other's root key
         return False
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from resolver.core.model import Caller
-    from resolver.rest.shares import Sharing, Turns
+    from resolver.rest.shares import NameLimiter, Sharing
     from resolver.service import Service
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class Authenticator:
         sharing: how many passwords of one address are checked or wait, of all.
     """
 
-    def __init__(self, service: Service, turns: Turns, sharing: Sharing) -> None:
+    def __init__(self, service: Service, turns: NameLimiter, sharing: Sharing) -> None:
         self._service = service
         self._turns = turns
         self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)

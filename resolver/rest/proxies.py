@@ -32,7 +32,7 @@ class BadHeaderError(InvalidRequestError):
     """A connection does not begin with the PROXY protocol's header, as it has to."""
 
 
-class Trusted:
+class TrustedProxies:
     """The proxies that are believed.
 
     Args:

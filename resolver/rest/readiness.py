@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = 3.0
 """How long an answer is waited for that is not there in time; then the store counts as out of reach."""
 
 
-class Readiness:
+class ReadinessProbe:
     """An answer for all who ask within a second.
 
     Args:

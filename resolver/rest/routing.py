@@ -35,10 +35,10 @@ from resolver.rest.auth import Authenticator
 from resolver.rest.connections import Connections, has_body
 from resolver.rest.errors import RequestError, malformed
 from resolver.rest.metrics import Metrics
-from resolver.rest.proxies import Trusted
+from resolver.rest.proxies import TrustedProxies
 from resolver.rest.rate_limit import Buckets
-from resolver.rest.readiness import Readiness
-from resolver.rest.shares import Account, Shares, Sharing, Turns
+from resolver.rest.readiness import ReadinessProbe
+from resolver.rest.shares import Account, NameLimiter, Shares, Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -136,13 +136,13 @@ class Server:
         self.newcomers = Buckets(2 * options.address_rate)  # a refused request costs one
         self.users = Buckets(options.user_rate)
         self.sharing = Sharing(options.share, options.network_shares)
-        self.trusted = Trusted(options.trusted_proxies)
+        self.trusted = TrustedProxies(options.trusted_proxies)
         self.connections = Connections(options, self.sharing, self.metrics.limited.labels("connections").inc)
         self.places = Shares(options.max_requests, self.sharing)
         self.memory = Shares(options.max_memory, self.sharing)
-        self.turns = Turns(_TURNS)
+        self.turns = NameLimiter(_TURNS)
         self.authenticator = Authenticator(service, self.turns, self.sharing)
-        self.readiness = Readiness(service.check_ready)
+        self.readiness = ReadinessProbe(service.check_ready)
 
     def charge(self, account: Account) -> None:
         """Count what a request moved as more requests of who asked: a large one takes as long as many."""

@@ -115,7 +115,7 @@ class Shares:
                 del self._by_name[name]
 
 
-class Turns:
+class NameLimiter:
     """Bounds how many threads work for one name at once; others of that name wait, in their order.
 
     Args:

@@ -85,7 +85,7 @@ class ExternalValues:
         self._cipher = cipher
         self._trail = trail
         self._make_types = make_types
-        self.turns = Turns()
+        self.turns = Bulkhead()
 
     @functools.cached_property
     def types(self) -> Mapping[str, ProviderType]:
@@ -300,7 +300,7 @@ PATIENCE = 2.0
 """Seconds after which one who asks is not waited for, and nobody waits for a turn."""
 
 
-class Turns:
+class Bulkhead:
     """Limits how many requests are made to each provider at a time, and to all: a bulkhead.
 
     Args:

@@ -60,7 +60,7 @@ print(time.process_time(), file=sys.stderr)
 """What is run last: says how long the process computed."""
 
 
-class Turns:
+class ChildLimiter:
     """Bounds how many children run at once, in all and for each payer.
 
     Args:
@@ -101,7 +101,7 @@ class Turns:
                 self._changed.notify_all()
 
 
-_turns = Turns(CHILDREN)
+_turns = ChildLimiter(CHILDREN)
 
 
 def run_limited(

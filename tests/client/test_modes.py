@@ -25,7 +25,8 @@ TOKEN = re.compile(r"ctok-(\w{10})-\w{40}")
 VOLATILE = {
     "TIME": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
     "UUID": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-    "HASH": re.compile(r"[0-9a-f]{64}"),
+    "HASH": re.compile(r"\b[0-9a-f]{64}\b"),
+    "DIGEST": re.compile(r"\b[0-9a-f]{32}\b"),
     "PID": re.compile(r"/proc/\d+/fd/\d+"),
 }
 

@@ -189,6 +189,8 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         step("audit list", resolver("audit", "list", "-t", TENANT, "--format", "json")),
         step("audit verify", resolver("audit", "verify", "-t", TENANT)),
         step("audit head", resolver("audit", "head")),
+        step("audit reindex", resolver("audit", "reindex", "-t", TENANT)),
+        step("db upgrade", resolver("db", "upgrade", "--finish", "--yes")),
         step("users set-role", resolver("users", "set-role", "eve", "-r", "sys_admin")),
         step("tenants remove-user", resolver("tenants", "remove-user", "eve", "-t", TENANT)),
         *_moving_steps(step, create, document, marks.new("passphrase"), during.with_name("sealed")),

@@ -11,7 +11,7 @@ import pytest
 from resolver.core.account_changes import NewPassword, NewToken, UserChange
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
-from resolver.rest.proxies import Trusted
+from resolver.rest.proxies import TrustedProxies
 from resolver.rest.sessions import PROOF_HEADER
 from tests.rest.conftest import basic
 
@@ -146,7 +146,7 @@ def test_no_route_takes_a_cookie_alone(live: Live) -> None:
 @pytest.mark.parametrize("by_proxy", [True, False])
 def test_the_cookie_over_tls(live: Live, by_proxy: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """It is secure and bound to the host: by the word of the proxy, or of the page where it says nothing."""
-    live.app.state.server.trusted = Trusted(["127.0.0.1"])
+    live.app.state.server.trusted = TrustedProxies(["127.0.0.1"])
     own = f"https://{live.http.base_url.netloc.decode()}"
     headers = {"X-Forwarded-Proto": "https"} if by_proxy else {"Origin": own}
     with Browser(live) as browser:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.rest.options import ServerOptions
-from resolver.rest.proxies import MOST_FORWARDS, Trusted
+from resolver.rest.proxies import MOST_FORWARDS, TrustedProxies
 from tests.rest.conftest import serving
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def test_the_last_untrusted_entry_counts(forwarded: list[str], client: str) -> None:
     """From the right, past proxies that are trusted themselves, by TCP and by the unix socket."""
     for proxies in (["10.0.0.0/8"], ["unix", "10.0.0.0/8"]):
-        trusted = Trusted(proxies)
+        trusted = TrustedProxies(proxies)
         assert trusted.client_of(forwarded) == client
         assert [trusted.has(one) for one in ("10.9.9.9", "::ffff:10.9.9.9", "192.0.2.7", "")] == [
             True,

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from resolver.errors import StoreError
 from resolver.rest.errors import RequestError
-from resolver.rest.readiness import Readiness
-from resolver.rest.shares import Account, Shares, Sharing, Turns
+from resolver.rest.readiness import ReadinessProbe
+from resolver.rest.shares import Account, NameLimiter, Shares, Sharing
 from tests.rest.test_rate_limit import Seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+T = TypeVar("T")
 QUARTER = Sharing(0.25, {})
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run a coroutine in a thread: a browser that other tests started has a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 def test_a_name_has_its_share() -> None:
@@ -63,7 +75,7 @@ def test_an_account_gives_everything_back() -> None:
 
 def test_turns_of_one_name_wait_for_one_another() -> None:
     """And for nobody else's; names without any are forgotten."""
-    turns, order = Turns(1), []
+    turns, order = NameLimiter(1), []
 
     async def work(name: str, *, waits: asyncio.Event | None = None) -> None:
         async with turns.of(name):
@@ -81,7 +93,7 @@ def test_turns_of_one_name_wait_for_one_another() -> None:
         go.set()
         await asyncio.gather(first, second)
 
-    asyncio.run(all_of_them())
+    run(all_of_them())
     assert order == ["a begins", "b begins", "b ends", "a ends", "a begins", "a ends"]
     assert not turns._names  # noqa: SLF001 - the memory is what is tested
 
@@ -96,12 +108,12 @@ def test_many_who_ask_whether_it_is_ready_cost_one_look() -> None:
             raise StoreError("gone")
 
     async def ask() -> tuple[list[bool], bool, bool]:
-        readiness = Readiness(check, clock)
+        readiness = ReadinessProbe(check, clock)
         many = await asyncio.gather(*[readiness.look() for _ in range(1000)])
         clock.now = 0.9
         soon = await readiness.look()
         clock.now = 1.1
         return many, soon, await readiness.look()
 
-    many, soon, later = asyncio.run(ask())
+    many, soon, later = run(ask())
     assert (set(many), soon, later, len(looks)) == ({True}, True, False, 2)

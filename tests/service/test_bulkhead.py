@@ -14,7 +14,7 @@ from resolver.core.secret_changes import NewSecret
 from resolver.errors import ProviderError
 from resolver.providers.local import Local
 from resolver.service import Service
-from resolver.service.provider_values import PATIENCE, Turns
+from resolver.service.provider_values import PATIENCE, Bulkhead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Hanging(Local):
         return True
 
 
-def _take(turns: Turns, name: str, entered: threading.Semaphore, go: threading.Event) -> bool:
+def _take(turns: Bulkhead, name: str, entered: threading.Semaphore, go: threading.Event) -> bool:
     with turns.take(name) as taken:
         entered.release()
         assert go.wait(30)
@@ -55,7 +55,7 @@ def _take(turns: Turns, name: str, entered: threading.Semaphore, go: threading.E
 def test_a_provider_that_hangs_is_asked_by_a_few() -> None:
     """Others are turned away at once, from this one; a third provider is asked until all turns are taken."""
     now = [0.0]
-    turns = Turns(lambda: now[0], at_once=2, all_at_once=3)
+    turns = Bulkhead(lambda: now[0], at_once=2, all_at_once=3)
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(_take, turns, "a", entered, go) for _ in range(2)]
@@ -78,7 +78,7 @@ def test_a_provider_that_hangs_is_asked_by_a_few() -> None:
 def test_one_who_asks_soon_after_waits_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as nobody was kept waiting for long, nobody is turned away; a turn comes once there is one."""
     monkeypatch.setattr("resolver.service.provider_values.PATIENCE", 60.0)
-    turns = Turns(lambda: 0.0, at_once=1)
+    turns = Bulkhead(lambda: 0.0, at_once=1)
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(9) as pool:
         asking = [pool.submit(_take, turns, "a", entered, go) for _ in range(9)]
@@ -96,7 +96,7 @@ def test_nobody_waits_for_a_turn_for_long() -> None:
         asked.release()
         return now[0]
 
-    turns = Turns(clock, at_once=1)
+    turns = Bulkhead(clock, at_once=1)
     entered, go = threading.Semaphore(0), threading.Event()
     go.set()
     first, second = turns.take("a"), turns.take("a")
@@ -126,7 +126,7 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
         embedded.store, embedded.ring, lambda: embedded.passwords, embedded.clock, lambda: {"slow": kind}
     )
     now = [0.0]
-    service.providers._external.turns = Turns(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
+    service.providers._external.turns = Bulkhead(lambda: now[0], at_once=1)  # noqa: SLF001 - its clock
     admin = embedded.admin
     service.providers.create(admin, "home", "v", NewProvider("slow"))
     service.secrets.create(admin, "home", "there", NewSecret(provider="v"))

@@ -13,7 +13,7 @@ from resolver.dsl.input_types import Match
 from resolver.errors import BudgetError, InvalidRequestError, UnavailableError
 from resolver.validation import sandbox
 from resolver.validation.regex import match_all
-from resolver.validation.sandbox import Turns, run_limited
+from resolver.validation.sandbox import ChildLimiter, run_limited
 from resolver.validation.value_schema import check_all, check_schemas
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def test_nothing_is_started_for_nobody(children: list[int]) -> None:
     assert not children
 
 
-def started(turns: Turns, payer: str, until: threading.Event) -> tuple[threading.Thread, threading.Event]:
+def started(
+    turns: ChildLimiter, payer: str, until: threading.Event
+) -> tuple[threading.Thread, threading.Event]:
     """A thread that takes a turn, and the sign that it has it."""
     has_it = threading.Event()
 
@@ -80,7 +82,7 @@ def started(turns: Turns, payer: str, until: threading.Event) -> tuple[threading
 
 def test_few_children_run_at_once_and_one_for_each_user() -> None:
     """Whoever has one running waits for it, while the others have the turns that are left."""
-    turns, done = Turns(2), threading.Event()
+    turns, done = ChildLimiter(2), threading.Event()
 
     def is_refused(payer: str) -> bool:
         try:
@@ -114,7 +116,7 @@ def test_children_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
             check()
         return caught.value.message
 
-    monkeypatch.setattr(sandbox, "_turns", Turns(0))
+    monkeypatch.setattr(sandbox, "_turns", ChildLimiter(0))
     monkeypatch.setattr(sandbox, "TURN_SECONDS", 0.01)
     message = "too many checks of schemas and patterns wait for one another"
     assert full(lambda: match_all([("a", "a")])) == message
