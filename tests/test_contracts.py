@@ -268,10 +268,17 @@ def test_no_file_escapes_the_contracts(built: grimp.ImportGraph) -> None:
     assert files == seen
 
 
+MIGRATIONS_MAY = {
+    "0005_index_of_audit_records": {"msgspec.structs", "resolver.core.audit", "resolver.core.audit_rounds"}
+}
+"""What single migrations import besides. The index is made of the records: a later form is made anew of them."""
+
+
 def test_migrations_know_the_store_only() -> None:
     """What Alembic loads by path imports the two libraries, and the tables."""
-    allowed = {"__future__", "alembic", "sqlalchemy", "resolver.store.tables"}
+    always = {"__future__", "alembic", "sqlalchemy", "resolver.store.tables"}
     for path, nodes in sources().items():
+        allowed = always | MIGRATIONS_MAY.get(path.stem, set())
         for node in nodes if MIGRATIONS in path.parents else ():
             if isinstance(node, ast.Import):
                 assert {alias.name for alias in node.names} <= allowed, path
