@@ -271,7 +271,7 @@ def test_no_file_escapes_the_contracts(built: grimp.ImportGraph) -> None:
 MIGRATIONS_MAY = {
     "0005_index_of_audit_records": {"msgspec.structs", "resolver.core.audit", "resolver.core.audit_rounds"}
 }
-"""What single migrations import besides. The index is made of the records: a later form is made anew of them."""
+"""What single migrations import besides: the index is made of the records, and a later form of it is, too."""
 
 
 def test_migrations_know_the_store_only() -> None:
