@@ -305,6 +305,8 @@ def refuses_what_is_planted(settings: Settings, url: str, admin: Caller, token: 
     with raw_connection(url) as connection:
         connection.execute(text("UPDATE user_account SET row_mac = NULL"))
         connection.execute(text("UPDATE audit_chain SET enforced = NULL"))
+    again = open_service(settings)
     with pytest.raises(TamperedRowError):
-        open_service(settings).gate.authenticate_token(token)
+        again.gate.authenticate_token(token)
+    again.close()
     service.close()
