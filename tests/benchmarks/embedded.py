@@ -43,7 +43,7 @@ class Embedded:
 
     def resolve_silently(self, text: str) -> None:
         """The same without the transaction that records it."""
-        with mock.patch.object(self._service.trail, "commit"):
+        with mock.patch.object(self._service.trail, "commit_all"):
             self.resolve(text)
 
     def close(self) -> None:

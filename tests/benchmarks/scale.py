@@ -161,7 +161,7 @@ class Bao:
 
 def _use(world: World, first: int, count: int, *, audited: bool = True) -> None:
     uses = [key_use(f"key{number}") for number in range(first, first + count)]
-    quiet = nullcontext() if audited else mock.patch.object(world.service.trail, "commit")
+    quiet = nullcontext() if audited else mock.patch.object(world.service.trail, "commit_all")
     with quiet:
         answer = world.service.use.use(world.admin, "home", uses, DIGESTS)
     if len(answer.secrets) != count:
@@ -171,7 +171,7 @@ def _use(world: World, first: int, count: int, *, audited: bool = True) -> None:
 def _resolve(world: World, count: int, *, audited: bool = True) -> None:
     calls = "".join(f"  k{number}: {{ get_secret: key{number} }}\n" for number in range(count))
     text = BlueprintText("b.yaml", f"a:\n{calls}".encode(), None)
-    quiet = nullcontext() if audited else mock.patch.object(world.service.trail, "commit")
+    quiet = nullcontext() if audited else mock.patch.object(world.service.trail, "commit_all")
     with quiet:
         resolve(world.service, world.admin, "home", [text], Options()).blueprints[0].text()
 
