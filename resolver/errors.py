@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from resolver.dsl.problems import Problem
 
@@ -163,6 +164,25 @@ class TamperedRowError(UnavailableError):
         super().__init__(message, hint=hint)
         self.kind = kind
         self.id = id
+
+    @classmethod
+    def of(cls, kind: str, id: str, what: str, *, verified: bool = False) -> Self:  # noqa: A002 - as above
+        """The error about one row.
+
+        Args:
+            kind: what the row is.
+            id: its id; empty when that is not known.
+            what: what is the matter with it, as the rest of a sentence.
+            verified: whether `resolver audit verify` says more.
+        """
+        named = f"{kind} {id}".rstrip()
+        more = "`resolver audit verify` tells more; " if verified else ""
+        return cls(
+            f"the database was changed by hand: {named} {what}",
+            hint=f"{more}compare the database with a backup",
+            kind=kind,
+            id=id,
+        )
 
 
 class TokenError(UnavailableError):

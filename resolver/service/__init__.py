@@ -185,7 +185,7 @@ class Service:
         self.trail.append_rows(session)
 
     def _report_tampered(self, error: TamperedRowError) -> None:
-        self.trail.note_tampered(error)
+        self.trail.note_tampered(error.kind, error.id)
 
     def check_ready(self) -> None:
         """Check that the store can be read, and that the root key that wraps its keys is at hand.

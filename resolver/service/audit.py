@@ -358,12 +358,7 @@ class Trail:
         if head.number and not self._genuine(session, head, mac, mac_key_id, stored):
             raise _forged()
         if differs := _cut(head, session.seen_head(chain)):
-            raise TamperedRowError(
-                f"the database was changed by hand: audit trail {chain} is refused, {differs}",
-                hint="compare the database with a backup",
-                kind="audit trail",
-                id=chain,
-            )
+            raise TamperedRowError.of("audit trail", chain, f"is refused, {differs}")
         self._extend(session, head, mac_key, self._with_rows(session, chain, _parts(entries)))
 
     @staticmethod
@@ -390,14 +385,14 @@ class Trail:
         for chain in (*sorted(chains - {SYSTEM_CHAIN}), *(chains & {SYSTEM_CHAIN})):
             self.append(session, chain, [])
 
-    def note_tampered(self, error: TamperedRowError) -> None:
+    def note_tampered(self, kind: str, row_id: str) -> None:
         """Record that a row was refused: once in this process, so that nobody fills the trail with it."""
-        about = (error.kind, error.id)
+        about = (kind, row_id)
         if about in self._tampered or len(self._tampered) >= _MAX_TAMPERED:
             return
         self._tampered.add(about)
         entry = _by_nobody(self._clock(), "row:tampered")
-        entry |= {"kind": error.kind, "object": cap(error.id), **decided("tampered_row")}
+        entry |= {"kind": kind, "object": cap(row_id), **decided("tampered_row")}
         with contextlib.suppress(ResolverError):  # the trail itself may be what was changed
             self.commit(SYSTEM_CHAIN, [entry])
 

@@ -138,12 +138,7 @@ def _demand_reached(caller: Caller, reach: Reach, secrets: Sequence[Secret]) -> 
     """Refuse what a database lists that the caller did not ask for, as a view in place of a table can."""
     for one in secrets:
         if not (reach.covers(one) and caller.scope.permits_key(one.key)):
-            raise TamperedRowError(
-                f"the database was changed by hand: secret {one.id} is refused, it was not asked for",
-                hint="compare the database with a backup",
-                kind="secret",
-                id=one.id,
-            )
+            raise TamperedRowError.of("secret", one.id, "is refused, it was not asked for")
 
 
 def _may_leave(caller: Caller, secret: Secret) -> bool:

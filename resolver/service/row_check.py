@@ -135,14 +135,7 @@ class RowCheck(ServicePart):
             if about not in self._told:
                 self._told.add(about)
                 LOG.error("%s %s is not as the audit trail tells: %s", *about)
-                self._trail.note_tampered(
-                    TamperedRowError(
-                        f"the database was changed by hand: {finding.kind} {finding.id}, by the audit trail: "
-                        f"{finding.fault}",
-                        kind=finding.kind,
-                        id=finding.id,
-                    )
-                )
+                self._trail.note_tampered(finding.kind, finding.id)
 
     def _catch_up(self, pause: Callable[[float], None]) -> set[tuple[str, str]] | None:
         """Read what the chains tell since the last time, in short transactions; which rows that is about."""
@@ -195,9 +188,4 @@ class RowCheck(ServicePart):
 
 
 def _cut(chain: str) -> TamperedRowError:
-    return TamperedRowError(
-        f"the database was changed by hand: audit trail {chain} was cut or rewritten",
-        hint="`resolver audit verify` tells more; compare the database with a backup",
-        kind="audit trail",
-        id=chain,
-    )
+    return TamperedRowError.of("audit trail", chain, "was cut or rewritten", verified=True)

@@ -87,12 +87,7 @@ class Users(ServicePart):
         homes = {tenant_id for stored in found for tenant_id in stored.roles}
         tenants = {tenant.id: tenant.name for tenant in session.tenants(homes)}
         for missing in homes - tenants.keys():
-            raise TamperedRowError(
-                f"the database was changed by hand: tenant {missing} is missing, and has members",
-                hint="compare the database with a backup",
-                kind="tenant",
-                id=missing,
-            )
+            raise TamperedRowError.of("tenant", missing, "is missing, and has members")
         refused = session.refused_logins(self._clock())
         return [
             UserInfo(

@@ -601,9 +601,4 @@ def _parts(row_mac: str) -> tuple[int, str, str]:
 
 
 def _tampered(kind: str, row_id: str, why: str) -> TamperedRowError:
-    return TamperedRowError(
-        f"the database was changed by hand: {kind} {row_id}".rstrip() + f" is refused, {why}",
-        hint="`resolver audit verify` tells more; compare the database with a backup",
-        kind=kind,
-        id=row_id,
-    )
+    return TamperedRowError.of(kind, row_id, f"is refused, {why}", verified=True)
