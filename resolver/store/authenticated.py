@@ -472,18 +472,7 @@ class AuthenticatedRows(Rows):
         after: Sequence[Any] = (),
         limit: int | None = None,
     ) -> tuple[Mapping[tuple[str, str], StoredRow], Sequence[Any] | None]:
-        """Aggregates that the trail tells of, as they are stored: by kind and id, in the order of ids.
-
-        Args:
-            kind: what they are.
-            chain: the chain that tells of them; None for all.
-            ids: which of them; None for all.
-            after: the id of the one that the last call ended with.
-            limit: how many.
-
-        Returns:
-            What is stored, and the id of the last one; None when there is none left.
-        """
+        """Aggregates that the trail tells of, as they are stored: by kind and id, in the order of ids."""
         aggregate = BY_KIND[kind]
         if aggregate.told_by is None or (chain is not None and not aggregate.is_told_by(chain)):
             return {}, None
@@ -493,33 +482,21 @@ class AuthenticatedRows(Rows):
         if ids is not None:
             number = not isinstance(aggregate.ids[0].type, String)
             where.append(aggregate.ids[0].in_([int(one) if number else one for one in sorted(ids)]))
-        if after:
-            where.append(tuple_(*aggregate.ids) > tuple_(*map(literal, after)))
-        found = self._fields(aggregate, where, limit=limit)
+        found = self._fields(aggregate, [*where, *_behind(aggregate, after)], limit=limit)
         stored = {}
         for fields, row_mac in found:
             generation = _parts(row_mac or "0")[0]
             genuine = self._genuine(aggregate, *_ordered(fields), row_mac)
             digest = _digest(_bytes(aggregate, generation, fields)) if genuine else ""
             stored[kind, aggregate.id_of(fields)] = StoredRow(generation, digest, genuine)
-        return stored, [found[-1][0][column.name] for column in aggregate.ids] if found else None
+        return stored, _end_of(aggregate, found)
 
     def vouch_for_rows(
         self, kind: str, after: Sequence[Any] = (), *, limit: int
     ) -> tuple[int, Sequence[Any] | None]:
-        """Give aggregates MACs as they are, genuine or not, for who has looked at them.
-
-        Args:
-            kind: what they are.
-            after: the id of the one that the last call ended with.
-            limit: how many.
-
-        Returns:
-            How many there were, and the id of the last one; None when there is none left.
-        """
+        """Give aggregates MACs as they are, genuine or not, for who has looked at them."""
         aggregate = BY_KIND[kind]
-        where = [tuple_(*aggregate.ids) > tuple_(*map(literal, after))] if after else []
-        found = self._fields(aggregate, where, lock=True, limit=limit)
+        found = self._fields(aggregate, _behind(aggregate, after), lock=True, limit=limit)
         self._update(
             aggregate,
             [
@@ -527,8 +504,7 @@ class AuthenticatedRows(Rows):
                 for fields, row_mac in found
             ],
         )
-        last = [found[-1][0][column.name] for column in aggregate.ids] if found else None
-        return len(found), last
+        return len(found), _end_of(aggregate, found)
 
     def renew_row_macs(self, data_key_id: str, *, limit: int) -> int:
         """Give aggregates a MAC of the active system key, of those that have it from another; how many.
@@ -574,6 +550,18 @@ class AuthenticatedRows(Rows):
         taken = [change for change in self._changes if change.chain == chain]
         self._changes = [change for change in self._changes if change.chain != chain]
         return taken
+
+
+def _behind(aggregate: Aggregate, after: Sequence[Any]) -> list[ColumnElement[bool]]:
+    """The condition for the aggregates behind the one that a part ended with; none for the first part."""
+    return [tuple_(*aggregate.ids) > tuple_(*map(literal, after))] if after else []
+
+
+def _end_of(
+    aggregate: Aggregate, found: Sequence[tuple[Mapping[str, Any], str | None]]
+) -> Sequence[Any] | None:
+    """The id of the one that a part ends with; None for an empty one."""
+    return [found[-1][0][column.name] for column in aggregate.ids] if found else None
 
 
 def _ordered(fields: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:

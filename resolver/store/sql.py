@@ -109,13 +109,7 @@ class SqlStore:
         record: Callable[[SqlSession], None],
         report: Callable[[TamperedRowError], None],
     ) -> Self:
-        """The same database, with rows that decide refused where they are read without a genuine MAC.
-
-        Args:
-            cipher: opens the system key, from which the key of the MACs is derived.
-            record: is called before a commit with changes of such rows that no audit record tells of yet.
-            report: is called with each refusal, once its transaction has ended.
-        """
+        """The same database, with rows that decide refused where they are read without a genuine MAC."""
         store = copy.copy(self)
         store._guard, store._record, store._report = Guard(cipher), record, report  # noqa: SLF001 - its own kind
         return store
