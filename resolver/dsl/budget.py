@@ -145,14 +145,7 @@ class Budget:
             self.spend(1, len(value))
             return len(value)
         total = 0
-        pending: list[Any] = [value]
-        while pending:
-            item = pending.pop()
-            if isinstance(item, dict):
-                pending += item.keys()
-                pending += item.values()
-            elif isinstance(item, (list, tuple, set)):
-                pending += item
+        for item in _entries(value):
             size = NODE + (len(item) if isinstance(item, (str, bytes)) else 0)
             total += size
             self.spend(1, size)
@@ -164,17 +157,12 @@ class Budget:
             self.spend()
             return len(value)
         total = 0
-        pending: list[Any] = [value]
-        while pending:
-            item = pending.pop()
+        for item in _entries(value):
             size = _SCALAR
             if isinstance(item, dict):
                 size += 4 * len(item)
-                pending += item.keys()
-                pending += item.values()
             elif isinstance(item, (list, tuple, set)):
                 size += 2 * len(item)
-                pending += item
             elif isinstance(item, (str, bytes)):
                 size += _ESCAPED * len(item)
             elif isinstance(item, int):
@@ -182,6 +170,19 @@ class Budget:
             total += size
             self.spend()
         return total
+
+
+def _entries(value: object) -> Iterator[Any]:
+    """A value and all that is in it, names of mappings included."""
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        yield item
+        if isinstance(item, dict):
+            pending += item.keys()
+            pending += item.values()
+        elif isinstance(item, (list, tuple, set)):
+            pending += item
 
 
 def _spent(what: str, hint: str) -> BudgetError:
