@@ -124,20 +124,21 @@ class NameLimiter:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._names: dict[str, tuple[asyncio.Semaphore, list[None]]] = {}
+        self._semaphores: dict[str, asyncio.Semaphore] = {}
+        self._users: Counter[str] = Counter()
 
     @contextlib.asynccontextmanager
     async def of(self, name: str) -> AsyncIterator[None]:
         """Wait for a turn of a name, and have it for the block."""
-        semaphore, users = self._names.setdefault(name, (asyncio.Semaphore(self._at_once), []))
-        users.append(None)
+        semaphore = self._semaphores.setdefault(name, asyncio.Semaphore(self._at_once))
+        self._users[name] += 1
         try:
             async with semaphore:
                 yield
         finally:
-            users.pop()
-            if not users:
-                del self._names[name]
+            self._users[name] -= 1
+            if not self._users[name]:
+                del self._users[name], self._semaphores[name]
 
 
 class Account:

@@ -95,7 +95,8 @@ def test_turns_of_one_name_wait_for_one_another() -> None:
 
     run(all_of_them())
     assert order == ["a begins", "b begins", "b ends", "a ends", "a begins", "a ends"]
-    assert not turns._names  # noqa: SLF001 - the memory is what is tested
+    assert not turns._semaphores  # noqa: SLF001 - the memory is what is tested
+    assert not turns._users  # noqa: SLF001 - as above
 
 
 def test_many_who_ask_whether_it_is_ready_cost_one_look() -> None:
