@@ -37,6 +37,7 @@ from resolver.protocol import OWN_ROUTES
 from resolver.rest.app import GROUPS
 from resolver.rest.openapi import make_document
 from resolver.validation.json_schema import findings, schema_text
+from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,11 +125,7 @@ def run_on_terminal(script: str, folder: Path, environ: dict[str, str]) -> str:
 def sample_environ(tmp_path: Path) -> dict[str, str]:
     """The environment of someone who has pasted README's first line, with `sample_blueprints` beside them."""
     (tmp_path / "sample_blueprints").symlink_to(ROOT / "sample_blueprints")
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("RESOLVER_", "RESOLVED_")) and name not in {"CI", "JOURNAL_STREAM"}
-    }
+    environ = clean_environment()
     environ |= {
         "PATH": f"{Path(sys.executable).parent}:{environ['PATH']}",
         "RESOLVER_HOME": str(tmp_path / "home"),

@@ -24,6 +24,7 @@ from resolver.cli.samples import SAMPLE_SECRETS
 from resolver.config.settings import Settings
 from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
+from tests.conftest import clean_environment
 from tests.real_blueprints import BLUEPRINTS, CORPUS, ROOT, SKIPPED
 
 if TYPE_CHECKING:
@@ -168,14 +169,13 @@ def test_lines_without_a_call_stay(corpus: Store, path: Path) -> None:
 
 def test_json(corpus: Store) -> None:
     """All files resolved by one command to JSON are the substituted documents, each under its name."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("RESOLVER_")}
     done = subprocess.run(
         [
             *(sys.executable, "-c", "from resolver.cli.main import resolve; resolve()"),
             *map(str, BLUEPRINTS),
             *("--tenant", FIRST_TENANT, "--format", "json"),
         ],
-        env=environ | {"RESOLVER_HOME": str(corpus.home)},
+        env=clean_environment() | {"RESOLVER_HOME": str(corpus.home)},
         capture_output=True,
         check=False,
         timeout=120,

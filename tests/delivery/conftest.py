@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import resolver.delivery
+from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -84,7 +85,7 @@ class Finished:
 @pytest.fixture
 def package_environ() -> dict[str, str]:
     """An environment in which a new Python finds the package under test."""
-    return {**os.environ, "PYTHONPATH": str(Path(resolver.delivery.__file__).parents[2])}
+    return clean_environment() | {"PYTHONPATH": str(Path(resolver.delivery.__file__).parents[2])}
 
 
 @pytest.fixture

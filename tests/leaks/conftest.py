@@ -21,7 +21,7 @@ from resolver.cli.resolve import resolve_command
 from resolver.config.settings import Settings
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
-from tests.conftest import TENANT
+from tests.conftest import TENANT, clean_environment
 from tests.leaks.marks import Marks
 
 if TYPE_CHECKING:
@@ -150,9 +150,8 @@ class World:
 @pytest.fixture
 def world(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A store that this process works on, with every logger at DEBUG."""
-    for name in list(os.environ):
-        if name.startswith("RESOLVER_") or name in {"CI", "JOURNAL_STREAM"}:
-            monkeypatch.delenv(name)
+    for name in os.environ.keys() - clean_environment():
+        monkeypatch.delenv(name)
     monkeypatch.setenv("RESOLVER_HOME", str(home))
     folder = tmp_path / "files"
     folder.mkdir()
