@@ -14,16 +14,12 @@ import msgspec
 
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.folder import Folder, RefusedImportError
-from resolver.blueprint.imports import (
-    NAMESPACE_DELIMITER,
-    Import,
-    imports_of,
-    version_of,
-)
+from resolver.blueprint.imports import Import, imports_of, version_of
 from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
 from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
 from resolver.dsl.budget import Budget
+from resolver.dsl.definitions import NAMESPACE_DELIMITER, OpenImport
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError, BudgetError
@@ -78,6 +74,15 @@ class ImportTree(msgspec.Struct, frozen=True):
     def deferred(self) -> tuple[str, ...]:
         """The imports that are left to the manager, as they are written."""
         return tuple(dict.fromkeys(branch.entry.name for branch in self.branches if not branch.blueprint))
+
+    @property
+    def open_imports(self) -> tuple[OpenImport, ...]:
+        """The imports that are left to the manager and may define inputs and node templates."""
+        return tuple(
+            OpenImport(branch.entry.name, branch.namespace)
+            for branch in self.branches
+            if not branch.blueprint and not branch.entry.defines_types_only
+        )
 
 
 def read_tree(

@@ -11,6 +11,7 @@ import msgspec
 
 from resolver.blueprint.positions import EntryLocation
 from resolver.dsl.calls import call_name
+from resolver.dsl.definitions import NAMESPACE_DELIMITER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 IMPORTS = "imports"
 REMOTE = frozenset({"http", "https", "ftp", "plugin", "blueprint"})
-NAMESPACE_DELIMITER = "--"
 
 VERSION = "tosca_definitions_version"
 VERSION_PREFIX = "cloudify_dsl_"
@@ -56,6 +56,11 @@ class Import(msgspec.Struct, frozen=True):
     def is_remote(self) -> bool:
         """Whether it names something that is not looked for in the folder."""
         return any(word.partition(":")[0] in REMOTE for word in (self.name, self.target))
+
+    @property
+    def defines_types_only(self) -> bool:
+        """Whether it is a plugin or Cloudify's own types, which declare no inputs and no node templates."""
+        return self.target.startswith("plugin:") or self.target.rpartition("/")[2] == "types.yaml"
 
 
 def imports_of(blueprint: Blueprint) -> Iterator[Import]:

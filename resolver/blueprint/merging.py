@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
-from resolver.blueprint.imports import IMPORTS, NAMESPACE_DELIMITER, VERSION
+from resolver.blueprint.imports import IMPORTS, VERSION
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of
 from resolver.blueprint.sections import (
-    OWN_PREFIX,
     RULES,
     SHARED_FROM,
     VERSIONS,
@@ -27,6 +26,7 @@ from resolver.blueprint.sections import (
     merged_entry,
 )
 from resolver.dsl.calls import holds_call
+from resolver.dsl.definitions import NAMESPACE_DELIMITER, OWN_PREFIX
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.walk import rebuild

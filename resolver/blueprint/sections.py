@@ -10,6 +10,7 @@ from typing import Any, Final, TypeGuard
 
 from resolver.blueprint.imports import IMPORTS, VERSION, VERSION_PREFIX
 from resolver.dsl.calls import GET_SECRET, call_name
+from resolver.dsl.definitions import OWN_PREFIX
 
 VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
 """The DSL versions there are, oldest first."""
@@ -49,9 +50,6 @@ RULES: Final[dict[Any, SectionRule]] = {
     **dict.fromkeys(("blueprint_labels", "labels", "resource_tags"), SectionRule.FIRST_ENTRIES_FROM_1_3),
 }
 """The rules of sections; of all others, `ONE_FILE`."""
-
-OWN_PREFIX: Final = "cloudify."
-"""Begins the names of Cloudify's own definitions, of which a later one replaces an earlier one."""
 
 
 def is_data(node: object) -> TypeGuard[dict[Any, Any]]:

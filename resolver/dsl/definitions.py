@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from resolver.core.redacted import Redacted
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.budget import NODE, Budget
@@ -70,6 +72,30 @@ class Property(Redacted, frozen=True):
     is_whole: bool = True
 
 
+NAMESPACE_DELIMITER = "--"
+"""Stands between a namespace and the name that is imported into it."""
+
+OWN_PREFIX = "cloudify."
+"""Begins the names of Cloudify's own definitions, which no namespace is put before."""
+
+
+class OpenImport(msgspec.Struct, frozen=True):
+    """An import whose definitions are not known, since the manager has the file.
+
+    Args:
+        name: the import as it is written.
+        namespace: the whole namespace that it is imported into; empty for none.
+    """
+
+    name: str
+    namespace: str = ""
+
+    def may_define(self, name: str) -> bool:
+        """Whether a definition in it may have a name, by the rules of Cloudify's parser."""
+        prefix = self.namespace and self.namespace + NAMESPACE_DELIMITER
+        return name.startswith((prefix, OWN_PREFIX))
+
+
 class Definitions:
     """The definitions of one blueprint.
 
@@ -77,10 +103,17 @@ class Definitions:
         documents: the blueprint's own document first, then those of its imports. The first definition of
             a name counts.
         budget: what the run may spend.
+        open_imports: the imports that may define more inputs and node templates.
     """
 
-    def __init__(self, documents: Sequence[object], budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        documents: Sequence[object],
+        budget: Budget | None = None,
+        open_imports: Sequence[OpenImport] = (),
+    ) -> None:
         self.budget = budget or Budget()
+        self._open = open_imports
         self._documents = [document for document in documents if isinstance(document, dict)]
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
@@ -93,6 +126,11 @@ class Definitions:
                 entry = entries[name]
                 return entry if isinstance(entry, dict) else {}
         return None
+
+    def undecided(self, name: str) -> OpenImport | None:
+        """The import that may define an input or a node template which nothing here defines, or None."""
+        self.budget.spend(1 + len(self._open))
+        return next((each for each in self._open if each.may_define(name)), None)
 
     def input(self, name: str) -> Mapping[Any, Any] | None:
         """The declaration of an input; empty when it declares nothing, None when there is no such input."""

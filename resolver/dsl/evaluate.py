@@ -287,14 +287,26 @@ class Evaluation:
             if declared.get("required") is False and not is_key:
                 return Known(None)
         question = ""
-        if declared is None and provenance is WRITTEN:
-            question = self._definitions.inputs_like(name)
+        if declared is None:
+            self._refuse_undecided("input", name, provenance)
+            question = self._definitions.inputs_like(name) if provenance is WRITTEN else ""
         raise Fault(
             Reason.BAD_INPUT,
             f"input {provenance.show(name)} {'is not declared' if declared is None else 'has no value'}",
             f"{question} give it with --inputs NAME=VALUE, or a default in the blueprint".lstrip(),
             later=declared is not None,
         )
+
+    def _refuse_undecided(self, kind: str, name: str, provenance: Provenance) -> None:
+        """Refuse to say anything of a name that an import may define which the manager has."""
+        by = self._definitions.undecided(name)
+        if by is not None:
+            raise Fault(
+                Reason.NOT_KNOWN_YET,
+                f"the {kind} {provenance.show(name)} may be defined by the import {by.name!r}, which is left "
+                "to the manager",
+                _PARTIAL_HINT,
+            )
 
     def _completed(self, value: Any, declared: Mapping[Any, Any] | None) -> Any:  # noqa: ANN401 - plain data
         return value if declared is None else self._definitions.completed(value, declared.get("type")).value
@@ -337,6 +349,7 @@ class Evaluation:
         name = self._node_name(words[0], "get_property")
         template = self._definitions.node(name)
         if template is None:
+            self._refuse_undecided("node template", name, provenance)
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
         try:
             found = self._definitions.property(template, words[1])

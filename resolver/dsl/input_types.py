@@ -136,19 +136,20 @@ def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> 
 
 
 def undeclared(definitions: Iterable[Definitions], given: Iterable[str]) -> list[Problem]:
-    """Refuse given inputs that no blueprint of a run declares.
+    """Refuse given inputs that neither a blueprint of a run nor an import left to the manager declares.
 
     Args:
         definitions: what each of the blueprints and its imports define.
         given: the names.
     """
+    definitions = list(definitions)
     declared = {name for each in definitions for name, _ in each.inputs()}
     known = f"declared are: {_listed(heapq.nsmallest(MAX_NAMES + 1, declared))}"
     known = known if declared else "no input is declared"
     return [
         Problem(Reason.BAD_INPUT, f"input {_cut(name)} is not declared", hint=known)
         for name in given
-        if name not in declared
+        if name not in declared and not any(each.undecided(name) for each in definitions)
     ]
 
 

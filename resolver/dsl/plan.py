@@ -142,8 +142,8 @@ class Plan:
         context: facts about the deployment.
         partial: defer calls whose argument is not known before deployment, rather than refuse them.
         evaluate: evaluate the other functions too, where all their arguments are known.
-        definitions: by `id()` of a document, the documents that define what its calls refer to, when that is
-            not the document alone.
+        definitions: by `id()` of a document, what its calls refer to, when the document alone does not
+            define that.
         match_all: matches the patterns that inputs have to fit, in bounded time.
         budget: what the run may spend.
     """
@@ -156,7 +156,7 @@ class Plan:
         *,
         partial: bool = False,
         evaluate: bool = False,
-        definitions: Mapping[int, Sequence[object]] | None = None,
+        definitions: Mapping[int, Definitions] | None = None,
         match_all: MatchAll = match_none,
         budget: Budget | None = None,
     ) -> None:
@@ -168,21 +168,19 @@ class Plan:
         self._values = Values(budget)
         self.problems: list[Problem] = []
         given = inputs or {}
-        checked: set[tuple[int, ...]] = set()
+        checked: set[int] = set()
         for source in sources:
             several = len(source.documents) > 1
             for number, document in enumerate(source.documents):
-                documents = (definitions or {}).get(id(document), [document])
-                defining = Definitions(documents, budget)
+                defining = (definitions or {}).get(id(document)) or Definitions([document], budget)
                 evaluator = Evaluator(defining, given, self._values, context or DeploymentContext(), budget)
                 prefix: Path = (f"document {number + 1}",) if several else ()
                 self._calls += [
                     _PlannedCall(Call(source, path, node), evaluator, len(prefix))
                     for path, node in _calls(document, prefix, every=evaluate)
                 ]
-                tree = tuple(map(id, documents))
-                if tree not in checked:  # all files of one tree have the same inputs
-                    checked.add(tree)
+                if id(defining) not in checked:  # all files of one tree have the same inputs
+                    checked.add(id(defining))
                     self._check_inputs(source, prefix, defining, given, match_all)
 
     def _check_inputs(

@@ -112,8 +112,7 @@ class BlueprintRun:
         self._problems: list[Problem] = []
         self._trees: dict[Blueprint, ImportTree] = {}
         self._merging = options.merge_imports
-        self._open: list[str] = []
-        self.definitions: dict[int, Sequence[Any]] = {}
+        self.definitions: dict[int, Definitions] = {}
         sources: list[Blueprint] = []
         for text in texts:
             try:
@@ -152,11 +151,14 @@ class BlueprintRun:
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
-            self._open += [name for name in tree.deferred if _may_declare_inputs(name)]
         sources = tree.merged if self._merging else (blueprint,)
+        open_imports = tree.open_imports
         if tree.imported:
-            defining = definitions_of(tree)
+            defining = Definitions(definitions_of(tree), self.budget, open_imports)
             self.definitions |= {id(root): defining for source in sources for root in source.documents}
+        else:
+            for root in blueprint.documents:
+                self.definitions[id(root)] = Definitions([root], self.budget, open_imports)
         if len(sources) > 1:
             merged = merge(tree)
             self._problems += merged.problems
@@ -168,9 +170,8 @@ class BlueprintRun:
         """Refuse given inputs that nothing declares, where all that may declare inputs was read."""
         roots = [root for blueprint in self.blueprints for root in blueprint.documents]
         are_whole = all(isinstance(root, dict) and "tosca_definitions_version" in root for root in roots)
-        if roots and are_whole and not self._open and not self._problems:
-            defining = [Definitions(self.definitions.get(id(root), [root])) for root in roots]
-            self._problems += undeclared(defining, given)
+        if roots and are_whole and not self._problems:
+            self._problems += undeclared([self.definitions[id(root)] for root in roots], given)
 
     def resolved(
         self, blueprint: Blueprint, showable: frozenset[str], uses: Sequence[Use]
@@ -232,7 +233,7 @@ class BlueprintRun:
         """The required inputs that have no default and were not given."""
         for blueprint in self.blueprints:
             for root in blueprint.documents:
-                for name, declared in Definitions(self.definitions.get(id(root), [root])).inputs():
+                for name, declared in self.definitions[id(root)].inputs():
                     required = declared.get("default") is None and declared.get("required") is not False
                     if required and name not in given:
                         yield Requirement(blueprint.name, name)
@@ -245,8 +246,3 @@ class BlueprintRun:
     def add(self, reason: Reason, message: str, hint: str) -> None:
         """Add a problem that is not about one location."""
         self._problems.append(Problem(reason, message, hint=hint))
-
-
-def _may_declare_inputs(name: str) -> bool:
-    """Whether an import that is left to the manager may declare inputs; plugins and base types don't."""
-    return not name.startswith("plugin:") and not name.endswith("types.yaml")
