@@ -249,8 +249,7 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._deaf:
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -258,8 +257,9 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(*self._reason_of(error))
         else:
-            if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
-                self._refuse(431, "the head of the request is too large")
+            if self._head_bytes > MOST_HEAD_BYTES:
+                what = "head" if self._in_head else "trailer"
+                self._refuse(431, f"the {what} of the request is too large")
 
     def pause_writing(self) -> None:
         """Wait for the peer to take what was written, for so long in all as its slowest rate allows."""
@@ -283,6 +283,16 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._refusal = (400, "")
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes behind a body is dropped, as RFC 9110 (6.5.1) allows."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; all but those counts as head: trailers, extensions of chunks."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Judge a head, and let the application begin."""
         self._judge_head()
@@ -302,7 +312,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Its body is there; what comes next is another head."""
         super().on_message_complete()
-        self._in_head, self._peer.body_comes = True, False
+        self._in_head, self._head_bytes, self._peer.body_comes = True, 0, False
         self._wait(self._idle_seconds())
 
     # What uvicorn calls.

@@ -82,7 +82,7 @@ class Watching:
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", _HSTS)
-                if peer is not None and peer.body_comes:
+                if state.get("hasty") or (peer is not None and peer.body_comes):
                     headers["Connection"] = "close"
             await send(message)
 
@@ -114,6 +114,8 @@ class Watching:
         route = str(state.get("template", NO_ROUTE))
         metrics.requests.labels(method, route, str(status)).inc()
         metrics.seconds.labels(route).observe(elapsed)
+        if state.get("hasty") and not failure:
+            return  # a line for each would fill the disk
         caller = state.get("caller")
         fields = {
             "request": request_id,
@@ -145,12 +147,15 @@ class Watching:
 
     async def _pass_on(self, account: Account, scope: Scope, receive: Receive, send: Send) -> None:
         server = self._server
-        if scope["path"] not in HEALTH:
+        if scope["path"] in HEALTH:
+            # Always answered; but of new connections each address has only so many.
+            scope["state"]["hasty"] = server.probes.take(account.address) > 0
+        else:
             if wait := server.addresses.take(account.address):
                 server.metrics.limited.labels("address").inc()
+                scope["state"]["hasty"] = True
                 # With the connection: new ones are limited, too, before anything of them is looked at.
-                again = {"Retry-After": str(int(wait) + 1), "Connection": "close"}
-                limited = refusal(429, "too many requests", again)
+                limited = refusal(429, "too many requests", {"Retry-After": str(int(wait) + 1)})
                 await limited(scope, receive, send)
                 return
             try:

@@ -116,6 +116,7 @@ class Server:
         sealing: bounds how many files are sealed and opened at once. They wait for one another, and nobody
             who logs in waits for them.
         addresses: the rate limit of each network.
+        probes: that of its questions after health, which are answered beyond it, too.
         newcomers: that of its new connections.
         users: the rate limit of each user.
         sharing: how large the share of each address is.
@@ -133,6 +134,7 @@ class Server:
         self.metrics = Metrics()
         self.sealing = CapacityLimiter(_SEALED_AT_ONCE)
         self.addresses = Buckets(options.address_rate)
+        self.probes = Buckets(options.address_rate)
         self.newcomers = Buckets(2 * options.address_rate)  # a refused request costs one
         self.users = Buckets(options.user_rate)
         self.sharing = Sharing(options.share, options.network_shares)

@@ -169,6 +169,22 @@ def test_health_is_answered_when_there_is_no_room(world: World) -> None:
         assert b'"the server is busy"' in answer
 
 
+def test_who_asks_after_health_without_an_end_comes_anew_each_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beyond the rate each question is answered, takes a connection of its own, and is in no log."""
+    with serving(world, ServerOptions(address_rate=1)) as live, caplog.at_level("INFO", "resolver.access"):
+        live.http.close()
+        for _ in range(2):  # the second one's connection could be the last of the rate
+            with connected(live) as peer:
+                peer.sendall(REQUEST * 8)
+                answer = answer_of(peer)
+                assert answer.startswith(b"HTTP/1.1 200")
+                assert answer.count(b"HTTP/1.1") < 8
+                assert b"\r\nconnection: close\r\n" in answer
+    assert len([record for record in caplog.records if record.name == "resolver.access"]) == 2
+
+
 def make(limit: int, networks: Mapping[str, float] | None = None) -> tuple[Connections, list[str]]:
     """Connections without a network, and the names of those that are closed to make room."""
     options = ServerOptions(max_connections=limit)
@@ -322,6 +338,16 @@ def test_a_head_is_bounded(shared: Live, sent: bytes, status: bytes) -> None:
         with contextlib.suppress(ConnectionError):
             peer.sendall(sent)
         assert answer_of(peer).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize("trailer", [b"a:b\r\n" * 100, b"x: " + b"v" * 1000])
+def test_trailers_are_neither_kept_nor_endless(shared: Live, trailer: bytes) -> None:
+    """What comes behind the last chunk, before anyone has said who they are, ends soon."""
+    with connected(shared) as peer:
+        peer.sendall(CHUNKED.replace(b"/ok", b"/api/v1/resolver/session") + b"0\r\n")
+        with contextlib.suppress(ConnectionError):
+            peer.sendall(trailer * 1000)
+        assert answer_of(peer).startswith(b"HTTP/1.1 431 ")
 
 
 def test_another_protocol_is_not_spoken(shared: Live) -> None:
