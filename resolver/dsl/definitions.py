@@ -1,4 +1,4 @@
-"""What a blueprint defines: inputs, node templates and their properties, over all documents of its tree."""
+"""What a blueprint defines: inputs, node templates and types, over all documents of its tree."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from resolver.core.redacted import Redacted
 from resolver.core.suggestions import Suggestions
-from resolver.dsl.budget import NODE, Budget
-from resolver.dsl.calls import call_name
+from resolver.dsl.budget import Budget
+from resolver.dsl.inheritance import Kind, Typed, Types, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MAX_ANCESTRY = 50
-"""Longest chain of `derived_from` that is followed before it is taken for a cycle."""
+    from resolver.dsl.inheritance import Part
 
 
 class InputType(enum.StrEnum):
@@ -58,18 +56,6 @@ def is_text(declared: Mapping[Any, Any]) -> bool:
     """Whether a declaration is one of a text."""
     declared_type = InputType.of(declared)
     return declared_type is not None and declared_type not in _NO_TEXTS
-
-
-class Property(Redacted, frozen=True):
-    """The value of a property; a given input may be part of it.
-
-    Args:
-        value: its value, with what its data type adds.
-        is_whole: whether no type that is not in the tree may add to it.
-    """
-
-    value: Any
-    is_whole: bool = True
 
 
 NAMESPACE_DELIMITER = "--"
@@ -114,6 +100,7 @@ class Definitions:
     ) -> None:
         self.budget = budget or Budget()
         self._open = open_imports
+        self.types = Types(self._find, _BY_NAME, self.budget)
         self._documents = [document for document in documents if isinstance(document, dict)]
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
@@ -146,6 +133,28 @@ class Definitions:
                     seen.add(name)
                     yield name, entry if isinstance(entry, dict) else {}
 
+    def input_value(self, value: Any, declared: Mapping[Any, Any] | None) -> Typed:  # noqa: ANN401 - plain data
+        """A value that was given for an input; one that is not declared here is declared elsewhere."""
+        if declared is None:
+            return Typed(value, Unknown("the input is not declared in this blueprint"))
+        return self.types.typed(value, declared.get("type"))
+
+    def input_default(self, declared: Mapping[Any, Any]) -> Typed | None:
+        """The value of an input that none was given for.
+
+        Returns:
+            Its default, or what the defaults of its data type make when nothing required is left out; None
+            without either.
+
+        Raises:
+            OutOfReachError: a type that is not in the tree may give it one.
+        """
+        default = declared.get("default")
+        typed = self.types.typed({} if default is None else default, declared.get("type"))
+        if default is not None:
+            return typed
+        return typed if self.types.whole(typed) and not self.types.lacks(typed) else None
+
     def inputs_like(self, name: str) -> str:
         """A question that offers inputs whose names are close to one that is not declared, or nothing."""
         return self._input_suggestions.question(name)
@@ -154,95 +163,10 @@ class Definitions:
         """A node template."""
         return self._find("node_templates", name)
 
-    def property(self, node: Mapping[Any, Any], name: object) -> Property | None:
-        """A property of a node template: its own, or the default of its type or of one that it derives from.
-
-        What a data type adds to a mapping is in it, as Cloudify's parser has it.
+    def property(self, node: Mapping[Any, Any], name: object) -> Part:
+        """A property of a node template: its own value, or the default of its type.
 
         Returns:
             None when there is no such property.
-
-        Raises:
-            LookupError: it was not found, and a type that may declare it is not in the tree.
         """
-        declared, is_known = self._declared(node.get("type"), name)
-        own = node.get("properties")
-        if isinstance(own, dict) and name in own:
-            default = None if declared is None else declared.get("default")
-            found = self.completed(own[name], None if declared is None else declared.get("type"), default)
-            return found if is_known else Property(found.value, is_whole=False)
-        if declared is None and not is_known:
-            raise LookupError(name)
-        if declared is None or "default" not in declared:
-            return None
-        return self.completed(declared["default"], declared.get("type"))
-
-    def _declared(self, type_name: object, name: object) -> tuple[Mapping[Any, Any] | None, bool]:
-        """The declaration of a property by a type or an ancestor, and whether these are all known."""
-        for _ in range(MAX_ANCESTRY):
-            if type_name is None:
-                return None, True
-            node_type = self._find("node_types", type_name)
-            if node_type is None:
-                return None, False
-            declared = node_type.get("properties")
-            if isinstance(declared, dict) and name in declared:
-                declaration = declared[name]
-                return declaration if isinstance(declaration, dict) else {}, True
-            type_name = node_type.get("derived_from")
-        return None, True
-
-    def completed(
-        self,
-        value: Any,  # noqa: ANN401 - plain data
-        type_name: object,
-        default: object = None,
-        depth: int = 0,
-    ) -> Property:
-        """A value with what its data type adds: the defaults of properties that it does not have.
-
-        Args:
-            value: the value.
-            type_name: what it is declared as; None when it is not.
-            default: what is declared as its default, of which its own properties are taken over.
-            depth: levels of data types around it.
-        """
-        is_plain = type_name is None or (isinstance(type_name, str) and type_name in _BY_NAME)
-        if is_plain or not isinstance(value, dict) or call_name(value) is not None or depth > MAX_ANCESTRY:
-            return Property(value)
-        properties = self.data_type_properties(str(type_name))
-        if properties is None:
-            return Property(value, is_whole=False)
-        self.budget.spend(len(properties) + len(value), NODE * (len(properties) + len(value)))
-        known = {key: declared["default"] for key, declared in properties.items() if "default" in declared}
-        if isinstance(default, dict) and call_name(default) is None:
-            known |= default
-        parts = {
-            key: self.completed(part, properties.get(key, {}).get("type"), known.get(key), depth + 1)
-            for key, part in {**known, **value}.items()
-        }
-        return Property(
-            {key: part.value for key, part in parts.items()},
-            is_whole=all(part.is_whole for part in parts.values()),
-        )
-
-    def data_type_properties(self, name: str) -> Mapping[Any, Mapping[Any, Any]] | None:
-        """The properties that a data type declares or derives, with their declarations.
-
-        Returns:
-            None when the type, or one that it derives from, is not in the tree: nothing can be said then.
-        """
-        properties: dict[Any, Mapping[Any, Any]] = {}
-        type_name: object = name
-        for _ in range(MAX_ANCESTRY):
-            data_type = self._find("data_types", type_name)
-            if data_type is None:
-                return None
-            declared = data_type.get("properties")
-            self.budget.spend(len(declared) if isinstance(declared, dict) else 1)
-            for key, declaration in declared.items() if isinstance(declared, dict) else ():
-                properties.setdefault(key, declaration if isinstance(declaration, dict) else {})
-            type_name = data_type.get("derived_from")
-            if type_name is None:
-                return properties
-        return None
+        return self.types.property(Kind.NODE, node.get("type"), node.get("properties"), name)

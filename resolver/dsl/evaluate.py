@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from resolver.core.location import follow, leads
+from resolver.core.location import follow
 from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
+from resolver.core.redacted import Redacted
 from resolver.dsl.arguments import GetSecret, checked_key, from_words, is_word, literal
 from resolver.dsl.calls import GET_SECRET, call_name, is_malformed
 from resolver.dsl.context import DeploymentContext, UnansweredError
@@ -25,11 +26,12 @@ from resolver.dsl.functions import (
     RunTimeFunction,
     StaticFunction,
 )
+from resolver.dsl.inheritance import OutOfReachError, Typed, Unknown
 from resolver.dsl.problems import Fault, Reason, kind_of
 from resolver.dsl.values import Need, Values, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.location import Path
     from resolver.dsl.budget import Budget
@@ -94,6 +96,43 @@ class Evaluator:
             Waiting: it needs the values of secrets.
         """
         return Evaluation(self, here).evaluate(node, 0)
+
+
+class _Step(Redacted, frozen=True):
+    """A step of the path into an input or a property.
+
+    Args:
+        number: which of its call's path, from 1.
+        word: the name or index.
+        provenance: what it was computed from.
+    """
+
+    number: int
+    word: Any
+    provenance: Provenance
+
+    @property
+    def described(self) -> str:
+        """The step in words."""
+        return f"step {self.number} of the path, {self.provenance.show(self.word)},"
+
+
+class _Origin(Redacted, frozen=True):
+    """Where a value is read from, for messages about it.
+
+    Args:
+        what: the input or property.
+        reason: the reason to give when a step leads nowhere in it.
+        provenance: what the words that name it were computed from.
+        given: for a value that the caller gave, what to call it; empty for one that is written.
+        result: the provenance of what is read from it.
+    """
+
+    what: str
+    reason: Reason
+    provenance: Provenance
+    given: str = ""
+    result: Provenance = WRITTEN
 
 
 class Evaluation:
@@ -232,15 +271,18 @@ class Evaluation:
             return self.get_input(node, depth, is_key=True)
         return self.evaluate(node, depth)
 
-    # get_input
+    # get_input and get_property
 
-    def get_input(self, call: Mapping[Any, Any], depth: int, *, is_key: bool = False) -> Known:
+    def get_input(
+        self, call: Mapping[Any, Any], depth: int, *, is_key: bool = False, onward: Sequence[_Step] = ()
+    ) -> Known:
         """Evaluate a `get_input` call.
 
         Args:
             call: the call.
             depth: the levels around it.
             is_key: whether the input names a secret.
+            onward: steps into its result, which is evaluated no further than they lead.
         """
         argument = self.evaluate(call["get_input"], depth + 1)
         words = argument.value if isinstance(argument.value, list) else [argument.value]
@@ -248,44 +290,42 @@ class Evaluation:
             raise Fault(Reason.BAD_ARGUMENT, "get_input takes an input's name, or a list that begins with it")
         name, *path = words
         provenance = argument.provenance
+        steps = [*_steps("get_input", path, provenance), *onward]
         shown = provenance.show(name)
         declared = self._definitions.input(name)
         given = self._blueprint.inputs.get(name)
         if given is None:
-            found = self._default(name, declared, provenance, depth, is_key=is_key)
+            start = self._default(name, declared, provenance, is_key=is_key)
         else:
-            as_text = not path and (is_key or is_text(declared or {}))
+            as_text = not steps and (is_key or is_text(declared or {}))
             value = given.text if as_text and given.text is not None else given.value
+            start = self._definitions.input_value(value, declared)
             provenance |= Provenance(inputs=frozenset((provenance.label(name),)))
-            found = self._given(self._completed(value, declared), shown, provenance, depth)
-        data, wrong = follow(self._completed(found.value, declared), path)
-        if wrong:
-            step = path[wrong - 1]
-            _check_step("get_input", wrong, step)
-            raise Fault(
-                Reason.BAD_INPUT,
-                f"step {wrong} of the path, {argument.provenance.show(step)}, "
-                f"leads nowhere in the value of input {shown}",
-            )
-        return Known(data, provenance | found.provenance)
+        origin = _Origin(
+            f"the value of input {shown}",
+            Reason.BAD_INPUT,
+            argument.provenance,
+            "" if given is None else f"the value given for input {shown}",
+            provenance,
+        )
+        found = self._follow(start, steps, origin, depth)
+        return Known(found.value, provenance | found.provenance)
 
     def _default(
-        self,
-        name: str,
-        declared: Mapping[Any, Any] | None,
-        provenance: Provenance,
-        depth: int,
-        *,
-        is_key: bool,
-    ) -> Known:
+        self, name: str, declared: Mapping[Any, Any] | None, provenance: Provenance, *, is_key: bool
+    ) -> Typed:
         """The value of an input that none was given for."""
         if declared is not None:
-            default = declared.get("default")
-            value = self._completed({} if default is None else default, declared)
-            if default is not None or value:  # without a default, those of its data type
-                return self.evaluate(value, depth + 1)
+            try:
+                default = self._definitions.input_default(declared)
+            except OutOfReachError as error:
+                raise _not_known(
+                    f"the value of input {provenance.show(name)}", error.why, provenance
+                ) from None
+            if default is not None:
+                return default
             if declared.get("required") is False and not is_key:
-                return Known(None)
+                return Typed(None)
         question = ""
         if declared is None:
             self._refuse_undecided("input", name, provenance)
@@ -308,33 +348,14 @@ class Evaluation:
                 _PARTIAL_HINT,
             )
 
-    def _completed(self, value: Any, declared: Mapping[Any, Any] | None) -> Any:  # noqa: ANN401 - plain data
-        return value if declared is None else self._definitions.completed(value, declared.get("type")).value
+    def get_property(self, call: Mapping[Any, Any], depth: int, *, onward: Sequence[_Step] = ()) -> Known:
+        """Evaluate a `get_property` call.
 
-    def _given(self, value: Any, shown: str, provenance: Provenance, depth: int) -> Known:  # noqa: ANN401 - same
-        """Evaluate a given value: calls in it are calls like any other, and no message repeats any of it."""
-        try:
-            return self.evaluate(value, depth + 1)
-        except Waiting as waiting:
-            needs = waiting.needs
-            marked = [
-                msgspec.structs.replace(need, provenance=need.provenance | provenance) for need in needs
-            ]
-            raise Waiting(marked) from None
-        except Fault as fault:
-            if fault.reason is Reason.NOT_KNOWN_YET:
-                raise
-            raise Fault(
-                fault.reason,
-                f"the value given for input {shown} holds a call that can't be evaluated",
-                fault.hint,
-                later=fault.later,
-            ) from None
-
-    # get_property
-
-    def get_property(self, call: Mapping[Any, Any], depth: int) -> Known:
-        """Evaluate a `get_property` call."""
+        Args:
+            call: the call.
+            depth: the levels around it.
+            onward: steps into its result, which is evaluated no further than they lead.
+        """
         argument = self.evaluate(call["get_property"], depth + 1)
         words, provenance = argument.value, argument.provenance
         if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
@@ -351,37 +372,78 @@ class Evaluation:
         if template is None:
             self._refuse_undecided("node template", name, provenance)
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
-        try:
-            found = self._definitions.property(template, words[1])
-        except LookupError:
-            raise Fault(
-                Reason.NOT_KNOWN_YET,
-                f"property {provenance.show(words[1])} of node {provenance.show(name)} may come from a type "
-                "that is not in this blueprint",
-                _PARTIAL_HINT,
-            ) from None
-        if found is None:
-            shown = provenance.show(words[1])
-            raise Fault(Reason.BAD_ARGUMENT, f"node {provenance.show(name)} has no property {shown}")
+        shown, node = provenance.show(words[1]), provenance.show(name)
+        start = self._definitions.property(template, words[1])
+        if start is None:
+            raise Fault(Reason.BAD_ARGUMENT, f"node {node} has no property {shown}")
+        what = f"the property {shown} of node {node}"
+        if isinstance(start, Unknown):
+            raise _not_known(what, start.why, provenance)
+        steps = [*_steps("get_property", words[2:], provenance), *onward]
         with self._within(name):
-            value = found.value
-            for number, step in enumerate(words[2:], 1):
-                _check_step("get_property", number, step)
-                if isinstance(value, dict) and call_name(value) is not None:
-                    evaluated = self.evaluate(value, depth + 1)
-                    value, provenance = evaluated.value, provenance | evaluated.provenance
-                if not leads(value, step):
-                    later = isinstance(value, dict) and not found.is_whole
-                    raise Fault(
-                        Reason.NOT_KNOWN_YET if later else Reason.BAD_ARGUMENT,
-                        f"step {number} of the path, {provenance.show(step)}, "
-                        f"leads nowhere in the property of node {provenance.show(name)}"
-                        + (", whose type is not in this blueprint" if later else ""),
-                        _PARTIAL_HINT if later else "",
-                    )
-                value = value[step]
-            result = self.evaluate(value, depth + 1)
-        return Known(result.value, provenance | result.provenance)
+            found = self._follow(start, steps, _Origin(what, Reason.BAD_ARGUMENT, provenance), depth)
+        return Known(found.value, provenance | found.provenance)
+
+    def _follow(self, start: Typed, steps: Sequence[_Step], origin: _Origin, depth: int) -> Known:
+        """Follow steps into a value, and evaluate what they lead to and nothing beside it.
+
+        A call on the way is evaluated, too, no further than the rest of the steps lead.
+        """
+        types = self._definitions.types
+        for number, step in enumerate(steps):
+            if isinstance(start.value, dict) and call_name(start.value) is not None:
+                return self._evaluated(start.value, steps[number:], origin, depth)
+            part = types.part(start, step.word)
+            if part is None:
+                raise _astray(step, origin)
+            if isinstance(part, Unknown):
+                raise _not_known(
+                    f"what {step.described} leads to in {origin.what}", part.why, origin.provenance
+                )
+            start = part
+        try:
+            value = types.whole(start)
+        except OutOfReachError as error:
+            raise _not_known(origin.what, error.why, origin.provenance) from None
+        return self._evaluated(value, (), origin, depth)
+
+    def _evaluated(self, node: Any, steps: Sequence[_Step], origin: _Origin, depth: int) -> Known:  # noqa: ANN401 - plain data
+        """Evaluate what stands in an input or a property: calls in it are calls like any other.
+
+        No message repeats any of what was given for an input.
+        """
+        try:
+            return self._evaluate_to(node, steps, origin, depth + 1)
+        except Waiting as waiting:
+            if not origin.given:
+                raise
+            marked = [
+                msgspec.structs.replace(need, provenance=need.provenance | origin.result)
+                for need in waiting.needs
+            ]
+            raise Waiting(marked) from None
+        except Fault as fault:
+            if not origin.given or fault.reason is Reason.NOT_KNOWN_YET:
+                raise
+            raise Fault(
+                fault.reason,
+                f"{origin.given} holds a call that can't be evaluated",
+                fault.hint,
+                later=fault.later,
+            ) from None
+
+    def _evaluate_to(self, node: Any, steps: Sequence[_Step], origin: _Origin, depth: int) -> Known:  # noqa: ANN401 - same
+        """Evaluate a node as far as some steps lead into it."""
+        name = call_name(node) if steps else None
+        if name == "get_input":
+            return self.get_input(node, depth, onward=steps)
+        if name == "get_property":
+            return self.get_property(node, depth, onward=steps)
+        known = self.evaluate(node, depth)
+        value, wrong = follow(known.value, [step.word for step in steps])
+        if wrong:
+            raise _astray(steps[wrong - 1], origin)
+        return Known(value, known.provenance)
 
     @contextmanager
     def _within(self, node: str) -> Iterator[None]:
@@ -425,10 +487,24 @@ def _unanswered(name: str) -> Fault:
     )
 
 
-def _check_step(function: str, number: int, step: object) -> None:
-    """Refuse a step that is no word: Cloudify takes text and whole numbers, and truth values for these."""
-    if not isinstance(step, (str, int)):
-        raise Fault(
-            Reason.BAD_ARGUMENT,
-            f"step {number} of the path given to {function} is {kind_of(step)}, not text or a whole number",
-        )
+def _not_known(what: str, why: str, provenance: Provenance) -> Fault:
+    """A value to which a type that is not in the tree may add."""
+    if provenance is not WRITTEN:  # its name would say which node or input is meant
+        why = "a type that it may come from is not in this blueprint"
+    return Fault(Reason.NOT_KNOWN_YET, f"{what} is not known as a whole: {why}", _PARTIAL_HINT)
+
+
+def _astray(step: _Step, origin: _Origin) -> Fault:
+    return Fault(origin.reason, f"{step.described} leads nowhere in {origin.what}")
+
+
+def _steps(function: str, words: Sequence[object], provenance: Provenance) -> list[_Step]:
+    """Read the steps of a path: Cloudify takes text and whole numbers, and truth values for these."""
+    for number, word in enumerate(words, 1):
+        if not isinstance(word, (str, int)):
+            raise Fault(
+                Reason.BAD_ARGUMENT,
+                f"step {number} of the path given to {function} is {kind_of(word)}, "
+                "not text or a whole number",
+            )
+    return [_Step(number, word, provenance) for number, word in enumerate(words, 1)]

@@ -22,6 +22,7 @@ from resolver.core.redacted import Redacted
 from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.calls import holds_call, is_call
 from resolver.dsl.definitions import InputType, is_text
+from resolver.dsl.inheritance import Kind, OutOfReachError, Typed
 from resolver.dsl.problems import Problem, Reason, kind_of
 
 if TYPE_CHECKING:
@@ -249,8 +250,10 @@ class _Checker:
 
     def _data_type(self, subject: str, value: Any, name: str, depth: int) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         """Check a value of a type that the blueprint defines; one that is not in the tree is not known."""
-        properties = self._definitions.data_type_properties(name)
-        if properties is None:
+        types = self._definitions.types
+        try:
+            properties = dict(types.properties(Kind.DATA, name))
+        except OutOfReachError:
             return
         if not isinstance(value, dict):
             yield _Misfit(subject, f"is {kind_of(value)}, not a mapping as data type {_cut(name)} wants it")
@@ -262,14 +265,17 @@ class _Checker:
         for key, declared in properties.items():
             if key in value:
                 inner = f"property {_cut(key)} of {subject}"
-                yield from self._type(inner, value[key], declared.get("type"), depth + 1)
+                yield from self._type(inner, value[key], declared.declaration.get("type"), depth + 1)
             elif (
                 self._is_given
-                and "default" not in declared
-                and declared.get("required", True)
+                and declared.default is None
+                and declared.declaration.get("required", True)
                 and not value.get("use_external_resource")
             ):
                 yield _Misfit(subject, f"lacks property {_cut(key)} of data type {_cut(name)}")
+            elif self._is_given and isinstance(declared.default, Typed) and types.lacks(declared.default):
+                inner = f"property {_cut(key)} of {subject}"
+                yield _Misfit(inner, f"lacks a property that data type {_cut(declared.type_name)} requires")
 
     def _constraints(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         constraints = declared.get("constraints")

@@ -386,7 +386,7 @@ def test_what_a_type_elsewhere_may_add_is_not_known_yet() -> None:
         assert [problem.reason for problem in plan.problems] == [reason]
     plan, _, _ = run(document | {"node_types": {"elsewhere": {}}}, {}, evaluate=True)
     assert [problem.message for problem in plan.problems] == [
-        "step 1 of the path, 'b', leads nowhere in the property of node 'n'"
+        "step 1 of the path, 'b', leads nowhere in the property 'p' of node 'n'"
     ]
 
 
