@@ -15,6 +15,7 @@ from resolver.cli.progress import Counted
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
 from resolver.core.formats import DocumentFormat
+from resolver.dsl.problems import WARNINGS
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool
     diagnostics: ReportFormat
     keep_going: bool
+    fail_on: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"ResolveArguments({self.blueprints!r})"  # inputs may hold values
 
+
+_KINDS = {reason.replace("_", "-"): reason for reason in WARNINGS}
+"""The kinds of warnings, as options name them."""
 
 _OPTIONS = options(
     tenant_option,
@@ -94,6 +99,13 @@ _OPTIONS = options(
         "--keep-going",
         is_flag=True,
         help="With --check and exec: go on with the good blueprints; the exit code still tells.",
+    ),
+    click.option(
+        "--fail-on",
+        multiple=True,
+        type=click.Choice([*_KINDS, "any"]),
+        metavar="KIND",
+        help=f"Make warnings of a kind errors: {', '.join(_KINDS)}, or any of them. Repeatable.",
     ),
 )
 
@@ -163,6 +175,7 @@ def make_options(request: ResolveArguments, tenant: str, plugins: Plugins | None
         request.partial,
         request.evaluate,
         request.merge_imports,
+        fail_on=frozenset(WARNINGS if "any" in request.fail_on else map(_KINDS.__getitem__, request.fail_on)),
         environment=dict(request.environment),
     )
 
@@ -182,6 +195,7 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
             report.fail(f"{count(len(left_out), 'blueprint')} left out: {', '.join(left_out)}")
     else:
         resolution = resolve(app.service, app.caller, tenant, texts, options)
+    report.warn(resolution.warnings)
     for note in resolution.notes:
         report.note(note)
     if resolution.deferred:

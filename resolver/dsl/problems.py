@@ -60,10 +60,21 @@ class Reason(enum.StrEnum):
     NOT_JSON = "not_json"
     NO_SUCH_STEP = "no_such_step"
     VALUE_HOLDS_CALL = "value_holds_call"
+    # warnings, which nothing stops for unless that is asked for
+    NEAR_MISS = "near_miss"
+    UNDECLARED_INPUT = "undeclared_input"
+    TEXT_FOR_TYPE = "text_for_type"
+
+
+ONLY_WARNINGS = (Reason.NEAR_MISS, Reason.UNDECLARED_INPUT, Reason.TEXT_FOR_TYPE)
+"""The reasons that are none of errors, unless a run is told to fail on them."""
+
+WARNINGS = (*ONLY_WARNINGS, Reason.DUPLICATE_KEY, Reason.CUSTOM_TAG)
+"""The reasons that warnings may have."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong with a blueprint, or keeps a call from being resolved.
+    """One thing that is wrong with a blueprint, or keeps a call from being resolved; or a warning.
 
     Args:
         reason: the stable code.

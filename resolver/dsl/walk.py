@@ -42,7 +42,31 @@ def find_calls(
         if isinstance(node, dict) and (GET_SECRET in node or (every and call_name(node) is not None)):
             yield here, node
         else:
-            pending += _children(here, node)
+            pending += children(here, node)
+
+
+def find_nodes(document: object, nodes: Container[int], path: Path = ()) -> Iterator[tuple[Path, int]]:
+    """Find the first path at which some nodes stand that are no part of a `get_secret` call.
+
+    Args:
+        document: the root to start from.
+        nodes: the `id()` of the nodes to find.
+        path: the root's own path, put before each result's.
+
+    Yields:
+        The path of each, in the order of the document, and the node's `id()`.
+    """
+    seen: set[int] = set()
+    pending: list[tuple[Path, Any]] = [(path, document)]
+    while pending:
+        here, node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if id(node) in nodes:
+            yield here, id(node)
+        if not (isinstance(node, dict) and GET_SECRET in node):
+            pending += children(here, node)
 
 
 def find_occurrences(document: object, nodes: Container[int], path: Path = ()) -> Iterator[tuple[Path, int]]:
@@ -62,10 +86,10 @@ def find_occurrences(document: object, nodes: Container[int], path: Path = ()) -
         if id(node) in nodes:
             yield here, id(node)
         else:
-            pending += _children(here, node)
+            pending += children(here, node)
 
 
-def _children(here: Path, node: object) -> list[tuple[Path, Any]]:
+def children(here: Path, node: object) -> list[tuple[Path, Any]]:
     """The collections within a node, the last one first; nothing else can be or hold a call."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(node, dict):

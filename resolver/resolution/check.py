@@ -70,6 +70,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         imports: imports that are left to the manager.
         inputs: required inputs without a default and without a given value.
         deferred: how many calls would be left for run time, as their argument is not known before deployment.
+        warnings: what is most likely not meant as it is written, with its place.
         notes: what the reader should know, without any value.
         blueprints: what was read, to find where calls end.
     """
@@ -79,6 +80,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[Requirement, ...]
     inputs: tuple[Requirement, ...]
     deferred: int
+    warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
     blueprints: tuple[Blueprint, ...]
 

@@ -35,6 +35,7 @@ class Resolution(Redacted, frozen=True):
         blueprints: the resolved blueprints, in the order given.
         uses: the secrets used, by key; a key that came out of a secret is left out.
         deferred: how many calls are left for run time, as their argument is not known before deployment.
+        warnings: what is most likely not meant as it is written, with its place.
         notes: what the reader should know, without any value.
         secrets: the values used, by key; those under keys that came out of a secret, too.
         substitutions: what was taken out of secrets or made of that, each with its key as it may be shown.
@@ -44,6 +45,7 @@ class Resolution(Redacted, frozen=True):
     blueprints: tuple[ResolvedBlueprint, ...]
     uses: tuple[Use, ...]
     deferred: int
+    warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
     secrets: Mapping[str, SecretValue] = msgspec.field(default_factory=dict)
     substitutions: tuple[Substitution, ...] = ()
@@ -103,6 +105,7 @@ def resolve(
         tuple(run.resolved(blueprint, showable, uses) for blueprint in run.blueprints),
         uses,
         run.plan.deferred,
+        tuple(run.warnings),
         tuple(run.notes),
         {key: secret.value for key, secret in used.items()},
         tuple(run.plan.substitutions()),
@@ -197,7 +200,7 @@ def check(
             statuses = _check_keys(service, caller, tenant, run, uses)
         else:
             service.gate.confirm(caller)
-    problems = run.problems
+    problems, warnings = run.problems, run.warnings
     surveys = sorted(run.plan.survey(), key=lambda survey: run.order_of(survey.location))
     return Check(
         calls=check_calls(surveys, statuses, problems),
@@ -205,6 +208,7 @@ def check(
         imports=tuple(run.imports),
         inputs=tuple(run.inputs_without_value(options.inputs)),
         deferred=run.plan.deferred,
+        warnings=tuple(warnings),
         notes=tuple(run.notes),
         blueprints=tuple(run.blueprints),
     )

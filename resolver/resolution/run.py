@@ -23,6 +23,8 @@ from resolver.blueprint import (
     read_tree,
 )
 from resolver.blueprint.dsl_schema import strict_problems
+from resolver.blueprint.imports import VERSION, VERSION_PREFIX
+from resolver.blueprint.near_misses import near_misses
 from resolver.blueprint.positions import with_positions
 from resolver.config.files import why_unreadable
 from resolver.core.redacted import Redacted
@@ -36,11 +38,12 @@ from resolver.dsl.values import GivenInput
 from resolver.errors import BlueprintError, BudgetError, UsageError
 from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
+from resolver.resolution.undeclared_inputs import undeclared_inputs
 from resolver.resolution.variables import Variables
 from resolver.validation.regex import match_all
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from resolver.core.location import Location
     from resolver.dsl.source import Source
@@ -87,6 +90,7 @@ class Options(Redacted, frozen=True):
         evaluate: evaluate the other functions too, where all their arguments are known.
         merge_imports: make one document of each blueprint and the files that it imports.
         strict: also check the blueprints against the schema of the DSL.
+        fail_on: reasons of warnings that are errors in this run.
         environment: keys of secrets that are wanted as they are, by the name of a variable.
         budget: what the run may spend; None for what any run may.
     """
@@ -97,6 +101,7 @@ class Options(Redacted, frozen=True):
     evaluate: bool = False
     merge_imports: bool = False
     strict: bool = False
+    fail_on: frozenset[Reason] = frozenset()
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     budget: Budget | None = None
 
@@ -110,7 +115,10 @@ class BlueprintRun:
         self.notes: list[str] = []
         self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+        self._fail_on = options.fail_on
         self._trees: dict[Blueprint, ImportTree] = {}
+        self._read: dict[str, Blueprint] = {}
         self._merging = options.merge_imports
         self.definitions: dict[int, Definitions] = {}
         sources: list[Blueprint] = []
@@ -122,7 +130,6 @@ class BlueprintRun:
             except BlueprintError as error:
                 self._problems += error.problems
                 continue
-            self.notes += [warning.message for warning in blueprint.warnings]
             if options.strict:
                 self._problems += strict_problems(blueprint, self.budget)
             sources += self._follow(blueprint, text.base)
@@ -139,14 +146,17 @@ class BlueprintRun:
             match_all=partial(match_all, budget=self.budget),
             budget=self.budget,
         )
-        self._sources = sources
         self._check_names(options.inputs)
-        self._order = {source.name: number for number, source in enumerate(sources)}
+        self._order = {name: number for number, name in enumerate(self._read)}
         self.digests = {source.name: source.digest for source in asking}
 
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
         tree = read_tree(blueprint, base, budget=self.budget)
+        for each in (blueprint, *tree.imported):
+            self._read[each.name] = each
+            self._warn(each.warnings)
+            self._warn(near_misses(each, self.budget))
         self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
@@ -159,12 +169,21 @@ class BlueprintRun:
         else:
             for root in blueprint.documents:
                 self.definitions[id(root)] = Definitions([root], self.budget, open_imports)
+        if not tree.problems:  # else a file that may declare inputs was not read
+            for each in tree.merged:
+                self._warn(undeclared_inputs(each, partial(self._defining, blueprint)))
         if len(sources) > 1:
             merged = merge(tree)
             self._problems += merged.problems
             self.notes += merged.notes
             self._trees[blueprint] = tree
         return sources
+
+    def _defining(self, main: Blueprint, document: object) -> Definitions | None:
+        """What is defined for a document of a blueprint or an import; None for what is not the DSL."""
+        root = main.documents[0] if len(main.documents) == 1 else document
+        is_dsl = isinstance(root, dict) and str(root.get(VERSION)).startswith(VERSION_PREFIX)
+        return self.definitions.get(id(root)) if is_dsl else None
 
     def _check_names(self, given: Mapping[str, GivenInput]) -> None:
         """Refuse given inputs that nothing declares, where all that may declare inputs was read."""
@@ -218,10 +237,21 @@ class BlueprintRun:
         )
         return substitutions, document
 
+    def _warn(self, warnings: Iterable[Problem]) -> None:
+        """Add warnings, or problems where this run fails on them."""
+        for warning in warnings:
+            (self._problems if warning.reason in self._fail_on else self._warnings).append(warning)
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """All warnings so far, in the order of the texts and of the positions in each."""
+        found = with_positions(self._warnings, list(self._read.values()), self.budget)
+        return sorted(found, key=self.order_of)
+
     @property
     def problems(self) -> list[Problem]:
         """All problems so far, in the order of the texts and of the positions in each."""
-        found = with_positions([*self._problems, *self.plan.problems], self._sources, self.budget)
+        found = with_positions([*self._problems, *self.plan.problems], list(self._read.values()), self.budget)
         return sorted(found, key=self.order_of)
 
     def order_of(self, item: Problem | Location) -> tuple[int, int, int]:

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.output import count, pad, printable, put, put_table, width
-from resolver.cli.report.items import cut_short, location_of
-from resolver.cli.report.text import problem_lines
+from resolver.cli.report.items import Level, location_of
+from resolver.cli.report.text import problems_lines
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def put_check(check: Check, report: Report, *, offline: bool) -> None:
         _put_text(check, offline=offline)
     else:
         report.add(check.problems)
+        report.warn(check.warnings)
     report.extra = {
         "calls": [_call_as_json(call) for call in check.calls],
         "imports": [{"source": source, "import": name} for source, name in check.imports],
@@ -78,12 +79,8 @@ def _call_as_json(call: CheckedCall) -> dict[str, Any]:
 def _put_text(check: Check, *, offline: bool) -> None:
     if check.calls:
         _put_calls(check.calls, offline=offline)
-    shown, others = cut_short(check.problems)
-    for problem in shown:
-        for line in problem_lines(problem):
-            put(line)
-    if others:
-        put(f"note: {others}")
+    for line in (*problems_lines(check.problems), *problems_lines(check.warnings, Level.WARNING)):
+        put(line)
     put(_summary(check, offline=offline))
 
 

@@ -6,23 +6,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolver.cli.report.items import RunFailure, is_file
+from resolver.cli.report.items import is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from resolver.dsl.problems import Problem
+    from resolver.cli.report.items import Found
 
 
-def workflow_commands(
-    problems: Sequence[Problem], failures: Sequence[RunFailure], notes: Sequence[str]
-) -> Iterator[str]:
+def workflow_commands(found: Found) -> Iterator[str]:
     """What is to be reported of a run as workflow commands, one a line.
 
     The format is that of GitHub Actions, which reads stdout and stderr of a step, and others have taken over.
     """
     is_known_file = cache(is_file)  # a run may have very many problems, in few files
-    for problem in problems:
+    for level, problem in found.levelled:
         fields = {"title": str(problem.reason)}
         if is_known_file(problem.source):
             fields["file"] = Path(problem.source).as_posix()
@@ -31,10 +29,10 @@ def workflow_commands(
             message = problem.message
         else:
             message = f"{problem.source}: {problem.message}" if problem.source else problem.message
-        yield _annotation("error", fields, message, problem.hint)
-    for failure in failures:
+        yield _annotation(level, fields, message, problem.hint)
+    for failure in found.failures:
         yield _annotation("error", {}, failure.message, failure.hint)
-    for note in notes:
+    for note in found.notes:
         yield _annotation("notice", {}, note, "")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from resolver.cli.output import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from resolver.dsl.problems import Problem
     from resolver.errors import ResolverError
@@ -30,11 +30,40 @@ class ReportFormat(enum.StrEnum):
     GITHUB = "github"
 
 
+class Level(enum.StrEnum):
+    """How bad something is that a report shows with its place."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 class RunFailure(msgspec.Struct, frozen=True):
     """What went wrong with a run, other than problems of its blueprints."""
 
     message: str
     hint: str
+
+
+class Found(NamedTuple):
+    """What a report shows of a run.
+
+    Args:
+        problems: what is wrong with the blueprints.
+        warnings: what is most likely not meant as it is written.
+        failures: what else went wrong.
+        notes: what the reader should know although nothing is wrong.
+    """
+
+    problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
+    failures: Sequence[RunFailure] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def levelled(self) -> Iterator[tuple[Level, Problem]]:
+        """Problems and warnings, each with its level."""
+        yield from ((Level.ERROR, problem) for problem in self.problems)
+        yield from ((Level.WARNING, warning) for warning in self.warnings)
 
 
 class ReportedError(Exception):
@@ -49,10 +78,11 @@ class ReportedError(Exception):
         self.error = error
 
 
-def cut_short(problems: Sequence[Problem]) -> tuple[Sequence[Problem], str]:
+def cut_short(problems: Sequence[Problem], level: Level = Level.ERROR) -> tuple[Sequence[Problem], str]:
     """The problems that a report shows, and what it says of the others; nothing when there are none."""
     others = len(problems) - MAX_REPORTED
-    return problems[:MAX_REPORTED], f"{count(others, 'more problem')} not shown" if others > 0 else ""
+    what = "more problem" if level is Level.ERROR else "more warning"
+    return problems[:MAX_REPORTED], f"{count(others, what)} not shown" if others > 0 else ""
 
 
 def location_of(item: Any) -> str:  # noqa: ANN401 - a Problem or a Location

@@ -7,30 +7,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from resolver.cli.report.items import RunFailure
+    from resolver.cli.report.items import Found
     from resolver.dsl.problems import Problem
 
 
-def make_document(
-    problems: Sequence[Problem],
-    failures: Sequence[RunFailure],
-    notes: Sequence[str],
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
+def make_document(found: Found, extra: Mapping[str, Any]) -> dict[str, Any]:
     """The report of one run.
 
     Args:
-        problems: what is wrong with the blueprints.
-        failures: what else went wrong.
-        notes: what the reader should know although nothing is wrong.
+        found: what is reported.
         extra: more members, which `--check` has.
     """
     return {
-        "problems": [problem_as_json(problem) for problem in problems],
-        "failures": [msgspec.structs.asdict(failure) for failure in failures],
-        "notes": notes,
+        "problems": [problem_as_json(problem) for problem in found.problems],
+        "warnings": [problem_as_json(warning) for warning in found.warnings],
+        "failures": [msgspec.structs.asdict(failure) for failure in found.failures],
+        "notes": found.notes,
         **extra,
     }
 

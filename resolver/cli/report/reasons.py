@@ -112,5 +112,17 @@ HELP: dict[Reason, Help] = {
         "a part of the value would put a function call into the blueprint",
         "A secret's content is data: rename the key in the stored document.",
     ),
+    Reason.NEAR_MISS: Help(
+        "a misspelt call of get_secret, or one inside a text, is data and not resolved",
+        "Write { get_secret: KEY } as a value of its own.",
+    ),
+    Reason.UNDECLARED_INPUT: Help(
+        "get_input names an input that nothing declares",
+        "Correct the name, or declare the input.",
+    ),
+    Reason.TEXT_FOR_TYPE: Help(
+        "a key alone gives text where the blueprint declares another type",
+        "Store JSON under the key and give steps that lead to the value.",
+    ),
 }
 """The explanation of each reason."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, assert_never
 
 from resolver.cli.output import put, say
-from resolver.cli.report.items import ReportedError, ReportFormat, RunFailure, cut_short
+from resolver.cli.report.items import Found, Level, ReportedError, ReportFormat, RunFailure, cut_short
 from resolver.cli.report.text import say_failure, say_problems
 from resolver.cli.streams import write_stderr, write_stdout
 from resolver.errors import BlueprintError, ResolverError
@@ -46,6 +46,7 @@ class Report:
         self._on_stdout = on_stdout
         self._notes: list[str] = []
         self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
         self._failures: list[RunFailure] = []
 
     def note(self, text: str) -> None:
@@ -62,6 +63,13 @@ class Report:
             say_problems(problems)
         else:
             self._problems += problems
+
+    def warn(self, warnings: Sequence[Problem]) -> None:
+        """Add what is most likely not meant as it is written, with which the run goes on."""
+        if self.is_text:
+            say_problems(warnings, Level.WARNING)
+        else:
+            self._warnings += warnings
 
     def fail(self, message: str, hint: str = "") -> None:
         """Add what is wrong with the run and does not end it."""
@@ -94,23 +102,24 @@ class Report:
 
     def _write(self) -> None:
         problems, others = cut_short(self._problems)
-        notes = [*self._notes, others] if others else self._notes
+        warnings, more = cut_short(self._warnings, Level.WARNING)
+        found = Found(problems, warnings, self._failures, [*self._notes, *filter(None, (others, more))])
         match self._format:
             case ReportFormat.TEXT:
                 pass  # it was written as it came up
             case ReportFormat.GITHUB:
                 from resolver.cli.report.github import workflow_commands  # noqa: PLC0415 - few runs need it
 
-                for line in workflow_commands(problems, self._failures, notes):
+                for line in workflow_commands(found):
                     (put if self._on_stdout else say)(line)
             case ReportFormat.SARIF:
                 from resolver.cli.report.sarif import make_log  # noqa: PLC0415 - few runs need it
 
-                self._write_json(make_log(problems, self._failures, notes, self.texts))
+                self._write_json(make_log(found, self.texts))
             case ReportFormat.JSON:
                 from resolver.cli.report.json import make_document  # noqa: PLC0415 - few runs need it
 
-                self._write_json(make_document(problems, self._failures, notes, self.extra))
+                self._write_json(make_document(found, self.extra))
             case _:
                 assert_never(self._format)
 

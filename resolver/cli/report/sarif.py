@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from resolver.cli.report.items import is_file
+from resolver.cli.report.items import Level, is_file
 from resolver.cli.report.reasons import HELP
 from resolver.cli.report.regions import Regions
 from resolver.core.location import format_path
+from resolver.dsl.problems import ONLY_WARNINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from resolver.cli.report.items import RunFailure
-    from resolver.dsl.problems import Problem
+    from resolver.cli.report.items import Found
+    from resolver.dsl.problems import Problem, Reason
     from resolver.resolution import BlueprintText
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,26 +33,20 @@ ROOT = "%SRCROOT%"
 """What relative addresses are relative to: the folder of the run, which services take for the checkout."""
 
 
-def make_log(
-    problems: Sequence[Problem],
-    failures: Sequence[RunFailure],
-    notes: Sequence[str],
-    texts: Sequence[BlueprintText],
-) -> dict[str, Any]:
+def make_log(found: Found, texts: Sequence[BlueprintText]) -> dict[str, Any]:
     """The log of one run.
 
     Args:
-        problems: what is wrong with the blueprints: the results.
-        failures: what else went wrong: notifications of the run.
-        notes: what the reader should know: notifications, too.
+        found: what is reported: problems and warnings are the results, what else went wrong and notes are
+            notifications of the run.
         texts: the blueprints, for regions in bytes.
     """
     numbers = {reason: number for number, reason in enumerate(HELP)}
     regions = Regions(texts)
     address = cache(_address)  # a run may have very many problems, in few files
-    notifications = [{"level": "note", "message": _message(note)} for note in notes]
+    notifications = [{"level": "note", "message": _message(note)} for note in found.notes]
     notifications += [
-        {"level": "error", "message": _message(failure.message, failure.hint)} for failure in failures
+        {"level": "error", "message": _message(failure.message, failure.hint)} for failure in found.failures
     ]
     run = {
         "tool": {
@@ -64,7 +59,7 @@ def make_log(
                         "shortDescription": means,
                         "fullDescription": means,  # GitHub's code scanning requires one
                         "help": {"text": explained.remedy},
-                        "defaultConfiguration": {"level": "error"},
+                        "defaultConfiguration": {"level": str(_default_level(reason))},
                     }
                     for reason, explained in HELP.items()
                     for means in ({"text": f"{explained.means[:1].upper()}{explained.means[1:]}."},)
@@ -73,19 +68,26 @@ def make_log(
         },
         "columnKind": "utf16CodeUnits",
         "newlineSequences": NEWLINES,
-        "invocations": [{"executionSuccessful": not failures, "toolExecutionNotifications": notifications}],
+        "invocations": [
+            {"executionSuccessful": not found.failures, "toolExecutionNotifications": notifications}
+        ],
         "results": [
             {
                 "ruleId": str(problem.reason),
                 "ruleIndex": numbers[problem.reason],
-                "level": "error",
+                "level": str(level),
                 "message": _message(problem.message, problem.hint),
                 "locations": _locations(problem, regions, address),
             }
-            for problem in problems
+            for level, problem in found.levelled
         ],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _default_level(reason: Reason) -> Level:
+    """The level of most results of a reason; one that has another says so itself."""
+    return Level.WARNING if reason in ONLY_WARNINGS else Level.ERROR
 
 
 def _message(text: str, hint: str = "") -> dict[str, str]:

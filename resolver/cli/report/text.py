@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.cli.output import printable, say, width
-from resolver.cli.report.items import cut_short, location_of
+from resolver.cli.report.items import Level, cut_short, location_of
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:
@@ -18,14 +18,24 @@ LINE_WIDTH = 100
 """Widest piece of a source line that a problem shows, in characters."""
 
 
-def say_problems(problems: Sequence[Problem]) -> None:
-    """Write problems to stderr, each with message, location, source line with a caret, hint."""
-    shown, others = cut_short(problems)
+def say_problems(problems: Sequence[Problem], level: Level = Level.ERROR) -> None:
+    """Write problems to stderr, each with message, location, source line with a caret, hint.
+
+    Args:
+        problems: the problems.
+        level: how they are called.
+    """
+    for line in problems_lines(problems, level):
+        say(line)
+
+
+def problems_lines(problems: Sequence[Problem], level: Level = Level.ERROR) -> Iterator[str]:
+    """Problems as lines of text, as many as a report shows."""
+    shown, others = cut_short(problems, level)
     for problem in shown:
-        for line in problem_lines(problem):
-            say(line)
+        yield from problem_lines(problem, level)
     if others:
-        say(f"note: {others}")
+        yield f"note: {others}"
 
 
 def say_failure(message: str, hint: str) -> None:
@@ -35,9 +45,9 @@ def say_failure(message: str, hint: str) -> None:
         say(f"  hint: {hint}")
 
 
-def problem_lines(problem: Problem) -> Iterator[str]:
+def problem_lines(problem: Problem, level: Level = Level.ERROR) -> Iterator[str]:
     """One problem as text: message, location, source line with a caret, hint."""
-    yield f"error: {problem.message} [{problem.reason}]"
+    yield f"{level}: {problem.message} [{problem.reason}]"
     if problem.source:
         path = f"  {format_path(problem.path)}" if problem.path else ""
         yield f"  --> {location_of(problem)}{path}"

@@ -44,7 +44,7 @@ def test_json_of_a_run_that_succeeds(admin: Cli, folder: Path) -> None:
     done = admin.run("resolve", f"{folder}/good.yaml", "-t", TENANT, "--diagnostics", "json")
     assert (done.returncode, done.stdout) == (0, 'imports: [plugin:x]\na: "a-secret-value"\n')
     notes = [f"{folder}/good.yaml: imports left to the manager: plugin:x"]
-    assert json.loads(done.stderr) == {"problems": [], "failures": [], "notes": notes}
+    assert json.loads(done.stderr) == {"problems": [], "warnings": [], "failures": [], "notes": notes}
 
 
 def test_json_of_a_refused_caller(admin: Cli, folder: Path) -> None:
@@ -65,8 +65,12 @@ def test_json_of_a_refused_caller(admin: Cli, folder: Path) -> None:
     "broken",
     [
         pytest.param({"problems": []}, id="members are missing"),
-        pytest.param({"problems": [], "failures": [], "notes": [], "value": "x"}, id="unknown member"),
-        pytest.param({"problems": [{"reason": "x"}], "failures": [], "notes": []}, id="half a problem"),
+        pytest.param(
+            {"problems": [], "warnings": [], "failures": [], "notes": [], "value": "x"}, id="unknown member"
+        ),
+        pytest.param(
+            {"problems": [{"reason": "x"}], "warnings": [], "failures": [], "notes": []}, id="half a problem"
+        ),
     ],
 )
 def test_the_schema_refuses(broken: dict[str, Any]) -> None:

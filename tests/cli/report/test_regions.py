@@ -11,6 +11,7 @@ from resolver.blueprint import read
 from resolver.blueprint.text import Text
 from resolver.cli.report import github, regions, sarif
 from resolver.cli.report.github import workflow_commands
+from resolver.cli.report.items import Found
 from resolver.cli.report.regions import MAX_SNIPPET, Regions
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
@@ -104,7 +105,7 @@ def test_a_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(github, "is_file", is_file)
     monkeypatch.setattr(sarif, "is_file", is_file)
     problems = [Problem(Reason.SYNTAX, "wrong", "b.yaml")] * 50
-    assert len(list(workflow_commands(problems, [], []))) == 50
+    assert len(list(workflow_commands(Found(problems)))) == 50
     assert asked == ["b.yaml"]
-    assert len(sarif.make_log(problems, [], [], [])["runs"][0]["results"]) == 50
+    assert len(sarif.make_log(Found(problems), [])["runs"][0]["results"]) == 50
     assert asked == ["b.yaml"] * 2

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import jsonschema
 import pytest
 
+from resolver.cli.report.items import Found
 from resolver.cli.report.reasons import HELP
 from resolver.cli.report.sarif import make_log
 from resolver.core.location import Position
@@ -183,7 +184,7 @@ def regions(data: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[
         problems = check(None, None, "", texts).problems
     except BlueprintError as error:
         problems = error.problems
-    log = make_log(problems, [], [], texts)
+    log = make_log(Found(problems), texts)
     return [result["locations"][0]["physicalLocation"]["region"] for result in results(log)]
 
 
@@ -244,13 +245,13 @@ def test_a_file_that_was_changed_has_lines_only(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     Path("b.yaml").write_text("something else\n")
     problem = Problem(Reason.SYNTAX, "wrong", "b.yaml", Position(1, 3), line_text="😀b: 1")
-    (result,) = results(make_log([problem], [], [], []))
+    (result,) = results(make_log(Found([problem]), []))
     assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 1, "startColumn": 4}
 
 
 def test_braces_are_doubled() -> None:
     """A brace in a SARIF message would be a placeholder."""
-    (result,) = results(make_log([Problem(Reason.SYNTAX, "a {0}", hint="{b}")], [], [], []))
+    (result,) = results(make_log(Found([Problem(Reason.SYNTAX, "a {0}", hint="{b}")]), []))
     assert result["message"] == {"text": "a {{0}}\nhint: {{b}}"}
     assert result["locations"] == []
 
@@ -270,7 +271,7 @@ def test_addresses(
     (tmp_path / "here" / "sub").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     Path(source).touch()
-    (result,) = results(make_log([Problem(Reason.SYNTAX, "wrong", source)], [], [], []))
+    (result,) = results(make_log(Found([Problem(Reason.SYNTAX, "wrong", source)]), []))
     address = result["locations"][0]["physicalLocation"]["artifactLocation"]
     if base:
         assert address == {"uri": uri, "uriBaseId": "%SRCROOT%"}

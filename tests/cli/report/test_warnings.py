@@ -1,0 +1,102 @@
+"""Warnings in each form of the report, and `--fail-on`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.validation.json_schema import findings
+from tests.conftest import TENANT, run_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Cli
+
+MISS = "a: {get_secret: db_password}\nb: {getSecret: db_password}\n"
+RESOLVED = 'a: "a-secret-value"\nb: {getSecret: db_password}\n'
+SAID = """\
+{level}: 'getSecret' is no function, and nothing is resolved here [near_miss]
+  --> miss.yaml:2:5  b.getSecret
+2 | b: {{getSecret: db_password}}
+  |     ^
+  hint: did you mean 'get_secret'?
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with `miss.yaml`, which has a near miss."""
+    (tmp_path / "miss.yaml").write_text(MISS)
+    return tmp_path
+
+
+def run(cli: Cli, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a run, without the folder's name."""
+    done = cli.run("resolve", f"{folder}/miss.yaml", "-t", TENANT, *arguments)
+    return done.returncode, done.stdout.replace(f"{folder}/", ""), done.stderr.replace(f"{folder}/", "")
+
+
+def test_text(admin: Cli, folder: Path) -> None:
+    """A warning looks like an error but for its level; the run goes on."""
+    assert run(admin, folder) == (0, RESOLVED, SAID.format(level="warning"))
+
+
+def test_text_of_a_check(admin: Cli, folder: Path) -> None:
+    """A check prints warnings among its findings, and is content."""
+    code, printed, said = run(admin, folder, "--check")
+    assert (code, said) == (0, "")
+    assert SAID.format(level="warning") in printed
+
+
+@pytest.mark.parametrize("kind", ["near-miss", "any"])
+def test_fail_on(kind: str, admin: Cli, folder: Path) -> None:
+    """With `--fail-on` nothing is written, and the exit code is that of a bad blueprint."""
+    code, printed, said = run(admin, folder, "--fail-on", "text-for-type", "--fail-on", kind)
+    assert (code, printed) == (3, "")
+    assert said.startswith(SAID.format(level="error"))
+    assert run(admin, folder, "--check", "--fail-on", kind)[0] == 3
+
+
+def test_fail_on_another_kind(admin: Cli, folder: Path) -> None:
+    """Another kind changes nothing; one that there is none of is refused."""
+    assert run(admin, folder, "--fail-on", "undeclared-input") == (0, RESOLVED, SAID.format(level="warning"))
+    code, _, said = run(admin, folder, "--fail-on", "near_miss")
+    assert code == 2
+    assert "choose from near-miss, undeclared-input, text-for-type, duplicate-key, custom-tag, any" in said
+
+
+def test_json(admin: Cli, folder: Path) -> None:
+    """JSON has warnings in a list of their own, in the form of problems."""
+    _, _, said = run(admin, folder, "--diagnostics", "json")
+    document = json.loads(said)
+    assert list(findings(document, "diagnostics.schema.json")) == []
+    assert document["problems"] == []
+    (warning,) = document["warnings"]
+    assert (warning["reason"], warning["line"], warning["path"]) == ("near_miss", 2, ["b", "getSecret"])
+    checked = json.loads(run(admin, folder, "--check", "--diagnostics", "json")[1])
+    assert list(findings(checked, "check.schema.json")) == []
+    assert checked["warnings"] == document["warnings"]
+
+
+def test_sarif_and_github(admin: Cli, folder: Path) -> None:
+    """SARIF has results of the level warning, whose rule says so, and GitHub's annotations are warnings."""
+    (sarif,) = json.loads(run(admin, folder, "--diagnostics", "sarif")[2])["runs"]
+    (result,) = sarif["results"]
+    assert (result["level"], result["ruleId"]) == ("warning", "near_miss")
+    rule = sarif["tool"]["driver"]["rules"][result["ruleIndex"]]
+    assert (rule["id"], rule["defaultConfiguration"]) == ("near_miss", {"level": "warning"})
+    said = run(admin, folder, "--diagnostics", "github")[2]
+    assert said.startswith("::warning title=near_miss,file=miss.yaml,line=2,col=5::")
+
+
+@pytest.mark.slow
+def test_exec_says_so_too(admin: Cli, folder: Path) -> None:
+    """`exec` starts its command all the same, and doesn't with `--fail-on`."""
+    arguments = ["exec", f"{folder}/miss.yaml", "-t", TENANT]
+    done = run_script(admin.home, "resolver", *arguments, "--", "true")
+    assert (done.returncode, "[near_miss]" in done.stderr) == (0, True)
+    done = run_script(admin.home, "resolver", *arguments, "--fail-on", "near-miss", "--", "echo", "started")
+    assert (done.returncode, done.stdout) == (125, "")
