@@ -16,6 +16,7 @@
     │   ├── NoSuchTenantError   the tenant to work in
     │   └── NoSuchUserError     the user that a secret is to be given to
     ├── ConflictError           what was asked for collides with what is stored
+    │   └── LastCredentialError no sys_admin could log in any more
     ├── SinkRefusedError        the output goes where plaintext may not go
     └── UnavailableError
         ├── StoreError          the database can't be reached, read or written
@@ -124,6 +125,10 @@ class NoSuchUserError(NotFoundError):
 
 class ConflictError(ResolverError):
     """What was asked for collides with what is stored, or with another writer."""
+
+
+class LastCredentialError(ConflictError):
+    """No active sys_admin would have a password or a token that opens the store."""
 
 
 class SinkRefusedError(ResolverError):

@@ -193,6 +193,21 @@ def test_the_python_page_runs(tmp_path: Path, sample_environ: dict[str, str]) ->
     assert "did you mean 'db_password'?" in problems[0]
 
 
+def test_a_restore_ends_logged_in(tmp_path: Path, sample_environ: dict[str, str]) -> None:
+    """The commands for backup and restore, pasted; the second block on a machine that has nothing."""
+    text = (DOCS / "operations.md").read_text().partition("## Backup and restore\n")[2]
+    backup, restore = blocks(text.partition("\n## ")[0], "sh")
+    restored = sample_environ | {"RESOLVER_HOME": str(tmp_path / "new" / "home")}
+    for block, environ in ((backup, sample_environ), (restore, restored)):
+        shell = ["bash", "-euo", "pipefail", "-c", block]
+        done = subprocess.run(shell, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert "unbroken, containing the kept head" in done.stdout, done.stdout
+    listed = ["resolver", "secrets", "get", "db_password"]
+    done = subprocess.run(listed, env=restored, capture_output=True, text=True, check=False)
+    assert (done.returncode, "not-a-real-password" in done.stdout) == (0, True), done.stderr
+
+
 def test_the_first_screen() -> None:
     """README's first 30 lines lead with exec, set up, resolve, and show a refusal."""
     lines = README.read_text().splitlines()[:30]

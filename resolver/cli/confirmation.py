@@ -1,4 +1,4 @@
-"""Giving one's password for a command that a token alone may not do."""
+"""Confirming a command: by one's password, or by a word where nobody could log in any more after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from resolver.cli.init import read_password
-from resolver.errors import UnconfirmedError
+from resolver.cli.output import say
+from resolver.errors import LastCredentialError, UnconfirmedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,10 @@ T = TypeVar("T")
 
 old_password_option = click.option(
     "--old-password-file", metavar="FILE|-", help="Your password as it is now; - is stdin."
+)
+
+last_credential_option = click.option(
+    "--yes", is_flag=True, help="Do not ask, even where no sys_admin could log in any more."
 )
 
 
@@ -47,3 +52,24 @@ def confirmed(app: App, password_file: str | None, attempt: Callable[[Caller], T
         password = read_password(password_file)
     me = app.service.users.whoami(app.caller).username
     return attempt(app.service.gate.authenticate_password(me, password))
+
+
+def even_last(attempt: Callable[[bool], T], *, yes: bool) -> T:
+    """Do something after which no sys_admin may be able to log in, with a warning when that is so.
+
+    Args:
+        attempt: what is done; takes whether to go on even then.
+        yes: go on without asking.
+
+    Raises:
+        LastCredentialError: it is so, and there is neither the option nor a terminal to ask on.
+    """
+    try:
+        return attempt(False)  # noqa: FBT003 - its only argument
+    except LastCredentialError as error:
+        if not yes and not sys.stdin.isatty():
+            raise
+        say(f"warning: {error.message}; `resolver recover` is the way back")
+        if not yes:
+            click.confirm("Go on all the same?", abort=True, err=True)
+        return attempt(True)  # noqa: FBT003 - as above

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
     "login": ("resolver.cli.login:login", "Use a server from now on."),
+    "recover": ("resolver.cli.recover:recover", "Let a sys_admin in again, with root key and database."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
     "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
     "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),

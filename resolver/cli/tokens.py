@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.confirmation import confirmed, old_password_option
+from resolver.cli.confirmation import confirmed, even_last, last_credential_option, old_password_option
 from resolver.cli.context import App, common_options, format_option, part_options
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
 from resolver.core.account_changes import NewToken
@@ -125,10 +125,12 @@ def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
 
 @tokens.command
 @_TOKEN_ID
+@last_credential_option
 @common_options
-def revoke(app: App, *, token_id: str) -> None:
+def revoke(app: App, *, token_id: str, yes: bool) -> None:
     """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
-    app.service.tokens.revoke(app.caller, token_id)
+    tokens = app.service.tokens
+    even_last(lambda even: tokens.revoke(app.caller, token_id, even_last=even), yes=yes)
     put(f"Token `{token_id}` revoked")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.confirmation import confirmed, old_password_option
+from resolver.cli.confirmation import confirmed, even_last, last_credential_option, old_password_option
 from resolver.cli.context import (
     App,
     choice_option,
@@ -95,13 +95,19 @@ def get(app: App, *, name: str, output_format: OutputFormat) -> None:
     put_answer(output_format, row, lambda: put_fields(row | {"tenants": _tenants(info)}))
 
 
+def _update(app: App, name: str, wanted: UserChange, *, yes: bool) -> None:
+    users = app.service.users
+    even_last(lambda even: users.update(app.caller, name, wanted, even_last=even), yes=yes)
+
+
 @users.command(name="set-role")
 @_NAME
 @choice_option(*_ROLE_NAMES, choices=SystemRole, required=True, help="The role in the system.")
+@last_credential_option
 @common_options
-def set_role(app: App, *, name: str, role: SystemRole) -> None:
+def set_role(app: App, *, name: str, role: SystemRole, yes: bool) -> None:
     """Give a user another system role. The last active sys_admin keeps it."""
-    app.service.users.update(app.caller, name, UserChange(system_role=role))
+    _update(app, name, UserChange(system_role=role), yes=yes)
     put(f"User `{name}` has `{role}` security role")
 
 
@@ -145,10 +151,11 @@ def activate(app: App, *, name: str) -> None:
 
 @users.command
 @_NAME
+@last_credential_option
 @common_options
-def deactivate(app: App, *, name: str) -> None:
+def deactivate(app: App, *, name: str, yes: bool) -> None:
     """Let a user in no more, neither by password nor by token. The last active sys_admin stays."""
-    app.service.users.update(app.caller, name, UserChange(active=False))
+    _update(app, name, UserChange(active=False), yes=yes)
     put(f"User `{name}` deactivated")
 
 
@@ -173,7 +180,13 @@ def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> 
     Refused while the user owns secrets or providers, unless told what becomes of them.
     """
     confirm_deletion(f"Delete user {name!r}" + (" and all that is theirs?" if purge else "?"), yes=yes)
-    owned = app.service.users.delete(app.caller, name, reassign_to=reassign_to, purge=purge).holdings
+    users = app.service.users
+    owned = even_last(
+        lambda even: (
+            users.delete(app.caller, name, reassign_to=reassign_to, purge=purge, even_last=even).holdings
+        ),
+        yes=yes,
+    )
     put(f"User `{name}` deleted")
     if owned:
         put(f"{count_holdings(owned)} {f'given to user `{reassign_to}`' if reassign_to else 'deleted'}")

@@ -104,9 +104,9 @@ class RemoteUsers(Remote):
         """One user: oneself, when no other is named."""
         return self._server.ask(caller, UserInfo, "GET", _user(username) if username else "/user")
 
-    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
         """Give a user another system role, or let the user in again or not any more."""
-        self._server.do(caller, "PATCH", _user(username), encode(wanted))
+        self._server.do(caller, "PATCH", _user(username), encode(wanted), query=_even(last=even_last))
 
     def unlock(self, caller: Caller, username: str) -> None:
         """Forget the wrong passwords that were given for a user."""
@@ -118,10 +118,16 @@ class RemoteUsers(Remote):
         return self._server.ask(caller, _Number, "POST", path, encode(new)).number
 
     def delete(
-        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+        self,
+        caller: Caller,
+        username: str,
+        *,
+        reassign_to: str = "",
+        purge: bool = False,
+        even_last: bool = False,
     ) -> DeletedUser:
         """Delete a user; what was given to the other user, or deleted."""
-        query = {"reassign_to": reassign_to} | ({"purge": "true"} if purge else {})
+        query = {"reassign_to": reassign_to} | ({"purge": "true"} if purge else {}) | _even(last=even_last)
         return self._server.ask(caller, DeletedUser, "DELETE", _user(username), query=query)
 
 
@@ -140,9 +146,13 @@ class RemoteTokens(Remote):
         """One token."""
         return self._server.ask(caller, TokenInfo, "GET", _token(token_id))
 
-    def revoke(self, caller: Caller, token_id: str) -> None:
+    def revoke(self, caller: Caller, token_id: str, *, even_last: bool = False) -> None:
         """Revoke a token, at once."""
-        self._server.do(caller, "DELETE", _token(token_id))
+        self._server.do(caller, "DELETE", _token(token_id), query=_even(last=even_last))
+
+
+def _even(*, last: bool) -> dict[str, str]:
+    return {"even_last": "true"} if last else {}
 
 
 def _tenant(name: str) -> str:

@@ -295,7 +295,8 @@ class Settings:
                 "no access token was given",
                 hint="set RESOLVER_TOKEN, or run `resolver login URL`"
                 if self.server_url
-                else "set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one",
+                else "set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one; "
+                "where the root key is, `resolver recover` makes one",
             )
         return profile.token
 

@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.login_backoff import Failures, slot_of
 from resolver.core.model import Caller, Tenant
-from resolver.core.permissions import Permission
+from resolver.core.permissions import Permission, SystemRole
 from resolver.core.policy import CredentialVerdict, Verdict
+from resolver.core.query import WHOLE
 from resolver.core.times import later
 from resolver.core.tokens import token_id
 from resolver.errors import (
     AuthenticationError,
+    LastCredentialError,
     NoSuchTenantError,
     NotFoundError,
     NotPermittedError,
@@ -148,7 +150,8 @@ _CONFIRM = "commands take your password from --old-password-file, requests as Ba
 def _refused_token() -> AuthenticationError:
     return AuthenticationError(
         "the access token is not valid",
-        hint="it may be mistyped, revoked or expired; `resolver tokens create` makes one",
+        hint="it may be mistyped, revoked or expired; `resolver tokens create` makes another, "
+        "or `resolver recover` where the root key is",
     )
 
 
@@ -371,6 +374,27 @@ def tell(holdings: Sequence[Holding]) -> str:
     named = [f"{holding.kind} {holding.tenant.name}/{holding.name}" for holding in holdings[:MAX_TOLD]]
     more = len(holdings) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def demand_way_in(session: Session, now: str) -> None:
+    """See, within the transaction that took a credential or a role away, that a sys_admin can still log in.
+
+    Raises:
+        LastCredentialError: no active one has a password, or a token that neither expired nor is narrowed.
+    """
+    for stored in session.users(WHOLE):
+        if stored.user.system_role is not SystemRole.SYS_ADMIN or not stored.user.active:
+            continue
+        if stored.password_hash is not None or any(
+            not token.scope.is_limited and (token.expires_at is None or token.expires_at > now)
+            for token, _ in session.tokens(stored.user.id, WHOLE)
+        ):
+            return
+    raise LastCredentialError(
+        "no sys_admin could log in any more: this is the last credential of the last one",
+        hint="give one a password with `resolver users set-password` first; to go on all the same, "
+        "commands take --yes, requests `?even_last=true`, and `resolver recover` is the way back",
+    )
 
 
 def find_user(session: Session, name: str) -> User:

@@ -1,4 +1,4 @@
-"""Filling an empty store: root key, system key, first tenant, first user."""
+"""What needs the root key and no login: filling an empty store, and letting a sys_admin in again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from resolver.core.account_changes import NewToken
 from resolver.core.model import Caller, User, check_key
 from resolver.core.permissions import SystemRole
+from resolver.core.query import WHOLE
+from resolver.errors import ConflictError, InvalidRequestError
+from resolver.service.access import find_user
 from resolver.service.base import ServicePart
 from resolver.service.users import check_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from resolver.core.ports import Session
     from resolver.service.base import Shared
     from resolver.service.secrets import Secrets
     from resolver.service.tenants import Tenants
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Setup(ServicePart):
-    """Fills a store that is empty.
+    """Fills a store that is empty, and makes a way back into one whose credentials are lost.
 
     Args:
         shared: what all parts share.
@@ -86,3 +90,50 @@ class Setup(ServicePart):
             token = self._tokens.add(session, caller, user, NewToken(description="made by init")).token
             keep(token)
             return token
+
+    def recover(self, username: str, keep: Callable[[str], None]) -> str:
+        """Make a token for an active sys_admin, for whoever has root key and database but no login.
+
+        The system's trail says so in a record of its own, beside that of the token. No bound on tokens
+        keeps anyone out.
+
+        Args:
+            username: the sys_admin's name; empty for the only one there is.
+            keep: called with the token before anything is committed, as in `initialise`.
+
+        Returns:
+            The sys_admin's name.
+
+        Raises:
+            NotFoundError: there is no such user.
+            ConflictError: the user is no sys_admin, or not active.
+            InvalidRequestError: none is named, and there are several.
+        """
+        with self._store.write() as session:
+            found = find_user(session, username or _only_admin(session))
+            session.hold_user(found.id)
+            user = find_user(session, found.name)  # may have been changed by who was waited for
+            if user.system_role is not SystemRole.SYS_ADMIN or not user.active:
+                lacks = "active" if user.system_role is SystemRole.SYS_ADMIN else "a sys_admin"
+                raise ConflictError(
+                    f"user {user.name!r} is not {lacks}", hint="leave the name out to be told who is"
+                )
+            caller = Caller(user.id, user.name, user.system_role)
+            made = self._tokens.add(session, caller, user, NewToken(description="made by recover"))
+            self._trail.append_system(session, caller, "store:recover", object=user.name, made=made.info.id)
+            keep(made.token)
+            return user.name
+
+
+def _only_admin(session: Session) -> str:
+    names = [
+        stored.user.name
+        for stored in session.users(WHOLE)
+        if stored.user.system_role is SystemRole.SYS_ADMIN and stored.user.active
+    ]
+    if len(names) != 1:  # never none: the database keeps the last one
+        raise InvalidRequestError(
+            f"there are several sys_admins: {', '.join(names[:20])}{', ...' * (len(names) > 20)}",  # noqa: PLR2004
+            hint="name one with --user",
+        )
+    return names[0]

@@ -12,14 +12,20 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, Caller, Scope, User
-from resolver.core.permissions import CLOSURES, EQUAL_TO_SYS_ADMIN, Permission
+from resolver.core.permissions import CLOSURES, EQUAL_TO_SYS_ADMIN, Permission, SystemRole
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
 from resolver.core.times import parse_time_ahead
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.access import demand_credentials, demand_full_scope, find_user, not_permitted
+from resolver.service.access import (
+    demand_credentials,
+    demand_full_scope,
+    demand_way_in,
+    find_user,
+    not_permitted,
+)
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -102,14 +108,26 @@ class Tokens(ServicePart):
             token, user = _find(session, current, token_id)
             return _info(token, user.name)
 
-    def revoke(self, caller: Caller, token_id: str) -> None:
-        """Revoke a token, at once; NotFoundError when it is not one of the caller's."""
+    def revoke(self, caller: Caller, token_id: str, *, even_last: bool = False) -> None:
+        """Revoke a token, at once.
+
+        Args:
+            caller: who revokes it.
+            token_id: its public part.
+            even_last: go on where no sys_admin could log in any more.
+
+        Raises:
+            NotFoundError: it is not one of the caller's.
+            LastCredentialError: it is the last credential of the last sys_admin.
+        """
         with self._store.write() as session:
             current = self._gate.current(session, caller)
             if token_id != current.token_id:  # to end itself is for every token to do
                 demand_full_scope(current, "revoke another token")
             _, user = _find(session, current, token_id)
             session.revoke_token(token_id)
+            if user.system_role is SystemRole.SYS_ADMIN and not even_last:
+                demand_way_in(session, self._clock())
             self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
 
     def _enter_to_make(self, session: Session, caller: Caller) -> Caller:

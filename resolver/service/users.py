@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from resolver.core import policy
 from resolver.core.login_backoff import Failures
 from resolver.core.model import Caller, User, UserProfile, check_key
-from resolver.core.permissions import Permission
+from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedUser, Identity, UserInfo, count_holdings
 from resolver.core.secret_changes import UNCHANGED
@@ -21,6 +21,7 @@ from resolver.service.access import (
     MIN_PASSWORD,
     demand_credentials,
     demand_full_scope,
+    demand_way_in,
     find_user,
     not_permitted,
     tell,
@@ -98,11 +99,21 @@ class Users(ServicePart):
             for stored in found
         ]
 
-    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
         """Give a user another system role, or let the user in again or not any more.
 
         Who is not active gets in neither by password nor by any token, at once. Tokens are kept, and work
-        again with the user. ConflictError when no active sys_admin would remain.
+        again with the user.
+
+        Args:
+            caller: who asks.
+            username: the user.
+            wanted: what changes.
+            even_last: go on where no sys_admin could log in any more.
+
+        Raises:
+            ConflictError: no active sys_admin would remain.
+            LastCredentialError: none of those who would has a credential.
         """
         with self._changing(caller, username) as (session, current, user):
             if (role := wanted.system_role) is not UNCHANGED:
@@ -112,6 +123,11 @@ class Users(ServicePart):
                 session.set_active(user.id, active=active)
                 action = "user:activate" if active else "user:deactivate"
                 self._trail.append_system(session, current, action, object=user.name)
+            self._demand_way_in(session, user, even_last=even_last)
+
+    def _demand_way_in(self, session: Session, changed: User, *, even_last: bool) -> None:
+        if changed.system_role is SystemRole.SYS_ADMIN and not even_last:
+            demand_way_in(session, self._clock())
 
     def unlock(self, caller: Caller, username: str) -> None:
         """Forget the wrong passwords that were given for a user, so that logins are not refused any more."""
@@ -150,7 +166,13 @@ class Users(ServicePart):
             return number
 
     def delete(
-        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+        self,
+        caller: Caller,
+        username: str,
+        *,
+        reassign_to: str = "",
+        purge: bool = False,
+        even_last: bool = False,
     ) -> DeletedUser:
         """Delete a user, with memberships and tokens.
 
@@ -159,6 +181,7 @@ class Users(ServicePart):
             username: who is deleted.
             reassign_to: the user who gets what the deleted one owns.
             purge: delete what the user owns, in all tenants.
+            even_last: go on where no sys_admin could log in any more.
 
         Returns:
             What was given to the other user, or deleted.
@@ -167,6 +190,7 @@ class Users(ServicePart):
             InvalidRequestError: both were asked for, or the user would be given the own things.
             ConflictError: the user owns something and neither was asked for, or no active sys_admin would
                 remain.
+            LastCredentialError: none of those who would has a credential.
         """
         if reassign_to and purge:
             raise InvalidRequestError("what a user owns is either given to another one or deleted")
@@ -196,6 +220,7 @@ class Users(ServicePart):
                 owned=len(owned),
                 reassigned_to=heir.name if heir is not None else None,
             )
+            self._demand_way_in(session, user, even_last=even_last)
             return DeletedUser(owned)
 
     def _hashed(self, password: SecretValue) -> str:

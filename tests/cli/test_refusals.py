@@ -30,7 +30,8 @@ pytestmark = pytest.mark.slow
 
 INVALID = (
     "error: the access token is not valid\n"
-    "  hint: it may be mistyped, revoked or expired; `resolver tokens create` makes one\n"
+    "  hint: it may be mistyped, revoked or expired; `resolver tokens create` makes another, "
+    "or `resolver recover` where the root key is\n"
 )
 MALFORMED = (
     "error: the access token is malformed\n  hint: a token looks like ctok-<10 characters>-<40 characters>\n"
@@ -220,7 +221,8 @@ def test_no_credentials_are_refused(home: Path, blueprint: Path) -> None:
         4,
         (
             "error: no access token was given\n"
-            "  hint: set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one\n"
+            "  hint: set RESOLVER_TOKEN, or RESOLVER_HOME to a folder whose profile has one; "
+            "where the root key is, `resolver recover` makes one\n"
         ),
     )
 

@@ -160,7 +160,7 @@ class ManagesUsers(Protocol):
     def get(self, caller: Caller, username: str = "") -> UserInfo:
         """One user: oneself, when no other is named."""
 
-    def update(self, caller: Caller, username: str, wanted: UserChange) -> None:
+    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
         """Give a user another system role, or let them in or not."""
 
     def unlock(self, caller: Caller, username: str) -> None:
@@ -170,7 +170,13 @@ class ManagesUsers(Protocol):
         """Give a user a new password; how many access tokens were revoked, or else are still there."""
 
     def delete(
-        self, caller: Caller, username: str, *, reassign_to: str = "", purge: bool = False
+        self,
+        caller: Caller,
+        username: str,
+        *,
+        reassign_to: str = "",
+        purge: bool = False,
+        even_last: bool = False,
     ) -> DeletedUser:
         """Delete a user; what was given to the other user, or deleted."""
 
@@ -187,7 +193,7 @@ class ManagesTokens(Protocol):
     def get(self, caller: Caller, token_id: str) -> TokenInfo:
         """One token."""
 
-    def revoke(self, caller: Caller, token_id: str) -> None:
+    def revoke(self, caller: Caller, token_id: str, *, even_last: bool = False) -> None:
         """Revoke a token, at once."""
 
 

@@ -37,7 +37,13 @@ class TenantDeletionQuery(Struct, frozen=True):
     purge: Flag = False
 
 
-class UserDeletionQuery(Struct, frozen=True):
+class CredentialQuery(Struct, frozen=True):
+    """Whether to go on where no sys_admin could log in any more."""
+
+    even_last: Flag = False
+
+
+class UserDeletionQuery(CredentialQuery, frozen=True):
     """Who gets what a user owns, or whether it is deleted."""
 
     reassign_to: str = ""
@@ -127,9 +133,9 @@ async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
 
 
 @GROUP.route("PATCH", "/users/{username}", status=204)
-def change_user(call: ApiCall, username: str, body: UserChange) -> Response:
+def change_user(call: ApiCall, username: str, body: UserChange, query: CredentialQuery) -> Response:
     """Give a user another system role, or let them in or not."""
-    call.service.users.update(call.caller, username, body)
+    call.service.users.update(call.caller, username, body, even_last=is_true(query.even_last))
     return nothing()
 
 
@@ -152,8 +158,14 @@ async def set_password(call: ApiCall, username: str, body: NewPassword) -> Respo
 @GROUP.route("DELETE", "/users/{username}", DeletedUser)
 def drop_user(call: ApiCall, username: str, query: UserDeletionQuery) -> Response:
     """Delete a user; what they own goes to another one, or with `purge` is deleted."""
-    users, purge = call.service.users, is_true(query.purge)
-    return Answer(users.delete(call.caller, username, reassign_to=query.reassign_to, purge=purge))
+    owned = call.service.users.delete(
+        call.caller,
+        username,
+        reassign_to=query.reassign_to,
+        purge=is_true(query.purge),
+        even_last=is_true(query.even_last),
+    )
+    return Answer(owned)
 
 
 @GROUP.route("POST", "/tokens", MadeToken)
@@ -175,7 +187,7 @@ def get_one_token(call: ApiCall, token_id: str) -> Response:
 
 
 @GROUP.route("DELETE", "/tokens/{token_id}", status=204)
-def revoke_token(call: ApiCall, token_id: str) -> Response:
+def revoke_token(call: ApiCall, token_id: str, query: CredentialQuery) -> Response:
     """Revoke a token, at once."""
-    call.service.tokens.revoke(call.caller, token_id)
+    call.service.tokens.revoke(call.caller, token_id, even_last=is_true(query.even_last))
     return nothing()
