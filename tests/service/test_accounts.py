@@ -17,6 +17,7 @@ from resolver.errors import (
     AuthenticationError,
     ConflictError,
     InvalidRequestError,
+    LastCredentialError,
     NotFoundError,
     NotPermittedError,
 )
@@ -137,7 +138,9 @@ def test_the_last_active_admin_stays(world: World) -> None:
         with pytest.raises(ConflictError, match=rf"^the last active sys_admin can't be {word}$"):
             attempt()
     users.update(world.admin, "other", UserChange(active=True))
-    users.update(world.admin, "admin", UserChange(active=False))
+    with pytest.raises(LastCredentialError):  # the other one has no credential
+        users.update(world.admin, "admin", UserChange(active=False))
+    users.update(world.admin, "admin", UserChange(active=False), even_last=True)
     with pytest.raises(AuthenticationError):
         users.list(world.admin)
 

@@ -176,6 +176,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
         a, "eve", UserChange(system_role=SystemRole.SYS_ADMIN)
     ),
     "users.update": lambda s, a, _: s.users.update(a, "eve", UserChange(active=False)),
+    "setup.recover": lambda s, _, __: s.setup.recover("admin", lambda _: None),
     "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
     "users.set_password": lambda s, a, _: s.users.set_password(
         a, "eve", NewPassword(SecretValue("another password"))
