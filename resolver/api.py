@@ -10,6 +10,7 @@ from resolver.blueprint.context_file import make_context
 from resolver.bootstrap.connect import open_any
 from resolver.config.settings import Settings
 from resolver.core.closing import Closing
+from resolver.core.formats import DialectName
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
 from resolver.errors import UsageError, bare_errors
@@ -81,7 +82,7 @@ class Resolver(Closing):
         return self._service.gate.authenticate_password(username, password)
 
     @bare_errors
-    def resolve(
+    def resolve(  # noqa: PLR0913 - one for each option
         self,
         path_or_text: str | os.PathLike[str],
         *,
@@ -92,6 +93,7 @@ class Resolver(Closing):
         partial: bool = False,
         evaluate: bool = False,
         merge_imports: bool = False,
+        dialect: str = "",
     ) -> ResolvedBlueprint:
         """Resolve one blueprint, in memory: all of its calls, or none.
 
@@ -104,12 +106,14 @@ class Resolver(Closing):
             partial: keep calls whose argument is not known before deployment, rather than refuse them.
             evaluate: evaluate the other functions too, where all their arguments are known.
             merge_imports: make one document of the blueprint and the local files that it imports.
+            dialect: what the blueprint is read as, where its version leaves that open: `cloudify`, `tosca_1`,
+                `tosca_2` or `yorc`.
 
         Returns:
             The resolved blueprint; close it, or use it in a `with` statement, to drop the values.
 
         Raises:
-            UsageError: the file can't be read, or the resolver was closed.
+            UsageError: the file can't be read, the resolver was closed, or there is no such dialect.
             BlueprintError: anything kept a call from being resolved; all problems together.
             NotPermittedError: the caller may not use secrets in this tenant.
             UnavailableError: the store or a key is not available.
@@ -120,6 +124,7 @@ class Resolver(Closing):
             partial,
             evaluate,
             merge_imports,
+            dialect=_dialect(dialect),
         )
         service = self._service
         resolution = resolve(service, caller, tenant, [_text(path_or_text)], options)
@@ -137,6 +142,12 @@ class Resolver(Closing):
             An object to ask for values; close it, or use it in a `with` statement, to drop them.
         """
         return RunSecrets(self._service, caller, tenant, name)
+
+
+def _dialect(name: str) -> DialectName | None:
+    if not name or name in set(DialectName):
+        return DialectName(name) if name else None
+    raise UsageError(f"there is no dialect {name!r}", hint=f"choose one of: {', '.join(DialectName)}")
 
 
 def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:

@@ -30,8 +30,7 @@ from resolver.blueprint.anchors import (
 from resolver.blueprint.document import CallSpan, ParsedText
 from resolver.blueprint.events import content_end, content_start
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
-from resolver.dsl.calls import GET_SECRET
-from resolver.dsl.functions import FUNCTIONS
+from resolver.dsl.dialects import SECRET_NAMES, function_names
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ class Builder:
         self._properties = NodeProperties(self._plain)
         self._spans: dict[int, CallSpan] = {}
         self._unsearched: list[CallSpan] = []
+        self._functions = function_names()
         self._keys_used = 0
 
     def build(self, events: Iterable[AnyEvent]) -> ParsedText:
@@ -77,7 +77,7 @@ class Builder:
         return ParsedText(documents, self._spans, self._properties.aliases, self._unsearched)
 
     def _read(self, events: Iterable[AnyEvent]) -> list[Data]:  # noqa: C901, PLR0912, PLR0915 - the hot loop: a call for each event would double its cost
-        plain, special, properties = self._plain, FUNCTIONS.keys() | {MERGE, VALUE}, self._properties
+        plain, special, properties = self._plain, self._functions | {MERGE, VALUE}, self._properties
         max_depth, max_nodes = self._limits.depth, self._limits.nodes
         documents: list[Data] = []
         stack: list[tuple[AnyEvent, list[Data]]] = []
@@ -169,7 +169,7 @@ class Builder:
             if self._properties.is_pair(cursor):
                 raise InvalidTextError  # PyYAML gives `<<` and `=` no meaning there
             data = self._merge(items)
-            if FUNCTIONS.keys().isdisjoint(data):
+            if self._functions.isdisjoint(data):
                 return data
         elif len(data) * 2 != len(items):
             raise InvalidTextError  # a duplicate key
@@ -183,7 +183,7 @@ class Builder:
         unsearched = properties.opaque > 0 or properties.is_pair(cursor)
         merged = self._plain.special_keys > 0 and is_unpacked(cursor)
         self._spans[id(data)] = span = CallSpan(data, first, after, tag, unsearched or merged)
-        if unsearched and GET_SECRET in data:
+        if unsearched and not SECRET_NAMES.isdisjoint(data):
             self._unsearched.append(span)
         return data
 

@@ -20,6 +20,7 @@ from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
 from resolver.dsl.budget import Budget
 from resolver.dsl.definitions import NAMESPACE_DELIMITER, OpenImport
+from resolver.dsl.dialects import CLOUDIFY, Dialect, dialect_of
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError, BudgetError
@@ -53,11 +54,13 @@ class ImportTree(msgspec.Struct, frozen=True):
         main: the blueprint itself.
         branches: the imports of all files, each file once for each namespace.
         problems: imports that may not be read, and what is wrong in those that were.
+        dialect: the language of the main blueprint.
     """
 
     main: Blueprint
     branches: tuple[Branch, ...]
     problems: tuple[Problem, ...]
+    dialect: Dialect = CLOUDIFY
 
     @property
     def imported(self) -> tuple[Blueprint, ...]:
@@ -86,7 +89,11 @@ class ImportTree(msgspec.Struct, frozen=True):
 
 
 def read_tree(
-    main: Blueprint, base: Path | None, limits: Limits = DEFAULT_LIMITS, budget: Budget | None = None
+    main: Blueprint,
+    base: Path | None,
+    limits: Limits = DEFAULT_LIMITS,
+    budget: Budget | None = None,
+    dialect: Dialect = CLOUDIFY,
 ) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
@@ -97,9 +104,11 @@ def read_tree(
         base: its folder. Nothing outside it is read; None for no folder, and then nothing is read at all.
         limits: bounds on each file and on the number of files.
         budget: what the run may spend.
+        dialect: the language of the main blueprint.
     """
     with Folder(base, version_of(main)) as folder:
-        return _TreeReader(main, folder, limits, budget or Budget()).run()
+        tree = _TreeReader(main, folder, limits, budget or Budget()).run()
+        return msgspec.structs.replace(tree, dialect=dialect)
 
 
 def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
@@ -114,7 +123,14 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
         blueprint = branch.blueprint
         if blueprint is None or blueprint in findings or (merging and not branch.namespace):
             continue
-        call = next((call for document in blueprint.documents for _, call in find_calls(document)), None)
+        call = next(
+            (
+                call
+                for document in blueprint.documents
+                for _, call in find_calls(document, dialect=dialect_of(document, tree.dialect))
+            ),
+            None,
+        )
         if call is None:
             continue
         position = blueprint.position_of(call)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.text import BLANKS, BREAKS
-from resolver.dsl.calls import GET_SECRET
-from resolver.dsl.functions import FUNCTIONS
+from resolver.dsl.dialects import CLOUDIFY, GET_SECRET, Dialect
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
 from resolver.dsl.walk import children
@@ -62,42 +61,44 @@ class _Miss(NamedTuple):
     hint: str
 
 
-def near_misses(blueprint: Blueprint, budget: Budget) -> Iterator[Problem]:
+def near_misses(blueprint: Blueprint, budget: Budget, dialect: Dialect = CLOUDIFY) -> Iterator[Problem]:
     """What was meant as a call in a blueprint and is none, without positions.
 
     Args:
         blueprint: the blueprint that was read.
         budget: what the run may spend.
+        dialect: its language.
     """
-    if not _is_worth_a_walk(blueprint):
+    if not _is_worth_a_walk(blueprint, dialect):
         return
     several = len(blueprint.documents) > 1
     for number, document in enumerate(blueprint.documents, 1):
         prefix: Path = (f"document {number}",) if several else ()
-        for miss in islice(_misses(document, budget), MAX_PROBLEMS):
+        for miss in islice(_misses(document, budget, dialect), MAX_PROBLEMS):
             yield Problem(
                 Reason.NEAR_MISS, miss.message, blueprint.name, path=(*prefix, *miss.path), hint=miss.hint
             )
 
 
-def _is_worth_a_walk(blueprint: Blueprint) -> bool:
+def _is_worth_a_walk(blueprint: Blueprint, dialect: Dialect) -> bool:
     """Whether the text names the function, or something like it, anywhere but as the key of a call."""
     text = blueprint.text.content
     found = {candidate.start() for candidate in _CANDIDATE.finditer(text.lower())}
     if not found:
         return False
     for span in blueprint.parsed.spans.values():
-        if GET_SECRET in span.node:
+        name = dialect.secret_name(span.node)
+        if name is not None:
             key = _FIRST_KEY.match(text, span.start)
             start = span.start if key is None else key.end()
-            if text.startswith(GET_SECRET, start):
-                found.discard(start)
+            if text.startswith(name, start):
+                found.discard(start + len(dialect.prefix))
     return bool(found)
 
 
-def _misses(document: object, budget: Budget) -> Iterator[_Miss]:
+def _misses(document: object, budget: Budget, dialect: Dialect) -> Iterator[_Miss]:
     if isinstance(document, (str, Tagged)):
-        yield from _in_scalar((), document)
+        yield from _in_scalar((), document, dialect)
         return
     seen: set[int] = set()
     pending: list[tuple[Path, Any]] = [((), document)]
@@ -108,48 +109,58 @@ def _misses(document: object, budget: Budget) -> Iterator[_Miss]:
         seen.add(id(node))
         budget.spend(1 + len(node))
         if isinstance(node, dict):
-            yield from _in_mapping(here, node)
+            yield from _in_mapping(here, node, dialect)
         for step, item in node.items() if isinstance(node, dict) else enumerate(node):
             if type(item) is str:
                 if len(item) <= len(_PLAIN) or step in _PROSE or id(item) in seen:
                     continue
                 seen.add(id(item))  # aliases may repeat a long one very often
             if isinstance(item, (str, Tagged)):
-                yield from _in_scalar((*here, step if isinstance(step, (str, int)) else str(step)), item)
+                name = step if isinstance(step, (str, int)) else str(step)
+                yield from _in_scalar((*here, name), item, dialect)
         pending += children(here, node)
 
 
-def _in_scalar(here: Path, value: str | Tagged) -> Iterator[_Miss]:
+def _in_scalar(here: Path, value: str | Tagged, dialect: Dialect) -> Iterator[_Miss]:
     if isinstance(value, Tagged):
         name = value.tag.lstrip("!")
-        if name == GET_SECRET or _resembles(name):
-            yield _misspelt(here, f"the tag {_shown(value.tag)}")
+        if name == GET_SECRET or _resembles(name, dialect):
+            yield _misspelt(here, f"the tag {_shown(value.tag)}", dialect)
     elif _CANDIDATE.search(value.lower()) and (_WHOLE.fullmatch(value) or _WITHIN.search(value)):
         yield _Miss(
             here,
-            f"a call of {GET_SECRET} inside a text is a part of the text, and is not resolved",
-            f"write the call as a value of its own, without quotes: {{ {GET_SECRET}: KEY }}; concat puts "
-            "texts and calls together",
+            f"a call of {dialect.get_secret} inside a text is a part of the text, and is not resolved",
+            f"write the call as a value of its own, without quotes: {{ {dialect.get_secret}: KEY }}; "
+            "concat puts texts and calls together",
         )
 
 
-def _in_mapping(here: Path, node: Mapping[Any, Any]) -> Iterator[_Miss]:
+def _in_mapping(here: Path, node: Mapping[Any, Any], dialect: Dialect) -> Iterator[_Miss]:
     """The near misses among a mapping's keys."""
     for name, value in node.items():
         if not isinstance(name, str):
             continue
         if (value is None and _WHOLE.fullmatch(name)) or ("{" in name and _WITHIN.search(name)):
-            hint = "write a space behind the colon" if value is None else f"write {{ {GET_SECRET}: KEY }}"
-            yield _Miss((*here, name), f"{_shown(name)} is a name, and no call of {GET_SECRET}", hint)
+            hint = (
+                "write a space behind the colon"
+                if value is None
+                else f"write {{ {dialect.get_secret}: KEY }}"
+            )
+            yield _Miss((*here, name), f"{_shown(name)} is a name, and no call of {dialect.get_secret}", hint)
     if len(node) == 1 or (len(node) == 2 and "type" in node):  # noqa: PLR2004 - the name and `type`
         name = next((key for key in node if key != "type"), None)
-        if isinstance(name, str) and _is_argument(node[name]) and not _is_section(here) and _resembles(name):
-            yield _misspelt((*here, name), _shown(name))
+        if (
+            isinstance(name, str)
+            and _is_argument(node[name])
+            and not _is_section(here)
+            and _resembles(name, dialect)
+        ):
+            yield _misspelt((*here, name), _shown(name), dialect)
 
 
-def _misspelt(path: Path, what: str) -> _Miss:
+def _misspelt(path: Path, what: str, dialect: Dialect) -> _Miss:
     return _Miss(
-        path, f"{what} is no function, and nothing is resolved here", f"did you mean {GET_SECRET!r}?"
+        path, f"{what} is no function, and nothing is resolved here", f"did you mean {dialect.get_secret!r}?"
     )
 
 
@@ -172,9 +183,13 @@ def _is_section(here: Path) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _resembles(name: str) -> bool:
+def _resembles(name: str, dialect: Dialect) -> bool:
     """Whether a name is close to that of the function, and no function's."""
-    if name in FUNCTIONS or not _LONGEST_NAME >= len(name) >= len(_PLAIN) - 1:
+    if (
+        name in dialect.functions
+        or name != dialect.unescaped(name)
+        or not _LONGEST_NAME >= len(name) >= len(_PLAIN) - 1
+    ):
         return False
     plain = _WORDS.sub("", name.lower())
     if not plain.startswith("g"):

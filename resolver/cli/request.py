@@ -14,7 +14,7 @@ from resolver.cli.output import count
 from resolver.cli.progress import Counted
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
-from resolver.core.formats import DocumentFormat
+from resolver.core.formats import DialectName, DocumentFormat
 from resolver.dsl.problems import WARNINGS
 from resolver.errors import UsageError
 
@@ -40,6 +40,7 @@ class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
     evaluate: bool
     merge_imports: bool
     partial: bool
+    dialect: DialectName | None
     diagnostics: ReportFormat
     keep_going: bool
     fail_on: tuple[str, ...]
@@ -88,6 +89,12 @@ _OPTIONS = options(
         "--partial",
         is_flag=True,
         help="Keep calls whose argument is not known before deployment; their number is on stderr.",
+    ),
+    choice_option(
+        "--dialect",
+        choices=DialectName,
+        default=None,
+        help="What blueprints are read as whose version leaves that open.",
     ),
     choice_option(
         "--diagnostics",
@@ -164,7 +171,7 @@ def _context(request: ResolveArguments, tenant: str, plugins: Plugins | None) ->
     return context if plugins is None else context.or_else(plugins.facts(tenant, request.blueprints))
 
 
-def make_options(request: ResolveArguments, tenant: str, plugins: Plugins | None) -> Options:
+def make_options(app: App, request: ResolveArguments, tenant: str, plugins: Plugins | None) -> Options:
     """The options of a run."""
     from resolver.blueprint.inputs import parse_inputs  # noqa: PLC0415
     from resolver.resolution import Options  # noqa: PLC0415
@@ -176,6 +183,7 @@ def make_options(request: ResolveArguments, tenant: str, plugins: Plugins | None
         request.evaluate,
         request.merge_imports,
         fail_on=frozenset(WARNINGS if "any" in request.fail_on else map(_KINDS.__getitem__, request.fail_on)),
+        dialect=request.dialect or app.settings.dialect,
         environment=dict(request.environment),
     )
 
@@ -186,7 +194,7 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
 
     tenant = app.settings.tenant(request.tenant)
     texts = read_blueprints(request, report)
-    options = make_options(request, tenant, app.plugins)
+    options = make_options(app, request, tenant, app.plugins)
     if request.keep_going:
         resolution, problems = resolve_good(app.service, app.caller, tenant, texts, options)
         report.add(problems)

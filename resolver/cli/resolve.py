@@ -63,7 +63,7 @@ def _run_check(app: App, request: ResolveArguments, report: Report, *, offline: 
         None if offline else app.caller,
         tenant,
         read_blueprints(request, report),
-        replace(make_options(request, tenant, None if offline else app.plugins), strict=strict),
+        replace(make_options(app, request, tenant, None if offline else app.plugins), strict=strict),
     )
     put_check(found, report, offline=offline)
     return problems_exit_code(found.problems) or (ExitCode.USAGE if report.failed else ExitCode.DONE)

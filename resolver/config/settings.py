@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.config.files import Trusted, demand_trusted, why_unreadable
 from resolver.config.profile import read_profile
+from resolver.core.formats import DialectName
 from resolver.errors import AuthenticationError, RootKeyError, UsageError
 
 if TYPE_CHECKING:
@@ -261,6 +262,12 @@ class Settings:
     def plugins(self) -> Sequence[str]:
         """The plugins that every run uses."""
         return list(self._config.get("plugins", ()))
+
+    @property
+    def dialect(self) -> DialectName | None:
+        """What blueprints are read as whose version leaves that open."""
+        name = self._config.get("dialect")
+        return None if name is None else DialectName(name)
 
     def token(self, token_file: Path | None = None) -> str:
         """The access token: from the option's file, RESOLVER_TOKEN, or the profile, in this order.

@@ -1,4 +1,4 @@
-"""The formats that resolved blueprints are written in."""
+"""The formats that blueprints are read and written in."""
 
 from __future__ import annotations
 
@@ -10,3 +10,12 @@ class DocumentFormat(enum.StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+
+
+class DialectName(enum.StrEnum):
+    """What a blueprint may be read as, where its version leaves that open."""
+
+    CLOUDIFY = "cloudify"
+    TOSCA_1 = "tosca_1"
+    TOSCA_2 = "tosca_2"
+    YORC = "yorc"

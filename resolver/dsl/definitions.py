@@ -9,6 +9,7 @@ import msgspec
 
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.budget import Budget
+from resolver.dsl.dialects import CLOUDIFY, Dialect
 from resolver.dsl.inheritance import Kind, Typed, Types, Unknown
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Definitions:
             a name counts.
         budget: what the run may spend.
         open_imports: the imports that may define more inputs and node templates.
+        dialect: their language.
     """
 
     def __init__(
@@ -97,11 +99,13 @@ class Definitions:
         documents: Sequence[object],
         budget: Budget | None = None,
         open_imports: Sequence[OpenImport] = (),
+        dialect: Dialect = CLOUDIFY,
     ) -> None:
         self.budget = budget or Budget()
+        self.dialect = dialect
         self._open = open_imports
-        self.types = Types(self._find, _BY_NAME, self.budget)
-        self._documents = [document for document in documents if isinstance(document, dict)]
+        self.types = Types(self._find, _BY_NAME.keys() | dialect.types.keys(), self.budget, dialect)
+        self._documents = [dialect.sections(document) for document in documents if isinstance(document, dict)]
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
     def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:

@@ -14,12 +14,11 @@ import msgspec
 from resolver.core.location import follow
 from resolver.core.provenance import WRITTEN, Provenance, joint_provenance
 from resolver.core.redacted import Redacted
-from resolver.dsl.arguments import GetSecret, checked_key, from_words, is_word, literal
-from resolver.dsl.calls import GET_SECRET, call_name, is_malformed
+from resolver.dsl.arguments import GetSecret, from_words, is_word, literal
 from resolver.dsl.context import DeploymentContext, UnansweredError
 from resolver.dsl.definitions import is_text
+from resolver.dsl.dialects import SecretForm
 from resolver.dsl.functions import (
-    FUNCTIONS,
     ContextFunction,
     Known,
     ReadingFunction,
@@ -86,7 +85,7 @@ class Evaluator:
             Fault: the call is malformed, or its argument can't be evaluated.
             Waiting: its argument needs the values of secrets.
         """
-        return literal(node) or Evaluation(self, here).read(node, 0)
+        return literal(node, self.definitions.dialect) or Evaluation(self, here).read(node, 0)
 
     def evaluate(self, node: object, here: Path) -> Known:
         """Evaluate any call, or data with calls in it.
@@ -146,6 +145,7 @@ class Evaluation:
     def __init__(self, blueprint: Evaluator, here: Path) -> None:
         self._blueprint = blueprint
         self._definitions = blueprint.definitions
+        self._dialect = blueprint.definitions.dialect
         self._here = here
         self._budget = blueprint.budget
         self._visited = 0
@@ -153,7 +153,7 @@ class Evaluation:
     def evaluate(self, node: Any, depth: int) -> Known:  # noqa: ANN401 - documents are plain data
         """Evaluate a node with all that stands in it."""
         if not isinstance(node, (dict, list)):
-            return Known(node)
+            return Known(self._text(node) if isinstance(node, str) and self._dialect.prefix else node)
         visited = 1 + len(node)
         self._visited += visited
         self._budget.spend(visited)
@@ -166,12 +166,13 @@ class Evaluation:
         if isinstance(node, list):
             items = self._each(node, depth + 1)
             return Known([item.value for item in items], joint_provenance(item.provenance for item in items))
-        if is_malformed(node):
+        if self._dialect.is_malformed(node):
             return self.get_secret(node, depth)
-        name = call_name(node)
+        name = self._dialect.call_name(node)
         if name is None:
             items = self._each(node.values(), depth + 1)
-            data = {key: item.value for key, item in zip(node, items, strict=True)}
+            names = map(self._key_text, node) if self._dialect.prefix else node
+            data = {key: item.value for key, item in zip(names, items, strict=True)}
             return Known(data, joint_provenance(item.provenance for item in items))
         return self._call(name, node, depth)
 
@@ -197,7 +198,7 @@ class Evaluation:
 
     def _call(self, name: str, node: Mapping[Any, Any], depth: int) -> Known:
         """Evaluate a call as the table of functions says."""
-        function = FUNCTIONS[name]
+        function = self._dialect.function(name)
         if isinstance(function, ReadingFunction):
             return function.evaluate(self, node, depth)
         argument = self.evaluate(node[name], depth + 1)
@@ -219,6 +220,21 @@ class Evaluation:
             case _:
                 assert_never(function)
 
+    def _text(self, text: str) -> str:
+        """What a text means in a language that escapes."""
+        if self._dialect.is_call_of_text(text):
+            raise _unanswered(text)
+        return self._dialect.unescaped(text)
+
+    def _key_text(self, key: object) -> object:
+        if isinstance(key, str) and self._dialect.is_call_of_text(key):
+            raise Fault(
+                Reason.BAD_ARGUMENT,
+                f"the function {key!r} stands beside other keys, so it is not a call",
+                f"give the call a mapping of its own, or double the {self._dialect.prefix} of a key",
+            )
+        return self._dialect.unescaped(key) if isinstance(key, str) else key
+
     # get_secret
 
     def get_secret(self, call: Mapping[Any, Any], depth: int) -> Known:
@@ -229,45 +245,47 @@ class Evaluation:
         used = frozenset((asked.key,))
         provenance = Provenance(secrets=asked.key_provenance.secrets or used, used=used)
         provenance |= asked.key_provenance | asked.path_provenance
-        return Known(values.look_up(asked).value, provenance)
+        return Known(values.look_up(asked, self._dialect).value, provenance)
 
     def read(self, node: Mapping[Any, Any], depth: int) -> GetSecret:
         """Read what a `get_secret` call asks for."""
-        written = literal(node)
+        dialect = self._dialect
+        written = literal(node, dialect)
         if written is not None:
             return written
-        if is_malformed(node):
-            others = [repr(str(name)) for name in node if name != GET_SECRET]
+        get_secret = dialect.secret_name(node)
+        if dialect.is_malformed(node):
+            others = [repr(str(name)) for name in node if name != get_secret]
             shown = others[:MAX_NAMES] + [f"{len(others) - MAX_NAMES} more"] * (len(others) > MAX_NAMES)
             raise Fault(
                 Reason.NOT_A_CALL,
-                f"get_secret stands beside {', '.join(shown)}, so it is not a call",
+                f"{get_secret} stands beside {', '.join(shown)}, so it is not a call",
                 "give the call a mapping of its own",
             )
-        items: Any = node[GET_SECRET]
+        items: Any = node[get_secret]
         whole = WRITTEN
-        if isinstance(items, dict):
+        if isinstance(items, (dict, str)):
             known = self._key(items, depth + 1)
             items, whole = known.value, known.provenance
             if isinstance(items, str):
-                return GetSecret(checked_key(items, whole), key_provenance=whole)
+                return from_words([Known(items)], whole, dialect.form)
         if not isinstance(items, list):
             raise Fault(
                 Reason.BAD_ARGUMENT,
                 f"get_secret takes a key or a list of a key and steps, not {kind_of(items)}",
                 "quote a key that YAML reads as something else" if not isinstance(items, dict) else "",
             )
-        if len(items) < 2:  # noqa: PLR2004 - a key and at least one step
+        if len(items) < (2 if dialect.form is SecretForm.STEPS else 1):
             raise Fault(
                 Reason.BAD_ARGUMENT,
                 "a list given to get_secret needs a key and at least one step",
                 "write the key alone to get the stored text",
             )
-        return from_words(self._each(items, depth + 1, key_first=True), whole)
+        return from_words(self._each(items, depth + 1, key_first=True), whole, dialect.form)
 
     def _key(self, node: Any, depth: int) -> Known:  # noqa: ANN401 - documents are plain data
         """Evaluate what names a secret: an input that was typed as text stays text."""
-        if isinstance(node, dict) and call_name(node) == "get_input":
+        if isinstance(node, dict) and self._dialect.call_name(node) == f"{self._dialect.prefix}get_input":
             return self.get_input(node, depth, is_key=True)
         return self.evaluate(node, depth)
 
@@ -284,7 +302,7 @@ class Evaluation:
             is_key: whether the input names a secret.
             onward: steps into its result, which is evaluated no further than they lead.
         """
-        argument = self.evaluate(call["get_input"], depth + 1)
+        argument = self.evaluate(call[f"{self._dialect.prefix}get_input"], depth + 1)
         words = argument.value if isinstance(argument.value, list) else [argument.value]
         if not words or not isinstance(words[0], str):
             raise Fault(Reason.BAD_ARGUMENT, "get_input takes an input's name, or a list that begins with it")
@@ -356,7 +374,7 @@ class Evaluation:
             depth: the levels around it.
             onward: steps into its result, which is evaluated no further than they lead.
         """
-        argument = self.evaluate(call["get_property"], depth + 1)
+        argument = self.evaluate(call[f"{self._dialect.prefix}get_property"], depth + 1)
         words, provenance = argument.value, argument.provenance
         if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
             raise Fault(
@@ -391,9 +409,9 @@ class Evaluation:
         """
         types = self._definitions.types
         for number, step in enumerate(steps):
-            if isinstance(start.value, dict) and call_name(start.value) is not None:
+            if isinstance(start.value, dict) and self._dialect.call_name(start.value) is not None:
                 return self._evaluated(start.value, steps[number:], origin, depth)
-            part = types.part(start, step.word)
+            part = types.part(start, self._dialect.escaped(step.word))
             if part is None:
                 raise _astray(step, origin)
             if isinstance(part, Unknown):
@@ -423,7 +441,8 @@ class Evaluation:
             ]
             raise Waiting(marked) from None
         except Fault as fault:
-            if not origin.given or fault.reason is Reason.NOT_KNOWN_YET:
+            # In a language that escapes, any text that was given could be the name of a function.
+            if not origin.given or (fault.reason is Reason.NOT_KNOWN_YET and not self._dialect.prefix):
                 raise
             raise Fault(
                 fault.reason,
@@ -434,10 +453,10 @@ class Evaluation:
 
     def _evaluate_to(self, node: Any, steps: Sequence[_Step], origin: _Origin, depth: int) -> Known:  # noqa: ANN401 - same
         """Evaluate a node as far as some steps lead into it."""
-        name = call_name(node) if steps else None
-        if name == "get_input":
+        name = self._dialect.call_name(node) if steps else None
+        if name == f"{self._dialect.prefix}get_input":
             return self.get_input(node, depth, onward=steps)
-        if name == "get_property":
+        if name == f"{self._dialect.prefix}get_property":
             return self.get_property(node, depth, onward=steps)
         known = self.evaluate(node, depth)
         value, wrong = follow(known.value, [step.word for step in steps])
@@ -456,7 +475,7 @@ class Evaluation:
 
     def _node_name(self, word: object, function: str) -> str:
         """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""
-        here = self._here
+        here = self._dialect.within(self._here)
         inside = len(here) > 1 and here[0] == "node_templates"
         if word == "SELF" and inside:
             return str(here[1])

@@ -1,8 +1,8 @@
-"""The intrinsic functions: one table that says of each when its result is known, and how it is evaluated.
+"""The intrinsic functions: tables that say of each when its result is known, and how it is evaluated.
 
-Names and meaning are those of Cloudify's `dsl_parser.functions`. A new function is its code and its line in
-`FUNCTIONS`: what counts as a call, what is deferred and what `--evaluate` evaluates follow from there. No
-message repeats an argument, which may have come out of a secret.
+Names and meaning are those of Cloudify's `dsl_parser.functions`, and of TOSCA's specifications. A new
+function is its code and its line in a table: what counts as a call, what is deferred and what `--evaluate`
+evaluates follow from there. No message repeats an argument, which may have come out of a secret.
 """
 
 from __future__ import annotations
@@ -220,28 +220,106 @@ def _cased(name: str, argument: object, budget: Budget) -> str:
     return text
 
 
-FUNCTIONS: dict[str, Function] = {
-    function.name: function
-    for function in (
-        ReadingFunction("get_secret", lambda evaluator, call, depth: evaluator.get_secret(call, depth)),
-        ReadingFunction("get_input", lambda evaluator, call, depth: evaluator.get_input(call, depth)),
-        ReadingFunction("get_property", lambda evaluator, call, depth: evaluator.get_property(call, depth)),
-        StaticFunction("concat", concat),
-        StaticFunction("merge", merge),
-        StaticFunction("string_find", string_find),
-        StaticFunction("string_lower", string_lower),
-        StaticFunction("string_replace", string_replace),
-        StaticFunction("string_split", string_split),
-        StaticFunction("string_upper", string_upper),
-        ContextFunction("get_attribute", context.get_attribute, begins_with_node=True),
-        ContextFunction("get_capability", context.get_capability),
-        ContextFunction("get_environment_capability", context.get_environment_capability),
-        ContextFunction("get_label", context.get_label),
-        ContextFunction("get_sys", context.get_sys),
-        RunTimeFunction("get_attributes_dict"),
-        RunTimeFunction("get_attributes_list"),
-        RunTimeFunction("get_consumers"),
-        RunTimeFunction("get_group_capability"),
+def _tosca_text(name: str, number: int, item: object) -> str:
+    """An item as TOSCA joins it: text or a whole number; orchestrators write others in different ways."""
+    if isinstance(item, str):
+        return item
+    if isinstance(item, int) and not isinstance(item, bool):
+        try:
+            return str(item)
+        except ValueError:  # Python's own bound on the digits that it converts
+            raise _bad(f"argument {number} of {name} is a whole number of too many digits") from None
+    raise Fault(
+        Reason.NOT_KNOWN_YET,
+        f"argument {number} of {name} is {kind_of(item)}, which each orchestrator writes in its own way",
+        "quote it, so that it is text",
     )
-}
-"""All intrinsic functions by their names."""
+
+
+def _tosca_joined(name: str, items: Sequence[Any], delimiter: str, budget: Budget) -> str:
+    texts = [_tosca_text(name, number, item) for number, item in enumerate(items, 1)]
+    _room_for(name, sum(map(len, texts)) + len(delimiter) * max(len(texts) - 1, 0), budget)
+    return delimiter.join(texts)
+
+
+def tosca_concat(argument: object, budget: Budget) -> str | list[Any]:
+    """One text of several, or one list."""
+    items = _listed("concat", argument, 1, None, "a list")
+    if all(isinstance(item, list) for item in items):
+        budget.spend(sum(map(len, items)), NODE * sum(map(len, items)))
+        return [each for item in items for each in item]
+    return _tosca_joined("concat", items, "", budget)
+
+
+def join(argument: object, budget: Budget) -> str:
+    """The texts of a list, with a delimiter between them."""
+    words = _listed("join", argument, 1, 2, "a list of texts and possibly a delimiter")
+    items = _listed("join", words[0], 0, None, "a list of texts and possibly a delimiter")
+    return _tosca_joined("join", items, _text("join", 2, words[1]) if len(words) > 1 else "", budget)
+
+
+def token(argument: object, budget: Budget) -> str:
+    """One of the parts of a text that a character separates."""
+    words = _listed("token", argument, 3, 3, "a text, a separating character and an index")
+    text, separator = (_text("token", number, words[number - 1]) for number in (1, 2))
+    index = _whole("token", 3, words[2])
+    if len(separator) != 1:
+        raise Fault(
+            Reason.NOT_KNOWN_YET,
+            "argument 2 of token is not one character, which each orchestrator takes in its own way",
+            "separate by one character",
+        )
+    budget.spend(1 + text.count(separator), NODE * text.count(separator) + len(text))
+    parts = text.split(separator)
+    if not 0 <= index < len(parts):
+        raise _bad(f"argument 3 of token is out of range: there are {len(parts)} parts")
+    return parts[index]
+
+
+def _by_name(*functions: Function) -> Mapping[str, Function]:
+    return {function.name: function for function in functions}
+
+
+_GET_SECRET = ReadingFunction("get_secret", lambda evaluator, call, depth: evaluator.get_secret(call, depth))
+_GET_INPUT = ReadingFunction("get_input", lambda evaluator, call, depth: evaluator.get_input(call, depth))
+_GET_PROPERTY = ReadingFunction(
+    "get_property", lambda evaluator, call, depth: evaluator.get_property(call, depth)
+)
+_GET_ATTRIBUTE = ContextFunction("get_attribute", context.get_attribute, begins_with_node=True)
+
+FUNCTIONS = _by_name(
+    _GET_SECRET,
+    _GET_INPUT,
+    _GET_PROPERTY,
+    StaticFunction("concat", concat),
+    StaticFunction("merge", merge),
+    StaticFunction("string_find", string_find),
+    StaticFunction("string_lower", string_lower),
+    StaticFunction("string_replace", string_replace),
+    StaticFunction("string_split", string_split),
+    StaticFunction("string_upper", string_upper),
+    _GET_ATTRIBUTE,
+    ContextFunction("get_capability", context.get_capability),
+    ContextFunction("get_environment_capability", context.get_environment_capability),
+    ContextFunction("get_label", context.get_label),
+    ContextFunction("get_sys", context.get_sys),
+    RunTimeFunction("get_attributes_dict"),
+    RunTimeFunction("get_attributes_list"),
+    RunTimeFunction("get_consumers"),
+    RunTimeFunction("get_group_capability"),
+)
+"""The intrinsic functions of Cloudify's DSL by their names."""
+
+TOSCA_FUNCTIONS = _by_name(
+    _GET_SECRET,
+    _GET_INPUT,
+    _GET_PROPERTY,
+    StaticFunction("concat", tosca_concat),
+    StaticFunction("join", join),
+    StaticFunction("token", token),
+    _GET_ATTRIBUTE,
+    RunTimeFunction("get_artifact"),
+    RunTimeFunction("get_nodes_of_type"),
+    RunTimeFunction("get_operation_output"),
+)
+"""The intrinsic functions of TOSCA by their names."""

@@ -17,7 +17,7 @@ import msgspec
 from resolver.core.location import leads
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import NODE, Budget
-from resolver.dsl.calls import call_name
+from resolver.dsl.dialects import CLOUDIFY, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -104,6 +104,7 @@ class Types:
         find: finds a type by its section and name; None when it is not in the tree.
         builtin: names of types that are no data types, whose values are taken as they are.
         budget: what the run may spend.
+        dialect: their language.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class Types:
         find: Callable[[str, object], Mapping[Any, Any] | None],
         builtin: Container[str],
         budget: Budget,
+        dialect: Dialect = CLOUDIFY,
     ) -> None:
+        self._dialect = dialect
         self._find = find
         self._builtin = builtin
         self._budget = budget
@@ -214,7 +217,7 @@ class Types:
         value, type_name = whole.value, whole.type_name
         self._budget.spend()
         is_there = leads(value, step)
-        if type_name is None or not isinstance(value, dict) or call_name(value) is not None:
+        if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return Typed(value[step]) if is_there else None
         if isinstance(type_name, Unknown):
             return Typed(value[step], type_name, type_name) if is_there else type_name
@@ -234,7 +237,11 @@ class Types:
             beneath = declared.default
         elif isinstance(default, Unknown):
             beneath = default
-        elif isinstance(default.value, dict) and default.type_name and call_name(default.value) is None:
+        elif (
+            isinstance(default.value, dict)
+            and default.type_name
+            and self._dialect.call_name(default.value) is None
+        ):
             beneath = self._part(default, declared, step)
         elif isinstance(default.value, dict) and leads(default.value, step):  # the parser looks into calls
             beneath = Typed(default.value[step])
@@ -255,7 +262,7 @@ class Types:
             OutOfReachError: a type that is not in the tree may add to it.
         """
         value, type_name = typed.value, typed.type_name
-        if type_name is None or not isinstance(value, dict) or call_name(value) is not None:
+        if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return value
         if isinstance(type_name, Unknown):
             raise OutOfReachError(type_name.why)
@@ -280,7 +287,11 @@ class Types:
             depth: levels of data types around it.
         """
         value, type_name = typed.value, typed.type_name
-        if not isinstance(type_name, str) or not isinstance(value, dict) or call_name(value) is not None:
+        if (
+            not isinstance(type_name, str)
+            or not isinstance(value, dict)
+            or self._dialect.call_name(value) is not None
+        ):
             return False
         external = self.part(typed, "use_external_resource")
         is_excused = external is not None and (isinstance(external, Unknown) or bool(external.value))

@@ -219,7 +219,7 @@ class _Checker:
 
     def check(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - inputs are plain data
         """Check one value against the declaration of its input."""
-        if is_call(value):
+        if is_call(value, self._definitions.dialect):
             return
         wrong = list(self._type(subject, value, declared.get("type"), 0))
         yield from wrong
@@ -228,7 +228,7 @@ class _Checker:
         item_type = declared.get("item_type")
         if declared.get("type") == "list" and item_type and isinstance(value, list):
             for number, item in enumerate(value, 1):
-                if not is_call(item):
+                if not is_call(item, self._definitions.dialect):
                     inner = f"item {number} of {subject}"
                     wrong = list(self._type(inner, item, item_type, 0))
                     yield from wrong or self._constraints(inner, item, declared)
@@ -236,7 +236,7 @@ class _Checker:
             yield from self._constraints(subject, value, declared)
 
     def _type(self, subject: str, value: Any, name: object, depth: int) -> Iterator[_Misfit]:  # noqa: ANN401 - same
-        if not isinstance(name, str) or is_call(value) or depth > MAX_NESTING:
+        if not isinstance(name, str) or is_call(value, self._definitions.dialect) or depth > MAX_NESTING:
             return
         input_type = InputType.of({"type": name})
         if input_type is None:
@@ -279,12 +279,18 @@ class _Checker:
 
     def _constraints(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         constraints = declared.get("constraints")
-        if not isinstance(constraints, list) or holds_call(value, self._definitions.budget):
+        if not isinstance(constraints, list) or holds_call(
+            value, self._definitions.budget, self._definitions.dialect
+        ):
             return
         for constraint in constraints:
             for name, argument in constraint.items() if isinstance(constraint, dict) else ():
                 self._definitions.budget.spend(len(argument) if isinstance(argument, list) else 1)
-                broken = "" if is_call(argument) else self._broken(name, argument, value)
+                broken = (
+                    ""
+                    if is_call(argument, self._definitions.dialect)
+                    else self._broken(name, argument, value)
+                )
                 if broken:
                     said = constraint.get("error_message")
                     yield _Misfit(subject, broken, said if isinstance(said, str) else "")

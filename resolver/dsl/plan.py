@@ -23,9 +23,10 @@ from resolver.core.provenance import WRITTEN, Provenance
 from resolver.core.redacted import Redacted
 from resolver.dsl.arguments import GetSecret
 from resolver.dsl.budget import Budget
-from resolver.dsl.calls import GET_SECRET, holds_call
+from resolver.dsl.calls import holds_call
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
+from resolver.dsl.dialects import CLOUDIFY, Dialect, dialect_of
 from resolver.dsl.evaluate import Evaluator
 from resolver.dsl.input_types import check_inputs, match_none, named_secrets
 from resolver.dsl.key_use import Call, KeyUse
@@ -107,6 +108,7 @@ class _PlannedCall:
         self.node = call.node
         self.evaluator = evaluator
         self._above = above
+        self.dialect = evaluator.definitions.dialect
 
     @property
     def here(self) -> Path:
@@ -116,10 +118,13 @@ class _PlannedCall:
     @property
     def is_get_secret(self) -> bool:
         """Whether it is a call of `get_secret`, or a malformed one."""
-        return GET_SECRET in self.node
+        return self.dialect.secret_name(self.node) is not None
 
     def substitute(self, substitution: Substitution) -> None:
         """Put a value in its place."""
+        if self.dialect.prefix:
+            written = self.dialect.escaped(substitution.value)
+            substitution = msgspec.structs.replace(substitution, value=written)
         self.substitution = substitution
         self.state = _State.SUBSTITUTED
 
@@ -129,7 +134,7 @@ class _PlannedCall:
         return [
             _PlannedCall(Call(source, inner, node), self.evaluator, self._above)
             for name, argument in self.node.items()
-            for inner, node in find_calls(argument, (*path, name), every=True)
+            for inner, node in find_calls(argument, (*path, name), every=True, dialect=self.dialect)
         ]
 
 
@@ -172,12 +177,14 @@ class Plan:
         for source in sources:
             several = len(source.documents) > 1
             for number, document in enumerate(source.documents):
-                defining = (definitions or {}).get(id(document)) or Definitions([document], budget)
+                defining = (definitions or {}).get(id(document)) or Definitions(
+                    [document], budget, dialect=dialect_of(document)
+                )
                 evaluator = Evaluator(defining, given, self._values, context or DeploymentContext(), budget)
                 prefix: Path = (f"document {number + 1}",) if several else ()
                 self._calls += [
                     _PlannedCall(Call(source, path, node), evaluator, len(prefix))
-                    for path, node in _calls(document, prefix, every=evaluate)
+                    for path, node in _calls(document, prefix, defining.dialect, every=evaluate)
                 ]
                 if id(defining) not in checked:  # all files of one tree have the same inputs
                     checked.add(id(defining))
@@ -269,7 +276,7 @@ class Plan:
             Fault: it can't be evaluated.
         """
         node = planned.node
-        if GET_SECRET not in node:
+        if not planned.is_get_secret:
             self._finish_other(planned)
             return ()
         asked = planned.asked
@@ -278,7 +285,7 @@ class Plan:
         key, provenance = asked.key, asked.key_provenance
         if key not in self._values:
             return (Need(key, provenance, node),)
-        taken = self._values.look_up(asked)
+        taken = self._values.look_up(asked, planned.dialect)
         if provenance is not WRITTEN or asked.path_provenance is not WRITTEN or taken.label != key:
             used = taken.used | provenance.used | asked.path_provenance.used
             taken = Substitution(taken.value, provenance.label(key), used)
@@ -295,7 +302,7 @@ class Plan:
         """Evaluate a call of another function to its end."""
         outcome = planned.evaluator.evaluate(planned.node, planned.here)
         self._budget.spend_on(outcome.value)
-        if holds_call(outcome.value):
+        if not planned.dialect.prefix and holds_call(outcome.value, dialect=planned.dialect):
             raise Fault(
                 Reason.VALUE_HOLDS_CALL,
                 "the result would put a function call into the blueprint",
@@ -384,13 +391,17 @@ class Plan:
         return Results(by_node, by_path)
 
 
-_RELATIVE = frozenset({"SELF", "SOURCE", "TARGET"})
+_RELATIVE = frozenset({"SELF", "SOURCE", "TARGET", "HOST"})
 """Words whose meaning depends on where the call stands."""
 
 
-def _calls(document: object, prefix: Path, *, every: bool) -> list[tuple[Path, Mapping[Any, Any]]]:
+def _calls(
+    document: object, prefix: Path, dialect: Dialect = CLOUDIFY, *, every: bool
+) -> list[tuple[Path, Mapping[Any, Any]]]:
     """The calls of a document; those that depend on where they stand once for each of their paths."""
-    calls: list[tuple[Path, Mapping[Any, Any]]] = list(find_calls(document, prefix, every=every))
+    calls: list[tuple[Path, Mapping[Any, Any]]] = list(
+        find_calls(document, prefix, every=every, dialect=dialect)
+    )
     relative = {id(node): node for _, node in calls if _is_relative(node)}
     if not relative:
         return calls

@@ -40,6 +40,7 @@ class Reason(enum.StrEnum):
     TOO_MANY_NODES = "too_many_nodes"
     BUDGET_SPENT = "budget_spent"
     CUSTOM_TAG = "custom_tag"
+    UNKNOWN_VERSION = "unknown_version"
     SCHEMA = "schema"
     # imports
     IMPORT_REFUSED = "import_refused"

@@ -11,6 +11,7 @@ from resolver.core.provenance import Provenance
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.calls import holds_call
+from resolver.dsl.dialects import CLOUDIFY, Dialect
 from resolver.dsl.problems import Fault, Reason
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ class Values:
         self._budget = budget or Budget()
         self._texts: dict[str, SecretValue] = {}
         self._parsed: dict[str, Any] = {}
-        self.taken: dict[tuple[str, tuple[str | int, ...]], Substitution] = {}
-        """What was taken out of secrets so far, by key and path, labelled by the first call that did so."""
+        self.taken: dict[tuple[str, tuple[str | int, ...], Dialect], Substitution] = {}
+        """What was taken out of secrets so far, by key, path and language, with the first call's label."""
 
     def add(self, values: Mapping[str, SecretValue]) -> None:
         """Take over the values of one round."""
@@ -94,20 +95,20 @@ class Values:
     def __contains__(self, key: str) -> bool:
         return key in self._texts
 
-    def look_up(self, call: GetSecret) -> Substitution:
+    def look_up(self, call: GetSecret, dialect: Dialect = CLOUDIFY) -> Substitution:
         """The result of a call: the stored text, or what the path leads to in its JSON.
 
         Raises:
             Fault: the text is not JSON, a step leads nowhere, or the data holds an intrinsic function.
         """
-        mark = call.key, call.path
+        mark = call.key, call.path, dialect
         found = self.taken.get(mark)
         if found is None:
             label, used = call.key_provenance.label(call.key), frozenset((call.key,))
-            found = self.taken[mark] = Substitution(self._look_up(call), label, used)
+            found = self.taken[mark] = Substitution(self._look_up(call, dialect), label, used)
         return found
 
-    def _look_up(self, call: GetSecret) -> Any:  # noqa: ANN401 - JSON data
+    def _look_up(self, call: GetSecret, dialect: Dialect) -> Any:  # noqa: ANN401 - JSON data
         text = self._texts[call.key].reveal()
         if not call.path:
             return text
@@ -134,7 +135,7 @@ class Values:
                 "compare the path with what is stored; a list takes whole numbers, a mapping names",
                 key,
             )
-        if isinstance(data, (dict, list)) and holds_call(data, self._budget):
+        if isinstance(data, (dict, list)) and not dialect.prefix and holds_call(data, self._budget, dialect):
             raise Fault(
                 Reason.VALUE_HOLDS_CALL,
                 f"what the path takes out of secret {shown} would put a function call into the blueprint",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resolver.dsl.calls import GET_SECRET, call_name
+from resolver.dsl.dialects import CLOUDIFY, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_calls(
-    document: object, path: Path = (), *, every: bool = False
+    document: object, path: Path = (), *, every: bool = False, dialect: Dialect = CLOUDIFY
 ) -> Iterator[tuple[Path, dict[Any, Any]]]:
     """Find the outermost `get_secret` calls of a document, and the mappings that are malformed ones.
 
@@ -28,30 +28,39 @@ def find_calls(
         document: the root to start from.
         path: the root's own path, put before each result's.
         every: find the outermost calls of every intrinsic function.
+        dialect: the document's language.
 
     Yields:
         The path of each call's first occurrence, and the mapping that is the call.
     """
     seen: set[int] = set()
     pending: list[tuple[Path, Any]] = [(path, document)]
+    get_secret, aliases, call_name = dialect.get_secret, dialect.aliases, dialect.call_name
     while pending:
         here, node = pending.pop()
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node, dict) and (GET_SECRET in node or (every and call_name(node) is not None)):
+        if isinstance(node, dict) and (
+            get_secret in node
+            or (aliases and not node.keys().isdisjoint(aliases))
+            or (every and call_name(node) is not None)
+        ):
             yield here, node
         else:
             pending += children(here, node)
 
 
-def find_nodes(document: object, nodes: Container[int], path: Path = ()) -> Iterator[tuple[Path, int]]:
+def find_nodes(
+    document: object, nodes: Container[int], path: Path = (), dialect: Dialect = CLOUDIFY
+) -> Iterator[tuple[Path, int]]:
     """Find the first path at which some nodes stand that are no part of a `get_secret` call.
 
     Args:
         document: the root to start from.
         nodes: the `id()` of the nodes to find.
         path: the root's own path, put before each result's.
+        dialect: the document's language.
 
     Yields:
         The path of each, in the order of the document, and the node's `id()`.
@@ -65,7 +74,7 @@ def find_nodes(document: object, nodes: Container[int], path: Path = ()) -> Iter
         seen.add(id(node))
         if id(node) in nodes:
             yield here, id(node)
-        if not (isinstance(node, dict) and GET_SECRET in node):
+        if not (isinstance(node, dict) and dialect.secret_name(node) is not None):
             pending += children(here, node)
 
 

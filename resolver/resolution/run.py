@@ -23,14 +23,16 @@ from resolver.blueprint import (
     read_tree,
 )
 from resolver.blueprint.dsl_schema import strict_problems
-from resolver.blueprint.imports import VERSION, VERSION_PREFIX
+from resolver.blueprint.imports import VERSION_PREFIX
 from resolver.blueprint.near_misses import near_misses
-from resolver.blueprint.positions import with_positions
+from resolver.blueprint.positions import EntryLocation, Finding, problems_of, with_positions
 from resolver.config.files import why_unreadable
+from resolver.core.formats import DialectName
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.definitions import Definitions
+from resolver.dsl.dialects import DIALECTS, VERSION, dialect_of, is_unknown, version_of
 from resolver.dsl.input_types import undeclared
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
@@ -91,6 +93,7 @@ class Options(Redacted, frozen=True):
         merge_imports: make one document of each blueprint and the files that it imports.
         strict: also check the blueprints against the schema of the DSL.
         fail_on: reasons of warnings that are errors in this run.
+        dialect: what documents are read as whose version leaves it open.
         environment: keys of secrets that are wanted as they are, by the name of a variable.
         budget: what the run may spend; None for what any run may.
     """
@@ -102,6 +105,7 @@ class Options(Redacted, frozen=True):
     merge_imports: bool = False
     strict: bool = False
     fail_on: frozenset[Reason] = frozenset()
+    dialect: DialectName | None = None
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     budget: Budget | None = None
 
@@ -120,6 +124,7 @@ class BlueprintRun:
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
         self._merging = options.merge_imports
+        self._dialect = None if options.dialect is None else DIALECTS[options.dialect]
         self.definitions: dict[int, Definitions] = {}
         sources: list[Blueprint] = []
         for text in texts:
@@ -132,6 +137,7 @@ class BlueprintRun:
                 continue
             if options.strict:
                 self._problems += strict_problems(blueprint, self.budget)
+            self._refuse_unknown(blueprint)
             sources += self._follow(blueprint, text.base)
             self.blueprints.append(blueprint)
         self.variables = Variables(options.environment)
@@ -150,13 +156,28 @@ class BlueprintRun:
         self._order = {name: number for number, name in enumerate(self._read)}
         self.digests = {source.name: source.digest for source in asking}
 
+    def _refuse_unknown(self, blueprint: Blueprint) -> None:
+        """Refuse documents of a version of TOSCA that is not known, unless the user said what it is."""
+        findings = [
+            Finding(
+                EntryLocation(blueprint, (VERSION,), number),
+                Reason.UNKNOWN_VERSION,
+                f"the {VERSION} {version_of(root)!r} is not known",
+                hint=f"--dialect says what it is read as: {', '.join(DIALECTS)}",
+            )
+            for number, root in enumerate(blueprint.documents)
+            if self._dialect is None and is_unknown(version_of(root))
+        ]
+        self._problems += problems_of(findings, self.budget)
+
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
-        tree = read_tree(blueprint, base, budget=self.budget)
+        dialect = dialect_of(blueprint.documents[0], self._dialect)
+        tree = read_tree(blueprint, base, budget=self.budget, dialect=dialect)
         for each in (blueprint, *tree.imported):
             self._read[each.name] = each
             self._warn(each.warnings)
-            self._warn(near_misses(each, self.budget))
+            self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
         self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
@@ -164,11 +185,13 @@ class BlueprintRun:
         sources = tree.merged if self._merging else (blueprint,)
         open_imports = tree.open_imports
         if tree.imported:
-            defining = Definitions(definitions_of(tree), self.budget, open_imports)
+            defining = Definitions(definitions_of(tree), self.budget, open_imports, dialect)
             self.definitions |= {id(root): defining for source in sources for root in source.documents}
         else:
             for root in blueprint.documents:
-                self.definitions[id(root)] = Definitions([root], self.budget, open_imports)
+                self.definitions[id(root)] = Definitions(
+                    [root], self.budget, open_imports, dialect_of(root, self._dialect)
+                )
         if not tree.problems:  # else a file that may declare inputs was not read
             for each in tree.merged:
                 self._warn(undeclared_inputs(each, partial(self._defining, blueprint)))
@@ -188,7 +211,7 @@ class BlueprintRun:
     def _check_names(self, given: Mapping[str, GivenInput]) -> None:
         """Refuse given inputs that nothing declares, where all that may declare inputs was read."""
         roots = [root for blueprint in self.blueprints for root in blueprint.documents]
-        are_whole = all(isinstance(root, dict) and "tosca_definitions_version" in root for root in roots)
+        are_whole = all(isinstance(root, dict) and VERSION in root for root in roots)
         if roots and are_whole and not self._problems:
             self._problems += undeclared([self.definitions[id(root)] for root in roots], given)
 

@@ -117,7 +117,7 @@ def test_a_text_of_good_calls_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> 
     """Where all that looks like a call is one, the documents are not gone through again."""
     good = "a: { get_secret: k }\nb:\n  get_secret: k\nc: &c {get_secret: [k, 1]}\nd: { 'get_secret': k }\n"
     walked: list[object] = []
-    monkeypatch.setattr(module, "_misses", lambda document, _: walked.append(document) or ())
+    monkeypatch.setattr(module, "_misses", lambda document, *_: walked.append(document) or ())
     assert found(good) == []
     assert walked == []
     found(good + "# get_secret\n")

@@ -60,6 +60,10 @@ HELP: dict[Reason, Help] = {
         "an import leads out of the blueprint's folder, or can't be read",
         "Keep imported files inside the folder and name them by relative paths.",
     ),
+    Reason.UNKNOWN_VERSION: Help(
+        "the version of TOSCA is not known",
+        "Give --dialect with the dialect that the file is to be read in.",
+    ),
     Reason.IMPORT_HOLDS_CALLS: Help(
         "an imported file holds calls, which would not be resolved",
         "Give --merge-imports, or move what holds the calls into the blueprint.",

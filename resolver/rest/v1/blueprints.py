@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from resolver.blueprint.inputs import read_plain
+from resolver.core.formats import DialectName
 from resolver.core.location import format_path
 from resolver.core.model import Secret
 from resolver.core.redacted import Redacted
@@ -48,6 +49,7 @@ class CheckBlueprintRequest(Redacted, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] = "<blueprint>"
     inputs: str = ""
     strict: bool = False
+    dialect: DialectName | None = None
 
 
 class ProblemResult(Struct, frozen=True):
@@ -96,6 +98,7 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
         DeploymentContext(tenant),
         partial=True,
         strict=body.strict,
+        dialect=body.dialect,
         budget=budget,
     )
     found = check(call.service, call.caller, tenant, [text], options)

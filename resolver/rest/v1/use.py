@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from resolver.blueprint.context_file import make_context
-from resolver.core.formats import DocumentFormat
+from resolver.core.formats import DialectName, DocumentFormat
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
@@ -111,6 +111,7 @@ class ResolveRequest(Redacted, frozen=True, kw_only=True):
     evaluate: bool = False
     partial: bool = False
     strict: bool = False
+    dialect: DialectName | None = None
 
 
 class UsedKey(Struct, frozen=True):
@@ -151,6 +152,7 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
         body.partial,
         body.evaluate,
         strict=body.strict,
+        dialect=body.dialect,
         budget=budget,
     )
     resolution = resolve(call.service, call.caller, body.tenant, texts, options)
