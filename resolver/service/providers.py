@@ -154,7 +154,14 @@ class Providers(ServicePart):
         if kept is None:
             return None
         entry = self._trail.entry(current, home, Permission.SECRET_SHOW, secret=kept.secret, options=True)
-        self._trail.commit(home.id, [entry])
+        with self._store.write() as session:
+            self._trail.append(session, kept.secret.tenant.id, [entry])
+            current, _ = self._gate.enter(session, caller, Permission.SECRET_SHOW, tenant)
+            row = look_up(session, current, home, [key]).get(key)
+            if row is None or row.secret != kept.secret:
+                raise ConflictError("the secret was changed by someone else at the same time")
+            if not policy.may_open_hidden(current, Permission.SECRET_SHOW, row.secret):
+                return None
         return self._external.options(current, home, kept)
 
     def update(self, caller: Caller, tenant: str, name: str, wanted: ProviderChange) -> Provider:
@@ -250,8 +257,10 @@ class Providers(ServicePart):
             tested = kind
             checked = self._external.check(kind, wanted.parameters)
         else:
-            tested = kind or stored.provider.kind
-            with self._store.read() as session:
+            with self._store.read() as session:  # as it is now: the record may have been waited for
+                current, home = self._gate.enter(session, caller, Permission.PROVIDER_CREATE, tenant)
+                stored = find_provider(session, current, home, name)
+                tested = kind or stored.provider.kind
                 checked = self._combined(session, current, stored, tested, wanted.parameters)
         return self._external.test(tested, checked, "" if stored is None else stored.provider.id)
 

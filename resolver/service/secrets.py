@@ -220,6 +220,8 @@ class Secrets(Versions):
                 reason=decision.reason,
             )
             self._trail.append(session, row.secret.tenant.id, [entry])
+            if decision.allowed:  # others may have been waited for
+                demand_still(session, self._gate, caller, Permission.SECRET_SHOW, tenant, [row.secret])
             kept = find_external(session, [row.secret] if decision.allowed else [])
         if not decision.allowed:
             return row.secret, None
@@ -322,7 +324,7 @@ class Secrets(Versions):
         named = secret.provider if provider is None else provider
         if named is None:
             raise InvalidRequestError("provider options were given without a provider")
-        was_here = not change.session.external_values([secret.id])
+        was_here = secret.provider is None or not change.session.external_values([secret.id])
         local = self._place(change, secret, named, options)
         if local and not was_here and value is None:
             raise InvalidRequestError(f"provider {named!r} is this store, so a value has to be given, too")

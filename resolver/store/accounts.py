@@ -157,7 +157,7 @@ class AccountRows(AuthenticatedRows):
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
-        self._change(USERS, t.user_account.c.id == user_id, values={"password_hash": password_hash})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={"password_hash": password_hash})
 
     def note_login(self, user_id: str, at: str) -> None:
         """Record a login."""
@@ -171,13 +171,13 @@ class AccountRows(AuthenticatedRows):
         """Give a system role; ConflictError when no active sys_admin would remain."""
         if role is not SystemRole.SYS_ADMIN:
             self._keep_an_admin(user_id, "given another role")
-        self._change(USERS, t.user_account.c.id == user_id, values={"system_role": role})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={"system_role": role})
 
     def set_active(self, user_id: str, *, active: bool) -> None:
         """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
         if not active:
             self._keep_an_admin(user_id, "deactivated")
-        self._change(USERS, t.user_account.c.id == user_id, values={"active": active})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={"active": active})
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
@@ -189,7 +189,7 @@ class AccountRows(AuthenticatedRows):
             self._remove(aggregate, aggregate.table.c.user_id == user_id)
         self._execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
         self._execute(delete(t.membership).where(t.membership.c.user_id == user_id))
-        self._remove(USERS, t.user_account.c.id == user_id)
+        self._remove_one(USERS, t.user_account.c.id == user_id)
 
     def hold_user(self, user_id: str) -> None:
         """Have others wait who change how this user gets in, until the transaction ends."""
@@ -228,7 +228,10 @@ class AccountRows(AuthenticatedRows):
         """A tenant by name."""
         if not is_storable(name):
             return None
-        return self._read_first(TENANT, _TENANT_BY_NAME, {"tenant": name})
+        found = self._read_first(TENANT, _TENANT_BY_NAME, {"tenant": name})
+        if found is not None:
+            self._demand_asked_for(TENANTS.kind, name, found.name)
+        return found
 
     def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
         """All tenants, or those with these ids, by name."""
@@ -269,7 +272,7 @@ class AccountRows(AuthenticatedRows):
         theirs = select(t.membership.c.user_id).where(t.membership.c.tenant_id == tenant_id)
         self._change(USERS, t.user_account.c.id.in_(theirs), values={_role_in(tenant_id): None})
         self._execute(delete(t.membership).where(t.membership.c.tenant_id == tenant_id))
-        self._remove(TENANTS, t.tenant.c.id == tenant_id)
+        self._remove_one(TENANTS, t.tenant.c.id == tenant_id)
 
     def add_tenant(self, tenant: Tenant, at: str) -> None:
         """Store a tenant; ConflictError when the name is taken."""
@@ -284,7 +287,7 @@ class AccountRows(AuthenticatedRows):
 
     def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
         """Make a user a member, or change the role."""
-        self._change(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): role})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): role})
         self._execute(
             self._insert(t.membership)
             .values(tenant_id=tenant_id, user_id=user_id, role=role)
@@ -294,7 +297,7 @@ class AccountRows(AuthenticatedRows):
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
         where = (t.membership.c.tenant_id == tenant_id, t.membership.c.user_id == user_id)
-        self._change(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): None})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): None})
         return self._execute(delete(t.membership).where(*where)).rowcount > 0
 
 

@@ -10,15 +10,30 @@ import hashlib
 import hmac
 import threading
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
-from sqlalchemy import String, and_, bindparam, delete, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    BinaryExpression,
+    BindParameter,
+    Column,
+    Null,
+    String,
+    and_,
+    bindparam,
+    delete,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.sql import operators
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead
 from resolver.core.binding import row_bytes
 from resolver.core.ports import RowChange, StoredDataKey
 from resolver.core.rows import StoredRow
-from resolver.errors import TamperedRowError, TokenError
+from resolver.errors import ConflictError, TamperedRowError, TokenError
 from resolver.store import tables as t
 from resolver.store.aggregates import BY_KIND, TellingChain, as_stored
 from resolver.store.rows import Rows, batches
@@ -28,6 +43,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Result, Row, Select
 
+    from resolver.core.model import Secret
     from resolver.core.ports import Cipher, DataKey
     from resolver.store.aggregates import Aggregate
     from resolver.store.records import RecordColumns
@@ -39,6 +55,11 @@ Check: TypeAlias = "tuple[Aggregate, tuple[str, ...], Callable[[Any], tuple[Any,
 
 Wrong: TypeAlias = "tuple[Aggregate, Mapping[str, Any], object]"
 """An aggregate that is not genuine: what it is, its fields, its MAC."""
+
+_VALUES = (BindParameter, Null)
+
+_COMPARED = {operators.eq, operators.is_, operators.is_not_distinct_from, operators.in_op}
+"""The comparisons of a column with values that are made once more here."""
 
 _CHECKS: dict[tuple[RecordColumns[Any], tuple[str, ...]], Sequence[Check]] = {}
 """Worked out once for each kind of result."""
@@ -118,6 +139,7 @@ class AuthenticatedRows(Rows):
         self._changes: list[RowChange] = []
         self._seen_heads = seen or ({} if guard is None else guard.heads)
         self.new_heads: dict[str, AuditHead] = {}
+        self._ends_before: dict[str, int] = {}
 
     # Reading
 
@@ -143,6 +165,9 @@ class AuthenticatedRows(Rows):
             wrong: Wrong | None = None
             make, checks = record.maker(result), self._checks(record, result)
             rows = result.all()
+            for aggregate, named, found in record.joined:
+                for row in rows:
+                    self._demand_asked_for(aggregate.kind, getattr(row, named), getattr(row, found))
             for aggregate, names, take in checks:
                 wrong = wrong or self._first_wrong(aggregate, names, take, rows)
             return [(make(row), row) for row in rows], wrong
@@ -248,7 +273,7 @@ class AuthenticatedRows(Rows):
 
     def _opened(self, result: Result[Any]) -> DataKey | None:
         row = result.one_or_none()
-        if row is None or self._guard is None:
+        if row is None or self._guard is None or row.tenant_id:
             return None
         try:
             return self._guard.cipher.open_data_key(
@@ -274,10 +299,19 @@ class AuthenticatedRows(Rows):
         if self.rows_enforced:
             raise _tampered(kind, row_id, "it is missing, and other rows name it")
 
+    def _demand_provider(self, secret: Secret, row: Row[*tuple[Any, ...]]) -> None:
+        """Refuse a secret that names a provider which is not there: it is not taken for one of here."""
+        if secret.provider is None and (missing := row.mac__secret__provider_id) is not None:
+            self.refuse_missing("provider", missing)
+
     def _demand_asked_for(self, kind: str, asked: str, found: str) -> None:
         """Refuse a genuine row that is another one than was asked for: a view or an index can answer so."""
         if asked != found:
-            raise _tampered(kind, asked, "the database answers with another row")
+            self._refuse_other(kind, asked)
+
+    @staticmethod
+    def _refuse_other(kind: str, row_id: str) -> NoReturn:
+        raise _tampered(kind, row_id, "the database answers with another row")
 
     @property
     def rows_enforced(self) -> bool:
@@ -349,10 +383,20 @@ class AuthenticatedRows(Rows):
             ).all()
 
         def attempt() -> tuple[list[tuple[dict[str, Any], str | None]], Wrong | None]:
-            found = self._fields(aggregate, where, lock=True)
+            found = self._asked_for(aggregate, where)
             return found, self._wrong_among(aggregate, found)
 
         return self._twice(attempt)
+
+    def _asked_for(
+        self, aggregate: Aggregate, where: Sequence[ColumnElement[bool]]
+    ) -> list[tuple[dict[str, Any], str | None]]:
+        """Aggregates whose roots fit, locked; what a change does to them is not done to others instead."""
+        found = self._fields(aggregate, where, lock=True)
+        for fields, _ in found:
+            if not all(_fits(condition, fields) for condition in where):
+                self._refuse_other(aggregate.kind, aggregate.id_of(fields))
+        return found
 
     def _wrong_among(
         self, aggregate: Aggregate, found: Iterable[tuple[dict[str, Any], str | None]]
@@ -393,6 +437,19 @@ class AuthenticatedRows(Rows):
         self._update(aggregate, changes)
         return len(changes)
 
+    def _change_one(
+        self, aggregate: Aggregate, *where: ColumnElement[bool], values: Mapping[str, Any]
+    ) -> None:
+        """Change the aggregate that was found before; ConflictError when it is not there, any more."""
+        demand_one(aggregate, self._change(aggregate, *where, values=values))
+
+    def _remove_one(self, aggregate: Aggregate, *where: ColumnElement[bool]) -> None:
+        """Delete the aggregate that was found before; ConflictError when it is not there, any more.
+
+        Who is told that something is gone is told so of what was found.
+        """
+        demand_one(aggregate, self._remove(aggregate, *where))
+
     def _update(
         self, aggregate: Aggregate, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
     ) -> None:
@@ -416,7 +473,7 @@ class AuthenticatedRows(Rows):
 
     def _remove(self, aggregate: Aggregate, *where: ColumnElement[bool]) -> int:
         """Delete the aggregates whose roots fit, genuine or not; how many there were."""
-        found = self._fields(aggregate, where, lock=True)
+        found = self._asked_for(aggregate, where)
         for fields, row_mac in found:
             self._tell(aggregate, fields, _parts(row_mac or "0")[0] + 1, None)
         for some in batches([fields for fields, _ in found]):
@@ -586,6 +643,29 @@ def _parts(row_mac: str) -> tuple[int, str, str]:
     key_id, _, mac = rest.partition(":")
     plain = number.isascii() and number.isdecimal() and len(number) < len("1" * 10)
     return int(number) if plain else 0, key_id, mac
+
+
+def _fits(condition: ColumnElement[bool], fields: Mapping[str, Any]) -> bool:
+    """Whether a row fits a condition, as far as that compares its own columns with values."""
+    if isinstance(condition, Column):  # a flag
+        return bool(fields.get(condition.name, True))
+    if not isinstance(condition, BinaryExpression) or condition.operator not in _COMPARED:
+        return True
+    column, value = condition.left, condition.right
+    if not isinstance(column, Column) or column.name not in fields or not isinstance(value, _VALUES):
+        return True
+    asked: Any = getattr(value, "value", None)
+    stored = fields[column.name]
+    return bool(stored in asked if condition.operator is operators.in_op else stored == asked)
+
+
+def demand_one(aggregate: Aggregate, number: int) -> None:
+    """See that there was one of what was found before; ConflictError when it is not there, any more."""
+    if number != 1:
+        raise ConflictError(
+            f"the {aggregate.kind} was changed or deleted by someone else at the same time",
+            hint="look at it again, then repeat the change if it is still wanted",
+        )
 
 
 def _tampered(kind: str, row_id: str, why: str) -> TamperedRowError:

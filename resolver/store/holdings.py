@@ -71,7 +71,8 @@ class HoldingRows(AuthenticatedRows):
 
 def _kind(aggregate: Aggregate, name: ColumnElement[Any]) -> _Kind:
     table = aggregate.table
-    sources: Sources = {"kind": literal(aggregate.kind), "name": name, "tenant": TENANT}
+    home = TENANT.within(id=table.c.tenant_id)
+    sources: Sources = {"kind": literal(aggregate.kind), "name": name, "tenant": home}
     return (
         aggregate,
         RecordColumns(Holding, table, sources, unread=table.c.keys(), aggregate=aggregate),

@@ -43,6 +43,8 @@ class KeyRows(AuthenticatedRows):
         if found is None and lock:
             # While it was waited for, another one may have begun to wrap, which only a new statement sees.
             found = self._read_first(_ROOT_KEY, query)
+        if found is not None and not found.wraps:
+            self._refuse_other(ROOT_KEY.kind, found.id)
         return None if found is None else found.id
 
     def root_keys(self) -> Sequence[RootKeyState]:
@@ -86,7 +88,10 @@ class KeyRows(AuthenticatedRows):
             lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
         """
         query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
-        return self._read_first(_DATA_KEY, query, {"tenant": tenant_id})
+        found = self._read_first(_DATA_KEY, query, {"tenant": tenant_id})
+        if found is not None:
+            self._demand_asked_for("data key of tenant", tenant_id, found.tenant_id)
+        return found
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""

@@ -41,7 +41,7 @@ class ListingRows(AuthenticatedRows):
         if listing.matches is None:
             total = count_of(self._connection, SECRETS, *conditions)
             ordered = _whole().where(*conditions).order_by(*self._order(listing))
-            return Page(self._read(SECRET, part_of(ordered, listing.size, listing.offset)), total)
+            return Page(self._secrets(part_of(ordered, listing.size, listing.offset)), total)
         return self._page_of_matching(listing, conditions, listing.matches)
 
     def _page_of_matching(
@@ -121,8 +121,14 @@ class ListingRows(AuthenticatedRows):
         found: dict[str, Secret] = {}
         for some in batches(ids):
             query = _whole().where(t.secret.c.id.in_(some))
-            found |= {secret.id: secret for secret in self._read(SECRET, query)}
+            found |= {secret.id: secret for secret in self._secrets(query)}
         return [found[secret_id] for secret_id in ids]
+
+    def _secrets(self, query: Select[Any]) -> list[Secret]:
+        found = self._read_with(SECRET, query)
+        for secret, row in found:
+            self._demand_provider(secret, row)
+        return [secret for secret, _ in found]
 
     def _order(self, listing: Listing) -> Sequence[ColumnElement[Any]]:
         fields = {order.field: order.descending for order in reversed(listing.order)}

@@ -13,7 +13,7 @@ from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.aggregates import PROVIDER, SECRET
-from resolver.store.authenticated import AuthenticatedRows
+from resolver.store.authenticated import AuthenticatedRows, demand_one
 from resolver.store.records import RecordColumns
 from resolver.store.rows import OWNED_BY, TENANT, batches, count_of
 
@@ -86,12 +86,15 @@ class ProviderRows(AuthenticatedRows):
         if not is_storable(name):
             return []
         own = _TABLE.c.tenant_id == tenant_id
-        return self._read(
+        found = self._read(
             _STORED,
             _PROVIDERS.where(
                 or_(own, _TABLE.c.visibility == Visibility.GLOBAL), _TABLE.c.name == name
             ).order_by(case((own, 0), else_=1), _TABLE.c.created_at, _TABLE.c.id),
         )
+        for stored in found:
+            self._demand_asked_for(PROVIDER.kind, name, stored.provider.name)
+        return found
 
     def provider_part(
         self, tenant_id: str, private_of: str | None, choice: Choice[ProviderField]
@@ -145,21 +148,28 @@ class ProviderRows(AuthenticatedRows):
 
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret names; the database refuses one that is still named."""
-        self._remove(PROVIDER, _TABLE.c.id == provider_id)
+        self._remove_one(PROVIDER, _TABLE.c.id == provider_id)
 
     def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
-        """The external ones among some secrets: those whose values a provider has."""
+        """The external ones among some secrets that name a provider: those whose values it has.
+
+        ConflictError when one of them is not there, any more: it is not taken for one of here.
+        """
         query = select(*_EXTERNAL.columns).select_from(
             _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
         )
         external: list[StoredExternal] = []
+        missing = set(secret_ids)
         for ids in batches(secret_ids):
             # Of the local ones, too: which they are is believed of a genuine row only.
             for found, row in self._read_with(_EXTERNAL, query.where(t.secret.c.id.in_(ids))):
                 provider = found.stored.provider
                 self._demand_asked_for(PROVIDER.kind, row.mac__secret__provider_id, provider.id)
+                missing.discard(found.secret_id)
                 if provider.kind != LOCAL:
                     external.append(found)
+        if missing:
+            demand_one(SECRET, 0)
         return external
 
     def set_provider(
@@ -171,7 +181,7 @@ class ProviderRows(AuthenticatedRows):
             "provider_options": options,
             "provider_options_data_key_id": options_key_id,
         }
-        self._change(SECRET, t.secret.c.id == secret_id, values=values)
+        self._change_one(SECRET, t.secret.c.id == secret_id, values=values)
 
     def secrets_of_provider(self, provider_id: str, limit: int) -> Sequence[tuple[str, str]]:
         """Tenant and key of some of the secrets that name a provider."""

@@ -118,6 +118,21 @@ class RecordColumns(Generic[R]):
             for aggregate in self._aggregates()
         ]
 
+    @functools.cached_property
+    def joined(self) -> Sequence[tuple[Aggregate, str, str]]:
+        """The aggregates within, with the labels of the column that names one, and of that one's own id."""
+        return list(self._joined(""))
+
+    def _joined(self, prefix: str) -> Iterator[tuple[Aggregate, str, str]]:
+        for name, source in self._sources.items():
+            if not isinstance(source, RecordColumns):
+                continue
+            inner, aggregate = f"{prefix}{name}__", source._aggregate  # noqa: SLF001 - its own kind
+            named = source._sources.get("id")  # noqa: SLF001 - its own kind
+            if aggregate is not None and named is not None and named is not aggregate.table.c.id:
+                yield aggregate, f"{inner}id", f"mac__{aggregate.table.name}__id"
+            yield from source._joined(inner)  # noqa: SLF001 - its own kind
+
     def _aggregates(self) -> Iterator[Aggregate]:
         if self._aggregate is not None:
             yield self._aggregate

@@ -103,11 +103,16 @@ class SecretRows(AuthenticatedRows):
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
         named = list(filter(is_storable, keys))
+        asked = frozenset(named)
         listed: Any = named if self._postgresql else json.dumps(named)
         found: list[StoredSecret] = []
         for stored, row in self._read_with(_STORED, query, {"tenant_id": tenant_id, "keys": listed}):
-            if stored.secret.provider is None and (missing := row.mac__secret__provider_id) is not None:
-                self.refuse_missing("provider", missing)
+            secret = stored.secret
+            self._demand_provider(secret, row)
+            if secret.key not in asked or not (
+                secret.visibility is Visibility.GLOBAL or secret.tenant.id == tenant_id
+            ):
+                self._refuse_other(OF_A_SECRET.kind, secret.id)
             found.append(stored)
         return found
 

@@ -41,7 +41,7 @@ class ConsoleSessionRows(AuthenticatedRows):
 
     def confirm_console_session(self, digest: str, login: str, at: str) -> None:
         """Note when the password was given for a session, and which."""
-        self._change(SESSION, _TABLE.c.digest == digest, values={"login": login, "confirmed_at": at})
+        self._change_one(SESSION, _TABLE.c.digest == digest, values={"login": login, "confirmed_at": at})
 
     def touch_console_session(self, digest: str, at: str) -> None:
         """Note when a session was used."""

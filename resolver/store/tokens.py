@@ -89,4 +89,4 @@ class TokenRows(AccountRows):
     def revoke_token(self, token_id: str) -> None:
         """Delete a token, with the sessions that were opened with it."""
         self._remove(SESSION, t.console_session.c.token_id == token_id)
-        self._remove(TOKEN, t.access_token.c.id == token_id)
+        self._remove_one(TOKEN, t.access_token.c.id == token_id)
