@@ -21,6 +21,11 @@ ROWS = "rows"
 """The field of a record with changes of rows: of each kind, id, generation, and digest unless it is gone."""
 
 
+def tells_of_rows(record: AuditRecord) -> bool:
+    """Whether a record tells of changed rows; some that quote a caller only look so."""
+    return b'"rows":' in record.body
+
+
 class RowLedger:
     """What records tell of rows, while they pass by."""
 
@@ -35,7 +40,7 @@ class RowLedger:
 
     def add(self, record: AuditRecord) -> list[tuple[str, str]]:
         """Note what a record tells; of which rows."""
-        if b'"rows":' not in record.body:  # most records: not read for nothing
+        if not tells_of_rows(record):  # most records: not read for nothing
             return []
         told = fields_of(record).get(ROWS)
         found: list[tuple[str, str]] = []

@@ -32,7 +32,7 @@ from resolver.core.audit_rounds import (
 )
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.row_ledger import ROWS, RowLedger
+from resolver.core.row_ledger import ROWS, RowLedger, tells_of_rows
 from resolver.core.times import parse_time
 from resolver.errors import NotFoundError, ResolverError, StoreError, TamperedRowError
 from resolver.service.access import demand_full_scope
@@ -67,6 +67,9 @@ _PART = 2000
 
 MAX_FAULTS = 20
 """Most rows of the index that are named; all are counted."""
+
+_FEW = 50
+"""Most records of others that are looked at to see whether they tell of changed rows."""
 
 _FIRST, _LAST = -(2**31), 2**31 - 1
 """The least and the greatest number that a database can hold, whatever record should have it."""
@@ -384,6 +387,30 @@ class Trail:
         chains = session.untold_chains
         for chain in (*sorted(chains - {SYSTEM_CHAIN}), *(chains & {SYSTEM_CHAIN})):
             self.append(session, chain, [])
+
+    @staticmethod
+    def ends(session: Session, chains: Iterable[str]) -> Mapping[str, int]:
+        """Where chains of tenants and the system's end in the state that a transaction sees."""
+        return {chain: session.audit_head(chain, lock=False)[0].number for chain in {*chains, SYSTEM_CHAIN}}
+
+    @staticmethod
+    def has_same_rows(session: Session, ends: Mapping[str, int]) -> bool:
+        """Whether no row that decides was changed since chains ended at some numbers; False when in doubt.
+
+        Asked in a transaction that has put its records to these chains: each change of a row is told there.
+        """
+        if not session.rows_enforced:
+            return False
+        for chain, number in ends.items():
+            last = session.end_before(chain)
+            if last == number:
+                continue
+            if not 0 < last - number <= _FEW:
+                return False
+            between = session.audit_records(chain, EVERYTHING, after=number, before=last + 1, size=_FEW)
+            if len(between) != last - number or any(tells_of_rows(record) for record in between):
+                return False
+        return True
 
     def note_tampered(self, kind: str, row_id: str) -> None:
         """Record that a row was refused: once in this process, so that nobody fills the trail with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +19,18 @@ from resolver.core.provenance import Provenance
 from resolver.core.providers import FetchFailure
 from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
-from resolver.errors import InvalidRequestError, NotPermittedError
+from resolver.errors import AccessError, ConflictError, InvalidRequestError, NotPermittedError
 from resolver.service.access import MemberRefusedError
 from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
-from resolver.service.decryption import demand_still, look_up
+from resolver.service.decryption import LOOKS, demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import StoredSecret
+    from resolver.core.ports import Session, StoredSecret
     from resolver.core.results import WantedKey
 
 
@@ -70,6 +71,10 @@ MAX_USED = 64 * 1024 * 1024
 
 _SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
 """What is decided about secrets that are known to the caller."""
+
+
+class _OvertakenError(Exception):
+    """What was decided is not so any more."""
 
 
 class Claim(Struct, frozen=True):
@@ -113,6 +118,20 @@ class SecretUse(ServicePart):
             TokenError: a stored value does not decrypt, or belongs elsewhere.
             ResolverError: the store or a key is not available.
         """
+        for _ in range(LOOKS):
+            with contextlib.suppress(_OvertakenError):
+                return self._use(caller, tenant, uses, digests, claim, forwards)
+        raise ConflictError("what you may use is being changed", hint="try again")
+
+    def _use(
+        self,
+        caller: Caller,
+        tenant: str,
+        uses: Sequence[WantedKey],
+        digests: Mapping[str, str],
+        claim: Claim | None,
+        forwards: int,
+    ) -> UseAnswer:
         try:
             with self._store.read() as session:
                 caller, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
@@ -131,6 +150,7 @@ class SecretUse(ServicePart):
                 key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
                 data_keys = session.data_keys(key_ids) if key_ids else []
                 kept = find_external(session, _to_be_opened(judged))
+                ends = self._trail.ends(session, {home.id, *(row.secret.tenant.id for row in rows.values())})
         except MemberRefusedError as refused:
             # Nothing was looked up. Some keys are named and all counted: this costs the trail little.
             keys = [
@@ -153,9 +173,10 @@ class SecretUse(ServicePart):
         for use, row, verdict in recorded:
             chain, key = _about(use, row, verdict, digests, home, claimed=claim is not None)
             chains.setdefault(chain, []).append(key)
-        self._trail.commit_all(
-            {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
-        )
+        entries = {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
+        with self._recording(entries) as session:
+            if session is not None and not refusals and not self._is_unchanged(session, caller, ends):
+                self._demand_still(session, caller, home, judged, claim)
         if refusals:
             missed = self._external.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
@@ -247,6 +268,45 @@ class SecretUse(ServicePart):
                 due=seen is not None and seen.is_due(now),
             )
         return answer
+
+    @contextlib.contextmanager
+    def _recording(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Session | None]:
+        """A transaction at whose beginning records are put to the trail; None when there are none."""
+        if not entries:
+            yield None
+            return
+        with self._store.write() as session:
+            self._trail.append_all(session, entries)
+            yield session
+
+    def _is_unchanged(self, session: Session, caller: Caller, ends: Mapping[str, int]) -> bool:
+        """Whether what was decided when chains had these ends is so still, as is told without much work."""
+        ended = caller.expires_at is not None and caller.expires_at <= self._clock()
+        return not ended and self._trail.has_same_rows(session, ends)
+
+    def _demand_still(
+        self,
+        session: Session,
+        caller: Caller,
+        home: Tenant,
+        judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],
+        claim: Claim | None,
+    ) -> None:
+        """Decide once more: the database may have been waited for, and others have changed something.
+
+        Raises:
+            _OvertakenError: something is decided otherwise; nothing was recorded.
+        """
+        try:
+            current, here = self._gate.enter(session, caller, Permission.SECRET_USE, home.name)
+        except AccessError:
+            raise _OvertakenError from None
+        rows = look_up(session, current, here, {use.key for use, _, _ in judged})
+        for use, row, verdict in judged:
+            now = rows.get(use.key)
+            same = (row and row.secret.id) == (now and now.secret.id)
+            if not same or self._judge(current, here, use.key, now, claim) is not verdict:
+                raise _OvertakenError
 
     def _judge(
         self, caller: Caller, home: Tenant, key: str, row: StoredSecret | None, claim: Claim | None = None

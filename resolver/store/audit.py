@@ -44,6 +44,8 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
         query, which = _CHAIN_LOCKED if lock else _CHAIN, {"chain": chain}
         row = self._execute(query, which).one_or_none()
+        if lock:
+            self._ends_before.setdefault(chain, 0 if row is None else _number(row.number))
         if row is None:
             start = AuditHead(
                 chain, enforced=chain == SYSTEM_CHAIN
@@ -59,6 +61,12 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
             )
             row = self._execute(query, which).one()
         return _head(chain, row), _text(row.mac), row.mac_key_id or ""
+
+    def end_before(self, chain: str) -> int:
+        """The number of a chain's last record, without those of this transaction."""
+        if chain not in self._ends_before:
+            return self.audit_head(chain, lock=False)[0].number
+        return self._ends_before[chain]
 
     def append_audit(
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows

@@ -10,8 +10,10 @@ import pytest
 from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.policy import Verdict
 from resolver.core.ports import StoredConsoleSession
 from resolver.core.providers import NewProvider
+from resolver.core.results import Refusal
 from resolver.core.secret_changes import NewSecret
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.errors import AuthenticationError, NotPermittedError, ResolverError, UnconfirmedError
@@ -325,3 +327,49 @@ def test_a_narrowed_token_is_told_apart_by_its_refusal(embedded: World) -> None:
     narrowed = embedded.caller("admin", Scope(keys=("*",)), expires_at="2030-01-02T00:00:00.000Z")
     with pytest.raises(NotPermittedError, match=r"^a narrowed token can't make a token$"):
         embedded.service.tokens.create(narrowed, NewToken())
+
+
+WHILE_WAITING: dict[str, Callable[[World, Caller], object]] = {
+    "membership": lambda world, _: world.service.tenants.remove_member(world.admin, "home", "eve"),
+    "token": lambda world, caller: world.service.tokens.revoke(world.admin, caller.token_id),
+    "user": lambda world, _: world.service.users.update(world.admin, "eve", UserChange(active=False)),
+    "secret": lambda world, _: world.service.secrets.delete(world.admin, "home", "k"),
+    "time": lambda world, _: setattr(world.clock, "now", IN_SIX_MINUTES),
+}
+
+
+@pytest.mark.parametrize("change", WHILE_WAITING)
+def test_no_value_comes_of_a_right_that_ended_while_the_database_was_waited_for(
+    embedded: World, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """A use is decided again when its record is put to the trail; what it waited for may have ended it."""
+    embedded.secret("k")
+    embedded.user("eve", home=TenantRole.USER)
+    eve = embedded.caller("eve", expires_at=IN_FOUR_MINUTES)
+    service = embedded.service
+    store = service._store  # noqa: SLF001 - the one that uses are recorded in
+    write = store.write
+
+    def waited_for(meanwhile: Callable[[], object]) -> None:
+        def slow() -> object:
+            monkeypatch.setattr(store, "write", write)
+            meanwhile()
+            return write()
+
+        monkeypatch.setattr(store, "write", slow)
+
+    def use() -> object:
+        answer = service.use.use(eve, "home", [key_use("k")], DIGESTS)
+        return answer.refusals.get("k") or answer.secrets["k"].value
+
+    waited_for(lambda: embedded.secret("another"))
+    assert use() == SecretValue("value")
+    waited_for(lambda: WHILE_WAITING[change](embedded, eve))
+    if change == "secret":
+        assert use() == Refusal(Verdict.ABSENT)
+    else:
+        with pytest.raises((AuthenticationError, NotPermittedError)):
+            use()
+    records = service.trail.records(embedded.admin, "home")
+    allowed = [record for record in records if record.action == "secret:use" and b'"allowed"' in record.body]
+    assert len(allowed) == 1

@@ -52,6 +52,9 @@ class AuditSession(Protocol):
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
 
+    def end_before(self, chain: str) -> int:
+        """The number of a chain's last record, without those of this transaction."""
+
     def seen_head(self, chain: str) -> AuditHead | None:
         """The latest end of a chain that this process saw before the transaction began."""
 
