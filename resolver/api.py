@@ -94,6 +94,7 @@ class Resolver(Closing):
         evaluate: bool = False,
         merge_imports: bool = False,
         dialect: str = "",
+        allow_duplicate_keys: bool = False,
     ) -> ResolvedBlueprint:
         """Resolve one blueprint, in memory: all of its calls, or none.
 
@@ -108,6 +109,7 @@ class Resolver(Closing):
             merge_imports: make one document of the blueprint and the local files that it imports.
             dialect: what the blueprint is read as, where its version leaves that open: `cloudify`, `tosca_1`,
                 `tosca_2` or `yorc`.
+            allow_duplicate_keys: where a key stands twice in one mapping, let the last one count.
 
         Returns:
             The resolved blueprint; close it, or use it in a `with` statement, to drop the values.
@@ -125,6 +127,7 @@ class Resolver(Closing):
             evaluate,
             merge_imports,
             dialect=_dialect(dialect),
+            allow_duplicate_keys=allow_duplicate_keys,
         )
         service = self._service
         resolution = resolve(service, caller, tenant, [_text(path_or_text)], options)

@@ -10,7 +10,7 @@ from resolver.blueprint.document import Blueprint
 from resolver.blueprint.flow_style import Masked
 from resolver.blueprint.import_tree import ImportTree, ignored_calls, read_tree
 from resolver.blueprint.json_output import to_json
-from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
+from resolver.blueprint.limits import DEFAULT_LIMITS, DuplicateKeys, Limits
 from resolver.blueprint.merging import Merge, copy_shared_calls, definitions_of, merge
 from resolver.blueprint.reader import read
 from resolver.blueprint.rendering import Rendered, join, render
@@ -18,6 +18,7 @@ from resolver.blueprint.rendering import Rendered, join, render
 __all__ = [
     "DEFAULT_LIMITS",
     "Blueprint",
+    "DuplicateKeys",
     "ImportTree",
     "Limits",
     "Masked",

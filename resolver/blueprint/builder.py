@@ -32,6 +32,7 @@ from resolver.blueprint.events import content_end, content_start
 from resolver.blueprint.scalars import MERGE, VALUE, PlainScalars, ScalarError
 from resolver.dsl.dialects import SECRET_NAMES, function_names
 from resolver.dsl.problems import Reason
+from resolver.dsl.source import Tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,9 +47,15 @@ class Builder:
     Args:
         text: the text that the events are from.
         limits: bounds on depth and on nodes.
+        last_wins: let the last of several equal keys count, rather than refuse them.
+
+    Attributes:
+        repeated: by the index where a mapping with equal keys begins, those of its keys whose values differ.
     """
 
-    def __init__(self, text: str, limits: Limits) -> None:
+    def __init__(self, text: str, limits: Limits, *, last_wins: bool = False) -> None:
+        self.repeated: dict[int, set[Data]] = {}
+        self._last_wins = last_wins
         self._text = text
         self._limits = limits
         self._plain = PlainScalars()
@@ -128,7 +135,7 @@ class Builder:
                             data, children, opener, (before, last, event), (stack, start, items)
                         )
                     elif len(data) * 2 != len(children):
-                        raise InvalidTextError  # a duplicate key
+                        self._repeat(children, opener, (stack, start, items))
                 if opener.flow_style:
                     last = event
                 if opener.anchor is not None or opener.tag is not None:
@@ -168,11 +175,11 @@ class Builder:
         if MERGE in data or VALUE in data:
             if self._properties.is_pair(cursor):
                 raise InvalidTextError  # PyYAML gives `<<` and `=` no meaning there
-            data = self._merge(items)
+            data = self._merge(items, opener, cursor)
             if self._functions.isdisjoint(data):
                 return data
         elif len(data) * 2 != len(items):
-            raise InvalidTextError  # a duplicate key
+            self._repeat(items, opener, cursor)
         text, properties = self._text, self._properties
         first, tag = opener.start_mark.index, None
         if opener.anchor is not None or opener.tag is not None:
@@ -187,7 +194,18 @@ class Builder:
             self._unsearched.append(span)
         return data
 
-    def _merge(self, items: list[Data]) -> dict[Data, Data]:
+    def _repeat(self, items: list[Data], opener: AnyEvent, cursor: Cursor) -> None:
+        """Note a mapping that has a key twice, or refuse it."""
+        differing = self.repeated.setdefault(opener.start_mark.index, set())
+        if not self._last_wins or self._properties.is_pair(cursor):
+            raise InvalidTextError
+        values: dict[Data, Data] = {}
+        pairs = iter(items)
+        for key, value in zip(pairs, pairs, strict=True):
+            if key is not MERGE and not is_same(values.setdefault(key, value), value):
+                differing.add(key)
+
+    def _merge(self, items: list[Data], opener: AnyEvent, cursor: Cursor) -> dict[Data, Data]:
         """A mapping's data from its keys and values, merge keys followed as PyYAML follows them.
 
         What is merged comes first, also in order; a later merge key wins over an earlier one, the mapping's
@@ -207,9 +225,35 @@ class Builder:
                 own["=" if key is VALUE else key] = value
                 count += 1
         if len(own) != count:
-            raise InvalidTextError  # a duplicate key
+            pairs = iter(items)
+            named = [("=" if key is VALUE else key, value) for key, value in zip(pairs, pairs, strict=True)]
+            self._repeat([part for pair in named for part in pair], opener, cursor)
         merged.update(own)
         return merged
+
+
+def is_same(one: Data, other: Data) -> bool:
+    """Whether two values are the same whatever reads them, types included; the order of keys is no matter."""
+    pending = [(one, other)]
+    while pending:
+        first, second = pending.pop()
+        if first is second:
+            continue
+        if type(first) is not type(second) or isinstance(first, (Tagged, set)):
+            return False
+        if isinstance(first, dict):
+            if len(first) != len(second):
+                return False
+            if {(type(key), key) for key in first} != {(type(key), key) for key in second}:
+                return False
+            pending += ((value, second[key]) for key, value in first.items())
+        elif isinstance(first, (list, tuple)):
+            if len(first) != len(second):
+                return False
+            pending += zip(first, second, strict=True)
+        elif first != second or (isinstance(first, float) and str(first) != str(second)):
+            return False
+    return True
 
 
 def _too_deep(limit: int, event: AnyEvent) -> LimitError:

@@ -10,7 +10,7 @@ import msgspec
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from resolver.blueprint.text import Text
     from resolver.core.location import Position
@@ -27,10 +27,14 @@ class Blueprint:
         text: the characters, without a byte order mark.
         digest: SHA-256 of the text's bytes, in hexadecimal.
         parsed: what the builder made of the text.
+        repeated: a warning for each key that stands twice in one mapping.
         has_bom: whether a byte order mark preceded the text.
     """
 
-    def __init__(self, text: Text, digest: str, parsed: ParsedText, *, has_bom: bool) -> None:
+    def __init__(
+        self, text: Text, digest: str, parsed: ParsedText, repeated: Sequence[Problem] = (), *, has_bom: bool
+    ) -> None:
+        self._repeated = repeated
         self.name = text.name
         self.digest = digest
         self.documents = parsed.documents
@@ -44,8 +48,8 @@ class Blueprint:
 
     @cached_property
     def warnings(self) -> tuple[Problem, ...]:
-        """Calls that stand where nothing is resolved, such as in nodes with custom tags."""
-        return tuple(
+        """Keys that stand twice, and calls where nothing is resolved, such as in nodes with custom tags."""
+        return *self._repeated, *(
             self.text.problem(
                 Reason.CUSTOM_TAG,
                 "a call inside a node with a custom tag, `!!omap` or `!!pairs` is data and not resolved",

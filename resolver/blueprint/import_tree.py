@@ -15,7 +15,7 @@ import msgspec
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.folder import Folder, RefusedImportError
 from resolver.blueprint.imports import Import, imports_of, version_of
-from resolver.blueprint.limits import DEFAULT_LIMITS, Limits
+from resolver.blueprint.limits import DEFAULT_LIMITS, DuplicateKeys, Limits
 from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
 from resolver.dsl.budget import Budget
@@ -94,6 +94,8 @@ def read_tree(
     limits: Limits = DEFAULT_LIMITS,
     budget: Budget | None = None,
     dialect: Dialect = CLOUDIFY,
+    *,
+    duplicate_keys: DuplicateKeys = DuplicateKeys.HARMLESS,
 ) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
@@ -105,9 +107,10 @@ def read_tree(
         limits: bounds on each file and on the number of files.
         budget: what the run may spend.
         dialect: the language of the main blueprint.
+        duplicate_keys: what becomes of keys that stand twice in one mapping.
     """
     with Folder(base, version_of(main)) as folder:
-        tree = _TreeReader(main, folder, limits, budget or Budget()).run()
+        tree = _TreeReader(main, folder, limits, budget or Budget(), duplicate_keys).run()
         return msgspec.structs.replace(tree, dialect=dialect)
 
 
@@ -147,8 +150,16 @@ def ignored_calls(tree: ImportTree, *, merging: bool = False) -> list[Problem]:
 
 
 class _TreeReader:
-    def __init__(self, main: Blueprint, folder: Folder, limits: Limits, budget: Budget) -> None:
+    def __init__(
+        self,
+        main: Blueprint,
+        folder: Folder,
+        limits: Limits,
+        budget: Budget,
+        duplicate_keys: DuplicateKeys,
+    ) -> None:
         self._main = main
+        self._duplicate_keys = duplicate_keys
         self._budget = budget
         self._folder = folder
         self._limits = limits
@@ -205,7 +216,9 @@ class _TreeReader:
             data = self._folder.read(PurePath(relative), self._limits.size)
             name = (PurePath(self._main.name).parent / relative).as_posix()
             try:
-                self._files[path] = read(data, name, self._limits, self._budget)
+                self._files[path] = read(
+                    data, name, self._limits, self._budget, duplicate_keys=self._duplicate_keys
+                )
             except BudgetError:
                 raise
             except BlueprintError as error:

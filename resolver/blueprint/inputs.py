@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.blueprint.limits import DEFAULT_LIMITS, MIB
+from resolver.blueprint.limits import DEFAULT_LIMITS, MIB, DuplicateKeys
 from resolver.blueprint.reader import read
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
@@ -117,7 +117,7 @@ def read_plain(
     documents: Sequence[Any] = ()
     problems: list[Problem] = []
     try:
-        documents = read(data, name, budget=budget).documents
+        documents = read(data, name, budget=budget, duplicate_keys=DuplicateKeys.REFUSED).documents
     except BudgetError:
         raise
     except BlueprintError as error:

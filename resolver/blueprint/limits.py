@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
 
 MIB = 1024 * 1024
 
 MAX_PROBLEMS = 100
 """A text with more problems than this is probably no blueprint; the rest is not looked for."""
+
+
+class DuplicateKeys(enum.Enum):
+    """What becomes of a key that stands twice in one mapping."""
+
+    REFUSED = enum.auto()
+    HARMLESS = enum.auto()
+    """The last one counts where both have the same value, and under `dsl_definitions`; else it is refused."""
+    ALLOWED = enum.auto()
+    """The last one counts, as PyYAML has it, and with it Cloudify's parser."""
 
 
 class Limits(msgspec.Struct, frozen=True):

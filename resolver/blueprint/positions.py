@@ -216,7 +216,7 @@ def _names(node: _TextNode) -> dict[object, tuple[int, _TextNode]]:
             if name.key is MERGE:
                 merged.append(child)
             else:
-                names.setdefault(name.key, (start, child))
+                names[name.key] = (start, child)  # where one is there twice, the last one counts
         for child in reversed(merged):
             # A merge key takes one mapping, or a list of them of which the first wins.
             for source in [child] if child.is_mapping else [item for _, item in child.children]:

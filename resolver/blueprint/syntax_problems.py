@@ -20,7 +20,7 @@ from yaml.events import (
 )
 
 from resolver.blueprint.anchors import PAIR_LISTS, Data, is_custom
-from resolver.blueprint.limits import MAX_PROBLEMS
+from resolver.blueprint.limits import MAX_PROBLEMS, DuplicateKeys
 from resolver.blueprint.scalars import (
     COLLECTION_TAGS,
     KEY_TAGS,
@@ -37,11 +37,14 @@ from resolver.blueprint.text import Mark
 from resolver.dsl.problems import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from resolver.blueprint.events import AnyEvent
     from resolver.blueprint.text import Text
     from resolver.dsl.problems import Problem
+
+DEFINITIONS = "dsl_definitions"
+"""The section that is there for the anchors in it."""
 
 MAX_SHOWN = 80
 """The longest scalar that a message repeats, in characters."""
@@ -68,7 +71,7 @@ class _Content(msgspec.Struct):
         count: how many there are so far, keys and values each for itself.
         first: the first one's value.
         key: a mapping's last key.
-        names: a mapping's keys, with the lines that they were first given on.
+        names: a mapping's keys, with the indices where they were first given.
         unmergeable: a sequence's members that no merge key takes, as many as may be reported.
         is_checked: whether a merge key took the sequence: each is looked through once.
     """
@@ -90,6 +93,7 @@ class _CheckedNode(msgspec.Struct, frozen=True):
         kind: what it is.
         value: a scalar's value.
         content: what a collection holds so far; None for any other node.
+        is_anchored: whether it has an anchor.
     """
 
     mark: Mark
@@ -97,6 +101,7 @@ class _CheckedNode(msgspec.Struct, frozen=True):
     kind: NodeKind
     value: Data = None
     content: _Content | None = None
+    is_anchored: bool = False
 
 
 class Diagnosis:
@@ -105,13 +110,26 @@ class Diagnosis:
     Args:
         text: the text that the events are from.
         max_depth: levels of nesting at which the pass ends; libyaml slows down with each.
+        duplicate_keys: what becomes of keys that stand twice in one mapping.
+        repeated: by the index where a mapping begins, those of its repeated keys whose values differ, as far
+            as that is known.
     """
 
-    def __init__(self, text: Text, max_depth: int) -> None:
+    def __init__(
+        self,
+        text: Text,
+        max_depth: int,
+        duplicate_keys: DuplicateKeys = DuplicateKeys.REFUSED,
+        repeated: Mapping[int, Container[Data]] | None = None,
+    ) -> None:
         self._text = text
         self._max_depth = max_depth
+        self._duplicate_keys = duplicate_keys
+        self._repeated = repeated or {}
         self.problems: list[Problem] = []
         """What was found so far."""
+        self.warnings: list[Problem] = []
+        """Keys that stand twice where they may, `MAX_PROBLEMS` at most."""
         self._anchors: dict[str, _CheckedNode] = {}
         self._open: list[_CheckedNode] = []
 
@@ -158,7 +176,7 @@ class Diagnosis:
         elif is_custom(event.tag):
             kind = NodeKind.OPAQUE_SCALAR
         value = self._scalar(event) if kind is NodeKind.SCALAR else None
-        node = _CheckedNode(event.start_mark, event.tag, kind, value, content)
+        node = _CheckedNode(event.start_mark, event.tag, kind, value, content, event.anchor is not None)
         if event.anchor is not None:
             if event.anchor in self._anchors:
                 # PyYAML refuses what YAML would allow, so whoever loads the result would stop here too.
@@ -254,16 +272,40 @@ class Diagnosis:
         if key.kind is not NodeKind.SCALAR or key.value is MERGE:
             return
         name = "=" if key.value is VALUE else key.value
-        line = key.mark.line + 1
-        if name not in content.names:
-            content.names[name] = line
-        else:
-            self._report(
-                Reason.DUPLICATE_KEY,
-                f"the key {name!r} is there twice in one mapping",
-                key,
-                hint=f"it was first given on line {content.names[name]}; only one of the two would count",
+        first = content.names.setdefault(name, key.mark.index)
+        if first == key.mark.index:
+            return
+        at = self._text.position_at(first)
+        place = f"first at {self._text.name}:{at.line}:{at.column}"
+        message = f"the key {name!r} is there twice in one mapping"
+        allowed = self._why_allowed(name)
+        if allowed and len(self.warnings) < MAX_PROBLEMS:
+            hint = "remove or rename one of the two"
+            self.warnings.append(
+                self._text.problem(
+                    Reason.DUPLICATE_KEY, f"{message}, {allowed}, {place}", key.mark, hint=hint
+                )
             )
+        elif not allowed or self._duplicate_keys is not DuplicateKeys.ALLOWED:
+            hint = "remove one of the two; --allow-duplicate-keys lets the last one count, as Cloudify does"
+            self._report(Reason.DUPLICATE_KEY, f"{message}, {place}", key, hint=hint)
+
+    def _why_allowed(self, name: Data) -> str:
+        """Why the mapping being read may have a key twice, in words; empty when it may not."""
+        if self._duplicate_keys is DuplicateKeys.REFUSED:
+            return ""
+        if self._is_definition(name):
+            return f"under {DEFINITIONS}, where only anchors count"
+        differing = self._repeated.get(self._open[-1].mark.index)
+        if differing is not None and name not in differing:
+            return "with the same value"
+        return "the last of which counts" if self._duplicate_keys is DuplicateKeys.ALLOWED else ""
+
+    def _is_definition(self, name: Data) -> bool:
+        """Whether a key is `dsl_definitions`, or stands in it and in no node with an anchor."""
+        root = self._open[0].content
+        section = name if len(self._open) == 1 else None if root is None else root.key
+        return section == DEFINITIONS and not any(node.is_anchored for node in self._open)
 
     def _check_merged(self, value: _CheckedNode) -> None:
         """Refuse what a merge key can't take."""

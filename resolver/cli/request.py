@@ -44,6 +44,7 @@ class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
     diagnostics: ReportFormat
     keep_going: bool
     fail_on: tuple[str, ...]
+    allow_duplicate_keys: bool
     environment: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
@@ -106,6 +107,11 @@ _OPTIONS = options(
         "--keep-going",
         is_flag=True,
         help="With --check and exec: go on with the good blueprints; the exit code still tells.",
+    ),
+    click.option(
+        "--allow-duplicate-keys",
+        is_flag=True,
+        help="Where a key stands twice in one mapping, the last one counts, as Cloudify has it.",
     ),
     click.option(
         "--fail-on",
@@ -184,6 +190,7 @@ def make_options(app: App, request: ResolveArguments, tenant: str, plugins: Plug
         request.merge_imports,
         fail_on=frozenset(WARNINGS if "any" in request.fail_on else map(_KINDS.__getitem__, request.fail_on)),
         dialect=request.dialect or app.settings.dialect,
+        allow_duplicate_keys=request.allow_duplicate_keys,
         environment=dict(request.environment),
     )
 

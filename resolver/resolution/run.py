@@ -14,6 +14,7 @@ import msgspec
 from resolver.blueprint import (
     DEFAULT_LIMITS,
     Blueprint,
+    DuplicateKeys,
     ImportTree,
     copy_shared_calls,
     definitions_of,
@@ -94,6 +95,7 @@ class Options(Redacted, frozen=True):
         strict: also check the blueprints against the schema of the DSL.
         fail_on: reasons of warnings that are errors in this run.
         dialect: what documents are read as whose version leaves it open.
+        allow_duplicate_keys: let the last of a key's values count where it stands twice in one mapping.
         environment: keys of secrets that are wanted as they are, by the name of a variable.
         budget: what the run may spend; None for what any run may.
     """
@@ -106,8 +108,14 @@ class Options(Redacted, frozen=True):
     strict: bool = False
     fail_on: frozenset[Reason] = frozenset()
     dialect: DialectName | None = None
+    allow_duplicate_keys: bool = False
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     budget: Budget | None = None
+
+    @property
+    def duplicate_keys(self) -> DuplicateKeys:
+        """What becomes of keys that stand twice in one mapping."""
+        return DuplicateKeys.ALLOWED if self.allow_duplicate_keys else DuplicateKeys.HARMLESS
 
 
 class BlueprintRun:
@@ -121,6 +129,7 @@ class BlueprintRun:
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._fail_on = options.fail_on
+        self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
         self._merging = options.merge_imports
@@ -129,7 +138,9 @@ class BlueprintRun:
         sources: list[Blueprint] = []
         for text in texts:
             try:
-                blueprint = read(text.data, text.name, budget=self.budget)
+                blueprint = read(
+                    text.data, text.name, budget=self.budget, duplicate_keys=options.duplicate_keys
+                )
             except BudgetError:
                 raise
             except BlueprintError as error:
@@ -173,7 +184,13 @@ class BlueprintRun:
     def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
         """Read what a blueprint imports; which blueprints are to be resolved for it."""
         dialect = dialect_of(blueprint.documents[0], self._dialect)
-        tree = read_tree(blueprint, base, budget=self.budget, dialect=dialect)
+        tree = read_tree(
+            blueprint,
+            base,
+            budget=self.budget,
+            dialect=dialect,
+            duplicate_keys=self._duplicate_keys,
+        )
         for each in (blueprint, *tree.imported):
             self._read[each.name] = each
             self._warn(each.warnings)

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resolver.blueprint import Limits, join, read, render
+from resolver.blueprint import DuplicateKeys, Limits, join, read, render
 from resolver.dsl.calls import call_name
 from resolver.dsl.functions import FUNCTIONS
 from resolver.dsl.problems import Reason
@@ -366,15 +366,20 @@ def attempt(make: Callable[[], T]) -> T | list[Problem]:
 def test_reading_agrees_with_the_safe_loader(text: str) -> None:
     """What is read is what PyYAML's safe loader makes of the text, sharing included; both refuse the same."""
     expected = load(text)
-    try:
-        documents = read(text.encode(), "text").documents
-    except BlueprintError as error:
-        reasons = {problem.reason for problem in error.problems}
-        assert expected is None or reasons <= {Reason.DUPLICATE_KEY, Reason.TOO_DEEP}, reasons
-        return
-    assert expected is not None
-    assert same(documents, expected), (documents, expected)
-    assert [sharing(d) for d in documents] == [sharing(d) for d in expected]
+    for duplicate_keys in DuplicateKeys:
+        refused = {
+            Reason.TOO_DEEP,
+            *({Reason.DUPLICATE_KEY} if duplicate_keys is not DuplicateKeys.ALLOWED else ()),
+        }
+        try:
+            documents = read(text.encode(), "text", duplicate_keys=duplicate_keys).documents
+        except BlueprintError as error:
+            reasons = {problem.reason for problem in error.problems}
+            assert expected is None or reasons <= refused, reasons
+            continue
+        assert expected is not None
+        assert same(documents, expected), (documents, expected)
+        assert [sharing(d) for d in documents] == [sharing(d) for d in expected]
 
 
 def _results(documents: Any, data: st.DataObject) -> dict[int, object]:  # noqa: ANN401 - plain data

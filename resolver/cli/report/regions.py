@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint import DEFAULT_LIMITS, read
 from resolver.blueprint.folder import Folder, RefusedImportError
+from resolver.blueprint.limits import DuplicateKeys
 from resolver.blueprint.text import BOM, Text
 from resolver.errors import BlueprintError
 
@@ -94,7 +95,7 @@ class _File:
     def _ends(self) -> dict[int, int]:
         """The index after each call's last character, by the index of its first one."""
         try:
-            return read(self._data, self._name).call_ends
+            return read(self._data, self._name, duplicate_keys=DuplicateKeys.ALLOWED).call_ends
         except BlueprintError:
             return {}
 
