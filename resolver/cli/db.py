@@ -27,10 +27,10 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
     """Bring the schema up to date.
 
     With --finish, also end the upgrade of a store that an older release made. Rows that decide who may do
-    what carry a MAC, and a store from before 0.2.0 has none: stop all servers, look at what is printed, and
-    confirm that these users, tokens and destinations are meant to be there. Servers of older releases can't
-    work with the store afterwards. It needs no login, as `resolver init` does not: root key and database are
-    enough.
+    what carry a MAC, and a store from before 0.2.0 has none: stop all servers, look at what is printed,
+    and confirm that these users, roles, tokens and destinations are meant to be there. Servers of older
+    releases can't work with the store afterwards. It needs no login, as `resolver init` does not: root
+    key and database are enough.
     """
     from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
 
@@ -55,6 +55,8 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
 
 def _put_vouched(vouched: Vouched) -> None:
     put_table(["SYS_ADMIN"], ([name] for name in vouched.sys_admins))
+    put("")
+    put_table(["MEMBER", "TENANT", "ROLE"], ([one.username, one.tenant, one.role] for one in vouched.members))
     put("")
     put_table(
         ["TOKEN", "USER", "CREATED", "EXPIRES", "NARROWED", "DESCRIPTION"],

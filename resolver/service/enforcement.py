@@ -51,16 +51,32 @@ class VouchedProvider(Struct, frozen=True):
     destination: str
 
 
+class VouchedMember(Struct, frozen=True):
+    """A user's role in a tenant.
+
+    Args:
+        username: the user's name.
+        tenant: the tenant's name; its id where there is no such tenant.
+        role: the role.
+    """
+
+    username: str
+    tenant: str
+    role: str
+
+
 class Vouched(Struct, frozen=True):
     """What whoever finishes the upgrade vouches for.
 
     Args:
         sys_admins: the names of the users who are sys_admins.
+        members: all roles of users in tenants.
         tokens: all access tokens.
         providers: all secrets providers.
     """
 
     sys_admins: Sequence[str]
+    members: Sequence[VouchedMember]
     tokens: Sequence[VouchedToken]
     providers: Sequence[VouchedProvider]
 
@@ -76,10 +92,13 @@ class Enforcement(ServicePart):
     def vouched(self) -> Vouched:
         """What would be vouched for now."""
         with self._store.read() as session:
-            admins = [
-                stored.user.name
-                for stored in session.users(WHOLE)
-                if stored.user.system_role is SystemRole.SYS_ADMIN
+            users = session.users(WHOLE)
+            admins = [stored.user.name for stored in users if stored.user.system_role is SystemRole.SYS_ADMIN]
+            names = {tenant.id: tenant.name for tenant in session.tenants()}
+            members = [
+                VouchedMember(stored.user.name, names.get(home, home), role.value)
+                for stored in users
+                for home, role in sorted(stored.roles.items())
             ]
             tokens = [
                 VouchedToken(
@@ -98,11 +117,12 @@ class Enforcement(ServicePart):
                     if provider.tenant.id == tenant.id:
                         stored = session.providers(tenant.id, provider.name)[0]
                         try:
-                            place = open_parameters(session, self._cipher, stored).get("url", "")
+                            opened = open_parameters(session, self._cipher, stored)
+                            place = opened.get("url") or opened.get("host", "")
                         except TokenError:
                             place = "unreadable"
                         providers.append(VouchedProvider(tenant.name, provider.name, place))
-        return Vouched(admins, tokens, providers)
+        return Vouched(admins, members, tokens, providers)
 
     def finish(self, vouched: Vouched) -> int:
         """Give all rows that decide their MACs, and refuse rows without from then on; how many there were.
@@ -121,7 +141,8 @@ class Enforcement(ServicePart):
             raise ConflictError("rows without a genuine MAC are refused already")
         if self.vouched() != vouched:
             raise ConflictError(
-                "users, tokens or providers were changed since they were shown", hint="look at them again"
+                "users, memberships, tokens or providers were changed since they were shown",
+                hint="look at them again",
             )
         count = 0
         with self._store.write() as session:

@@ -238,6 +238,11 @@ PLANTED = (
     ' \'{"permissions": null, "tenants": null, "keys": null}\' FROM user_account WHERE name = \'admin\''
 )
 
+PLANTED_ROLE = (
+    "INSERT INTO membership (tenant_id, user_id, role) SELECT tenant.id, user_account.id, 'manager'"
+    " FROM tenant, user_account WHERE tenant.name = 'test' AND user_account.name = 'second_admin'"
+)
+
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("version", VERSIONS)
@@ -250,6 +255,7 @@ def test_the_upgrade_to_rows_with_macs_is_finished(version: str, dialect: str, t
     settings = Settings({"RESOLVER_DATABASE_URL": url, "RESOLVER_KEY": keys}, tmp_path / "home")
     with raw_connection(url) as connection:
         connection.execute(text(PLANTED))
+        connection.execute(text(PLANTED_ROLE))
     initialise(settings, password=lambda: None, profile=False)
     service = open_service(settings)
     token = contents["tokens"]["admin"]["token"]
@@ -266,8 +272,12 @@ def test_the_upgrade_to_rows_with_macs_is_finished(version: str, dialect: str, t
     assert ("planted000", "admin", "quiet") in {
         (one.id, one.username, one.description) for one in vouched.tokens
     }
+    assert ("second_admin", "test", "manager") in {
+        (one.username, one.tenant, one.role) for one in vouched.members
+    }
     assert {(one.tenant, one.name, one.destination) for one in vouched.providers} == {
-        ("prod", name, about["parameters"].get("url", "")) for name, about in contents["providers"].items()
+        ("prod", name, about["parameters"].get("url") or about["parameters"].get("host", ""))
+        for name, about in contents["providers"].items()
     }
     with raw_connection(url) as other:  # as a server that is still up
         other.execute(text("SELECT count(*) FROM tenant")).all()
