@@ -13,6 +13,8 @@ from resolver.core.audit import AuditQuery, fields_of
 from resolver.core.audit_rounds import MAX_BYTES, MAX_KEYS, MAX_REFUSED
 from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.providers import NewProvider
+from resolver.core.secret_changes import NewSecret
 from resolver.core.transfer import ExportRequest
 from resolver.errors import ConflictError, NotPermittedError
 from resolver.store import tables as t
@@ -70,11 +72,16 @@ def test_each_chain_names_its_own_tenant_s_secrets(world: World) -> None:
     """A global secret that is used, shown or exported elsewhere is in the trail of its own tenant."""
     secret = world.secret("mine", tenant="away")
     world.secret("everyones", visibility=Visibility.GLOBAL)
+    nowhere = {"url": "http://127.0.0.1:9", "token": "t", "path": "x", "mount": "kv"}
+    world.service.providers.create(world.admin, "home", "p", NewProvider("vault", nowhere))
+    kept = NewSecret(provider="p", provider_options={"path": "x"}, visibility=Visibility.GLOBAL)
+    world.service.secrets.create(world.admin, "home", "kept", kept)
     away = world.user("a", away=TenantRole.USER)
     home = len(world.service.trail.records(world.admin, "home"))
     world.service.use.use(away, "away", [key_use("mine"), key_use("everyones"), key_use("no")], DIGESTS)
     world.service.secrets.show(away, "away", "everyones")
     world.service.transfer.export(away, ExportRequest("away"))
+    world.service.providers.options_of(world.admin, "away", "kept")
     there = told(world.service.trail.records(world.admin, "away"))[1:]
     assert [(one["action"], one["key"]) for one in there] == [
         ("secret:use", "mine"),
@@ -87,6 +94,7 @@ def test_each_chain_names_its_own_tenant_s_secrets(world: World) -> None:
         ("secret:use", "everyones", "away"),
         ("secret:show", "everyones", "away"),
         ("secret:export", "everyones", "away"),
+        ("secret:show", "kept", "away"),
     ]
     for tenant in ("home", "away"):
         assert world.service.trail.verify(world.admin, tenant).whole
