@@ -8,7 +8,7 @@ secrets, tenants or callers.
 from resolver.blueprint.block_style import dump
 from resolver.blueprint.document import Blueprint
 from resolver.blueprint.flow_style import Masked
-from resolver.blueprint.import_tree import ImportTree, ignored_calls, read_tree
+from resolver.blueprint.import_tree import AnyBlueprint, ImportTree, ignored_calls, read_tree
 from resolver.blueprint.json_output import to_json
 from resolver.blueprint.limits import DEFAULT_LIMITS, DuplicateKeys, Limits
 from resolver.blueprint.merging import Merge, copy_shared_calls, definitions_of, merge
@@ -17,6 +17,7 @@ from resolver.blueprint.rendering import Rendered, join, render
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "AnyBlueprint",
     "Blueprint",
     "DuplicateKeys",
     "ImportTree",

@@ -63,6 +63,10 @@ class Blueprint:
         span = self.parsed.spans.get(id(node))
         return None if span is None else self.text.position_at(span.start)
 
+    def call(self, mark: int) -> dict[Any, Any]:
+        """The mapping with an intrinsic function's name and some `id()`."""
+        return self.parsed.spans[mark].node
+
     @cached_property
     def call_ends(self) -> dict[int, int]:
         """The index after each call's last character, by the index of its first one."""

@@ -58,6 +58,12 @@ class Import(msgspec.Struct, frozen=True):
         return any(word.partition(":")[0] in REMOTE for word in (self.name, self.target))
 
     @property
+    def names_base_types(self) -> bool:
+        """Whether it names Cloudify's own types as its documentation does, which no namespace changes."""
+        is_address = "getcloudify.org/spec/cloudify/" in self.target and self.target.endswith("/types.yaml")
+        return is_address or self.target == "cloudify/types/types.yaml"
+
+    @property
     def defines_types_only(self) -> bool:
         """Whether it is a plugin or Cloudify's own types, which declare no inputs and no node templates."""
         return self.target.startswith("plugin:") or self.target.rpartition("/")[2] == "types.yaml"

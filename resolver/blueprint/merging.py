@@ -1,8 +1,8 @@
 """Make one document of a blueprint and its imports, by the rules of Cloudify's parser.
 
 The rules are those of `dsl_parser.elements.imports` in cloudify-common 7.0.5: the main blueprint comes first,
-then its imports, breadth first. What is left to the manager, and what is imported into a namespace, stays
-listed under `imports`.
+then its imports, breadth first. What is left to the manager, and what is imported into a namespace without
+being merged, stays listed under `imports`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import operator
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from resolver.blueprint.imports import IMPORTS, VERSION
+from resolver.blueprint.namespaces import NamespacedBlueprint, prefixed
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of
 from resolver.blueprint.sections import (
     RULES,
@@ -25,7 +27,6 @@ from resolver.blueprint.sections import (
     is_types_file,
     merged_entry,
 )
-from resolver.dsl.calls import holds_call
 from resolver.dsl.definitions import NAMESPACE_DELIMITER, OWN_PREFIX
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
@@ -34,8 +35,7 @@ from resolver.dsl.walk import rebuild
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from resolver.blueprint.document import Blueprint
-    from resolver.blueprint.import_tree import Branch, ImportTree
+    from resolver.blueprint.import_tree import AnyBlueprint, Branch, ImportTree
     from resolver.core.location import Path
 
 _MAX_NAMES: Final = 3
@@ -57,18 +57,18 @@ class Merge(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def merge(tree: ImportTree, replaced: Mapping[Blueprint, Any] | None = None) -> Merge:
-    """Merge a blueprint with the files that it imports without a namespace.
+def merge(tree: ImportTree, replaced: Mapping[AnyBlueprint, Any] | None = None) -> Merge:
+    """Merge a blueprint with those of its imports that are to be merged.
 
     Args:
         tree: the blueprint with its imports.
-        replaced: documents to take for those of some blueprints.
+        replaced: documents to take for those of some files.
     """
     return _Merger(tree, replaced or {}).run()
 
 
 def copy_shared_calls(
-    blueprint: Blueprint, calls: Iterable[int], paths: Iterable[Path]
+    blueprint: AnyBlueprint, calls: Iterable[int], paths: Iterable[Path]
 ) -> tuple[Any, dict[Path, dict[Any, Any]]]:
     """Copy a shared call for each of some paths, so that each can have a result of its own.
 
@@ -84,20 +84,21 @@ def copy_shared_calls(
     copies: dict[Path, dict[Any, Any]] = {
         path: dict(functools.reduce(operator.getitem, path, document)) for path in paths
     }
-    same = {node_id: blueprint.parsed.spans[node_id].node for node_id in calls}
+    same = {node_id: blueprint.call(node_id) for node_id in calls}
     return rebuild(document, same, copies), copies
 
 
 class _Merger:
-    def __init__(self, tree: ImportTree, replaced: Mapping[Blueprint, Any]) -> None:
+    def __init__(self, tree: ImportTree, replaced: Mapping[AnyBlueprint, Any]) -> None:
         self._tree = tree
         self._replaced = replaced
         self._version = -1
         self._document: dict[Any, Any] = {}
         self._imports: dict[str, Any] = {}
         self._last_deferred = ""
-        self._defined_at: dict[Path, EntryLocation] = {}
+        self._defined_at: dict[tuple[object, ...], EntryLocation] = {}
         self._findings: list[Finding] = []
+        self._problems: list[Problem] = []
         self._reordered: dict[tuple[str, str], list[str]] = {}
 
     def run(self) -> Merge:
@@ -111,112 +112,127 @@ class _Merger:
         head = {} if root is None else {VERSION: root.get(VERSION)}
         if self._imports:
             head[IMPORTS] = list(self._imports.values())
-        problems = tuple(problems_of(self._findings))
+        problems = (*problems_of(self._findings), *self._problems)
         notes = tuple(_note(*files, names) for files, names in self._reordered.items())
         return Merge({**head, **self._document}, problems, notes)
 
-    def _root_of(self, blueprint: Blueprint) -> dict[Any, Any] | None:
-        """The document of a blueprint; None when it is not one that can be merged."""
-        whole = EntryLocation(blueprint, ())
-        if len(blueprint.documents) != 1:
+    def _root_of(self, source: AnyBlueprint) -> dict[Any, Any] | None:
+        """The document of a file; None when it is not one that can be merged."""
+        whole = _entry(source, ())
+        if len(source.documents) != 1:
             self._refuse(whole, "a text of several documents can't be merged with another one")
             return None
-        root = self._replaced.get(blueprint, blueprint.documents[0])
+        root = self._replaced.get(source, source.documents[0])
         if not is_data(root):
             self._refuse(whole, "only a document that is a mapping of sections can be merged")
             return None
         for path in _tagged(root):
-            self._refuse(
-                EntryLocation(blueprint, path), "a document with custom tags can't be merged and written anew"
-            )
+            self._refuse(_entry(source, path), "a document with custom tags can't be merged and written anew")
         return root
 
-    def _check_version(self, blueprint: Blueprint, root: dict[Any, Any]) -> None:
+    def _check_version(self, source: AnyBlueprint, root: dict[Any, Any]) -> None:
         """Take the main blueprint's version, or compare an imported file's with it."""
         version = root.get(VERSION)
-        if blueprint is self._tree.main:
+        if source is self._tree.main:
             if version in VERSIONS:
                 self._version = VERSIONS.index(version)
                 return
             hint = f"how imports are merged depends on it; it is one of {', '.join(VERSIONS)}"
             message = f"merging needs a blueprint that states its {VERSION}"
-            self._refuse(EntryLocation(blueprint, (VERSION,)), message, hint=hint)
+            self._refuse(_entry(source, (VERSION,)), message, hint=hint)
         elif version is None or self._version < 0:
             return
         elif version not in VERSIONS or VERSIONS.index(version) > self._version:
             self._refuse(
-                EntryLocation(blueprint, (VERSION,)),
+                _entry(source, (VERSION,)),
                 f"the {VERSION} of an imported file must not be later than {VERSIONS[self._version]}, "
                 "that of the blueprint",
             )
 
     def _add_branch(self, branch: Branch) -> None:
-        blueprint, entry = branch.blueprint, branch.entry
-        if blueprint is None or branch.namespace:
-            if not branch.outer:  # else it comes with the file that imports it
+        source, entry = branch.source, branch.entry
+        if source is None or not branch.is_merged:
+            if branch.is_merged or not branch.outer:  # else it comes with the file that imports it
                 self._defer(branch)
             return
-        root = self._root_of(blueprint)
+        if NAMESPACE_DELIMITER in entry.namespace or (entry.namespace and not branch.namespace):
+            why = "holds '--'" if branch.namespace else "is not for Cloudify's own types"
+            self._refuse(entry.location, f"the import {entry.name!r} has a namespace that {why}")
+            return
+        root = self._root_of(source)
         if root is None:
             return
         if entry.properties is not None and has_plugin_properties(root):
             self._refuse(
-                branch.entry.location,
+                entry.location,
                 f"the import {entry.name!r} sets properties of plugins, and so can't be merged",
                 hint="give the properties their values in the imported file",
             )
             return
-        self._check_version(blueprint, root)
-        self._add(blueprint, root, replaces=is_types_file(root))
+        if branch.renamed is not None:
+            self._problems += branch.renamed.problems
+        self._check_version(source, root)
+        self._add(source, root, replaces=is_types_file(root))
 
     def _defer(self, branch: Branch) -> None:
         """List an import in the merged document, for the manager to follow."""
         entry = branch.entry
         name = entry.name
         if branch.path:  # a local file, which the main blueprint has to name from where it stands
-            name = f"{entry.namespace}{NAMESPACE_DELIMITER}{branch.path}"
-        if not branch.namespace:
-            self._last_deferred = name
+            name = prefixed(entry.namespace, branch.path)
+        elif branch.outer and entry.namespace:
+            message = (
+                f"the import {name!r} has a namespace within {branch.outer!r}, which one file can't express"
+            )
+            self._refuse(entry.location, message)
+            return
+        elif branch.outer and not entry.names_base_types:
+            name = prefixed(branch.outer, name)
+        self._last_deferred = name
         self._imports.setdefault(name, name if entry.properties is None else {name: entry.properties})
 
-    def _add(self, blueprint: Blueprint, root: dict[Any, Any], *, replaces: bool = False) -> None:
+    def _add(self, source: AnyBlueprint, root: dict[Any, Any], *, replaces: bool = False) -> None:
         """Add one file's sections.
 
         Args:
-            blueprint: the file.
+            source: the file.
             root: its document.
             replaces: it holds Cloudify's own types, so its definitions replace earlier ones.
         """
         for section, entries in root.items():
             rule = RULES.get(section, SectionRule.ONE_FILE)
-            location = EntryLocation(blueprint, (section,))
             if rule is SectionRule.DROPPED:
                 continue
             if section in self._document:
-                self._add_again(location, entries, rule, replaces=replaces)
+                self._add_again(source, section, entries, rule, replaces=replaces)
                 continue
             self._document[section] = entries
-            self._defined_at[(section,)] = location
+            location = self._defined_at[(section,)] = _entry(source, (section,))
             if rule is SectionRule.FIRST_WINS:
-                self._note_reordered(location)
+                self._note_reordered(location, section)
             for name in entries if isinstance(entries, dict) else ():
-                self._define(EntryLocation(blueprint, (section, name)), replaces=replaces)
+                self._define(source, section, name, replaces=replaces)
 
     def _add_again(
-        self, location: EntryLocation, entries: object, rule: SectionRule, *, replaces: bool
+        self,
+        source: AnyBlueprint,
+        section: object,
+        entries: object,
+        rule: SectionRule,
+        *,
+        replaces: bool,
     ) -> None:
         """Add a section that an earlier file has as well."""
-        (section,) = location.path
         hint = ""
         match rule:
             case SectionRule.DROPPED | SectionRule.FIRST_WINS:
                 return
             case SectionRule.ENTRIES:
-                self._merge_section(location, entries, replaces=replaces)
+                self._merge_section(source, section, entries, replaces=replaces)
                 return
             case SectionRule.ENTRIES_FROM_1_3 | SectionRule.FIRST_ENTRIES_FROM_1_3:
                 if self._version >= SHARED_FROM:
-                    self._merge_section(location, entries, replaces=replaces)
+                    self._merge_section(source, section, entries, replaces=replaces)
                     return
                 hint = f"from {VERSIONS[SHARED_FROM]} on, this section may be in several files"
             case SectionRule.ONE_FILE:
@@ -224,49 +240,59 @@ class _Merger:
             case _:
                 assert_never(rule)
         message = f"the section {section!r} can't be merged: it may be in one file only"
-        self._refuse(location, message, self._defined_at[(section,)], hint=hint)
+        self._refuse(_entry(source, (section,)), message, self._defined_at[(section,)], hint=hint)
 
-    def _merge_section(self, location: EntryLocation, entries: object, *, replaces: bool) -> None:
-        (section,) = location.path
+    def _merge_section(
+        self,
+        source: AnyBlueprint,
+        section: object,
+        entries: object,
+        *,
+        replaces: bool,
+    ) -> None:
         earlier = self._document[section]
         if not is_data(earlier) or not is_data(entries):
             message = f"the section {section!r} can't be merged: it is not a mapping in both files"
-            self._refuse(location, message, self._defined_at[(section,)])
+            self._refuse(_entry(source, (section,)), message, self._defined_at[(section,)])
             return
         merged = dict(earlier)
         for name, entry in entries.items():
-            here = EntryLocation(location.blueprint, (section, name))
             own = replaces or (isinstance(name, str) and name.startswith(OWN_PREFIX))
             if name not in merged or own:
                 merged[name] = entry
-                self._define(here, replaces=replaces)
+                self._define(source, section, name, replaces=replaces)
                 continue
             if RULES[section] is SectionRule.FIRST_ENTRIES_FROM_1_3:
                 continue
             both = merged_entry(section, merged[name], entry)
             if both is None:
                 message = f"{name!r} in the section {section!r} is defined in two files"
-                self._refuse(here, message, self._defined_at[(section, name)])
+                self._refuse(_entry(source, (section, name)), message, self._defined_at[(section, name)])
             else:
                 merged[name] = both
         self._document[section] = merged
 
-    def _define(self, location: EntryLocation, *, replaces: bool) -> None:
+    def _define(self, source: AnyBlueprint, section: object, name: object, *, replaces: bool) -> None:
         """Remember where a definition stands."""
-        self._defined_at[location.path] = location
-        if replaces or str(location.path[1]).startswith(OWN_PREFIX):
-            self._note_reordered(location)
+        location = self._defined_at[section, name] = _entry(source, (section, name))
+        if replaces or str(name).startswith(OWN_PREFIX):
+            self._note_reordered(location, name)
 
-    def _note_reordered(self, location: EntryLocation) -> None:
+    def _note_reordered(self, location: EntryLocation, name: object) -> None:
         """Note a definition that came after an import and now comes before it, which may define the same."""
         if self._last_deferred:
             names = self._reordered.setdefault((location.blueprint.name, self._last_deferred), [])
-            names.append(str(location.path[-1]))
+            names.append(str(name))
 
     def _refuse(
         self, location: EntryLocation, message: str, first: EntryLocation | None = None, *, hint: str = ""
     ) -> None:
         self._findings.append(Finding(location, Reason.IMPORT_REFUSED, message, first, hint))
+
+
+def _entry(source: AnyBlueprint, path: tuple[Any, ...]) -> EntryLocation:
+    """The entry of a file at a path of its document."""
+    return source.entry(path) if isinstance(source, NamespacedBlueprint) else EntryLocation(source, path)
 
 
 def _note(file: str, deferred: str, names: list[str]) -> str:
@@ -293,33 +319,14 @@ def _tagged(root: object) -> Iterator[Path]:
 def definitions_of(tree: ImportTree) -> list[Any]:
     """The documents that define what calls in a tree refer to, the one that counts first.
 
-    What stands in a namespaced file and depends on a call is left out: the names in that call would have to
-    be read within the namespace.
+    All files are in them but those that can't be renamed. Where the others can't be merged, the first one
+    that defines a name counts.
     """
-    merged = merge(tree)
-    documents = [merged.document]
-    if merged.problems:
-        documents = [document for blueprint in tree.merged for document in blueprint.documents]
-    for branch in tree.branches:
-        if branch.blueprint is not None and branch.namespace:
-            documents += [_prefixed(document, branch.namespace) for document in branch.blueprint.documents]
-    return documents
-
-
-def _prefixed(document: object, namespace: str) -> dict[str, Any]:
-    """The inputs, nodes and types of a namespaced file under the names they have for its importer."""
-
-    def prefix(name: str) -> str:
-        return name if name.startswith(OWN_PREFIX) else f"{namespace}{NAMESPACE_DELIMITER}{name}"
-
-    sections: dict[str, Any] = {}
-    for section, reference in (("inputs", ""), ("node_templates", "type"), ("node_types", "derived_from")):
-        entries = document.get(section) if isinstance(document, dict) else None
-        for name, entry in entries.items() if isinstance(entries, dict) else ():
-            if not isinstance(name, str) or holds_call(entry):
-                continue
-            named = entry
-            if isinstance(entry, dict) and isinstance(entry.get(reference), str):
-                named = {**entry, reference: prefix(entry[reference])}
-            sections.setdefault(section, {})[prefix(name)] = named
-    return sections
+    branches = [branch for branch in tree.branches if branch.renamed is None or not branch.renamed.problems]
+    whole = replace(tree, branches=tuple(replace(branch, is_merged=True) for branch in branches))
+    merged = merge(whole)
+    return (
+        [root for source in whole.merged for root in source.documents]
+        if merged.problems
+        else [merged.document]
+    )

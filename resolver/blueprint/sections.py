@@ -57,9 +57,9 @@ def is_data(node: object) -> TypeGuard[dict[Any, Any]]:
     return isinstance(node, dict) and call_name(node) is None and GET_SECRET not in node
 
 
-def is_types_file(root: dict[Any, Any]) -> bool:
+def is_types_file(root: object) -> bool:
     """Whether a file holds Cloudify's own types, by the rule of its parser."""
-    types = root.get(_NODE_TYPES)
+    types = root.get(_NODE_TYPES) if isinstance(root, dict) else None
     return isinstance(types, dict) and f"{OWN_PREFIX}nodes.Root" in types
 
 

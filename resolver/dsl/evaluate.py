@@ -361,8 +361,8 @@ class Evaluation:
         if by is not None:
             raise Fault(
                 Reason.NOT_KNOWN_YET,
-                f"the {kind} {provenance.show(name)} may be defined by the import {by.name!r}, which is left "
-                "to the manager",
+                f"the {kind} {provenance.show(name)} may be defined by the import {by.name!r}, of which "
+                "nothing is known here",
                 _PARTIAL_HINT,
             )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from resolver.blueprint import (
     DEFAULT_LIMITS,
+    AnyBlueprint,
     Blueprint,
     DuplicateKeys,
     ImportTree,
@@ -135,7 +136,7 @@ class BlueprintRun:
         self._merging = options.merge_imports
         self._dialect = None if options.dialect is None else DIALECTS[options.dialect]
         self.definitions: dict[int, Definitions] = {}
-        sources: list[Blueprint] = []
+        sources: list[AnyBlueprint] = []
         for text in texts:
             try:
                 blueprint = read(
@@ -181,8 +182,8 @@ class BlueprintRun:
         ]
         self._problems += problems_of(findings, self.budget)
 
-    def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[Blueprint]:
-        """Read what a blueprint imports; which blueprints are to be resolved for it."""
+    def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[AnyBlueprint]:
+        """Read what a blueprint imports; which files are to be resolved for it."""
         dialect = dialect_of(blueprint.documents[0], self._dialect)
         tree = read_tree(
             blueprint,
@@ -195,7 +196,7 @@ class BlueprintRun:
             self._read[each.name] = each
             self._warn(each.warnings)
             self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
-        self._problems += (*tree.problems, *ignored_calls(tree, merging=self._merging))
+        self._problems += (*tree.problems, *(() if self._merging else ignored_calls(tree)))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
@@ -210,7 +211,7 @@ class BlueprintRun:
                     [root], self.budget, open_imports, dialect_of(root, self._dialect)
                 )
         if not tree.problems:  # else a file that may declare inputs was not read
-            for each in tree.merged:
+            for each in (file for file in tree.merged if isinstance(file, Blueprint)):
                 self._warn(undeclared_inputs(each, partial(self._defining, blueprint)))
         if len(sources) > 1:
             merged = merge(tree)
@@ -247,7 +248,7 @@ class BlueprintRun:
         if tree is None:
             return self._substitutions_alone(blueprint)
         substitutions: dict[int, Substitution] = {}
-        replaced: dict[Blueprint, Any] = {}
+        replaced: dict[AnyBlueprint, Any] = {}
         for source in tree.merged:
             results = self.plan.results(source)
             substitutions |= results.by_node

@@ -45,7 +45,8 @@ class Manager:
 def plan_of(path: str, manager: dict[str, str]) -> Any:  # noqa: ANN401 - plain data
     """The plan of one blueprint, as plain data."""
     plan = parser.parse_from_path(path, os.path.dirname(path), resolver=Manager(manager))  # noqa: PTH120 - a text is asked for
-    plan["requirements"]["secrets"].sort()  # their order is that of the imports
+    plan["requirements"]["secrets"].sort(key=repr)  # their order is that of the imports
+    plan["workflow_plugins_to_install"].sort(key=lambda plugin: plugin["name"])  # same
     return json.loads(json.dumps(plan, default=repr))
 
 

@@ -112,39 +112,38 @@ def test_a_broken_file_is_reported_once(tmp_path: Path) -> None:
     assert (problem.reason, problem.source) == (Reason.DUPLICATE_KEY, "lib.yaml")
 
 
-@pytest.mark.parametrize(
-    ("entry", "merging", "hint"),
-    [
-        ("lib.yaml", False, "--merge-imports resolves both as one document"),
-        (
-            "ns--lib.yaml",
-            False,
-            "import it without a namespace: --merge-imports can't merge one that has one",
-        ),
-        ("ns--lib.yaml", True, "import it without a namespace: --merge-imports can't merge one that has one"),
-    ],
-)
-def test_calls_in_imports_are_not_passed_over(
-    tmp_path: Path, entry: str, hint: str, *, merging: bool
-) -> None:
-    """The hint says whether merging would help."""
+@pytest.mark.parametrize("entry", ["lib.yaml", "ns--lib.yaml"])
+def test_calls_in_imports_are_not_passed_over(tmp_path: Path, entry: str) -> None:
+    """The hint says what would resolve them."""
     tree = tree_of(tmp_path, f"imports: [{entry}]", lib=CALL)
-    (problem,) = ignored_calls(tree, merging=merging)
-    assert (problem.reason, problem.hint) == (Reason.IMPORT_HOLDS_CALLS, hint)
+    (problem,) = ignored_calls(tree)
+    assert problem.reason is Reason.IMPORT_HOLDS_CALLS
+    assert problem.hint == "--merge-imports resolves both as one document"
 
 
-def test_merged_files_may_hold_calls(tmp_path: Path) -> None:
-    """Calls in files without a namespace become calls of the one document; without calls nothing is said."""
-    tree = tree_of(tmp_path, "imports: [lib.yaml, ns--b.yaml]", lib=CALL, b="x: 1")
-    assert ignored_calls(tree, merging=True) == []
-    assert len(ignored_calls(tree)) == 1
+def merged_keys(tree: ImportTree) -> list[tuple[str, str]]:
+    """The files that are merged, with their namespaces."""
+    return [branch.key for branch in tree.branches if branch.is_merged]
 
 
-def test_calls_reached_with_and_without_a_namespace_are_refused(tmp_path: Path) -> None:
-    """Merging takes care of one of the two copies only."""
-    tree = tree_of(tmp_path, "imports: [lib.yaml, ns--lib.yaml]", lib=CALL)
-    (problem,) = ignored_calls(tree, merging=True)
-    assert problem.path == ("imports", 1)
+def test_what_has_no_call_in_a_namespace_is_not_merged(tmp_path: Path) -> None:
+    """It stays an import; what it imports and what imports the same goes with what holds a call."""
+    files = {"lib": CALL, "b": "x: 1", "c": "imports: [lib.yaml]", "d": "imports: [b.yaml]"}
+    tree = tree_of(tmp_path, "imports: [lib.yaml, ns--b.yaml]", **files)
+    assert merged_keys(tree) == [("lib.yaml", "")]
+    tree = tree_of(tmp_path, "imports: [one--c.yaml, two--d.yaml, one--b.yaml]", **files)
+    assert merged_keys(tree) == [("c.yaml", "one"), ("lib.yaml", "one")]
+    tree = tree_of(
+        tmp_path, "imports: [ns--c.yaml, ns--e.yaml, ns--b.yaml]", **files, e="imports: [b.yaml, lib.yaml]"
+    )
+    assert merged_keys(tree) == [("c.yaml", "ns"), ("e.yaml", "ns"), ("b.yaml", "ns"), ("lib.yaml", "ns")]
+
+
+def test_cloudifys_own_types_get_no_namespace(tmp_path: Path) -> None:
+    """A local file of them keeps its names, wherever it is imported."""
+    types = "node_types: {cloudify.nodes.Root: {}}"
+    tree = tree_of(tmp_path, "imports: [ns--a.yaml, types.yaml]", a="imports: [types.yaml]", types=types)
+    assert [branch.key for branch in tree.branches] == [("a.yaml", "ns"), ("types.yaml", "")]
 
 
 def test_a_file_is_reported_at_its_first_import(tmp_path: Path) -> None:

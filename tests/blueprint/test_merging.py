@@ -514,18 +514,68 @@ def test_definitions_are_those_of_the_merged_document(tmp_path: Path) -> None:
 
 
 def test_definitions_in_a_namespace_have_its_prefix(tmp_path: Path) -> None:
-    """But for Cloudify's own names; those that depend on calls are left out, since nothing renames these."""
+    """But for Cloudify's own names; the names in calls have it, too."""
     tree = tree_of(
         tmp_path,
         MAIN + "imports: [ns--a.yaml]\n",
-        a="inputs: {x: {default: 1}, y: {default: {get_input: x}}}\n"
+        a="inputs: {x: {default: 1}, y: {default: {z: {get_input: x}}}}\n"
         "node_templates: {n: {type: t}, m: {type: cloudify.nodes.Root}}\n"
-        "node_types: {t: {derived_from: cloudify.nodes.Root}, 5: {}}\n",
+        "node_types: {t: {derived_from: cloudify.nodes.Root}}\n",
     )
-    assert definitions_of(tree)[1:] == [
-        {
-            "inputs": {"ns--x": {"default": 1}},
-            "node_templates": {"ns--n": {"type": "ns--t"}, "ns--m": {"type": "cloudify.nodes.Root"}},
-            "node_types": {"ns--t": {"derived_from": "cloudify.nodes.Root"}},
-        }
+    (document,) = definitions_of(tree)
+    assert document["inputs"] == {
+        "ns--x": {"default": 1},
+        "ns--y": {"default": {"z": {"get_input": "ns--x"}}},
+    }
+    assert document["node_templates"] == {
+        "ns--n": {"type": "ns--t"},
+        "ns--m": {"type": "cloudify.nodes.Root"},
+    }
+    assert document["node_types"] == {"ns--t": {"derived_from": "cloudify.nodes.Root"}}
+
+
+FIRST = "first defined at main.yaml:3:18"
+NAMESPACED = "node_templates: {n: {type: t, properties: {p: {get_secret: k}}}}\n"
+
+
+def test_a_namespaced_file_with_calls_is_merged(tmp_path: Path) -> None:
+    """What it imports itself is listed for the manager in the same namespace, but for the base types."""
+    document = merged(
+        tmp_path,
+        MAIN + "imports: [ns--sub/a.yaml]\nnode_templates: {m: {type: ns--t}}\n",
+        sub__a=NAMESPACED + "imports: [cloudify/types/types.yaml, 'plugin:x', other.yaml, b.yaml]\n",
+        sub__b="node_types: {t: {}}\n",
+    )
+    assert document == {
+        "tosca_definitions_version": "cloudify_dsl_1_3",
+        "imports": ["cloudify/types/types.yaml", "ns--plugin:x", "ns--other.yaml"],
+        "node_templates": {
+            "m": {"type": "ns--t"},
+            "ns--n": {"type": "ns--t", "properties": {"p": {"get_secret": "k"}}},
+        },
+        "node_types": {"ns--t": {}},
+    }
+
+
+def test_what_a_namespace_can_not_express_is_refused(tmp_path: Path) -> None:
+    """A name twice, a namespace within one that the manager would have to follow, one of Cloudify's types."""
+    main = MAIN + "imports: [ns--a.yaml]\n"
+    assert refused(tmp_path, main + "node_templates: {ns--n: {type: t}}", a=NAMESPACED) == [
+        (
+            "a.yaml:1:18",
+            "'ns--n' in the section 'node_templates' is defined in two files, " + FIRST,
+        )
+    ]
+    assert refused(tmp_path, main, a=NAMESPACED + "imports: ['in--blueprint:x']") == [
+        (
+            "a.yaml:2:11",
+            "the import 'in--blueprint:x' has a namespace within 'ns', which one file can't express",
+        )
+    ]
+    types = "node_types: {cloudify.nodes.Root: {properties: {p: {default: {get_secret: k}}}}}"
+    assert refused(tmp_path, main, a=types) == [
+        ("main.yaml:2:11", "the import 'ns--a.yaml' has a namespace that is not for Cloudify's own types")
+    ]
+    assert refused(tmp_path, MAIN + "imports: [a--b--a.yaml]\n", a=NAMESPACED) == [
+        ("main.yaml:2:11", "the import 'a--b--a.yaml' has a namespace that holds '--'")
     ]

@@ -184,16 +184,31 @@ def test_a_conflict_names_both_places(admin: Cli, folder: Path) -> None:
     assert f"--> {folder}/includes/more.yaml:2:3" in said
 
 
-def test_a_namespaced_import_with_calls_is_refused(admin: Cli, folder: Path) -> None:
-    """It can't be merged; without calls it stays listed, by its path from the blueprint."""
+def test_a_namespaced_import_with_calls_is_merged(admin: Cli, folder: Path) -> None:
+    """In each of its namespaces a call has a value of its own; without calls it stays listed, by its path."""
     path = folder / "main.yaml"
-    path.write_text(MAIN.replace("includes/types.yaml", "ns--includes/more.yaml"))
-    code, said = refuses(admin, str(path), "--merge-imports")
-    assert code == 3
-    assert "hint: import it without a namespace: --merge-imports can't merge one that has one" in said
+    path.write_text(
+        "tosca_definitions_version: cloudify_dsl_1_3\nimports: [one--lib.yaml, two--lib.yaml]\n"
+        "node_templates: {one--m: {type: one--t}, two--m: {type: two--t, relationships: []}}\n"
+    )
+    (folder / "lib.yaml").write_text(
+        "inputs: {key: {default: plain}}\nnode_templates:\n"
+        "  n: {type: t, properties: {k: plain, p: &c {get_secret: {get_input: key}}, q: *c,"
+        " r: {get_secret: {get_property: [SELF, k]}}}}\n"
+    )
+    document = yaml.safe_load(resolves(admin, str(path), "--merge-imports", "-i", "two--key=pem"))
+    nodes = document["node_templates"]
+    assert [nodes[name]["properties"] for name in ("one--n", "two--n")] == [
+        {"k": "plain", "p": "yes", "q": "yes", "r": "yes"},
+        {"k": "plain", "p": PEM, "q": PEM, "r": "yes"},
+    ]
+    assert nodes["two--n"]["type"] == "two--t"
+    table = resolves(admin, str(path), "--merge-imports", "--check")
+    assert table.count(f"{folder}/lib.yaml:3:") == 4
+    assert "imports" not in document
+    path.write_text(MAIN)
     (folder / "includes/types.yaml").write_text(TYPES.replace("more", "ns--more"))
     (folder / "includes/more.yaml").write_text("outputs: {}")
-    path.write_text(MAIN)
     document = yaml.safe_load(resolves(admin, str(path), "--merge-imports"))
     assert document["imports"] == ["cloudify/types/types.yaml", "ns--includes/more.yaml"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resolver.resolution import Check
 
 CASES = Path(__file__).parents[1] / "blueprint" / "cases"
-KEPT = "the {} may be defined by the import {!r}, which is left to the manager"
+KEPT = "the {} may be defined by the import {!r}, of which nothing is known here"
 
 
 def checked(text: str, **options: object) -> Check:
@@ -86,3 +86,21 @@ def test_the_handed_case_of_a_namespaced_node() -> None:
     assert messages(text, evaluate=True) == []
     assert messages(text, evaluate=True, partial=True) == []
     assert [call.key for call in checked(text, evaluate=True).calls] == ["k"]
+
+
+def test_the_handed_case_of_a_namespaced_file() -> None:
+    """Inputs, nodes and data types of a local file are known under their whole names."""
+    path = CASES / "namespaced_local.yaml"
+    found = check(None, None, "t", [BlueprintText.read(path)], Options(evaluate=True))
+    assert found.problems == ()
+    assert [call.key for call in found.calls] == ["k", "k", "k"]
+
+
+def test_a_file_that_can_not_be_renamed_is_not_known(tmp_path: Path) -> None:
+    """What it defines stays unknown, rather than half known."""
+    (tmp_path / "a.yaml").write_text(
+        "inputs: {x: {default: k}, y: {default: {b: {get_input: {get_input: x}}}}}"
+    )
+    text = b"imports: [ns--a.yaml]\na: {get_secret: {get_input: ns--x}}\n"
+    (problem,) = check(None, None, "t", [BlueprintText("main.yaml", text, tmp_path)]).problems
+    assert problem.message == KEPT.format("input 'ns--x'", "ns--a.yaml")
