@@ -18,12 +18,14 @@ from msgspec import Struct
 from uvicorn.config import STARTUP_FAILURE
 
 from resolver.rest.connections import END_SECONDS, ROUND_SECONDS, Connection, Peer
+from resolver.rest.lanes import CONNECTION_SECONDS, TURNED_AWAY_SECONDS, Handed
 from resolver.rest.proxies import BadHeaderError, read_header
 from resolver.rest.rate_limit import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from resolver.rest.lanes import Passage
     from resolver.rest.routing import Server
 
 LOG = logging.getLogger("resolver.server")
@@ -90,7 +92,13 @@ class HttpServer(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
-        self.servers = [_Acceptor(door, self, self._server) for door in self._doors]  # type: ignore[misc]  # what it has of one is all that is used
+        lane = self._server.lane
+        acceptors = (
+            [_Taker(lane.passage, self._doors, self, self._server)]
+            if lane.second and lane.passage is not None
+            else [_Acceptor(door, number, self, self._server) for number, door in enumerate(self._doors)]
+        )
+        self.servers = acceptors  # type: ignore[assignment]  # what they have of servers is all that is used
         self._look()
         self.started = True
 
@@ -111,8 +119,8 @@ class HttpServer(uvicorn.Server):
 class _Acceptor:
     """Accepts the connections of one socket."""
 
-    def __init__(self, door: Door, http: HttpServer, server: Server) -> None:
-        self._door, self._http, self._server = door, http, server
+    def __init__(self, door: Door, number: int, http: HttpServer, server: Server) -> None:
+        self._door, self._number, self._http, self._server = door, number, http, server
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -159,11 +167,30 @@ class _Acceptor:
         server = self._server
         if not self._door.health and not peer.trusted and server.newcomers.take(peer.name):
             server.metrics.limited.labels("connections").inc()
+            server.lane.load.add(peer.name, TURNED_AWAY_SECONDS, refused=True)
             sock.close()
             return
-        server.connections.admit(peer)
-        peer.deadline = self._loop.time() + server.connections.options.head_seconds
-        task = self._loop.create_task(self._open(sock, peer))
+        if not self._hand_over(sock, peer):
+            self._begin(sock, peer, self._door)
+
+    def _hand_over(self, sock: socket.socket, peer: Peer) -> bool:
+        """Hand a connection over to the second lane, if that is where it belongs."""
+        lane = self._server.lane
+        if lane.passage is None or peer.trusted or self._door.health:
+            return False
+        if not lane.is_wrong_for(peer.name):
+            lane.load.add(peer.name, CONNECTION_SECONDS)
+            return False
+        lane.load.add(peer.name, TURNED_AWAY_SECONDS)
+        if not lane.passage.put(sock, Handed(self._number, peer.address)):
+            self._server.metrics.limited.labels("connections").inc()
+        return True
+
+    def _begin(self, sock: socket.socket, peer: Peer, door: Door) -> None:
+        connections = self._server.connections
+        connections.admit(peer)
+        peer.deadline = self._loop.time() + connections.options.head_seconds
+        task = self._loop.create_task(self._open(sock, peer, door))
         peer.abort = peer.end = task.cancel
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
@@ -173,18 +200,20 @@ class _Acceptor:
         name = self._server.sharing.name_of(network_of(address))
         return Peer(name, address, trusted=trusted, health=self._door.health)
 
-    async def _open(self, sock: socket.socket, peer: Peer) -> None:
+    async def _open(self, sock: socket.socket, peer: Peer, door: Door) -> None:
         """Read what a proxy says of its client, and hand the connection over to HTTP."""
         connections = self._server.connections
         seconds = connections.options.head_seconds
         try:
-            if self._door.proxy_protocol and peer.trusted:
+            if door.proxy_protocol and peer.trusted:
                 async with asyncio.timeout(seconds):
                     client = await read_header(sock)
                 if client:
                     connections.release(peer)
                     abort, peer = peer.abort, self._peer(client, trusted=False)
                     peer.abort = peer.end = abort
+                    if self._hand_over(sock, peer):
+                        return
                     peer.deadline = self._loop.time() + seconds
                     connections.admit(peer)
             await self._loop.connect_accepted_socket(
@@ -192,9 +221,9 @@ class _Acceptor:
                     peer, connections, self._http.config, self._http.server_state, self._http.lifespan.state
                 ),
                 sock,
-                ssl=self._door.tls,
-                ssl_handshake_timeout=seconds if self._door.tls else None,
-                ssl_shutdown_timeout=END_SECONDS if self._door.tls else None,
+                ssl=door.tls,
+                ssl_handshake_timeout=seconds if door.tls else None,
+                ssl_shutdown_timeout=END_SECONDS if door.tls else None,
             )
         except (OSError, TimeoutError, BadHeaderError):
             self._server.metrics.limited.labels("malformed").inc()
@@ -204,6 +233,25 @@ class _Acceptor:
             connections.release(peer)
             sock.close()
             raise
+
+
+class _Taker(_Acceptor):
+    """Takes the connections that the first lane hands over, in the same way as if it had accepted them."""
+
+    def __init__(self, passage: Passage, doors: Sequence[Door], http: HttpServer, server: Server) -> None:
+        self._passage, self._doors = passage, doors
+        for door in doors:
+            door.sock.close()
+        super().__init__(Door(passage.leaves), 0, http, server)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            taken = self._passage.take()
+            if taken is None:
+                return
+            sock, told = taken
+            sock.setblocking(False)  # noqa: FBT003 - as above
+            self._begin(sock, self._peer(told.address, trusted=False), self._doors[told.door])
 
 
 def _uid_of(sock: socket.socket) -> str:

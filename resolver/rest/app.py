@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from resolver.rest.lanes import Lane
     from resolver.service import Service
 
 GROUPS = (
@@ -52,12 +53,13 @@ GROUPS = (
 """All routes, in the order of the document."""
 
 
-def create_app(service: Service, options: ServerOptions | None = None) -> Starlette:
+def create_app(service: Service, options: ServerOptions | None = None, lane: Lane | None = None) -> Starlette:
     """Make the application. It closes the service at its end.
 
     Args:
         service: the service that it makes available.
         options: its limits and rules.
+        lane: which lane this process is; without one, the only one.
     """
 
     @contextlib.asynccontextmanager
@@ -65,7 +67,7 @@ def create_app(service: Service, options: ServerOptions | None = None) -> Starle
         yield
         await run_in_threadpool(service.close)
 
-    server = Server(service, options or ServerOptions())
+    server = Server(service, options or ServerOptions(), lane)
     routes = [route for group in GROUPS for route in group.routes]
     app = Starlette(routes=[*routes, *pages(), Route("/openapi.json", _document)], lifespan=living)
     app.router.redirect_slashes = False

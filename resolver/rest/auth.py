@@ -11,9 +11,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio.to_thread
 from anyio import CapacityLimiter
-from starlette.concurrency import run_in_threadpool
 
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from resolver.core.model import Caller
-    from resolver.rest.shares import NameLimiter, Sharing
+    from resolver.rest.shares import Account, NameLimiter, Sharing
     from resolver.service import Service
 
 T = TypeVar("T")
@@ -118,37 +116,38 @@ class Authenticator:
             RequestError: they may not come from where they come from.
         """
         headers = request.headers
-        address = request.state.account.address
+        account: Account = request.state.account
         if not has_credentials(headers) and (secret := read_session(request)):
             demand_proof(request, secret)
-            async with self._turns.of(address):
-                return await run_in_threadpool(self._service.sessions.authenticate, secret)
+            async with self._turns.of(account.address):
+                return await account.run(lambda: self._service.sessions.authenticate(secret))
         given = read_credentials(headers)
         gate = self._service.gate
         if given.token:
-            async with self._turns.of(address):
-                return await run_in_threadpool(gate.authenticate_token, given.token)
+            async with self._turns.of(account.address):
+                return await account.run(lambda: gate.authenticate_token(given.token))
         if not given.username:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)
         return await self.hash_password(
-            address, lambda: gate.authenticate_password(given.username, given.password)
+            account, lambda: gate.authenticate_password(given.username, given.password)
         )
 
-    async def hash_password(self, name: str, check: Callable[[], T]) -> T:
+    async def hash_password(self, account: Account, check: Callable[[], T]) -> T:
         """Run what computes a password's hash in a thread, once there is a turn for it.
 
         Args:
-            name: whose share of the turns it takes: an address, or a user who is known.
+            account: whose share of the turns it takes: an address's, or a user's who is known.
             check: what computes it.
 
         Raises:
             RequestError: too many wait for theirs.
         """
         # The limiter itself counts those who wait a moment late, when many come at once.
+        name = account.name
         if not self._checking.take([name]):
             raise RequestError(503, "too many passwords are being checked", {"Retry-After": "2"})
         try:
-            return await anyio.to_thread.run_sync(check, limiter=self._passwords)
+            return await account.run(check, self._passwords)
         finally:
             self._checking.give([name])

@@ -18,6 +18,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from resolver.rest.errors import HTTP_CODES, error_body
+from resolver.rest.lanes import REQUEST_SECONDS
 from resolver.rest.shares import Shares
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
+    from resolver.rest.lanes import Load
     from resolver.rest.options import ServerOptions
     from resolver.rest.shares import Sharing
 
@@ -109,10 +111,14 @@ class Connections:
         options: how many there may be, and how long they may go on.
         sharing: how many of them one address may have.
         refused: is called for each that is refused or closed to make room.
+        load: counts what each name costs.
     """
 
-    def __init__(self, options: ServerOptions, sharing: Sharing, refused: Callable[[], None]) -> None:
+    def __init__(
+        self, options: ServerOptions, sharing: Sharing, refused: Callable[[], None], load: Load
+    ) -> None:
         self.options = options
+        self.load = load
         self.open: set[Peer] = set()
         self._shares = Shares(options.max_connections, sharing)
         self._spare: dict[Peer, None] = {}  # oldest first
@@ -403,6 +409,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer what never becomes a request, and read nothing more."""
         self._deaf = True
+        self._all.load.add(self._peer.name, REQUEST_SECONDS, refused=True)
         running = self._running
         if running is not None:
             if running is not self.cycle or not self._peer.body_comes or running.response_started:

@@ -76,14 +76,7 @@ class Watching:
                 account.leave()  # from here on it is the other end that takes its time
                 server.charge(account)
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", _HSTS)
-                if state.get("hasty") or (peer is not None and peer.body_comes):
-                    headers["Connection"] = "close"
+                self._add_headers(MutableHeaders(scope=message), request_id, scope)
             await send(message)
 
         metrics = server.metrics
@@ -103,7 +96,26 @@ class Watching:
         finally:
             account.close()
             metrics.in_work.dec()
+            if scope["path"] not in HEALTH or state.get("hasty"):
+                server.count(account, status or _GONE)
             self._report(scope, request_id, status, time.perf_counter() - started, failure)
+
+    def _add_headers(self, headers: MutableHeaders, request_id: str, scope: Scope) -> None:
+        """Give an answer what every answer has."""
+        headers["X-Request-Id"] = request_id
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        if scope["scheme"] == "https":
+            headers.setdefault("Strict-Transport-Security", _HSTS)
+        state = scope["state"]
+        peer: Peer | None = state.get("peer")
+        ends = peer is not None and (peer.body_comes or self._is_in_wrong_lane(peer))
+        if ends or state.get("hasty"):
+            headers["Connection"] = "close"
+
+    def _is_in_wrong_lane(self, peer: Peer) -> bool:
+        """Whether what it asks next had better come by another connection, which goes to the other lane."""
+        return not peer.trusted and not peer.spare and self._server.lane.is_wrong_for(peer.name)
 
     def _report(
         self, scope: Scope, request_id: str, status: int, elapsed: float, failure: dict[str, object]

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 from anyio import CapacityLimiter
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from resolver.core.permissions import SystemRole
@@ -34,6 +33,7 @@ from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.rest.auth import Authenticator
 from resolver.rest.connections import Connections, has_body
 from resolver.rest.errors import RequestError, malformed
+from resolver.rest.lanes import REQUEST_SECONDS, Lane, Load
 from resolver.rest.metrics import Metrics
 from resolver.rest.proxies import TrustedProxies
 from resolver.rest.rate_limit import Buckets
@@ -75,6 +75,12 @@ _TURNS = 4
 _BYTES_A_REQUEST = 64 * 1024
 """How many bytes of a body or an answer count as one more request, by the rate of who asks."""
 
+_PIECE_SECONDS = 0.0002
+"""About how long the event loop takes to pass on as many bytes."""
+
+_ANSWERED = (404, 409)
+"""What a question is answered with whose answer is no: that there is none, or that there is one already."""
+
 _MAX_FORWARDS_DIGITS = 3
 """Far beyond the limit on how many managers a request may come through."""
 
@@ -109,6 +115,7 @@ class Server:
     Args:
         service: the service.
         options: the limits and rules.
+        lane: which lane this process is; without one, the only one.
 
     Attributes:
         metrics: what is counted.
@@ -128,9 +135,10 @@ class Server:
         readiness: whether the store can be used.
     """
 
-    def __init__(self, service: Service, options: ServerOptions) -> None:
+    def __init__(self, service: Service, options: ServerOptions, lane: Lane | None = None) -> None:
         self.service = service
         self.options = options
+        self.lane = lane or Lane(Load())
         self.metrics = Metrics()
         self.sealing = CapacityLimiter(_SEALED_AT_ONCE)
         self.addresses = Buckets(options.address_rate)
@@ -139,12 +147,21 @@ class Server:
         self.users = Buckets(options.user_rate)
         self.sharing = Sharing(options.share, options.network_shares)
         self.trusted = TrustedProxies(options.trusted_proxies)
-        self.connections = Connections(options, self.sharing, self.metrics.limited.labels("connections").inc)
+        self.connections = Connections(
+            options, self.sharing, self.metrics.limited.labels("connections").inc, self.lane.load
+        )
         self.places = Shares(options.max_requests, self.sharing)
         self.memory = Shares(options.max_memory, self.sharing)
         self.turns = NameLimiter(_TURNS)
         self.authenticator = Authenticator(service, self.turns, self.sharing)
         self.readiness = ReadinessProbe(service.check_ready)
+
+    def count(self, account: Account, status: int) -> None:
+        """Count what a request took, once it has been answered with a status."""
+        pieces = account.moved / _BYTES_A_REQUEST
+        refused = 400 <= status < 500 and status not in _ANSWERED  # noqa: PLR2004 - what HTTP blames the client for
+        seconds = REQUEST_SECONDS + account.worked + pieces * _PIECE_SECONDS
+        self.lane.load.add(account.address, seconds, refused=refused)
 
     def charge(self, account: Account) -> None:
         """Count what a request moved as more requests of who asked: a large one takes as long as many."""
@@ -277,7 +294,7 @@ class ApiCall:
             self._parsed, fault = _parse(data, depth)
         else:
             async with self.server.turns.of(self.account.name):
-                self._parsed, fault = await run_in_threadpool(_parse, data, depth)
+                self._parsed, fault = await self.account.run(lambda: _parse(data, depth))
         if fault:
             raise RequestError(400, fault)
         self.has_body, self.has_fields = True, bool(self._parsed)
@@ -499,7 +516,7 @@ class Operation:
             answer: Response = await self.function(**given)
             return answer
         async with server.turns.of(call.account.name):
-            done: Awaitable[Response] = run_in_threadpool(self.function, **given)
+            done: Awaitable[Response] = call.account.run(lambda: self.function(**given))
             return await (call.watched(done) if "budget" in given else done)
 
     def _argument(self, call: ApiCall, name: str) -> Any:  # noqa: ANN401 - what the function needs

@@ -6,13 +6,20 @@ import asyncio
 import contextlib
 import ipaddress
 import threading
+import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio.to_thread
 
 from resolver.rest.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from anyio import CapacityLimiter
+
+T = TypeVar("T")
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -152,11 +159,13 @@ class Account:
     Attributes:
         user_id: the user who asks; empty until that is known.
         moved: how many bytes of bodies and answers it has held in all.
+        worked: seconds of processor time that threads took for it.
     """
 
     def __init__(self, places: Shares, memory: Shares, name: str) -> None:
         self.user_id = ""
         self.moved = 0
+        self.worked = 0.0
         self._places = places
         self._memory = memory
         self._names = [name]
@@ -172,6 +181,23 @@ class Account:
     def name(self) -> str:
         """The user, once that is known; before, the address."""
         return self._names[-1]
+
+    async def run(self, work: Callable[[], T], limiter: CapacityLimiter | None = None) -> T:
+        """Do a piece of its work in a thread, and note how long that computed.
+
+        Args:
+            work: what to do.
+            limiter: bounds how many threads do such work; by default all threads are there for it.
+        """
+
+        def measured() -> T:
+            began = time.thread_time()
+            try:
+                return work()
+            finally:
+                self.worked += time.thread_time() - began
+
+        return await anyio.to_thread.run_sync(measured, limiter=limiter)
 
     def enter(self) -> None:
         """Take a place; RequestError when there is none."""

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 LOG = logging.getLogger("resolver.server")
@@ -32,19 +32,21 @@ _RESTART_SECONDS = 1.0
 
 
 class _Workers:
-    def __init__(self, count: int, work: Callable[[], None], stop_seconds: float) -> None:
-        self._count = count
-        self._work = work
+    def __init__(
+        self, works: Sequence[Callable[[], None]], stopping: Callable[[], None], stop_seconds: float
+    ) -> None:
+        self._missing = list(works)
+        self._on_stop = stopping
         self._stop_seconds = stop_seconds
-        self._pids: set[int] = set()
+        self._works: dict[int, Callable[[], None]] = {}
         self._stopping = False
 
     def run(self) -> None:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             while not self._stopping:
-                while len(self._pids) < self._count and not self._stopping:
-                    self._start()
+                while self._missing and not self._stopping:
+                    self._start(self._missing.pop(0))
                 self._wait_for_one()
         finally:
             self._end_all()
@@ -53,11 +55,12 @@ class _Workers:
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
-        for pid in self._pids:
+        self._on_stop()
+        for pid in self._works:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    def _start(self) -> None:
+    def _start(self, work: Callable[[], None]) -> None:
         # Blocked, so that a stop does not come between the fork and the note of its process id.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         manager = os.getpid()
@@ -69,14 +72,14 @@ class _Workers:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-                self._work()
+                work()
                 code = 0
             except BaseException as error:
                 LOG.exception("a worker failed: %s", type(error).__name__)
             finally:
                 sys.stderr.flush()
                 os._exit(code)
-        self._pids.add(pid)
+        self._works[pid] = work
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _wait_for_one(self) -> None:
@@ -85,7 +88,7 @@ class _Workers:
         if pid == 0:
             time.sleep(0.2)
             return
-        self._pids.discard(pid)
+        self._missing.append(self._works.pop(pid))
         if not self._stopping:
             LOG.error("worker %d ended by itself with %d", pid, os.waitstatus_to_exitcode(status))
             time.sleep(_RESTART_SECONDS)
@@ -93,12 +96,12 @@ class _Workers:
     def _end_all(self) -> None:
         self._stop(0, None)
         deadline = time.monotonic() + self._stop_seconds + 5
-        while self._pids:
+        while self._works:
             pid, _ = os.waitpid(-1, os.WNOHANG)
-            self._pids.discard(pid)
+            self._works.pop(pid, None)
             if pid == 0:
                 if time.monotonic() > deadline:
-                    for left in self._pids:
+                    for left in self._works:
                         os.kill(left, signal.SIGKILL)
                 time.sleep(0.05)
 
@@ -111,14 +114,18 @@ def _end_with(manager: int) -> None:
             os._exit(1)
 
 
-def run_workers(count: int, work: Callable[[], None], stop_seconds: float) -> None:
+def run_workers(
+    works: Sequence[Callable[[], None]], stopping: Callable[[], None], stop_seconds: float
+) -> None:
     """Keep processes at work until SIGTERM or SIGINT comes.
 
     Args:
-        count: how many.
-        work: what each does; it ends by SIGTERM.
+        works: what each does; it ends by SIGTERM.
+        stopping: is called, perhaps more than once, when they are told to end.
         stop_seconds: how long they may take to end.
     """
-    with tempfile.TemporaryDirectory(prefix="resolver-metrics-") as folder:
-        os.environ[METRICS_DIRECTORY] = folder  # it holds numbers by route, nothing else
-        _Workers(count, work, stop_seconds).run()
+    # Of numbers by route, nothing else. In memory where that goes: elsewhere may be nothing to write to.
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the folder in it has a name of its own
+    with tempfile.TemporaryDirectory(prefix="resolver-metrics-", dir=place) as folder:
+        os.environ[METRICS_DIRECTORY] = folder
+        _Workers(works, stopping, stop_seconds).run()

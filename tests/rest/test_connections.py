@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.rest.connections import MOST_PIPELINED, MOST_SPARE, Connections, Peer
+from resolver.rest.lanes import Load
 from resolver.rest.options import ServerOptions
 from resolver.rest.shares import Sharing
 from tests.rest.conftest import serving
@@ -188,7 +189,7 @@ def test_who_asks_after_health_without_an_end_comes_anew_each_time(
 def make(limit: int, networks: Mapping[str, float] | None = None) -> tuple[Connections, list[str]]:
     """Connections without a network, and the names of those that are closed to make room."""
     options = ServerOptions(max_connections=limit)
-    return Connections(options, Sharing(options.share, networks or {}), lambda: None), []
+    return Connections(options, Sharing(options.share, networks or {}), lambda: None, Load()), []
 
 
 def come(connections: Connections, closed: list[str], name: str, count: int, *, idle: bool = True) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from resolver.core.account_changes import NewPassword, NewUser, UserChange
@@ -250,7 +249,7 @@ async def create_user(call: ApiCall, body: CloudifyNewUser) -> Response:
         call.service.users.create(call.caller, body.username, new)
         return _show_user(call, body.username, 201)
 
-    return await call.server.authenticator.hash_password(call.account.name, create)
+    return await call.server.authenticator.hash_password(call.account, create)
 
 
 @GROUP.route("GET", "/user", UserObject)
@@ -297,8 +296,8 @@ async def update_user(call: ApiCall, username: str, body: CloudifyUserChange) ->
         return shown
 
     if body.password is None:
-        return await run_in_threadpool(update)
-    return await call.server.authenticator.hash_password(call.account.name, update)
+        return await call.account.run(update)
+    return await call.server.authenticator.hash_password(call.account, update)
 
 
 @GROUP.route("DELETE", "/users/{username}", status=204)

@@ -129,7 +129,7 @@ async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
     """Make a user; without a password only tokens let the user in."""
     users = call.service.users
     hash_password = call.server.authenticator.hash_password
-    return Answer(await hash_password(call.account.name, lambda: users.create(call.caller, username, body)))
+    return Answer(await hash_password(call.account, lambda: users.create(call.caller, username, body)))
 
 
 @GROUP.route("PATCH", "/users/{username}", status=204)
@@ -151,7 +151,7 @@ async def set_password(call: ApiCall, username: str, body: NewPassword) -> Respo
     """Give a user a new password; one's own is everyone's to change."""
     users = call.service.users
     hash_password = call.server.authenticator.hash_password
-    ended = await hash_password(call.account.name, lambda: users.set_password(call.caller, username, body))
+    ended = await hash_password(call.account, lambda: users.set_password(call.caller, username, body))
     return Answer(TokenCount(ended))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from resolver.core.redacted import Redacted
@@ -46,7 +45,7 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
         raise InvalidRequestError("give either a user name and a password, or a token")
     try:
         opened = await server.authenticator.hash_password(
-            call.account.address,
+            call.account,
             lambda: server.service.sessions.open(
                 username=body.username, password=body.password, token=body.token
             ),
@@ -57,7 +56,7 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
     request.state.caller = opened.caller
     answer = Answer(SessionInfo(username=opened.caller.username, csrf_token=opened.csrf_token))
     if old := read_session(request):
-        await run_in_threadpool(server.service.sessions.close, old)
+        await call.account.run(lambda: server.service.sessions.close(old))
     set_session(request, answer, opened.secret)
     return answer
 
@@ -85,7 +84,7 @@ async def confirm_session(call: ApiCall, body: Confirmation) -> Response:
     demand_proof(request, secret)
     try:
         request.state.caller = await server.authenticator.hash_password(
-            call.account.address, lambda: server.service.sessions.confirm(secret, body.password)
+            call.account, lambda: server.service.sessions.confirm(secret, body.password)
         )
     except AuthenticationError:
         server.metrics.refused_logins.inc()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-import anyio.to_thread
 from msgspec import Struct, field
 from starlette.responses import Response
 
@@ -80,7 +79,7 @@ async def seal_export(call: ApiCall, tenant: str, body: SealRequest) -> Response
         text = json.dumps(data, indent=1) + "\n"
         return SealResult(text, len(found.secrets), found.left_out, found.external, lost)
 
-    return Answer(await anyio.to_thread.run_sync(seal, limiter=call.server.sealing))
+    return Answer(await call.account.run(seal, call.server.sealing))
 
 
 @GROUP.route("POST", "/sealed-import", ImportResult)
@@ -94,7 +93,7 @@ async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response
         entries = _entries(body.text, body.passphrase or None)
         return service.import_(call.caller, ImportRequest(tenant, entries, body.tenant_map, body.override))
 
-    return Answer(await anyio.to_thread.run_sync(store, limiter=call.server.sealing))
+    return Answer(await call.account.run(store, call.server.sealing))
 
 
 def _entries(text: str, passphrase: str | None) -> Sequence[ImportEntry]:
