@@ -18,7 +18,7 @@ CONTRACTS: dict[str, dict[str, Any]] = {
     for options in read_configuration(str(ROOT / "pyproject.toml"))["contracts_options"]
 }
 ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-LOOSE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+LOOSE = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
 
 PROTECTED = ("constructed", "requests", "delivery", "transfer", "blueprint", "roots", "server", "console")
 """The contracts that open a room to some of those above it."""

@@ -124,15 +124,17 @@ def open_store(settings: Settings) -> SqlStore:
         StoreError: there is none on this machine, or others could replace it.
     """
     settings.demand_embedded()
-    if settings.uses_embedded_database and not is_there(settings.data_directory / "resolver.db"):
+    file = settings.database_file
+    if file is not None and not is_there(file):  # else SQLite would make one
+        place = settings.home if settings.uses_embedded_database else file
         raise StoreError(
-            f"there is no store in {str(settings.home)!r}",
+            f"there is no store in {str(place)!r}",
             hint="`resolver init` makes one; RESOLVER_HOME or RESOLVER_DATABASE_URL names another, "
             "RESOLVER_URL or `resolver login` a server",
         )
-    if settings.uses_embedded_database:
-        demand_trusted(settings.data_directory, Trusted.DATABASE, StoreError)
-    return SqlStore(settings.database_url, settings.pool)
+    if file is not None:
+        demand_trusted(file.parent, Trusted.DATABASE, StoreError)
+    return SqlStore(file or settings.database, settings.pool)
 
 
 def _demanded_keys(settings: Settings, warn: Callable[[str], None]) -> list[WrappingKey]:

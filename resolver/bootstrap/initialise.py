@@ -70,9 +70,11 @@ def initialise(
     settings.demand_embedded()
     with _locked(settings.home):
         make_directory(settings.data_directory)
-        if settings.uses_embedded_database:
-            make_private(settings.data_directory / "resolver.db")
-        with contextlib.closing(SqlStore(settings.database_url, settings.pool)) as store:
+        file = settings.database_file
+        if file is not None:
+            demand_trusted(file.parent, Trusted.DATABASE, StoreError)
+            make_private(file)
+        with contextlib.closing(SqlStore(file or settings.database, settings.pool)) as store:
             store.initialise()
             keys = root_keys(settings)
             if _is_initialised(store, keys):

@@ -11,7 +11,7 @@ import click
 from resolver.cli.output import say
 from resolver.cli.report.items import ReportedError
 from resolver.cli.report.text import say_failure, say_problems
-from resolver.cli.streams import OutputError, flush_stdout, forget_stdout, lost
+from resolver.cli.streams import OutputError, ReaderGoneError, flush_stdout, forget_stdout, lost
 from resolver.dsl.problems import Reason
 from resolver.errors import (
     AccessError,
@@ -47,6 +47,8 @@ class ExitCode(enum.IntEnum):
     EXEC_FAILURE = 125
     """What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
     INTERRUPTED = 130
+    READER_GONE = 141
+    """As shells tell of a command that SIGPIPE ended."""
 
 
 EXIT_CODES: dict[type[ResolverError], ExitCode] = {
@@ -110,6 +112,11 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
     try:
         result = command.main(given, prog_name=command.name, standalone_mode=False)
         flush_stdout()
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise  # the server's library, when it can't start
+        forget_stdout()  # click, when the reader of a page of help went away
+        return ExitCode.READER_GONE, True
     except click.exceptions.Exit as stop:
         return stop.exit_code, False
     except click.ClickException as error:
@@ -126,16 +133,19 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
             _say_frames(cause)
         return exit_code(cause), True
     except OutputError as error:
-        return _say_lost(error), True
+        return _say_lost(error, command), True
     except Exception as error:  # noqa: BLE001 - the outermost layer
-        return _say_internal(error, debug=debug), True
+        return _say_internal(error, command, debug=debug), True
     return (result if isinstance(result, int) else ExitCode.DONE), False
 
 
-def _say_lost(error: OutputError) -> int:
-    say(f"error: {error}")
+def _say_lost(error: OutputError, command: click.Command) -> int:
+    is_gone = isinstance(error, ReaderGoneError)
+    # `list | head` is no failure; a deployment that got half a blueprint is one.
+    if not is_gone or command.name == "resolve":
+        say(f"error: {error}")
     forget_stdout()
-    return ExitCode.INTERNAL_ERROR
+    return ExitCode.READER_GONE if is_gone else ExitCode.INTERNAL_ERROR
 
 
 def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
@@ -144,9 +154,9 @@ def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
     return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith(f"{package.__name__}.")
 
 
-def _say_internal(error: Exception, *, debug: bool) -> int:
+def _say_internal(error: Exception, command: click.Command, *, debug: bool) -> int:
     if isinstance(error, OSError) and _is_raised_by(click, error):
-        return _say_lost(lost(error))  # it writes pages of help, and reads or writes nothing else
+        return _say_lost(lost(error), command)  # it writes pages of help, and reads or writes nothing else
     # Never the message: it is not ours, so it may hold anything.
     say(f"error: internal error: {type(error).__name__}")
     say("  hint: run again with --debug to see where, and report it")

@@ -16,6 +16,10 @@ class OutputError(Exception):
     """Stdout did not take what was written to it. The text says why."""
 
 
+class ReaderGoneError(OutputError):
+    """The reader of stdout went away, as `head` does once it has its lines."""
+
+
 def fill_missing() -> None:
     """Put something that can be neither read nor written in the place of streams that are closed.
 
@@ -104,5 +108,5 @@ def read_stdin(limit: int = -1) -> bytes:
 def lost(error: OSError) -> OutputError:
     """What to say when stdout did not take something."""
     if isinstance(error, BrokenPipeError):
-        return OutputError("the reader of stdout went away before everything was written")
+        return ReaderGoneError("the reader of stdout went away before everything was written")
     return OutputError(f"stdout can't be written: {error.strerror}")

@@ -171,10 +171,25 @@ class Settings:
         return self._variable("RESOLVER_DATABASE_URL") is None and "database_url" not in self._config
 
     @property
-    def database_url(self) -> str:
-        """The database's URL."""
+    def database(self) -> str | Path:
+        """The database: a URL that a setting has, or the file in the state directory.
+
+        A file is no URL: its path may hold what means something in one, like `?`.
+        """
         named = self._variable("RESOLVER_DATABASE_URL") or self._config.get("database_url")
-        return str(named) if named else f"sqlite:///{self.data_directory / 'resolver.db'}"
+        return str(named) if named else self.data_directory / "resolver.db"
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of an SQLite database; None for another database, or a URL that will be refused."""
+        database = self.database
+        if isinstance(database, Path):
+            return database
+        if not database.startswith("sqlite:////") or "?" in database:
+            return None
+        from urllib.parse import unquote  # noqa: PLC0415 - few name one
+
+        return Path(unquote(database.removeprefix("sqlite:///")))
 
     @property
     def key_text(self) -> str | None:

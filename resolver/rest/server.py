@@ -187,7 +187,7 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
         UnavailableError: the store, the root key or the address is not available.
     """
     listener.check()
-    if options.workers > 1 and settings.database_url.startswith("sqlite"):
+    if options.workers > 1 and settings.database_file is not None:
         raise UsageError(
             "several workers can't share a SQLite database",
             hint="leave out --workers, or use PostgreSQL by RESOLVER_DATABASE_URL",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one."""
@@ -28,13 +29,15 @@ WRITES = "resolver_writes"
 """The execution option of a transaction that will write."""
 
 
-def parse_url(text: str) -> URL:
-    """Read a database URL; `postgresql:` means the psycopg driver.
+def parse_url(text: str | Path) -> URL:
+    """Read a database URL; `postgresql:` means the psycopg driver, a path a file of SQLite.
 
     Raises:
-        UsageError: it is no URL, or names a database that is not supported. The text is not repeated, since
-            it may hold a password.
+        UsageError: it is no URL, names a database that is not supported, or a file whose place depends on
+            the working directory. The text is not repeated, since it may hold a password.
     """
+    if isinstance(text, Path):
+        return URL.create("sqlite", database=str(text))
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -48,6 +51,11 @@ def parse_url(text: str) -> URL:
         raise UsageError(f"database {url.drivername!r} is not supported", hint="use sqlite or postgresql")
     if url.drivername == "sqlite" and url.query:
         raise UsageError("the database URL has options that SQLite does not take here")
+    if url.drivername == "sqlite" and not Path(url.database or "").is_absolute():
+        raise UsageError(
+            "the database URL names no absolute path",
+            hint="write sqlite:////absolute/path, with four slashes",
+        )
     return url
 
 
@@ -123,6 +131,8 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 def show_url(url: URL) -> str:
     """A URL as messages show it: without password, and without options, since one may be among them."""
+    if url.drivername == "sqlite":
+        return f"sqlite:///{url.database}"  # a path as it is
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -170,12 +180,19 @@ def _constraint(error: IntegrityError) -> str:
     return getattr(diagnostic, "constraint_name", None) or ""
 
 
+UNRELEASED = (
+    "a version before 0.1.0 made the database: export its secrets with that program, "
+    "and import them into a new store"
+)
+
 LOCKED_ADVICE = "another writer holds the database; try again when it is done"
 
 
 def _advice(cause: str) -> str:
     if "unable to open" in cause:
         return "`resolver init` makes a store; or check RESOLVER_HOME and the permissions of its folder"
+    if "no such column" in cause or "UndefinedColumn" in cause:
+        return UNRELEASED
     if "locked" in cause:
         return LOCKED_ADVICE
     if "does not exist" in cause:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from resolver.errors import StoreError, TamperedRowError
 from resolver.store import tables as t
@@ -17,6 +18,7 @@ from resolver.store.authenticated import Guard
 from resolver.store.engine import (
     BUSY_TIMEOUT_MS,
     LOCKED_ADVICE,
+    UNRELEASED,
     WRITES,
     make_engine,
     parse_url,
@@ -34,6 +36,7 @@ from resolver.store.tokens import TokenRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -84,14 +87,14 @@ class SqlStore:
     """A SQLite or PostgreSQL database.
 
     Args:
-        url: an SQLAlchemy URL.
+        url: an SQLAlchemy URL, or the file of an SQLite database.
         pool: settings for connections to a server, as `config.yaml` has them.
 
     Raises:
         UsageError: the URL is malformed, or its driver is not installed.
     """
 
-    def __init__(self, url: str, pool: Mapping[str, int] | None = None) -> None:
+    def __init__(self, url: str | Path, pool: Mapping[str, int] | None = None) -> None:
         self._engine = make_engine(parse_url(url), pool or {})
         # SQLite has its writers look again after ever longer pauses, so that of many threads one may wait for
         # seconds while others come and go. Within a process they queue here instead.
@@ -120,14 +123,21 @@ class SqlStore:
             self._guard.refuse(floors)
 
     def initialise(self) -> None:
-        """Make the tables, or bring them to this program's schema; nothing happens when they are."""
+        """Make the tables, or bring them to this program's schema; nothing happens when they are.
+
+        Raises:
+            StoreError: a newer program made them, or one that was never released.
+        """
         from resolver.store.migrate import upgrade  # noqa: PLC0415 - Alembic is slow to load
 
         with translated(self._engine), self._begin(writes=True) as connection:
             if connection.dialect.name == "postgresql":
                 # Two programs at once: the second waits, and then finds nothing to do.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x7265736F6C766572})
+            if inspect(connection).has_table("alembic_version"):
+                _demand_known(connection)
             upgrade(connection)
+            _demand_columns(connection)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlSession]:
@@ -218,11 +228,11 @@ class SqlStore:
             StoreError: there is no store, or an older or newer program made it.
         """
         with translated(self._engine), self._begin(writes=False) as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+            found = _demand_known(connection)
         if found != t.SCHEMA_REVISION:
             raise StoreError(
                 f"the database has schema {found}, this program needs {t.SCHEMA_REVISION}",
-                hint="`resolver init` upgrades an older schema; a newer one needs a newer program",
+                hint="`resolver db upgrade` brings it up to date; back it up before",
             )
 
     def wipe_deleted(self) -> bool:
@@ -248,3 +258,31 @@ class SqlStore:
     def close(self) -> None:
         """Give back connections."""
         self._engine.dispose()
+
+
+_REVISION = re.compile(r"\d{4}")
+
+
+def _demand_known(connection: Connection) -> str:
+    """The revision of the schema; StoreError for one that is none of this program's, or a newer one."""
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if found is not None and not _REVISION.fullmatch(found):
+        raise StoreError(f"the database has schema {found}, which no release has", hint=UNRELEASED)
+    if found is not None and found > t.SCHEMA_REVISION:
+        raise StoreError(
+            f"the database has schema {found}, this program knows those up to {t.SCHEMA_REVISION}",
+            hint="a newer release made it: use that one, or put a backup from before back",
+        )
+    return found or "0000"
+
+
+def _demand_columns(connection: Connection) -> None:
+    """StoreError for tables of a schema that has the name of this one and is another."""
+    looked = inspect(connection)
+    for table in t.metadata.sorted_tables:
+        if missing := set(table.columns.keys()) - {
+            column["name"] for column in looked.get_columns(table.name)
+        }:
+            raise StoreError(
+                f"table {table.name} of the database lacks the column {min(missing)}", hint=UNRELEASED
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,75 @@ def test_init_tells_where_the_store_is(admin: Cli, tmp_path: Path) -> None:
     made = new.prints("init", "--password-file", "-", stdin="a password")
     assert made.splitlines()[0] == f"store made in {url}"
     assert new.prints("init") == f"a store is there already in {url}; nothing was changed\n"
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%2Fb", "a#b", "a b&c=d", "a:b@c"])
+def test_a_path_is_no_url(admin: Cli, tmp_path: Path, name: str) -> None:
+    """What means something in a URL means nothing in the path of a state directory."""
+    new = admin.at(tmp_path / name)
+    new.prints("init", "--password-file", "-", stdin="a password")
+    new.prints("secrets", "create", "k", "-s", "v")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == [name]
+    assert (tmp_path / name / "data" / "resolver.db").stat().st_mode & 0o777 == 0o600
+    assert f"sqlite:///{tmp_path / name}/data/resolver.db" in new.prints("status")
+
+
+def test_a_database_elsewhere_is_private(admin: Cli, tmp_path: Path) -> None:
+    """Its mode is that of one in the state directory; a folder that others may write is refused."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'a%3Fb.db'}"
+    new = replace(admin.at(tmp_path / "new"), env={"RESOLVER_DATABASE_URL": url})
+    code, said = new.refuses("secrets", "list")
+    assert (code, said.splitlines()[0]) == (6, f"error: there is no store in '{folder}/a?b.db'")
+    assert list(folder.iterdir()) == []
+    new.prints("init", "--password-file", "-", stdin="a password")
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"a?b.db": 0o600}
+    folder.chmod(0o777)
+    code, said = new.refuses("secrets", "list")
+    assert (code, "can be written by others" in said) == (6, True)
+
+
+def test_a_database_s_url_is_absolute(admin: Cli, tmp_path: Path) -> None:
+    """Where a store is does not depend on where one stands."""
+    new = replace(admin.at(tmp_path / "new"), env={"RESOLVER_DATABASE_URL": "sqlite:///here.db"})
+    assert new.refuses("init") == (
+        2,
+        (
+            "error: the database URL names no absolute path\n"
+            "  hint: write sqlite:////absolute/path, with four slashes\n"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "message", "hint"),
+    [
+        (
+            "UPDATE alembic_version SET version_num = '9999'",
+            "the database has schema 9999, this program knows those up to ",
+            "a newer release made it",
+        ),
+        (
+            "UPDATE alembic_version SET version_num = 'a0b1c2'",
+            "the database has schema a0b1c2, which no release has",
+            "export its secrets with that program",
+        ),
+        (
+            "ALTER TABLE secret DROP COLUMN description",
+            "table secret of the database lacks the column description",
+            "export its secrets with that program",
+        ),
+    ],
+)
+def test_a_database_of_another_program(admin: Cli, statement: str, message: str, hint: str) -> None:
+    """One that this program can't upgrade is said by name, and left as it is, with what to do."""
+    with closing(sqlite3.connect(admin.home / "data" / "resolver.db")) as database, database:
+        database.execute(statement)
+    code, said = admin.refuses("init")
+    assert (code, said.startswith(f"error: {message}"), hint in said) == (6, True, True), said
+    code, said = admin.refuses("secrets", "list")
+    assert (code, hint in said, "`resolver init`" in said) == (6, True, False), said
 
 
 def test_init_without_a_profile(admin: Cli, tmp_path: Path) -> None:

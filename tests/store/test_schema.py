@@ -306,6 +306,9 @@ def test_a_database_that_is_not_there_is_not_an_empty_one(tmp_path: Path, missin
         "nonsense",
         "mysql://user:hunter2@host/d",
         "sqlite:///x?hunter2=1",
+        "sqlite:///hunter2.db",
+        "sqlite:///:memory:",
+        "sqlite://",
         "postgresql://user:hunter2@host:port/d",
     ],
 )
