@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
@@ -110,13 +111,8 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
     own = given[: given.index("--")] if "--" in given else given
     debug = "--debug" in own
     try:
-        result = command.main(given, prog_name=command.name, standalone_mode=False)
+        result = _main(command, given)
         flush_stdout()
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, BrokenPipeError):
-            raise  # the server's library, when it can't start
-        forget_stdout()  # click, when the reader of a page of help went away
-        return ExitCode.READER_GONE, True
     except click.exceptions.Exit as stop:
         return stop.exit_code, False
     except click.ClickException as error:
@@ -137,6 +133,21 @@ def _run(command: click.Command, given: list[str]) -> tuple[int, bool]:
     except Exception as error:  # noqa: BLE001 - the outermost layer
         return _say_internal(error, command, debug=debug), True
     return (result if isinstance(result, int) else ExitCode.DONE), False
+
+
+def _main(command: click.Command, given: list[str]) -> object:
+    """Run a command, which raises what goes wrong.
+
+    click exits by itself when the reader of a page of help went away, with another stdout in place.
+    """
+    stdout = sys.stdout
+    try:
+        return command.main(given, prog_name=command.name, standalone_mode=False)
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise  # the server's library, when it can't start
+        sys.stdout = stdout
+        raise lost(BrokenPipeError()) from None
 
 
 def _say_lost(error: OutputError, command: click.Command) -> int:
