@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import choice_option, options
+from resolver.cli.output import say
 from resolver.cli.streams import read_stdin
 from resolver.config.files import why_unreadable
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from resolver.core.model import Secret
 
 NEVER = "never"
+
+_UNSEEN = {"\ufeff": "a byte order mark", "\r": "a carriage return"}
+"""What a text brings along from elsewhere without being seen."""
 
 key_argument = click.argument("key")
 
@@ -108,7 +112,11 @@ def read_mapping(text: str | None, what: str) -> dict[str, str]:
 
 
 def read_value(value: str | None, value_file: str | None) -> str:
-    """The value from the option, a file, a hidden prompt, or stdin less one line break."""
+    """The value from the option, a file, a hidden prompt or stdin.
+
+    Of one line on stdin, the end of the line does not count. Several lines stay as they are: a private key
+    without its last line break is none.
+    """
     if value is not None and value_file is not None:
         raise UsageError("a value and a file were given", hint="give -s or -f, not both")
     if value is not None:
@@ -120,7 +128,13 @@ def read_value(value: str | None, value_file: str | None) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         raise InvalidRequestError("the value is not valid UTF-8 text") from None
-    return text.removesuffix("\n") if value_file is None else text
+    if value_file is None:
+        line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+        text = text if "\n" in line else line
+    for character, name in _UNSEEN.items():
+        if character in text:
+            say(f"note: the value has {name} in it, which most programs do not expect")
+    return text
 
 
 def read_file(name: str, most: int) -> bytes:

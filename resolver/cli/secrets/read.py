@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from resolver.cli.context import App, common_options, format_option, tenant_option
-from resolver.cli.output import OutputFormat, count, put_answer, put_fields, put_records, put_table, say
+from resolver.cli.output import (
+    OutputFormat,
+    count,
+    put,
+    put_answer,
+    put_fields,
+    put_records,
+    put_table,
+    say,
+)
 from resolver.cli.secrets.options import fields, key_argument, rare_fields
+from resolver.cli.streams import write_bytes
+from resolver.core.location import leads
 from resolver.core.query import Listing, Order
+from resolver.core.strict_json import read_json
+from resolver.errors import InvalidRequestError, NotPermittedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.model import Secret, SecretValue
     from resolver.core.query import Page
     from resolver.core.results import Version
 
 
+_NUMBER = re.compile(r"-?\d{1,9}")
+
+
 @click.command
-@key_argument
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--raw", is_flag=True, help="Write the value alone, to a pipe byte for byte.")
+@click.option(
+    "--path",
+    "steps",
+    multiple=True,
+    metavar="STEP",
+    help="Write what a name, or a number in a list, leads to in a JSON value, like --raw. Repeatable.",
+)
 @click.option(
     "--allow-plaintext-file", is_flag=True, help="Show the value even though stdout is a regular file."
 )
@@ -29,22 +58,75 @@ if TYPE_CHECKING:
 def get(
     app: App,
     *,
-    key: str,
+    keys: tuple[str, ...],
+    raw: bool,
+    steps: tuple[str, ...],
     allow_plaintext_file: bool,
     allow_log: bool,
     output_format: OutputFormat,
     tenant: str | None,
 ) -> None:
-    """Show a secret with its value. A hidden value is left out for those who may not see it."""
-    from resolver.delivery.stdout_policy import check_stdout  # noqa: PLC0415
+    """Show a secret with its value; several as JSON. A hidden value is left out for who may not see it.
 
-    check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
-    secret, value = app.service.secrets.show(app.caller, app.settings.tenant(tenant), key)
-    shown = fields(secret) | rare_fields(secret) | {"value": "" if value is None else value.reveal()}
-    lines = {name: word for name, word in (shown | {"schema": secret.schema}).items() if word is not None}
-    put_answer(output_format, shown, lambda: put_fields(lines))
-    if value is None:
+    --raw and --path write one value alone. On a terminal, what that would act on is escaped.
+    """
+    from resolver.delivery.stdout_policy import StdoutKind, check_stdout  # noqa: PLC0415
+
+    alone = raw or bool(steps)
+    if alone and (len(keys) > 1 or output_format is not OutputFormat.TABLE):
+        raise UsageError("--raw and --path write one value alone", hint="give one key, and no --format")
+    if len(keys) > 1 and output_format is not OutputFormat.JSON:
+        raise UsageError("several secrets are shown as JSON only", hint="add --format json")
+    kind = check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    named = app.settings.tenant(tenant)
+    found = [app.service.secrets.show(app.caller, named, key) for key in keys]
+    if alone:
+        text = _text_of(keys[0], found[0][1], steps)
+        if kind is StdoutKind.TERMINAL:
+            for line in text.removesuffix("\n").split("\n"):
+                put(line)
+        else:
+            write_bytes(text.encode())
+        return
+    shown = [_shown(secret, value) for secret, value in found]
+    secret = found[0][0]
+    lines = shown[0] | ({} if secret.schema is None else {"schema": secret.schema})
+    put_answer(output_format, shown[0] if len(keys) == 1 else shown, lambda: put_fields(_given(lines)))
+    if any(value is None for _, value in found):
         say("note: the value is hidden; you may use it in blueprints, but not see it")
+
+
+def _shown(secret: Secret, value: SecretValue | None) -> dict[str, Any]:
+    return fields(secret) | rare_fields(secret) | {"value": "" if value is None else value.reveal()}
+
+
+def _given(lines: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: word for name, word in lines.items() if word is not None}
+
+
+def _text_of(key: str, value: SecretValue | None, steps: Sequence[str]) -> str:
+    """The value, or what steps lead to in it: text as it is, other data as JSON."""
+    if value is None:
+        raise NotPermittedError(
+            f"the value of secret {key!r} is hidden",
+            hint="you may use it in blueprints, but not see it",
+        )
+    if not steps:
+        return value.reveal()
+    try:
+        data = read_json(value.reveal())
+    except (ValueError, RecursionError):
+        raise InvalidRequestError(
+            f"the value of secret {key!r} is not JSON", hint="leave --path out"
+        ) from None
+    for number, step in enumerate(steps, 1):
+        word = int(step) if isinstance(data, list) and _NUMBER.fullmatch(step) else step
+        if not leads(data, word):
+            raise InvalidRequestError(
+                f"step {number} of the path leads nowhere in the value of secret {key!r}"
+            )
+        data = data[word]
+    return data if isinstance(data, str) else json.dumps(data)
 
 
 @click.command(name="list")

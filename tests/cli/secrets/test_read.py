@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.conftest import SCRIPTS, clean_environment
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Cli
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -61,6 +68,70 @@ def test_get_as_json(admin: Cli) -> None:
         "schema": None,
         "value": "ünï\n",
     }
+
+
+@pytest.mark.parametrize("value", ["a\\nb\n\n", "  x", "\u00e9\u2028 y\n", "\x1b[2J"])
+def test_get_raw(admin: Cli, tmp_path: Path, value: str) -> None:
+    """The value alone, byte for byte."""
+    path = tmp_path / "value"
+    path.write_bytes(value.encode())
+    admin.prints("secrets", "create", "k", "-f", str(path))
+    assert admin.prints("secrets", "get", "k", "--raw") == value
+
+
+def test_get_a_part(admin: Cli) -> None:
+    """Steps lead into JSON; text is written as it is, the rest as JSON; a step into nothing shows nothing."""
+    admin.prints("secrets", "create", "k", "-s", '{"login": {"password": "p w"}, "ports": [80, 443]}')
+    get = ("secrets", "get", "k")
+    assert admin.prints(*get, "--path", "login", "--path", "password") == "p w"
+    assert admin.prints(*get, "--path", "login") == '{"password": "p w"}'
+    assert admin.prints(*get, "--path", "ports", "--path", "-1") == "443"
+    for steps, number in ((("port",), 1), (("ports", "2"), 2), (("login", "password", "0"), 3)):
+        options = [word for step in steps for word in ("--path", step)]
+        said = f"error: step {number} of the path leads nowhere in the value of secret 'k'\n"
+        assert admin.refuses(*get, *options) == (2, said)
+    admin.prints("secrets", "create", "text", "-s", "p w")
+    said = "error: the value of secret 'text' is not JSON\n  hint: leave --path out\n"
+    assert admin.refuses("secrets", "get", "text", "--path", "a") == (2, said)
+
+
+def test_get_several(admin: Cli) -> None:
+    """As JSON, in the order of the keys; one that is not there refuses all."""
+    for key in ("a", "b"):
+        admin.prints("secrets", "create", key, "-s", f"value of {key}")
+    shown = json.loads(admin.prints("secrets", "get", "b", "a", "--format", "json"))
+    assert [(one["key"], one["value"]) for one in shown] == [("b", "value of b"), ("a", "value of a")]
+    assert admin.refuses("secrets", "get", "a", "none", "--format", "json")[0] == 5
+    assert admin.refuses("secrets", "get", "a", "b")[0] == 2
+    assert admin.refuses("secrets", "get", "a", "b", "--raw")[0] == 2
+    assert admin.refuses("secrets", "get", "a", "--raw", "--format", "json")[0] == 2
+
+
+def test_a_hidden_value_is_not_written(admin: Cli) -> None:
+    """Who may not see it gets an error, rather than nothing with exit code 0."""
+    admin.prints("secrets", "create", "k", "-s", "value", "--hidden-value")
+    user = admin.as_user("eve", role="user")
+    for more in (["--raw"], ["--path", "a"]):
+        assert user.refuses("secrets", "get", "k", *more) == (
+            4,
+            (
+                "error: the value of secret 'k' is hidden\n"
+                "  hint: you may use it in blueprints, but not see it\n"
+            ),
+        )
+
+
+def test_a_file_is_a_sink(admin: Cli, tmp_path: Path) -> None:
+    """A redirected --raw is refused like any other plaintext on disk."""
+    admin.prints("secrets", "create", "k", "-s", "value")
+    with (tmp_path / "file").open("wb") as file:
+        done = subprocess.run(
+            [SCRIPTS / "resolver", "secrets", "get", "k", "--raw"],
+            env=clean_environment() | {"RESOLVER_HOME": str(admin.home)},
+            stdout=file,
+            check=False,
+        )
+    assert (done.returncode, (tmp_path / "file").read_bytes()) == (7, b"")
 
 
 def test_a_hidden_value_is_not_shown(admin: Cli) -> None:

@@ -26,11 +26,18 @@ def test_create_from_an_option(admin: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("given", "stored"),
-    [("value\n", "value"), ("value", "value"), ("two\nlines\n\n", "two\nlines\n")],
-    ids=["one line break dropped", "none to drop", "only one dropped"],
+    [
+        ("value\n", "value"),
+        ("value", "value"),
+        ("value\r\n", "value"),
+        ("two\nlines\n", "two\nlines\n"),
+        ("two\nlines", "two\nlines"),
+        ("empty\n\n", "empty\n\n"),
+    ],
+    ids=["a line", "none to drop", "a line of Windows", "a key file", "no last one", "an empty line"],
 )
 def test_create_from_stdin(admin: Cli, given: str, stored: str) -> None:
-    """Without an option the value is stdin, less one line break at its end."""
+    """Without an option the value is stdin: a line without its end, or several lines as they are."""
     assert admin.prints("secrets", "create", "test", stdin=given) == "Secret `test` created\n"
     assert value_of(admin, "test") == stored
 
