@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import os
 import shlex
 import stat
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from resolver.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from resolver.errors import ResolverError
 
@@ -38,6 +39,9 @@ class Trusted(enum.StrEnum):
     PLUGIN = "plugin"
 
 
+_MADE = frozenset({Trusted.HOME, Trusted.DATABASE, Trusted.SOCKET})
+"""What is made when it is missing."""
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _MAX_GUARDED = 4096  # bytes
@@ -50,7 +54,8 @@ def demand_trusted(path: Path, what: Trusted, error: type[ResolverError] = Usage
     As sshd(8) does it: each part of the path, from the root on and through every link, belongs to this user
     or to root, and neither group nor others may write it. In a sticky folder, like /tmp, only its owner can
     replace what is there. On a file system that is mounted read-only nobody can, whatever the modes: that is
-    how containers get secrets. What is not there is passed over.
+    how containers get secrets. Only what is made when it is missing may be missing: in a folder like /tmp
+    somebody else could take a file away after it was read, or put one there before it is.
 
     Args:
         path: the file or folder.
@@ -58,18 +63,21 @@ def demand_trusted(path: Path, what: Trusted, error: type[ResolverError] = Usage
         error: the class of the error.
 
     Raises:
-        ResolverError: others could.
+        ResolverError: others could, or it is not there.
     """
     if os.name != "posix":
         return
     named = f"the {what} {str(path)!r}"
     try:
-        found = next(((part, status) for part, status in _parts(path) if _may_be_written(part, status)), None)
+        parts, is_whole = _parts(path)
+        found = next(((part, status) for part, status in parts if _may_be_written(part, status)), None)
         is_last = found is not None and found[0].resolve() == path.resolve()
     except (OSError, RuntimeError) as failure:  # RuntimeError: too many links
         reason = getattr(failure, "strerror", None) or "it has too many links"
         raise error(f"{named} can't be looked at: {reason}") from None
     if found is None:
+        if not is_whole and what not in _MADE:
+            raise error(f"{named} can't be read: {os.strerror(errno.ENOENT)}")
         return
     part, status = found
     quoted = shlex.quote(str(part))
@@ -84,10 +92,13 @@ def demand_trusted(path: Path, what: Trusted, error: type[ResolverError] = Usage
     )
 
 
-def _parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The parts of a path from the root on, through every link, with what lstat(2) says of each."""
+def _parts(path: Path) -> tuple[list[tuple[Path, os.stat_result]], bool]:
+    """The parts of a path from the root on, through every link, and whether all of them are there.
+
+    Each is looked at once, with what lstat(2) says of it.
+    """
     at = Path("/")
-    yield at, at.stat()
+    parts = [(at, at.stat())]
     left = list(reversed(path.absolute().parts[1:]))
     links = 0
     while left:
@@ -99,8 +110,8 @@ def _parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         try:
             status = part.lstat()
         except (FileNotFoundError, NotADirectoryError):
-            return
-        yield part, status
+            return parts, False
+        parts.append((part, status))
         if not stat.S_ISLNK(status.st_mode):
             at = part
             continue
@@ -110,6 +121,7 @@ def _parts(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
         target = PurePath(part.readlink())
         at = Path("/") if target.is_absolute() else at
         left += [word for word in reversed(target.parts) if word != "/"]
+    return parts, True
 
 
 def _may_be_written(path: Path, status: os.stat_result) -> bool:
@@ -118,7 +130,7 @@ def _may_be_written(path: Path, status: os.stat_result) -> bool:
     is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
     if is_ours and (stat.S_ISLNK(status.st_mode) or is_sticky or not status.st_mode & _OTHERS_WRITE):
         return False
-    if is_ours and stat.S_ISDIR(status.st_mode) and _is_own_group(status):
+    if is_ours and stat.S_ISDIR(status.st_mode) and _is_own_group(status) and not _has_list(path):
         return False
     real = path.parent if stat.S_ISLNK(status.st_mode) else path
     return not os.statvfs(real).f_flag & os.ST_RDONLY
@@ -140,6 +152,14 @@ def _is_own_group(status: os.stat_result) -> bool:
         return False
     is_private = (group.gr_gid, group.gr_name) == (user.pw_gid, user.pw_name)
     return is_private and set(group.gr_mem) <= {user.pw_name}
+
+
+def _has_list(path: Path) -> bool:
+    """Whether a list (ACL) says who else may use a folder; its group's bits are then the most of theirs."""
+    try:
+        return "system.posix_acl_access" in os.listxattr(path)
+    except OSError:  # a file system without such lists
+        return False
 
 
 def make_directory(path: Path) -> None:

@@ -104,6 +104,11 @@ def test_a_group_of_ones_own_is_taken(folder: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UsageError):
         demand_trusted(folder / "inner" / "file", Trusted.CONFIG)
     group.gr_mem = []
+    with monkeypatch.context() as listed:
+        listed.setattr(os, "listxattr", lambda path: ["system.posix_acl_access"] * (path == folder))
+        with pytest.raises(UsageError):
+            demand_trusted(folder / "inner" / "file", Trusted.CONFIG)
+    demand_trusted(folder / "inner" / "file", Trusted.CONFIG)
     folder.chmod(0o777)
     with pytest.raises(UsageError):
         demand_trusted(folder / "inner" / "file", Trusted.CONFIG)
@@ -119,6 +124,34 @@ def test_what_is_not_there_is_judged_by_what_is_above(folder: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(UsageError):
         demand_trusted(folder / "none" / "file", Trusted.HOME)
+
+
+@pytest.mark.parametrize("kind", sorted(set(Trusted) - {Trusted.HOME, Trusted.DATABASE, Trusted.SOCKET}))
+def test_what_was_taken_away_after_it_was_read_is_refused(folder: Path, kind: Trusted) -> None:
+    """In a folder like /tmp its owner, who may be anybody, can; nor is it trusted before it is there."""
+    folder.chmod(0o1777)
+    for missing in (folder / "other" / "file", folder / "inner" / "other"):
+        with pytest.raises(UsageError, match=r"can't be read: No such file or directory$"):
+            demand_trusted(missing, kind)
+
+
+def test_a_file_that_is_swapped_while_it_is_read_is_not_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner renames the folder once its file was read; whoever sees no folder must not take the file."""
+    home = folder / "home"
+    home.mkdir()
+    (home / "config.yaml").write_text("key_command: evil")
+    read = Path.read_text
+
+    def swapped(path: Path, encoding: str) -> str:
+        text = read(path, encoding=encoding)
+        home.rename(folder / "away")
+        return text
+
+    monkeypatch.setattr(Path, "read_text", swapped)
+    with pytest.raises(UsageError, match="can't be read"):
+        Settings({"RESOLVER_HOME": str(home)})
 
 
 def test_links_without_an_end(folder: Path) -> None:
