@@ -13,6 +13,7 @@ A route is a function. Its parameters say what it needs, by their names:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import re
@@ -71,6 +72,12 @@ _SEALED_AT_ONCE = 2
 
 _TURNS = 4
 """How many of the 40 threads work for one address or one user: more would only wait for the interpreter."""
+
+_LARGE = 64 * 1024
+"""Length of a body from which on reading its blueprints takes long, and a hundred times its memory."""
+
+_LARGE_AT_ONCE = 2
+"""How many such are worked at: one for each user, and the others' threads get the interpreter, too."""
 
 _BYTES_A_REQUEST = 64 * 1024
 """How many bytes of a body or an answer count as one more request, by the rate of who asks."""
@@ -132,6 +139,7 @@ class Server:
         places: for requests in work.
         memory: bytes of bodies and answers.
         turns: how many threads work for one address or one user.
+        uploads: bounds how many large blueprints are worked at, and `uploading` how many of one user's.
         readiness: whether the store can be used.
     """
 
@@ -153,6 +161,7 @@ class Server:
         self.places = Shares(options.max_requests, self.sharing)
         self.memory = Shares(options.max_memory, self.sharing)
         self.turns = NameLimiter(_TURNS)
+        self.uploads, self.uploading = CapacityLimiter(_LARGE_AT_ONCE), NameLimiter(1)
         self.authenticator = Authenticator(service, self.turns, self.sharing)
         self.readiness = ReadinessProbe(service.check_ready)
 
@@ -515,7 +524,11 @@ class Operation:
         if self._is_async:
             answer: Response = await self.function(**given)
             return answer
-        async with server.turns.of(call.account.name):
+        async with contextlib.AsyncExitStack() as stack:
+            if "budget" in given and call.account.moved > _LARGE:
+                await stack.enter_async_context(server.uploading.of(call.account.name))
+                await stack.enter_async_context(server.uploads)
+            await stack.enter_async_context(server.turns.of(call.account.name))
             done: Awaitable[Response] = call.account.run(lambda: self.function(**given))
             return await (call.watched(done) if "budget" in given else done)
 

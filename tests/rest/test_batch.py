@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
@@ -15,14 +16,16 @@ import pytest
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import SecretChange
-from resolver.errors import BudgetError
+from resolver.errors import BudgetError, InvalidRequestError
 from resolver.rest.options import ServerOptions
 from tests.rest.conftest import SECRETS, USE, serving
 from tests.told import told
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resolver.core.model import Caller
     from resolver.resolution import Options
     from tests.databases import World
     from tests.rest.conftest import Live
@@ -391,3 +394,34 @@ def test_work_for_an_upload_ends_when_its_client_has_gone(
         assert begun.wait(30)
         assert not ended.is_set()
     assert ended.wait(30)
+
+
+@pytest.mark.parametrize("path", [RESOLVE, CHECK_BLUEPRINT])
+def test_few_large_uploads_are_worked_at_and_one_of_each_user(
+    live: Live, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Many threads that compute would keep the interpreter from everybody else, and take its memory."""
+    go_on, at_work = threading.Event(), []
+
+    def slow(_service: object, caller: Caller, *_others: object) -> NoReturn:
+        at_work.append(caller.username)
+        go_on.wait(60)
+        raise InvalidRequestError("done")
+
+    monkeypatch.setattr("resolver.rest.v1.use.resolve", slow)
+    monkeypatch.setattr("resolver.rest.v1.blueprints.check", slow)
+    large: dict[str, Any] = {"tenant": "home", "blueprints": [{"text": "a: 1" + " " * 100_000}]}
+    body = large if path == RESOLVE else large["blueprints"][0]
+    users = [live.user(name, TenantRole.OPERATIONS) for name in ("one", "two", "three")]
+    live.world.secret("small")
+    with ThreadPoolExecutor() as pool:
+        try:
+            asked = [pool.submit(user, "POST", path, body) for user in users[:1] * 3 + users[1:]]
+            until(lambda: len(at_work) == 2 and live.app.state.server.places.used == 5)
+            assert len(set(at_work)) == 2
+            assert users[0]("POST", USE, wanted("small")).status_code == 200
+            assert len(at_work) == 2
+        finally:
+            go_on.set()
+        assert [one.result().status_code for one in asked] == [400] * 5
+    assert sorted(at_work) == ["one"] * 3 + ["three", "two"]
