@@ -364,6 +364,14 @@ class Plan:
                 asked = planned.evaluator.read(need.node, planned.here)
             yield _survey(where, asked)
 
+    def texts(self, source: Source) -> dict[int, Call]:
+        """The calls of a blueprint that give a secret's whole text, as far as is known, by `id()`."""
+        return {
+            id(planned.node): planned.call
+            for planned in self._calls
+            if planned.asked is not None and not planned.asked.path and planned.call.source is source
+        }
+
     def substitutions(self) -> list[Substitution]:
         """What was taken out of secrets, and what is substituted that was made of it."""
         made = [planned.substitution for planned in self._calls]

@@ -76,7 +76,7 @@ def resolve(
     run = BlueprintRun(texts, options or Options())
     used: dict[str, UsedSecret] = {}
     reported: dict[str, Use] = {}
-    wanted = run.plan.advance()
+    wanted = run.begin()
     if not wanted:
         service.gate.confirm(caller)
     while wanted:
@@ -193,7 +193,7 @@ def check(
     """
     options = options or Options()
     run = BlueprintRun(texts, options)
-    uses = run.plan.advance()
+    uses = run.begin()
     statuses: Mapping[str, KeyStatus] = {}
     if service is not None and caller is not None:
         if uses:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Mapping
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from resolver.blueprint import (
 )
 from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.imports import VERSION_PREFIX
+from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.near_misses import near_misses
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of, with_positions
 from resolver.config.files import why_unreadable
@@ -38,6 +40,7 @@ from resolver.dsl.dialects import DIALECTS, VERSION, dialect_of, is_unknown, ver
 from resolver.dsl.input_types import undeclared
 from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.typed_places import misfits
 from resolver.dsl.values import GivenInput
 from resolver.errors import BlueprintError, BudgetError, UsageError
 from resolver.resolution.check import Requirement
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
     from resolver.core.location import Location
+    from resolver.dsl.key_use import KeyUse
     from resolver.dsl.source import Source
     from resolver.dsl.values import Substitution
 
@@ -129,7 +133,7 @@ class BlueprintRun:
         self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._fail_on = options.fail_on
+        self._fail_on = options.fail_on | ({Reason.TEXT_FOR_TYPE} if options.strict else frozenset())
         self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
@@ -164,9 +168,40 @@ class BlueprintRun:
             match_all=partial(match_all, budget=self.budget),
             budget=self.budget,
         )
+        self._sources = sources
         self._check_names(options.inputs)
         self._order = {name: number for number, name in enumerate(self._read)}
         self.digests = {source.name: source.digest for source in asking}
+
+    def begin(self) -> list[KeyUse]:
+        """Evaluate what can be evaluated without any value, and warn of what is known by then.
+
+        Returns:
+            The keys whose values are needed, as `Plan.advance` gives them.
+        """
+        uses = self.plan.advance()
+        for source in self._sources:
+            self._warn(islice(self._texts_for_types(source), MAX_PROBLEMS))
+        return uses
+
+    def _texts_for_types(self, source: AnyBlueprint) -> Iterator[Problem]:
+        """A warning for each place where a key alone gives text, and its type takes none."""
+        texts = self.plan.texts(source)
+        several = len(source.documents) > 1
+        for number, document in enumerate(source.documents if texts else ()):
+            definitions = self.definitions[id(document)]
+            for path, call, wanted in misfits(document, definitions, texts):
+                location = texts[id(call)].location()
+                yield Problem(
+                    Reason.TEXT_FOR_TYPE,
+                    f"a key alone gives text, where the type takes {wanted}",
+                    source.name,
+                    location.position,
+                    (f"document {number + 1}", *path) if several else path,
+                    hint="store JSON under the key, and give steps that lead to the value: "
+                    f"{{ {definitions.dialect.get_secret}: [KEY, STEP] }}",
+                    line_text=source.line_at(location.position) if location.position else "",
+                )
 
     def _refuse_unknown(self, blueprint: Blueprint) -> None:
         """Refuse documents of a version of TOSCA that is not known, unless the user said what it is."""

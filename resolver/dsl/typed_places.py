@@ -1,0 +1,171 @@
+"""Find `get_secret` calls that give text where a blueprint declares another type.
+
+A key alone gives the stored text, whatever it looks like. Types are those that the blueprint and its imports
+declare themselves; for what stays with the manager nothing is said. Cloudify's parser checks the types of
+properties, of inputs and of defaults, and refuses text there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from resolver.dsl.definitions import InputType
+from resolver.dsl.inheritance import MAX_ANCESTRY, Kind, OutOfReachError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+
+    from resolver.core.location import Path
+    from resolver.dsl.definitions import Definitions
+
+ANY = "*"
+"""Stands in a pattern for any name."""
+
+_OPERATION = (ANY, ANY, "inputs", ANY)
+
+_DECLARATIONS = (
+    ("inputs", ANY),
+    *((kind.value, ANY, "properties", ANY) for kind in Kind),
+    ("policy_types", ANY, "properties", ANY),
+    ("policy_triggers", ANY, "parameters", ANY),
+    ("workflows", ANY, "parameters", ANY),
+    (Kind.NODE.value, ANY, "interfaces", *_OPERATION),
+    (Kind.RELATIONSHIP.value, ANY, "source_interfaces", *_OPERATION),
+    (Kind.RELATIONSHIP.value, ANY, "target_interfaces", *_OPERATION),
+)
+"""Where declarations stand, each a mapping with a type and a default."""
+
+_LONGEST_NAME = 80
+
+_WANTED = {
+    InputType.BOOLEAN: "a boolean",
+    InputType.DICT: "a mapping",
+    InputType.FLOAT: "a number",
+    InputType.INTEGER: "a whole number",
+    InputType.LIST: "a list",
+}
+"""What the types that take no text take, in words."""
+
+
+class Misfit(NamedTuple):
+    """A place whose type does not take the text that a call gives.
+
+    Args:
+        path: the place.
+        call: the call.
+        wanted: what the type takes, in words.
+    """
+
+    path: Path
+    call: Mapping[Any, Any]
+    wanted: str
+
+
+def misfits(document: object, definitions: Definitions, texts: Container[int]) -> Iterator[Misfit]:
+    """The places of a document where a call gives text and the type takes none.
+
+    Args:
+        document: the document.
+        definitions: what it and its imports define.
+        texts: the `id()` of the calls that give text.
+    """
+    if not isinstance(document, dict):
+        return
+    template = definitions.dialect.template
+    typed = _TypedPlaces(definitions, texts)
+    sections = definitions.dialect.sections(document)
+    for place in typed.of_sections(sections):
+        is_within = template and place.path[0] in ("inputs", "node_templates")
+        yield place._replace(path=(template, *place.path)) if is_within else place
+
+
+class _TypedPlaces:
+    def __init__(self, definitions: Definitions, texts: Container[int]) -> None:
+        self._definitions = definitions
+        self._types = definitions.types
+        self._budget = definitions.budget
+        self._texts = texts
+
+    def of_sections(self, sections: Mapping[Any, Any]) -> Iterator[Misfit]:
+        for pattern in _DECLARATIONS:
+            for path, declared in _matches(sections, pattern):
+                self._budget.spend()
+                if isinstance(declared, dict):
+                    yield from self._value((*path, "default"), declared.get("default"), declared)
+        for path, node in _matches(sections, ("node_templates", ANY)):
+            if not isinstance(node, dict):
+                continue
+            yield from self._properties(path, node, Kind.NODE)
+            relationships = node.get("relationships")
+            for number, entry in enumerate(relationships if isinstance(relationships, list) else ()):
+                if isinstance(entry, dict):
+                    yield from self._properties((*path, "relationships", number), entry, Kind.RELATIONSHIP)
+
+    def _properties(self, path: Path, owner: Mapping[Any, Any], kind: Kind) -> Iterator[Misfit]:
+        """The places in the properties of a node template or a relationship."""
+        given = owner.get("properties")
+        if isinstance(given, dict) and id(given) not in self._texts:
+            yield from self._parts((*path, "properties"), given, kind, owner.get("type"), 0)
+
+    def _parts(
+        self, path: Path, given: Mapping[Any, Any], kind: Kind, type_name: object, depth: int
+    ) -> Iterator[Misfit]:
+        self._budget.spend(1 + len(given))
+        for name, value in given.items():
+            if not isinstance(value, (dict, list)):
+                continue
+            try:
+                declared = self._types.declared(kind, type_name, name)
+            except OutOfReachError:
+                continue
+            if declared is not None:
+                yield from self._value((*path, name), value, declared.declaration, depth)
+
+    def _value(self, path: Path, value: Any, declared: Mapping[Any, Any], depth: int = 0) -> Iterator[Misfit]:  # noqa: ANN401 - plain data
+        """The places in a value that is declared."""
+        name = declared.get("type")
+        if not isinstance(name, str):
+            return
+        if id(value) in self._texts:
+            if wanted := self._wanted(name):
+                yield Misfit(path, value, wanted)
+        elif isinstance(value, list):
+            item_type = declared.get("item_type")
+            for number, item in enumerate(value if isinstance(item_type, str) else ()):
+                yield from self._value((*path, number), item, {"type": item_type}, depth + 1)
+        elif (
+            isinstance(value, dict)
+            and depth < MAX_ANCESTRY
+            and self._definitions.dialect.call_name(value) is None
+            and self._is_data_type(name)
+        ):
+            yield from self._parts(path, value, Kind.DATA, name, depth + 1)
+
+    def _wanted(self, name: str) -> str:
+        """What a type takes that takes no text; empty for any other, and for one that is not known."""
+        builtin = InputType.of({"type": self._definitions.dialect.types.get(name, name)})
+        if builtin is not None:
+            return _WANTED.get(builtin, "")
+        return f"a mapping of data type {name[:_LONGEST_NAME]!r}" if self._is_data_type(name) else ""
+
+    def _is_data_type(self, name: str) -> bool:
+        """Whether a data type is known, with all that it derives from."""
+        try:
+            ancestry = list(self._types.ancestry(Kind.DATA, name))
+        except OutOfReachError:
+            return False
+        return bool(ancestry)
+
+
+def _matches(sections: Mapping[Any, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Path, Any]]:
+    """What stands where a pattern leads to, with its path."""
+    found: list[tuple[Path, Any]] = [((), sections)]
+    for step in pattern:
+        found = [
+            ((*path, name), node[name])
+            for path, node in found
+            if isinstance(node, dict)
+            for name in (node if step == ANY else (step,))
+            if name in node
+        ]
+    yield from found
