@@ -38,19 +38,24 @@ class RowLedger:
             self.add(record)
             yield record
 
-    def add(self, record: AuditRecord) -> list[tuple[str, str]]:
-        """Note what a record tells; of which rows."""
+    def add(self, record: AuditRecord) -> None:
+        """Note what a record tells."""
         if not tells_of_rows(record):  # most records: not read for nothing
-            return []
+            return
         told = fields_of(record).get(ROWS)
-        found: list[tuple[str, str]] = []
-        for row in told if isinstance(told, list) else []:
-            kind, row_id, generation, digest = row
-            found.append((kind, row_id))
-            # An older one may come later where two chains tell of one row.
-            if generation >= self.last.get((kind, row_id), (0, None))[0]:
-                self.last[kind, row_id] = generation, digest
-        return found
+        for kind, row_id, generation, digest in told if isinstance(told, list) else []:
+            self._note((kind, row_id), generation, digest)
+
+    def merge(self, other: RowLedger) -> set[tuple[str, str]]:
+        """Note what another one has; of which rows."""
+        for row, (generation, digest) in other.last.items():
+            self._note(row, generation, digest)
+        return {*other.last}
+
+    def _note(self, row: tuple[str, str], generation: int, digest: str | None) -> None:
+        # An older one may come later where two chains tell of one row.
+        if generation >= self.last.get(row, (0, None))[0]:
+            self.last[row] = generation, digest
 
     def compare(
         self, stored: Mapping[tuple[str, str], StoredRow], among: Iterable[tuple[str, str]] | None = None

@@ -67,7 +67,7 @@ class Transfer(Imports):
                 external = {row.secret_id for row in session.external_values(provided)}
                 secrets = [one for one in may_leave if one.id not in external]
                 stored = session.versions([one.id for one in secrets], current_only=not wanted.all_versions)
-                data_keys = session.data_keys(sorted({version.data_key_id for version in stored}))
+                data_keys = session.data_keys({version.data_key_id for version in stored})
                 homes = {one.id: one for one in session.tenants()}
         except MemberRefusedError as refused:
             entry = self._trail.entry(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from resolver.core.audit import GENESIS, record_hash
 from resolver.core.row_ledger import RowLedger
-from resolver.errors import ResolverError, TamperedRowError
+from resolver.core.rows import RowFault
+from resolver.errors import ResolverError, StoreError, TamperedRowError
 from resolver.service.audit import EVERYTHING
 from resolver.service.base import ServicePart
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from resolver.core.ports import Session
-    from resolver.core.rows import RowFault, RowFinding
+    from resolver.core.rows import RowFinding
     from resolver.service.base import Shared
 
 LOG = logging.getLogger("resolver.server")
@@ -48,6 +49,8 @@ class RowCheck(ServicePart):
         super().__init__(shared)
         self._ledger = RowLedger()
         self._ends: dict[str, tuple[int, str]] = {}
+        self._ahead: dict[str, tuple[int, str, RowLedger]] = {}
+        self._broken: dict[str, TamperedRowError] = {}
         self._told: set[tuple[str, str, RowFault]] = set()
 
     def watch(self, wait: Callable[[float], bool]) -> None:
@@ -67,11 +70,15 @@ class RowCheck(ServicePart):
         try:
             while True:
                 began = time.monotonic()
+                told = "the database could not be compared with the audit trail: %s"
                 try:
                     self.round(pause)
                 except ResolverError as error:  # the database is away, or a chain was cut
-                    told = "the database could not be compared with the audit trail: %s"
                     LOG.error(told, error.message)  # noqa: TRY400 - in words, without a traceback
+                except StopError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - of what a database may hold: it has to go on
+                    LOG.error(told, type(error).__name__)  # noqa: TRY400 - the same
                 pause(max(EVERY / 60, EVERY - (time.monotonic() - began)))
         except StopError:
             return
@@ -86,8 +93,9 @@ class RowCheck(ServicePart):
             What was found; each is logged and recorded once, and refused from then on.
 
         Raises:
-            TamperedRowError: a chain was cut or rewritten.
+            TamperedRowError: a chain was cut or rewritten. What the others tell was compared all the same.
         """
+        self._broken = {}
         changed = self._catch_up(pause)
         if changed is None:  # a store from an older release, which is not that far
             return []
@@ -112,7 +120,12 @@ class RowCheck(ServicePart):
         gone = {row for row, (_, digest) in self._ledger.last.items() if digest is not None} - there
         for kind in sorted({kind for kind, _ in gone}):  # may have been made after its kind was gone through
             found += self._compare_some(kind, {row_id for of, row_id in gone if of == kind})
+        if self._broken:  # it may tell of newer states, and of what was deleted
+            unsure = (RowFault.UNRECORDED, RowFault.MISSING)
+            found = [finding for finding in found if finding.fault not in unsure]
         self._act(found)
+        for error in self._broken.values():
+            raise error
         return found
 
     def _compare_some(self, kind: str, ids: set[str]) -> list[RowFinding]:
@@ -160,31 +173,46 @@ class RowCheck(ServicePart):
         """Read at most so many further records of each chain; which rows they are about, and whether all."""
         changed: set[tuple[str, str]] = set()
         whole = True
-        for chain in sorted({*session.all_audit_chains(), *self._ends}):  # one that was read does not end
-            number, digest = self._ends.get(chain, (0, GENESIS))
-            head, _, _ = session.audit_head(chain, lock=False)
-            if head.number < number or (head.number == number and head.hash != digest):
-                raise _cut(chain)
-            if head.number == number:
-                continue
-            records = session.audit_records(
-                chain, EVERYTHING, after=number, before=head.number + 1, size=most
-            )
-            for record in records:
-                number += 1
-                if record.number != number or record.hash != record_hash(chain, number, digest, record.body):
-                    raise _cut(chain)
-                digest = record.hash
-                changed.update(self._ledger.add(record))
-            self._ends[chain] = number, digest
-            if number == head.number:
-                if digest != head.hash or not self._trail.is_genuine(session, chain):
-                    raise _cut(chain)
-            elif not records:
-                raise _cut(chain)
+        chains = {*session.all_audit_chains(), *self._ends}  # one that was read does not end
+        for chain in sorted(chains - self._broken.keys()):
+            try:
+                told = self._read_chain(session, chain, most)
+            except Exception as error:  # whoever plants one, of whatever, hides nothing in the others
+                if isinstance(error, StoreError) and not isinstance(error, TamperedRowError):
+                    raise  # the database is away
+                self._broken[chain] = error if isinstance(error, TamperedRowError) else _cut(chain)
+                self._ahead.pop(chain, None)
             else:
-                whole = False
+                changed |= told or set()
+                whole = whole and told is not None
         return changed, whole
+
+    def _read_chain(self, session: Session, chain: str, most: int) -> set[tuple[str, str]] | None:
+        """Read on in one chain; which rows it tells of, or None before its end.
+
+        It is believed from its end on, whose MAC is the only one.
+        """
+        number, digest = self._ends.get(chain, (0, GENESIS))
+        head, _, _ = session.audit_head(chain, lock=False)
+        if head.number < number or (head.number == number and head.hash != digest):
+            raise _cut(chain)
+        if head.number == number:
+            return set()
+        number, digest, ledger = self._ahead.pop(chain, (number, digest, RowLedger()))
+        records = session.audit_records(chain, EVERYTHING, after=number, before=head.number + 1, size=most)
+        for record in records:
+            number += 1
+            if record.number != number or record.hash != record_hash(chain, number, digest, record.body):
+                raise _cut(chain)
+            digest = record.hash
+            ledger.add(record)
+        if number < head.number and records:
+            self._ahead[chain] = number, digest, ledger
+            return None
+        if number != head.number or digest != head.hash or not self._trail.is_genuine(session, chain):
+            raise _cut(chain)
+        self._ends[chain] = number, digest
+        return self._ledger.merge(ledger)
 
 
 def _cut(chain: str) -> TamperedRowError:

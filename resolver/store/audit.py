@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, bindparam, cast, func, select, update
+from sqlalchemy import LargeBinary, bindparam, cast, func, literal, select, update
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead, AuditRecord
 from resolver.core.ports import AuditEnd
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 _RECORD = RecordColumns(
-    AuditRecord, t.audit_record, {"body": cast(t.audit_record.c.body, LargeBinary)}, unread=["chain_id"]
+    AuditRecord,
+    t.audit_record,
+    {"body": func.coalesce(cast(t.audit_record.c.body, LargeBinary), literal(b""))},
+    unread=["chain_id"],
 )
 _APPEND = ChainInsert(t.audit_record, AuditRecord)
 
@@ -111,7 +114,8 @@ class AuditRows(AuditIndexRows, AuthenticatedRows):
 
     def all_audit_chains(self) -> Sequence[str]:
         """The ids of all chains, those of deleted tenants too."""
-        return list(self._execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars())
+        found = self._execute(select(t.audit_chain.c.id).order_by(t.audit_chain.c.id)).scalars()
+        return [one for one in found if isinstance(one, str)]
 
     def audit_records(
         self, chain: str, query: AuditQuery, *, after: int = 0, before: int | None = None, size: int

@@ -58,6 +58,9 @@ Wrong: TypeAlias = "tuple[Aggregate, Mapping[str, Any], object]"
 
 _VALUES = (BindParameter, Null)
 
+_NEVER_WRITTEN = (LookupError, TypeError, ValueError)
+"""What a column's type raises of what this program never writes."""
+
 _COMPARED = {operators.eq, operators.is_, operators.is_not_distinct_from, operators.in_op}
 """The comparisons of a column with values that are made once more here."""
 
@@ -180,7 +183,7 @@ class AuthenticatedRows(Rows):
             found, wrong = attempt()
             if wrong is not None:
                 found, wrong = attempt()
-        except (LookupError, TypeError, ValueError):  # of a column's type, of what this program never writes
+        except _NEVER_WRITTEN:
             if self._guard is None:
                 raise
             raise _tampered("row", "", "it holds what no resolver writes") from None
@@ -431,7 +434,7 @@ class AuthenticatedRows(Rows):
             new = dict(values(fields) if callable(values) else values)
             if not new and not unchanging:
                 continue
-            generation = _parts(row_mac or "0")[0] + (0 if unchanging and row_mac else 1)
+            generation = _generation(row_mac) + (0 if unchanging and row_mac else 1)
             made = self._row_mac(aggregate, fields | new, generation, told=not unchanging)
             changes.append((fields, {name: new[name] for name in new if name in aggregate.table.c} | made))
         self._update(aggregate, changes)
@@ -475,7 +478,7 @@ class AuthenticatedRows(Rows):
         """Delete the aggregates whose roots fit, genuine or not; how many there were."""
         found = self._asked_for(aggregate, where)
         for fields, row_mac in found:
-            self._tell(aggregate, fields, _parts(row_mac or "0")[0] + 1, None)
+            self._tell(aggregate, fields, _generation(row_mac) + 1, None)
         for some in batches([fields for fields, _ in found]):
             which = (and_(*(column == fields[column.name] for column in aggregate.ids)) for fields in some)
             self._execute(delete(aggregate.table).where(or_(*which)))
@@ -539,14 +542,29 @@ class AuthenticatedRows(Rows):
         if ids is not None:
             number = not isinstance(aggregate.ids[0].type, String)
             where.append(aggregate.ids[0].in_([int(one) if number else one for one in sorted(ids)]))
-        found = self._fields(aggregate, [*where, *_behind(aggregate, after)], limit=limit)
-        stored = {}
+        where += _behind(aggregate, after)
+        stored: dict[tuple[str, str], StoredRow] = {}
+        try:
+            found = self._fields(aggregate, where, limit=limit)
+        except _NEVER_WRITTEN:
+            found = []
+            query = select(*aggregate.ids).where(*where).order_by(*aggregate.ids).limit(limit)
+            rows = self._execute(query).all()
+            for row in rows:  # one by one: what can't be read hides no other
+                which = [column == value for column, value in zip(aggregate.ids, row, strict=True)]
+                try:
+                    found += self._fields(aggregate, which)
+                except _NEVER_WRITTEN:
+                    stored[kind, "/".join(map(str, row))] = StoredRow(0, "", genuine=False)
+            end: Sequence[Any] | None = list(rows[-1]) if rows else None
+        else:
+            end = _end_of(aggregate, found)
         for fields, row_mac in found:
-            generation = _parts(row_mac or "0")[0]
+            generation = _generation(row_mac)
             genuine = self._genuine(aggregate, *_ordered(fields), row_mac)
             digest = _digest(_bytes(aggregate, generation, fields)) if genuine else ""
             stored[kind, aggregate.id_of(fields)] = StoredRow(generation, digest, genuine)
-        return stored, _end_of(aggregate, found)
+        return stored, end
 
     def vouch_for_rows(
         self, kind: str, after: Sequence[Any] = (), *, limit: int
@@ -557,7 +575,7 @@ class AuthenticatedRows(Rows):
         self._update(
             aggregate,
             [
-                (fields, self._row_mac(aggregate, fields, _parts(row_mac or "0")[0] + 1))
+                (fields, self._row_mac(aggregate, fields, _generation(row_mac) + 1))
                 for fields, row_mac in found
             ],
         )
@@ -635,6 +653,11 @@ def _bytes(aggregate: Aggregate, generation: int, fields: Mapping[str, Any]) -> 
 def _digest(data: bytes) -> str:
     """What the trail holds of an aggregate: enough of a hash that no other one has it."""
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _generation(row_mac: object) -> int:
+    """The generation that a MAC tells; 0 for what is none."""
+    return _parts(row_mac)[0] if isinstance(row_mac, str) else 0
 
 
 def _parts(row_mac: str) -> tuple[int, str, str]:

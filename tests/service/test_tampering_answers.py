@@ -14,6 +14,7 @@ from resolver.core.account_changes import NewPassword, UserChange
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange
+from resolver.core.rows import RowFault
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportRequest
 from resolver.crypto.keyring import KeyRing, RootKey
@@ -331,3 +332,38 @@ def test_a_secret_whose_provider_is_left_out_is_none_of_here(attacked: Attacked)
         pytest.raises(TamperedRowError, match="it is missing, and other rows name it"),
     ):
         service.transfer.export(world.admin, ExportRequest("home"))
+
+
+JUNK: dict[str, str] = {
+    "a MAC that is none": "UPDATE user_account SET row_mac = X'00FF' WHERE name = 'bob'",
+    "a role that is none": "UPDATE user_account SET system_role = 'king' WHERE name = 'bob'",
+    "a role in a tenant that is none": "UPDATE membership SET role = 'king' WHERE user_id ="
+    " (SELECT id FROM user_account WHERE name = 'bob')",
+    "a chain of its own": "INSERT INTO audit_chain (id, number, hash, mac) VALUES ('chain', 1, 'h', 'm')",
+    "a chain without a name": "INSERT INTO audit_chain (id, number, hash, mac) VALUES (X'00FF', 1, 'h', 'm')",
+}
+
+
+@pytest.mark.parametrize("what", JUNK)
+def test_what_cannot_be_read_hides_no_replay(what: str, tmp_path: Path) -> None:
+    """A row or a chain that holds what no resolver writes ends no check: the others are compared."""
+    attacked = Attacked(database("sqlite", tmp_path))
+    world = attacked.world
+    world.user("bob", TenantRole.VIEWER)
+    service = world.reopened()
+    assert service.rows.round() == []
+    tokens = attacked.rows(t.access_token)
+    service.tokens.revoke(world.admin, attacked.token.split("-")[1])
+    attacked.put(t.access_token, tokens)
+    with attacked.connection() as connection:
+        connection.exec_driver_sql(JUNK[what])
+    assert service.gate.authenticate_token(attacked.token).username == "member"
+    service.rows.watch(lambda _seconds: bool(attacked.told_of(attacked.token.split("-")[1])))
+    with pytest.raises(TamperedRowError, match="token"):
+        service.gate.authenticate_token(attacked.token)
+    fresh = world.reopened()
+    faults = {(row.kind, row.fault) for row in fresh.trail.verify(world.admin).rows}
+    assert ("token", RowFault.PUT_BACK) in faults
+    assert ("user", RowFault.FORGED) in faults or "chain" in what
+    attacked.engine.dispose()
+    world.service.close()
