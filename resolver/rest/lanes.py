@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DECAY_SECONDS = 5.0
 """After this time a third of what one did still counts."""
 
-MUCH = 0.5
+MUCH = 0.4
 """The part of one processor that one may take over that time and stay in the first lane."""
 
 LITTLE = 0.1
