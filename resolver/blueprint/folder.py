@@ -31,9 +31,11 @@ class Folder(Closing):
     Args:
         base: its path; None for a blueprint that has no folder, in which no import is found.
         version: the main blueprint's DSL version; `types_1_3.yaml` may stand for `types.yaml`.
+        only_beside: a file is looked for beside the importing one only, as TOSCA has it.
     """
 
-    def __init__(self, base: Path | None, version: str = "") -> None:
+    def __init__(self, base: Path | None, version: str = "", *, only_beside: bool = False) -> None:
+        self._only_beside = only_beside
         self.root = Path() if base is None else Path(os.path.realpath(base))
         self._exists = base is not None
         self._version = version
@@ -69,7 +71,7 @@ class Folder(Closing):
             raise RefusedImportError("a path can't hold a null character")
         if not self._exists:
             return None
-        candidates = [beside / target, self.root / target]
+        candidates = [beside / target] if self._only_beside else [beside / target, self.root / target]
         if self._version:
             # As Cloudify splits it: at the last dot of the whole path.
             stem, suffix = os.path.splitext(target)  # noqa: PTH122 - a Path would lose how it is written

@@ -22,6 +22,7 @@ from resolver.blueprint.namespaces import NamespacedBlueprint
 from resolver.blueprint.positions import Finding, problems_of
 from resolver.blueprint.reader import read
 from resolver.blueprint.sections import is_types_file
+from resolver.blueprint.tosca_imports import tosca_imports_of
 from resolver.dsl.budget import Budget
 from resolver.dsl.definitions import NAMESPACE_DELIMITER, OpenImport
 from resolver.dsl.dialects import CLOUDIFY, Dialect, dialect_of
@@ -140,7 +141,7 @@ def read_tree(
         dialect: the language of the main blueprint.
         duplicate_keys: what becomes of keys that stand twice in one mapping.
     """
-    with Folder(base, version_of(main)) as folder:
+    with Folder(base, version_of(main), only_beside=bool(dialect.template)) as folder:
         return _TreeReader(main, folder, limits, budget or Budget(), dialect, duplicate_keys).run()
 
 
@@ -160,7 +161,9 @@ def ignored_calls(tree: ImportTree) -> list[Problem]:
             Reason.IMPORT_HOLDS_CALLS,
             f"the imported file {blueprint.name!r} holds a get_secret call on line "
             f"{position.line if position else 1}, where none is resolved",
-            hint="--merge-imports resolves both as one document",
+            hint="move what holds the calls into the file that is resolved: TOSCA can't be merged"
+            if tree.dialect.template
+            else "--merge-imports resolves both as one document",
         )
     return problems_of(findings.values())
 
@@ -208,7 +211,7 @@ class _TreeReader:
         pending = deque([(self._main, self._folder.root, "", "")])
         while pending:
             importer, beside, path, outer = pending.popleft()
-            for entry in imports_of(importer):
+            for entry in tosca_imports_of(importer) if self._dialect.template else imports_of(importer):
                 try:
                     branch = self._follow(entry, beside, (path, outer))
                 except RefusedImportError as error:
@@ -256,7 +259,7 @@ class _TreeReader:
         """Read one import; None when it was met before, or is broken."""
         outer = importer[1]
         namespace = _joined(outer, entry)
-        path = None if entry.is_remote else self._folder.find(beside, entry.target)
+        path = None if entry.is_remote else self._find(beside, entry)
         relative = "" if path is None else path.relative_to(self._folder.root).as_posix()
         branch = Branch(entry, outer, namespace, None, relative)
         self._join(importer, branch.key)
@@ -272,6 +275,8 @@ class _TreeReader:
         blueprint = self._read(path, relative)
         if blueprint is None or (blueprint.digest == self._main.digest and not namespace):
             return None  # broken, or a circle that leads back to the main blueprint
+        if self._dialect.template:
+            return replace(branch, blueprint=blueprint)
         if namespace and any(map(is_types_file, blueprint.documents)):
             # Cloudify's own types have the same names everywhere.
             branch = Branch(entry, outer, "", blueprint, relative)
@@ -281,6 +286,11 @@ class _TreeReader:
             return branch
         renamed = NamespacedBlueprint(blueprint, namespace, self._budget) if namespace else None
         return replace(branch, blueprint=blueprint, renamed=renamed)
+
+    def _find(self, beside: Path, entry: Import) -> Path | None:
+        """The file of an import."""
+        here = self._folder.root if entry.is_rooted else beside
+        return self._folder.find(here, entry.target)
 
     def _read(self, path: Path, relative: str) -> Blueprint | None:
         if path not in self._files:

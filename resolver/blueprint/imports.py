@@ -53,6 +53,11 @@ class Import(msgspec.Struct, frozen=True):
         return self.name.rpartition(NAMESPACE_DELIMITER)[2]
 
     @property
+    def is_rooted(self) -> bool:
+        """Whether it is looked for in the main blueprint's folder first."""
+        return False
+
+    @property
     def is_remote(self) -> bool:
         """Whether it names something that is not looked for in the folder."""
         return any(word.partition(":")[0] in REMOTE for word in (self.name, self.target))

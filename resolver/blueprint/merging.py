@@ -27,6 +27,8 @@ from resolver.blueprint.sections import (
     is_types_file,
     merged_entry,
 )
+from resolver.blueprint.tosca_imports import imported_types
+from resolver.dsl.budget import Budget
 from resolver.dsl.definitions import NAMESPACE_DELIMITER, OWN_PREFIX
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.source import Tagged
@@ -316,12 +318,19 @@ def _tagged(root: object) -> Iterator[Path]:
             pending.extend(((*here, step), item) for step, item in items)
 
 
-def definitions_of(tree: ImportTree) -> list[Any]:
+def definitions_of(tree: ImportTree, budget: Budget | None = None) -> list[Any]:
     """The documents that define what calls in a tree refer to, the one that counts first.
 
     All files are in them but those that can't be renamed. Where the others can't be merged, the first one
     that defines a name counts.
+
+    Args:
+        tree: the blueprint with its imports.
+        budget: what the run may spend.
     """
+    if tree.dialect.template:
+        files = [(each.blueprint, each.namespace) for each in tree.branches if each.blueprint is not None]
+        return [*tree.main.documents, *imported_types(files, tree.dialect, budget or Budget())]
     branches = [branch for branch in tree.branches if branch.renamed is None or not branch.renamed.problems]
     whole = replace(tree, branches=tuple(replace(branch, is_merged=True) for branch in branches))
     merged = merge(whole)

@@ -40,9 +40,14 @@ class InputType(enum.StrEnum):
     TEXTAREA = "textarea"
 
     @classmethod
-    def of(cls, declared: Mapping[Any, Any], field: str = "type") -> InputType | None:
+    def of(
+        cls, declared: Mapping[Any, Any], field: str = "type", dialect: Dialect = CLOUDIFY
+    ) -> InputType | None:
         """The type that a declaration names; None when it names none of these."""
-        return _BY_NAME.get(name) if isinstance(name := declared.get(field), str) else None
+        name = declared.get(field)
+        if dialect.types and isinstance(name, str):
+            name = dialect.types.get(name)
+        return _BY_NAME.get(name) if isinstance(name, str) else None
 
 
 _BY_NAME = {str(each): each for each in InputType}
@@ -53,9 +58,9 @@ _NO_TEXTS = {
 }
 
 
-def is_text(declared: Mapping[Any, Any]) -> bool:
+def is_text(declared: Mapping[Any, Any], dialect: Dialect = CLOUDIFY) -> bool:
     """Whether a declaration is one of a text."""
-    declared_type = InputType.of(declared)
+    declared_type = InputType.of(declared, dialect=dialect)
     return declared_type is not None and declared_type not in _NO_TEXTS
 
 
@@ -104,7 +109,7 @@ class Definitions:
         self.budget = budget or Budget()
         self.dialect = dialect
         self._open = open_imports
-        self.types = Types(self._find, _BY_NAME.keys() | dialect.types.keys(), self.budget, dialect)
+        self.types = Types(self._find, dialect.types or _BY_NAME, self.budget, dialect)
         self._documents = [dialect.sections(document) for document in documents if isinstance(document, dict)]
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 

@@ -52,7 +52,7 @@ class Dialect(msgspec.Struct, frozen=True, eq=False, repr_omit_defaults=True):
         template: the section that has inputs and node templates; empty where they stand at the top.
         lists_only: whether a mapping calls a function of plain data only with a list.
         takes_type: whether `type` may stand beside a function's name.
-        types: the names of input types that Cloudify has another name for.
+        types: the types that are no data types, with Cloudify's names for them; empty for Cloudify's own.
     """
 
     name: DialectName
@@ -143,7 +143,33 @@ class Dialect(msgspec.Struct, frozen=True, eq=False, repr_omit_defaults=True):
         if not self.template:
             return document
         template = document.get(self.template)
-        return {**document, "inputs": None, **(template if isinstance(template, dict) else {})}
+        sections = {
+            **document,
+            "relationships": document.get("relationship_types"),
+            "inputs": None,
+            **(template if isinstance(template, dict) else {}),
+        }
+        inputs = sections["inputs"]
+        if isinstance(inputs, dict):
+            sections["inputs"] = {name: self._with_default(entry) for name, entry in inputs.items()}
+        return sections
+
+    def _with_default(self, declared: Any) -> Any:  # noqa: ANN401 - plain data
+        """An input's declaration, with the value that it fixes as its default."""
+        is_fixed = isinstance(declared, dict) and self.is_fixed(declared)
+        return {**declared, "default": declared["value"]} if is_fixed else declared
+
+    def is_fixed(self, declared: Mapping[Any, Any]) -> bool:
+        """Whether an input is declared with its value, so that none can be given."""
+        return bool(self.template) and "value" in declared
+
+    def compares(self, type_name: object) -> bool:
+        """Whether constraints of a type can be checked: `1 GB` and `900 MB` are no texts to compare."""
+        return not self.types or type_name is None or type_name in _COMPARED
+
+    def path(self, section: str) -> tuple[str, ...]:
+        """The path of a section of inputs or node templates in a document."""
+        return (self.template, section) if self.template else (section,)
 
     def within(self, path: tuple[Any, ...]) -> tuple[Any, ...]:
         """A path as it is in `sections`."""
@@ -154,10 +180,23 @@ def _are_same(new: Iterable[object], old: Iterable[object]) -> bool:
     return all(one is other for one, other in zip(new, old, strict=True))
 
 
+_COMPARED = {"map": "dict", **{name: name for name in ("boolean", "float", "integer", "list", "string")}}
+"""TOSCA's types whose values are compared as YAML has them, and what Cloudify calls them."""
+
+_TYPES = {
+    **_COMPARED,
+    "range": "list",
+    **dict.fromkeys(("bytes", "timestamp", "version", "scalar-unit.size", "scalar-unit.time"), "string"),
+    **dict.fromkeys(("scalar-unit.frequency", "scalar-unit.bitrate"), "string"),
+}
+"""All of TOSCA's types that are no data types. The texts that have a form of their own are texts."""
+
 CLOUDIFY = Dialect(DialectName.CLOUDIFY, FUNCTIONS, form=SecretForm.STEPS, takes_type=True)
 """Cloudify's DSL, and what states no version."""
 
-TOSCA_1 = Dialect(DialectName.TOSCA_1, TOSCA_FUNCTIONS, template="topology_template", lists_only=True)
+TOSCA_1 = Dialect(
+    DialectName.TOSCA_1, TOSCA_FUNCTIONS, template="topology_template", lists_only=True, types=_TYPES
+)
 """TOSCA Simple Profile in YAML, 1.0 to 1.3."""
 
 TOSCA_2 = Dialect(
@@ -166,6 +205,7 @@ TOSCA_2 = Dialect(
     get_secret=ESCAPE + GET_SECRET,
     prefix=ESCAPE,
     template="service_template",
+    types=_TYPES,
 )
 """TOSCA 2.0."""
 
@@ -176,6 +216,7 @@ YORC = Dialect(
     form=SecretForm.PATH,
     template="topology_template",
     lists_only=True,
+    types=_TYPES,
 )
 """TOSCA 1 as the orchestrator Yorc has it, with secrets by their paths in a vault."""
 

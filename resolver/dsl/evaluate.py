@@ -315,7 +315,7 @@ class Evaluation:
         if given is None:
             start = self._default(name, declared, provenance, is_key=is_key)
         else:
-            as_text = not steps and (is_key or is_text(declared or {}))
+            as_text = not steps and (is_key or is_text(declared or {}, self._dialect))
             value = given.text if as_text and given.text is not None else given.value
             start = self._definitions.input_value(value, declared)
             provenance |= Provenance(inputs=frozenset((provenance.label(name),)))

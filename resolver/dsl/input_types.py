@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import heapq
+import math
 import operator
 import reprlib
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.dsl.definitions import Definitions
+    from resolver.dsl.dialects import Dialect
     from resolver.dsl.values import GivenInput
 
 MAX_NESTING = 50
@@ -123,12 +125,17 @@ def named_secrets(definitions: Definitions, given: Mapping[str, GivenInput]) -> 
         given: values given for inputs, by name.
     """
     for name, declared in definitions.inputs():
-        declared_type, item_type = InputType.of(declared), InputType.of(declared, "item_type")
+        dialect = definitions.dialect
+        declared_type = InputType.of(declared, dialect=dialect)
+        item_type = InputType.of(declared, "item_type", dialect)
         has_items = declared_type is InputType.LIST and item_type is InputType.SECRET_KEY
         if declared_type is not InputType.SECRET_KEY and not has_items:
             continue
         if name in given:
-            value, provenance = _typed(given[name], declared), Provenance(inputs=frozenset((name,)))
+            value, provenance = (
+                _typed(given[name], declared, definitions.dialect),
+                Provenance(inputs=frozenset((name,))),
+            )
         else:
             value, provenance = declared.get("default"), WRITTEN
         for key in value if has_items and isinstance(value, list) else [value]:
@@ -192,15 +199,18 @@ def _misfits(
 ) -> Iterator[_Misfit]:
     """What is wrong with the value of an input: what is given, or the default."""
     is_given = name in given
-    value = _typed(given[name], declared) if is_given else declared.get("default")
+    if is_given and definitions.dialect.is_fixed(declared):
+        yield _Misfit(f"input {_cut(name)}", "has a fixed value, so that none can be given")
+        return
+    value = _typed(given[name], declared, definitions.dialect) if is_given else declared.get("default")
     if is_given or value is not None:
         subject = f"the {'value given for' if is_given else 'default of'} input {_cut(name)}"
         yield from _Checker(definitions, answers, is_given=is_given).check(subject, value, declared)
 
 
-def _typed(given: GivenInput, declared: Mapping[Any, Any]) -> Any:  # noqa: ANN401 - inputs are plain data
+def _typed(given: GivenInput, declared: Mapping[Any, Any], dialect: Dialect) -> Any:  # noqa: ANN401 - inputs are plain data
     """A given value as the input takes it; for an input that is a text, as it was typed."""
-    return given.text if given.text is not None and is_text(declared) else given.value
+    return given.text if given.text is not None and is_text(declared, dialect) else given.value
 
 
 class _Checker:
@@ -238,7 +248,7 @@ class _Checker:
     def _type(self, subject: str, value: Any, name: object, depth: int) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         if not isinstance(name, str) or is_call(value, self._definitions.dialect) or depth > MAX_NESTING:
             return
-        input_type = InputType.of({"type": name})
+        input_type = InputType.of({"type": name}, dialect=self._definitions.dialect)
         if input_type is None:
             yield from self._data_type(subject, value, name, depth)
         elif wanted := _unmet(value, input_type, is_given=self._is_given):
@@ -279,6 +289,8 @@ class _Checker:
 
     def _constraints(self, subject: str, value: Any, declared: Mapping[Any, Any]) -> Iterator[_Misfit]:  # noqa: ANN401 - same
         constraints = declared.get("constraints")
+        if not self._definitions.dialect.compares(declared.get("type")):
+            return
         if not isinstance(constraints, list) or holds_call(
             value, self._definitions.budget, self._definitions.dialect
         ):
@@ -301,6 +313,11 @@ class _Checker:
         if rule is None:
             return self._unmatched(argument, value) if name == "pattern" else ""
         fits = isinstance(argument, list) == (name in _LISTS)
+        if name == "in_range" and fits and self._definitions.dialect.types:
+            argument = [
+                end if word == _UNBOUNDED else word
+                for word, end in zip(argument, (-math.inf, math.inf), strict=False)
+            ]
         try:
             holds = fits and rule.holds(value, argument)
         except (TypeError, LookupError):
@@ -350,6 +367,9 @@ _RULES = {
     "max_length": _Rule(lambda value, size: len(value) <= size, "must have at most {} characters or items"),
 }
 """The constraints that a value alone decides on, by operator; but for `pattern`."""
+
+_UNBOUNDED = "UNBOUNDED"
+"""Stands for no bound in a range of TOSCA."""
 
 _LISTS = frozenset({"in_range", "valid_values"})
 """The constraints whose argument is a list."""

@@ -200,11 +200,19 @@ class Plan:
     ) -> None:
         """Report values that don't fit their inputs, and note the secrets that inputs name."""
         self.problems += [
-            msgspec.structs.replace(problem, source=source.name, path=(*prefix, *problem.path))
+            msgspec.structs.replace(
+                problem,
+                source=source.name,
+                path=(*prefix, *definitions.dialect.path("inputs"), *problem.path[1:]),
+            )
             for problem in check_inputs(definitions, given, match_all)
         ]
         for named in named_secrets(definitions, given):
-            call = Call(source, (*prefix, "inputs", named.name), definitions.input(named.name) or {})
+            call = Call(
+                source,
+                (*prefix, *definitions.dialect.path("inputs"), named.name),
+                definitions.input(named.name) or {},
+            )
             self._named.append(KeyUse(named.key, named.provenance, [call], needs_value=False))
 
     @property

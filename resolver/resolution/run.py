@@ -152,7 +152,7 @@ class BlueprintRun:
                 self._problems += error.problems
                 continue
             if options.strict:
-                self._problems += strict_problems(blueprint, self.budget)
+                self._check_schema(blueprint)
             self._refuse_unknown(blueprint)
             sources += self._follow(blueprint, text.base)
             self.blueprints.append(blueprint)
@@ -203,6 +203,21 @@ class BlueprintRun:
                     line_text=source.line_at(location.position) if location.position else "",
                 )
 
+    def _check_schema(self, blueprint: Blueprint) -> None:
+        """Check a blueprint against the schema of the DSL; there is none of TOSCA."""
+        findings = [
+            Finding(
+                EntryLocation(blueprint, (VERSION,), number),
+                Reason.SCHEMA,
+                f"there is no schema of {version_of(root) or dialect_of(root, self._dialect).name} "
+                "to check with",
+                hint="leave out --strict",
+            )
+            for number, root in enumerate(blueprint.documents)
+            if dialect_of(root, self._dialect).template
+        ]
+        self._problems += problems_of(findings, self.budget) or strict_problems(blueprint, self.budget)
+
     def _refuse_unknown(self, blueprint: Blueprint) -> None:
         """Refuse documents of a version of TOSCA that is not known, unless the user said what it is."""
         findings = [
@@ -227,18 +242,25 @@ class BlueprintRun:
             dialect=dialect,
             duplicate_keys=self._duplicate_keys,
         )
+        merging = self._merging and not dialect.template
+        if self._merging and not merging and tree.imported:
+            self.add(
+                Reason.IMPORT_REFUSED,
+                f"{blueprint.name}: imports of TOSCA can't be merged",
+                "leave out --merge-imports; the orchestrator reads the files",
+            )
         for each in (blueprint, *tree.imported):
             self._read[each.name] = each
             self._warn(each.warnings)
             self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
-        self._problems += (*tree.problems, *(() if self._merging else ignored_calls(tree)))
+        self._problems += (*tree.problems, *(() if merging else ignored_calls(tree)))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
-        sources = tree.merged if self._merging else (blueprint,)
+        sources = tree.merged if merging else (blueprint,)
         open_imports = tree.open_imports
         if tree.imported:
-            defining = Definitions(definitions_of(tree), self.budget, open_imports, dialect)
+            defining = Definitions(definitions_of(tree, self.budget), self.budget, open_imports, dialect)
             self.definitions |= {id(root): defining for source in sources for root in source.documents}
         else:
             for root in blueprint.documents:
