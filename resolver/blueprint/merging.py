@@ -120,7 +120,7 @@ class _Merger:
 
     def _root_of(self, source: AnyBlueprint) -> dict[Any, Any] | None:
         """The document of a file; None when it is not one that can be merged."""
-        whole = _entry(source, ())
+        whole = entry_of(source, ())
         if len(source.documents) != 1:
             self._refuse(whole, "a text of several documents can't be merged with another one")
             return None
@@ -129,7 +129,9 @@ class _Merger:
             self._refuse(whole, "only a document that is a mapping of sections can be merged")
             return None
         for path in _tagged(root):
-            self._refuse(_entry(source, path), "a document with custom tags can't be merged and written anew")
+            self._refuse(
+                entry_of(source, path), "a document with custom tags can't be merged and written anew"
+            )
         return root
 
     def _check_version(self, source: AnyBlueprint, root: dict[Any, Any]) -> None:
@@ -141,12 +143,12 @@ class _Merger:
                 return
             hint = f"how imports are merged depends on it; it is one of {', '.join(VERSIONS)}"
             message = f"merging needs a blueprint that states its {VERSION}"
-            self._refuse(_entry(source, (VERSION,)), message, hint=hint)
+            self._refuse(entry_of(source, (VERSION,)), message, hint=hint)
         elif version is None or self._version < 0:
             return
         elif version not in VERSIONS or VERSIONS.index(version) > self._version:
             self._refuse(
-                _entry(source, (VERSION,)),
+                entry_of(source, (VERSION,)),
                 f"the {VERSION} of an imported file must not be later than {VERSIONS[self._version]}, "
                 "that of the blueprint",
             )
@@ -209,7 +211,7 @@ class _Merger:
                 self._add_again(source, section, entries, rule, replaces=replaces)
                 continue
             self._document[section] = entries
-            location = self._defined_at[(section,)] = _entry(source, (section,))
+            location = self._defined_at[(section,)] = entry_of(source, (section,))
             if rule is SectionRule.FIRST_WINS:
                 self._note_reordered(location, section)
             for name in entries if isinstance(entries, dict) else ():
@@ -242,7 +244,7 @@ class _Merger:
             case _:
                 assert_never(rule)
         message = f"the section {section!r} can't be merged: it may be in one file only"
-        self._refuse(_entry(source, (section,)), message, self._defined_at[(section,)], hint=hint)
+        self._refuse(entry_of(source, (section,)), message, self._defined_at[(section,)], hint=hint)
 
     def _merge_section(
         self,
@@ -255,7 +257,7 @@ class _Merger:
         earlier = self._document[section]
         if not is_data(earlier) or not is_data(entries):
             message = f"the section {section!r} can't be merged: it is not a mapping in both files"
-            self._refuse(_entry(source, (section,)), message, self._defined_at[(section,)])
+            self._refuse(entry_of(source, (section,)), message, self._defined_at[(section,)])
             return
         merged = dict(earlier)
         for name, entry in entries.items():
@@ -269,14 +271,14 @@ class _Merger:
             both = merged_entry(section, merged[name], entry)
             if both is None:
                 message = f"{name!r} in the section {section!r} is defined in two files"
-                self._refuse(_entry(source, (section, name)), message, self._defined_at[(section, name)])
+                self._refuse(entry_of(source, (section, name)), message, self._defined_at[(section, name)])
             else:
                 merged[name] = both
         self._document[section] = merged
 
     def _define(self, source: AnyBlueprint, section: object, name: object, *, replaces: bool) -> None:
         """Remember where a definition stands."""
-        location = self._defined_at[section, name] = _entry(source, (section, name))
+        location = self._defined_at[section, name] = entry_of(source, (section, name))
         if replaces or str(name).startswith(OWN_PREFIX):
             self._note_reordered(location, name)
 
@@ -292,7 +294,7 @@ class _Merger:
         self._findings.append(Finding(location, Reason.IMPORT_REFUSED, message, first, hint))
 
 
-def _entry(source: AnyBlueprint, path: tuple[Any, ...]) -> EntryLocation:
+def entry_of(source: AnyBlueprint, path: tuple[Any, ...]) -> EntryLocation:
     """The entry of a file at a path of its document."""
     return source.entry(path) if isinstance(source, NamespacedBlueprint) else EntryLocation(source, path)
 

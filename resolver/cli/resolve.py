@@ -74,7 +74,9 @@ def _run_check(app: App, request: ResolveArguments, report: Report, *, offline: 
 @click.option("--check", is_flag=True, help="Say what would be used; nothing is decrypted.")
 @click.option("--offline", is_flag=True, help="With --check: look at the text only, no store is needed.")
 @click.option(
-    "--strict", is_flag=True, help="With --check: also check the blueprint against the schema of the DSL."
+    "--strict",
+    is_flag=True,
+    help="With --check: also check the blueprint against the schema and the rules of the DSL.",
 )
 @click.option(
     "--deliver", metavar="PLUGIN", help="Hand the blueprints to an orchestrator's plugin, not to stdout."

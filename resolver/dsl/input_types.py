@@ -251,7 +251,7 @@ class _Checker:
         input_type = InputType.of({"type": name}, dialect=self._definitions.dialect)
         if input_type is None:
             yield from self._data_type(subject, value, name, depth)
-        elif wanted := _unmet(value, input_type, is_given=self._is_given):
+        elif wanted := unmet(value, input_type, is_given=self._is_given):
             yield _Misfit(subject, f"is {kind_of(value)}, not {wanted}")
         elif input_type is InputType.REGEX and self._answers.match(value, "") is Match.INVALID:
             yield _Misfit(subject, "is not a regular expression")
@@ -375,7 +375,7 @@ _LISTS = frozenset({"in_range", "valid_values"})
 """The constraints whose argument is a list."""
 
 
-def _unmet(value: object, input_type: InputType, *, is_given: bool) -> str:
+def unmet(value: object, input_type: InputType, *, is_given: bool) -> str:
     """What a built-in type wants and a value is not, in words; empty when it is."""
     match input_type:
         case InputType.INTEGER:

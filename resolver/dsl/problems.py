@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     CUSTOM_TAG = "custom_tag"
     UNKNOWN_VERSION = "unknown_version"
     SCHEMA = "schema"
+    BAD_DEFINITION = "bad_definition"
     # imports
     IMPORT_REFUSED = "import_refused"
     IMPORT_HOLDS_CALLS = "import_holds_calls"

@@ -97,7 +97,7 @@ class Options(Redacted, frozen=True):
         partial: defer calls whose argument is not known before deployment, rather than refuse them.
         evaluate: evaluate the other functions too, where all their arguments are known.
         merge_imports: make one document of each blueprint and the files that it imports.
-        strict: also check the blueprints against the schema of the DSL.
+        strict: also check the blueprints against the schema and the rules of the DSL.
         fail_on: reasons of warnings that are errors in this run.
         dialect: what documents are read as whose version leaves it open.
         allow_duplicate_keys: let the last of a key's values count where it stands twice in one mapping.
@@ -133,6 +133,7 @@ class BlueprintRun:
         self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
+        self._is_strict = options.strict
         self._fail_on = options.fail_on | ({Reason.TEXT_FOR_TYPE} if options.strict else frozenset())
         self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
@@ -218,6 +219,12 @@ class BlueprintRun:
         ]
         self._problems += problems_of(findings, self.budget) or strict_problems(blueprint, self.budget)
 
+    def _check_rules(self, tree: ImportTree, base: Path | None) -> None:
+        """Check what names and values of a blueprint in Cloudify's DSL must fulfil, beyond its schema."""
+        from resolver.blueprint.dsl_semantics import semantic_problems  # noqa: PLC0415 - only where it is wanted
+
+        self._problems += semantic_problems(tree, base, self._problems, self.budget)
+
     def _refuse_unknown(self, blueprint: Blueprint) -> None:
         """Refuse documents of a version of TOSCA that is not known, unless the user said what it is."""
         findings = [
@@ -254,6 +261,8 @@ class BlueprintRun:
             self._warn(each.warnings)
             self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
         self._problems += (*tree.problems, *(() if merging else ignored_calls(tree)))
+        if self._is_strict:
+            self._check_rules(tree, base)
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
@@ -343,8 +352,15 @@ class BlueprintRun:
     @property
     def warnings(self) -> list[Problem]:
         """All warnings so far, in the order of the texts and of the positions in each."""
-        found = with_positions(self._warnings, list(self._read.values()), self.budget)
-        return sorted(found, key=self.order_of)
+        refused = {
+            (each.source, each.path[:-1]) for each in self._problems if each.reason is Reason.BAD_DEFINITION
+        }
+        left = [
+            each
+            for each in self._warnings
+            if each.reason is not Reason.UNDECLARED_INPUT or (each.source, each.path) not in refused
+        ]
+        return sorted(with_positions(left, list(self._read.values()), self.budget), key=self.order_of)
 
     @property
     def problems(self) -> list[Problem]:

@@ -723,17 +723,28 @@ def test_every_reason_has_a_case() -> None:
     """No reason is left out of the table."""
     covered = {str(case.error) for case in CASES} | {
         Reason.SCHEMA,
+        Reason.BAD_DEFINITION,
         Reason.EXPIRED,
     }  # which have tests of their own
     assert {str(reason) for reason in Reason} == covered & set(Reason)
 
 
-def test_a_strict_check_shows_no_value(world: World) -> None:
-    """What the schema refuses is told with the check's report, without any value."""
-    _with_text(CALL + "node_templates: [vm]\n")(world)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("node_templates: [vm]\n", Reason.SCHEMA),
+        (
+            "tosca_definitions_version: cloudify_dsl_1_5\nnode_templates: {vm: {type: T}}\n",
+            Reason.BAD_DEFINITION,
+        ),
+    ],
+)
+def test_a_strict_check_shows_no_value(world: World, text: str, reason: Reason) -> None:
+    """What the schema and the rules refuse is told with the check's report, without any value."""
+    _with_text(CALL + text)(world)
     said = world.run("resolve", str(world.folder / "b.yaml"), "-t", TENANT, "--check", "--strict")
     assert said.code == 3
-    assert f"[{Reason.SCHEMA}]" in said.out
+    assert f"[{reason}]" in said.out
     assert world.marks.find(said.out + said.err) == []
 
 

@@ -56,6 +56,10 @@ HELP: dict[Reason, Help] = {
         "the blueprint breaks the schema of the DSL",
         "schemas/blueprint.schema.json says what may stand at the place shown.",
     ),
+    Reason.BAD_DEFINITION: Help(
+        "Cloudify would refuse what the blueprint defines: an unknown name, a missing or misfitting value",
+        "Define what the message names, or write the name as it is defined.",
+    ),
     Reason.IMPORT_REFUSED: Help(
         "an import leads out of the blueprint's folder, or can't be read",
         "Keep imported files inside the folder and name them by relative paths.",
