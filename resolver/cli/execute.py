@@ -21,6 +21,7 @@ from resolver.delivery.child_input import (
     Fifos,
     InputKind,
     MemoryFiles,
+    NoInput,
     StdinFile,
     StdinPipe,
     numbers_in,
@@ -35,6 +36,7 @@ from resolver.resolution.variables import parse_variables
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from resolver.core.formats import DocumentFormat
     from resolver.delivery.child_input import ChildInput
     from resolver.delivery.child_output import ChildOutput
     from resolver.delivery.masking import Needles
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     Packer = Callable[[Mapping[int, bytes]], ChildInput]
 
 FOLDER_VARIABLE = "RESOLVED_BLUEPRINT_DIR"
+
+_LONGEST = 255
+"""Bytes of a file's name, at most, on usual file systems."""
 
 
 class _Load(NamedTuple):
@@ -58,10 +63,16 @@ class _Load(NamedTuple):
 
 
 @click.command(name="exec")
-@click.argument("words", nargs=-1, required=True, metavar="BLUEPRINT... -- COMMAND ARGS {}")
+@click.argument("words", nargs=-1, required=True, metavar="[BLUEPRINT...] -- COMMAND ARGS {}")
 @click.option("--stdin", "on_stdin", is_flag=True, help="Give the blueprint to the command's stdin.")
 @click.option(
     "--fifo", is_flag=True, help="Give plain paths, each of which can be read once, by one process."
+)
+@click.option(
+    "--name",
+    metavar="FILE",
+    help="What the path in place of {} ends with, like app.yaml, for programs that go by a file's name. "
+    "Implies --fifo.",
 )
 @click.option(
     "--env",
@@ -86,13 +97,14 @@ class _Load(NamedTuple):
     "effort. By default when stdout is a terminal or a log.",
 )
 @request_options
-def execute(
+def execute(  # noqa: PLR0913 - one for each option
     app: App,
     request: ResolveArguments,
     *,
     words: tuple[str, ...],
     on_stdin: bool,
     fifo: bool,
+    name: str | None,
     variables: tuple[str, ...],
     allowed: tuple[str, ...],
     mask: bool | None,
@@ -101,23 +113,29 @@ def execute(
 
     {} in its arguments, and RESOLVED_BLUEPRINT in its environment, become a path that it can read as often
     as it likes while it runs; nothing is written to disk. Of several blueprints {} is all in one text, {1},
-    {2} and so on are each of them. COMMAND never starts unless everything resolved.
+    {2} and so on are each of them. Without a blueprint COMMAND gets the variables of --env only. It never
+    starts unless everything resolved.
 
     Its exit code and signals pass through; 125 is a failure of exec itself, 126 and 127 are as in a shell.
     With --keep-going it gets the good blueprints, and when it ends with 0 while others were left out, exec
     ends with 125.
     """
-    blueprints, command = _split(words, app.arguments)
+    blueprints, command = _split(words, app.arguments, need_blueprints=not variables)
     report = Report(request.diagnostics)
     output: ChildOutput | None = None
     with ExitStack() as stack:
         with report.reporting():
+            fifo = fifo or name is not None
             if on_stdin and fifo:
                 raise UsageError("give either --stdin or --fifo")
+            if (on_stdin or fifo) and not blueprints:
+                raise UsageError("there is no blueprint that could be given to the command")
             environment = tuple(parse_variables(variables, allowed).items())
             request = msgspec.structs.replace(request, blueprints=blueprints, environment=environment)
             numbers = [WHOLE] if on_stdin else numbers_in(command[1:], len(blueprints))
-            pack = _packer(app, numbers, on_stdin=on_stdin, fifo=fifo, stack=stack)
+            names = _names(numbers, name, request.output_format)
+            kind = _kind(app, on_stdin=on_stdin, fifo=fifo) if blueprints else InputKind.NOTHING
+            pack = _packer(kind, names, stack)
             masked = is_terminal_or_log(1, 2, os.environ) if mask is None else mask
             load = _load(app, request, report, numbers, pack, masked=masked)
         if load.needles:
@@ -138,8 +156,20 @@ def _end(ended: ChildExit, report: Report) -> int:
     return ExitCode.EXEC_FAILURE if report.failed and ended.code == 0 else ended.code
 
 
-def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, stack: ExitStack) -> Packer:
-    """Choose how the command gets its texts; make ready what must be there before anything is decrypted."""
+def _names(numbers: Sequence[int], name: str | None, output_format: DocumentFormat) -> dict[int, str]:
+    """What the files of the texts are called, where they have a name."""
+    suffix = f".{output_format.value}"
+    names = {number: f"blueprint-{number}{suffix}" if number else f"blueprint{suffix}" for number in numbers}
+    if name is None:
+        return names
+    is_name = Path(name).name == name and name not in ("", "..", *names.values())
+    if not is_name or not name.isprintable() or len(name.encode()) > _LONGEST:
+        raise UsageError("--name takes a file's name, without a folder", hint="like --name app.yaml")
+    return names | {WHOLE: name}
+
+
+def _kind(app: App, *, on_stdin: bool, fifo: bool) -> InputKind:
+    """Choose how the command gets its texts."""
     kind = InputKind.STDIN_FILE if on_stdin else InputKind.FIFOS if fifo else InputKind.MEMORY_FILES
     if not fifo and (lack := why_no_memfd()):
         if app.require_hardening:
@@ -147,7 +177,14 @@ def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, sta
         kind = InputKind.STDIN_PIPE if on_stdin else InputKind.FIFOS
         instead = "its stdin is a pipe" if on_stdin else "the command gets a FIFO, which can be read once"
         say(f"warning: {lack}: {instead}")
+    return kind
+
+
+def _packer(kind: InputKind, names: Mapping[int, str], stack: ExitStack) -> Packer:
+    """Make ready what must be there before anything is decrypted."""
     match kind:
+        case InputKind.NOTHING:
+            return lambda _: NoInput()
         case InputKind.STDIN_PIPE:
             return lambda texts: StdinPipe(texts[WHOLE])
         case InputKind.STDIN_FILE:
@@ -155,7 +192,6 @@ def _packer(app: App, numbers: Sequence[int], *, on_stdin: bool, fifo: bool, sta
         case InputKind.MEMORY_FILES:
             return MemoryFiles
         case InputKind.FIFOS:
-            names = {number: f"blueprint-{number}" if number else "blueprint" for number in numbers}
             folder = stack.enter_context(PrivateFolder(list(names.values()), candidate_folders(os.environ)))
             return lambda texts: Fifos(folder, texts, names)
         case _:
@@ -172,8 +208,10 @@ def _load(
         if "\0" in value:
             raise UsageError(f"the secret for --env {name} holds a null character, which no variable can")
     needles = _needles(resolution.substitutions, report) if masked else None
-    base = Path(resolution.blueprints[0].name).parent.absolute()
-    variables = {FOLDER_VARIABLE: str(base), **resolution.environment}
+    variables = dict(resolution.environment)
+    if not request.blueprints:
+        return _Load(pack({}), variables, needles)
+    variables[FOLDER_VARIABLE] = str(Path(resolution.blueprints[0].name).parent.absolute())
     return _Load(pack(_texts(resolution, request, numbers)), variables, needles)
 
 
@@ -207,7 +245,9 @@ def _needles(secrets: Sequence[Substitution], report: Report) -> Needles:
     return needles
 
 
-def _split(words: tuple[str, ...], arguments: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _split(
+    words: tuple[str, ...], arguments: Sequence[str], *, need_blueprints: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Separate the blueprints from the command, which is all that stood behind the first `--`.
 
     Raises:
@@ -215,9 +255,9 @@ def _split(words: tuple[str, ...], arguments: Sequence[str]) -> tuple[tuple[str,
     """
     behind = len(arguments) - arguments.index("--") - 1 if "--" in arguments else 0
     blueprints, command = words[: len(words) - behind], words[len(words) - behind :]
-    if not blueprints or not command:
+    if (need_blueprints and not blueprints) or not command:
         raise UsageError(
-            "exec needs blueprints and a command",
+            "exec needs blueprints, or --env, and a command",
             hint="resolver exec BLUEPRINT... -t TENANT -- COMMAND ARGS {}",
         )
     return blueprints, command

@@ -150,7 +150,7 @@ def read_blueprints(request: ResolveArguments, report: Report) -> Sequence[Bluep
             if not request.keep_going:
                 raise
             report.fail(error.message, error.hint)
-    if not texts:
+    if request.blueprints and not texts:
         raise UsageError("no blueprint can be read")
     report.texts = texts
     return Counted(texts, "blueprints read")

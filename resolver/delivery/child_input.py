@@ -36,6 +36,7 @@ class InputKind(enum.Enum):
 
     MEMORY_FILES = enum.auto()
     FIFOS = enum.auto()
+    NOTHING = enum.auto()
     STDIN_FILE = enum.auto()
     STDIN_PIPE = enum.auto()
 
@@ -147,6 +148,14 @@ class Fifos(ChildInput):
         while self._texts:
             number, text = self._texts.popitem()
             self._folder.feed(self._names[number], text)
+
+
+class NoInput(ChildInput):
+    """No blueprint at all, for a command that gets variables only."""
+
+    def attach(self, arguments: Sequence[str]) -> tuple[list[str], str]:
+        """Leave the arguments alone; there is no path."""
+        return list(arguments), ""
 
 
 class _Stdin(ChildInput):

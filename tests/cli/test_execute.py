@@ -148,6 +148,47 @@ def test_fifo(admin: Cli, folder: Path, tmp_path: Path) -> None:
     assert set(tmp_path.iterdir()) == before
 
 
+def test_a_path_has_a_name(admin: Cli, folder: Path, tmp_path: Path) -> None:
+    """It ends as its format does, or as --name says, which is a name and no path."""
+    user = Cli(admin.prefork, admin.home, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    show = ("--", "sh", "-c", 'basename "$1"; cat "$1"', "sh", "{}")
+    text = f'a: "{PASSWORD}"\n'
+    assert execute(user, folder, "one.yaml", "--fifo", *show).stdout == f"blueprint.yaml\n{text}"
+    named = execute(user, folder, "one.yaml", "--name", "app.tfvars.json", "--format", "json", *show)
+    assert named.stdout == f"app.tfvars.json\n{json.dumps({'a': PASSWORD})}\n"
+    for name in ("../app", "/tmp/app", "", ".", "..", "a\nb", "a" * 256):
+        done = execute(user, folder, "one.yaml", "--name", name, *show)
+        assert (done.returncode, done.stdout) == (125, ""), name
+        assert done.stderr.startswith("error: --name takes a file's name, without a folder\n")
+
+
+def test_variables_alone(admin: Cli) -> None:
+    """Without a blueprint a command gets what --env says, nothing else, and not before that is allowed."""
+    script = (
+        "--",
+        "sh",
+        "-c",
+        'echo "$DB_PASSWORD {} ${RESOLVED_BLUEPRINT-none} ${RESOLVED_BLUEPRINT_DIR-none}"',
+    )
+    given = ("resolver", "exec", "-t", TENANT, "--env", "DB_PASSWORD=password")
+    done = admin.run(*given, *script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{PASSWORD} {{}} none none\n", "")
+    records = json.loads(
+        admin.prints("audit", "list", "-t", TENANT, "--action", "secret:use", "--format", "json")
+    )
+    assert records[-1]["decision"] == "allowed"
+    viewer = admin.as_user("vic", role="viewer")
+    for who, arguments in (
+        (viewer, given),
+        (admin, (*given, "--env", "X_TOKEN=absent")),
+        (admin, (*given, "--stdin")),
+        (admin, (*given, "--fifo")),
+        (admin, ("resolver", "exec", "-t", TENANT)),
+    ):
+        done = who.run(*arguments, *script)
+        assert (done.returncode, done.stdout) == (125, ""), arguments
+
+
 def test_fifo_without_a_place(admin: Cli, folder: Path, tmp_path: Path) -> None:
     """When nothing can be resolved no folder stays; --stdin beside it is a mistake."""
     user = Cli(admin.prefork, admin.home, {"XDG_RUNTIME_DIR": str(tmp_path)})

@@ -530,7 +530,7 @@ def test_exec_without_a_command(store: Store, blueprint: Path) -> None:
     assert (done.returncode, done.stderr) == (
         125,
         (
-            "error: exec needs blueprints and a command\n"
+            "error: exec needs blueprints, or --env, and a command\n"
             "  hint: resolver exec BLUEPRINT... -t TENANT -- COMMAND ARGS {}\n"
         ),
     )
