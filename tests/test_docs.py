@@ -261,7 +261,7 @@ def test_every_exit_code_is_documented() -> None:
     expected = set(ExitCode) - {ExitCode.EXEC_FAILURE}
     assert [int(code) for code, _ in rows(README, "code")] == sorted(expected)
     helped = {int(code) for code in re.findall(r"\b(\d) [a-z]", str(resolve_command.help))}
-    assert helped == expected - {ExitCode.INTERRUPTED}
+    assert helped == expected - {ExitCode.INTERRUPTED, ExitCode.READER_GONE}
     assert f"{ExitCode.EXEC_FAILURE} is a failure of its own" in README.read_text()
 
 
