@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from msgspec.structs import replace
 
@@ -44,9 +44,11 @@ def semantic_problems(
         known: what is wrong with the form; nothing more is said of these places.
         budget: what the run may spend.
     """
+    roots = tree.main.documents  # each is taken for a blueprint
+    if not any(_is_dsl(root) for root in roots):
+        return []
     findings = [found for blueprint in (tree.main, *tree.imported) for found in _foreign(blueprint, budget)]
     told = {(problem.source, problem.path) for problem in known}
-    roots = tree.main.documents  # each is taken for a blueprint
     tree = _with_namespaces(tree)
     if len(roots) == 1:
         merged = merge(tree)
@@ -55,7 +57,7 @@ def semantic_problems(
     with Folder(base) as folder:
         has_file = _Files(folder, exists=base is not None).has
         for number, root in enumerate(roots):
-            if not isinstance(root, dict) or root.get(VERSION) not in VERSIONS:
+            if not _is_dsl(root):
                 continue
             left = MAX_PROBLEMS - len(findings)
             found, patterns = find_misuses(root, _outside(tree), has_file, budget, left)
@@ -68,6 +70,11 @@ def semantic_problems(
                         Finding(location, Reason.BAD_DEFINITION, misuse.message, hint=misuse.hint)
                     )
     return problems_of(findings[:MAX_PROBLEMS], budget)
+
+
+def _is_dsl(root: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether a document states a version of Cloudify's DSL."""
+    return isinstance(root, dict) and root.get(VERSION) in VERSIONS
 
 
 def _foreign(blueprint: Blueprint, budget: Budget) -> Iterator[Finding]:
@@ -159,7 +166,7 @@ class _Homes:
         self._main = tree.main
         self._files: dict[tuple[Any, Any], list[AnyBlueprint]] = {}
         for source in tree.merged:
-            root = source.documents[0]
+            root = source.documents[0] if source.documents else None
             for section, entries in root.items() if isinstance(root, dict) else ():
                 for name in entries if isinstance(entries, dict) and section != IMPORTS else ():
                     self._files.setdefault((section, name), []).append(source)

@@ -243,7 +243,7 @@ workflows: {{w: PATH}}
 
 def test_tosca_files_are_left_alone() -> None:
     """The rules are those of Cloudify's DSL: a blueprint of another language has none of their problems."""
-    text = "tosca_definitions_version: tosca_simple_yaml_1_3\nnode_templates: {a: {type: T}}\n"
+    text = "tosca_definitions_version: tosca_simple_yaml_1_3\nnode_templates: {größer: {type: T}}\n"
     assert told(text) == []
 
 
