@@ -60,7 +60,7 @@ class Run(Protocol):
         stdin: bytes | str = b"",
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = 60,
+        timeout: float = 250,
     ) -> subprocess.CompletedProcess[str]:
         """Run one command; the first argument is the script's name."""
 
@@ -81,7 +81,7 @@ def run_script(
     stdin: bytes | str = b"",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float = 60,
+    timeout: float = 250,
 ) -> subprocess.CompletedProcess[str]:
     """Run a console script on a store; stdout and stderr are pipes of their own."""
     script, *rest = arguments

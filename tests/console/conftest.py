@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from resolver.core.account_changes import NewPassword
 from resolver.core.model import SecretValue
@@ -37,6 +37,9 @@ ARGUMENTS = [
 ]
 
 PASSWORD = "a password of the tests"
+PATIENCE = 120_000
+"""Milliseconds that a test waits for a page, on a busy machine too."""
+
 SESSION = "/api/v1/resolver/session"
 
 ROLES = {
@@ -121,6 +124,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One browser for all tests."""
+    expect.set_options(timeout=PATIENCE)
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield browser
     browser.close()
@@ -138,7 +142,7 @@ def consoles(browser: Browser, folder: Path) -> Iterator[Console]:
 
     def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - the browser's options
         context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return context
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from resolver.core.model import SecretValue
 from resolver.core.secret_changes import SecretChange
-from tests.console.conftest import ARGUMENTS, CHROMIUM, dialog, said
+from tests.console.conftest import ARGUMENTS, CHROMIUM, PATIENCE, dialog, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,7 @@ def test_nothing_keeps_a_value(console: Console, playwright: Playwright, tmp_pat
         folder, executable_path=CHROMIUM, args=ARGUMENTS, downloads_path=tmp_path / "downloads"
     )
     try:
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         context.add_cookies([console.cookie("una")])
         seen = Seen()
         context.on("request", seen.request)

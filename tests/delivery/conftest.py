@@ -22,7 +22,7 @@ from tests.conftest import clean_environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-TIMEOUT = 20.0
+TIMEOUT = 120.0
 
 _SUPERVISOR = """
 import json, os, sys

@@ -20,7 +20,11 @@ from tests.leaks.trace import Result, Trace, needs_strace, trace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.slow, needs_strace]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    needs_strace,
+]  # on a busy machine
 
 VALUE = "not-a-real-"
 """Every sample value begins with it, or has it in every line or leaf that matters."""

@@ -19,7 +19,11 @@ from tests.peer import serving as playing
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.slow, needs_strace]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    needs_strace,
+]  # on a busy machine
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,11 @@ from tests.leaks.trace import Result, Trace, needs_strace, trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-pytestmark = [pytest.mark.slow, needs_strace]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    needs_strace,
+]  # on a busy machine
 
 ELSEWHERE = {("serve",), ("login",)}
 """One runs until it is told to end; the other has a story of its own, `test_remote`."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.leaks.marks import Marks
 
-TIMEOUT = 240
+TIMEOUT = 1200
 DRIVER = Path(__file__).with_name("driver.py")
 DUMPABLE = Path(__file__).with_name("dumpable")
 """A folder to import from that leaves console scripts dumpable: strace can't read the memory of others."""
