@@ -142,15 +142,22 @@ def test_another_users_private_secret_can_not_be_named(run: Run, blueprint: Path
 
 
 def test_strict(run: Run, blueprint: Path) -> None:
-    """`--check --strict` adds what breaks the schema of the DSL; without `--strict` it is let through."""
-    blueprint.write_text(BLUEPRINT.replace("    type: t\n", "    typ: t\n"))
+    """`--check --strict` adds what breaks the schema or the rules; without `--strict` it is let through."""
+    right = BLUEPRINT.replace("secret_key, default: k", "secret_key, required: false")
+    right += "node_types: { t: { properties: { a: {} } } }\n"
+    blueprint.write_text(right.replace("    type: t\n", "    typ: t\n"))
     assert run("resolve", blueprint, "-t", TENANT, "--check").returncode == 0
     done = run("resolve", blueprint, "--check", "--strict", "--offline")
     assert done.returncode == 3
     assert "error: 'typ' is not known here; known are type, properties, interfaces" in done.stdout
     assert f"{blueprint}:11:5  node_templates.vm.typ" in done.stdout
-    blueprint.write_text(BLUEPRINT)
+    blueprint.write_text(right)
     assert run("resolve", blueprint, "--check", "--strict", "--offline").returncode == 0
+    blueprint.write_text(right.replace("    type: t\n", "    type: tt\n"))
+    assert run("resolve", blueprint, "-t", TENANT, "--check").returncode == 0
+    done = run("resolve", blueprint, "--check", "--strict", "--offline")
+    assert done.returncode == 3
+    assert "error: node type 'tt' is not defined [bad_definition]" in done.stdout
 
 
 def test_strict_goes_with_check(run: Run, blueprint: Path) -> None:
