@@ -29,6 +29,9 @@ TOTAL_TIMEOUT = 25.0
 
 _CONCURRENCY = 8
 _MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+_MAX_TOTAL_BYTES = 128 * 1024 * 1024
+"""Most bytes of answers for one run, kept until all are there: twice what the values in them may come to."""
+
 _OK = 200
 
 
@@ -80,7 +83,7 @@ class RequestSender:
     ) -> Mapping[str, HttpResponse | FetchFailure]:
         """Send several requests to one server, whose addresses are looked up once.
 
-        Once it can't be reached, it is not tried again for those that are left.
+        Once it can't be reached, or has answered too much, it is not tried again for those that are left.
         """
         began = time.monotonic()
         deadline = began + self._total_timeout
@@ -91,21 +94,27 @@ class RequestSender:
             return dict.fromkeys(requests, FetchFailure("its destination is not allowed"))
         except TransportError as error:
             return dict.fromkeys(requests, _failure(error))
-        unreachable: list[FetchFailure] = []
+        hopeless: list[FetchFailure] = []
+        received: list[int] = []
 
         def send(request: HttpRequest) -> HttpResponse | FetchFailure:
             now = time.monotonic()
-            if unreachable:
-                return unreachable[0]
+            if hopeless:
+                return hopeless[0]
             if now >= deadline:
                 return FetchFailure("it did not answer everything in time")
             try:
-                return self._send(url, addresses, request, tls, min(now + self._timeout, deadline))
+                response = self._send(url, addresses, request, tls, min(now + self._timeout, deadline))
             except TransportError as error:
                 missed = _failure(error)
                 if not error.sent:
-                    unreachable.append(missed)
+                    hopeless.append(missed)
                 return missed
+            received.append(len(response.body))
+            if sum(received) <= _MAX_TOTAL_BYTES:
+                return response
+            hopeless.append(FetchFailure("its answers are too large together"))
+            return hopeless[0]
 
         with ThreadPoolExecutor(min(_CONCURRENCY, len(requests))) as pool:
             return dict(zip(requests, pool.map(send, requests.values()), strict=True))

@@ -260,3 +260,18 @@ def test_a_request_that_is_not_answered_ends_with_all_of_them() -> None:
         got = vault.fetch(parameters, {"a": ProviderRequest("a", {})}, 0)
         over.set()
     assert got == {"a": FetchFailure("it gave no proper answer: no answer in time")}
+
+
+def test_answers_that_are_too_large_together_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may be as large as one may be, and there may be thousands of them."""
+    monkeypatch.setattr(requests, "_MAX_TOTAL_BYTES", 20_000)
+    with serving(lambda _: entry(a="v" * 6000)) as peer:
+        vault = provider_type("vault")
+        asked = {str(number): ProviderRequest("a", {"path": f"p{number}"}) for number in range(40)}
+        found = vault.fetch(vault_parameters(peer), asked, 0)
+        assert len(peer.seen) < 20
+    values = [one for one in found.values() if isinstance(one, SecretValue)]
+    assert 0 < len(values) < 4
+    assert {one for one in found.values() if not isinstance(one, SecretValue)} == {
+        FetchFailure("its answers are too large together")
+    }
