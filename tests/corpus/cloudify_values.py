@@ -5,6 +5,8 @@ Runs by the Python of an environment with `cloudify-common`.
 Reads a JSON array of `{"text": blueprint, "secrets": {key: value}}` from standard input and writes a JSON
 array of as many results: `{"values": ..., "inputs": ...}` with the evaluated inputs, nodes, operations,
 relationships and outputs, and what was given for inputs that have no default; or `{"error": class name}`.
+A question may hold `"inputs"`, values given for inputs, and `"properties": true`, which adds the properties
+of relationships, unevaluated, to the result.
 
 The texts import types that only a Cloudify manager has. Imports are therefore dropped, and every type,
 property, relationship and plugin that a blueprint uses is declared by a stub.
@@ -71,10 +73,12 @@ class Stubs:
             self._types.setdefault(declared.get("derived_from", "cloudify.nodes.Root"), {})
             self._operations(declared.get("interfaces"))
         for node in self._document.get("node_templates", {}).values():
-            self._properties(self._types.setdefault(node["type"], {}), node)
+            self._types.setdefault(node["type"], {})
+            self._properties(self._types, node)
             self._operations(node.get("interfaces"))
             for relationship in node.get("relationships", []):
-                self._properties(self._relationship(relationship["type"]), relationship)
+                self._relationship(relationship["type"])
+                self._properties(self._relationships, relationship)
                 self._operations(relationship.get("source_interfaces"))
                 self._operations(relationship.get("target_interfaces"))
 
@@ -90,9 +94,14 @@ class Stubs:
         declared: dict[str, Any] = self._relationships.setdefault(name, {"derived_from": base})
         return declared
 
-    def _properties(self, declared: dict[str, Any], user: dict[str, Any]) -> None:
-        for name in user.get("properties") or {}:
-            declared.setdefault("properties", {}).setdefault(name, {"required": False})
+    def _properties(self, types: dict[str, Any], user: dict[str, Any]) -> None:
+        known: set[str] = set()
+        ancestor = types.get(user["type"])
+        while ancestor is not None:
+            known |= (ancestor.get("properties") or {}).keys()
+            ancestor = types.get(ancestor.get("derived_from"))
+        for name in (user.get("properties") or {}).keys() - known:
+            types[user["type"]].setdefault("properties", {})[name] = {"required": False}
 
     def _operations(self, interfaces: dict[str, Any] | None) -> None:
         for interface in (interfaces or {}).values():
@@ -114,15 +123,18 @@ def _inputs(operations: dict[str, Any]) -> dict[str, Any]:
     return {name: definition["inputs"] for name, definition in operations.items()}
 
 
-def values_of(text: str, secrets: dict[str, str]) -> dict[str, Any]:
+def values_of(question: dict[str, Any]) -> dict[str, Any]:
     """Everything in a blueprint that Cloudify evaluates, after its own evaluation, and the inputs given."""
-    document = json.loads(json.dumps(yaml.safe_load(text), default=str))
+    secrets = question["secrets"]
+    loaded = yaml.load(question["text"], getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    document = json.loads(json.dumps(loaded, default=str))
     Stubs(document).add()
     inputs = {
         name: _GIVEN.get(declared.get("type"), f"text of {name}")
         for name, declared in (document.get("inputs") or {}).items()
         if "default" not in declared and declared.get("required", True)
     }
+    inputs |= question.get("inputs", {})
     plan = parser.parse(json.dumps(document))
     deployment = tasks.prepare_deployment_plan(
         plan, get_secret_method=secrets.__getitem__, inputs=dict(inputs)
@@ -144,7 +156,13 @@ def values_of(text: str, secrets: dict[str, str]) -> dict[str, Any]:
         "outputs": {name: output["value"] for name, output in deployment["outputs"].items()},
     }
     evaluated: dict[str, Any] = functions.evaluate_functions(payload, {}, storage)
-    return {"values": evaluated, "inputs": inputs}
+    answer = {"values": evaluated, "inputs": inputs}
+    if question.get("properties"):
+        answer["relationships"] = {
+            node["name"]: [relationship["properties"] for relationship in node.get("relationships", [])]
+            for node in plan["nodes"]
+        }
+    return answer
 
 
 def _itself(call: Any, _: object) -> Any:  # noqa: ANN401 - a function of the parser's, and plain data
@@ -158,7 +176,7 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     for question in json.load(sys.stdin):
         try:
-            results.append(values_of(question["text"], question["secrets"]))
+            results.append(values_of(question))
         except Exception as error:  # noqa: BLE001 - whatever the parser raises is its answer
             results.append({"error": type(error).__name__})
     json.dump(results, sys.stdout)
