@@ -364,6 +364,7 @@ class Evaluation:
                 f"the {kind} {provenance.show(name)} may be defined by the import {by.name!r}, of which "
                 "nothing is known here",
                 _PARTIAL_HINT,
+                with_manager=True,
             )
 
     def get_property(self, call: Mapping[Any, Any], depth: int, *, onward: Sequence[_Step] = ()) -> Known:
@@ -510,7 +511,8 @@ def _not_known(what: str, why: str, provenance: Provenance) -> Fault:
     """A value to which a type that is not in the tree may add."""
     if provenance is not WRITTEN:  # its name would say which node or input is meant
         why = "a type that it may come from is not in this blueprint"
-    return Fault(Reason.NOT_KNOWN_YET, f"{what} is not known as a whole: {why}", _PARTIAL_HINT)
+    message = f"{what} is not known as a whole: {why}"
+    return Fault(Reason.NOT_KNOWN_YET, message, _PARTIAL_HINT, with_manager=True)
 
 
 def _astray(step: _Step, origin: _Origin) -> Fault:

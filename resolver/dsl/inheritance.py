@@ -220,7 +220,11 @@ class Types:
         if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return Typed(value[step]) if is_there else None
         if isinstance(type_name, Unknown):
-            return Typed(value[step], type_name, type_name) if is_there else type_name
+            found: Part = type_name
+            default = whole.beneath
+            if isinstance(default, Typed) and isinstance(default.value, dict):
+                found = self.part(default, step) or found
+            return Typed(value[step], type_name, found) if is_there else found
         try:
             declared = self.declared(Kind.DATA, type_name, step)
         except OutOfReachError as error:

@@ -102,6 +102,8 @@ class _PlannedCall:
     state = _State.PENDING
     asked: GetSecret | None = None
     substitution: Substitution | None = None
+    reported = ""
+    """Why the call around it is left, when it is: that need not be said twice."""
 
     def __init__(self, call: Call, evaluator: Evaluator, above: int) -> None:
         self.call = call
@@ -172,6 +174,8 @@ class Plan:
         self._extents: dict[int, int] = {}
         self._values = Values(budget)
         self.problems: list[Problem] = []
+        self.left: list[Problem] = []
+        """Why calls stay that only lack what is left to the manager: no error, but worth knowing."""
         given = inputs or {}
         checked: set[int] = set()
         for source in sources:
@@ -239,13 +243,9 @@ class Plan:
             except Waiting as waiting:
                 needs = waiting.needs
             except Fault as fault:
-                planned.state = self._state_after(planned, fault)
-                if planned.state is _State.REFUSED:
-                    self._report(planned.call, fault.reason, fault.message, fault.hint, fault.key)
-                elif planned.state is _State.LEFT and not planned.is_get_secret:
-                    inner = planned.within()
-                    self._calls += inner
-                    pending += inner
+                inner = self._give_up(planned, fault)
+                self._calls += inner
+                pending += inner
             for need in needs:
                 # A key that is written in one call and came out of a secret in another is two uses: put
                 # together, the written one would show what the secret holds.
@@ -261,9 +261,25 @@ class Plan:
         named, self._named = self._named, []
         return [*uses.values(), *(use for use in named if use.key not in wanted)]
 
+    def _give_up(self, planned: _PlannedCall, fault: Fault) -> list[_PlannedCall]:
+        """Refuse or leave a call that can't be evaluated; which calls are looked at instead."""
+        planned.state = self._state_after(planned, fault)
+        if planned.state is _State.REFUSED:
+            self._report(planned.call, fault.reason, fault.message, fault.hint, fault.key)
+            return []
+        if fault.with_manager and fault.message != planned.reported:
+            left = Problem(fault.reason, f"the call stays: {fault.message}")
+            self.left.append(self._at(planned.call, left))
+        if planned.state is not _State.LEFT or planned.is_get_secret:
+            return []
+        inner = planned.within()
+        for each in inner:
+            each.reported = fault.message
+        return inner
+
     def _state_after(self, planned: _PlannedCall, fault: Fault) -> _State:
         """What becomes of a call that can't be evaluated."""
-        if fault.later and not planned.is_get_secret:
+        if not planned.is_get_secret and (fault.later or planned.here[:1] in _DECLARATIONS):
             return _State.LEFT
         if fault.reason is not Reason.NOT_KNOWN_YET:
             return _State.REFUSED
@@ -406,6 +422,9 @@ class Plan:
                 by_path.update(made)
         return Results(by_node, by_path)
 
+
+_DECLARATIONS = (("inputs",), ("dsl_definitions",), ("data_types",), ("node_types",), ("relationships",))
+"""Sections in which nothing is evaluated before something uses it: what nothing uses may be wrong."""
 
 _RELATIVE = frozenset({"SELF", "SOURCE", "TARGET", "HOST"})
 """Words whose meaning depends on where the call stands."""

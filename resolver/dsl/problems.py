@@ -108,10 +108,18 @@ class Fault(Exception):  # noqa: N818 - not an error of the package: the plan tu
         hint: what to do about it.
         key: the key as it may be shown.
         later: whether the orchestrator will be able to; where nothing needs the result, the call is left.
+        with_manager: whether it can't because something is left to the manager, types or other definitions.
     """
 
     def __init__(
-        self, reason: Reason, message: str, hint: str = "", key: str = "", *, later: bool = False
+        self,
+        reason: Reason,
+        message: str,
+        hint: str = "",
+        key: str = "",
+        *,
+        later: bool = False,
+        with_manager: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -119,3 +127,4 @@ class Fault(Exception):  # noqa: N818 - not an error of the package: the plan tu
         self.hint = hint
         self.key = key
         self.later = later or reason is Reason.NOT_KNOWN_YET
+        self.with_manager = with_manager

@@ -208,7 +208,7 @@ def check(
         imports=tuple(run.imports),
         inputs=tuple(run.inputs_without_value(options.inputs)),
         deferred=run.plan.deferred,
-        warnings=tuple(warnings),
+        warnings=tuple(sorted([*warnings, *run.plan.left], key=run.order_of)),
         notes=tuple(run.notes),
         blueprints=tuple(run.blueprints),
     )

@@ -14,6 +14,7 @@ property, relationship and plugin that a blueprint uses is declared by a stub.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from types import SimpleNamespace
@@ -132,7 +133,9 @@ def values_of(question: dict[str, Any]) -> dict[str, Any]:
     inputs = {
         name: _GIVEN.get(declared.get("type"), f"text of {name}")
         for name, declared in (document.get("inputs") or {}).items()
-        if "default" not in declared and declared.get("required", True)
+        if "default" not in declared
+        and declared.get("required", True)
+        and declared.get("type") not in (document.get("data_types") or {})
     }
     inputs |= question.get("inputs", {})
     plan = parser.parse(json.dumps(document))
@@ -143,7 +146,6 @@ def values_of(question: dict[str, Any]) -> dict[str, Any]:
         get_secret=lambda key: SimpleNamespace(value=secrets[key]), get_input=deployment["inputs"].__getitem__
     )
     payload = {
-        "inputs": deployment["inputs"],
         "nodes": {node["name"]: node["properties"] for node in deployment["nodes"]},
         "operations": {node["name"]: _inputs(node["operations"]) for node in deployment["nodes"]},
         "relationships": {
@@ -156,6 +158,9 @@ def values_of(question: dict[str, Any]) -> dict[str, Any]:
         "outputs": {name: output["value"] for name, output in deployment["outputs"].items()},
     }
     evaluated: dict[str, Any] = functions.evaluate_functions(payload, {}, storage)
+    # What no call reads may be wrong in an input, and is not evaluated elsewhere.
+    with contextlib.suppress(Exception):
+        evaluated |= functions.evaluate_functions({"inputs": deployment["inputs"]}, {}, storage)
     answer = {"values": evaluated, "inputs": inputs}
     if question.get("properties"):
         answer["relationships"] = {

@@ -18,10 +18,12 @@ import yaml
 from resolver.blueprint import read, render
 from resolver.core.model import SecretValue
 from resolver.dsl.plan import Plan
+from resolver.dsl.values import GivenInput
 from resolver.dsl.walk import rebuild
+from tests.dsl.siblings import Siblings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +56,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.siblings = Siblings(Random(seed))
         self.anchors: dict[str, list[str]] = {"mapping": [], "any": []}
         self.count = 0
 
@@ -74,15 +77,21 @@ class Writer:
             f"  first: {{default: {self.random.choice(TEXTS)}}}",
             f"  second: {{default: {self.text()}}}",
         ]
-        lines += ["  third: {default: {a: [1, {b: word}], c: {get_secret: text}}}", "node_templates:"]
+        lines += ["  third: {default: {a: [1, {b: word}], c: {get_secret: text}}}"]
+        lines += [f"  {name}: {json.dumps(each)}" for name, each in self.siblings.inputs().items()]
+        lines += [f"{name}: {json.dumps(section)}" for name, section in self.siblings.types().items()]
+        lines += ["node_templates:"]
         for node in ("one", "two"):
             lines += [f"  {node}:", "    type: t", "    properties:"]
+            lines += [f"      cfg: {json.dumps(self.siblings.property())}"]
+            lines += [f"      r{number}: {self.siblings.read(in_node=True)}" for number in range(3)]
             if self.anchors["mapping"] and self.random.randrange(2):
                 lines += [f"      <<: {self.merged()}"]
             for number in range(3):
                 lines += self.block(f"p{number}", "      ", 3)
         lines += ["outputs:", f"  all: {{value: {{get_property: [one, p{self.random.randrange(3)}]}}}}"]
         lines += [f"  {self.name('o')}: {{value: {self.call(0)}}}" for _ in range(2)]
+        lines += [f"  {self.name('o')}: {{value: {self.siblings.read(in_node=False)}}}" for _ in range(3)]
         ending = self.random.choice(("\n", "\n", "\r\n"))
         return ending.join([*lines, ""])
 
@@ -193,10 +202,11 @@ class Writer:
         )
 
 
-def evaluated(text: str) -> Any:  # noqa: ANN401 - plain data
-    """The document with all that can be evaluated evaluated; the rendered text loads as the same."""
+def resolved(text: str, given: Mapping[str, Any], *, evaluate: bool = True) -> Any:  # noqa: ANN401 - plain data
+    """The document with its calls resolved; the rendered text loads as the same."""
     blueprint = read(text.encode(), "generated.yaml")
-    plan = Plan([blueprint], evaluate=True)
+    inputs = {name: GivenInput(value) for name, value in given.items()}
+    plan = Plan([blueprint], inputs, evaluate=evaluate)
     while uses := plan.advance():
         plan.supply({use.key: SecretValue(SECRETS[use.key]) for use in uses})
     assert plan.problems == [], (text, plan.problems)
@@ -211,8 +221,12 @@ def evaluated(text: str) -> Any:  # noqa: ANN401 - plain data
 def test_calls_are_generated_and_resolved() -> None:
     """No call is left, rendered texts load as what was evaluated, and without results nothing changes."""
     for seed in range(EXAMPLES):
-        text = Writer(seed).blueprint()
-        left = json.dumps(evaluated(text))
+        writer = Writer(seed)
+        text = writer.blueprint()
+        document = resolved(text, writer.siblings.given)
+        for node in document["node_templates"].values():
+            del node["properties"]["cfg"]  # holds calls that are answered at run time
+        left = json.dumps([document["node_templates"], document["outputs"]])
         assert '{"get_' not in left, text
         blueprint = read(text.encode(), "generated.yaml")
         assert render(blueprint, {}).text == text
@@ -222,24 +236,45 @@ def test_calls_are_generated_and_resolved() -> None:
     not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
 )
 def test_cloudify_evaluates_to_the_same() -> None:
-    """Properties and outputs of generated blueprints are what Cloudify's parser evaluates."""
-    texts = [Writer(seed).blueprint() for seed in range(EXAMPLES)]
+    """Properties and outputs of generated blueprints are what Cloudify's parser evaluates.
+
+    So they are when it evaluates what was resolved, with `--evaluate` and without.
+    """
+    writers = [Writer(seed) for seed in range(EXAMPLES)]
+    texts = [(writer.blueprint(), writer.siblings.given) for writer in writers]
+    accepted = [
+        (text, given, answer["values"])
+        for (text, given), answer in zip(texts, _answers(texts, SECRETS), strict=True)
+        if "values" in answer
+    ]
+    assert len(accepted) > 0.9 * EXAMPLES
+    again: list[tuple[str, Mapping[str, Any]]] = []
+    expected: list[Any] = []
+    for text, given, values in accepted:
+        document = resolved(text, given)
+        for name, node in document["node_templates"].items():
+            # The other one holds calls that are answered at run time.
+            left = {key: value for key, value in node["properties"].items() if key != "cfg"}
+            assert left == {key: values["nodes"][name][key] for key in left}, (text, name)
+        for name, output in document["outputs"].items():
+            assert output["value"] == values["outputs"][name], (text, name)
+        if None not in values["outputs"].values():  # the parser refuses an output that is written as nothing
+            again.append((json.dumps(document), given))
+            again.append((json.dumps(resolved(text, given, evaluate=False)), given))
+            expected += [values, values]
+    for (text, _), answer, values in zip(again, _answers(again, {}), expected, strict=True):
+        for part in ("nodes", "outputs"):
+            assert answer["values"][part] == values[part], (text, part)
+
+
+def _answers(texts: Sequence[tuple[str, Mapping[str, Any]]], secrets: Mapping[str, str]) -> Any:  # noqa: ANN401 - plain data
+    """What Cloudify's parser makes of texts with values given for their inputs."""
     done = subprocess.run(
         [CLOUDIFY_PYTHON, "-W", "ignore", VALUES_OF],
-        input=json.dumps([{"text": text, "secrets": SECRETS} for text in texts]),
+        input=json.dumps([{"text": text, "secrets": secrets, "inputs": given} for text, given in texts]),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
         timeout=600,
     )
-    answers = json.loads(done.stdout)
-    accepted = [
-        (text, answer["values"]) for text, answer in zip(texts, answers, strict=True) if "values" in answer
-    ]
-    assert len(accepted) > 0.9 * EXAMPLES, [answer for answer in answers if "error" in answer][:3]
-    for text, values in accepted:
-        document = evaluated(text)
-        for name, node in document["node_templates"].items():
-            assert node["properties"] == values["nodes"][name], (text, name)
-        for name, output in document["outputs"].items():
-            assert output["value"] == values["outputs"][name], (text, name)
+    return json.loads(done.stdout)
