@@ -27,6 +27,7 @@ from resolver.dsl.functions import (
 )
 from resolver.dsl.inheritance import OutOfReachError, Typed, Unknown
 from resolver.dsl.problems import Fault, Reason, kind_of
+from resolver.dsl.topology import Found, find_on_hosts, find_property, target_of
 from resolver.dsl.values import Need, Values, Waiting
 
 if TYPE_CHECKING:
@@ -386,19 +387,24 @@ class Evaluation:
             raise Fault(
                 Reason.BAD_ARGUMENT, f"the property given to get_property is {kind_of(words[1])}, not text"
             )
-        name = self._node_name(words[0], "get_property")
+        on_host = words[0] == "HOST" and bool(self._dialect.template) and not self._dialect.prefix
+        name = self._node_name("SELF" if on_host else words[0], "get_property")
         template = self._definitions.node(name)
         if template is None:
             self._refuse_undecided("node template", name, provenance)
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
         shown, node = provenance.show(words[1]), provenance.show(name)
-        start = self._definitions.property(template, words[1])
+        found_at = Found(self._definitions.property(template, words[1]), name, words[2:])
+        if self._dialect.template:
+            find = find_on_hosts if on_host else find_property
+            found_at = find(self._definitions, name, words[1:])
+        start, name, rest = found_at
         if start is None:
             raise Fault(Reason.BAD_ARGUMENT, f"node {node} has no property {shown}")
         what = f"the property {shown} of node {node}"
         if isinstance(start, Unknown):
             raise _not_known(what, start.why, provenance)
-        steps = [*_steps("get_property", words[2:], provenance), *onward]
+        steps = [*_steps("get_property", rest, provenance), *onward]
         with self._within(name):
             found = self._follow(start, steps, _Origin(what, Reason.BAD_ARGUMENT, provenance), depth)
         return Known(found.value, provenance | found.provenance)
@@ -478,6 +484,13 @@ class Evaluation:
         """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""
         here = self._dialect.within(self._here)
         inside = len(here) > 1 and here[0] == "node_templates"
+        if inside and self._dialect.template and here[2:3] == ("requirements",):
+            inside = False  # what stands there is of the relationship
+            if word == "SOURCE":
+                return str(here[1])
+            target = target_of(self._definitions, str(here[1]), here[3]) if len(here) > 3 else None  # noqa: PLR2004
+            if word == "TARGET" and target is not None:
+                return target
         if word == "SELF" and inside:
             return str(here[1])
         if word in ("SOURCE", "TARGET") and inside and len(here) > 3 and here[2] == "relationships":  # noqa: PLR2004
