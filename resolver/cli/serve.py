@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from resolver.cli.context import App, common_options
+from resolver.core.extras import how_to_install
 from resolver.errors import UsageError
 
 _LAST_PORT = 65535
@@ -139,7 +140,7 @@ def serve(  # noqa: PLR0913 - one for each option
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the server's libraries are not installed: there is no {error.name}",
-            hint="pip install 'blueprint-resolver[server]'",
+            hint=how_to_install("server"),
         ) from None
     health = None if health_listen is None else _host_and_port(health_listen)
     listener = Listener(host, port, unix_socket, tls_cert, tls_key, trusted_proxies, proxy_protocol, health)

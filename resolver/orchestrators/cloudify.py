@@ -4,7 +4,7 @@ Objects that `cloudify-common` takes as secret method, as storage for evaluation
 workflows. Plans keep their `get_secret` calls; a value appears only where Cloudify evaluates one, in the
 arguments of an operation, the properties that an operation reads, and outputs that are asked for.
 
-Needs `cloudify-common`, tried with 7.0.5: `pip install 'blueprint-resolver[cloudify]'`.
+Needs `cloudify-common`, tried with 7.0.5: `pip install '.[cloudify]'` in a clone.
 """
 
 from __future__ import annotations

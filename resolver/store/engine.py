@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from resolver.core.extras import how_to_install
 from resolver.errors import ConflictError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def make_engine(url: URL, pool: Mapping[str, int]) -> Engine:
     except (ImportError, NoSuchModuleError):
         raise UsageError(
             f"the driver for {url.get_backend_name()} is not installed",
-            hint="pip install 'blueprint-resolver[postgresql]'",
+            hint=how_to_install("postgresql"),
         ) from None
     if url.drivername == "sqlite":
         event.listen(engine, "connect", _on_sqlite_connect)
