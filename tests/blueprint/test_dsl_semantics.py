@@ -152,6 +152,12 @@ def test_where_and_how_it_is_said(name: str, where: str, message: str, hint: str
     assert (where, message, hint) in told(text, HERE)
 
 
+def test_an_empty_list_is_a_default_of_any_items() -> None:
+    """Of names that only a manager can check, a list without any is checked by nobody."""
+    changes = {"inputs/n": {"type": "list", "item_type": "secret_key", "default": []}}
+    assert told(yaml.safe_dump(varied(changes), sort_keys=False), HERE) == []
+
+
 def test_what_the_manager_may_define_is_left_to_it() -> None:
     """A type or plugin that an import left to the manager may define is no mistake; a target is one."""
     text = f"""\

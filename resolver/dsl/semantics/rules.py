@@ -85,7 +85,7 @@ def _check_inputs(names: Names, types: CheckedTypes) -> None:
         default = declaration.get("default")
         listed = declaration.get("type") == InputType.LIST
         named = InputType.of(declaration, "item_type" if listed else "type")
-        if named in _OF_MANAGERS and "default" in declaration:
+        if named in _OF_MANAGERS and "default" in declaration and (default or not listed):
             message = f"input {shown(name)} can't have a default: only a manager can check a {named}"
             names.report((Section.INPUTS.value, name, "default"), message)
         parts = default if declaration.get("item_type") and isinstance(default, list) else [default]
