@@ -46,6 +46,20 @@ def test_calls_in_custom_tags_have_places() -> None:
     assert (warning.reason, warning.position is not None and warning.position.line) == (Reason.CUSTOM_TAG, 3)
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_why_calls_stay_with_evaluate_has_places(*, partial: bool) -> None:
+    """A check says of each call that stays which type is not there, and nothing without `--evaluate`."""
+    text = (
+        f"{DSL}node_templates: {{n: {{type: out.of.reach, properties: {{c: {{a: 1}}}}}}}}\n"
+        "outputs: {o: {value: {get_property: [n, c]}}}\n"
+    )
+    found = checked(text, options=Options(evaluate=True, partial=partial))
+    assert found.problems == ()
+    assert places(found.warnings) == ["b.yaml:3:22 outputs.o.value"]
+    assert found.warnings[0].message.endswith("node type 'out.of.reach' is not in this blueprint")
+    assert checked(text).warnings == ()
+
+
 def test_imported_files_are_looked_into(tmp_path: Path) -> None:
     """Near misses and undeclared inputs are found in imported files, too."""
     (tmp_path / "lib.yaml").write_text("a: { getSecret: k }\nb: { get_input: nope }\n")
