@@ -258,3 +258,16 @@ def test_the_host_process_is_left_alone(home: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_dialects(world: World, resolver: Resolver) -> None:
+    """A version that leaves it open is read as the caller says; a name that there is none of is refused."""
+    text = "tosca_definitions_version: tosca_2_7\npassword: { $get_secret: [db_password] }\n"
+    options = {"tenant": "home", "caller": world.admin}
+    with resolver.resolve(text, **options, dialect="tosca_2") as found:
+        assert found.data["password"] == VALUE
+    with pytest.raises(BlueprintError) as refused:
+        resolver.resolve(text, **options)
+    assert [problem.reason for problem in refused.value.problems] == ["unknown_version"]
+    with pytest.raises(UsageError, match="there is no dialect 'tosca'"):
+        resolver.resolve(text, **options, dialect="tosca")
