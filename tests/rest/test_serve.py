@@ -101,9 +101,10 @@ def served(home: Path, *options: str | Path, env: Mapping[str, str] | None = Non
     with log.open("wb") as file:
         process = subprocess.Popen([SCRIPTS / "resolver", "serve", *options], stderr=file, env=environ)
     try:
-        until(lambda: b"Application startup complete" in log.read_bytes() or process.poll() is not None, 60)
+        server = Served(process, log)
+        until(lambda: _started(server) >= 2 or process.poll() is not None, 60)  # both lanes
         assert process.poll() is None, log.read_text()
-        yield Served(process, log)
+        yield server
     finally:
         if process.poll() is None:
             process.kill()
@@ -203,7 +204,6 @@ def test_garbage_is_collected_but_not_among_what_was_loaded(home: Path, tmp_path
     """
     at_end = "(lambda do, end=os._exit: setattr(os, '_exit', lambda code: (do(), end(code))))"  # of a worker
     with served(home, "--port", "0", env=probed(tmp_path, at_end, COLLECTOR_PROBE)) as server:
-        until(lambda: _started(server) == 2)
         assert server.stop() == 0
         assert server.log.read_text().count("PROBE (True, True, 10000)\n") == 2
 
@@ -285,8 +285,11 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
             assert http.get("/ok", headers={"X-Forwarded-For": "192.0.2.7"}).json() == "OK"
         until(lambda: "resolver.access" in server.log.read_text())
         assert server.lines()[-1]["client"] == "192.0.2.7"
+        (serving,) = _children(server.process.pid)
+        lanes = _children(serving)
         server.process.kill()
         server.process.wait()
+        until(lambda: not any(_runs(pid) for pid in (serving, *lanes)))
     assert path.exists()
     with served(home, "--unix-socket", path) as server:
         assert server.stop() == 0
