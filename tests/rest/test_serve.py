@@ -315,7 +315,7 @@ def test_a_unix_socket(home: Path, tmp_path: Path) -> None:
         (
             ["--tls-cert", "absent.pem", "--tls-key", "absent.pem"],
             2,
-            "error: 'absent.pem' can't be read: No such file or directory\n",
+            "error: the certificate 'absent.pem' can't be read: No such file or directory\n",
         ),
         (
             ["--workers", "2"],
