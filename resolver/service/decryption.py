@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from resolver.core import policy
 from resolver.core.binding import Place, Purpose
+from resolver.core.model import MAX_VALUE_BYTES
 from resolver.errors import MisplacedTokenError, StoreError, TokenError
 from resolver.service.access import not_found, not_permitted
 from resolver.service.audit import named
@@ -42,10 +45,36 @@ def provider_place(provider: Provider, data_key_id: str) -> Place:
     )
 
 
+MAX_USED = 64 * 1024 * 1024
+"""Most bytes of values that one request for keys may come to; a run places no more than that."""
+
+_MAX_READ = MAX_USED * 4 // 3
+"""The same in characters of tokens, which are in Base64."""
+
+_READ_AT_ONCE = MAX_USED // MAX_VALUE_BYTES
+
+NOT_READ = "-"
+"""Stands for a token that was left out: those before it are too large together. No token is like it."""
+
+
 def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:
-    """The rows of keys that the caller's token may name."""
+    """The rows of keys that the caller's token may name; no more tokens of them than one request may use.
+
+    They come at once where all of them are small enough. Else they are read in parts, and rows behind the
+    bound have `NOT_READ` for a token.
+    """
     named = [key for key in keys if caller.scope.permits_key(key)]
-    return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)} if named else {}
+    if not named:
+        return {}
+    if len(named) <= _READ_AT_ONCE or session.size_by_keys(home.id, named) <= _MAX_READ:
+        return {row.secret.key: row for row in session.secrets_by_keys(home.id, named)}
+    found: dict[str, StoredSecret] = {}
+    room = _MAX_READ
+    for start in range(0, len(named), _READ_AT_ONCE):
+        for row in session.secrets_by_keys(home.id, named[start : start + _READ_AT_ONCE]):
+            room -= len(row.token)
+            found[row.secret.key] = row if room >= 0 else replace(row, token=NOT_READ)
+    return found
 
 
 def demand_still(

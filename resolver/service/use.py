@@ -23,7 +23,7 @@ from resolver.errors import AccessError, ConflictError, InvalidRequestError, Not
 from resolver.service.access import MemberRefusedError
 from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
-from resolver.service.decryption import LOOKS, demand_still, look_up
+from resolver.service.decryption import LOOKS, MAX_USED, NOT_READ, demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
 
 if TYPE_CHECKING:
@@ -65,9 +65,6 @@ class ClaimedUse(Redacted, frozen=True):
         """Where its first calls stand."""
         return self.calls[:most]
 
-
-MAX_USED = 64 * 1024 * 1024
-"""Most bytes of values that one request for keys may come to; a run places no more than that."""
 
 _SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
 """What is decided about secrets that are known to the caller."""
@@ -402,7 +399,7 @@ def _demand_room(rows: Iterable[StoredSecret | None]) -> None:
         InvalidRequestError: they are.
     """
     tokens = {row.secret.id: row.token for row in rows if row is not None}
-    if sum(map(len, tokens.values())) * 3 // 4 > MAX_USED:
+    if NOT_READ in tokens.values() or sum(map(len, tokens.values())) * 3 // 4 > MAX_USED:
         raise InvalidRequestError(
             f"the values of these keys have more than {MAX_USED} bytes in all", hint="ask for fewer at once"
         )

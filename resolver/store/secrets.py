@@ -68,25 +68,27 @@ def _versions(columns: RecordColumns[StoredVersion]) -> Select[Any]:
     )
 
 
-def _by_keys(key_is_listed: ColumnElement[bool]) -> Select[Any]:
-    """The tenant's own secrets under some keys, and the global ones of all tenants.
+def _by_keys(columns: Sequence[ColumnElement[Any]], key_is_listed: ColumnElement[bool]) -> Select[Any]:
+    """Of the tenant's own secrets under some keys, and of the global ones of all tenants, these columns.
 
     The keys stand on both sides of the OR: SQLite, which has no statistics of a store, would otherwise read
     all secrets of the tenant.
     """
     own, everyones = t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == GLOBAL
     return (
-        select(*_STORED.columns)
+        select(*columns)
         .select_from(SECRETS.join(t.secret_version, _CURRENT))
         .where(or_(and_(own, key_is_listed), and_(everyones, key_is_listed)))
     )
 
 
 # However many keys there are, they travel in one parameter: a list of its own in each dialect's way.
-_BY_KEYS_SQLITE = _by_keys(
-    t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
-)
-_BY_KEYS_POSTGRESQL = _by_keys(t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text))))
+_LISTED_SQLITE = t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
+_LISTED_POSTGRESQL = t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text)))
+_BY_KEYS_SQLITE = _by_keys(_STORED.columns, _LISTED_SQLITE)
+_BY_KEYS_POSTGRESQL = _by_keys(_STORED.columns, _LISTED_POSTGRESQL)
+_SIZE = [func.coalesce(func.sum(func.length(t.secret_version.c.token)), 0)]
+_SIZE_SQLITE, _SIZE_POSTGRESQL = _by_keys(_SIZE, _LISTED_SQLITE), _by_keys(_SIZE, _LISTED_POSTGRESQL)
 
 
 _OF_A_VERSION = frozenset({"version", "updated_at", "rotate_at"})
@@ -102,11 +104,9 @@ class SecretRows(AuthenticatedRows):
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
         query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
-        named = list(filter(is_storable, keys))
-        asked = frozenset(named)
-        listed: Any = named if self._postgresql else json.dumps(named)
+        asked = frozenset(keys)
         found: list[StoredSecret] = []
-        for stored, row in self._read_with(_STORED, query, {"tenant_id": tenant_id, "keys": listed}):
+        for stored, row in self._read_with(_STORED, query, self._wanted(tenant_id, keys)):
             secret = stored.secret
             self._demand_provider(secret, row)
             if secret.key not in asked or not (
@@ -115,6 +115,15 @@ class SecretRows(AuthenticatedRows):
                 self._refuse_other(OF_A_SECRET.kind, secret.id)
             found.append(stored)
         return found
+
+    def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
+        """How many characters the stored tokens of the same secrets have in all."""
+        query = _SIZE_POSTGRESQL if self._postgresql else _SIZE_SQLITE
+        return int(self._execute(query, self._wanted(tenant_id, keys)).scalar_one())
+
+    def _wanted(self, tenant_id: str, keys: Collection[str]) -> dict[str, Any]:
+        named = list(filter(is_storable, keys))
+        return {"tenant_id": tenant_id, "keys": named if self._postgresql else json.dumps(named)}
 
     def count_secrets(self, tenant_id: str) -> int:
         """How many secrets a tenant has."""

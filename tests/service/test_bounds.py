@@ -15,17 +15,28 @@ from resolver.core.account_changes import NewPassword
 from resolver.core.audit import fields_of
 from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, TenantRole
+from resolver.core.provenance import WRITTEN
 from resolver.core.providers import NewProvider, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
-from resolver.errors import AuthenticationError, ConflictError, MisplacedTokenError, NotFoundError
+from resolver.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidRequestError,
+    MisplacedTokenError,
+    NotFoundError,
+)
 from resolver.providers import make_types
-from resolver.service import Service
+from resolver.service import Service, decryption
 from resolver.service.base import DEFAULT_RULES, Rules
+from resolver.service.use import ClaimedUse
+from resolver.store.secrets import SecretRows
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from resolver.core.ports import StoredSecret
     from tests.databases import World
 
 NEW = NewSecret(value=SecretValue("value"))
@@ -282,3 +293,36 @@ def test_bounds_are_settings(tmp_path: Path) -> None:
     config.chmod(0o600)
     settings = Settings({}, home)
     assert asdict(Rules(**settings.bounds)) == {**asdict(DEFAULT_RULES), **bounds}
+
+
+def test_values_that_are_too_large_together_are_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for a check of any number of keys, which needs none of them: no request has more in memory."""
+    monkeypatch.setattr(decryption, "_MAX_READ", 4000)
+    monkeypatch.setattr(decryption, "_READ_AT_ONCE", 2)
+    keys = [f"k{number}" for number in range(9)]
+    for key in keys:
+        world.secret(key, "v" * 1000)
+    read: list[int] = []
+    by_keys = SecretRows.secrets_by_keys
+
+    def counted(rows: SecretRows, tenant_id: str, named: Collection[str]) -> Sequence[StoredSecret]:
+        found = by_keys(rows, tenant_id, named)
+        read.append(sum(len(row.token) for row in found))
+        return found
+
+    monkeypatch.setattr(SecretRows, "secrets_by_keys", counted)
+    with world.store.read() as session:
+        admin, home = world.service.gate.enter(session, world.admin, Permission.SECRET_USE, "home")
+        found = decryption.look_up(session, admin, home, keys)
+    assert sorted(found) == keys
+    assert len(read) == 5
+    assert max(read) < 4000
+    assert sum(len(row.token) for row in found.values()) < 4100
+    checked = world.service.use.check(world.admin, "home", keys)
+    assert all(status.refusal is None for status in checked.values())
+    uses = [ClaimedUse(key, WRITTEN, [], 1) for key in keys]
+    with pytest.raises(InvalidRequestError, match="in all"):
+        world.service.use.use(world.admin, "home", uses, {})
+    assert set(world.service.use.use(world.admin, "home", uses[:2], {}).secrets) == set(keys[:2])

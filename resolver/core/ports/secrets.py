@@ -75,6 +75,9 @@ class StoredExternal(Redacted, frozen=True):
 class SecretSession(Protocol):
     """The part of a transaction about secrets and providers."""
 
+    def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
+        """How many characters the stored tokens under some keys have in all."""
+
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
 
