@@ -95,6 +95,7 @@ class Resolver(Closing):
         merge_imports: bool = False,
         dialect: str = "",
         allow_duplicate_keys: bool = False,
+        root: str | os.PathLike[str] | None = None,
     ) -> ResolvedBlueprint:
         """Resolve one blueprint, in memory: all of its calls, or none.
 
@@ -109,6 +110,8 @@ class Resolver(Closing):
             merge_imports: make one document of the blueprint and the local files that it imports.
             dialect: what the blueprint is read as, where its version leaves that open: `cloudify`, `tosca_1`,
                 `tosca_2` or `yorc`.
+            root: a folder around the blueprint's (around the working directory for a text), within which
+                imports may lead out of that by `..`.
             allow_duplicate_keys: where a key stands twice in one mapping, let the last one count.
 
         Returns:
@@ -130,7 +133,8 @@ class Resolver(Closing):
             allow_duplicate_keys=allow_duplicate_keys,
         )
         service = self._service
-        resolution = resolve(service, caller, tenant, [_text(path_or_text)], options)
+        text = _text(path_or_text, None if root is None else Path(root))
+        resolution = resolve(service, caller, tenant, [text], options)
         return resolution.blueprints[0]
 
     def run_secrets(self, name: str, *, tenant: str, caller: Caller) -> RunSecrets:
@@ -153,10 +157,10 @@ def _dialect(name: str) -> DialectName | None:
     raise UsageError(f"there is no dialect {name!r}", hint=f"choose one of: {', '.join(DialectName)}")
 
 
-def _text(path_or_text: str | os.PathLike[str]) -> BlueprintText:
+def _text(path_or_text: str | os.PathLike[str], root: Path | None) -> BlueprintText:
     if isinstance(path_or_text, str) and "\n" in path_or_text:
-        return BlueprintText("<text>", path_or_text.encode(), Path.cwd())
-    return BlueprintText.read(path_or_text)
+        return BlueprintText("<text>", path_or_text.encode(), Path.cwd(), root)
+    return BlueprintText.read(path_or_text, root)
 
 
 @bare_errors

@@ -1,4 +1,4 @@
-"""A blueprint's folder: which file an import names, and reading it without leaving the folder.
+"""A blueprint's folder, or the tree around it: which file an import names, and reading it without leaving.
 
 Where a file is looked for follows Cloudify's `dsl_parser.elements.imports`. A file is opened from the
 folder's own descriptor, one folder after the other, and no symbolic link is followed on the way: what was
@@ -14,6 +14,7 @@ import stat
 from pathlib import Path, PurePath, PurePosixPath
 
 from resolver.core.closing import Closing
+from resolver.errors import UsageError
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
 _FOLDER = _OPEN | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
@@ -22,7 +23,16 @@ _FILE = _OPEN | getattr(os, "O_NONBLOCK", 0)
 
 
 class RefusedImportError(Exception):
-    """An import may not be read; the text says why."""
+    """An import may not be read; the text says why.
+
+    Args:
+        message: why.
+        hint: what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Folder(Closing):
@@ -31,12 +41,24 @@ class Folder(Closing):
     Args:
         base: its path; None for a blueprint that has no folder, in which no import is found.
         version: the main blueprint's DSL version; `types_1_3.yaml` may stand for `types.yaml`.
+        root: a folder around it that imports may lead to as well, by `..`; None for none.
         only_beside: a file is looked for beside the importing one only, as TOSCA has it.
+
+    Raises:
+        UsageError: the blueprint's folder is not within `root`.
     """
 
-    def __init__(self, base: Path | None, version: str = "", *, only_beside: bool = False) -> None:
+    def __init__(
+        self, base: Path | None, version: str = "", root: Path | None = None, *, only_beside: bool = False
+    ) -> None:
         self._only_beside = only_beside
-        self.root = Path() if base is None else Path(os.path.realpath(base))
+        self.base = Path() if base is None else Path(os.path.realpath(base))
+        self.root = self.base if root is None else Path(os.path.realpath(root))
+        self._has_tree = root is not None
+        if base is not None and not self.base.is_relative_to(self.root):
+            raise UsageError(
+                f"the blueprint's folder {str(base)!r} is not in {str(root)!r}, which --root names"
+            )
         self._exists = base is not None
         self._version = version
         self._descriptor: int | None = None
@@ -60,15 +82,7 @@ class Folder(Closing):
         Raises:
             RefusedImportError: the import leads out of the folder, or may do so.
         """
-        if target.startswith("file:"):
-            raise RefusedImportError("a file: address leads out of the blueprint's folder")
-        pure = PurePosixPath(target)
-        if pure.is_absolute() or Path(target).is_absolute():
-            raise RefusedImportError("an absolute path leads out of the blueprint's folder")
-        if ".." in pure.parts:
-            raise RefusedImportError("a path with '..' may lead out of the blueprint's folder")
-        if "\0" in target:
-            raise RefusedImportError("a path can't hold a null character")
+        self._check(target)
         if not self._exists:
             return None
         candidates = [beside / target] if self._only_beside else [beside / target, self.root / target]
@@ -76,13 +90,32 @@ class Folder(Closing):
             # As Cloudify splits it: at the last dot of the whole path.
             stem, suffix = os.path.splitext(target)  # noqa: PTH122 - a Path would lose how it is written
             candidates.insert(1, self.root / f"{stem}_{self._version}{suffix}")
-        for path in candidates:
+        # Nothing outside is looked at; where links lead is judged when a file was found.
+        within = [path for path in candidates if Path(os.path.normpath(path)).is_relative_to(self.root)]
+        if not within:
+            raise RefusedImportError("it leads out of the tree that --root names")
+        for path in within:
             if os.path.lexists(path):
                 real = _real(path)
                 if not real.is_relative_to(self.root):
                     raise RefusedImportError("a symbolic link leads out of the blueprint's folder")
                 return real
         return None
+
+    def _check(self, target: str) -> None:
+        """Refuse an import that names what is in no folder, or may lead out of this one."""
+        if target.startswith("file:"):
+            raise RefusedImportError("a file: address leads out of the blueprint's folder")
+        pure = PurePosixPath(target)
+        if pure.is_absolute() or Path(target).is_absolute():
+            raise RefusedImportError("an absolute path leads out of the blueprint's folder")
+        if ".." in pure.parts and not self._has_tree:
+            raise RefusedImportError(
+                "a path with '..' may lead out of the blueprint's folder",
+                "--root DIR names a folder around it, within which such paths may lead",
+            )
+        if "\0" in target:
+            raise RefusedImportError("a path can't hold a null character")
 
     def read(self, path: PurePath, limit: int) -> bytes:
         """Read a regular file within the folder.

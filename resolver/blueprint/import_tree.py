@@ -45,7 +45,7 @@ class Branch(msgspec.Struct, frozen=True):
         outer: the namespace that the importing file itself was imported into; empty for none.
         namespace: the whole namespace that it is imported into; empty for none.
         blueprint: what was read; None for an import that is left to the manager.
-        path: the file's path from the main blueprint's folder; empty for one that is left to the manager.
+        path: the file's path from the root of the tree; empty for one that is left to the manager.
         renamed: the same under the names that it has for the main blueprint; None without a namespace.
         is_merged: whether `merge` makes it a part of the one document, or would if it were there. An import
             into a namespace is when it, what it imports, or what imports the same holds `get_secret` calls.
@@ -83,12 +83,14 @@ class ImportTree(msgspec.Struct, frozen=True):
         branches: the imports of all files, each file once for each namespace.
         problems: imports that may not be read, and what is wrong in those that were.
         dialect: the language of the main blueprint.
+        folder: the main blueprint's folder, from the root of the tree.
     """
 
     main: Blueprint
     branches: tuple[Branch, ...]
     problems: tuple[Problem, ...]
     dialect: Dialect = CLOUDIFY
+    folder: str = "."
 
     @property
     def imported(self) -> tuple[Blueprint, ...]:
@@ -128,6 +130,7 @@ def read_tree(
     dialect: Dialect = CLOUDIFY,
     *,
     duplicate_keys: DuplicateKeys = DuplicateKeys.HARMLESS,
+    root: Path | None = None,
 ) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
@@ -140,9 +143,14 @@ def read_tree(
         budget: what the run may spend.
         dialect: the language of the main blueprint.
         duplicate_keys: what becomes of keys that stand twice in one mapping.
+        root: a folder around `base` that imports may lead to as well; None for none.
+
+    Raises:
+        UsageError: `base` is not within `root`.
     """
-    with Folder(base, version_of(main), only_beside=bool(dialect.template)) as folder:
-        return _TreeReader(main, folder, limits, budget or Budget(), dialect, duplicate_keys).run()
+    with Folder(base, version_of(main), root, only_beside=bool(dialect.template)) as folder:
+        shown = PurePath(main.name).parent if root is None else root
+        return _TreeReader(main, folder, limits, budget or Budget(), dialect, duplicate_keys, shown).run()
 
 
 def ignored_calls(tree: ImportTree) -> list[Problem]:
@@ -192,8 +200,10 @@ class _TreeReader:
         budget: Budget,
         dialect: Dialect,
         duplicate_keys: DuplicateKeys,
+        shown: PurePath,
     ) -> None:
         self._main = main
+        self._shown = shown
         self._duplicate_keys = duplicate_keys
         self._dialect = dialect
         self._budget = budget
@@ -208,7 +218,7 @@ class _TreeReader:
         self._groups: dict[_Key, _Key] = {}
 
     def run(self) -> ImportTree:
-        pending = deque([(self._main, self._folder.root, "", "")])
+        pending = deque([(self._main, self._folder.base, "", "")])
         while pending:
             importer, beside, path, outer = pending.popleft()
             for entry in tosca_imports_of(importer) if self._dialect.template else imports_of(importer):
@@ -216,7 +226,9 @@ class _TreeReader:
                     branch = self._follow(entry, beside, (path, outer))
                 except RefusedImportError as error:
                     message = f"the import {entry.name!r} is refused: {error}"
-                    self._findings.append(Finding(entry.location, Reason.IMPORT_REFUSED, message))
+                    self._findings.append(
+                        Finding(entry.location, Reason.IMPORT_REFUSED, message, hint=error.hint)
+                    )
                     continue
                 if branch is None:
                     continue
@@ -225,7 +237,8 @@ class _TreeReader:
                     folder = (self._folder.root / branch.path).parent
                     pending.append((branch.blueprint, folder, branch.path, branch.namespace))
         problems = (*problems_of(self._findings, self._budget), *self._problems)
-        return ImportTree(self._main, self._with_merged(), problems, self._dialect)
+        own = self._folder.base.relative_to(self._folder.root).as_posix()
+        return ImportTree(self._main, self._with_merged(), problems, self._dialect, own)
 
     def _with_merged(self) -> tuple[Branch, ...]:
         """The branches, each with whether it is merged."""
@@ -296,7 +309,7 @@ class _TreeReader:
         if path not in self._files:
             self._files[path] = None
             data = self._folder.read(PurePath(relative), self._limits.size)
-            name = (PurePath(self._main.name).parent / relative).as_posix()
+            name = (self._shown / relative).as_posix()
             try:
                 self._files[path] = read(
                     data, name, self._limits, self._budget, duplicate_keys=self._duplicate_keys

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import posixpath
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
@@ -183,7 +184,7 @@ class _Merger:
         entry = branch.entry
         name = entry.name
         if branch.path:  # a local file, which the main blueprint has to name from where it stands
-            name = prefixed(entry.namespace, branch.path)
+            name = prefixed(entry.namespace, posixpath.relpath(branch.path, self._tree.folder))
         elif branch.outer and entry.namespace:
             message = (
                 f"the import {name!r} has a namespace within {branch.outer!r}, which one file can't express"

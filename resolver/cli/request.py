@@ -39,6 +39,7 @@ class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
     output_format: DocumentFormat
     evaluate: bool
     merge_imports: bool
+    root: str | None
     partial: bool
     dialect: DialectName | None
     diagnostics: ReportFormat
@@ -85,6 +86,11 @@ _OPTIONS = options(
         "--merge-imports",
         is_flag=True,
         help="Make one document of the blueprint and the local files that it imports.",
+    ),
+    click.option(
+        "--root",
+        metavar="DIR",
+        help="A folder around the blueprints, within which imports may lead out of theirs by '..'.",
     ),
     click.option(
         "--partial",
@@ -145,7 +151,7 @@ def read_blueprints(request: ResolveArguments, report: Report) -> Sequence[Bluep
     texts: list[BlueprintText] = []
     for name in request.blueprints:
         try:
-            texts.append(_read_blueprint(name))
+            texts.append(_read_blueprint(name, None if request.root is None else Path(request.root)))
         except UsageError as error:
             if not request.keep_going:
                 raise
@@ -156,13 +162,13 @@ def read_blueprints(request: ResolveArguments, report: Report) -> Sequence[Bluep
     return Counted(texts, "blueprints read")
 
 
-def _read_blueprint(name: str) -> BlueprintText:
+def _read_blueprint(name: str, root: Path | None) -> BlueprintText:
     from resolver.blueprint import DEFAULT_LIMITS  # noqa: PLC0415
     from resolver.resolution import BlueprintText  # noqa: PLC0415
 
     if name == "-":
-        return BlueprintText("<stdin>", read_stdin(DEFAULT_LIMITS.size + 1), Path.cwd())
-    return BlueprintText.read(name)
+        return BlueprintText("<stdin>", read_stdin(DEFAULT_LIMITS.size + 1), Path.cwd(), root)
+    return BlueprintText.read(name, root)
 
 
 def _context(request: ResolveArguments, tenant: str, plugins: Plugins | None) -> DeploymentContext:

@@ -26,6 +26,7 @@ from resolver.blueprint import (
     read_tree,
 )
 from resolver.blueprint.dsl_schema import strict_problems
+from resolver.blueprint.folder import Folder
 from resolver.blueprint.imports import VERSION_PREFIX
 from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.near_misses import near_misses
@@ -65,25 +66,38 @@ class BlueprintText(Redacted, frozen=True):
         name: what to call it in messages.
         data: its bytes.
         base: the folder that its local imports are looked up in; None when it came without one.
+        root: a folder around that one, within which imports may lead out of it; None for none.
+
+    Raises:
+        UsageError: `base` is not within `root`.
     """
 
     name: str
     data: bytes
     base: Path | None
+    root: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.root is not None:
+            Folder(self.base, root=self.root).close()
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> BlueprintText:
+    def read(cls, path: str | os.PathLike[str], root: Path | None = None) -> BlueprintText:
         """Read a file, no further than a blueprint may be long.
 
+        Args:
+            path: its path.
+            root: a folder around the file's, within which imports may lead out of that; None for none.
+
         Raises:
-            UsageError: it can't be read.
+            UsageError: it can't be read, or is not within `root`.
         """
         name = os.fspath(path)
         try:
             with Path(name).open("rb") as file:
                 if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
                     raise IsADirectoryError(0, "Is a directory")
-                return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent)
+                return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent, root)
         except (OSError, ValueError) as error:
             raise UsageError(f"blueprint {name!r} can't be read: {why_unreadable(error)}") from None
 
@@ -155,7 +169,7 @@ class BlueprintRun:
             if options.strict:
                 self._check_schema(blueprint)
             self._refuse_unknown(blueprint)
-            sources += self._follow(blueprint, text.base)
+            sources += self._follow(blueprint, text)
             self.blueprints.append(blueprint)
         self.variables = Variables(options.environment)
         asking: list[Source] = [*sources, self.variables]
@@ -239,12 +253,13 @@ class BlueprintRun:
         ]
         self._problems += problems_of(findings, self.budget)
 
-    def _follow(self, blueprint: Blueprint, base: Path | None) -> Sequence[AnyBlueprint]:
+    def _follow(self, blueprint: Blueprint, text: BlueprintText) -> Sequence[AnyBlueprint]:
         """Read what a blueprint imports; which files are to be resolved for it."""
         dialect = dialect_of(blueprint.documents[0], self._dialect)
         tree = read_tree(
             blueprint,
-            base,
+            text.base,
+            root=text.root,
             budget=self.budget,
             dialect=dialect,
             duplicate_keys=self._duplicate_keys,

@@ -14,6 +14,7 @@ from resolver.blueprint.folder import Folder
 from resolver.cli.report.regions import Regions
 from resolver.core.location import Position
 from resolver.dsl.problems import Problem, Reason
+from resolver.errors import UsageError
 from resolver.resolution import BlueprintText
 
 if TYPE_CHECKING:
@@ -314,3 +315,86 @@ def test_a_report_reads_no_link_either(tmp_path: Path) -> None:
     (tmp_path / "lib.yaml").unlink()
     (tmp_path / "lib.yaml").symlink_to(outside / "lib.yaml")
     assert Regions([text]).of(problem) == {"startLine": 2, "startColumn": 6}
+
+
+def tree_with_root(tmp_path: Path, text: str, **files: str) -> ImportReport:
+    """What the imports of `tree/app/main.yaml` come to, when `tree` is the root."""
+    write(tmp_path / "tree", app__other="x: 1", **files)
+    (tmp_path / "tree/app").mkdir(exist_ok=True)
+    blueprint = read(text.encode(), "tree/app/main.yaml")
+    tree = read_tree(blueprint, tmp_path / "tree/app", root=tmp_path / "tree")
+    return ImportReport(tree.deferred, (*tree.problems, *ignored_calls(tree)))
+
+
+@pytest.mark.parametrize("name", ["../common/lib.yaml", "common/lib.yaml", "../app/../common/lib.yaml"])
+def test_imports_may_lead_anywhere_in_a_named_tree(tmp_path: Path, name: str) -> None:
+    """By `..`, or from the root; a file is named from where the root was named."""
+    files = {"common__lib": "imports: [../deep/b.yaml]", "deep__b": CALL}
+    write(tmp_path / "tree", **files)
+    blueprint = read(f"imports: [{name}, ns--../app/other.yaml]".encode(), "app/main.yaml")
+    write(tmp_path / "tree", app__other="x: 1")
+    tree = read_tree(blueprint, tmp_path / "tree/app", root=tmp_path / "tree")
+    assert tree.problems == ()
+    assert [branch.path for branch in tree.branches] == ["common/lib.yaml", "app/other.yaml", "deep/b.yaml"]
+    root = (tmp_path / "tree").as_posix()
+    assert [file.name for file in tree.imported] == [
+        f"{root}/common/lib.yaml",
+        f"{root}/app/other.yaml",
+        f"{root}/deep/b.yaml",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("../../outside.yaml", "it leads out of the tree that --root names"),
+        ("../../../../../../../../etc/passwd", "it leads out of the tree that --root names"),
+        ("../link.yaml", "a symbolic link leads out of the blueprint's folder"),
+        ("../linked/outside.yaml", "a symbolic link leads out of the blueprint's folder"),
+        ("../into/../outside.yaml", "a symbolic link leads out of the blueprint's folder"),
+        ("/etc/passwd", "an absolute path leads out of the blueprint's folder"),
+    ],
+)
+def test_nothing_leads_out_of_a_named_tree(tmp_path: Path, name: str, why: str) -> None:
+    """Neither by `..`, however it is written, nor by a link, nor by `..` behind a link."""
+    tree = tmp_path / "tree"
+    write(tmp_path, outside=CALL, side__x=CALL)
+    tree.mkdir()
+    (tree / "link.yaml").symlink_to(tmp_path / "outside.yaml")
+    (tree / "linked").symlink_to(tmp_path)
+    (tree / "into").symlink_to(tmp_path / "side")
+    (problem,) = tree_with_root(tmp_path, f"imports: [{name}]").problems
+    assert problem.reason is Reason.IMPORT_REFUSED
+    assert problem.message == f"the import {name!r} is refused: {why}"
+
+
+def test_a_blueprint_lies_in_its_tree(tmp_path: Path) -> None:
+    """One that does not, and a tree that is not there, are refused before anything is read."""
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    (tmp_path / "sub").mkdir()
+    for root in (tmp_path / "sub", tmp_path / "absent"):
+        with pytest.raises(UsageError, match="which --root names"):
+            BlueprintText("main.yaml", b"a: 1", tmp_path, root)
+    assert BlueprintText("main.yaml", b"a: 1", tmp_path / "sub", tmp_path / "link").root
+
+
+def test_the_way_out_is_named(tmp_path: Path) -> None:
+    """A path with `..` is refused with a hint."""
+    (problem,) = check(tmp_path, "imports: [../a.yaml]").problems
+    assert problem.hint == "--root DIR names a folder around it, within which such paths may lead"
+
+
+def test_a_report_reads_files_of_a_named_tree(tmp_path: Path) -> None:
+    """A file in the tree that a problem lies in is read again for SARIF."""
+    write(tmp_path, common__lib=CALL, app__x="x: 1")
+    text = BlueprintText("main.yaml", b"imports: [../common/lib.yaml]\n", tmp_path / "app", tmp_path)
+    problem = Problem(
+        Reason.SYNTAX,
+        "wrong",
+        str(tmp_path / "common/lib.yaml"),
+        Position(2, 6),
+        line_text="  b: {get_secret: k}",
+    )
+    found = Regions([text]).of(problem)
+    assert found is not None
+    assert found["snippet"] == {"text": "{get_secret: k}"}

@@ -213,6 +213,25 @@ def test_a_namespaced_import_with_calls_is_merged(admin: Cli, folder: Path) -> N
     assert document["imports"] == ["cloudify/types/types.yaml", "ns--includes/more.yaml"]
 
 
+def test_imports_within_a_named_tree(admin: Cli, folder: Path) -> None:
+    """`--root` lets them lead out of the blueprint's folder; what stays listed is named from there."""
+    (folder / "app").mkdir()
+    path = folder / "app/main.yaml"
+    path.write_text(
+        "tosca_definitions_version: cloudify_dsl_1_3\n"
+        "imports: [../lib.yaml, ns--../more.yaml]\na: {get_secret: plain}\n"
+    )
+    (folder / "lib.yaml").write_text("outputs: {o: {value: {get_secret: plain}}}\n")
+    (folder / "more.yaml").write_text("inputs: {}\n")
+    code, said = refuses(admin, str(path))
+    assert code == 3
+    assert "hint: --root DIR" in said
+    document = yaml.safe_load(resolves(admin, str(path), "--merge-imports", "--root", str(folder)))
+    assert document["outputs"] == {"o": {"value": "yes"}}
+    assert document["imports"] == ["ns--../more.yaml"]
+    assert refuses(admin, str(path), "--root", str(folder / "includes"))[0] == 2
+
+
 def test_a_check_lists_the_calls_of_all_files(admin: Cli, folder: Path) -> None:
     """Under the name of the file that each stands in."""
     table = resolves(admin, str(folder / "main.yaml"), "--merge-imports", "--check")

@@ -64,9 +64,9 @@ class Regions:
     def _imported(self, source: str) -> bytes | None:
         """The bytes of a file that one of the blueprints imports, read as it was read first."""
         for text in self._texts.values():
-            folder = PurePath(text.name).parent
+            folder = PurePath(text.name).parent if text.root is None else text.root
             if text.base is not None and PurePath(source).is_relative_to(folder):
-                with Folder(text.base) as within, contextlib.suppress(RefusedImportError):
+                with Folder(text.base, root=text.root) as within, contextlib.suppress(RefusedImportError):
                     return within.read(PurePath(source).relative_to(folder), DEFAULT_LIMITS.size)
         return None
 
