@@ -37,6 +37,8 @@ SCHEMA = "blueprint.schema.json"
 
 _REGEX = rule_in_words("format", "regex")
 
+_NO_VERSION = f"must have {VERSION}"
+
 _WRONG = (Match.INVALID, Match.UNKNOWN)
 
 _NODE_STEPS = 20
@@ -47,23 +49,30 @@ _CALL = "#/$defs/call"
 _ONLY_CALLS = "#/$defs/only_calls"
 
 
-def strict_problems(blueprint: Blueprint, budget: Budget | None = None) -> tuple[Problem, ...]:
+def strict_problems(
+    blueprint: Blueprint, budget: Budget | None = None, *, included_by: Blueprint | None = None
+) -> tuple[Problem, ...]:
     """Check a blueprint against the schema of the DSL, and its words against its version of the DSL.
 
     Args:
         blueprint: the blueprint; each document of its text is taken for one.
         budget: what the run may spend.
+        included_by: the blueprint that imports it, whose version counts; None for a blueprint itself. What
+            is imported need not state a version.
 
     Returns:
         What breaks the schema, in the order of the text; at most `MAX_PROBLEMS`.
     """
     budget = budget or Budget()
+    main = included_by and included_by.documents[0]
     found: list[tuple[int, Path, str]] = []
     for number, document in enumerate(blueprint.documents):
         left = MAX_PROBLEMS - len(found)
         if not left:
             break
-        found += [(number, path, rule) for path, rule in islice(_document_findings(document, budget), left)]
+        found += [
+            (number, path, rule) for path, rule in islice(_document_findings(document, budget, main), left)
+        ]
     several = len(blueprint.documents) > 1
     locations = [EntryLocation(blueprint, path, number) for number, path, _ in found]
     positions = find_positions(locations, budget)
@@ -79,14 +88,15 @@ def strict_problems(blueprint: Blueprint, budget: Budget | None = None) -> tuple
     return tuple(in_order(problems))
 
 
-def _document_findings(document: Any, budget: Budget) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data
-    version = document.get(VERSION) if isinstance(document, dict) else None
+def _document_findings(document: Any, budget: Budget, main: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - documents are plain data
+    stating = document if main is None else main
+    version = stating.get(VERSION) if isinstance(stating, dict) else None
     checks = _Checks(version if isinstance(version, str) else "", budget)
     patterns: list[tuple[Path, str]] = []
     for path, rule in findings(document, SCHEMA, checks.keywords()):
         if rule == _REGEX:
             patterns.append((path, follow(document, path)[0]))
-        else:
+        elif main is None or path or rule != _NO_VERSION:
             yield path, rule
     # Compiling one may take years, too.
     answers = match_all([(pattern, "") for _, pattern in patterns], budget) if patterns else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -27,6 +28,8 @@ PARSER_ERRORS = (YAMLError, ValueError, OverflowError)
 """What the parsers raise; the Python one lets errors of `chr` through for escapes beyond Unicode."""
 
 T = TypeVar("T")
+
+_QUOTES = frozenset("'\"")
 
 _SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
@@ -68,14 +71,36 @@ def _advice(character: str) -> str:
     return ""
 
 
-def syntax_problem(text: Text, error: Exception, *, hint: str = "") -> Problem:
-    """A parser's error as a problem."""
+def _open_quote(content: str, error: MarkedYAMLError, budget: Budget) -> tuple[Mark, str] | None:
+    """Where a quote opens that is not closed in its line, and how to say so; None for another error."""
+    mark = error.problem_mark
+    if error.context == "while scanning a quoted scalar" and error.context_mark is not None:
+        if "end of stream" in str(error.problem) or "document" in str(error.problem):
+            return error.context_mark, "the quote that opens here is not closed"
+        return None
+    if mark is None or content[max(mark.index - 80, 0) : mark.index].rstrip(BLANKS)[-1:] not in _QUOTES:
+        return None
+    last = None
+    with contextlib.suppress(*PARSER_ERRORS):
+        for event in libyaml_events(content, budget):
+            last = event if getattr(event, "style", None) in _QUOTES else last
+    if last is None or not last.start_mark.line < last.end_mark.line == mark.line:
+        return None
+    return last.start_mark, f"the quote that opens here is closed on line {mark.line + 1}, where text follows"
+
+
+def syntax_problem(text: Text, error: Exception, budget: Budget, *, hint: str = "") -> Problem:
+    """A parser's error as a problem; a quote that is not closed is shown where it opens."""
     at: Mark | Position = text.position_at(0)
     message = "the text is not valid YAML"
     if isinstance(error, MarkedYAMLError):
         message = ", ".join(part for part in (error.context, error.problem) if part)
         mark = error.problem_mark or error.context_mark
-        if mark is not None:
+        quote = _open_quote(text.content, error, budget)
+        if quote is not None:
+            at, message = quote
+            hint = hint or "close it on its own line, if that is where the text ends"
+        elif mark is not None:
             at = mark
             hint = hint or _advice(text.content[mark.index : mark.index + 1])
     elif isinstance(error, ReaderError):

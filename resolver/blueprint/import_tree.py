@@ -312,7 +312,12 @@ class _TreeReader:
             name = (self._shown / relative).as_posix()
             try:
                 self._files[path] = read(
-                    data, name, self._limits, self._budget, duplicate_keys=self._duplicate_keys
+                    data,
+                    name,
+                    self._limits,
+                    self._budget,
+                    duplicate_keys=self._duplicate_keys,
+                    may_be_empty=True,
                 )
             except BudgetError:
                 raise

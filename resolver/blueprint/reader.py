@@ -42,6 +42,7 @@ def read(
     budget: Budget | None = None,
     *,
     duplicate_keys: DuplicateKeys = DuplicateKeys.HARMLESS,
+    may_be_empty: bool = False,
 ) -> Blueprint:
     """Read a blueprint.
 
@@ -55,6 +56,7 @@ def read(
         limits: bounds on size, depth and nodes.
         budget: what the run may spend.
         duplicate_keys: what becomes of these.
+        may_be_empty: read a text without a document as an empty mapping, as an import of nothing is.
 
     Returns:
         The blueprint, with what rendering it needs.
@@ -71,6 +73,8 @@ def read(
     if BOM in text.content:
         _refuse_inner_bom(text)
     parsed, repeated = _Reading(text, limits, budget or Budget(), duplicate_keys).parse()
+    if not parsed.documents and may_be_empty:
+        parsed.documents.append({})
     if not parsed.documents:
         message = "there is no document in the text" if content.strip() else "the text is empty"
         hint = "if it came through a pipe, the command before it may have failed"
@@ -147,7 +151,9 @@ class _Reading:
         diagnosis = Diagnosis(text, limits.depth, self._duplicate_keys)
         with contextlib.suppress(*PARSER_ERRORS):  # the one that is reported below
             diagnosis.read(libyaml_events(text.content, budget))
-        raise BlueprintError(in_order([*diagnosis.problems, syntax_problem(text, refused, hint=hint)]))
+        raise BlueprintError(
+            in_order([*diagnosis.problems, syntax_problem(text, refused, self._budget, hint=hint)])
+        )
 
     def _build(
         self, events: Callable[[str, Budget], Iterator[AnyEvent]]

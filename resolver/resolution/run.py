@@ -147,11 +147,11 @@ class BlueprintRun:
         self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._is_strict = options.strict
         self._fail_on = options.fail_on | ({Reason.TEXT_FOR_TYPE} if options.strict else frozenset())
         self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
+        self._checked: list[tuple[ImportTree, Path | None]] = []
         self._merging = options.merge_imports
         self._dialect = None if options.dialect is None else DIALECTS[options.dialect]
         self.definitions: dict[int, Definitions] = {}
@@ -166,11 +166,11 @@ class BlueprintRun:
             except BlueprintError as error:
                 self._problems += error.problems
                 continue
-            if options.strict:
-                self._check_schema(blueprint)
             self._refuse_unknown(blueprint)
             sources += self._follow(blueprint, text)
             self.blueprints.append(blueprint)
+        if options.strict:
+            self._check_strictly()
         self.variables = Variables(options.environment)
         asking: list[Source] = [*sources, self.variables]
         self.plan = Plan(
@@ -217,6 +217,23 @@ class BlueprintRun:
                     f"{{ {definitions.dialect.get_secret}: [KEY, STEP] }}",
                     line_text=source.line_at(location.position) if location.position else "",
                 )
+
+    def _check_strictly(self) -> None:
+        """Check all files, each once: what a blueprint of the run imports as an import of it."""
+        includes = {
+            file.digest: (file, tree.main)
+            for tree, _ in self._checked
+            for file in tree.imported
+            if file.digest != tree.main.digest
+        }
+        trees = [(tree, base) for tree, base in self._checked if tree.main.digest not in includes]
+        for tree, _ in trees:
+            self._check_schema(tree.main)
+        for file, main in includes.values():
+            if not dialect_of(main.documents[0], self._dialect).template:
+                self._problems += strict_problems(file, self.budget, included_by=main)
+        for tree, base in trees:
+            self._check_rules(tree, base)
 
     def _check_schema(self, blueprint: Blueprint) -> None:
         """Check a blueprint against the schema of the DSL; there is none of TOSCA."""
@@ -276,8 +293,7 @@ class BlueprintRun:
             self._warn(each.warnings)
             self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
         self._problems += (*tree.problems, *(() if merging else ignored_calls(tree)))
-        if self._is_strict:
-            self._check_rules(tree, base)
+        self._checked.append((tree, text.base))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")

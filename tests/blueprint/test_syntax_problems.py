@@ -126,3 +126,33 @@ def test_members_are_not_kept() -> None:
         tracemalloc.stop()
     assert [problem.reason for problem in diagnosis.problems] == [Reason.DUPLICATE_KEY]
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "message"),
+    [
+        ('a: 1\nb: "foo\nc: 1\nd: 2\n', 2, 4, "the quote that opens here is not closed"),
+        ("a: it's\nb: [x, 'y]\nc: 1\n", 2, 8, "the quote that opens here is not closed"),
+        ('b: "foo\n--- \nc: 1\n', 1, 4, "the quote that opens here is not closed"),
+        (
+            'a: 1\nb: "foo\nc: "bar"\nd: 2\n',
+            2,
+            4,
+            "the quote that opens here is closed on line 3, where text follows",
+        ),
+        (
+            "b:\n  - 'foo\n  - 'bar'\n  - z\n",
+            2,
+            5,
+            "the quote that opens here is closed on line 3, where text follows",
+        ),
+        ('b: "x" y\n', 1, 8, "while parsing a block mapping, did not find expected key"),
+    ],
+)
+def test_a_quote_is_shown_where_it_opens(text: str, line: int, column: int, message: str) -> None:
+    """Not where the text ends, or where the next quote closes it."""
+    with pytest.raises(BlueprintError) as caught:
+        read(text.encode(), "a.yaml")
+    (problem,) = caught.value.problems
+    assert problem.position is not None
+    assert (problem.position.line, problem.position.column, problem.message) == (line, column, message)
