@@ -19,6 +19,7 @@ from resolver.blueprint.imports import IMPORTS, VERSION
 from resolver.blueprint.namespaces import NamespacedBlueprint, prefixed
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of
 from resolver.blueprint.sections import (
+    NODE_TEMPLATES,
     RULES,
     SHARED_FROM,
     VERSIONS,
@@ -100,6 +101,7 @@ class _Merger:
         self._imports: dict[str, Any] = {}
         self._last_deferred = ""
         self._defined_at: dict[tuple[object, ...], EntryLocation] = {}
+        self._in_namespace: dict[tuple[object, object], bool] = {}
         self._findings: list[Finding] = []
         self._problems: list[Problem] = []
         self._reordered: dict[tuple[str, str], list[str]] = {}
@@ -270,15 +272,22 @@ class _Merger:
             if RULES[section] is SectionRule.FIRST_ENTRIES_FROM_1_3:
                 continue
             both = merged_entry(section, merged[name], entry)
-            if both is None:
+            first = self._defined_at[section, name]
+            is_added = both is not None and section == NODE_TEMPLATES and not _is_namespaced(source)
+            if is_added and self._in_namespace[section, name]:
+                # The parser would rename the targets of what is added to a list in a namespace.
+                message = f"{name!r} is in a namespace, and can't be added to from a file that has none"
+                self._refuse(entry_of(source, (section, name)), message, first)
+            elif both is None:
                 message = f"{name!r} in the section {section!r} is defined in two files"
-                self._refuse(entry_of(source, (section, name)), message, self._defined_at[(section, name)])
+                self._refuse(entry_of(source, (section, name)), message, first)
             else:
                 merged[name] = both
         self._document[section] = merged
 
     def _define(self, source: AnyBlueprint, section: object, name: object, *, replaces: bool) -> None:
         """Remember where a definition stands."""
+        self._in_namespace[section, name] = _is_namespaced(source)
         location = self._defined_at[section, name] = entry_of(source, (section, name))
         if replaces or str(name).startswith(OWN_PREFIX):
             self._note_reordered(location, name)
@@ -293,6 +302,10 @@ class _Merger:
         self, location: EntryLocation, message: str, first: EntryLocation | None = None, *, hint: str = ""
     ) -> None:
         self._findings.append(Finding(location, Reason.IMPORT_REFUSED, message, first, hint))
+
+
+def _is_namespaced(source: AnyBlueprint) -> bool:
+    return isinstance(source, NamespacedBlueprint)
 
 
 def entry_of(source: AnyBlueprint, path: tuple[Any, ...]) -> EntryLocation:

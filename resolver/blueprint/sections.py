@@ -18,7 +18,7 @@ VERSIONS: Final = tuple(f"{VERSION_PREFIX}1_{minor}" for minor in range(6))
 SHARED_FROM: Final = 3
 """The version from which most sections may be in several files, as an index of `VERSIONS`."""
 
-_NODE_TEMPLATES: Final = "node_templates"
+NODE_TEMPLATES: Final = "node_templates"
 _NODE_TYPES: Final = "node_types"
 _RELATIONSHIPS: Final = "relationships"
 _WORKFLOWS: Final = "workflows"
@@ -46,7 +46,7 @@ RULES: Final[dict[Any, SectionRule]] = {
     **dict.fromkeys(("description", "metadata"), SectionRule.FIRST_WINS),
     **dict.fromkeys(("data_types", "groups", "interfaces", _NODE_TYPES, "plugins"), SectionRule.ENTRIES),
     **dict.fromkeys(("policy_triggers", "policy_types", _RELATIONSHIPS, _WORKFLOWS), SectionRule.ENTRIES),
-    **dict.fromkeys(("capabilities", "inputs", _NODE_TEMPLATES, "outputs"), SectionRule.ENTRIES_FROM_1_3),
+    **dict.fromkeys(("capabilities", "inputs", NODE_TEMPLATES, "outputs"), SectionRule.ENTRIES_FROM_1_3),
     **dict.fromkeys(("blueprint_labels", "labels", "resource_tags"), SectionRule.FIRST_ENTRIES_FROM_1_3),
 }
 """The rules of sections; of all others, `ONE_FILE`."""
@@ -73,7 +73,7 @@ def has_plugin_properties(root: dict[Any, Any]) -> bool:
 
 def merged_entry(section: object, earlier: object, later: object) -> dict[Any, Any] | None:
     """One entry made of two of the same name; None when two can't be one in this section."""
-    if section == _NODE_TEMPLATES:
+    if section == NODE_TEMPLATES:
         return _merged_node(earlier, later)
     if section == _WORKFLOWS and is_data(earlier) and is_data(later):
         return {**later, **earlier}  # what the first one leaves open is taken from the second

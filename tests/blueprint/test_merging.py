@@ -572,6 +572,12 @@ def test_what_a_namespace_can_not_express_is_refused(tmp_path: Path) -> None:
             "the import 'in--blueprint:x' has a namespace within 'ns', which one file can't express",
         )
     ]
+    added = "is in a namespace, and can't be added to from a file that has none, first defined at a.yaml:1:18"
+    more = "node_templates: {ns--n: {relationships: []}}"
+    with_list = NAMESPACED.replace("type: t", "type: t, relationships: []")
+    assert refused(tmp_path, MAIN + "imports: [ns--a.yaml, b.yaml]\n", a=with_list, b=more) == [
+        ("b.yaml:1:18", f"'ns--n' {added}")
+    ]
     types = "node_types: {cloudify.nodes.Root: {properties: {p: {default: {get_secret: k}}}}}"
     assert refused(tmp_path, main, a=types) == [
         ("main.yaml:2:11", "the import 'ns--a.yaml' has a namespace that is not for Cloudify's own types")
