@@ -169,6 +169,9 @@ SECTIONS: Final[dict[Any, Rule]] = {
 }
 """What an entry of each section is; leaves that only numbers or unused texts may stand in are left out."""
 
+_NODE_STEPS: Final = 3
+"""Steps that looking at a node counts as."""
+
 _DROPPED: Final = frozenset({"dsl_definitions", IMPORTS, VERSION})
 
 
@@ -267,7 +270,7 @@ class _Renaming:
         if id(entries) in self._blueprint.parsed.spans:
             self._refuse("a section that is a call can't be renamed", entries)
         rule = SECTIONS.get(section)
-        self._budget.spend(len(entries), NODE * len(entries))
+        self._budget.spend(_NODE_STEPS * len(entries), NODE * len(entries))
         return {self._name(name, entry): self._entry(rule, entry) for name, entry in entries.items()}
 
     def _entry(self, rule: Rule | None, entry: Any) -> Any:  # noqa: ANN401 - same
@@ -296,7 +299,7 @@ class _Renaming:
                     node, again = self._data(node, _Mode.IN_PLACE), True
                 return self._fields(rule, node, again=again)
             case Entries() if isinstance(node, dict):
-                self._budget.spend(len(node), NODE * len(node))
+                self._budget.spend(_NODE_STEPS * len(node), NODE * len(node))
                 entries = {
                     self._name(name, entry) if rule.are_names else name: self._apply(
                         rule.of, entry, again=again
@@ -312,7 +315,7 @@ class _Renaming:
                 assert_never(rule)
 
     def _fields(self, rule: Fields, node: dict[Any, Any], *, again: bool = False) -> dict[Any, Any]:
-        self._budget.spend(len(node), NODE * len(node))
+        self._budget.spend(_NODE_STEPS * len(node), NODE * len(node))
         fields = {
             name: self._apply(rule.of[name], field, again=again)
             if name in rule.of
@@ -322,7 +325,7 @@ class _Renaming:
         return self._noted(node, fields)
 
     def _items(self, rule: Items, node: list[Any], *, again: bool) -> list[Any]:
-        self._budget.spend(len(node), NODE * len(node))
+        self._budget.spend(_NODE_STEPS * len(node), NODE * len(node))
         if not rule.always:
             return [self._apply(rule.of, item, again=again) for item in node]
         if self._mark(node) in self._leaves:
@@ -364,13 +367,13 @@ class _Renaming:
     def _data(self, node: Any, mode: _Mode) -> Any:  # noqa: ANN401 - same
         """A value with the calls in it renamed, or left as they are, but copied."""
         if not isinstance(node, (dict, list, tuple)):
-            if mode is not _Mode.AGAIN:
+            if self._aliased and mode is not _Mode.AGAIN:
                 self._note_use(node, is_name=False)
             return node
         known = self._known.get((id(node), mode))
         if known is not None:
             return known
-        self._budget.spend(1 + len(node))
+        self._budget.spend(_NODE_STEPS * (1 + len(node)))
         if isinstance(node, dict):
             new: Any = self._mapping(node, mode)
         else:
@@ -412,7 +415,7 @@ class _Renaming:
 
     def _each(self, node: dict[Any, Any], mode: _Mode) -> dict[Any, Any]:
         """The values of a mapping; the parser stops at one that it has looked at as a whole before."""
-        if mode is not _Mode.LEFT:
+        if self._aliased and mode is not _Mode.LEFT:  # else each node has one place
             values = list(node.values())
             at = next((n for n, value in enumerate(values) if self._was_looked_at(value)), len(values))
             if self._names_something(values[at : at + 1], {"get_input"}) or self._names_something(
