@@ -34,13 +34,18 @@ _WRONG = (Match.INVALID, Match.UNKNOWN)
 
 
 def semantic_problems(
-    tree: ImportTree, base: FilePath | None, known: Collection[Problem], budget: Budget
+    tree: ImportTree,
+    base: FilePath | None,
+    known: Collection[Problem],
+    budget: Budget,
+    tree_root: FilePath | None = None,
 ) -> list[Problem]:
     """Check the names and values of a blueprint in Cloudify's DSL together with its imports.
 
     Args:
         tree: the blueprint with its imports.
         base: the folder of the blueprint, in which its scripts are; None when there is none.
+        tree_root: the folder around it that may hold them as well; None for none.
         known: what is wrong with the form; nothing more is said of these places.
         budget: what the run may spend.
     """
@@ -54,7 +59,7 @@ def semantic_problems(
         merged = merge(tree)
         roots = [] if merged.problems else [merged.document]
     homes = _Homes(tree)
-    with Folder(base) as folder:
+    with Folder(base, root=tree_root) as folder:
         has_file = _Files(folder, exists=base is not None).has
         for number, root in enumerate(roots):
             if not _is_dsl(root):
@@ -148,7 +153,7 @@ class _Files:
             return None
         if name not in self._known:
             try:
-                path = self._folder.find(self._folder.root, name)
+                path = self._folder.find(self._folder.base, name)
                 self._known[name] = path is not None and path.is_file()
             except (RefusedImportError, OSError):
                 self._known[name] = None

@@ -151,7 +151,7 @@ class BlueprintRun:
         self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
-        self._checked: list[tuple[ImportTree, Path | None]] = []
+        self._checked: list[tuple[ImportTree, BlueprintText]] = []
         self._merging = options.merge_imports
         self._dialect = None if options.dialect is None else DIALECTS[options.dialect]
         self.definitions: dict[int, Definitions] = {}
@@ -226,14 +226,14 @@ class BlueprintRun:
             for file in tree.imported
             if file.digest != tree.main.digest
         }
-        trees = [(tree, base) for tree, base in self._checked if tree.main.digest not in includes]
+        trees = [(tree, text) for tree, text in self._checked if tree.main.digest not in includes]
         for tree, _ in trees:
             self._check_schema(tree.main)
         for file, main in includes.values():
             if not dialect_of(main.documents[0], self._dialect).template:
                 self._problems += strict_problems(file, self.budget, included_by=main)
-        for tree, base in trees:
-            self._check_rules(tree, base)
+        for tree, text in trees:
+            self._check_rules(tree, text)
 
     def _check_schema(self, blueprint: Blueprint) -> None:
         """Check a blueprint against the schema of the DSL; there is none of TOSCA."""
@@ -250,11 +250,11 @@ class BlueprintRun:
         ]
         self._problems += problems_of(findings, self.budget) or strict_problems(blueprint, self.budget)
 
-    def _check_rules(self, tree: ImportTree, base: Path | None) -> None:
+    def _check_rules(self, tree: ImportTree, text: BlueprintText) -> None:
         """Check what names and values of a blueprint in Cloudify's DSL must fulfil, beyond its schema."""
         from resolver.blueprint.dsl_semantics import semantic_problems  # noqa: PLC0415 - only where it is wanted
 
-        self._problems += semantic_problems(tree, base, self._problems, self.budget)
+        self._problems += semantic_problems(tree, text.base, self._problems, self.budget, text.root)
 
     def _refuse_unknown(self, blueprint: Blueprint) -> None:
         """Refuse documents of a version of TOSCA that is not known, unless the user said what it is."""
@@ -293,7 +293,7 @@ class BlueprintRun:
             self._warn(each.warnings)
             self._warn(near_misses(each, self.budget, dialect_of(each.documents[0], dialect)))
         self._problems += (*tree.problems, *(() if merging else ignored_calls(tree)))
-        self._checked.append((tree, text.base))
+        self._checked.append((tree, text))
         if tree.deferred:
             self.imports += [Requirement(blueprint.name, name) for name in tree.deferred]
             self.notes.append(f"{blueprint.name}: imports left to the manager: {', '.join(tree.deferred)}")
