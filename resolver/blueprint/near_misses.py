@@ -93,7 +93,12 @@ def _is_worth_a_walk(blueprint: Blueprint, dialect: Dialect) -> bool:
             start = span.start if key is None else key.end()
             if text.startswith(name, start):
                 found.discard(start + len(dialect.prefix))
-    return bool(found)
+    return not all(_is_in_comment(text, start) for start in found)
+
+
+def _is_in_comment(text: str, index: int) -> bool:
+    """Whether the line of a character is a comment, or looks like one within a text."""
+    return text[text.rfind("\n", 0, index) + 1 : index].lstrip().startswith("#")
 
 
 def _misses(document: object, budget: Budget, dialect: Dialect) -> Iterator[_Miss]:

@@ -85,6 +85,7 @@ class _TypedPlaces:
         self._types = definitions.types
         self._budget = definitions.budget
         self._texts = texts
+        self._in_tree: dict[tuple[Kind, object], bool] = {}
 
     def of_sections(self, sections: Mapping[Any, Any]) -> Iterator[Misfit]:
         for pattern in _DECLARATIONS:
@@ -104,8 +105,9 @@ class _TypedPlaces:
     def _properties(self, path: Path, owner: Mapping[Any, Any], kind: Kind) -> Iterator[Misfit]:
         """The places in the properties of a node template or a relationship."""
         given = owner.get("properties")
-        if isinstance(given, dict) and id(given) not in self._texts:
-            yield from self._parts((*path, "properties"), given, kind, owner.get("type"), 0)
+        type_name = owner.get("type")
+        if isinstance(given, dict) and id(given) not in self._texts and self._is_in_tree(kind, type_name):
+            yield from self._parts((*path, "properties"), given, kind, type_name, 0)
 
     def _parts(
         self, path: Path, given: Mapping[Any, Any], kind: Kind, type_name: object, depth: int
@@ -151,10 +153,20 @@ class _TypedPlaces:
     def _is_data_type(self, name: str) -> bool:
         """Whether a data type is known, with all that it derives from."""
         try:
-            ancestry = list(self._types.ancestry(Kind.DATA, name))
+            return bool(list(self._types.ancestry(Kind.DATA, name)))
         except OutOfReachError:
             return False
-        return bool(ancestry)
+
+    def _is_in_tree(self, kind: Kind, name: object) -> bool:
+        """Whether a type itself is in the tree: of most nodes it isn't, so each is looked for once."""
+        known = self._in_tree.get((kind, name)) if isinstance(name, str) else False
+        if known is None:
+            try:
+                known = next(self._types.ancestry(kind, name), None) is not None
+            except OutOfReachError:
+                known = False
+            self._in_tree[kind, name] = known
+        return known
 
 
 def _matches(sections: Mapping[Any, Any], pattern: tuple[str, ...]) -> Iterator[tuple[Path, Any]]:

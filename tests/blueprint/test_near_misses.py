@@ -118,9 +118,9 @@ def test_a_text_of_good_calls_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> 
     good = "a: { get_secret: k }\nb:\n  get_secret: k\nc: &c {get_secret: [k, 1]}\nd: { 'get_secret': k }\n"
     walked: list[object] = []
     monkeypatch.setattr(module, "_misses", lambda document, *_: walked.append(document) or ())
-    assert found(good) == []
+    assert found(good + "  # { getSecret: k }\n") == []
     assert walked == []
-    found(good + "# get_secret\n")
+    found(good + "e: 1 # get_secret\n")
     assert len(walked) == 1
 
 

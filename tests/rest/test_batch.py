@@ -279,6 +279,7 @@ def test_an_upload_is_resolved(live: Live) -> None:
         "a: { get_secret: { concat: [{ get_input: env }, _password] } }  # kept\n"
         "b: { get_label: team }\n"
         "imports: [types.yaml]\n"
+        "c: { getSecret: one }\n"
     )
     request = {
         "tenant": "home",
@@ -289,7 +290,10 @@ def test_an_upload_is_resolved(live: Live) -> None:
     }
     told = pipeline.does("POST", RESOLVE, request)
     assert told["text"].splitlines()[1:3] == ['a: "p: 1"  # kept', 'b: ["blue"]']
-    assert told["notes"] == ["b.yaml: imports left to the manager: types.yaml"]
+    assert told["notes"] == [
+        "b.yaml:5:6: 'getSecret' is no function, and nothing is resolved here [near_miss]",
+        "b.yaml: imports left to the manager: types.yaml",
+    ]
     assert told["uses"] == [{"key": "shop_password", "version": 1}]
     assert told["digests"] == {"b.yaml": hashlib.sha256(text.encode()).hexdigest()}
     assert json.loads(pipeline.does("POST", RESOLVE, request | {"format": "json"})["text"])["a"] == "p: 1"

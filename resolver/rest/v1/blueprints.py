@@ -22,7 +22,7 @@ from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group
-from resolver.rest.v1.use import MAX_NAME
+from resolver.rest.v1.use import MAX_NAME, warning_notes
 
 if TYPE_CHECKING:
     from resolver.blueprint import Blueprint
@@ -109,7 +109,7 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
             [_problem_result(problem) for problem in found.problems],
             [named.name for named in found.imports],
             [named.name for named in found.inputs],
-            found.notes,
+            [*warning_notes(found.warnings), *found.notes],
         )
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
@@ -31,6 +31,11 @@ from resolver.rest.errors import RefusedUseError
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group, Server
 from resolver.service.use import Claim, ClaimedUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resolver.dsl.problems import Problem
 
 GROUP = Group("use", OWN)
 
@@ -160,12 +165,26 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
     return Answer(
         ResolveResult(
             joined_text(resolution.blueprints, body.format, budget),
-            [*resolution.notes, *_written_out(resolution.blueprints)],
+            [
+                *warning_notes(resolution.warnings),
+                *resolution.notes,
+                *_written_out(resolution.blueprints),
+            ],
             resolution.deferred,
             [UsedKey(use.key, use.version) for use in resolution.uses],
             digests,
         )
     )
+
+
+def warning_notes(warnings: Iterable[Problem]) -> list[str]:
+    """Warnings as notes, each with its place and its reason."""
+    return [f"{_place(warning)}: {warning.message} [{warning.reason}]" for warning in warnings]
+
+
+def _place(problem: Problem) -> str:
+    at = problem.position
+    return f"{problem.source}:{at.line}:{at.column}" if at else problem.source
 
 
 def _written_out(blueprints: Sequence[ResolvedBlueprint]) -> list[str]:
