@@ -70,6 +70,8 @@ def test_what_cloudify_refuses_is_found(tmp_path: Path) -> None:
     assert [name for name, path in written(tmp_path, LEFT).items() if strictly(path)] == []
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
 @pytest.mark.skipif(not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python")
 def test_cloudify_refuses_the_same(tmp_path: Path) -> None:
     """Cloudify's own parser refuses each of the variants, and accepts what they are made of."""
@@ -81,7 +83,7 @@ def test_cloudify_refuses_the_same(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=300,
+        timeout=900,
     )
     answers = dict(zip(paths, json.loads(done.stdout), strict=True))
     assert [name for name, complaint in answers.items() if complaint is None] == ["the whole"]
