@@ -32,6 +32,7 @@ from resolver.core.permissions import (
 from resolver.dsl import budget
 from resolver.dsl.evaluate import MAX_NESTING, MAX_STEPS
 from resolver.dsl.functions import MAX_TEXT
+from resolver.dsl.inheritance import MAX_ANCESTRY
 from resolver.dsl.problems import Reason
 from resolver.protocol import OWN_ROUTES
 from resolver.rest.app import GROUPS
@@ -301,7 +302,14 @@ def test_limits_are_documented() -> None:
         MAX_NUMBER,
         limits.imports,
     ]
-    expected += [MAX_NESTING, MAX_STEPS, MAX_TEXT // MIB, budget.MAX_CHARACTERS // MIB, budget.MAX_STEPS]
+    expected += [
+        MAX_NESTING,
+        MAX_ANCESTRY,
+        MAX_STEPS,
+        MAX_TEXT // MIB,
+        budget.MAX_CHARACTERS // MIB,
+        budget.MAX_STEPS,
+    ]
     expected += [int(budget.CHILD_SECONDS), MAX_REPORTED]
     assert [int(number) for number in numbers] == expected
 
