@@ -85,6 +85,8 @@ class Rules(Struct, frozen=True):
         secrets_per_tenant: how many secrets one tenant may have.
         providers_per_tenant: how many secrets providers one tenant may have.
         versions_per_secret: how many versions one secret may have where none is dropped.
+        bytes_per_secret: how many bytes these may take.
+        bytes_per_export: how many bytes of values one export may read.
     """
 
     keep_versions: int = 0
@@ -94,6 +96,8 @@ class Rules(Struct, frozen=True):
     secrets_per_tenant: int = 100_000
     providers_per_tenant: int = 1_000
     versions_per_secret: int = 10_000
+    bytes_per_secret: int = 256 * 1024 * 1024
+    bytes_per_export: int = 256 * 1024 * 1024
 
 
 DEFAULT_RULES = Rules()

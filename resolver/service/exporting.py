@@ -66,6 +66,12 @@ class Transfer(Imports):
                 provided = [one.id for one in may_leave if one.provider is not None]
                 external = {row.secret_id for row in session.external_values(provided)}
                 secrets = [one for one in may_leave if one.id not in external]
+                size = session.size_of_versions(
+                    [one.id for one in secrets], current_only=not wanted.all_versions
+                )
+                self._demand_room(
+                    "what is to be exported", size * 3 // 4, "bytes_per_export", "export a part with --search"
+                )
                 stored = session.versions([one.id for one in secrets], current_only=not wanted.all_versions)
                 data_keys = session.data_keys({version.data_key_id for version in stored})
                 homes = {one.id: one for one in session.tenants()}

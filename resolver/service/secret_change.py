@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from resolver.core import policy
 from resolver.core.audit import cap
-from resolver.core.model import Caller, Tenant
+from resolver.core.model import MAX_VALUE_BYTES, Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.ports import Session
@@ -118,15 +118,16 @@ class Changes(ServicePart):
         No earlier one makes room: who may only store values does not delete others by it.
         """
         # Numbers begin with 1 and are never used again, so that there are no more versions than the latest's.
-        if secret.version < self._rules.versions_per_secret or self._drops(caller, secret.tenant):
+        most = min(self._rules.versions_per_secret, self._rules.bytes_per_secret // MAX_VALUE_BYTES)
+        if secret.version < most or self._drops(caller, secret.tenant):
             return
         count = session.count_versions(secret.id)
         if count >= self._rules.keep_versions:
+            holder = f"secret {secret.key!r}"
+            instead = "have `keep_versions` drop old ones, for those who may delete secrets"
+            self._demand_room(holder, count, "versions_per_secret", instead)
             self._demand_room(
-                f"secret {secret.key!r}",
-                count,
-                "versions_per_secret",
-                "have `keep_versions` drop old ones, for those who may delete secrets",
+                holder, session.size_of_versions([secret.id]) * 3 // 4, "bytes_per_secret", instead
             )
 
     def _drops(self, caller: Caller, home: Tenant) -> bool:

@@ -248,6 +248,13 @@ class VersionRows(AuthenticatedRows):
             found += self._read(_VERSION, query.where(named))
         return found
 
+    def size_of_versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> int:
+        """How many characters the stored tokens of the versions of secrets have in all."""
+        query = select(*_SIZE)
+        query = query.join(t.secret, _CURRENT) if current_only else query
+        named = (query.where(t.secret_version.c.secret_id.in_(ids)) for ids in batches(secret_ids))
+        return sum(self._execute(one).scalar_one() for one in named)
+
     def version(self, secret_id: str, number: int) -> StoredVersion | None:
         """One version of a secret."""
         c = t.secret_version.c

@@ -18,7 +18,7 @@ from resolver.core.permissions import Permission, TenantRole
 from resolver.core.provenance import WRITTEN
 from resolver.core.providers import NewProvider, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.errors import (
     AuthenticationError,
     ConflictError,
@@ -195,6 +195,43 @@ def test_a_secret_has_so_many_versions(world: World) -> None:
     numbers = [version.number for version in service.secrets.history(world.admin, "home", "k")]
     assert numbers == [1, 2, 3]
     assert service.secrets.update(world.admin, "home", "k", SecretChange(hidden=True)).version == 3
+
+
+def test_the_versions_of_a_secret_take_so_many_bytes(world: World) -> None:
+    """The value that goes beyond is the last; one that drops old ones has room."""
+    service = bounded(world, bytes_per_secret=1000)
+    world.secret("k", "v" * 400)
+    service.secrets.update(world.admin, "home", "k", value("w" * 400))
+    message = r"^secret 'k' has \d{4} bytes, and may have no more$"
+    for attempt in (
+        lambda: service.secrets.update(world.admin, "home", "k", value("x")),
+        lambda: service.secrets.rollback(world.admin, "home", "k", 1),
+    ):
+        with pytest.raises(ConflictError, match=message) as refused:
+            attempt()
+        assert "`bytes_per_secret`" in refused.value.hint
+    dropping = bounded(world, bytes_per_secret=1000, keep_versions=1)
+    assert dropping.secrets.update(world.admin, "home", "k", value("y")).version == 3
+
+
+def test_an_export_reads_so_many_bytes(world: World) -> None:
+    """Counted before any is read, old versions where they are asked for; a part of them leaves."""
+    service = bounded(world, bytes_per_export=1500)
+    for key in ("k", "l"):
+        world.secret(key, "v" * 300)
+    service.secrets.update(world.admin, "home", "k", value("w" * 300))
+    assert len(service.transfer.export(world.admin, ExportRequest("home", "")).secrets) == 2
+    before = records(world)
+    with (
+        world.rows_read() as rows,
+        pytest.raises(ConflictError, match=r"^what is to be exported has \d{4} bytes, and may have no more$"),
+    ):
+        service.transfer.export(world.admin, ExportRequest("home", "", all_versions=True))
+    tokens = {token for (token,) in world.execute("SELECT token FROM secret_version")}
+    assert not tokens & {one for row in rows for one in row if isinstance(one, str)}
+    assert records(world) == before
+    part = service.transfer.export(world.admin, ExportRequest("home", "k", all_versions=True))
+    assert [len(one.versions) for one in part.secrets] == [2]
 
 
 def test_a_history_is_read_without_its_values(world: World) -> None:

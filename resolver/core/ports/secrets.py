@@ -75,6 +75,9 @@ class StoredExternal(Redacted, frozen=True):
 class SecretSession(Protocol):
     """The part of a transaction about secrets and providers."""
 
+    def size_of_versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> int:
+        """How many characters the stored tokens of the versions of secrets have in all."""
+
     def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
         """How many characters the stored tokens under some keys have in all."""
 
