@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
 CHECK = "/api/v1/resolver/check-blueprint"
+RESOLVE = "/api/v1/resolver/resolve"
 
 TEXT = """\
 a: { get_secret: here }
@@ -116,3 +117,30 @@ def test_nothing_is_recorded(live: Live) -> None:
     before = len(live.world.service.trail.records(live.world.admin, "home"))
     user.does("POST", CHECK, {"text": TEXT})
     assert len(live.world.service.trail.records(live.world.admin, "home")) == before
+
+
+YORC = """\
+tosca_definitions_version: tosca_simple_yaml_1_3
+topology_template:
+  node_templates:
+    db:
+      type: Database
+      properties:
+        password: { get_vault_secret: [team/db, data=password] }
+"""
+
+
+def test_a_dialect_is_named(live: Live) -> None:
+    """It says what an upload is read as whose version leaves that open; an unknown one is refused."""
+    live.world.secret("team--db", '{"password": "the value"}')
+    user = live.user("una", TenantRole.USER)
+    asked = {"tenant": "home", "blueprints": [{"name": "b.yaml", "text": YORC}]}
+    assert user.does("POST", RESOLVE, asked)["text"] == YORC
+    found = user.does("POST", RESOLVE, asked | {"dialect": "yorc"})
+    assert 'password: "the value"' in found["text"]
+    assert [use["key"] for use in found["uses"]] == ["team--db"]
+    checked = user.does("POST", CHECK, {"text": YORC, "dialect": "yorc"})
+    assert [(call["state"], call["key"]) for call in checked["calls"]] == [("usable", "team--db")]
+    assert user.does("POST", CHECK, {"text": YORC})["calls"] == []
+    for path, body in ((RESOLVE, asked), (CHECK, {"text": YORC})):
+        assert user.refused("POST", path, body | {"dialect": "french"})[0] == 400
