@@ -58,6 +58,7 @@ LONGEST_WAIT = 3
 
 NO_CONTENT = 204
 TOO_MANY = 429
+UNAVAILABLE = 503
 
 _PROXY_ALONE = frozenset({502, 503, 504})
 """What proxies answer by themselves. A server's own 503 is read before one gets here."""
@@ -259,13 +260,25 @@ class ServerSession:
                     raise UnavailableError(f"server {error.message}", hint=hint) from None
                 self._sleep(pause)
                 continue
-            pause = self._pause(pauses, began) if answer.status == TOO_MANY else None
+            pause = self._pause(pauses, began) if self._is_for_later(answer, changes=changes) else None
             if pause is None:
                 break
-            self._sleep(_wait(answer, pause))  # refused before anything was done
+            self._sleep(_wait(answer, pause))
         if sum(map(answer.body.count, (b"[", b"{", b",", b"\n"))) > MAX_PARTS:
             raise self.nonsense()
         return answer
+
+    @staticmethod
+    def _is_for_later(answer: HttpResponse, *, changes: bool) -> bool:
+        """Whether a request was refused before anything was done, and may be asked again.
+
+        A change is not asked for again because a proxy says so: it may have passed the first one on.
+        """
+        if answer.status == TOO_MANY:
+            return True
+        if answer.status != UNAVAILABLE or "retry-after" not in answer.headers:
+            return False
+        return not changes or _error_of(answer) is not None
 
     @staticmethod
     def _pause(pauses: Iterator[float], began: float) -> float | None:
@@ -273,10 +286,7 @@ class ServerSession:
         return next(pauses, None) if time.monotonic() - began < LAST_ATTEMPT else None
 
     def _rebuilt(self, answer: HttpResponse) -> ResolverError:
-        body: ErrorBody | None = None
-        if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
-            with contextlib.suppress(ValueError, RecursionError):
-                body = decode(ErrorBody, parse(answer.body))
+        body = _error_of(answer)
         if body is None:
             return self.nonsense(answer.status)
         if body.refusals:
@@ -311,6 +321,14 @@ _UNKNOWN_AUTHORITY = "RESOLVER_CA_FILE names the authority that signed its certi
 _ANOTHER_CERTIFICATE = (
     "the certificate has to be in date, and to name the server as RESOLVER_URL or the profile does"
 )
+
+
+def _error_of(answer: HttpResponse) -> ErrorBody | None:
+    """The error that a server of ours tells of; None for another answer."""
+    if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
+        with contextlib.suppress(ValueError, RecursionError):
+            return decode(ErrorBody, parse(answer.body))
+    return None
 
 
 def _wait(answer: HttpResponse, pause: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
@@ -393,6 +394,48 @@ def test_who_asks_too_often_waits(told: str, waited: float) -> None:
         use(client_of(peer, pauses))
         assert len(peer.seen) == 2
     assert pauses == [waited]
+
+
+OWN_ERROR = json.dumps(
+    {"message": "busy", "error_code": "service_unavailable_error", "server_traceback": None}
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "attempt", "sent"),
+    [
+        (b"", use, 2),
+        (OWN_ERROR, use, 2),
+        (OWN_ERROR, create, 2),
+        (b"<html>", create, 1),
+    ],
+    ids=[
+        "a proxy, to a question",
+        "a server, to a question",
+        "a server, to a change",
+        "a proxy, to a change",
+    ],
+)
+def test_a_server_that_restarts_is_asked_again(
+    text: bytes, attempt: Callable[[Client], object], sent: int
+) -> None:
+    """With 503 and `Retry-After`; a change only where a server of ours says that it did nothing."""
+    pauses: list[float] = []
+    answers = iter([answer(503, text, Retry_After="1"), body({"secrets": {"key": USED}})])
+    with serving(lambda _: next(answers)) as peer:
+        with contextlib.suppress(ResolverError):
+            attempt(client_of(peer, pauses))
+        assert len(peer.seen) == sent
+    assert pauses == [1] * (sent - 1)
+
+
+def test_unavailable_for_good_is_not_asked_again() -> None:
+    """Without `Retry-After` an answer is an answer, and with it after two more attempts."""
+    for more, sent in (({}, 1), ({"Retry_After": "0"}, 3)):
+        with serving(lambda _, more=more: answer(503, b"", **more)) as peer:
+            error = error_of(lambda peer=peer: use(client_of(peer, [])))
+            assert len(peer.seen) == sent
+        assert error.message.endswith("does not answer the proxy before it (status 503)")
 
 
 def test_the_token_is_all_that_says_who_asks() -> None:
