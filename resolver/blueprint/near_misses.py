@@ -20,7 +20,7 @@ from resolver.dsl.source import Tagged
 from resolver.dsl.walk import children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from resolver.blueprint.document import Blueprint
     from resolver.core.location import Path
@@ -38,7 +38,7 @@ _WORDS = re.compile(r"[^a-z0-9]+")
 _FAMILY = re.compile(r"get[a-z0-9]*secrets?")
 
 _NAME = r"\$?get[-_ ]?secrets?"
-_ARGUMENT = r"(?:[\"']?[\w./$-]+[\"']?|\[[^\]\r\n]*\]|\{[^{}\r\n]*\})"
+_ARGUMENT = r"(?:[\"']?[\w./$-]+[\"']?|\[[^\[\]\r\n]*\]|\{[^{}\r\n]*\})"  # no opening bracket: linear
 _WHOLE = re.compile(rf"\s*+{_NAME}\s*+(?::\s*+{_ARGUMENT}|\(.*\))\s*+", re.IGNORECASE)
 _WITHIN = re.compile(
     rf"\{{\s*+[\"']?{_NAME}[\"']?\s*+(?::\s*+{_ARGUMENT}\s*+\}}|\([^()\r\n]*\))"
@@ -93,12 +93,19 @@ def _is_worth_a_walk(blueprint: Blueprint, dialect: Dialect) -> bool:
             start = span.start if key is None else key.end()
             if text.startswith(name, start):
                 found.discard(start + len(dialect.prefix))
-    return not all(_is_in_comment(text, start) for start in found)
+    return not _are_in_comments(text, sorted(found))
 
 
-def _is_in_comment(text: str, index: int) -> bool:
-    """Whether the line of a character is a comment, or looks like one within a text."""
-    return text[text.rfind("\n", 0, index) + 1 : index].lstrip().startswith("#")
+def _are_in_comments(text: str, indexes: Sequence[int]) -> bool:
+    """Whether the lines of these characters, in order, are comments, or look like some within a text."""
+    behind = 0
+    for index in indexes:
+        if index < behind:
+            continue  # of a line that was looked at
+        if not text[text.rfind("\n", behind, index) + 1 or behind : index].lstrip().startswith("#"):
+            return False
+        behind = text.find("\n", index) + 1 or len(text)
+    return True
 
 
 def _misses(document: object, budget: Budget, dialect: Dialect) -> Iterator[_Miss]:

@@ -139,3 +139,22 @@ def test_public_blueprints_have_none() -> None:
     """No near miss is seen in what people wrote without one."""
     for path in BLUEPRINTS:
         assert found(path.read_text()) == [], path.relative_to(CORPUS)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "{get_secret: [",
+        "{get_secret: {",
+        "{get_secret(",
+        "{get_secret: a",
+        "{{ get",
+        "{% gets",
+        "- get_secret: ",
+    ],
+)
+def test_the_search_of_a_hostile_text_ends(unit: str) -> None:
+    """What begins like a call and never ends costs no more than its length: a square would take hours."""
+    assert len(found(f"a: '{unit * 30_000}'")) <= 1
+    assert len(found("a: |\n" + f"  {unit}\n" * 20_000)) <= 1
+    assert found(f"a: 1\n# {unit * 300_000}\n") == []
