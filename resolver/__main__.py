@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from resolver.cli.main import resolver
 
-resolver()
+if __name__ == "__main__":
+    resolver()

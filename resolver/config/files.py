@@ -99,6 +99,7 @@ def _parts(path: Path) -> tuple[list[tuple[Path, os.stat_result]], bool]:
     """
     at = Path("/")
     parts = [(at, at.stat())]
+    link: Path | None = None
     left = list(reversed(path.absolute().parts[1:]))
     links = 0
     while left:
@@ -110,11 +111,13 @@ def _parts(path: Path) -> tuple[list[tuple[Path, os.stat_result]], bool]:
         try:
             status = part.lstat()
         except (FileNotFoundError, NotADirectoryError):
-            return parts, False
+            # What a process has open, as /dev/stdin: it is there, and need not be where the link says.
+            return parts, link is not None and _is_descriptor(link)
         parts.append((part, status))
         if not stat.S_ISLNK(status.st_mode):
             at = part
             continue
+        link = part
         links += 1
         if links > _MAX_LINKS:
             raise RuntimeError
@@ -122,6 +125,14 @@ def _parts(path: Path) -> tuple[list[tuple[Path, os.stat_result]], bool]:
         at = Path("/") if target.is_absolute() else at
         left += [word for word in reversed(target.parts) if word != "/"]
     return parts, True
+
+
+def _is_descriptor(link: Path) -> bool:
+    """Whether a link is one of those in proc(5) that stand for what a process has open."""
+    try:
+        return link.lstat().st_dev == Path("/proc/self").lstat().st_dev and link.exists()
+    except OSError:
+        return False
 
 
 def _may_be_written(path: Path, status: os.stat_result) -> bool:

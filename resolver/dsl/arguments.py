@@ -57,7 +57,7 @@ def from_words(words: Sequence[Known], whole: Provenance, form: SecretForm = Sec
     key, *path = words
     if not isinstance(key.value, str):
         raise Fault(Reason.BAD_ARGUMENT, f"the key given to get_secret is {kind_of(key.value)}, not text")
-    key_provenance, path_provenance = key.provenance | whole, whole
+    key_provenance, path_provenance = key.provenance | whole, whole if path else WRITTEN
     if form is SecretForm.PATH:
         return _from_vault_path(key.value, key_provenance, path, whole)
     for number, step in enumerate(path, 1):
@@ -88,7 +88,7 @@ def _from_vault_path(
 ) -> GetSecret:
     """Read the path of a secret in a vault, and the options behind it."""
     fields: list[str] = []
-    field_provenance = whole
+    field_provenance = whole if options else WRITTEN
     for number, option in enumerate(options, 1):
         if not isinstance(option.value, str) or not option.value.startswith(_FIELD):
             raise Fault(

@@ -27,7 +27,7 @@ from resolver.dsl.functions import (
 )
 from resolver.dsl.inheritance import OutOfReachError, Typed, Unknown
 from resolver.dsl.problems import Fault, Reason, kind_of
-from resolver.dsl.topology import Found, find_on_hosts, find_property, target_of
+from resolver.dsl.topology import FoundProperty, find_on_hosts, find_property, target_of
 from resolver.dsl.values import Need, Values, Waiting
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ MAX_NESTING = 50
 
 MAX_STEPS = 200_000
 """Most nodes that the evaluation of one call visits: inputs that refer to inputs can grow without bound."""
+
+LOOK_UP = 25
+"""Steps that a look-up of an input or a property counts as: about what it takes beside those it makes."""
 
 MAX_NAMES = 5
 """Most names that a message lists of what stands beside a call."""
@@ -303,6 +306,7 @@ class Evaluation:
             is_key: whether the input names a secret.
             onward: steps into its result, which is evaluated no further than they lead.
         """
+        self._budget.spend(LOOK_UP)
         argument = self.evaluate(call[f"{self._dialect.prefix}get_input"], depth + 1)
         words = argument.value if isinstance(argument.value, list) else [argument.value]
         if not words or not isinstance(words[0], str):
@@ -376,6 +380,7 @@ class Evaluation:
             depth: the levels around it.
             onward: steps into its result, which is evaluated no further than they lead.
         """
+        self._budget.spend(LOOK_UP)
         argument = self.evaluate(call[f"{self._dialect.prefix}get_property"], depth + 1)
         words, provenance = argument.value, argument.provenance
         if not isinstance(words, list) or len(words) < 2:  # noqa: PLR2004 - a node and a property
@@ -394,7 +399,7 @@ class Evaluation:
             self._refuse_undecided("node template", name, provenance)
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
         shown, node = provenance.show(words[1]), provenance.show(name)
-        found_at = Found(self._definitions.property(template, words[1]), name, words[2:])
+        found_at = FoundProperty(self._definitions.property(template, words[1]), name, words[2:])
         if self._dialect.template:
             find = find_on_hosts if on_host else find_property
             found_at = find(self._definitions, name, words[1:])

@@ -23,7 +23,7 @@ _AT_RUN_TIME = Unknown("what fulfils the requirement is not known before deploym
 _FROM_TYPE = Unknown("the capability's type may add to what is written here")
 
 
-class Found(NamedTuple):
+class FoundProperty(NamedTuple):
     """Where some words lead.
 
     Args:
@@ -37,7 +37,7 @@ class Found(NamedTuple):
     rest: Sequence[Any]
 
 
-def find_property(definitions: Definitions, node: str, words: Sequence[Any]) -> Found:
+def find_property(definitions: Definitions, node: str, words: Sequence[Any]) -> FoundProperty:
     """Find the property that words behind a node's name lead to.
 
     Args:
@@ -50,14 +50,14 @@ def find_property(definitions: Definitions, node: str, words: Sequence[Any]) -> 
     template = definitions.node(node) or {}
     own = definitions.property(template, words[0])
     if own is not None or len(words) == 1:
-        return Found(own, node, words[1:])
+        return FoundProperty(own, node, words[1:])
     targets = _targets(template, words[0])
     if not targets:
         return _of_capability(definitions, node, words[0], words[1:])
     return _of_target(definitions, targets, words[1:])
 
 
-def find_on_hosts(definitions: Definitions, node: str, words: Sequence[Any]) -> Found:
+def find_on_hosts(definitions: Definitions, node: str, words: Sequence[Any]) -> FoundProperty:
     """Find a property of the nearest of a node's hosts that has it.
 
     Args:
@@ -70,12 +70,12 @@ def find_on_hosts(definitions: Definitions, node: str, words: Sequence[Any]) -> 
         name = targets[0][0] if len(targets) == 1 else None
         host = None if name is None else definitions.node(name)
         if name is None or host is None:
-            return Found(_AT_RUN_TIME, node, ())
+            return FoundProperty(_AT_RUN_TIME, node, ())
         node = name
         found = definitions.property(host, words[0])
         if found is not None:
-            return Found(found, node, words[1:])
-    return Found(_AT_RUN_TIME, node, ())
+            return FoundProperty(found, node, words[1:])
+    return FoundProperty(_AT_RUN_TIME, node, ())
 
 
 def target_of(definitions: Definitions, node: str, index: object) -> str | None:
@@ -88,7 +88,7 @@ def target_of(definitions: Definitions, node: str, index: object) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _along_path(definitions: Definitions, node: str, words: Sequence[Any]) -> Found:
+def _along_path(definitions: Definitions, node: str, words: Sequence[Any]) -> FoundProperty:
     """Follow a path of TOSCA 2.0."""
     for _ in range(MAX_HOPS):
         if words[:1] == ["CAPABILITY"] and len(words) > 2:  # noqa: PLR2004 - its name and a property
@@ -103,11 +103,11 @@ def _along_path(definitions: Definitions, node: str, words: Sequence[Any]) -> Fo
             return _of_target(definitions, targets, words[1:])
         name = targets[0][0] if len(targets) == 1 else None
         if words[:1] != ["TARGET"] or name is None or definitions.node(name) is None:
-            return Found(_AT_RUN_TIME, node, ())
+            return FoundProperty(_AT_RUN_TIME, node, ())
         node, words = name, words[1:]
     if not words or words[0] in ("RELATIONSHIP", "CAPABILITY", "SOURCE", "TARGET"):
-        return Found(_AT_RUN_TIME, node, ())
-    return Found(definitions.property(definitions.node(node) or {}, words[0]), node, words[1:])
+        return FoundProperty(_AT_RUN_TIME, node, ())
+    return FoundProperty(definitions.property(definitions.node(node) or {}, words[0]), node, words[1:])
 
 
 def _targets(template: Mapping[Any, Any], name: object) -> list[tuple[str | None, object]]:
@@ -129,19 +129,19 @@ def _target(assigned: object) -> tuple[str | None, object]:
 
 def _of_target(
     definitions: Definitions, targets: Sequence[tuple[str | None, object]], words: Sequence[Any]
-) -> Found:
+) -> FoundProperty:
     """A property of the capability that a requirement names; where it names none, its type decides."""
     node, capability = targets[0] if len(targets) == 1 else (None, None)
     if node is None or capability is None or definitions.node(node) is None:
-        return Found(_AT_RUN_TIME, "", ())
+        return FoundProperty(_AT_RUN_TIME, "", ())
     return _of_capability(definitions, node, capability, words)
 
 
-def _of_capability(definitions: Definitions, node: str, name: object, words: Sequence[Any]) -> Found:
+def _of_capability(definitions: Definitions, node: str, name: object, words: Sequence[Any]) -> FoundProperty:
     """A property of a node's capability: what is written in the template, to which types may add."""
     assigned: Any = definitions.node(node)
     for step in ("capabilities", name, "properties"):
         assigned = assigned.get(step) if isinstance(assigned, dict) and isinstance(step, str) else None
     if words and isinstance(assigned, dict) and isinstance(words[0], str) and words[0] in assigned:
-        return Found(Typed(assigned[words[0]], _FROM_TYPE, _FROM_TYPE), node, words[1:])
-    return Found(_FROM_TYPE, node, ())
+        return FoundProperty(Typed(assigned[words[0]], _FROM_TYPE, _FROM_TYPE), node, words[1:])
+    return FoundProperty(_FROM_TYPE, node, ())

@@ -61,7 +61,7 @@ def stored(prefork: Prefork, _made_home: Path, tmp_path_factory: pytest.TempPath
     shutil.copytree(_made_home, home)
     admin = Cli(prefork, home)
     for key, value in VALUES.items():
-        admin.prints("secrets", "create", key, "-f", "-", stdin=value)
+        assert admin.run("resolver", "secrets", "create", key, "-f", "-", stdin=value).returncode == 0
     return admin
 
 

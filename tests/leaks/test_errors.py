@@ -21,7 +21,7 @@ from resolver.core.account_changes import NewPassword, NewUser
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.dsl.problems import Reason
+from resolver.dsl.problems import ONLY_WARNINGS, Reason
 from resolver.errors import BlueprintError, ResolverError
 from tests.conftest import TENANT
 
@@ -107,10 +107,14 @@ def input_syntax(world: World) -> list[str]:
     return _resolve(world, "a: { get_secret: k }\n", "-i", f"note:=[{world.marks.new('input')}")
 
 
+NOTE = "inputs: { note: {} }\n"
+"""Declares the input: what is given for one that is not is not known as a whole."""
+
+
 def input_step(world: World) -> list[str]:
     """A path leads nowhere in an input's value."""
     inputs = ["-i", f"note:={{{world.marks.new('key within')}: {world.marks.new('input')}}}"]
-    return _resolve(world, "a: { get_secret: { get_input: [note, nowhere] } }\n", *inputs)
+    return _resolve(world, NOTE + "a: { get_secret: { get_input: [note, nowhere] } }\n", *inputs)
 
 
 def input_is_no_key(world: World) -> list[str]:
@@ -122,7 +126,7 @@ def input_is_no_key(world: World) -> list[str]:
 def input_is_no_text(world: World) -> list[str]:
     """An input that names a secret holds a mapping."""
     given = f"note:={{{world.marks.new('key within')}: {world.marks.new('input')}}}"
-    return _resolve(world, "a: { get_secret: { get_input: note } }\n", "-i", given)
+    return _resolve(world, NOTE + "a: { get_secret: { get_input: note } }\n", "-i", given)
 
 
 def input_is_a_step(world: World) -> list[str]:
@@ -141,7 +145,7 @@ def key_from_input_not_found(world: World) -> list[str]:
 def input_holds_a_malformed_call(world: World) -> list[str]:
     """An input's value has the look of a call, with other keys beside it."""
     given = f"note:={{get_secret: k, {world.marks.new('input')}: 1}}"
-    return _resolve(world, "a: { get_secret: { get_input: note } }\n", "-i", given)
+    return _resolve(world, NOTE + "a: { get_secret: { get_input: note } }\n", "-i", given)
 
 
 def input_holds_a_call(world: World) -> list[str]:
@@ -466,6 +470,16 @@ def unconfirmed(world: World) -> list[str]:
     ]
 
 
+def last_credential(world: World) -> list[str]:
+    """The last token of the last sys_admin would end."""
+    return ["resolver", "tokens", "revoke", world.token.split("-")[1]]
+
+
+def _end_last(world: World) -> object:
+    service = world.service()
+    return service.tokens.revoke(world.caller(service), world.token.split("-")[1])
+
+
 def _set_password(world: World) -> object:
     service = world.service()
     caller = world.caller(service, (world.folder / "token").read_text().strip())
@@ -630,6 +644,7 @@ CASES = [
     Case(import_holds_calls, Reason.IMPORT_HOLDS_CALLS, 3),
     Case(_with_text(CALL + "c: { get_secret: k, beside: 1 }\n"), Reason.NOT_A_CALL, 3),
     Case(_with_text(CALL + "c: { get_secret: [k] }\n"), Reason.BAD_ARGUMENT, 3),
+    Case(_with_text("tosca_definitions_version: tosca_9\n" + CALL), Reason.UNKNOWN_VERSION, 3),
     Case(_with_text(CALL + "c: { get_secret: { get_input: absent } }\n"), Reason.BAD_INPUT, 3),
     Case(_with_text(CALL + "c: { get_secret: { get_attribute: [vm, ip] } }\n"), Reason.NOT_KNOWN_YET, 3),
     Case(not_permitted, Reason.NOT_PERMITTED, 4),
@@ -688,6 +703,7 @@ CASES = [
     Case(tenant_absent, "NoSuchTenantError", 5, _into_nowhere),
     Case(owner_absent, "NoSuchUserError", 5, _give_to_nobody),
     Case(provider_away, "ProviderError", 6, _fetch),
+    Case(last_credential, "LastCredentialError", 8, _end_last),
     Case(key_taken, "ConflictError", 8, _create(lambda world: world.marks.new("second value"))),
     Case(no_store, "StoreError", 6, _list),
     Case(no_store_and_a_query, "StoreError", 6, _list),
@@ -725,6 +741,7 @@ def test_every_reason_has_a_case() -> None:
         Reason.SCHEMA,
         Reason.BAD_DEFINITION,
         Reason.EXPIRED,
+        *ONLY_WARNINGS,
     }  # which have tests of their own
     assert {str(reason) for reason in Reason} == covered & set(Reason)
 
@@ -737,12 +754,30 @@ def test_every_reason_has_a_case() -> None:
             "tosca_definitions_version: cloudify_dsl_1_5\nnode_templates: {vm: {type: T}}\n",
             Reason.BAD_DEFINITION,
         ),
+        ("c: { get_secrets: k }\n", Reason.NEAR_MISS),
+        ("c: '{ get_secret: k }'\n", Reason.NEAR_MISS),
+        (
+            (
+                "tosca_definitions_version: cloudify_dsl_1_5\ninputs: {note: {}}\n"
+                "outputs: {o: {value: {get_input: nope}}}\n"
+            ),
+            Reason.UNDECLARED_INPUT,
+        ),
+        (
+            (
+                "tosca_definitions_version: cloudify_dsl_1_5\n"
+                "inputs: {note: {}, port: {type: integer, default: {get_secret: k}}}\n"
+            ),
+            Reason.TEXT_FOR_TYPE,
+        ),
     ],
 )
 def test_a_strict_check_shows_no_value(world: World, text: str, reason: Reason) -> None:
     """What the schema and the rules refuse is told with the check's report, without any value."""
     _with_text(CALL + text)(world)
-    said = world.run("resolve", str(world.folder / "b.yaml"), "-t", TENANT, "--check", "--strict")
+    said = world.run(
+        "resolve", str(world.folder / "b.yaml"), "-t", TENANT, "--check", "--strict", "--fail-on", "any"
+    )
     assert said.code == 3
     assert f"[{reason}]" in said.out
     assert world.marks.find(said.out + said.err) == []

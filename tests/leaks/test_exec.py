@@ -55,7 +55,7 @@ kill -SEGV $$
 ONCE = """cat "$@"; cat {} | wc -c; printf %s "$APP_KEY" | cat; kill -SEGV $$"""
 """The same where a path can be read once, with a variable."""
 
-PRIVATE_FIFO = re.compile(r".*/resolver-[0-9a-f]{16}/blueprint(-\d+)?: ")
+PRIVATE_FIFO = re.compile(r".*/resolver-[0-9a-f]{16}/blueprint(-\d+)?\.yaml: ")
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def test_no_file_gets_a_value(deployed: Deployed) -> None:
     assert beside == []
     fifos = {Path(what.rpartition(": ")[0]) for what in found}
     assert {path.name for path in fifos} == {
-        "blueprint",
-        *(f"blueprint-{n}" for n in range(1, len(NAMES) + 1)),
+        "blueprint.yaml",
+        *(f"blueprint-{n}.yaml" for n in range(1, len(NAMES) + 1)),
     }
     assert {path.parent.parent for path in fifos} == {deployed.temporary}
     # Each is named in one call that makes something, mknod: so it is a FIFO, and never was a file.

@@ -237,6 +237,8 @@ def _provider_steps(
 def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """What is left to do with users, tenants, tokens and the trail."""
     yield step("status", resolver("status"))
+    yield step("no profile", ["sh", "-c", 'rm "$RESOLVER_HOME/profile"'])
+    yield step("recover", resolver("recover", "--user", "admin"))
     for doing in ("get", "deactivate", "activate", "unlock"):
         yield step(f"users {doing}", resolver("users", doing, "eve"))
     yield step("users delete", resolver("users", "delete", "eve", "--reassign-to", "admin", "--yes"))

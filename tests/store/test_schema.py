@@ -271,7 +271,7 @@ def test_another_schema_and_none_are_refused(url: str, tmp_path: Path) -> None:
     store = SqlStore(url)
     with raw_connection(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    needed = rf"^the database has schema 9999, this program needs {t.SCHEMA_REVISION}$"
+    needed = rf"^the database has schema 9999, this program knows those up to {t.SCHEMA_REVISION}$"
     with pytest.raises(StoreError, match=needed):
         store.check_schema()
     store.close()

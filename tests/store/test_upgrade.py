@@ -71,7 +71,7 @@ def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -
     if revision != t.SCHEMA_REVISION:
         with pytest.raises(StoreError, match=f"^the database has schema {revision}, this program") as caught:
             open_service(settings)
-        assert caught.value.hint.startswith("`resolver init` upgrades an older schema")
+        assert caught.value.hint.startswith("`resolver db upgrade` brings it up to date")
     assert not initialise(settings, password=lambda: None, profile=False).made
     open_service(settings).close()
     assert schema_of(url) == reloaded(database(dialect, folder), dialect, folder)
@@ -217,7 +217,7 @@ def test_a_dump_that_lacks_something_is_noticed(dialect: str, tmp_path: Path) ->
     with raw_connection(url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store = SqlStore(url)
-    with pytest.raises(StoreError, match=r"^the database has schema 9999, this program needs "):
+    with pytest.raises(StoreError, match=r"^the database has schema 9999, this program knows those up to "):
         store.check_schema()
     store.close()
 
