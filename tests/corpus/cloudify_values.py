@@ -124,11 +124,18 @@ def _inputs(operations: dict[str, Any]) -> dict[str, Any]:
     return {name: definition["inputs"] for name, definition in operations.items()}
 
 
+def _load(text: str) -> Any:  # noqa: ANN401 - plain data
+    """Load a blueprint as Cloudify does, faster where libyaml reads the same."""
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:  # libyaml knows less, tabs between tokens for one
+        return yaml.safe_load(text)
+
+
 def values_of(question: dict[str, Any]) -> dict[str, Any]:
     """Everything in a blueprint that Cloudify evaluates, after its own evaluation, and the inputs given."""
     secrets = question["secrets"]
-    loaded = yaml.load(question["text"], getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    document = json.loads(json.dumps(loaded, default=str))
+    document = json.loads(json.dumps(_load(question["text"]), default=str))
     Stubs(document).add()
     inputs = {
         name: _GIVEN.get(declared.get("type"), f"text of {name}")
