@@ -134,7 +134,7 @@ def open_store(settings: Settings) -> SqlStore:
         )
     if file is not None:
         demand_trusted(file.parent, Trusted.DATABASE, StoreError)
-    return SqlStore(file or settings.database, settings.pool)
+    return SqlStore(settings.database, settings.pool)
 
 
 def _demanded_keys(settings: Settings, warn: Callable[[str], None]) -> list[WrappingKey]:

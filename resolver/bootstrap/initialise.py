@@ -74,7 +74,7 @@ def initialise(
         if file is not None:
             demand_trusted(file.parent, Trusted.DATABASE, StoreError)
             make_private(file)
-        with contextlib.closing(SqlStore(file or settings.database, settings.pool)) as store:
+        with contextlib.closing(SqlStore(settings.database, settings.pool)) as store:
             store.initialise()
             keys = root_keys(settings)
             if _is_initialised(store, keys):

@@ -172,24 +172,24 @@ class Settings:
 
     @property
     def database(self) -> str | Path:
-        """The database: a URL that a setting has, or the file in the state directory.
+        """The database: a file of SQLite, or the URL of another one, or one that will be refused.
 
         A file is no URL: its path may hold what means something in one, like `?`.
         """
         named = self._variable("RESOLVER_DATABASE_URL") or self._config.get("database_url")
-        return str(named) if named else self.data_directory / "resolver.db"
+        if not named:
+            return self.data_directory / "resolver.db"
+        url = str(named)
+        if not url.startswith("sqlite:////") or "?" in url:
+            return url
+        from urllib.parse import unquote  # noqa: PLC0415 - few name one
+
+        return Path(unquote(url.removeprefix("sqlite:///")))
 
     @property
     def database_file(self) -> Path | None:
-        """The file of an SQLite database; None for another database, or a URL that will be refused."""
-        database = self.database
-        if isinstance(database, Path):
-            return database
-        if not database.startswith("sqlite:////") or "?" in database:
-            return None
-        from urllib.parse import unquote  # noqa: PLC0415 - few name one
-
-        return Path(unquote(database.removeprefix("sqlite:///")))
+        """The file of an SQLite database; None for what has a URL."""
+        return database if isinstance(database := self.database, Path) else None
 
     @property
     def key_text(self) -> str | None:
