@@ -10,7 +10,7 @@ from resolver.dsl.calls import call_name
 from resolver.dsl.definitions import OWN_PREFIX, OpenImport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.location import Path
     from resolver.dsl.budget import Budget
@@ -178,3 +178,34 @@ def shown(name: object) -> str:
 def in_a_row(names: Sequence[str]) -> str:
     """The first of some names that follow one another."""
     return " -> ".join([*map(shown, names[:MAX_IN_A_ROW]), *["..."][: len(names) > MAX_IN_A_ROW]])
+
+
+def circles(
+    starts: Iterable[str], leads_to: Callable[[str], Iterable[str]], budget: Budget
+) -> Iterator[list[str]]:
+    """Each way found from a name back to itself, with that name at both ends.
+
+    Depth first, without recursion: a way may be as long as the text allows.
+
+    Args:
+        starts: where to begin.
+        leads_to: the names that a name leads to, paid for.
+        budget: what the run may spend.
+    """
+    done: set[str] = set()
+    for start in starts:
+        trail: dict[str, None] = {}
+        pending: list[tuple[str, bool]] = [(start, False)]
+        while pending:
+            name, is_left = pending.pop()
+            budget.spend()
+            if is_left:
+                trail.pop(name)
+                done.add(name)
+            elif name in trail:
+                budget.spend(len(trail))
+                yield [*list(trail)[list(trail).index(name) :], name]
+            elif name not in done:
+                trail[name] = None
+                pending.append((name, True))
+                pending += [(other, False) for other in leads_to(name)]

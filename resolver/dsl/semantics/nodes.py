@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from resolver.dsl.calls import call_name
 from resolver.dsl.semantics.calls import Calls, Ends, Surroundings
 from resolver.dsl.semantics.groups import check_instances
-from resolver.dsl.semantics.names import Section, in_a_row, is_function, items, mapping, shown
+from resolver.dsl.semantics.names import Section, circles, in_a_row, is_function, items, mapping, shown
 from resolver.dsl.semantics.operations import (
     HOST_AGENT,
     Implementations,
@@ -299,32 +299,18 @@ class Nodes:
             self._names.report((*path, "operation"), f"{message} in {_LIFECYCLE}")
 
     def _check_circles(self, targets: Mapping[str, Sequence[str]]) -> None:
-        """Report nodes whose relationships lead back to them."""
-        done: set[str] = set()
-        for start in targets:
-            trail: dict[str, None] = {}
-            pending: list[tuple[str, bool]] = [(start, False)]
-            while pending:
-                name, is_left = pending.pop()
-                self._names.budget.spend()
-                if is_left:
-                    trail.pop(name)
-                    done.add(name)
-                elif name in trail:
-                    if name != next(reversed(trail)):
-                        circle = [*list(trail)[list(trail).index(name) :], name]
-                        self._report_circle(circle)
-                elif name not in done:
-                    trail[name] = None
-                    pending.append((name, True))
-                    self._names.budget.spend(len(targets.get(name, ())))
-                    pending += [(other, False) for other in targets.get(name, ())]
+        """Report nodes whose relationships lead back to them; one that targets itself is reported already."""
 
-    def _report_circle(self, names: Sequence[str]) -> None:
-        self._names.report(
-            (Section.NODE_TEMPLATES.value, names[0], "relationships"),
-            f"relationships of node templates lead in a circle: {in_a_row(names)}",
-        )
+        def targets_of(name: str) -> Sequence[str]:
+            self._names.budget.spend(len(found := targets.get(name, ())))
+            return found
+
+        for circle in circles(targets, targets_of, self._names.budget):
+            if len(circle) > 2:  # noqa: PLR2004 - a name and itself
+                self._names.report(
+                    (Section.NODE_TEMPLATES.value, circle[0], "relationships"),
+                    f"relationships of node templates lead in a circle: {in_a_row(circle)}",
+                )
 
     def _check_hosts(self, hosts: Mapping[str, str] | None) -> None:
         """Report nodes with a plugin that runs on a host, and that are contained in none."""

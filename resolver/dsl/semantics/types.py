@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.definitions import InputType
 from resolver.dsl.inheritance import MAX_ANCESTRY
 from resolver.dsl.input_types import unmet
-from resolver.dsl.semantics.names import Misuse, Section, is_function, items, mapping, shown
+from resolver.dsl.semantics.names import (
+    Misuse,
+    Section,
+    circles,
+    in_a_row,
+    is_function,
+    items,
+    mapping,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -178,26 +187,13 @@ class CheckedTypes:
 
     def _check_circles(self, section: Section) -> None:
         """Report types that derive from themselves, and data types that are parts of themselves."""
-        done: set[str] = set()
-        for start, _ in self._names.entries(section):
-            # Depth first, without recursion: a chain may be as long as the text allows.
-            trail: dict[str, None] = {}
-            pending: list[tuple[str, bool]] = [(start, False)]
-            while pending:
-                name, is_left = pending.pop()
-                self._names.budget.spend()
-                if is_left:
-                    trail.pop(name)
-                    done.add(name)
-                    continue
-                if name in trail:
-                    self._report_circle(section, [*list(trail)[list(trail).index(name) :], name])
-                    continue
-                if name in done:
-                    continue
-                trail[name] = None
-                pending.append((name, True))
-                pending += [(other, False) for other in self._parts(section, name)]
+        starts = (name for name, _ in self._names.entries(section))
+        for circle in circles(starts, partial(self._parts, section), self._names.budget):
+            self._circular |= {(section, name) for name in circle}
+            self._names.report(
+                (section, circle[0]),
+                f"{section.singular}s refer to each other in a circle: {in_a_row(circle)}",
+            )
 
     def _parts(self, section: Section, name: str) -> list[str]:
         """The types that a type can't be read without."""
@@ -209,13 +205,6 @@ class CheckedTypes:
         return [
             each for each in found if isinstance(each, str) and self._names.find(section, each) is not None
         ]
-
-    def _report_circle(self, section: Section, names: list[str]) -> None:
-        self._circular |= {(section, name) for name in names}
-        around = " -> ".join(map(shown, names[:5])) + (" -> ..." if len(names) > 5 else "")  # noqa: PLR2004 - as many as one reads
-        self._names.report(
-            (section, names[0]), f"{section.singular}s refer to each other in a circle: {around}"
-        )
 
     def ancestry(self, section: Section, name: object) -> Ancestry:
         """A type and what it derives from."""
