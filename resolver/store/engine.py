@@ -137,8 +137,8 @@ def show_url(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-_UNDEFINED_TABLE = "42P01"
-"""PostgreSQL's code. Its words are those for a database or a role that does not exist, too."""
+_UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
+"""PostgreSQL's codes. Its words are those for a database or a role that does not exist, too."""
 
 
 @contextlib.contextmanager
@@ -167,10 +167,13 @@ def translated(engine: Engine) -> Iterator[None]:
             if error.orig is not None and str(error.orig)
             else "no reason given"
         )
-        if "no such table" in cause or getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+        code = getattr(error.orig, "sqlstate", None)
+        if "no such table" in cause or code == _UNDEFINED_TABLE:
             raise StoreError(f"there is no store in {shown}", hint="`resolver init` makes one") from None
+        is_other = "no such column" in cause or code == _UNDEFINED_COLUMN
         raise StoreError(
-            f"the database {shown} failed: {type(error.orig).__name__}: {cause}", hint=_advice(cause)
+            f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
+            hint=UNRELEASED if is_other else _advice(cause),
         ) from None
     except SQLAlchemyError as error:
         raise StoreError(f"the database failed: {type(error).__name__}") from None
@@ -192,8 +195,6 @@ LOCKED_ADVICE = "another writer holds the database; try again when it is done"
 def _advice(cause: str) -> str:
     if "unable to open" in cause:
         return "`resolver init` makes a store; or check RESOLVER_HOME and the permissions of its folder"
-    if "no such column" in cause or "UndefinedColumn" in cause:
-        return UNRELEASED
     if "locked" in cause:
         return LOCKED_ADVICE
     if "does not exist" in cause:

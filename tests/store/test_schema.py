@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from resolver.errors import StoreError, UsageError
 from resolver.store import tables as t
-from resolver.store.engine import parse_url
+from resolver.store.engine import UNRELEASED, parse_url
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, database, described, raw_connection
 
@@ -264,6 +264,17 @@ def test_making_the_tables_again_changes_nothing(url: str) -> None:
     store.close()
     with raw_connection(url) as connection:
         assert described(connection) == before
+
+
+def test_a_column_that_lacks_is_of_another_program(url: str) -> None:
+    """Both databases say so in words of their own; the way out is the same."""
+    store = SqlStore(url)
+    with raw_connection(url) as connection:
+        connection.execute(text("ALTER TABLE tenant DROP COLUMN created_at"))
+    with pytest.raises(StoreError) as caught, store.read() as session:
+        session.tenants()
+    assert caught.value.hint == UNRELEASED
+    store.close()
 
 
 def test_another_schema_and_none_are_refused(url: str, tmp_path: Path) -> None:
