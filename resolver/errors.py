@@ -14,6 +14,7 @@
     │       └── UnconfirmedError    the password has to be given (again) for this
     ├── NotFoundError           what was named does not exist, or may not be seen
     │   ├── NoSuchTenantError   the tenant to work in
+    │   ├── NotAtProviderError  a secrets provider has no value for a secret
     │   └── NoSuchUserError     the user that a secret is to be given to
     ├── ConflictError           what was asked for collides with what is stored
     │   └── LastCredentialError no sys_admin could log in any more
@@ -117,6 +118,10 @@ class NotFoundError(ResolverError):
 
 class NoSuchTenantError(NotFoundError):
     """The tenant to work in does not exist; raised only for callers who may know that."""
+
+
+class NotAtProviderError(NotFoundError):
+    """A secrets provider answered, and has no value for a secret that is kept with it."""
 
 
 class NoSuchUserError(NotFoundError):

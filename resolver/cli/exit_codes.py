@@ -68,6 +68,8 @@ REASON_EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.NOT_PERMITTED: ExitCode.NOT_PERMITTED,
     Reason.EXPIRED: ExitCode.NOT_PERMITTED,
     Reason.NOT_FOUND: ExitCode.NOT_FOUND,
+    Reason.NOT_AT_PROVIDER: ExitCode.NOT_FOUND,
+    Reason.PROVIDER: ExitCode.UNAVAILABLE,
     Reason.UNREADABLE: ExitCode.UNAVAILABLE,
     Reason.UNAVAILABLE: ExitCode.UNAVAILABLE,
 }

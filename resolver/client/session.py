@@ -290,7 +290,9 @@ class ServerSession:
         if body is None:
             return self.nonsense(answer.status)
         if body.refusals:
-            refusals = {one.key: Refusal(one.reason, one.cause[:MAX_TEXT]) for one in body.refusals}
+            refusals = {
+                one.key: Refusal(one.reason, one.cause[:MAX_TEXT], one.is_missing) for one in body.refusals
+            }
             return RefusedKeysError(self.nonsense(), refusals)
         return rebuild(body) or self.nonsense(answer.status)
 

@@ -177,9 +177,18 @@ class FetchFailure(Struct, frozen=True):
 
     Args:
         cause: a few words that follow "provider 'x':"; nothing that a request or an answer carried.
+        is_missing: whether the provider answered, and has no value under this name.
     """
 
     cause: str
+    is_missing: bool = False
+
+
+NO_VALUE: Mapping[str | None, str] = {
+    "": "its value there is empty, and a secret's is not",
+    None: "its value there is null, and a secret's is text",
+}
+"""Why what stands under a name is no value."""
 
 
 class ProviderType(Protocol):

@@ -55,10 +55,12 @@ class Refusal(Struct, frozen=True):
     Args:
         verdict: the reason; `does_not_exist` also for what the caller may not see.
         cause: what a provider did wrong, in words that may be shown; empty for other reasons.
+        is_missing: whether the provider answered, and has no value under this name.
     """
 
     verdict: Verdict
     cause: str = ""
+    is_missing: bool = False
 
 
 class UsedSecret(Struct, frozen=True):

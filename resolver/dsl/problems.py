@@ -56,6 +56,8 @@ class Reason(enum.StrEnum):
     NOT_PERMITTED = "not_permitted"
     EXPIRED = "secret_expired"
     NOT_FOUND = "secret_not_found"
+    NOT_AT_PROVIDER = "not_at_provider"
+    PROVIDER = "provider_failed"
     UNAVAILABLE = "store_unavailable"
     # values
     UNREADABLE = "secret_unreadable"

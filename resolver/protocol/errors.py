@@ -63,6 +63,7 @@ class RefusedKey(Struct, frozen=True):
     key: str
     reason: Verdict
     cause: str = ""
+    is_missing: bool = False
 
 
 class ErrorBody(Struct, frozen=True):

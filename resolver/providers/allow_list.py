@@ -60,6 +60,15 @@ _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 """Addresses that stand for one's own machine and network, RFC 1122."""
 
 
+_LOCAL = "localhost"
+_LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+_ADDRESS_HINT = (
+    "loopback, link-local and the like have to be in config.yaml as addresses or networks: "
+    'provider_destinations: ["127.0.0.1:8200"]'
+)
+
+
 def look_up(host: str, port: int) -> list[str]:
     """All addresses of a host; empty when it has none."""
     try:
@@ -90,10 +99,12 @@ class AllowList(msgspec.Struct, frozen=True):
         """
         named = not self.names.isdisjoint(((url.host, None), (url.host, url.port)))
         literal = _parse(url.host)
-        if not (self.everything or named or (literal is not None and self._has(literal, url.port))):
+        if literal is None and (url.host == _LOCAL or url.host.endswith(f".{_LOCAL}")):
+            literal = _LOOPBACK  # as each system must look it up, RFC 6761 section 6.3
+        listed = literal is not None and self._has(literal, url.port)
+        if not listed and (not (self.everything or named) or (literal is not None and is_special(literal))):
             raise NotPermittedError(
-                f"the destination {url.host}:{url.port} is not allowed",
-                hint="`provider_destinations` in config.yaml lists the allowed ones",
+                f"the destination {url.host}:{url.port} is not allowed", hint=_advice(url, literal)
             )
 
     def addresses(self, url: Url, resolve: Callable[[str, int], Sequence[str]] = look_up) -> Sequence[str]:
@@ -110,7 +121,7 @@ class AllowList(msgspec.Struct, frozen=True):
                 # One text whatever the address: it would show who asks what internal names mean.
                 raise NotPermittedError(
                     f"the destination {url.host}:{url.port} leads to an address that is not allowed",
-                    hint="loopback, link-local and the like need a network in `provider_destinations`",
+                    hint=_ADDRESS_HINT,
                 )
         return found
 
@@ -119,6 +130,14 @@ class AllowList(msgspec.Struct, frozen=True):
             network.version == address.version and address in network and only in (None, port)
             for network, only in self.networks
         )
+
+
+def _advice(url: Url, address: Address | None) -> str:
+    """The line that allows a destination."""
+    if address is not None and _innermost(address) in _METADATA:
+        return "where clouds give machines their credentials never is"
+    host = url.host if address is None else f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
+    return f'add to config.yaml, beside all others: provider_destinations: ["{host}:{url.port}"]'
 
 
 def parse_allow_list(entries: Sequence[str]) -> AllowList:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from resolver.core.model import SecretValue, check_key
-from resolver.core.providers import FORWARDS_HEADER, MAX_FORWARDS, FetchFailure, ProviderRequest
+from resolver.core.providers import FORWARDS_HEADER, MAX_FORWARDS, NO_VALUE, FetchFailure, ProviderRequest
 from resolver.errors import InvalidRequestError
 from resolver.http.transport import HttpRequest
 from resolver.http.url import DEFAULT_PORTS, Scheme, Url, parse_url
@@ -143,6 +143,6 @@ def _stored_value(fields: Mapping[str, Any]) -> SecretValue | FetchFailure:
         return FetchFailure("the value is hidden from its credentials")
     if fields.get("schema"):  # then the answer has the parsed value, and a text is JSON, too
         return SecretValue(json.dumps(value))
-    if value in (None, ""):
-        return FetchFailure("its answer is no secret")
+    if value is None or value == "":
+        return FetchFailure(NO_VALUE[value], is_missing=True)
     return SecretValue(value if isinstance(value, str) else json.dumps(value))

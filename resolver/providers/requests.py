@@ -34,6 +34,9 @@ _MAX_TOTAL_BYTES = 128 * 1024 * 1024
 
 _OK = 200
 
+NOT_ALLOWED = "its destination is not among the `provider_destinations` of config.yaml"
+"""Without saying where it is, which few may know."""
+
 
 class RequestSender:
     """Sends requests to providers.
@@ -75,6 +78,10 @@ class RequestSender:
         """Whether a request is allowed and answered with status 200."""
         try:
             return self.send(url, request, authorities).status == _OK
+        except NotPermittedError:
+            if self._allowed.everything:  # it is no secret to the store's only user where a name leads
+                raise
+            return False
         except ResolverError:
             return False
 
@@ -91,7 +98,7 @@ class RequestSender:
             addresses = self._addresses(url, began + self._timeout)
             tls = _tls(url, authorities)
         except NotPermittedError:
-            return dict.fromkeys(requests, FetchFailure("its destination is not allowed"))
+            return dict.fromkeys(requests, FetchFailure(NOT_ALLOWED))
         except TransportError as error:
             return dict.fromkeys(requests, _failure(error))
         hopeless: list[FetchFailure] = []
@@ -176,7 +183,7 @@ def read_response(
         case 200:
             pass
         case 404:
-            return FetchFailure(not_found)
+            return FetchFailure(not_found, is_missing=True)
         case 401 | 403:
             return FetchFailure(refused)
         case status:

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from resolver.core.model import SecretValue
-from resolver.core.providers import FetchFailure, ProviderRequest
+from resolver.core.providers import NO_VALUE, FetchFailure, ProviderRequest
 from resolver.http.transport import HttpRequest
 from resolver.http.url import parse_url
 from resolver.http.vault import vault_headers
@@ -116,7 +116,10 @@ def _fields(data: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON data
 def _field(entry: Mapping[str, Any] | FetchFailure, wanted: ProviderRequest) -> SecretValue | FetchFailure:
     if isinstance(entry, FetchFailure):
         return entry
-    value = entry.get(wanted.options.get("key", wanted.key))
+    name = wanted.options.get("key", wanted.key)
+    if name not in entry:
+        return FetchFailure("the entry has no such key", is_missing=True)
+    value = entry[name]
     if value is None or value == "":
-        return FetchFailure("the entry has no such key")
+        return FetchFailure(NO_VALUE[value], is_missing=True)
     return SecretValue(value if isinstance(value, str) else json.dumps(value))

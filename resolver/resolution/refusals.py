@@ -66,7 +66,8 @@ def _explained(use: KeyUse, refusal: Refusal, keys: KeySuggestions) -> tuple[Rea
         case Verdict.UNAVAILABLE:
             # Where a computed key leads is as secret as the key.
             cause = "its provider failed" if use.provenance.secrets else refusal.cause
-            return Reason.UNAVAILABLE, f"{secret} is kept elsewhere: {cause}", ASK_PROVIDER
+            reason = Reason.NOT_AT_PROVIDER if refusal.is_missing else Reason.PROVIDER
+            return reason, f"{secret} is kept elsewhere: {cause}", ASK_PROVIDER
         case Verdict.HIDDEN:
             message = f"{secret} has a hidden value, which this server gives to uploaded blueprints only"
             return Reason.NOT_PERMITTED, message, "have the server resolve the blueprint"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from resolver.core.closing import Closing
 from resolver.core.policy import Verdict
 from resolver.core.provenance import WRITTEN, Provenance
+from resolver.core.providers import ASK_PROVIDER
 from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.key_use import Call, KeyUse
 from resolver.dsl.source import DataSource
 from resolver.dsl.walk import find_calls
-from resolver.errors import NotFoundError, NotPermittedError, UsageError, bare_errors
+from resolver.errors import NotFoundError, NotPermittedError, ProviderError, UsageError, bare_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -97,7 +98,7 @@ class RunSecrets(Closing):
             NotFoundError: it does not exist, or the caller may not see it.
             NotPermittedError: the caller may not use it.
             UsageError: the run is over.
-            UnavailableError: the store or a key is not available.
+            UnavailableError: the store, a key or a provider is not available.
         """
         with self._lock:
             if key not in self._values:
@@ -165,6 +166,10 @@ class RunSecrets(Closing):
                 f"secret {shown} was not found in tenant {self._tenant!r}",
                 hint=f"`resolver secrets list -t {self._tenant}` shows what there is",
             )
+        if verdict is Verdict.UNAVAILABLE:
+            raise ProviderError(f"secret {shown} is kept elsewhere: its provider failed", hint=ASK_PROVIDER)
+        if verdict is Verdict.EXPIRED:
+            raise NotPermittedError(f"secret {shown} has expired", hint="give it a new value and time")
         raise NotPermittedError(
             f"secret {shown} may not be used in tenant {self._tenant!r} by this user and token",
             hint="`resolver whoami` shows what they may do",

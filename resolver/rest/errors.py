@@ -26,6 +26,7 @@ from resolver.errors import (
     NarrowedVisibilityError,
     NoSuchTenantError,
     NoSuchUserError,
+    NotAtProviderError,
     NotFoundError,
     NotPermittedError,
     ProviderError,
@@ -79,6 +80,7 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     AuthenticationError: (401, "unauthorized_error"),
     NotPermittedError: (403, "forbidden_error"),
     # With 404 Cloudify's client would say that the secret was not found.
+    NotAtProviderError: (400, "failed_dependency"),
     NoSuchUserError: (400, "bad_parameters_error"),
     NotFoundError: (404, "not_found_error"),
     ConflictError: (409, "conflict_error"),
@@ -101,6 +103,8 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
 REASON_STATUSES: dict[Reason, tuple[int, str]] = {
     Reason.NOT_PERMITTED: STATUSES[NotPermittedError],
     Reason.NOT_FOUND: STATUSES[NotFoundError],
+    Reason.NOT_AT_PROVIDER: STATUSES[NotAtProviderError],
+    Reason.PROVIDER: STATUSES[UnavailableError],
     Reason.UNREADABLE: STATUSES[TokenError],
     Reason.UNAVAILABLE: STATUSES[UnavailableError],
 }
@@ -200,17 +204,23 @@ def problem_fields(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _refusal_fields(key: str, refusal: Refusal) -> dict[str, str]:
+def _refusal_fields(key: str, refusal: Refusal) -> dict[str, Any]:
     """Why one key of a batch may not be had, as JSON."""
     cause = {"cause": refusal.cause} if refusal.cause else {}
-    return {"key": key, "reason": refusal.verdict.value} | cause
+    missing = {"is_missing": True} if refusal.is_missing else {}
+    return {"key": key, "reason": refusal.verdict.value} | cause | missing
+
+
+def _refusal_status(refusal: Refusal) -> tuple[int, str]:
+    if refusal.is_missing:
+        return STATUSES[NotFoundError]
+    return VERDICT_STATUSES.get(refusal.verdict, STATUSES[NotPermittedError])
 
 
 def _status_of(error: ResolverError) -> tuple[int, str]:
     """The status and code of an error; of several refusals or problems, the lowest that fits."""
     if isinstance(error, RefusedUseError):
-        verdicts = {refusal.verdict for refusal in error.refusals.values()}
-        return min(VERDICT_STATUSES.get(verdict, STATUSES[NotPermittedError]) for verdict in verdicts)
+        return min(map(_refusal_status, error.refusals.values()))
     if isinstance(error, BlueprintError):
         found = {REASON_STATUSES.get(problem.reason) for problem in error.problems}
         if None not in found and found:

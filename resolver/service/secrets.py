@@ -19,6 +19,7 @@ from resolver.errors import (
     InvalidRequestError,
     NarrowedVisibilityError,
     NoSuchUserError,
+    NotAtProviderError,
     NotPermittedError,
     ProviderError,
 )
@@ -235,7 +236,8 @@ class Secrets(Versions):
     ) -> SecretValue:
         got = self._external.fetch(caller, home, kept, forwards)[secret.key]
         if isinstance(got, FetchFailure):
-            raise ProviderError(
+            failure = NotAtProviderError if got.is_missing else ProviderError
+            raise failure(
                 f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
                 hint=ASK_PROVIDER,
             )

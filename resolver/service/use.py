@@ -418,7 +418,9 @@ def _failures(
 ) -> dict[str, Refusal]:
     """What providers did not give, as refusals."""
     return {
-        key: Refusal(Verdict.UNAVAILABLE, f"provider {kept[key].secret.provider!r}: {answer.cause}")
+        key: Refusal(
+            Verdict.UNAVAILABLE, f"provider {kept[key].secret.provider!r}: {answer.cause}", answer.is_missing
+        )
         for key, answer in answers.items()
         if isinstance(answer, FetchFailure)
     }

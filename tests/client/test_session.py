@@ -297,6 +297,18 @@ def test_refused_keys() -> None:
             assert type(error_of(lambda peer=peer: use(client_of(peer)))) is UnavailableError  # type: ignore[misc]
 
 
+def test_what_a_provider_lacks_is_told_to_the_client() -> None:
+    """It is not found there, while another failure may be over soon."""
+    for missing in (True, False):
+        key = {"key": "key", "reason": "provider_failed", "cause": "provider 'v': no"}
+        sent = refusal(
+            404, code="not_found_error", refusals=[key | ({"is_missing": True} if missing else {})]
+        )
+        with serving(lambda _, sent=sent: sent) as peer:  # type: ignore[misc]
+            found: Any = use(client_of(peer))
+        assert found.refusals["key"].is_missing is missing
+
+
 def test_a_trail_that_never_ends() -> None:
     """Each record comes after the one before it, or nothing more is asked for."""
     record = {"number": 7, "hash": "x", "at": "x", "action": "x"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import pytest
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.http.url import Url
 from resolver.providers.allow_list import AllowList, Lookups, is_special, parse_allow_list
+from resolver.providers.requests import RequestSender
+from resolver.providers.vault import Vault
 
 if TYPE_CHECKING:
     from tests.providers.conftest import Stuck
@@ -98,6 +101,49 @@ def test_a_name_may_not_lead_to_a_special_address(address: str) -> None:
 def test_other_addresses_are_not_special(address: str) -> None:
     """Public and private ones."""
     assert not is_special(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    ("host", "entry"),
+    [
+        ("127.0.0.1", "127.0.0.1:8200"),
+        ("localhost", "127.0.0.1:8200"),
+        ("bao.localhost", "127.0.0.1:8200"),
+        ("::1", "[::1]:8200"),
+        ("169.254.3.4", "169.254.3.4:8200"),
+    ],
+)
+def test_loopback_is_refused_with_the_line_that_allows_it(host: str, entry: str) -> None:
+    """Also where all but special addresses are allowed; the line that the hint has does allow it."""
+    url = Url("http", host, 8200)
+    for refusing in (
+        AllowList(everything=True),
+        parse_allow_list([host]) if "local" in host else AllowList(),
+    ):
+        with pytest.raises(NotPermittedError) as raised:
+            refusing.check(url)
+        assert raised.value.hint == (
+            f'add to config.yaml, beside all others: provider_destinations: ["{entry}"]'
+        )
+    for name in (host, host.upper()) if "local" in host else (host,):
+        parse_allow_list([entry, name]).check(Url("http", host, 8200))
+
+
+def test_where_clouds_keep_credentials_no_line_is_named() -> None:
+    """None would help."""
+    with pytest.raises(NotPermittedError) as raised:
+        AllowList(everything=True).check(Url("http", "169.254.169.254", 80))
+    assert raised.value.hint == "where clouds give machines their credentials never is"
+
+
+def test_a_name_that_leads_to_loopback_is_told_to_the_only_user() -> None:
+    """To others, who test a server's, it would say what internal names mean: they learn that it failed."""
+    for allowed, told in ((AllowList(everything=True), True), (parse_allow_list(["named.example"]), False)):
+        vault = Vault(RequestSender(allowed, lambda *_: ["127.0.0.1"]))
+        given = {"url": "http://named.example:8200", "path": "team", "token": "t"}
+        with pytest.raises(NotPermittedError, match="leads to") if told else contextlib.nullcontext() as seen:
+            assert not vault.test(vault.check(given))
+        assert seen is None or '["127.0.0.1:8200"]' in seen.value.hint
 
 
 def test_loopback_is_allowed_in_so_many_words() -> None:

@@ -17,7 +17,7 @@ from resolver.http.url import Url, parse_url
 from resolver.providers import make_types, requests
 from resolver.providers.allow_list import parse_allow_list
 from resolver.providers.cloudify import Cloudify
-from resolver.providers.requests import RequestSender
+from resolver.providers.requests import NOT_ALLOWED, RequestSender
 from resolver.providers.vault import Vault
 from tests.peer import answer, serving
 from tests.providers.fetching import (
@@ -76,7 +76,7 @@ def test_a_destination_that_is_not_allowed_gets_nothing() -> None:
         with pytest.raises(NotPermittedError):
             strict.check(parameters)
         assert strict.fetch(parameters, {"0": ProviderRequest("a", {})}, 0) == {
-            "0": FetchFailure("its destination is not allowed")
+            "0": FetchFailure(NOT_ALLOWED)
         }
         assert not strict.test(parameters)
         assert peer.seen == []
@@ -110,9 +110,7 @@ def test_a_name_is_looked_up_once(kind: str) -> None:
         got = known.fetch(parameters, {"a": ProviderRequest("a", {})}, 0)["a"]
         assert isinstance(got, SecretValue)
         assert f"Host: named.example:{peer.port}\r\n" in peer.seen[0]
-        assert known.fetch(parameters, {"a": ProviderRequest("a", {})}, 0) == {
-            "a": FetchFailure("its destination is not allowed")
-        }
+        assert known.fetch(parameters, {"a": ProviderRequest("a", {})}, 0) == {"a": FetchFailure(NOT_ALLOWED)}
         assert not known.test(parameters)
         assert (looked_up, len(peer.seen)) == (["named.example"] * 3, 1)
 

@@ -21,7 +21,9 @@ from tests.providers.fetching import (
 
 def test_several_keys_of_one_entry_are_read_once() -> None:
     """One request for each path; each key its own field, a number or a mapping as JSON text."""
-    with serving(lambda head: entry(a="1", b={"x": 1}) if "/team " in head else entry(c="3")) as peer:
+    with serving(
+        lambda head: entry(a="1", b={"x": 1}, void="", nil=None) if "/team " in head else entry(c="3")
+    ) as peer:
         got = fetched(
             "vault",
             vault_parameters(peer, namespace="ns/one"),
@@ -30,8 +32,18 @@ def test_several_keys_of_one_entry_are_read_once() -> None:
             ProviderRequest("zz", {"key": "a"}),
             ProviderRequest("c", {"path": "deep/er"}),
             ProviderRequest("gone", {}),
+            ProviderRequest("void", {}),
+            ProviderRequest("nil", {}),
         )
-    assert got == ["1", '{"x": 1}', "1", "3", "the entry has no such key"]
+    assert got == [
+        "1",
+        '{"x": 1}',
+        "1",
+        "3",
+        "the entry has no such key",
+        "its value there is empty, and a secret's is not",
+        "its value there is null, and a secret's is text",
+    ]
     lines = sorted(head.partition(" HTTP")[0] for head in peer.seen)
     assert lines == ["GET /v1/secret/data/team", "GET /v1/secret/data/team/deep/er"]
     assert all(f"X-Vault-Token: {TOKEN}" in head for head in peer.seen)
@@ -156,7 +168,7 @@ def test_values_come_from_their_entries(server: OpenBao) -> None:
     assert server.ask("POST", "secret/data/team/gone", {"data": {"k": "v"}})[0] == 200
     assert server.ask("DELETE", "secret/data/team/gone")[0] == 204
     gone = vault.fetch(parameters, {"k": ProviderRequest("k", {"path": "gone"})}, 0)
-    assert gone == {"k": FetchFailure("there is no entry at this path")}
+    assert gone == {"k": FetchFailure("there is no entry at this path", is_missing=True)}
 
 
 def test_a_test_accepts_a_good_token(server: OpenBao) -> None:

@@ -11,6 +11,9 @@ import pytest
 from resolver import NotFoundError, NotPermittedError, Resolver, UsageError
 from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.providers import NewProvider
+from resolver.core.secret_changes import NewSecret
+from resolver.errors import ProviderError
 from resolver.resolution.run_secrets import written_keys
 from resolver.store.sql import SqlStore
 from tests.databases import World, database
@@ -157,3 +160,19 @@ def test_closing(world: World) -> None:
     for ask in (secrets.value, secrets.demand):
         with pytest.raises(UsageError, match=r"^the run 'plan' is over, and holds no secrets any more$"):
             ask("deep")
+
+
+def test_a_provider_that_fails_is_no_lack_of_rights(world: World) -> None:
+    """Whoever runs it is told to look at the provider, not at roles."""
+    world.service.providers.create(
+        world.admin,
+        "home",
+        "v",
+        NewProvider("vault", {"url": "http://127.0.0.1:1", "path": "p", "token": "t"}),
+    )
+    world.service.secrets.create(world.admin, "home", "away", NewSecret(provider="v"))
+    with Resolver(world.service).run_secrets("plan", tenant="home", caller=world.admin) as secrets:
+        secrets.expect({"a": {"get_secret": "away"}})
+        secrets.demand("away")
+        with pytest.raises(ProviderError, match=r"^secret 'away' is kept elsewhere: its provider failed$"):
+            secrets.value("away")

@@ -87,9 +87,9 @@ def test_a_provider_that_fails_is_told_by_name(near: Client) -> None:
     assert (status, code) == (400, "failed_dependency")
     assert "'near'" in message
     answer = near("POST", USE, {"tenant": "home", "keys": [{"key": "one"}, {"key": "two"}]})
-    assert answer.status_code == 503
+    assert answer.status_code == 404
     (refusal,) = answer.json()["refusals"]
-    assert (refusal["key"], refusal["reason"]) == ("two", "provider_failed")
+    assert (refusal["key"], refusal["reason"], refusal["is_missing"]) == ("two", "provider_failed", True)
     assert refusal["cause"].startswith("provider 'near': ")
     assert "value elsewhere" not in answer.text
 

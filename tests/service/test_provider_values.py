@@ -19,6 +19,7 @@ from resolver.errors import (
     ConflictError,
     InvalidRequestError,
     MisplacedTokenError,
+    NotAtProviderError,
     NotFoundError,
     NotPermittedError,
     ProviderError,
@@ -115,7 +116,9 @@ def test_a_failing_provider_fails_its_own_calls_by_name(world: World, vault: Pee
     with pytest.raises(BlueprintError) as raised:
         _resolved(world, "[{ get_secret: gone }, { get_secret: db }]")
     (problem,) = raised.value.problems
-    assert problem.reason is Reason.UNAVAILABLE
+    assert problem.reason is Reason.NOT_AT_PROVIDER
+    with pytest.raises(NotAtProviderError, match=r"and there is no entry at this path$"):
+        world.service.secrets.show(world.admin, "home", "gone")
     assert problem.message == (
         "secret 'gone' of tenant 'home' is kept elsewhere: provider 'v': there is no entry at this path"
     )
@@ -126,9 +129,9 @@ def test_a_failing_provider_fails_its_own_calls_by_name(world: World, vault: Pee
     with pytest.raises(BlueprintError) as raised:
         _resolved(world, "[{ get_secret: db }, { get_secret: missing }, { get_secret: queue }]")
     assert [problem.reason for problem in raised.value.problems] == [
-        Reason.UNAVAILABLE,
+        Reason.PROVIDER,
         Reason.NOT_FOUND,
-        Reason.UNAVAILABLE,
+        Reason.PROVIDER,
     ]
     assert "127.0.0.1" not in repr(raised.value.problems)
     assert vault.seen == []

@@ -102,6 +102,14 @@ HELP: dict[Reason, Help] = {
         "there is no secret with this key that the user may know of",
         "Correct the key, or create the secret with `resolver secrets create`.",
     ),
+    Reason.NOT_AT_PROVIDER: Help(
+        "the secrets provider has no value for this secret",
+        "Store it there, or correct where it is looked for: `resolver secrets update KEY -o OPTIONS`.",
+    ),
+    Reason.PROVIDER: Help(
+        "the secrets provider can't be reached, or refuses",
+        "`resolver secrets providers test` tells whether it answers.",
+    ),
     Reason.UNAVAILABLE: Help(
         "the database or a key can't be reached", "Check the settings, and try again when it is back."
     ),

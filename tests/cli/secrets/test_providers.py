@@ -114,7 +114,8 @@ def test_what_is_refused(run: Run, vault: Peer) -> None:
         4,
         (
             "error: the destination vault.example:443 is not allowed\n"
-            "  hint: `provider_destinations` in config.yaml lists the allowed ones\n"
+            "  hint: add to config.yaml, beside all others:"
+            ' provider_destinations: ["vault.example:443"]\n'
         ),
     )
     done = run(*PROVIDERS, "delete", "v")
