@@ -10,7 +10,7 @@ import pytest
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-DECLARED = [*PROJECT["dependencies"], *EXTRAS["server"], *EXTRAS["postgresql"]]
+DECLARED = [*PROJECT["dependencies"], *EXTRAS["masking"], *EXTRAS["server"], *EXTRAS["postgresql"]]
 
 MENDED = {
     # Wheels bring OpenSSL along, and its faults: CVE-2025-15467 in that of 46.0.3, more since.

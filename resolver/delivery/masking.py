@@ -2,7 +2,8 @@
 
 Every occurrence is found, also those that overlap, and what they cover is replaced, neighbours by one mask.
 An Aho-Corasick automaton finds where the first bytes of a text stand; there the whole of it is compared. So a
-long text costs no more than a short one, and how a stream is cut into chunks makes no difference.
+long text costs no more than a short one, and how a stream is cut into chunks makes no difference. Without the
+automaton's library the same is found more slowly.
 
 Encoded texts are often written in lines. So a second search looks at the stream without those line breaks
 that stand behind a run of such characters, wherever the lines are cut.
@@ -14,13 +15,12 @@ import base64
 import json
 import re
 from bisect import bisect
+from collections.abc import Callable, Collection
 from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from ahocorasick_rs import BytesAhoCorasick
 
 MASK = "***"
 
@@ -51,8 +51,6 @@ class Needles:
     """
 
     def __init__(self, needles: Iterable[bytes]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415 - only masked runs need it
-
         groups: dict[bytes, list[bytes]] = {}
         for needle in set(needles):
             groups.setdefault(needle[:MIN_LENGTH], []).append(needle)
@@ -61,12 +59,7 @@ class Needles:
         self.groups = groups
         """The needles that begin with the same `MIN_LENGTH` bytes, the longest first."""
         self._heads = {head[:size] for head in groups for size in range(1, MIN_LENGTH)}
-        self._any: BytesAhoCorasick | None = None
-        self._all: BytesAhoCorasick | None = None
-        if groups:
-            # The first one is ten times as fast, and finds only whether there is anything at all.
-            self._any = BytesAhoCorasick(groups, matchkind=MatchKind.LeftmostFirst)
-            self._all = BytesAhoCorasick(groups, matchkind=MatchKind.Standard)
+        self._starts = _automaton(groups.keys()) or _plain_search(groups.keys())
         self.mask = _choose_mask(groups)
 
     def __repr__(self) -> str:
@@ -77,13 +70,56 @@ class Needles:
 
     def starts(self, data: bytes) -> list[int]:
         """The positions of the first `MIN_LENGTH` bytes of any needle, in order."""
-        if self._any is None or self._all is None or not self._any.find_matches_as_indexes(data):
-            return []
-        return [start for _, start, _ in self._all.find_matches_as_indexes(data, overlapping=True)]
+        return self._starts(data) if self.groups else []
 
     def may_begin(self, tail: bytes) -> bool:
         """Whether fewer than `MIN_LENGTH` bytes are the beginning of any needle."""
         return tail in self._heads
+
+
+_Search = Callable[[bytes], list[int]]
+"""Finds where any of some byte strings of `MIN_LENGTH` bytes begins."""
+
+
+def _automaton(heads: Collection[bytes]) -> _Search | None:
+    """An Aho-Corasick automaton; None without the library, which not every system has a wheel of."""
+    try:
+        from ahocorasick_rs import BytesAhoCorasick, MatchKind  # noqa: PLC0415 - only masked runs need it
+    except ModuleNotFoundError:
+        return None
+    # The first one is ten times as fast, and finds only whether there is anything at all.
+    first = BytesAhoCorasick(heads, matchkind=MatchKind.LeftmostFirst)
+    every = BytesAhoCorasick(heads, matchkind=MatchKind.Standard)
+
+    def search(data: bytes) -> list[int]:
+        if not first.find_matches_as_indexes(data):
+            return []
+        return [start for _, start, _ in every.find_matches_as_indexes(data, overlapping=True)]
+
+    return search
+
+
+_FEW = 100
+"""Heads that are searched for one by one: those of a few values."""
+
+
+def _plain_search(heads: Collection[bytes]) -> _Search:
+    """The same without the library. Many heads are looked up, which costs the same however many they are."""
+
+    def few(data: bytes) -> list[int]:
+        found = []
+        for head in heads:
+            at = data.find(head)
+            while at >= 0:
+                found.append(at)
+                at = data.find(head, at + 1)
+        return sorted(found)
+
+    def many(data: bytes) -> list[int]:
+        last = len(data) - MIN_LENGTH + 1
+        return [start for start in range(last) if data[start : start + MIN_LENGTH] in heads]
+
+    return few if len(heads) <= _FEW else many
 
 
 def _choose_mask(groups: dict[bytes, list[bytes]]) -> bytes:

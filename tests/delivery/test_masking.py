@@ -7,13 +7,23 @@ import binascii
 import itertools
 import json
 import re
+import sys
 import urllib.parse
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resolver.delivery.masking import MIN_LENGTH, Masker, Needles, forms_of, needles_for, texts_of
+from resolver.delivery.masking import (
+    MIN_LENGTH,
+    Masker,
+    Needles,
+    _automaton,
+    _plain_search,
+    forms_of,
+    needles_for,
+    texts_of,
+)
 
 ALPHABET = st.sampled_from("ab*=/+é€\n ")
 """Few characters, so that values overlap each other and themselves, and what surrounds them."""
@@ -299,6 +309,28 @@ def test_masks_are_counted() -> None:
     masker = Masker(needles_of(["secret-1", "secret-2"]))
     assert masker.feed(b"secret-1secret-2 secret-1", last=True) == b"*** ***"
     assert masker.count == 2
+
+
+@given(outputs())
+@settings(max_examples=50)
+def test_the_same_is_found_without_the_library(drawn: tuple[list[str], bytes, list[int]]) -> None:
+    """Few heads and many are searched for in two ways; both find what the automaton finds, in its order."""
+    pytest.importorskip("ahocorasick_rs", reason="the extra `masking` is not installed")
+    values, data, _ = drawn
+    few = needles_of(values).groups.keys()
+    for heads in (few, few | {number.to_bytes(MIN_LENGTH) for number in range(200)}):
+        automaton = _automaton(heads)
+        assert automaton is not None
+        assert _plain_search(heads)(data) == automaton(data)
+
+
+@pytest.mark.parametrize("size", [1, 60])
+def test_values_are_masked_without_the_library(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """As on Alpine, where it has no wheel."""
+    monkeypatch.setitem(sys.modules, "ahocorasick_rs", None)
+    needles = needles_of([f"{number} open sesame" for number in range(size)])
+    assert mask(needles, b"<0 open ses", b"ame>", base64.b64encode(b"0 open sesame")) == b"<***>***"
+    assert needles._starts.__name__ == ("few" if size == 1 else "many")  # noqa: SLF001 - each way was taken
 
 
 def test_large_values() -> None:
