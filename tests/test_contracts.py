@@ -144,7 +144,6 @@ FORBIDDEN = [
     ("service", "jsonschema", "schemas"),
     ("core", "ahocorasick_rs", "searching"),
     ("cli", "pluggy", "pluggy"),
-    ("bootstrap", "platformdirs", "folders"),
     ("plugins", "cloudify", "cloudify"),
 ]
 """Imports that a contract refuses: the importing module or room, the imported one, and the contract."""

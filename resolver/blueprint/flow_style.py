@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from resolver.blueprint.scalars import STANDARD
+from resolver.core.model import has_surrogate
 from resolver.dsl.budget import NODE, Budget
 from resolver.dsl.problems import Reason
 
@@ -32,7 +33,6 @@ _QUOTES: Final = 40
 _LARGE_INTEGER: Final = 1 << 64
 
 _encode = JSONEncoder(ensure_ascii=False).encode
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLAIN_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 
 
@@ -92,7 +92,7 @@ def quote(text: str) -> str:
     Raises:
         EmitError: the string holds half of a surrogate pair, which YAML has no way to write.
     """
-    if not text.isascii() and _SURROGATE.search(text):
+    if has_surrogate(text):
         raise EmitError(Reason.UNREADABLE, "a string holds half of a surrogate pair")
     quoted = _encode(text)
     if quoted.isprintable():

@@ -7,8 +7,7 @@ mentions the function is not meant; a near miss has the form of a call.
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,13 +38,23 @@ _FAMILY = re.compile(r"get[a-z0-9]*secrets?")
 
 _NAME = r"\$?get[-_ ]?secrets?"
 _ARGUMENT = r"(?:[\"']?[\w./$-]+[\"']?|\[[^\[\]\r\n]*\]|\{[^{}\r\n]*\})"  # no opening bracket: linear
-_WHOLE = re.compile(rf"\s*+{_NAME}\s*+(?::\s*+{_ARGUMENT}|\(.*\))\s*+", re.IGNORECASE)
-_WITHIN = re.compile(
-    rf"\{{\s*+[\"']?{_NAME}[\"']?\s*+(?::\s*+{_ARGUMENT}\s*+\}}|\([^()\r\n]*\))"
-    r"|\{[{%][^{}%\r\n]{0,200}?(?<!\w)get[-_]?secrets?(?!\w)"
-    rf"|^[ \t]*(?:- +)?{GET_SECRET}:[ \t]+{_ARGUMENT}[ \t]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
+
+
+@cache
+def _whole() -> re.Pattern[str]:  # compiled for texts that may be a near miss: few have any
+    return re.compile(rf"\s*+{_NAME}\s*+(?::\s*+{_ARGUMENT}|\(.*\))\s*+", re.IGNORECASE)
+
+
+@cache
+def _within() -> re.Pattern[str]:
+    return re.compile(
+        rf"\{{\s*+[\"']?{_NAME}[\"']?\s*+(?::\s*+{_ARGUMENT}\s*+\}}|\([^()\r\n]*\))"
+        r"|\{[{%][^{}%\r\n]{0,200}?(?<!\w)get[-_]?secrets?(?!\w)"
+        rf"|^[ \t]*(?:- +)?{GET_SECRET}:[ \t]+{_ARGUMENT}[ \t]*$",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
 _PROSE = frozenset({"description", "display_label", "error_message"})
 """Names of entries whose text is for people."""
 
@@ -138,7 +147,7 @@ def _in_scalar(here: Path, value: str | Tagged, dialect: Dialect) -> Iterator[_M
         name = value.tag.lstrip("!")
         if name == GET_SECRET or _resembles(name, dialect):
             yield _misspelt(here, f"the tag {_shown(value.tag)}", dialect)
-    elif _CANDIDATE.search(value.lower()) and (_WHOLE.fullmatch(value) or _WITHIN.search(value)):
+    elif _CANDIDATE.search(value.lower()) and (_whole().fullmatch(value) or _within().search(value)):
         yield _Miss(
             here,
             f"a call of {dialect.get_secret} inside a text is a part of the text, and is not resolved",
@@ -152,7 +161,7 @@ def _in_mapping(here: Path, node: Mapping[Any, Any], dialect: Dialect) -> Iterat
     for name, value in node.items():
         if not isinstance(name, str):
             continue
-        if (value is None and _WHOLE.fullmatch(name)) or ("{" in name and _WITHIN.search(name)):
+        if (value is None and _whole().fullmatch(name)) or ("{" in name and _within().search(name)):
             hint = (
                 "write a space behind the colon"
                 if value is None
@@ -206,4 +215,6 @@ def _resembles(name: str, dialect: Dialect) -> bool:
     plain = _WORDS.sub("", name.lower())
     if not plain.startswith("g"):
         return False
+    from difflib import SequenceMatcher  # noqa: PLC0415 - few runs need it
+
     return bool(_FAMILY.fullmatch(plain)) or SequenceMatcher(None, plain, _PLAIN).ratio() >= _CLOSENESS

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,7 +21,13 @@ if TYPE_CHECKING:
     from resolver.core.ports import PasswordHasher, WrappingKey
     from resolver.core.providers import ProviderType
 
-_log = logging.getLogger(__name__)
+
+def _log(warning: str) -> None:
+    """Log a warning, where a caller has no other place for it."""
+    import logging  # noqa: PLC0415 - commands have one
+
+    logging.getLogger(__name__).warning(warning)
+
 
 PluginTypes: TypeAlias = "Callable[[Sequence[str], Mapping[str, ProviderType]], Mapping[str, ProviderType]]"
 """Adds the types of secrets providers that the named plugins offer to those that are known."""
@@ -36,7 +40,7 @@ def make_hasher() -> PasswordHasher:
     return Argon2Hasher()
 
 
-def root_keys(settings: Settings, warn: Callable[[str], None] = _log.warning) -> list[WrappingKey]:
+def root_keys(settings: Settings, warn: Callable[[str], None] = _log) -> list[WrappingKey]:
     """The root keys that the settings name, or that lie in the state directory.
 
     Raises:
@@ -47,6 +51,8 @@ def root_keys(settings: Settings, warn: Callable[[str], None] = _log.warning) ->
     if settings.key_text is not None:
         keys += from_text(settings.key_text, "RESOLVER_KEY")
     if settings.key_command is not None:
+        import shutil  # noqa: PLC0415 - few stores have a command
+
         words = command_words(settings.key_command)
         if words and (program := shutil.which(words[0])) is not None:
             demand_trusted(Path(program), Trusted.KEY_COMMAND, RootKeyError)
@@ -148,7 +154,7 @@ def open_service(
     settings: Settings,
     *,
     server: bool = False,
-    warn: Callable[[str], None] = _log.warning,
+    warn: Callable[[str], None] = _log,
     plugins: PluginTypes | None = None,
 ) -> Service:
     """Open the store that the settings name.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import os
 import sys
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import click
 
 from resolver.cli.output import OutputFormat, say
-from resolver.config.settings import Settings
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from resolver.config.settings import Settings
     from resolver.core.model import Caller
     from resolver.core.ports.service import AnyService
     from resolver.core.providers import ProviderType
@@ -32,7 +31,6 @@ E = TypeVar("E", bound=enum.StrEnum)
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 
-@dataclass
 class App:
     """What one run of a command works with: settings, the service, the caller.
 
@@ -44,15 +42,18 @@ class App:
         arguments: the command line as it was given.
     """
 
-    token_file: Path | None = None
-    lacks: list[str] = field(default_factory=list)
-    target: DeliveryTarget | None = None
-    require_hardening: bool = False
-    arguments: Sequence[str] = field(default=(), repr=False)
+    def __init__(self, lacks: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
+        self.token_file: Path | None = None
+        self.lacks = lacks
+        self.target: DeliveryTarget | None = None
+        self.require_hardening = False
+        self.arguments = arguments
 
     @cached_property
     def settings(self) -> Settings:
         """The settings."""
+        from resolver.config.settings import Settings  # noqa: PLC0415 - as below
+
         return Settings(os.environ)
 
     @cached_property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -163,6 +162,8 @@ def _say_lost(error: OutputError, command: click.Command) -> int:
 
 def _is_raised_by(package: ModuleType, error: BaseException) -> bool:
     """Whether an error was raised in a package's own code, or by what that called in the interpreter."""
+    import traceback  # noqa: PLC0415 - few runs need it
+
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return bool(frames) and str(frames[-1].f_globals.get("__name__")).startswith(f"{package.__name__}.")
 
@@ -216,6 +217,8 @@ def _usage_message(error: click.ClickException) -> str:
 
 def _say_frames(error: BaseException) -> None:
     """Where an error came from: files and lines only, never messages or variables."""
+    import traceback  # noqa: PLC0415 - few runs need it
+
     for frame in traceback.extract_tb(error.__traceback__):
         say(f"  at {frame.filename}:{frame.lineno} in {frame.name}")
     say(f"  {type(error).__name__}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import json
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, assert_never
@@ -115,11 +114,15 @@ def put_records(records: Sequence[Mapping[str, object]]) -> None:
 
 def put_json(data: Any) -> None:  # noqa: ANN401 - JSON data
     """Write JSON to stdout, in ASCII."""
+    import json  # noqa: PLC0415 - few commands need it
+
     write_stdout(f"{json.dumps(data, indent=2)}\n")
 
 
 def put_json_line(data: Any) -> None:  # noqa: ANN401 - JSON data
     """Write JSON on one line to stdout, in ASCII."""
+    import json  # noqa: PLC0415 - few commands need it
+
     print(json.dumps(data))  # noqa: T201 - escaped by its format
 
 

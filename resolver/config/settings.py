@@ -75,12 +75,9 @@ class Settings:
         named = self._variable("RESOLVER_HOME")
         if named is not None:
             return Path(named).absolute()
-        import platformdirs  # noqa: PLC0415 - not needed when the variable is set
-
-        try:
-            home = Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
-        except RuntimeError:  # there is neither HOME nor an entry in the system's list of users
-            return None
+        # As the XDG Base Directory Specification has it. A library for these four lines takes 20 ms to load.
+        folder = self._environ.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
+        home = Path(os.path.expanduser(folder), APPLICATION)  # noqa: PTH111 - which raises without a home
         return home if home.is_absolute() else None  # never in the working tree
 
     def _read_config(self) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from resolver.core.audit import ROUND, IndexFault, canonical, fields_of, name_of, told_of
-from resolver.core.model import UNSTORABLE
+from resolver.core.model import is_storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -167,7 +167,7 @@ class IndexRows(Struct, frozen=True):
 def storable(text: object) -> str:
     """A text of a record as the index has it: what no database takes is replaced."""
     told = text if type(text) is str else str(text or "")
-    return told if told.isascii() and "\0" not in told else UNSTORABLE.sub("\ufffd", told)
+    return told if is_storable(told) else "".join(one if is_storable(one) else "\ufffd" for one in told)
 
 
 def index_of(entries: Iterable[tuple[int, Mapping[str, Any]]]) -> IndexRows:

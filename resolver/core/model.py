@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -19,15 +20,23 @@ MAX_KEY_LENGTH = 256
 MAX_VALUE_BYTES = 1024 * 1024
 """Largest value, in bytes of UTF-8."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KEY = re.compile(rf"[A-Za-z][A-Za-z0-9._~-]{{0,{MAX_KEY_LENGTH - 1}}}\Z")
 _KEY_CHARACTERS = re.compile(r"[A-Za-z0-9._~-]+\Z")
 
 
 def is_storable(text: str) -> bool:
     """Whether a text can be in a database: PostgreSQL takes no NUL, and none takes lone surrogates."""
-    return UNSTORABLE.search(text) is None
+    return "\0" not in text and not has_surrogate(text)
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which no encoding has."""
+    return not text.isascii() and _surrogate().search(text) is not None
+
+
+@functools.cache
+def _surrogate() -> re.Pattern[str]:
+    return re.compile("[\ud800-\udfff]")  # slow to compile, and most runs have no use for it
 
 
 def is_key(text: str) -> bool:
@@ -272,7 +281,7 @@ def check_value(text: str) -> SecretValue:
     if not text:
         raise InvalidRequestError("the value is empty")
     # Not by catching the codec's error: it holds the text, and would stay behind ours as its context.
-    if _SURROGATE.search(text):
+    if has_surrogate(text):
         raise InvalidRequestError("the value is not valid UTF-8 text")
     size = len(text.encode())
     if size > MAX_VALUE_BYTES:

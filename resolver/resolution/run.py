@@ -25,7 +25,6 @@ from resolver.blueprint import (
     read,
     read_tree,
 )
-from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.folder import Folder
 from resolver.blueprint.imports import VERSION_PREFIX
 from resolver.blueprint.limits import MAX_PROBLEMS
@@ -48,12 +47,12 @@ from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
 from resolver.resolution.undeclared_inputs import undeclared_inputs
 from resolver.resolution.variables import Variables
-from resolver.validation.regex import match_all
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
     from resolver.core.location import Location
+    from resolver.dsl.input_types import Match
     from resolver.dsl.key_use import KeyUse
     from resolver.dsl.source import Source
     from resolver.dsl.values import Substitution
@@ -180,13 +179,18 @@ class BlueprintRun:
             partial=options.partial,
             evaluate=options.evaluate,
             definitions=self.definitions,
-            match_all=partial(match_all, budget=self.budget),
+            match_all=self._match_all,
             budget=self.budget,
         )
         self._sources = sources
         self._check_names(options.inputs)
         self._order = {name: number for number, name in enumerate(self._read)}
         self.digests = {source.name: source.digest for source in asking}
+
+    def _match_all(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Match]:
+        from resolver.validation.regex import match_all  # noqa: PLC0415 - few blueprints have patterns
+
+        return match_all(pairs, self.budget)
 
     def begin(self) -> list[KeyUse]:
         """Evaluate what can be evaluated without any value, and warn of what is known by then.
@@ -220,6 +224,8 @@ class BlueprintRun:
 
     def _check_strictly(self) -> None:
         """Check all files, each once: what a blueprint of the run imports as an import of it."""
+        from resolver.blueprint.dsl_schema import strict_problems  # noqa: PLC0415 - only where it is wanted
+
         includes = {
             file.digest: (file, tree.main)
             for tree, _ in self._checked
@@ -237,6 +243,8 @@ class BlueprintRun:
 
     def _check_schema(self, blueprint: Blueprint) -> None:
         """Check a blueprint against the schema of the DSL; there is none of TOSCA."""
+        from resolver.blueprint.dsl_schema import strict_problems  # noqa: PLC0415 - only where it is wanted
+
         findings = [
             Finding(
                 EntryLocation(blueprint, (VERSION,), number),

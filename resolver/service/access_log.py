@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -11,9 +10,6 @@ from resolver.core.audit import cap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LOGGER = logging.getLogger("resolver.access")
-LOGGER.addHandler(logging.NullHandler())  # a program that wants it adds a handler
 
 BURST = 20
 """Lines that may come at once."""
@@ -53,8 +49,13 @@ class Strangers:
                 return
             self._left -= 1
             dropped, self._dropped = self._dropped, 0
+        import logging  # noqa: PLC0415 - few runs have anything to log
+
+        logger = logging.getLogger("resolver.access")
+        if not logger.handlers:  # a program that wants it adds a handler
+            logger.addHandler(logging.NullHandler())
         told = "".join(f" {name}={cap(text)!a}" for name, text in about.items())
         if dropped:
-            LOGGER.warning("%s%s (%d more since the last line)", event, told, dropped)
+            logger.warning("%s%s (%d more since the last line)", event, told, dropped)
         else:
-            LOGGER.warning("%s%s", event, told)
+            logger.warning("%s%s", event, told)

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -268,6 +267,8 @@ def _together(
     """The answers of several providers, asked at the same time."""
     if len(asks) <= 1:
         return asks[0]() if asks else {}
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few stores have providers
+
     found: dict[str, SecretValue | FetchFailure] = {}
     with ThreadPoolExecutor(min(_AT_ONCE, len(asks))) as pool:
         for answer in [pool.submit(ask) for ask in asks]:

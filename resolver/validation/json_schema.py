@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,8 @@ _KINDS = {
 
 def schema_text(name: str) -> str:
     """The text of a schema in `schemas/`, which the wheel has within the package."""
+    from importlib import resources  # noqa: PLC0415 - slow to load
+
     packaged = resources.files("resolver") / "schemas" / name
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")

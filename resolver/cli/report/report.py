@@ -7,7 +7,6 @@ is on stderr, because only the resolved text may be on stdout; or on stdout for 
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -124,6 +123,8 @@ class Report:
                 assert_never(self._format)
 
     def _write_json(self, document: dict[str, Any]) -> None:
+        import json  # noqa: PLC0415 - few runs need it
+
         # On stderr in one line, which is easily told apart from what else may be there, like a child's words.
         text = json.dumps(document, indent=2 if self._on_stdout else None).replace("\x7f", "\\u007f")
         if self._on_stdout:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 from resolver.crypto.keyring import RootKey
@@ -48,6 +46,9 @@ def from_command(command: str | Sequence[str]) -> list[RootKey]:
     Raises:
         RootKeyError: the command can't be run, fails, takes over 30 seconds, or prints no key.
     """
+    import signal  # noqa: PLC0415 - few stores have a command
+    import subprocess  # noqa: PLC0415 - the same
+
     words = command_words(command)
     try:
         with subprocess.Popen(  # noqa: S603 - running the command that the operator set is the purpose
