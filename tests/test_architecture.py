@@ -34,12 +34,6 @@ def rooms() -> dict[str, str]:
     return dict(re.findall(r"^\| `resolver/(\w+)(?:/|\.py)` \| ([^|]*) \| [^|]+ \|$", TEXT, re.MULTILINE))
 
 
-def layers() -> list[set[str]]:
-    """The layers of the page's picture, the outermost first."""
-    found = re.findall(r"^ +subgraph \w+ \[.*\]\n +direction TB\n((?: +\w+\n)+?) +end$", TEXT, re.MULTILINE)
-    return [set(names.split()) for names in found]
-
-
 def room_of(module: str) -> str:
     """The room of a module."""
     return module.split(".")[1]
@@ -58,18 +52,8 @@ def test_a_file_that_is_not_there_is_noticed() -> None:
 
 
 def test_every_room_is_described() -> None:
-    """The page has each room and each loose module, and README has the same ones."""
+    """The page has each room and each loose module."""
     assert rooms().keys() == ROOMS | LOOSE
-    readme = (ROOT / "README.md").read_text()
-    described = re.findall(r"^\| `resolver/(\w+)(?:/|\.py)` \|", readme, re.MULTILINE)
-    assert sorted(described) == sorted(ROOMS | LOOSE)
-
-
-def test_the_picture_has_the_layers() -> None:
-    """Its layers are those of the contract, in their order, each above the next one."""
-    assert layers() == [set(layer.split(" | ")) for layer in CONTRACTS["layers"]["layers"]]
-    arrows = re.findall(r"^ +layer(\d+) --> layer(\d+)$", TEXT, re.MULTILINE)
-    assert arrows == [(str(number), str(number + 1)) for number in range(1, len(layers()))]
 
 
 @pytest.mark.parametrize("contract", PROTECTED)
@@ -96,7 +80,7 @@ def test_no_other_room_is_said_to_be_closed() -> None:
     }
     assert protecting == set(PROTECTED)
     closed = {room_of(module) for name in PROTECTED for module in CONTRACTS[name]["protected_modules"]}
-    (outermost, *_) = layers()
+    outermost = CONTRACTS["layers"]["layers"][0].split(" | ")
     for room, said in rooms().items():
         if room not in closed:
             assert said == ("nobody" if room in outermost else "all" if room == "errors" else "all above")
