@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group
 def db() -> None:
-    """Upgrade the database to this program's schema."""
+    """Upgrade the database to this program's schema, or shrink it."""
 
 
 @db.command
@@ -51,6 +52,30 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
     put(
         f"{count(enforcement.finish(vouched), 'row')} vouched for; rows without a genuine MAC are refused now"
     )
+
+
+@db.command
+@common_options
+def vacuum(app: App) -> None:
+    """Give back the room that deleted secrets took in SQLite's file.
+
+    A file that 0.2.0 made gives it back by itself; one of an older release does so after the first vacuum.
+    Others wait meanwhile. The disk needs room for a second copy. It needs no login, as `resolver init` does
+    not.
+    """
+    from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
+
+    file = app.settings.database_file
+    if file is not None:
+        os.environ["SQLITE_TMPDIR"] = str(file.parent)
+    with contextlib.closing(open_store(app.settings)) as store:
+        store.check_schema()
+        sizes = store.vacuum()
+    if sizes is None:
+        put("nothing to do: PostgreSQL uses such room again by itself")
+        return
+    before, after = sizes
+    put(f"{before:,} bytes before, {after:,} now")
 
 
 def _put_vouched(vouched: Vouched) -> None:

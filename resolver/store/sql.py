@@ -20,6 +20,7 @@ from resolver.store.engine import (
     LOCKED_ADVICE,
     UNRELEASED,
     WRITES,
+    give_back,
     make_engine,
     parse_url,
     show_url,
@@ -160,6 +161,8 @@ class SqlStore:
             yield session
             if session.untold_chains:
                 self._record(session)
+            if self._turn is not None:
+                give_back(connection)
         if self._guard is not None and session.new_heads:
             self._guard.saw(session.new_heads)
 
@@ -250,6 +253,30 @@ class SqlStore:
             cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return busy == [0]
 
+    def vacuum(self) -> tuple[int, int] | None:
+        """Write SQLite's file anew, without the room of what was deleted.
+
+        Returns:
+            Its bytes before and after; None for PostgreSQL, which does this by itself.
+
+        Raises:
+            StoreError: others write, or there is no room for a second copy.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return None
+        with self._queued(), translated(self._engine), self._engine.connect() as connection:
+            # Past SQLAlchemy, as above. The copy lies beside the file: the folder for temporary files may be
+            # small, or that of others.
+            cursor = connection.connection.cursor()
+            before = _bytes(cursor)
+            for pragma in ("temp_store = FILE", "auto_vacuum = INCREMENTAL"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA temp_store = MEMORY")
+            after = _bytes(cursor)
+        self.wipe_deleted()  # until then the log has all of it once more
+        return before, after
+
     @property
     def place(self) -> str:
         """The database's URL, without password."""
@@ -258,6 +285,11 @@ class SqlStore:
     def close(self) -> None:
         """Give back connections."""
         self._engine.dispose()
+
+
+def _bytes(cursor: Any) -> int:  # noqa: ANN401 - a DBAPI cursor
+    pages, size = (cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(pages * size)
 
 
 _REVISION = re.compile(r"\d{4}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -30,6 +31,7 @@ def test_a_new_store_needs_no_upgrade(admin: Cli) -> None:
     assert admin.prints("db", "upgrade") == "the schema is up to date\n"
     assert admin.prints("db", "upgrade", "--finish") == "rows that were changed by hand are refused already\n"
     admin.prints("status")
+    assert re.fullmatch(r"[\d,]+ bytes before, [\d,]+ now\n", admin.prints("db", "vacuum"))
 
 
 def test_a_forged_row_ends_a_command_with_6(admin: Cli) -> None:
