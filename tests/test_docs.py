@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -39,6 +37,7 @@ from resolver.rest.app import GROUPS
 from resolver.rest.openapi import make_document
 from resolver.validation.json_schema import findings, schema_text
 from tests.conftest import clean_environment
+from tests.sessions import SEPARATOR, blocks, pattern, run_on_terminal, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,32 +51,12 @@ SAMPLES = ROOT / "sample_blueprints"
 OWN = [ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")]
 PAGES = sorted(DOCS.rglob("*.md"))
 DOCUMENTS = [README, *OWN, SAMPLES / "README.md", *PAGES]
-SEPARATOR = "\x1e"
 IMPORT_NOTE = re.compile(r"^note: .* imports left to the manager: .*\n", re.MULTILINE)
 
 
 def name_of(document: Path) -> str:
     """A test's name for a document."""
     return str(document.relative_to(ROOT))
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The fenced blocks of a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def steps(block: str) -> list[tuple[str, str]]:
-    """The commands of a session with the output that is printed below each."""
-    found: list[tuple[str, str]] = []
-    for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = piece.partition("\n")
-        found.append((command, output))
-    return found
-
-
-def pattern(output: str) -> re.Pattern[str]:
-    """What an output must match: itself, with `...` for anything."""
-    return re.compile(re.escape(output).replace(re.escape("..."), ".*"), re.DOTALL)
 
 
 def rows(document: Path, first: str) -> list[list[str]]:
@@ -94,33 +73,6 @@ def rows(document: Path, first: str) -> list[list[str]]:
         found.append([cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
     assert found, f"{document.name} has no table {first!r}"
     return found
-
-
-def run_on_terminal(script: str, folder: Path, environ: dict[str, str]) -> str:
-    """Run a shell script on a terminal, as the one who pastes it does; all that appears there."""
-    path = folder / "session.sh"
-    path.write_text(script)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        ["bash", path],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=environ,
-        cwd=folder,
-        start_new_session=True,
-    ) as shell:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # how Linux tells that nobody has the terminal open any more
-            pass
-        finally:
-            os.close(ours)
-        shell.wait(timeout=60)
-    return shown.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -144,7 +96,7 @@ def test_sessions_run_as_printed(document: Path, tmp_path: Path, sample_environ:
     assert sessions
     for session in sessions:
         script = "".join(f"printf '\\036'\n{command}\n" for command, _ in steps(session))
-        outputs = run_on_terminal(script, tmp_path, sample_environ).split(SEPARATOR)[1:]
+        outputs = run_on_terminal(script, tmp_path, sample_environ)[1].split(SEPARATOR)[1:]
         for (command, expected), shown in zip(steps(session), outputs, strict=True):
             # The samples' page says that it leaves this one out, which stands on every run.
             output = shown if document.parent != SAMPLES else IMPORT_NOTE.sub("", shown)
@@ -193,21 +145,6 @@ def test_the_python_page_runs(tmp_path: Path, sample_environ: dict[str, str]) ->
     assert (first, done.stderr) == ("not-a-real-password", "")
     assert [line.split()[:2] for line in problems] == [["secret_not_found", "1"], ["bad_argument", "2"]]
     assert "did you mean 'db_password'?" in problems[0]
-
-
-def test_a_restore_ends_logged_in(tmp_path: Path, sample_environ: dict[str, str]) -> None:
-    """The commands for backup and restore, pasted; the second block on a machine that has nothing."""
-    text = (DOCS / "operations.md").read_text().partition("## Backup and restore\n")[2]
-    backup, restore = blocks(text.partition("\n## ")[0], "sh")
-    restored = sample_environ | {"RESOLVER_HOME": str(tmp_path / "new" / "home")}
-    for block, environ in ((backup, sample_environ), (restore, restored)):
-        shell = ["bash", "-euo", "pipefail", "-c", block]
-        done = subprocess.run(shell, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-    assert "unbroken, containing the kept head" in done.stdout, done.stdout
-    listed = ["resolver", "secrets", "get", "db_password"]
-    done = subprocess.run(listed, env=restored, capture_output=True, text=True, check=False)
-    assert (done.returncode, "not-a-real-password" in done.stdout) == (0, True), done.stderr
 
 
 def test_the_first_screen() -> None:

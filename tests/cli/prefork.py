@@ -1,7 +1,7 @@
 """A process that has everything imported and forks once for each command.
 
 Most of a command's time goes into starting Python and importing SQLAlchemy. Run as a script, with a socket as
-its only argument; talked to by `Prefork`.
+its only argument; talked to by `Prefork`, or by what `preforked_scripts` puts on a shell's path.
 """
 
 from __future__ import annotations
@@ -10,15 +10,60 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 LONGEST_REQUEST = 1 << 16
+
+SCRIPT = """#!{python} -IS
+import array, json, os, sys, _socket
+name = os.path.basename(sys.argv[0])
+real = os.path.join({scripts!r}, name)
+if sys.argv[1:2] in (["exec"], ["serve"]):  # what has a terminal and children, or lives for long
+    os.execv(real, sys.argv)
+request = {{"arguments": [real, *sys.argv[1:]], "environ": dict(os.environ), "folder": os.getcwd()}}
+with_descriptors = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
+connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+connection.connect({address!r})
+connection.sendmsg([json.dumps(request).encode()], with_descriptors)
+sys.exit(int(connection.recv(16) or 1))
+"""
+
+
+@contextmanager
+def preforked_scripts(folder: Path) -> Iterator[Path]:
+    """A folder with `resolve` and `resolver` for the path of a shell, which cost 0.03 s rather than 0.5 s.
+
+    Args:
+        folder: an empty one.
+    """
+    address = str(folder / "socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(address)
+        listening.listen()
+        command = [sys.executable, __file__, str(listening.fileno()), "listening"]
+        process = subprocess.Popen(command, pass_fds=[listening.fileno()])
+    scripts = folder / "bin"
+    scripts.mkdir()
+    for name in ("resolve", "resolver"):
+        path = scripts / name
+        path.write_text(
+            SCRIPT.format(python=sys.executable, scripts=str(Path(sys.executable).parent), address=address)
+        )
+        path.chmod(0o755)
+    try:
+        yield scripts
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
 
 
 class Prefork:
@@ -85,7 +130,22 @@ def serve(requests: socket.socket) -> None:
         requests.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, str]) -> NoReturn:
+def accept(listening: socket.socket) -> NoReturn:
+    """Answer whoever connects, in a process of its own for each."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        requests, _ = listening.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listening.close()
+            serve(requests)
+            os._exit(0)
+        requests.close()
+
+
+def become(
+    descriptors: Sequence[int], arguments: list[str], environ: dict[str, str], folder: str | None = None
+) -> NoReturn:
     """Be a console script."""
     from resolver.cli import main  # noqa: PLC0415 - as above
 
@@ -96,8 +156,10 @@ def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, 
             os.close(descriptor)
         os.environ.clear()
         os.environ.update(environ)
+        if folder is not None:
+            os.chdir(folder)
         sys.argv = arguments
-        getattr(main, arguments[0])()
+        getattr(main, Path(arguments[0]).name)()
     except SystemExit as stop:
         code = int(stop.code or 0)
     finally:
@@ -108,4 +170,5 @@ def become(descriptors: Sequence[int], arguments: list[str], environ: dict[str, 
 
 if __name__ == "__main__":
     load()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    found = socket.socket(fileno=int(sys.argv[1]))
+    (accept if "listening" in sys.argv else serve)(found)
