@@ -12,6 +12,7 @@ import click
 from resolver.cli.context import App, common_options
 from resolver.cli.output import put, say
 from resolver.cli.streams import read_stdin
+from resolver.config.filesystems import sqlite_warning
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
         secrets=SAMPLE_SECRETS if sample else None,
     )
     _put_result(done, app.settings, sample=sample)
+    if warning := sqlite_warning(app.settings.database_file):
+        say(f"warning: {warning}")
     if generated and done.made:
         say(f"password of {ADMIN}, shown this once: {generated}")
     elif done.made and password_file is None:

@@ -8,6 +8,7 @@ import click
 
 from resolver.cli.context import App, common_options, format_option
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, say
+from resolver.config.filesystems import sqlite_warning
 
 if TYPE_CHECKING:
     from resolver.core.results import Identity
@@ -78,6 +79,8 @@ def status(app: App, *, output_format: OutputFormat) -> None:
         "tenants": len(identity.permissions),
     }
     put_answer(output_format, fields, lambda: put_fields(fields))
+    if facts.root_keys and (warning := sqlite_warning(app.settings.database_file)):
+        say(f"warning: {warning}")
     if not facts.rows_enforced:
         say(
             "warning: an older release made this store, and rows changed by hand are not refused yet; "

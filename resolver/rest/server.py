@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.files import Trusted, demand_trusted
+from resolver.config.filesystems import sqlite_warning
 from resolver.errors import UnavailableError, UsageError
 from resolver.http.transport import CIPHERS
 from resolver.plugins.manager import add_provider_types
@@ -174,6 +175,12 @@ def _is_loopback(host: str, port: int) -> bool:
     return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
+def warn_of_place(settings: Settings) -> None:
+    """Log it when the database is where it does not belong."""
+    if warning := sqlite_warning(settings.database_file):
+        LOG.warning("%s", warning)
+
+
 def serve(settings: Settings, listener: Listener, options: ServerOptions) -> None:
     """Serve until told to stop by SIGTERM or SIGINT.
 
@@ -200,6 +207,7 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
     opening = partial(open_service, settings, server=True, plugins=add_provider_types)
     service = opening()  # also with several workers: to fail here, once, and in words
     log_to_stderr()
+    warn_of_place(settings)
     try:
         service.check_ready()
         with _listening(listener) as doors, contextlib.ExitStack() as stack:

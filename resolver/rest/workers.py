@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
 LOG = logging.getLogger("resolver.server")
@@ -124,8 +124,29 @@ def run_workers(
         stopping: is called, perhaps more than once, when they are told to end.
         stop_seconds: how long they may take to end.
     """
-    # Of numbers by route, nothing else. In memory where that goes: elsewhere may be nothing to write to.
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the folder in it has a name of its own
-    with tempfile.TemporaryDirectory(prefix="resolver-metrics-", dir=place) as folder:
-        os.environ[METRICS_DIRECTORY] = folder
+    with _metrics_folder() as folder:
+        if folder is None:
+            os.environ.pop(METRICS_DIRECTORY, None)
+        else:
+            os.environ[METRICS_DIRECTORY] = folder
         _Workers(works, stopping, stop_seconds).run()
+
+
+@contextlib.contextmanager
+def _metrics_folder() -> Iterator[str | None]:
+    """A folder of numbers by route and nothing else; None where nothing can be written to."""
+    with contextlib.ExitStack() as stack:
+        folder = None
+        for place in ("/dev/shm", None):  # noqa: S108 - in memory where that goes; the folder has a name of its own
+            try:
+                made = tempfile.TemporaryDirectory(prefix="resolver-metrics-", dir=place)
+            except OSError:
+                continue
+            folder = stack.enter_context(made)
+            break
+        else:
+            LOG.warning(
+                "no folder for temporary files can be written to, so each worker's /metrics tells of itself "
+                "alone; /dev/shm, or one that TMPDIR names, would do"
+            )
+        yield folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,7 @@ def translated(engine: Engine) -> Iterator[None]:
         is_other = "no such column" in cause or code == _UNDEFINED_COLUMN
         raise StoreError(
             f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
-            hint=UNRELEASED if is_other else _advice(cause),
+            hint=UNRELEASED if is_other else _folder_advice(engine.url) or _advice(cause),
         ) from None
     except SQLAlchemyError as error:
         raise StoreError(f"the database failed: {type(error).__name__}") from None
@@ -219,6 +220,17 @@ UNRELEASED = (
 )
 
 LOCKED_ADVICE = "another writer holds the database; try again when it is done"
+
+
+def _folder_advice(url: URL) -> str:
+    """What to do about a folder of SQLite's that can't be written to, as on a read-only file system."""
+    folder = Path(url.database or "").parent
+    if url.drivername != "sqlite" or not folder.exists() or os.access(folder, os.W_OK):
+        return ""
+    return (
+        f"{str(folder)!r} can't be written to, and SQLite has files of its own beside the database: mount it "
+        "writable; a use is recorded before anything is decrypted"
+    )
 
 
 def _advice(cause: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.model import MAX_VALUE_BYTES
+from resolver.errors import StoreError
 from resolver.store.sql import SqlStore
 from tests.databases import World, database
 
@@ -95,3 +96,16 @@ def test_sorting_needs_no_folder_for_temporary_files(world: World) -> None:
     with world.store.read() as session:
         connection = session._connection  # noqa: SLF001 - what every connection is given
         assert connection.exec_driver_sql("PRAGMA temp_store").scalar_one() == 2
+
+
+def test_a_folder_that_can_t_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a read-only file system: SQLite says no more than that it can't open its file."""
+    (tmp_path / "resolver.db").mkdir()  # which it can't open either
+    for writable, hint in (
+        (False, f"'{tmp_path}' can't be written to"),
+        (True, "`resolver init` makes a store"),
+    ):
+        monkeypatch.setattr("os.access", lambda _path, _mode, writable=writable: writable)
+        with pytest.raises(StoreError, match="unable to open database file") as raised:
+            SqlStore(tmp_path / "resolver.db").check_schema()
+        assert raised.value.hint.startswith(hint)
