@@ -111,6 +111,10 @@ class Definitions:
         self._open = open_imports
         self.types = Types(self._find, dialect.types or _BY_NAME, self.budget, dialect)
         self._documents = [dialect.sections(document) for document in documents if isinstance(document, dict)]
+        if dialect.has_normative_types:
+            from resolver.dsl.tosca_types import NORMATIVE  # noqa: PLC0415 - only TOSCA needs it
+
+            self._documents.append(dialect.sections({**NORMATIVE}))
         self._input_suggestions = Suggestions(lambda: [name for name, _ in self.inputs()])
 
     def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
@@ -146,7 +150,7 @@ class Definitions:
         """A value that was given for an input; one that is not declared here is declared elsewhere."""
         if declared is None:
             return Typed(value, Unknown("the input is not declared in this blueprint"))
-        return self.types.typed(value, declared.get("type"))
+        return self.types.typed(value, declared)
 
     def input_default(self, declared: Mapping[Any, Any]) -> Typed | None:
         """The value of an input that none was given for.
@@ -159,7 +163,9 @@ class Definitions:
             OutOfReachError: a type that is not in the tree may give it one.
         """
         default = declared.get("default")
-        typed = self.types.typed({} if default is None else default, declared.get("type"))
+        if default is None and self.dialect.template:
+            return None
+        typed = self.types.typed({} if default is None else default, declared)
         if default is not None:
             return typed
         return typed if self.types.whole(typed) and not self.types.lacks(typed) else None
@@ -171,6 +177,19 @@ class Definitions:
     def node(self, name: str) -> Mapping[Any, Any] | None:
         """A node template."""
         return self._find("node_templates", name)
+
+    def node_names(self) -> Iterator[str]:
+        """The names of all node templates."""
+        for document in self._documents:
+            entries = document.get("node_templates")
+            for name in entries if isinstance(entries, dict) else ():
+                self.budget.spend()
+                if isinstance(name, str):
+                    yield name
+
+    def relationship_template(self, name: str) -> Mapping[Any, Any] | None:
+        """A relationship template of TOSCA."""
+        return self._find("relationship_templates", name)
 
     def property(self, node: Mapping[Any, Any], name: object) -> Part:
         """A property of a node template: its own value, or the default of its type.

@@ -52,6 +52,7 @@ class Dialect(msgspec.Struct, frozen=True, eq=False, repr_omit_defaults=True):
         template: the section that has inputs and node templates; empty where they stand at the top.
         lists_only: whether a mapping calls a function of plain data only with a list.
         takes_type: whether `type` may stand beside a function's name.
+        has_normative_types: whether the types of TOSCA Simple Profile are there without an import.
         types: the types that are no data types, with Cloudify's names for them; empty for Cloudify's own.
     """
 
@@ -65,6 +66,7 @@ class Dialect(msgspec.Struct, frozen=True, eq=False, repr_omit_defaults=True):
     lists_only: bool = False
     takes_type: bool = False
     types: Mapping[str, str] = MappingProxyType({})
+    has_normative_types: bool = False
 
     def __repr__(self) -> str:
         return f"<Dialect {self.name.value}>"
@@ -195,7 +197,12 @@ CLOUDIFY = Dialect(DialectName.CLOUDIFY, FUNCTIONS, form=SecretForm.STEPS, takes
 """Cloudify's DSL, and what states no version."""
 
 TOSCA_1 = Dialect(
-    DialectName.TOSCA_1, TOSCA_FUNCTIONS, template="topology_template", lists_only=True, types=_TYPES
+    DialectName.TOSCA_1,
+    TOSCA_FUNCTIONS,
+    template="topology_template",
+    lists_only=True,
+    types=_TYPES,
+    has_normative_types=True,
 )
 """TOSCA Simple Profile in YAML, 1.0 to 1.3."""
 

@@ -25,9 +25,17 @@ from resolver.dsl.functions import (
     RunTimeFunction,
     StaticFunction,
 )
-from resolver.dsl.inheritance import OutOfReachError, Typed, Unknown
+from resolver.dsl.inheritance import Kind, OutOfReachError, Typed, Unknown
 from resolver.dsl.problems import Fault, Reason, kind_of
-from resolver.dsl.topology import FoundProperty, find_on_hosts, find_property, target_of
+from resolver.dsl.topology import (
+    Entity,
+    FoundProperties,
+    FoundProperty,
+    entity_of,
+    find_along,
+    find_on_hosts,
+    find_property,
+)
 from resolver.dsl.values import Need, Values, Waiting
 
 if TYPE_CHECKING:
@@ -392,27 +400,48 @@ class Evaluation:
             raise Fault(
                 Reason.BAD_ARGUMENT, f"the property given to get_property is {kind_of(words[1])}, not text"
             )
-        on_host = words[0] == "HOST" and bool(self._dialect.template) and not self._dialect.prefix
-        name = self._node_name("SELF" if on_host else words[0], "get_property")
-        template = self._definitions.node(name)
+        name, found_at = self._find_property(words, provenance)
+        shown, node = provenance.show(words[1]), provenance.show(name)
+        origin = _Origin(f"the property {shown} of node {node}", Reason.BAD_ARGUMENT, provenance)
+        found: list[Known] = []
+        for start, here, rest in found_at.each:
+            if start is None:
+                raise Fault(Reason.BAD_ARGUMENT, f"node {node} has no property {shown}")
+            if isinstance(start, Unknown):
+                raise _not_known(origin.what, start.why, provenance)
+            steps = _steps("get_property", rest, provenance)
+            with self._within(here):
+                found.append(
+                    self._follow(start, steps if found_at.is_list else [*steps, *onward], origin, depth)
+                )
+        result = joint_provenance((provenance, *(each.provenance for each in found)))
+        if not found_at.is_list:
+            return Known(found[0].value, result)
+        value, wrong = follow([each.value for each in found], [step.word for step in onward])
+        if wrong:
+            raise _astray(onward[wrong - 1], origin)
+        return Known(value, result)
+
+    def _find_property(self, words: Sequence[Any], provenance: Provenance) -> tuple[str, FoundProperties]:
+        """Find what `get_property` reads: the name of where it begins, and the property itself."""
+        definitions, here = self._definitions, self._dialect.within(self._here)
+        if self._dialect.template:
+            entity = entity_of(definitions, words[0], here)
+            if entity is not None:
+                name = str(words[0])
+                if isinstance(entity, Unknown):
+                    return name, FoundProperties((FoundProperty(entity),))
+                if self._dialect.prefix:
+                    return name, find_along(definitions, entity, words[1:])
+                find = find_on_hosts if words[0] == "HOST" else find_property
+                return name, FoundProperties((find(definitions, entity, words[1:]),))
+        name = self._node_name(words[0], "get_property")
+        template = definitions.node(name)
         if template is None:
             self._refuse_undecided("node template", name, provenance)
             raise Fault(Reason.BAD_ARGUMENT, f"there is no node template {provenance.show(name)}")
-        shown, node = provenance.show(words[1]), provenance.show(name)
-        found_at = FoundProperty(self._definitions.property(template, words[1]), name, words[2:])
-        if self._dialect.template:
-            find = find_on_hosts if on_host else find_property
-            found_at = find(self._definitions, name, words[1:])
-        start, name, rest = found_at
-        if start is None:
-            raise Fault(Reason.BAD_ARGUMENT, f"node {node} has no property {shown}")
-        what = f"the property {shown} of node {node}"
-        if isinstance(start, Unknown):
-            raise _not_known(what, start.why, provenance)
-        steps = [*_steps("get_property", rest, provenance), *onward]
-        with self._within(name):
-            found = self._follow(start, steps, _Origin(what, Reason.BAD_ARGUMENT, provenance), depth)
-        return Known(found.value, provenance | found.provenance)
+        start = definitions.property(template, words[1])
+        return name, FoundProperties((FoundProperty(start, ("node_templates", name), words[2:]),))
 
     def _follow(self, start: Typed, steps: Sequence[_Step], origin: _Origin, depth: int) -> Known:
         """Follow steps into a value, and evaluate what they lead to and nothing beside it.
@@ -477,9 +506,9 @@ class Evaluation:
         return Known(value, known.provenance)
 
     @contextmanager
-    def _within(self, node: str) -> Iterator[None]:
-        """Evaluate what stands in a node template: SELF in it means the node that has it."""
-        outer, self._here = self._here, ("node_templates", node)
+    def _within(self, here: Path) -> Iterator[None]:
+        """Evaluate what stands in a node template or a relationship: SELF in it means what has it."""
+        outer, self._here = self._here, here
         try:
             yield
         finally:
@@ -489,13 +518,11 @@ class Evaluation:
         """The node that a word names: itself, or what SELF, SOURCE and TARGET stand for here."""
         here = self._dialect.within(self._here)
         inside = len(here) > 1 and here[0] == "node_templates"
-        if inside and self._dialect.template and here[2:3] == ("requirements",):
-            inside = False  # what stands there is of the relationship
-            if word == "SOURCE":
-                return str(here[1])
-            target = target_of(self._definitions, str(here[1]), here[3]) if len(here) > 3 else None  # noqa: PLR2004
-            if word == "TARGET" and target is not None:
-                return target
+        if self._dialect.template:
+            entity = entity_of(self._definitions, word, here)
+            if isinstance(entity, Entity) and entity.kind is Kind.NODE:
+                return str(entity.here[1])
+            inside = False
         if word == "SELF" and inside:
             return str(here[1])
         if word in ("SOURCE", "TARGET") and inside and len(here) > 3 and here[2] == "relationships":  # noqa: PLR2004
@@ -505,7 +532,7 @@ class Evaluation:
             relationship, wrong = follow(node, ["relationships", here[3]])
             if not wrong and isinstance(relationship, dict):
                 return str(relationship.get("target"))
-        if word in ("SELF", "SOURCE", "TARGET"):
+        if word in ("SELF", "SOURCE", "TARGET") or (word == "HOST" and self._dialect.template):
             # A template that nodes merge in, or a type's default: the word gets its meaning there.
             raise Fault(
                 Reason.NOT_KNOWN_YET,

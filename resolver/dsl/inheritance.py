@@ -1,8 +1,8 @@
 """What types declare and derive, and what that adds to the values of properties and inputs.
 
-The rules are those of Cloudify's `dsl_parser.utils` (`merge_schemas`, `parse_value`); `docs/blueprints.md`
-lists them. A type may be out of reach, in an import left to the manager: what it may add is `Unknown`,
-and what it can't change is still known.
+The rules are those of Cloudify's `dsl_parser.utils` (`merge_schemas`, `parse_value`), and for TOSCA those of
+its specifications; `docs/blueprints.md` lists them. A type may be out of reach, in an import left to the
+manager: what it may add is `Unknown`, and what it can't change is still known.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Kind(enum.StrEnum):
     NODE = "node_types"
     RELATIONSHIP = "relationships"
     DATA = "data_types"
+    CAPABILITY = "capability_types"
 
     @property
     def noun(self) -> str:
@@ -41,7 +42,12 @@ class Kind(enum.StrEnum):
         return _NOUNS[self]
 
 
-_NOUNS = {Kind.NODE: "node type", Kind.RELATIONSHIP: "relationship", Kind.DATA: "data type"}
+_NOUNS = {
+    Kind.NODE: "node type",
+    Kind.RELATIONSHIP: "relationship",
+    Kind.DATA: "data type",
+    Kind.CAPABILITY: "capability type",
+}
 
 
 class OutOfReachError(LookupError):
@@ -63,17 +69,31 @@ class Unknown(msgspec.Struct, frozen=True):
     why: str
 
 
+class Entries(msgspec.Struct, frozen=True):
+    """The type of a list or map of TOSCA whose entries are of a data type.
+
+    Args:
+        type_name: that of each entry.
+    """
+
+    type_name: AnyType
+
+
+AnyType: TypeAlias = "str | Unknown | Entries | None"
+"""What is known of a value's type, as far as that adds to the value: a data type, or nothing that would."""
+
+
 class Typed(Redacted, frozen=True):
     """A value as a type sees it; no default is merged into it before that is asked for.
 
     Args:
         value: the value as it is written.
-        type_name: the data type that it is declared as; None for a value that nothing is added to.
+        type_name: its type; None for a value that nothing is added to.
         beneath: the default that the parts come from that it does not have itself, where it has one.
     """
 
     value: Any
-    type_name: str | Unknown | None = None
+    type_name: AnyType = None
     beneath: Typed | Unknown | None = None
 
 
@@ -87,13 +107,13 @@ class Declared(Redacted, frozen=True):
     Args:
         owner: the type that declares it: the one asked about, or one that it derives from.
         declaration: what is written there.
-        type_name: the data type that it is declared as; None when it is declared as none.
+        type_name: what adds to its values; None when nothing does.
         default: its default, with what it inherits; None when it has none.
     """
 
     owner: str
     declaration: Mapping[Any, Any]
-    type_name: str | Unknown | None
+    type_name: AnyType
     default: Part
 
 
@@ -115,6 +135,7 @@ class Types:
         dialect: Dialect = CLOUDIFY,
     ) -> None:
         self._dialect = dialect
+        self._is_tosca = bool(dialect.template)
         self._find = find
         self._builtin = builtin
         self._budget = budget
@@ -125,11 +146,13 @@ class Types:
 
         Args:
             kind: the kind of the type.
-            name: its name; None for no type at all.
+            name: its name; None for no type at all, `Unknown` where the name itself is not known.
 
         Raises:
             OutOfReachError: one of them is not in the tree, after those that are.
         """
+        if isinstance(name, Unknown):
+            raise OutOfReachError(name.why)
         for _ in range(MAX_ANCESTRY):
             if name is None:
                 return
@@ -201,12 +224,15 @@ class Types:
             return Typed(given[key], unknown, unknown) if is_given else unknown  # type: ignore[index]
         if is_given:
             value = given[key]  # type: ignore[index]
-            return Typed(value) if declared is None else Typed(value, declared.type_name, declared.default)
+            if declared is None:
+                return Typed(value)
+            # In TOSCA a value takes the place of a property's default as a whole.
+            return Typed(value, declared.type_name, None if self._is_tosca else declared.default)
         return None if declared is None else declared.default
 
-    def typed(self, value: Any, type_name: object) -> Typed:  # noqa: ANN401 - plain data
-        """A value that is declared as a type, such as that of an input."""
-        return Typed(value, self._data_type(type_name))
+    def typed(self, value: Any, declaration: Mapping[Any, Any]) -> Typed:  # noqa: ANN401 - plain data
+        """A value that is declared, such as that of an input."""
+        return Typed(value, self._type(declaration))
 
     def part(self, whole: Typed, step: object) -> Part:
         """What one step leads to in a value; nothing beside it is looked at.
@@ -217,6 +243,11 @@ class Types:
         value, type_name = whole.value, whole.type_name
         self._budget.spend()
         is_there = leads(value, step)
+        if isinstance(type_name, Entries):
+            is_call = isinstance(value, dict) and self._dialect.call_name(value) is not None
+            return Typed(value[step], None if is_call else type_name.type_name) if is_there else None
+        if isinstance(type_name, Unknown) and not isinstance(value, dict) and self._is_tosca:
+            return Typed(value[step], type_name) if is_there else None
         if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return Typed(value[step]) if is_there else None
         if isinstance(type_name, Unknown):
@@ -266,8 +297,17 @@ class Types:
             OutOfReachError: a type that is not in the tree may add to it.
         """
         value, type_name = typed.value, typed.type_name
+        if isinstance(value, list) and self._is_tosca and isinstance(type_name, (Entries, Unknown)):
+            self._budget.spend(len(value), NODE * len(value))
+            entry = type_name.type_name if isinstance(type_name, Entries) else type_name
+            return [self.whole(Typed(each, entry), depth + 1) for each in value]
         if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return value
+        if isinstance(type_name, Entries):
+            self._budget.spend(len(value), NODE * len(value))
+            return {
+                key: self.whole(Typed(each, type_name.type_name), depth + 1) for key, each in value.items()
+            }
         if isinstance(type_name, Unknown):
             raise OutOfReachError(type_name.why)
         if depth > MAX_ANCESTRY:
@@ -316,7 +356,8 @@ class Types:
         mark = (kind, owner, key)
         found = self._declared.get(mark)
         if found is None:
-            found = self._declared[mark] = self._inherit(kind, owner, key)
+            inherit = self._refine if self._is_tosca else self._inherit
+            found = self._declared[mark] = inherit(kind, owner, key)
         return found
 
     def _inherit(self, kind: Kind, owner: str, key: object) -> Declared:
@@ -324,7 +365,7 @@ class Types:
 
         Only defaults of one data type are put together; any other is replaced as a whole.
         """
-        own: list[tuple[Mapping[Any, Any], str | Unknown | None]] = []
+        own: list[tuple[Mapping[Any, Any], AnyType]] = []
         beneath: Part = None
         try:
             for _, entry in self.ancestry(kind, owner):
@@ -334,7 +375,7 @@ class Types:
                 declaration = properties[key] if isinstance(properties[key], dict) else {}
                 if own and declaration.get("type") != own[0][0].get("type"):
                     break
-                own.append((declaration, self._data_type(declaration.get("type"))))
+                own.append((declaration, self._type(declaration)))
                 if own[0][1] is None:
                     break
         except OutOfReachError as error:
@@ -347,13 +388,59 @@ class Types:
                 beneath = Typed({} if default is None else default, type_name, beneath)
         return Declared(owner, *own[0], beneath)
 
-    def _data_type(self, name: object) -> str | Unknown | None:
-        """The data type that a declaration names; None for a type that adds nothing."""
+    def _refine(self, kind: Kind, owner: str, key: object) -> Declared:
+        """Put together what a type of TOSCA and those that it derives from declare of a property.
+
+        In 2.0 a refinement keeps what it does not change. In 1.x it may do so for the type; of a default that
+        it leaves out, orchestrators differ.
+        """
+        whole: dict[Any, Any] = {}
+        default: Part = None
+        is_set = False
+        try:
+            for name, entry in self.ancestry(kind, owner):
+                properties = _properties(entry)
+                if key not in properties:
+                    continue
+                declaration = self._declaration(properties[key])
+                if not is_set and declaration.get("default") is not None:
+                    is_set = True
+                    if name != owner and not self._dialect.prefix:
+                        default = Unknown(
+                            f"{kind.noun} {_shown(owner)} declares it again, without its default"
+                        )
+                whole = {**declaration, **whole}
+        except OutOfReachError as error:
+            default = None if is_set else Unknown(error.why)
+        type_name = self._type(whole)
+        if is_set and default is None:
+            default = Typed(whole["default"], type_name)
+        return Declared(owner, whole, type_name, default)
+
+    def _declaration(self, written: Any) -> Mapping[Any, Any]:  # noqa: ANN401 - plain data
+        """A property's declaration; a value that it fixes, in 2.0 in a short form, too, is its default."""
+        if not self._dialect.prefix:
+            return written if isinstance(written, dict) else _NO_PROPERTIES
+        if not isinstance(written, dict) or self._dialect.call_name(written) is not None:
+            return {"default": written}
+        return {**written, "default": written["value"]} if "value" in written else written
+
+    def _type(self, declaration: Mapping[Any, Any]) -> AnyType:
+        """What a declaration's type adds to values; None for nothing."""
+        name = declaration.get("type")
+        if self._is_tosca and name in _COLLECTIONS:
+            schema = declaration.get("entry_schema")
+            entries = self._type(schema if isinstance(schema, dict) else {"type": schema})
+            return None if entries is None else Entries(entries)
         if name is None or (isinstance(name, str) and name in self._builtin):
             return None
         if isinstance(name, str) and self._find(Kind.DATA, name) is not None:
             return name
         return Unknown(f"data type {_shown(name)} is not in this blueprint")
+
+
+_COLLECTIONS = ("list", "map")
+"""The types of TOSCA whose values have entries."""
 
 
 def _properties(entry: Mapping[Any, Any]) -> Mapping[Any, Any]:

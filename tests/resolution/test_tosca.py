@@ -129,7 +129,8 @@ def test_namespaces_within_one_another(tmp_path: Path) -> None:
         ("[{file: more.yaml}]", "Deeper"),
         ("[{file: types.yaml, namespace_prefix: p}]", "Database"),
         ("[types2.yaml]", "Database"),
-        ("[]", "tosca.nodes.Database"),
+        ("[]", "Database"),
+        ("[]", "tosca.nodes.BlockStorage"),
     ],
 )
 def test_types_out_of_reach(tmp_path: Path, imports: str, type_name: str) -> None:
