@@ -30,6 +30,7 @@ from resolver.http.transport import (
     json_request,
     send_request,
     tls_context,
+    wait_told,
 )
 from resolver.http.url import LOCALHOST, LOOPBACK
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
@@ -334,8 +335,8 @@ def _error_of(answer: HttpResponse) -> ErrorBody | None:
 
 
 def _wait(answer: HttpResponse, pause: float) -> float:
-    told = answer.headers.get("retry-after", "")
-    return min(int(told), LONGEST_WAIT) if told.isascii() and told.isdecimal() and len(told) < 5 else pause  # noqa: PLR2004
+    told = wait_told(answer)
+    return pause if told is None else min(told, LONGEST_WAIT)
 
 
 def header(tenant: str) -> str:

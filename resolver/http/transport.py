@@ -22,7 +22,7 @@ import msgspec
 from resolver.errors import InvalidRequestError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from resolver.http.url import Url
 
@@ -193,6 +193,41 @@ def send_request(
         raise TransportError(url, f"gave no proper answer: {cause}", sent=sent) from None
     finally:
         connection.close()
+
+
+_ATTEMPTS = 3
+_LATER = (429, 503)
+"""The statuses of who can't answer now, as a server that restarts behind a proxy."""
+
+
+def wait_told(answer: HttpResponse) -> int | None:
+    """Seconds after which to ask again, as an answer tells them (Retry-After, RFC 9110, section 10.2.3)."""
+    told = answer.headers.get("retry-after", "")
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 5 else None  # noqa: PLR2004 - digits
+
+
+def send_patiently(
+    url: Url,
+    request: HttpRequest,
+    *,
+    addresses: Sequence[str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    timeout: float = RESPONSE_TIMEOUT,
+    max_bytes: int = MAX_RESPONSE_BYTES,
+    sleep: Callable[[float], None] = time.sleep,
+) -> HttpResponse:
+    """As `send_request`, for what may be asked twice: who says when is asked again, in the same time."""
+    deadline = time.monotonic() + timeout
+    for attempt in range(1, _ATTEMPTS + 1):
+        left = deadline - time.monotonic()
+        answer = send_request(
+            url, request, addresses=addresses, tls=tls, timeout=max(left, 0.0), max_bytes=max_bytes
+        )
+        wait = wait_told(answer) if answer.status in _LATER else None
+        if wait is None or attempt == _ATTEMPTS or time.monotonic() + wait >= deadline:
+            break
+        sleep(wait)
+    return answer
 
 
 _LATE = "no answer in time"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from resolver.core.providers import FetchFailure
 from resolver.core.strict_json import read_json
 from resolver.errors import NotPermittedError, ResolverError
-from resolver.http.transport import TransportError, send_request, tls_context
+from resolver.http.transport import TransportError, send_patiently, tls_context
 from resolver.providers.allow_list import AllowList, Lookups, look_up
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class RequestSender:
         deadline: float,
     ) -> HttpResponse:
         timeout = max(deadline - time.monotonic(), 0.0)
-        return send_request(
+        return send_patiently(
             url, request, addresses=addresses, tls=tls, timeout=timeout, max_bytes=_MAX_RESPONSE_BYTES
         )
 

@@ -88,6 +88,8 @@ class _Workers:
         if pid == 0:
             time.sleep(0.2)
             return
+        if pid not in self._works:
+            return  # an orphan: this is the first process of its container
         self._missing.append(self._works.pop(pid))
         if not self._stopping:
             LOG.error("worker %d ended by itself with %d", pid, os.waitstatus_to_exitcode(status))

@@ -20,6 +20,7 @@ from resolver.http.transport import (
     _Connection,
     is_header_text,
     json_request,
+    send_patiently,
     send_request,
     tls_context,
 )
@@ -58,6 +59,33 @@ def test_text_for_a_header() -> None:
     assert is_header_text("token-~!")
     for text in ("", "a b", "a\r\nX: y", "a\n", "ä", "\x7f"):
         assert not is_header_text(text)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "requests"),
+    [
+        (503, {"Retry-After": "0"}, 3),
+        (429, {"Retry-After": "0"}, 3),
+        (503, {}, 1),
+        (503, {"Retry-After": "60"}, 1),  # longer than there is time
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 1),
+        (500, {"Retry-After": "0"}, 1),
+    ],
+)
+def test_a_server_that_says_when_is_asked_again(status: int, told: dict[str, str], requests: int) -> None:
+    """Three times at most, and not when the time is over before."""
+    with serving(lambda _: answer(status, **told)) as peer:
+        assert send_patiently(peer.parsed_url, REQUEST, timeout=50).status == status
+        assert len(peer.seen) == requests
+
+
+def test_a_server_that_restarts_is_waited_for() -> None:
+    """As long as it says; its second answer counts."""
+    sent = iter([answer(503, **{"Retry-After": "2"}), answer(200)])
+    waited: list[float] = []
+    with serving(lambda _: next(sent)) as peer:
+        assert send_patiently(peer.parsed_url, REQUEST, sleep=waited.append).status == 200
+    assert waited == [2]
 
 
 def test_no_redirect_is_followed() -> None:

@@ -218,7 +218,7 @@ def test_a_server_that_is_not_there_is_not_tried_for_every_key(monkeypatch: pyte
         tried.append(request)
         return send_request(url, request, **more)
 
-    monkeypatch.setattr(requests, "send_request", counted)
+    monkeypatch.setattr(requests, "send_patiently", counted)
     got = vault.fetch(parameters, wanted, 0)
     assert set(got.values()) == {FetchFailure("it can't be reached: Connection refused")}
     assert looked_up == ["127.0.0.1"]

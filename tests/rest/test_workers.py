@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from resolver.rest.workers import METRICS_DIRECTORY, run_workers
+from resolver.rest.workers import METRICS_DIRECTORY, _Workers, run_workers
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("usable", ["/dev/shm", None, "nowhere"])
@@ -47,3 +49,12 @@ def test_a_server_runs_without_a_folder_for_temporary_files(
         assert Path(folder).parent == tmp_path
         assert not Path(folder).exists()
         assert caplog.text == ""
+
+
+def test_an_orphan_is_no_worker() -> None:
+    """The first process of a container is given those that nobody waits for."""
+    workers = _Workers([], lambda: None, 1)
+    orphan = subprocess.Popen(["true"])
+    until(lambda: workers._wait_for_one() or not Path(f"/proc/{orphan.pid}").exists())  # noqa: SLF001
+    assert workers._missing == []  # noqa: SLF001 - nothing is to be started for it
+    orphan.returncode = 0  # it was waited for

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from resolver.errors import DecryptionError, InvalidRequestError, RootKeyError
-from resolver.http.transport import TransportError, is_header_text, json_request, send_request, tls_context
+from resolver.http.transport import TransportError, is_header_text, json_request, send_patiently, tls_context
 from resolver.http.url import LOCALHOST, LOOPBACK, parse_url
 from resolver.http.vault import vault_headers
 
@@ -121,7 +121,7 @@ class TransitKey:
         headers = vault_headers(token, self._namespace)
         request = json_request("POST", f"/v1/{self._mount}/{action}/{self._name}", headers, body)
         try:
-            response = send_request(
+            response = send_patiently(
                 self._url, request, tls=self._tls, timeout=TIMEOUT_SECONDS, max_bytes=MAX_RESPONSE_BYTES
             )
         except TransportError as error:
