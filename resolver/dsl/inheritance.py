@@ -136,7 +136,7 @@ class Types:
     ) -> None:
         self._dialect = dialect
         self._is_tosca = bool(dialect.template)
-        self._find = find
+        self.find = find
         self._builtin = builtin
         self._budget = budget
         self._declared: dict[tuple[Kind, str, object], Declared] = {}
@@ -157,7 +157,7 @@ class Types:
             if name is None:
                 return
             self._budget.spend()
-            entry = self._find(kind, name)
+            entry = self.find(kind, name)
             if entry is None:
                 raise OutOfReachError(f"{kind.noun} {_shown(name)} is not in this blueprint")
             yield str(name), entry
@@ -434,7 +434,7 @@ class Types:
             return None if entries is None else Entries(entries)
         if name is None or (isinstance(name, str) and name in self._builtin):
             return None
-        if isinstance(name, str) and self._find(Kind.DATA, name) is not None:
+        if isinstance(name, str) and self.find(Kind.DATA, name) is not None:
             return name
         return Unknown(f"data type {_shown(name)} is not in this blueprint")
 

@@ -33,6 +33,7 @@ from resolver.dsl.key_use import Call, KeyUse
 from resolver.dsl.problems import Fault, Problem, Reason
 from resolver.dsl.values import Need, Substitution, Values, Waiting
 from resolver.dsl.walk import find_calls, find_occurrences
+from resolver.dsl.written_out import change_when_written
 from resolver.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -332,6 +333,13 @@ class Plan:
                 "the result would put a function call into the blueprint",
                 "what inputs, context and secrets hold is data: rename the key there",
             )
+        definitions = planned.evaluator.definitions
+        change = change_when_written(definitions, planned.here, outcome.value)
+        if change:
+            if outcome.provenance.secrets:  # what is in a secret is not said
+                change = "the parser would change it"
+            message = f"the result can't be written here: {change}"
+            raise Fault(Reason.NOT_KNOWN_YET, message, later=True, with_manager=True)
         label = outcome.provenance.keys
         planned.substitute(Substitution(outcome.value, label, outcome.provenance.used))
 
