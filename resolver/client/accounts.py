@@ -75,9 +75,10 @@ class RemoteTenants(Remote):
         query = {"purge": "true"} if purge else None
         return self._server.ask(caller, DeletedTenant, "DELETE", _tenant(name), query=query)
 
-    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
-        """Make a user a member of a tenant, or change the role there."""
-        self._server.do(caller, "PUT", _member(tenant, username), {"role": role.value})
+    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> TenantInfo:
+        """Make a user a member of a tenant, or change the role there; the tenant as it is then."""
+        path = _member(tenant, username)
+        return self._server.ask(caller, TenantInfo, "PUT", path, {"role": role.value})
 
     def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
         """End a user's membership in a tenant."""
@@ -104,13 +105,16 @@ class RemoteUsers(Remote):
         """One user: oneself, when no other is named."""
         return self._server.ask(caller, UserInfo, "GET", _user(username) if username else "/user")
 
-    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
+    def update(
+        self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False
+    ) -> UserInfo:
         """Give a user another system role, or let the user in again or not any more."""
-        self._server.do(caller, "PATCH", _user(username), encode(wanted), query=_even(last=even_last))
+        query = _even(last=even_last)
+        return self._server.ask(caller, UserInfo, "PATCH", _user(username), encode(wanted), query=query)
 
-    def unlock(self, caller: Caller, username: str) -> None:
+    def unlock(self, caller: Caller, username: str) -> UserInfo:
         """Forget the wrong passwords that were given for a user."""
-        self._server.do(caller, "POST", f"{_user(username)}/unlock", {})
+        return self._server.ask(caller, UserInfo, "POST", f"{_user(username)}/unlock", {})
 
     def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password; how many access tokens were revoked, or else are still there."""

@@ -8,7 +8,7 @@ from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import SystemRole
 
 
-class NewUser(Struct, frozen=True, kw_only=True):
+class NewUser(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A user to be made.
 
     Args:
@@ -20,7 +20,7 @@ class NewUser(Struct, frozen=True, kw_only=True):
     system_role: SystemRole = SystemRole.DEFAULT
 
 
-class UserChange(Struct, frozen=True, kw_only=True):
+class UserChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be changed of a user; each field that is not given stays as it is.
 
     Args:
@@ -32,7 +32,7 @@ class UserChange(Struct, frozen=True, kw_only=True):
     active: bool | UnsetType = UNSET
 
 
-class NewPassword(Struct, frozen=True):
+class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
     """A new password of a user.
 
     Args:
@@ -44,7 +44,7 @@ class NewPassword(Struct, frozen=True):
     revoke_tokens: bool = False
 
 
-class NewToken(Scope, frozen=True, kw_only=True):
+class NewToken(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An access token to be made, with the limits of its scope.
 
     Args:

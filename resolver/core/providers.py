@@ -75,7 +75,7 @@ Parameters = Annotated[Mapping[str, str], Meta(max_length=50)]
 """Connection parameters as they are sent; some are credentials."""
 
 
-class NewProvider(Redacted, frozen=True):
+class NewProvider(Redacted, frozen=True, forbid_unknown_fields=True):
     """A provider to be created.
 
     Args:
@@ -89,7 +89,7 @@ class NewProvider(Redacted, frozen=True):
     visibility: Visibility = Visibility.TENANT
 
 
-class ProviderChange(Redacted, frozen=True, kw_only=True):
+class ProviderChange(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be changed of a provider; each field that is not given, or is empty, stays as it is.
 
     Args:
@@ -103,7 +103,7 @@ class ProviderChange(Redacted, frozen=True, kw_only=True):
     visibility: Visibility | UnsetType = UNSET
 
 
-class ProviderCheck(Redacted, frozen=True, kw_only=True):
+class ProviderCheck(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A provider to be tested: a stored one by its name, or one that could be created.
 
     Args:

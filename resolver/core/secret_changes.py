@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.times import check_days, is_stored_time
-from resolver.errors import InvalidRequestError
+from resolver.errors import ConflictError, InvalidRequestError
 
 T = TypeVar("T")
 
@@ -80,7 +80,14 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
 """The rule of each plain field that has one, whichever way a secret comes in."""
 
 
-class NewSecret(Struct, frozen=True, kw_only=True):
+class StaleVersionError(ConflictError):
+    """A change was meant for another version of a secret than the current one.
+
+    To the caller it is a `ConflictError` like any other; only `If-Match` of HTTP has a status of its own.
+    """
+
+
+class NewSecret(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A secret to be created.
 
     Args:
@@ -109,7 +116,7 @@ class NewSecret(Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
-class SecretChange(Struct, frozen=True, kw_only=True):
+class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is to be changed of a secret; each field that is not given stays as it is.
 
     Args:

@@ -32,7 +32,7 @@ class VersionWithValue(Struct, frozen=True):
     created_by: str | None = None
 
 
-class ExportRequest(Struct, frozen=True):
+class ExportRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Which secrets to export, with which of their versions.
 
     Args:
@@ -82,7 +82,7 @@ class ExportResult(Struct, frozen=True):
     external: int = field(name="elsewhere", default=0)
 
 
-class ImportEntry(Struct, frozen=True):
+class ImportEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """One secret to be imported.
 
     Args:
@@ -152,7 +152,7 @@ def entry_problems(entry: ImportEntry) -> dict[str, Any]:
     return problems | dict(entry.problems)
 
 
-class ImportRequest(Struct, frozen=True):
+class ImportRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Secrets to be imported.
 
     Args:

@@ -27,6 +27,9 @@ _PLACE = re.compile(r" - at `\$([^`]*)`\Z")
 """The end of a message of the library: where in the data something is wrong."""
 
 
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+
+
 class MalformedError(ValueError):
     """Data is not what a type says.
 
@@ -35,12 +38,14 @@ class MalformedError(ValueError):
     Args:
         rule: what is wrong, by the library's words for it without any of the data.
         path: names and positions that lead there; `...` stands for a name that the sender chose.
+        unknown: a name that the sender chose, and that no field has. It is for comparing only.
     """
 
-    def __init__(self, rule: str, path: tuple[str, ...] = ()) -> None:
+    def __init__(self, rule: str, path: tuple[str, ...] = (), unknown: str = "") -> None:
         super().__init__("the data is not of the expected form")
         self.rule = rule
         self.path = path
+        self.unknown = unknown
 
 
 def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
@@ -125,7 +130,9 @@ def encode(record: object) -> Any:  # noqa: ANN401 - JSON data
 
 
 def decode(kind: type[T], data: object, *, from_text: bool = False) -> T:
-    """JSON data as a record, or as whatever the type says. Unknown fields are ignored.
+    """JSON data as a record, or as whatever the type says.
+
+    Unknown fields are ignored but for those of requests to our own API, whose records forbid them.
 
     Args:
         kind: the type.
@@ -141,12 +148,11 @@ def decode(kind: type[T], data: object, *, from_text: bool = False) -> T:
         message = str(error)
     place = _PLACE.search(message)
     path = tuple(re.findall(r"\.\.\.|\w+", place[1])) if place else ()
-    raise MalformedError(_rule_of(message[: place.start()] if place else message), path)
-
-
-def _rule_of(message: str) -> str:
-    """The library's words for what is wrong, without the data that some of them repeat."""
-    return "Invalid enum value" if message.startswith("Invalid enum value") else message
+    rule = message[: place.start()] if place else message
+    if unknown := _UNKNOWN.fullmatch(rule):
+        raise MalformedError("Unknown field", path, unknown[1])
+    # Without the data that the library's words may repeat.
+    raise MalformedError("Invalid enum value" if rule.startswith("Invalid enum value") else rule, path)
 
 
 def _decode_other(kind: type[Any], data: object) -> object:

@@ -20,7 +20,7 @@ MAX_KEYS = 10_000
 _Count = Annotated[int, Meta(ge=0, le=2**31)]
 
 
-class SentLocation(Struct, frozen=True):
+class SentLocation(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a call stands, as a client says; line 0 stands for a position that is not known."""
 
     source: str
@@ -41,7 +41,7 @@ class SentLocation(Struct, frozen=True):
         return Location(self.source, Position(self.line, self.column) if self.line else None, self.path)
 
 
-class SentProvenance(Struct, frozen=True):
+class SentProvenance(Struct, frozen=True, forbid_unknown_fields=True):
     """What a key was computed from: names of inputs and secrets, and whether the context went into it."""
 
     secrets: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class SentProvenance(Struct, frozen=True):
         return Provenance(self.secrets, self.inputs, context=self.context)
 
 
-class SentKey(Redacted, frozen=True):
+class SentKey(Redacted, frozen=True, forbid_unknown_fields=True):
     """A key whose value is wanted, with its calls."""
 
     key: str
@@ -80,7 +80,7 @@ class SentKey(Redacted, frozen=True):
         )
 
 
-class UseRequest(Redacted, frozen=True):
+class UseRequest(Redacted, frozen=True, forbid_unknown_fields=True):
     """The keys that one round of a blueprint needs, and the digests of the blueprints by their names."""
 
     tenant: str
@@ -96,7 +96,7 @@ class UseResult(Redacted, frozen=True):
     secrets: Mapping[str, UsedSecret]
 
 
-class CheckRequest(Struct, frozen=True):
+class CheckRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The keys that a check is about."""
 
     tenant: str

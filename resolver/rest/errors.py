@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import inspect
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from resolver.core.location import format_path
 from resolver.core.policy import Verdict
+from resolver.core.secret_changes import StaleVersionError
+from resolver.core.suggestions import Suggestions
 from resolver.dsl.problems import Reason
 from resolver.errors import (
     AuthenticationError,
@@ -37,6 +40,7 @@ from resolver.errors import (
     UnavailableError,
     UsageError,
 )
+from resolver.protocol import OWN_ROUTES
 from resolver.protocol.errors import kind_of
 from resolver.rest.responses import Answer
 
@@ -123,6 +127,7 @@ HTTP_CODES = {
     404: "not_found_error",
     405: "method_not_allowed_error",
     408: "request_timeout_error",
+    412: "conflict_error",
     413: "request_too_large_error",
     415: "unsupported_content_type_error",
     429: "too_many_requests_error",
@@ -263,8 +268,15 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
             status,
             {"Retry-After": "5"},
         )
+    if isinstance(error, StaleVersionError) and hasattr(request.state, "if_match"):
+        status = 412
     headers = CHALLENGE if status == 401 else {}  # noqa: PLR2004 - the status by its number
-    return Answer(error_body(error.message, code, error.hint, kind), status, dict(headers))
+    message = error.message
+    if error.hint and not request.url.path.startswith(
+        OWN_ROUTES
+    ):  # Cloudify's client shows the message alone
+        message += f" ({error.hint})"
+    return Answer(error_body(message, code, error.hint, kind), status, dict(headers))
 
 
 def on_request_error(_request: Request, error: Exception) -> Answer:
@@ -275,13 +287,37 @@ def on_request_error(_request: Request, error: Exception) -> Answer:
     return refusal(error.status, error.message, headers)
 
 
-def on_http_error(_request: Request, error: Exception) -> Answer:
+def on_http_error(request: Request, error: Exception) -> Answer:
     """The answer for what the framework refuses: unknown routes, wrong methods."""
     if not isinstance(error, HTTPException):
         raise error
-    words = {404: "there is nothing at this address", 405: "this address does not take this method"}
-    status = error.status_code if error.status_code in HTTP_CODES else 400
-    return refusal(status, words.get(status, "the request is malformed"), error.headers)
+    match error.status_code:
+        case 404:
+            return refusal(404, _nothing_at(request))
+        case 405:
+            return refusal(405, "this address does not take this method", {"Allow": _methods_at(request)})
+        case status:
+            return refusal(status if status in HTTP_CODES else 400, "the request is malformed", error.headers)
+
+
+_MANAGER_PATH = re.compile(r"/api/v3(?:\.1)?/([a-z][a-z_-]{0,40})(?=/|\Z)")
+
+
+def _nothing_at(request: Request) -> str:
+    """Why nothing is at an address; it may be of a whole Cloudify Manager, whose client shows this text."""
+    path = request.url.path
+    found = _MANAGER_PATH.match(path)
+    ours = [route.path for route in request.app.routes if isinstance(route, Route)]
+    if found is None or any(known == found[0] or known.startswith(f"{found[0]}/") for known in ours):
+        return "there is nothing at this address"
+    return f"this server keeps secrets for blueprints: it has no {found[1]}"
+
+
+def _methods_at(request: Request) -> str:
+    """All methods that an address takes, by any route that leads there."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    leading = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in leading for method in route.methods or ()}))
 
 
 _EXPECTED = {
@@ -309,14 +345,43 @@ def malformed(kind: type, error: MalformedError, where: str) -> RequestError:
     """
     names = ["*" if name == "..." else name for name in error.path]  # the sender's own names are not repeated
     if missing := _MISSING.match(error.rule):
-        names.append(missing[1])
-        name = ".".join(names[:2])
-        if names[2:]:
-            name += f"{'..' if names[3:] else ''}.{names[-1]}"
+        name = ".".join([*names, missing[1]])
         return RequestError(400, f"Missing {name} in {'json request body' if where == 'body' else where}")
-    name = ".".join(names[:2])
-    what = f"the `{name}` argument" if name else f"the {where}"
+    what = f"the `{'.'.join(names)}` argument" if names else f"the {where}"
+    if error.unknown:
+        return unknown_name(what, error.unknown, _fields_at(inspect.type_info(kind), names))
     return RequestError(400, f"{what} {_fault(kind, names, error.rule)}")
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> RequestError:
+    """The refusal of a name that the sender chose, and that we don't have. It is not repeated.
+
+    Args:
+        what: where it is, in words.
+        name: the name.
+        known: the names that we have there.
+    """
+    question = Suggestions(lambda: known).question(name)
+    ways = question or (f"it takes {', '.join(map(repr, sorted(known)))}" if known else "it takes none")
+    return RequestError(400, f"{what} has a name that is not known: {ways}")
+
+
+def _fields_at(info: inspect.Type, names: Sequence[str]) -> Sequence[str]:
+    """The names of the fields of the record that a path leads to."""
+    match info:
+        case inspect.StructType() if names:
+            field = next((field for field in info.fields if field.encode_name == names[0]), None)
+            return _fields_at(field.type, names[1:]) if field is not None else ()
+        case inspect.StructType():
+            return [field.encode_name for field in info.fields]
+        case inspect.UnionType():
+            return [name for one in info.types for name in _fields_at(one, names)]
+        case inspect.CollectionType():
+            return _fields_at(info.item_type, names[1:])
+        case inspect.DictType():
+            return _fields_at(info.value_type, names[1:])
+        case _:
+            return ()
 
 
 def _fault(kind: type, names: Sequence[str], rule: str) -> str:

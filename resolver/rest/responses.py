@@ -86,6 +86,11 @@ def size_of(data: object) -> int:
             return 3 * _ITEM_SIZE
 
 
+def versioned(content: Any, version: int) -> Answer:  # noqa: ANN401 - JSON data, or records
+    """The answer that shows a secret; its `ETag`, for `If-Match`, is the number of the current version."""
+    return Answer(content, headers={"ETag": f'"{version}"'})
+
+
 def nothing() -> Response:
     """The answer that says only that it is done."""
     return Response(status_code=204)

@@ -33,7 +33,7 @@ from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.rest.auth import Authenticator
 from resolver.rest.connections import Connections, has_body
-from resolver.rest.errors import RequestError, malformed
+from resolver.rest.errors import RequestError, malformed, unknown_name
 from resolver.rest.lanes import REQUEST_SECONDS, Lane, Load
 from resolver.rest.metrics import Metrics
 from resolver.rest.proxies import TrustedProxies
@@ -87,6 +87,9 @@ _PIECE_SECONDS = 0.0002
 
 _ANSWERED = (404, 409)
 """What a question is answered with whose answer is no: that there is none, or that there is one already."""
+
+_VERSION_TAG = re.compile(r'"([0-9]{1,10})"')
+"""The `ETag` of a secret: the number of its current version."""
 
 _MAX_FORWARDS_DIGITS = 3
 """Far beyond the limit on how many managers a request may come through."""
@@ -247,14 +250,45 @@ class ApiCall:
         self.request.state.tenant_by_header = True
         return name
 
+    def if_version(self, given: int | None = None) -> int | None:
+        """The version that has to be the current one: by the header If-Match, or as it was given elsewhere.
+
+        Raises:
+            RequestError: both say one, or the header says none, or several of them.
+        """
+        tags = self.request.headers.getlist("If-Match")
+        if not tags or tags == ["*"]:
+            return given
+        if given is not None:
+            raise RequestError(400, "the header If-Match and `if_version` were given: give one of them")
+        if len(tags) > 1 or "," in tags[0]:
+            raise RequestError(400, "the header If-Match has several versions: give one of them")
+        version = _VERSION_TAG.fullmatch(tags[0].strip())
+        if version is None:
+            raise RequestError(412, 'no secret has this version: the header If-Match is as ETag was, `"3"`')
+        self.request.state.if_match = True
+        return int(version[1])
+
+    def refuse_if_match(self) -> None:
+        """Refuse a condition where none is looked at; RequestError when there is one."""
+        if "If-Match" in self.request.headers:
+            raise RequestError(400, "the header If-Match is for changes by PATCH, DELETE and rollback")
+
     def query(self, kind: type[T]) -> T:
-        """The query of the URL as a record; of a parameter that is repeated, the last one counts."""
+        """The query of the URL as a record; of a parameter that is repeated, the last one counts.
+
+        Our own API takes parameters with the underscore before them that Cloudify's have, and without it.
+        """
         if self.request.scope["query_string"].count(b"&") >= MOST_PARAMETERS:
             raise RequestError(400, f"the query has more than {MOST_PARAMETERS} parameters")
         given = self.request.query_params
         any_kind: Any = kind
         lists = _list_fields(any_kind)
-        data: dict[str, Any] = {name: given.getlist(name) if name in lists else given[name] for name in given}
+        also = _other_names(any_kind) if self.request.state.template.startswith(OWN) else {}
+        data: dict[str, Any] = {}
+        for written in given:
+            name = also.get(written, written)
+            data[name] = given.getlist(written) if name in lists else given[written]
         try:
             return decode(kind, data, from_text=True)
         except MalformedError as error:
@@ -383,6 +417,9 @@ def _items_of(data: bytes) -> int:
 
 def _demand_json(request: Request) -> None:
     """Refuse a body that does not say that it is JSON: a page of another site can't say so by itself."""
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise RequestError(415, "a body is taken without a Content-Encoding", {"Accept-Encoding": "identity"})
     main, _, parameters = request.headers.get("Content-Type", "").partition(";")
     named = parameters.strip().lower().replace('"', "")
     if main.strip().lower() != "application/json" or named not in ("", "charset=utf-8"):
@@ -400,6 +437,13 @@ def _list_fields(kind: Any) -> frozenset[str]:  # noqa: ANN401 - a type
     return frozenset(
         field.encode_name for field in _fields_of(kind) if isinstance(field.type, msgspec.inspect.ListType)
     )
+
+
+@functools.cache
+def _other_names(kind: Any) -> Mapping[str, str]:  # noqa: ANN401 - a type
+    """The parameters of a query, by what they are called with an underscore, or else without it."""
+    names = [field.encode_name for field in _fields_of(kind)]
+    return {name[1:] if name.startswith("_") else f"_{name}": name for name in names}
 
 
 @functools.cache
@@ -503,11 +547,8 @@ class Operation:
         return self.parameters["body"].default is not inspect.Parameter.empty
 
     def route(self) -> Route:
-        """The route of the web framework."""
-        route = Route(self.path, self.answer_request, methods=[self.method])
-        if route.methods is not None:
-            route.methods.discard("HEAD")  # which the framework adds to each GET
-        return route
+        """The route of the web framework, which takes HEAD for each GET."""
+        return Route(self.path, self.answer_request, methods=[self.method])
 
     async def answer_request(self, request: Request) -> Response:
         """Answer one request: first of all ask who is there."""
@@ -518,6 +559,8 @@ class Operation:
             call.caller = await admit(request)
             most = server.options.max_body
             call.max_body = most if _may_do_anything(call.caller) else min(most, MOST_WITHOUT_ROLE)
+        if self.path.startswith(OWN) and "query" not in self.parameters and request.query_params:
+            raise unknown_name("the query", next(iter(request.query_params)), ())
         if "body" in self.parameters:
             await call.read_body()
         given = {name: self._argument(call, name) for name in self._order}

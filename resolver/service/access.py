@@ -331,6 +331,8 @@ class Gate:
             NotFoundError: there is no such tenant, for those who may know.
         """
         caller = self.current(session, caller)
+        if not tenant_name:
+            raise NotPermittedError("no tenant was named", hint="name the tenant that it is asked in")
         tenant = session.tenant(tenant_name)
         decision = policy.decide_in_tenant(caller, permission, tenant)
         if not decision.allowed:

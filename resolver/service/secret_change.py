@@ -15,9 +15,9 @@ from resolver.core.model import MAX_VALUE_BYTES, Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.ports import Session
+from resolver.core.secret_changes import StaleVersionError
 from resolver.core.times import show_time
 from resolver.errors import (
-    ConflictError,
     ElsewhereError,
     InvalidRequestError,
     NotFoundError,
@@ -178,7 +178,7 @@ def demand_global(caller: Caller, home: Tenant) -> None:
 def demand_version(secret: Secret, version: int | None) -> None:
     """Refuse a change that was meant for another version."""
     if version is not None and version != secret.version:
-        raise ConflictError(
+        raise StaleVersionError(
             f"secret {secret.key!r} has version {secret.version}, not {version}",
             hint="look at it again, then repeat the change if it is still wanted",
         )

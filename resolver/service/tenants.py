@@ -18,7 +18,9 @@ from resolver.service.access import demand_full_scope, find_tenant, find_user, n
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
-    from resolver.core.model import Caller
+    from collections.abc import Mapping, Sequence
+
+    from resolver.core.model import Caller, User
     from resolver.core.permissions import TenantRole
     from resolver.core.ports import Session
     from resolver.core.query import Choice, TenantField
@@ -73,7 +75,7 @@ class Tenants(ServicePart):
             tenant,
             current.roles.get(tenant.id),
             len(members),
-            {user.name: role for user, role in members} if told else None,
+            _roles(members) if told else None,
         )
 
     def delete(self, caller: Caller, name: str, *, purge: bool = False) -> DeletedTenant:
@@ -106,8 +108,12 @@ class Tenants(ServicePart):
             )
         return DeletedTenant(tenant, held, self._store.wipe_deleted())
 
-    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
-        """Make a user a member of a tenant, or change the role there."""
+    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> TenantInfo:
+        """Make a user a member of a tenant, or change the role there.
+
+        Returns:
+            The tenant after the change, also where it ended the caller's own rights.
+        """
         with self._store.write() as session:
             current = self._enter_for_members(session, caller)
             home, user = find_tenant(session, tenant), find_user(session, username)
@@ -116,6 +122,9 @@ class Tenants(ServicePart):
             self._trail.append_system(
                 session, current, "membership:set", object=user.name, tenant=tenant, role=role
             )
+            members = session.members(home.id)
+        own = role if user.id == current.user_id else current.roles.get(home.id)
+        return TenantInfo(home, own, len(members), _roles(members))
 
     def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
         """End a user's membership in a tenant; NotFoundError when there is none."""
@@ -131,6 +140,10 @@ class Tenants(ServicePart):
         # It could give another user the rights that were kept from it.
         demand_full_scope(current, "change memberships")
         return current
+
+
+def _roles(members: Sequence[tuple[User, TenantRole]]) -> Mapping[str, TenantRole]:
+    return {user.name: role for user, role in members}
 
 
 def _known(caller: Caller) -> KnownTenants:

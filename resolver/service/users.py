@@ -99,7 +99,9 @@ class Users(ServicePart):
             for stored in found
         ]
 
-    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
+    def update(
+        self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False
+    ) -> UserInfo:
         """Give a user another system role, or let the user in again or not any more.
 
         Who is not active gets in neither by password nor by any token, at once. Tokens are kept, and work
@@ -110,6 +112,9 @@ class Users(ServicePart):
             username: the user.
             wanted: what changes.
             even_last: go on where no sys_admin could log in any more.
+
+        Returns:
+            The user after the change, also where it ended the caller's own rights.
 
         Raises:
             ConflictError: no active sys_admin would remain.
@@ -124,17 +129,24 @@ class Users(ServicePart):
                 action = "user:activate" if active else "user:deactivate"
                 self._trail.append_system(session, current, action, object=user.name)
             self._demand_way_in(session, user, even_last=even_last)
+            return self._after_change(session, user)
 
     def _demand_way_in(self, session: Session, changed: User, *, even_last: bool) -> None:
         if changed.system_role is SystemRole.SYS_ADMIN and not even_last:
             demand_way_in(session, self._clock())
 
-    def unlock(self, caller: Caller, username: str) -> None:
+    def unlock(self, caller: Caller, username: str) -> UserInfo:
         """Forget the wrong passwords that were given for a user, so that logins are not refused any more."""
         with self._changing(caller, username) as (session, current, user):
             session.login_failures(user.id)
             session.set_login_failures(user.id, Failures())
             self._trail.append_system(session, current, "user:unlock", object=user.name)
+            return self._after_change(session, user)
+
+    def _after_change(self, session: Session, user: User) -> UserInfo:
+        """A user whom someone just changed who may see all of it, whatever that one may do now."""
+        stored = session.user(user_id=user.id)
+        return self._infos(session, [stored] if stored else [])[0]
 
     def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password: one's own, or another's for those who manage users.

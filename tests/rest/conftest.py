@@ -17,6 +17,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.rest.acceptor import Door
 from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
+from resolver.rest.routing import OWN
 from resolver.rest.server import _bound_at, make_server
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, PlainPasswords, World, database
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
 
 SECRETS = "/api/v3.1/secrets"
 USE = "/api/v1/resolver/use"
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, code and message of an answer; what Cloudify's client is told of the way out is left out."""
+    told = answer.json()
+    assert answer.headers["Content-Type"] == "application/json"
+    assert told["server_traceback"] is None
+    message, hint = told["message"], told.get("hint", "")
+    if hint and not answer.request.url.path.startswith(OWN):
+        assert message.endswith(f" ({hint})")
+        message = message.removesuffix(f" ({hint})")
+    return answer.status_code, told["error_code"], message
 
 
 @dataclass
@@ -63,10 +76,7 @@ class Client:
 
     def refused(self, method: str, path: str, body: Any = None) -> tuple[int, str, str]:  # noqa: ANN401
         """Ask and be refused: status, code and message."""
-        answer = self(method, path, body)
-        told = answer.json()
-        assert told["server_traceback"] is None
-        return answer.status_code, told["error_code"], told["message"]
+        return refusal(self(method, path, body))
 
     @staticmethod
     def _expect(answer: httpx.Response, status: int) -> Any:  # noqa: ANN401

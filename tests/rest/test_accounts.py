@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.permissions import TenantRole
-from tests.rest.conftest import SECRETS
+from resolver.core.account_changes import NewPassword
+from resolver.core.model import SecretValue
+from resolver.core.permissions import SystemRole, TenantRole
+from tests.rest.conftest import SECRETS, basic
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
@@ -84,6 +86,43 @@ def test_a_users_life(each: Live) -> None:
     assert admin.gets(f"{API}/users/eve?_get_data=true")["tenants"] == {}
     admin.does("DELETE", f"{API}/users/eve", status=204)
     assert admin.refused("GET", f"{API}/users/eve")[:2] == (404, "not_found_error")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name", "value"),
+    [
+        ("/users/active/eve", {"action": "deactivate"}, "active", False),
+        ("/users/eve", {"role": "default"}, "role", "default"),
+        ("/users/eve", {"password": "another one"}, "username", "eve"),
+        ("/users/unlock/eve", None, "is_locked", False),
+    ],
+)
+def test_who_changes_oneself_is_told_what_became_of_it(
+    live: Live, path: str, body: object, name: str, value: object
+) -> None:
+    """The change ended the rights that it was asked with; the answer is still that it is made."""
+    eve = live.user("eve", system_role=SystemRole.SYS_ADMIN)
+    with_password = {"Authorization": basic("eve", "eve's password")}
+    live.world.service.users.set_password(live.world.admin, "eve", NewPassword(SecretValue("eve's password")))
+    answer = live.http.post(f"{API}{path}", json=body, headers=with_password)
+    assert (answer.status_code, answer.json()[name]) == (200, value)
+    if name in ("active", "role"):
+        assert eve.refused("GET", f"{API}/users")[0] == (401 if name == "active" else 403)
+
+
+def test_the_last_sys_admin_is_not_deactivated_by_oneself(live: Live) -> None:
+    """It is refused, and nothing is changed."""
+    admin = live.client()
+    assert admin.refused("POST", f"{API}/users/active/admin", {"action": "deactivate"})[0] == 409
+    assert admin.refused("POST", f"{API}/users/admin", {"role": "default"})[0] == 409
+    assert admin.gets(f"{API}/user")["active"] is True
+
+
+def test_a_narrowed_token_is_told_what_it_made(live: Live) -> None:
+    """It may make tenants and not look into them."""
+    maker = live.client(permissions=frozenset({"tenant:manage"}))
+    assert maker.does("POST", f"{API}/tenants/prod", {}, status=201)["name"] == "prod"
+    assert maker.refused("GET", f"{API}/tenants/prod")[:2] == FORBIDDEN
 
 
 def test_what_others_may_of_users_and_tenants(live: Live) -> None:

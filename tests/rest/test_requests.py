@@ -15,25 +15,15 @@ from resolver.core.permissions import TenantRole
 from resolver.rest.options import ServerOptions
 from resolver.store.sql import SqlStore
 from tests.databases import World, database
-from tests.rest.conftest import SECRETS, USE, SlowPasswords, basic, serving
+from tests.rest.conftest import SECRETS, USE, SlowPasswords, basic, refusal, serving
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import httpx
-
     from tests.rest.conftest import Live
 
 JSON = {"Content-type": "application/json"}
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str, str]:
-    """Status, code and message."""
-    told = answer.json()
-    assert answer.headers["Content-Type"] == "application/json"
-    assert told["server_traceback"] is None
-    return answer.status_code, told["error_code"], told["message"]
 
 
 def test_a_token_and_a_password_let_in(live: Live) -> None:
@@ -205,13 +195,13 @@ def test_a_malformed_body_is_a_json_error(shared: Live, body: bytes, message: st
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ({"ky": "secret text"}, "Missing keys.0.key in json request body"),
-        ({"key": "one", "calls": [{"line": 1}]}, "Missing keys.0...source in json request body"),
+        ({}, "Missing keys.0.key in json request body"),
+        ({"key": "one", "calls": [{"line": 1}]}, "Missing keys.0.calls.0.source in json request body"),
         ("secret text", "the `keys.0` argument is not an object"),
     ],
 )
 def test_a_field_that_is_missing_further_down_is_named(shared: Live, key: object, message: str) -> None:
-    """What stands between it and the first two names may be the caller's, and is left out."""
+    """By its whole path: names that the caller chose are left out of it."""
     admin = shared.client()
     assert admin.refused("POST", USE, {"tenant": "home", "keys": [key]}) == (
         400,
@@ -227,7 +217,46 @@ def test_unknown_addresses_and_methods_are_json_errors(shared: Live) -> None:
     expected = (405, "method_not_allowed_error", "this address does not take this method")
     answer = shared.http.post(f"{SECRETS}/one")
     assert refusal(answer) == expected
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, PATCH, PUT"
     assert refusal(shared.http.request("TRACE", "/ok")) == expected
+
+
+@pytest.mark.parametrize("name", ["blueprints", "deployments", "user-groups", "node-instances"])
+def test_what_only_a_manager_has_is_said(shared: Live, name: str) -> None:
+    """Cloudify's client shows the message, so that it explains itself."""
+    told = (404, "not_found_error", f"this server keeps secrets for blueprints: it has no {name}")
+    for path in (f"/api/v3.1/{name}", f"/api/v3/{name}/one", f"/api/v3.1/{name}/one/two"):
+        assert refusal(shared.http.get(path)) == told
+
+
+def test_head_is_answered_as_get_is(live: Live) -> None:
+    """By the same head and no body, and with the same rights."""
+    live.world.secret("one", "most secret")
+    admin, eve = live.client(), live.user("eve")
+    for path in ("/ok", "/ready", "/openapi.json", SECRETS, f"{SECRETS}/one"):
+        whole, head = admin("GET", path), admin("HEAD", path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["Content-Length"] == whole.headers["Content-Length"]
+    assert eve("HEAD", f"{SECRETS}/one").status_code == 403
+    assert live.http.head(SECRETS).status_code == 401
+
+
+def test_a_compressed_body_is_not_taken(shared: Live) -> None:
+    """It would be no JSON, and could be a bomb."""
+    admin = shared.client()
+    answer = admin("PUT", f"{SECRETS}/one", {"value": "v"}, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 415
+    assert answer.headers["Accept-Encoding"] == "identity"
+    assert (
+        admin("PUT", f"{SECRETS}/one", {"value": 1}, headers={"Content-Encoding": "identity"}).status_code
+        == 400
+    )
+
+
+def test_a_body_that_names_no_tenant_is_told_so(shared: Live) -> None:
+    """Rather than that the tenant with an empty name does not exist."""
+    refused = shared.client().refused("POST", USE, {"tenant": "", "keys": [{"key": "one"}]})
+    assert refused == (403, "forbidden_error", "no tenant was named")
 
 
 def test_a_body_is_bounded(world: World) -> None:

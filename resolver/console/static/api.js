@@ -11,9 +11,13 @@ let signedIn = "";
 
 export class ApiError extends Error {
   constructor(status, body) {
-    super(body.message || `the server answered with status ${status}`);
+    const hint = body.hint || "";
+    let message = body.message || `the server answered with status ${status}`;
+    // Cloudify's API has the hint in the message, too: its own client shows nothing else.
+    if (hint && message.endsWith(` (${hint})`)) message = message.slice(0, -hint.length - 3);
+    super(message);
     this.status = status;
-    this.hint = body.hint || "";
+    this.hint = hint;
     this.kind = body.kind || "";
     this.problems = body.problems || [];
   }

@@ -138,8 +138,8 @@ class ManagesTenants(Protocol):
     def delete(self, caller: Caller, name: str, *, purge: bool = False) -> DeletedTenant:
         """Delete a tenant, and destroy its data keys. Its audit trail stays."""
 
-    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> None:
-        """Make a user a member of a tenant, or change the role there."""
+    def add_member(self, caller: Caller, tenant: str, username: str, role: TenantRole) -> TenantInfo:
+        """Make a user a member of a tenant, or change the role there; the tenant as it is then."""
 
     def remove_member(self, caller: Caller, tenant: str, username: str) -> None:
         """End a user's membership in a tenant."""
@@ -160,11 +160,13 @@ class ManagesUsers(Protocol):
     def get(self, caller: Caller, username: str = "") -> UserInfo:
         """One user: oneself, when no other is named."""
 
-    def update(self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False) -> None:
-        """Give a user another system role, or let them in or not."""
+    def update(
+        self, caller: Caller, username: str, wanted: UserChange, *, even_last: bool = False
+    ) -> UserInfo:
+        """Give a user another system role, or let them in or not; the user as they are then."""
 
-    def unlock(self, caller: Caller, username: str) -> None:
-        """Forget the wrong passwords that were given for a user."""
+    def unlock(self, caller: Caller, username: str) -> UserInfo:
+        """Forget the wrong passwords that were given for a user; the user as they are then."""
 
     def set_password(self, caller: Caller, username: str, new: NewPassword) -> int:
         """Give a user a new password; how many access tokens were revoked, or else are still there."""

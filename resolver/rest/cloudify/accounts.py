@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,13 +14,11 @@ from resolver.core.account_changes import NewPassword, NewUser, UserChange
 from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.query import TenantField, UserField
+from resolver.core.results import TenantInfo, UserInfo
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError
 from resolver.rest.pagination import ListQuery
 from resolver.rest.responses import Answer, CloudifyPage, nothing
 from resolver.rest.routing import V31, ApiCall, Flag, Group
-
-if TYPE_CHECKING:
-    from resolver.core.results import TenantInfo, UserInfo
 
 GROUP = Group("people", V31)
 
@@ -189,12 +187,9 @@ def _is_member(call: ApiCall, body: CloudifyMembership) -> bool | None:
 
 
 def _set_member(call: ApiCall, body: CloudifyMembership) -> Response:
-    call.service.tenants.add_member(call.caller, body.tenant_name, body.username, body.role)
-    return _show_tenant(call, body.tenant_name)
-
-
-def _show_tenant(call: ApiCall, name: str, status: int = 200, *, get_data: bool = False) -> Response:
-    return Answer(_tenant_object(call.service.tenants.get(call.caller, name), get_data=get_data), status)
+    tenants = call.service.tenants
+    info = tenants.add_member(call.caller, body.tenant_name, body.username, body.role)
+    return Answer(_tenant_object(info, get_data=False))
 
 
 @GROUP.route("DELETE", "/tenants/users", status=204)
@@ -207,7 +202,7 @@ def remove_tenant_user(call: ApiCall, body: EndedMembership) -> Response:
 @GROUP.route("GET", "/tenants/{name}", TenantObject)
 def get_tenant(call: ApiCall, name: str, query: ListQuery) -> Response:
     """One tenant."""
-    return _show_tenant(call, name, get_data=query.wants_data)
+    return Answer(_tenant_object(call.service.tenants.get(call.caller, name), get_data=query.wants_data))
 
 
 @GROUP.route("POST", "/tenants/{name}", TenantObject, status=201)
@@ -217,8 +212,8 @@ def create_tenant(
     body: NewTenant | None = None,  # noqa: ARG001 - it has to be JSON, and nothing of it is used
 ) -> Response:
     """Make a tenant."""
-    call.service.tenants.create(call.caller, name)
-    return _show_tenant(call, name, 201)
+    tenant = call.service.tenants.create(call.caller, name)
+    return Answer(_tenant_object(TenantInfo(tenant, None, 0, {}), get_data=False), 201)
 
 
 @GROUP.route("DELETE", "/tenants/{name}", status=204)
@@ -246,8 +241,8 @@ async def create_user(call: ApiCall, body: CloudifyNewUser) -> Response:
 
     def create() -> Response:
         new = NewUser(password=body.password, system_role=body.role)
-        call.service.users.create(call.caller, body.username, new)
-        return _show_user(call, body.username, 201)
+        profile = call.service.users.create(call.caller, body.username, new)
+        return _show(UserInfo(profile, {}, locked=False), status=201)
 
     return await call.server.authenticator.hash_password(call.account, create)
 
@@ -255,27 +250,26 @@ async def create_user(call: ApiCall, body: CloudifyNewUser) -> Response:
 @GROUP.route("GET", "/user", UserObject)
 def get_self(call: ApiCall, query: ListQuery) -> Response:
     """Who the caller is."""
-    return _show_user(call, get_data=query.wants_data)
+    return _show(call.service.users.get(call.caller), get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/active/{username}", UserObject)
 def activate_user(call: ApiCall, username: str, body: Activation) -> Response:
     """Let a user in again, or not any more."""
-    call.service.users.update(call.caller, username, UserChange(active=body.action == "activate"))
-    return _show_user(call, username)
+    change = UserChange(active=body.action == "activate")
+    return _show(call.service.users.update(call.caller, username, change))
 
 
 @GROUP.route("POST", "/users/unlock/{username}", UserObject)
 def unlock_user(call: ApiCall, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
-    call.service.users.unlock(call.caller, username)
-    return _show_user(call, username)
+    return _show(call.service.users.unlock(call.caller, username))
 
 
 @GROUP.route("GET", "/users/{username}", UserObject)
 def get_user(call: ApiCall, username: str, query: ListQuery) -> Response:
     """One user."""
-    return _show_user(call, username, get_data=query.wants_data)
+    return _show(call.service.users.get(call.caller, username), get_data=query.wants_data)
 
 
 @GROUP.route("POST", "/users/{username}", UserObject)
@@ -289,8 +283,8 @@ async def update_user(call: ApiCall, username: str, body: CloudifyUserChange) ->
     def update() -> Response:
         users = call.service.users
         if body.role is not None:
-            users.update(call.caller, username, UserChange(system_role=body.role))
-        shown = _show_user(call, username)
+            return _show(users.update(call.caller, username, UserChange(system_role=body.role)))
+        shown = _show(users.get(call.caller, username))
         if body.password is not None:  # one's own ends the login that asks, so nothing is read after it
             users.set_password(call.caller, username, NewPassword(body.password))
         return shown
@@ -307,5 +301,5 @@ def delete_user(call: ApiCall, username: str) -> Response:
     return nothing()
 
 
-def _show_user(call: ApiCall, username: str = "", status: int = 200, *, get_data: bool = False) -> Response:
-    return Answer(_user_object(call.service.users.get(call.caller, username), get_data=get_data), status)
+def _show(info: UserInfo, *, status: int = 200, get_data: bool = False) -> Response:
+    return Answer(_user_object(info, get_data=get_data), status)

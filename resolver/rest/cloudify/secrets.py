@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.query import KEY_ALONE, Field, Listing
-from resolver.core.secret_changes import UNCHANGED, NewSecret, SecretChange
+from resolver.core.secret_changes import UNCHANGED, NewSecret, SecretChange, unless_none
 from resolver.core.strict_json import read_json
 from resolver.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from resolver.rest.cloudify.filters import AnyRule, Constraints, order_of, rules_match, wanted_fields
 from resolver.rest.errors import IllegalActionError
 from resolver.rest.pagination import ListQuery
-from resolver.rest.responses import Answer, CloudifyPage, nothing, page
+from resolver.rest.responses import Answer, CloudifyPage, nothing, page, versioned
 from resolver.rest.routing import V3, V31, ApiCall, Flag, Group, is_true
 from resolver.rest.schemas import SecretItem, SecretObject, secret_item, secret_object, texts
 
@@ -92,6 +92,7 @@ def _known(call: ApiCall, tenant: str, key: str) -> Secret:
 @GROUP.route("PUT", "/secrets/{key}", SecretObject)
 def create_secret(call: ApiCall, tenant: str, key: str, body: CloudifyNewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
+    call.refuse_if_match()
     has_schema, update_if_exists = bool(body.schema), is_true(body.update_if_exists)
     provider = body.provider_name or None
     # A value that is not there is none for those whose provider has it.
@@ -107,7 +108,7 @@ def create_secret(call: ApiCall, tenant: str, key: str, body: CloudifyNewSecret)
         provider=provider,
         provider_options=texts(body.provider_options) or None,
     )
-    return Answer(secret_object(call.service.secrets.create(call.caller, tenant, key, new)))
+    return _answer(call.service.secrets.create(call.caller, tenant, key, new))
 
 
 @GROUP.route("GET", "/secrets/{key}", SecretObject)
@@ -126,7 +127,7 @@ def get_secret(call: ApiCall, tenant: str, key: str, query: OneSecretQuery) -> R
     options = None
     if secret.provider is not None:
         options = call.service.providers.options_of(call.caller, tenant, key)
-    return Answer(query.chosen(secret_object(secret, shown, options)))
+    return versioned(query.chosen(secret_object(secret, shown, options)), secret.version)
 
 
 @GROUP.route("PATCH", "/secrets/{key}", SecretObject)
@@ -140,13 +141,14 @@ def update_secret(call: ApiCall, tenant: str, key: str, body: CloudifySecretChan
         owner=UNCHANGED if body.creator is None else body.creator,
         provider=body.provider_name or UNCHANGED,
         provider_options=texts(body.provider_options) or UNCHANGED,
+        if_version=unless_none(call.if_version()),
     )
     if body.value is not None and body.value != "":
         text = _text(body.value, has_schema=_has_schema(call, tenant, key))
         change = replace(change, value=SecretValue(text))
     elif not change.changed:  # only the time of its change moves
-        change = SecretChange(visibility=_known(call, tenant, key).visibility)
-    return Answer(secret_object(call.service.secrets.update(call.caller, tenant, key, change)))
+        change = replace(change, visibility=_known(call, tenant, key).visibility)
+    return _answer(call.service.secrets.update(call.caller, tenant, key, change))
 
 
 def _has_schema(call: ApiCall, tenant: str, key: str) -> bool:
@@ -159,14 +161,19 @@ def _has_schema(call: ApiCall, tenant: str, key: str) -> bool:
 @GROUP.route("PATCH", "/secrets/{key}/set-visibility", SecretObject)
 def set_visibility(call: ApiCall, tenant: str, key: str, body: NewVisibility) -> Response:
     """Widen who knows of a secret."""
-    change = SecretChange(visibility=Visibility(body.visibility))
-    return Answer(secret_object(call.service.secrets.update(call.caller, tenant, key, change)))
+    wanted = unless_none(call.if_version())
+    change = SecretChange(visibility=Visibility(body.visibility), if_version=wanted)
+    return _answer(call.service.secrets.update(call.caller, tenant, key, change))
+
+
+def _answer(secret: Secret) -> Response:
+    return versioned(secret_object(secret), secret.version)
 
 
 @GROUP.route("DELETE", "/secrets/{key}", status=204)
 def delete_secret(call: ApiCall, tenant: str, key: str) -> Response:
     """Delete a secret with all its versions."""
-    call.service.secrets.delete(call.caller, tenant, key)
+    call.service.secrets.delete(call.caller, tenant, key, if_version=call.if_version())
     return nothing()
 
 

@@ -19,7 +19,7 @@ from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 GROUP = Group("people in full", OWN)
 
 
-class PartQuery(Struct, frozen=True):
+class PartQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which part of a list is asked for."""
 
     size: Count | None = None
@@ -31,26 +31,26 @@ class PartQuery(Struct, frozen=True):
         return Choice(self.size, self.offset)
 
 
-class TenantDeletionQuery(Struct, frozen=True):
+class TenantDeletionQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether what a tenant holds is deleted with it."""
 
     purge: Flag = False
 
 
-class CredentialQuery(Struct, frozen=True):
+class CredentialQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether to go on where no sys_admin could log in any more."""
 
     even_last: Flag = False
 
 
-class UserDeletionQuery(CredentialQuery, frozen=True):
+class UserDeletionQuery(CredentialQuery, frozen=True, forbid_unknown_fields=True):
     """Who gets what a user owns, or whether it is deleted."""
 
     reassign_to: str = ""
     purge: Flag = False
 
 
-class Membership(Struct, frozen=True):
+class Membership(Struct, frozen=True, forbid_unknown_fields=True):
     """A role in a tenant."""
 
     role: TenantRole
@@ -92,11 +92,10 @@ def drop_tenant(call: ApiCall, name: str, query: TenantDeletionQuery) -> Respons
     return Answer(call.service.tenants.delete(call.caller, name, purge=is_true(query.purge)))
 
 
-@GROUP.route("PUT", "/tenants/{name}/members/{username}", status=204)
+@GROUP.route("PUT", "/tenants/{name}/members/{username}", TenantInfo)
 def set_member(call: ApiCall, name: str, username: str, body: Membership) -> Response:
     """Make a user a member, or change the role."""
-    call.service.tenants.add_member(call.caller, name, username, body.role)
-    return nothing()
+    return Answer(call.service.tenants.add_member(call.caller, name, username, body.role))
 
 
 @GROUP.route("DELETE", "/tenants/{name}/members/{username}", status=204)
@@ -132,18 +131,17 @@ async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
     return Answer(await hash_password(call.account, lambda: users.create(call.caller, username, body)))
 
 
-@GROUP.route("PATCH", "/users/{username}", status=204)
+@GROUP.route("PATCH", "/users/{username}", UserInfo)
 def change_user(call: ApiCall, username: str, body: UserChange, query: CredentialQuery) -> Response:
     """Give a user another system role, or let them in or not."""
-    call.service.users.update(call.caller, username, body, even_last=is_true(query.even_last))
-    return nothing()
+    even_last = is_true(query.even_last)
+    return Answer(call.service.users.update(call.caller, username, body, even_last=even_last))
 
 
-@GROUP.route("POST", "/users/{username}/unlock", status=204)
+@GROUP.route("POST", "/users/{username}/unlock", UserInfo)
 def unlock_one_user(call: ApiCall, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
-    call.service.users.unlock(call.caller, username)
-    return nothing()
+    return Answer(call.service.users.unlock(call.caller, username))
 
 
 @GROUP.route("POST", "/users/{username}/password", TokenCount)

@@ -31,7 +31,7 @@ def whoami(call: ApiCall) -> Response:
     return Answer(call.service.users.whoami(call.caller))
 
 
-class RecordQuery(Struct, frozen=True, kw_only=True):
+class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which records of which trail are wanted."""
 
     tenant: _Word = ""
@@ -46,19 +46,19 @@ class RecordQuery(Struct, frozen=True, kw_only=True):
     newest_first: Flag = False
 
 
-class TrailQuery(Struct, frozen=True):
+class TrailQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Which trail is meant: a tenant's, or the system's when none is named."""
 
     tenant: _Word = ""
 
 
-class VerifyQuery(TrailQuery, frozen=True):
+class VerifyQuery(TrailQuery, frozen=True, forbid_unknown_fields=True):
     """Which trail is checked, and against which head (NUMBER:HASH)."""
 
     head: str | None = None
 
 
-class UnusedQuery(Struct, frozen=True):
+class UnusedQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """In which tenant, and since when."""
 
     tenant: _Word

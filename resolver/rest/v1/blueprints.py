@@ -42,7 +42,7 @@ class CallState(enum.StrEnum):
     RUN_TIME = "run_time"
 
 
-class CheckBlueprintRequest(Redacted, frozen=True):
+class CheckBlueprintRequest(Redacted, frozen=True, forbid_unknown_fields=True):
     """A blueprint's text, and inputs as YAML or JSON."""
 
     text: str

@@ -15,7 +15,7 @@ from resolver.service.console_sessions import csrf_token
 GROUP = Group("console", OWN, guarded=False)
 
 
-class SessionRequest(Redacted, frozen=True):
+class SessionRequest(Redacted, frozen=True, forbid_unknown_fields=True):
     """A user name with its password, or a token that is not narrowed."""
 
     username: str = ""
@@ -23,7 +23,7 @@ class SessionRequest(Redacted, frozen=True):
     token: str = ""
 
 
-class Confirmation(Redacted, frozen=True):
+class Confirmation(Redacted, frozen=True, forbid_unknown_fields=True):
     """The password of whoever is signed in."""
 
     password: str

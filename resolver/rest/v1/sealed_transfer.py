@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GROUP = Group("sealed files", OWN)
 
 
-class SealRequest(Redacted, frozen=True, kw_only=True):
+class SealRequest(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which secrets are to leave, and how."""
 
     passphrase: str
@@ -47,7 +47,7 @@ class SealResult(Struct, frozen=True):
     schemas_left_out: int
 
 
-class OpenRequest(Redacted, frozen=True, kw_only=True):
+class OpenRequest(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A file's text, and what it was sealed with."""
 
     text: str

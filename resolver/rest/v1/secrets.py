@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.query import DEFAULT_SIZE, Field, Listing, Order, Page
 from resolver.core.results import Version
-from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber
+from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber, or_none, unless_none
 from resolver.rest.pagination import Count
-from resolver.rest.responses import Answer, nothing
+from resolver.rest.responses import Answer, nothing, versioned
 from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 
 GROUP = Group("secrets in full", OWN)
 
 
-class SecretQuery(Struct, frozen=True, kw_only=True):
+class SecretQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which secrets are listed, in which order."""
 
     search: str = field(name="_search", default="")
@@ -30,13 +31,13 @@ class SecretQuery(Struct, frozen=True, kw_only=True):
     visibility: list[Visibility] = field(default_factory=list)
 
 
-class VersionQuery(Struct, frozen=True):
+class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """The version that has to be the current one."""
 
     if_version: VersionNumber | None = None
 
 
-class Rollback(Struct, frozen=True):
+class Rollback(Struct, frozen=True, forbid_unknown_fields=True):
     """A version whose value is to be the current one again."""
 
     version: VersionNumber
@@ -75,7 +76,8 @@ def list_facts(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response:
 @GROUP.route("PUT", "/secrets/{key}", Secret)
 def create_facts(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
-    return Answer(call.service.secrets.create(call.caller, tenant, key, body))
+    call.refuse_if_match()
+    return _answer(call.service.secrets.create(call.caller, tenant, key, body))
 
 
 @GROUP.route("GET", "/secrets/{key}", ShownSecret)
@@ -83,19 +85,20 @@ def show_facts(call: ApiCall, tenant: str, key: str) -> Response:
     """A secret with its value."""
     secret, value = call.service.secrets.show(call.caller, tenant, key, forwards=call.forwards)
     shown = {name: getattr(secret, name) for name in Secret.__struct_fields__}
-    return Answer(ShownSecret(**shown, value=value))
+    return versioned(ShownSecret(**shown, value=value), secret.version)
 
 
 @GROUP.route("PATCH", "/secrets/{key}", Secret)
 def change_facts(call: ApiCall, tenant: str, key: str, body: SecretChange) -> Response:
     """Change a secret. What is not there stays, and null ends a time."""
-    return Answer(call.service.secrets.update(call.caller, tenant, key, body))
+    wanted = replace(body, if_version=unless_none(call.if_version(or_none(body.if_version))))
+    return _answer(call.service.secrets.update(call.caller, tenant, key, wanted))
 
 
 @GROUP.route("DELETE", "/secrets/{key}", status=204)
 def delete_facts(call: ApiCall, tenant: str, key: str, query: VersionQuery) -> Response:
     """Delete a secret with all its versions."""
-    call.service.secrets.delete(call.caller, tenant, key, if_version=query.if_version)
+    call.service.secrets.delete(call.caller, tenant, key, if_version=call.if_version(query.if_version))
     return nothing()
 
 
@@ -108,5 +111,9 @@ def get_history(call: ApiCall, tenant: str, key: str) -> Response:
 @GROUP.route("POST", "/secrets/{key}/rollback", Secret)
 def roll_back(call: ApiCall, tenant: str, key: str, body: Rollback) -> Response:
     """Give a secret the value of an earlier version, as a new version."""
-    secrets = call.service.secrets
-    return Answer(secrets.rollback(call.caller, tenant, key, body.version, if_version=body.if_version))
+    current = call.if_version(body.if_version)
+    return _answer(call.service.secrets.rollback(call.caller, tenant, key, body.version, if_version=current))
+
+
+def _answer(secret: Secret) -> Response:
+    return versioned(secret, secret.version)

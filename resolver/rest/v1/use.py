@@ -98,14 +98,14 @@ def check_keys(call: ApiCall, body: CheckRequest) -> Response:
     return Answer(CheckResult({key: CheckedKey.of(status) for key, status in statuses.items()}))
 
 
-class UploadedBlueprint(Struct, frozen=True):
+class UploadedBlueprint(Struct, frozen=True, forbid_unknown_fields=True):
     """A blueprint's text, and what messages call it."""
 
     text: str
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] = "<uploaded>"
 
 
-class ResolveRequest(Redacted, frozen=True, kw_only=True):
+class ResolveRequest(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Blueprints to be resolved by the server, and how."""
 
     tenant: str
