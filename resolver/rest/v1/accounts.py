@@ -69,25 +69,25 @@ class TokenCount(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/tenants", Part[TenantInfo])
-def list_own_tenants(call: ApiCall, query: PartQuery) -> Response:
+def list_tenants(call: ApiCall, query: PartQuery) -> Response:
     """The caller's own tenants; all of them for a sys_admin."""
     return Answer(call.service.tenants.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/tenants/{name}", TenantInfo)
-def get_own_tenant(call: ApiCall, name: str) -> Response:
+def get_tenant(call: ApiCall, name: str) -> Response:
     """One tenant."""
     return Answer(call.service.tenants.get(call.caller, name))
 
 
 @GROUP.route("PUT", "/tenants/{name}", MadeTenant)
-def make_tenant(call: ApiCall, name: str) -> Response:
+def create_tenant(call: ApiCall, name: str) -> Response:
     """Make a tenant, with a data key of its own."""
     return Answer(MadeTenant(call.service.tenants.create(call.caller, name).name))
 
 
 @GROUP.route("DELETE", "/tenants/{name}", DeletedTenant)
-def drop_tenant(call: ApiCall, name: str, query: TenantDeletionQuery) -> Response:
+def delete_tenant(call: ApiCall, name: str, query: TenantDeletionQuery) -> Response:
     """Delete a tenant, and with `purge` what it holds."""
     return Answer(call.service.tenants.delete(call.caller, name, purge=is_true(query.purge)))
 
@@ -99,32 +99,32 @@ def set_member(call: ApiCall, name: str, username: str, body: Membership) -> Res
 
 
 @GROUP.route("DELETE", "/tenants/{name}/members/{username}", status=204)
-def end_member(call: ApiCall, name: str, username: str) -> Response:
+def remove_member(call: ApiCall, name: str, username: str) -> Response:
     """End a membership."""
     call.service.tenants.remove_member(call.caller, name, username)
     return nothing()
 
 
 @GROUP.route("GET", "/users", Part[UserInfo])
-def list_all_users(call: ApiCall, query: PartQuery) -> Response:
+def list_users(call: ApiCall, query: PartQuery) -> Response:
     """All users."""
     return Answer(call.service.users.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/user", UserInfo)
-def get_oneself(call: ApiCall) -> Response:
+def get_self(call: ApiCall) -> Response:
     """The caller."""
     return Answer(call.service.users.get(call.caller))
 
 
 @GROUP.route("GET", "/users/{username}", UserInfo)
-def get_one_user(call: ApiCall, username: str) -> Response:
+def get_user(call: ApiCall, username: str) -> Response:
     """One user."""
     return Answer(call.service.users.get(call.caller, username))
 
 
 @GROUP.route("PUT", "/users/{username}", UserProfile)
-async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
+async def create_user(call: ApiCall, username: str, body: NewUser) -> Response:
     """Make a user; without a password only tokens let the user in."""
     users = call.service.users
     hash_password = call.server.authenticator.hash_password
@@ -132,14 +132,14 @@ async def make_user(call: ApiCall, username: str, body: NewUser) -> Response:
 
 
 @GROUP.route("PATCH", "/users/{username}", UserInfo)
-def change_user(call: ApiCall, username: str, body: UserChange, query: CredentialQuery) -> Response:
+def update_user(call: ApiCall, username: str, body: UserChange, query: CredentialQuery) -> Response:
     """Give a user another system role, or let them in or not."""
     even_last = is_true(query.even_last)
     return Answer(call.service.users.update(call.caller, username, body, even_last=even_last))
 
 
 @GROUP.route("POST", "/users/{username}/unlock", UserInfo)
-def unlock_one_user(call: ApiCall, username: str) -> Response:
+def unlock_user(call: ApiCall, username: str) -> Response:
     """Forget the wrong passwords that were given for a user."""
     return Answer(call.service.users.unlock(call.caller, username))
 
@@ -154,7 +154,7 @@ async def set_password(call: ApiCall, username: str, body: NewPassword) -> Respo
 
 
 @GROUP.route("DELETE", "/users/{username}", DeletedUser)
-def drop_user(call: ApiCall, username: str, query: UserDeletionQuery) -> Response:
+def delete_user(call: ApiCall, username: str, query: UserDeletionQuery) -> Response:
     """Delete a user; what they own goes to another one, or with `purge` is deleted."""
     owned = call.service.users.delete(
         call.caller,
@@ -167,19 +167,19 @@ def drop_user(call: ApiCall, username: str, query: UserDeletionQuery) -> Respons
 
 
 @GROUP.route("POST", "/tokens", MadeToken)
-def make_token(call: ApiCall, body: NewToken) -> Response:
+def create_token(call: ApiCall, body: NewToken) -> Response:
     """Make a token; this answer alone shows it. An empty list leaves nothing at all."""
     return Answer(call.service.tokens.create(call.caller, body))
 
 
 @GROUP.route("GET", "/tokens", Part[TokenInfo])
-def list_own_tokens(call: ApiCall, query: PartQuery) -> Response:
+def list_tokens(call: ApiCall, query: PartQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
     return Answer(call.service.tokens.list(call.caller, query.choice))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenInfo)
-def get_one_token(call: ApiCall, token_id: str) -> Response:
+def get_token(call: ApiCall, token_id: str) -> Response:
     """One token."""
     return Answer(call.service.tokens.get(call.caller, token_id))
 

@@ -66,7 +66,7 @@ class UnusedQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @GROUP.route("GET", "/audit", RecordsResult)
-def list_records(call: ApiCall, query: RecordQuery) -> Response:
+def list_audit_records(call: ApiCall, query: RecordQuery) -> Response:
     """The records of a tenant's trail, or of the system's when no tenant is named. No record holds a value.
 
     Times are UTC as records have them; `by` is who asked; `key` and `action` may be globs.
@@ -90,14 +90,14 @@ def list_records(call: ApiCall, query: RecordQuery) -> Response:
 
 
 @GROUP.route("GET", "/audit/head", HeadResult)
-def get_head(call: ApiCall, query: TrailQuery) -> Response:
+def get_audit_head(call: ApiCall, query: TrailQuery) -> Response:
     """The end of a tenant's trail, or of the system's, to be kept elsewhere."""
     head = call.service.trail.head(call.caller, query.tenant)
     return Answer(HeadResult(head.number, head.hash))
 
 
 @GROUP.route("GET", "/audit/verify", VerifyResult)
-def verify_trail(call: ApiCall, query: VerifyQuery) -> Response:
+def verify_audit_trail(call: ApiCall, query: VerifyQuery) -> Response:
     """Check a trail from its first record to its end, and against a kept `head` (NUMBER:HASH)."""
     kept = None if query.head is None else parse_head(query.head)
     found = call.service.trail.verify(call.caller, query.tenant, kept)
@@ -116,13 +116,13 @@ def verify_trail(call: ApiCall, query: VerifyQuery) -> Response:
 
 
 @GROUP.route("POST", "/audit/reindex", ReindexResult)
-def make_index_again(call: ApiCall, query: TrailQuery) -> Response:
+def reindex_audit_trail(call: ApiCall, query: TrailQuery) -> Response:
     """Make the index of a trail again out of its records."""
     return Answer(ReindexResult(call.service.trail.reindex(call.caller, query.tenant)))
 
 
 @GROUP.route("GET", "/audit/export")
-def export_trail(call: ApiCall, query: TrailQuery) -> Response:
+def export_audit_trail(call: ApiCall, query: TrailQuery) -> Response:
     """A whole trail as lines of JSON with the texts that the hashes cover; the last line is its head."""
     head, records = call.service.trail.export(call.caller, query.tenant)
     return StreamingResponse(
@@ -139,6 +139,6 @@ def _lines(chain: str, records: Iterator[AuditRecord], number: int, digest: str)
 
 
 @GROUP.route("GET", "/audit/unused", Usage)
-def get_unused(call: ApiCall, query: UnusedQuery) -> Response:
+def list_unused_secrets(call: ApiCall, query: UnusedQuery) -> Response:
     """Secrets that nobody used, and roles and tokens wider than their use."""
     return Answer(call.service.usage.unused(call.caller, query.tenant, query.since))

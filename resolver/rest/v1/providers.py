@@ -27,31 +27,31 @@ class Tested(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/providers", ProviderList)
-def list_provider_facts(call: ApiCall, tenant: str) -> Response:
+def list_providers(call: ApiCall, tenant: str) -> Response:
     """The providers that the caller may name in a tenant; no connection parameters."""
     return Answer(ProviderList(call.service.providers.list(call.caller, tenant)))
 
 
 @GROUP.route("PUT", "/providers/{name}", Provider)
-def make_provider(call: ApiCall, tenant: str, name: str, body: NewProvider) -> Response:
+def create_provider(call: ApiCall, tenant: str, name: str, body: NewProvider) -> Response:
     """Set up a provider."""
     return Answer(call.service.providers.create(call.caller, tenant, name, body))
 
 
 @GROUP.route("GET", "/providers/{name}", ProviderInfo)
-def show_provider(call: ApiCall, tenant: str, name: str) -> Response:
+def get_provider(call: ApiCall, tenant: str, name: str) -> Response:
     """A provider; with its connection parameters for those who may read them."""
     return Answer(call.service.providers.get(call.caller, tenant, name))
 
 
 @GROUP.route("PATCH", "/providers/{name}", Provider)
-def change_provider(call: ApiCall, tenant: str, name: str, body: ProviderChange) -> Response:
+def update_provider(call: ApiCall, tenant: str, name: str, body: ProviderChange) -> Response:
     """Change a provider. Another destination needs the credentials again."""
     return Answer(call.service.providers.update(call.caller, tenant, name, body))
 
 
 @GROUP.route("DELETE", "/providers/{name}", status=204)
-def drop_provider(call: ApiCall, tenant: str, name: str) -> Response:
+def delete_provider(call: ApiCall, tenant: str, name: str) -> Response:
     """Delete a provider that no secret is kept with."""
     call.service.providers.delete(call.caller, tenant, name)
     return nothing()

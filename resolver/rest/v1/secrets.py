@@ -57,7 +57,7 @@ class History(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/secrets", Page)
-def list_facts(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response:
+def list_secrets(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response:
     """The secrets of a tenant that the caller may see, and the global ones; no values.
 
     With `_all_tenants` those of all tenants; then no tenant needs to be named.
@@ -74,14 +74,14 @@ def list_facts(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response:
 
 
 @GROUP.route("PUT", "/secrets/{key}", Secret)
-def create_facts(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Response:
+def create_secret(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
     call.refuse_if_match()
     return _answer(call.service.secrets.create(call.caller, tenant, key, body))
 
 
 @GROUP.route("GET", "/secrets/{key}", ShownSecret)
-def show_facts(call: ApiCall, tenant: str, key: str) -> Response:
+def get_secret(call: ApiCall, tenant: str, key: str) -> Response:
     """A secret with its value."""
     secret, value = call.service.secrets.show(call.caller, tenant, key, forwards=call.forwards)
     shown = {name: getattr(secret, name) for name in Secret.__struct_fields__}
@@ -89,27 +89,27 @@ def show_facts(call: ApiCall, tenant: str, key: str) -> Response:
 
 
 @GROUP.route("PATCH", "/secrets/{key}", Secret)
-def change_facts(call: ApiCall, tenant: str, key: str, body: SecretChange) -> Response:
+def update_secret(call: ApiCall, tenant: str, key: str, body: SecretChange) -> Response:
     """Change a secret. What is not there stays, and null ends a time."""
     wanted = replace(body, if_version=unless_none(call.if_version(or_none(body.if_version))))
     return _answer(call.service.secrets.update(call.caller, tenant, key, wanted))
 
 
 @GROUP.route("DELETE", "/secrets/{key}", status=204)
-def delete_facts(call: ApiCall, tenant: str, key: str, query: VersionQuery) -> Response:
+def delete_secret(call: ApiCall, tenant: str, key: str, query: VersionQuery) -> Response:
     """Delete a secret with all its versions."""
     call.service.secrets.delete(call.caller, tenant, key, if_version=call.if_version(query.if_version))
     return nothing()
 
 
 @GROUP.route("GET", "/secrets/{key}/history", History)
-def get_history(call: ApiCall, tenant: str, key: str) -> Response:
+def get_secret_history(call: ApiCall, tenant: str, key: str) -> Response:
     """Who gave a secret which version, and when; no values."""
     return Answer(History(call.service.secrets.history(call.caller, tenant, key)))
 
 
 @GROUP.route("POST", "/secrets/{key}/rollback", Secret)
-def roll_back(call: ApiCall, tenant: str, key: str, body: Rollback) -> Response:
+def rollback_secret(call: ApiCall, tenant: str, key: str, body: Rollback) -> Response:
     """Give a secret the value of an earlier version, as a new version."""
     current = call.if_version(body.if_version)
     return _answer(call.service.secrets.rollback(call.caller, tenant, key, body.version, if_version=current))

@@ -12,12 +12,12 @@ GROUP = Group("secrets in full", OWN)
 
 
 @GROUP.route("POST", "/export", ExportResult)
-def export_facts(call: ApiCall, body: ExportRequest) -> Response:
+def export_secrets(call: ApiCall, body: ExportRequest) -> Response:
     """Secrets with their values, for a client that seals them itself: no passphrase comes here."""
     return Answer(call.service.transfer.export(call.caller, body))
 
 
 @GROUP.route("POST", "/import", ImportResult)
-def import_facts(call: ApiCall, body: ImportRequest) -> Response:
+def import_secrets(call: ApiCall, body: ImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     return Answer(call.service.transfer.import_(call.caller, body))
