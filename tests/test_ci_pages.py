@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -11,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from resolver.bootstrap.embedded import open_service
-from resolver.config.settings import Settings
-from resolver.core.model import SecretValue
-from resolver.core.secret_changes import NewSecret
 from tests.client.conftest import serving, token_of
 from tests.conftest import SCRIPTS, clean_environment
 from tests.leaks.marks import Marks
-from tests.test_docs import DOCS, ROOT, blocks
+from tests.sessions import blocks
+from tests.test_docs import DOCS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +42,7 @@ class Job:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
+        self.url = url
         self.got = folder / "got"
         self.environ = clean_environment() | {
             "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
@@ -81,28 +78,31 @@ def marks() -> Marks:
 
 @pytest.fixture
 def job(home: Path, tmp_path: Path, marks: Marks) -> Iterator[Job]:
-    """A job, and a server that has the secrets of the blueprint."""
-    secrets = {
-        "shop_password": marks.new("password") + "%25",
-        "shop_certificate": f"{marks.new('line one')}\n\n{marks.new('line two')}",
-        "other_password": "other",
-    }
-    settings = Settings({}, home)
-    with contextlib.closing(open_service(settings)) as service:
-        admin = service.gate.authenticate_token(settings.token())
-        service.tenants.create(admin, "prod")
-        for key, value in secrets.items():
-            service.secrets.create(admin, "prod", key, NewSecret(value=SecretValue(value)))
+    """A job, and a new server: it has nothing but its administrator."""
     folder = tmp_path / "job"
     folder.mkdir()
+    (folder / "shop-password").write_text(marks.new("password") + "%25")
+    (folder / "shop-certificate.pem").write_text(f"{marks.new('line one')}\n\n{marks.new('line two')}")
     with serving(home) as url:
         yield Job(url, folder)
 
 
 def make_token(job: Job, home: Path, page: Path) -> str:
-    """Run what a page says to do once, as the administrator; the token."""
+    """Run what a page says to do once, as the administrator at a desk; the token.
+
+    What a person types when asked is a file with a token, and what is random is known to the test.
+    """
     (commands,) = blocks(page.read_text(), "sh")
-    done = job.run(commands, RESOLVER_TOKEN=token_of(home))
+    (job.folder / "token").write_text(token_of(home))
+    (job.folder / "token").chmod(0o600)
+    for word, meant in {
+        "https://secrets.example:8200": f"{job.url} --token-file token",
+        "head -c 24 /dev/urandom | base64": "cat shop-password",
+    }.items():
+        assert commands.count(word) == 1
+        commands = commands.replace(word, meant)
+    commands += "\nprintf other | resolver secrets create other_password -t prod >&2"
+    done = job.run(commands, RESOLVER_HOME=str(job.folder / "desk"), RESOLVER_URL=job.url)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 

@@ -111,22 +111,6 @@ def test_a_session_that_prints_something_else_is_noticed() -> None:
     assert steps("$ one\n1\n2\n$ two\n") == [("one", "1\n2\n"), ("two", "")]
 
 
-def test_the_python_example_runs(tmp_path: Path, sample_environ: dict[str, str]) -> None:
-    """README's Python example deploys the resolved sample."""
-    (example,) = blocks(README.read_text(), "python")
-    token = json.loads((tmp_path / "home" / "profile").read_text())["token"]
-    deploy = "def deploy(data):\n    print(data['node_templates']['database']['properties']['password'])\n\n"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", deploy + example],
-        cwd=tmp_path,
-        env=sample_environ | {"RESOLVER_TOKEN": token},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.stderr) == ("not-a-real-password\n", "")
-
-
 def test_the_python_page_runs(tmp_path: Path, sample_environ: dict[str, str]) -> None:
     """The examples of the page run one after the other, and print what is wrong with a blueprint."""
     examples = blocks((DOCS / "python.md").read_text(), "python")

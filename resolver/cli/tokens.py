@@ -10,11 +10,12 @@ from resolver.cli.confirmation import confirmed, even_last, last_credential_opti
 from resolver.cli.context import App, common_options, format_option, part_options
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
 from resolver.core.account_changes import NewToken
-from resolver.core.permissions import Permission
+from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import Choice
+from resolver.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from resolver.core.model import Scope
+    from resolver.core.model import Caller, Scope
     from resolver.core.results import TokenInfo
 
 _TOKEN_ID = click.argument("token_id", metavar="ID")
@@ -80,11 +81,43 @@ def create(  # noqa: PLR0913 - one for each option
         tenants=frozenset(tenants) if tenants else None,
         keys=keys or None,
     )
-    tokens = app.service.tokens
-    made = confirmed(app, old_password_file, lambda caller: tokens.create(caller, new))
+    made, warnings = confirmed(
+        app,
+        old_password_file,
+        lambda caller: (app.service.tokens.create(caller, new), _void_tenants(app, caller, new)),
+    )
     put(made.token)
+    for warning in warnings:
+        say(warning)
     if not quiet:
         say("note: keep it now, it is not shown again; `resolver tokens revoke` ends it")
+
+
+def _void_tenants(app: App, caller: Caller, new: NewToken) -> list[str]:
+    """A warning for each tenant of a new token in which its user has no role, so that it gives nothing there.
+
+    To who may not know of a tenant it says the same whether or not there is one.
+    """
+    if not new.tenants:
+        return []
+    found = app.service.users.get(caller, new.username)
+    if found.user.system_role is SystemRole.SYS_ADMIN:
+        lacks = [tenant for tenant in sorted(new.tenants) if not _exists(app, caller, tenant)]
+        reason = "does not exist"
+    else:
+        lacks = sorted(new.tenants - found.roles.keys())
+        reason = f"has no role for user {found.user.name!r}"
+    return [
+        f"warning: tenant {tenant!r} {reason}: as it is, the token gives nothing there" for tenant in lacks
+    ]
+
+
+def _exists(app: App, caller: Caller, tenant: str) -> bool:
+    try:
+        app.service.tenants.get(caller, tenant)
+    except NotFoundError:
+        return False
+    return True
 
 
 def token_fields(token: TokenInfo) -> dict[str, str | None]:

@@ -90,3 +90,27 @@ def test_tokens_are_shown_and_end(admin: Cli) -> None:
     }
     assert token.split("-")[2] not in printed
     assert admin.prints("tokens", "delete", token_id) == f"Token `{token_id}` revoked\n"
+
+
+def test_a_token_for_a_tenant_that_gives_nothing_is_warned_of(admin: Cli) -> None:
+    """Whoever makes a token for a tenant hears when it gives nothing there."""
+    note = "note: keep it now, it is not shown again; `resolver tokens revoke` ends it\n"
+    end = ": as it is, the token gives nothing there\n"
+    admin.prints("tokens", "create", "--tenant", "default_tenant", note=note)
+    admin.prints(
+        *("tokens", "create", "--tenant", "prd"), note=f"warning: tenant 'prd' does not exist{end}{note}"
+    )
+    user = admin.as_user("eve")
+    told = [
+        user.prints(
+            "tokens",
+            "create",
+            "--tenant",
+            name,
+            note=f"warning: tenant {name!r} has no role for user 'eve'{end}{note}",
+        )
+        for name in ("default_tenant", "prd")  # one that exists and one that does not
+    ]
+    assert len(told) == 2
+    admin.prints("tenants", "add-user", "eve", "-t", "default_tenant", "-r", "viewer")
+    admin.prints("tokens", "create", "--user", "eve", "--tenant", "default_tenant", note=note)
