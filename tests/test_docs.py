@@ -192,7 +192,8 @@ def test_every_exit_code_is_documented() -> None:
 def test_no_setting_is_documented_that_is_not_read() -> None:
     """The documents name variables that the program reads or sets, and no others."""
     source = "".join(path.read_text() for path in sorted((ROOT / "resolver").rglob("*.py")))
-    text = "".join(path.read_text() for path in DOCUMENTS)
+    users = [path for path in DOCUMENTS if path.name != "CONTRIBUTING.md"]
+    text = "".join(path.read_text() for path in users)
     variable = r"RESOLV(?:ER|ED)_[A-Z_]*[A-Z]"
     assert set(re.findall(variable, text)) <= set(re.findall(variable, source))
 
