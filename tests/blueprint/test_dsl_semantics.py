@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,8 @@ from resolver.errors import BudgetError
 from resolver.resolution.resolve import check
 from resolver.resolution.run import BlueprintText, Options
 from tests.blueprint.dsl_variants import BROKEN, LEFT, WHOLE, varied
+from tests.cloudify import ask, needs_cloudify
 
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 HERE = Path(__file__).parent
 
 HEAD = "tosca_definitions_version: cloudify_dsl_1_5\n"
@@ -72,20 +69,13 @@ def test_what_cloudify_refuses_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1000)
-@pytest.mark.skipif(not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python")
+@needs_cloudify
 def test_cloudify_refuses_the_same(tmp_path: Path) -> None:
     """Cloudify's own parser refuses each of the variants, and accepts what they are made of."""
     paths = {**written(tmp_path, {**BROKEN, **LEFT}), "the whole": HERE / "whole_dsl.yaml"}
-    questions = json.dumps([str(path) for path in paths.values()])
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, HERE / "cloudify_refusals.py"],
-        input=questions,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=900,
-    )
-    answers = dict(zip(paths, json.loads(done.stdout), strict=True))
+    questions = [str(path) for path in paths.values()]
+    complaints = ask(HERE / "cloudify_refusals.py", questions, timeout=900)
+    answers = dict(zip(paths, complaints, strict=True))
     assert [name for name, complaint in answers.items() if complaint is None] == ["the whole"]
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,9 +14,9 @@ from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError
+from tests.cloudify import ask, needs_cloudify
 from tests.effort import lines_run
 
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 HANDED = Path(__file__).parent / "cases" / "dup_definitions.yaml"
 
 TWICE = "the key {!r} is there twice in one mapping, "
@@ -183,9 +181,7 @@ def test_the_last_one_wins_as_in_pyyaml() -> None:
         ], text
 
 
-@pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
+@needs_cloudify
 def test_the_last_one_wins_as_in_cloudify() -> None:
     """The loader of Cloudify's own parser reads the same."""
     texts = [generated(seed) for seed in range(300)] + [KEPT, "{1: a, true: b, 1.0: c}", HANDED.read_text()]
@@ -193,14 +189,7 @@ def test_the_last_one_wins_as_in_cloudify() -> None:
         "import json, sys; from dsl_parser import yaml_loader\n"
         "print(json.dumps([yaml_loader.load(text, 'b').restore() for text in json.load(sys.stdin)]))"
     )
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", "-c", code],
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    for text, loaded in zip(texts, json.loads(done.stdout), strict=True):
+    answer = ask(code, texts)
+    for text, loaded in zip(texts, answer, strict=True):
         (document,) = read(text.encode(), "b.yaml", duplicate_keys=DuplicateKeys.ALLOWED).documents
         assert json.loads(json.dumps(document)) == loaded, text

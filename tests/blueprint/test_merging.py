@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,7 @@ from resolver.blueprint import (
     read_tree,
 )
 from resolver.dsl.problems import Reason
-
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
+from tests.cloudify import ask, needs_cloudify
 
 MAIN = "tosca_definitions_version: cloudify_dsl_1_3\n"
 ONE_FILE = "the section '{}' can't be merged: it may be in one file only"
@@ -454,9 +452,7 @@ class Generator:
         return {"type": "cloudify.relationships.depends_on", "target": "m0"}
 
 
-@pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
+@needs_cloudify
 def test_cloudify_makes_the_same_plan(tmp_path: Path) -> None:
     """Cloudify plans the merged document as it plans the files, and refuses those that are refused here."""
     questions: list[dict[str, Any]] = []
@@ -476,16 +472,7 @@ def test_cloudify_makes_the_same_plan(tmp_path: Path) -> None:
             {"path": str(folder / name), "manager": {"cloudify/types/types.yaml": TYPES}}
             for name in ("main.yaml", "merged.yaml")
         ]
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", Path(__file__).with_name("cloudify_plans.py")],
-        input=json.dumps(questions),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-        cwd="/",
-    )
-    answers = iter(json.loads(done.stdout))
+    answers = iter(ask(Path(__file__).with_name("cloudify_plans.py"), questions))
     same = refusals = 0
     for seed, (result, files, document) in enumerate(zip(results, answers, answers, strict=True)):
         if result.problems:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +15,10 @@ from resolver.blueprint.namespaces import SECTIONS, Entries, Fields, Items, Leaf
 from resolver.dsl.budget import Budget
 from resolver.dsl.definitions import InputType
 from resolver.errors import BudgetError
+from tests.cloudify import ask, needs_cloudify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
-needs_cloudify = pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
 
 TYPES = """
 tosca_definitions_version: cloudify_dsl_1_0
@@ -59,20 +53,6 @@ def problems(text: str) -> list[tuple[int, str]]:
     return [(each.position.line, each.message) for each in renamed(text).problems if each.position]
 
 
-def ask(script: str, *, question: object = None) -> Any:  # noqa: ANN401 - plain data
-    """What a script answers that runs by Cloudify's Python."""
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", Path(__file__).with_name(script)],
-        input=json.dumps(question),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-        cwd="/",
-    )
-    return json.loads(done.stdout)
-
-
 def _as_data(rule: Rule) -> Any:  # noqa: ANN401 - plain data
     """A rule in the form in which `cloudify_names.py` prints the parser's, without what is never renamed."""
     match rule:
@@ -90,7 +70,7 @@ def _as_data(rule: Rule) -> Any:  # noqa: ANN401 - plain data
 @needs_cloudify
 def test_the_rules_are_those_of_the_parser() -> None:
     """All that its schema knows of, but for numbers, booleans, lists and texts that are never renamed."""
-    assert ask("cloudify_names.py") == {
+    assert ask(Path(__file__).with_name("cloudify_names.py")) == {
         "sections": {section: _as_data(rule) for section, rule in SECTIONS.items()},
         "types": sorted(map(str, InputType)),
     }
@@ -294,7 +274,7 @@ def test_cloudify_makes_the_same_plan(tmp_path: Path) -> None:
             {"path": str(folder / name), "manager": {"cloudify/types/types.yaml": TYPES}}
             for name in ("main.yaml", "merged.yaml")
         ]
-    answers = iter(ask("cloudify_plans.py", question=questions))
+    answers = iter(ask(Path(__file__).with_name("cloudify_plans.py"), questions))
     same = 0
     for seed, (result, files, merged) in enumerate(zip(results, answers, answers, strict=True)):
         if "error" in files:

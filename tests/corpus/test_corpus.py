@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from resolver.config.settings import Settings
 from resolver.dsl.budget import Budget
 from resolver.dsl.problems import Reason
 from resolver.errors import BlueprintError
+from tests.cloudify import ask, needs_cloudify
 from tests.conftest import clean_environment
 from tests.real_blueprints import BLUEPRINTS, CORPUS, ROOT, SKIPPED
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from resolver.resolution.resolved import ResolvedBlueprint
 
 SAMPLES = sorted(ROOT.glob("sample_blueprints/*.yaml"))
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 
 INPUTS_FILE = "eks-inputs.yaml"
 """The one file of the corpus that holds inputs and is no blueprint."""
@@ -227,21 +226,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def answers_to(questions: Sequence[Mapping[str, object]]) -> list[dict[str, Any]]:
     """What Cloudify's parser makes of texts."""
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", Path(__file__).with_name("cloudify_values.py")],
-        input=json.dumps(questions),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    answers: list[dict[str, Any]] = ask(Path(__file__).with_name("cloudify_values.py"), questions)
     return answers
-
-
-needs_cloudify = pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
 
 
 @pytest.fixture(scope="module")

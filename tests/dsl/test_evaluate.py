@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from resolver.core.model import SecretValue
 from resolver.dsl.plan import Plan
 from resolver.dsl.values import GivenInput
 from resolver.dsl.walk import rebuild
+from tests.cloudify import ask, needs_cloudify
 from tests.dsl.siblings import Siblings
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 VALUES_OF = Path(__file__).parents[1] / "corpus" / "cloudify_values.py"
 EXAMPLES = int(os.environ.get("EVALUATION_EXAMPLES", "30"))
 
@@ -232,9 +231,7 @@ def test_calls_are_generated_and_resolved() -> None:
         assert render(blueprint, {}).text == text
 
 
-@pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
+@needs_cloudify
 def test_cloudify_evaluates_to_the_same() -> None:
     """Properties and outputs of generated blueprints are what Cloudify's parser evaluates.
 
@@ -269,12 +266,6 @@ def test_cloudify_evaluates_to_the_same() -> None:
 
 def _answers(texts: Sequence[tuple[str, Mapping[str, Any]]], secrets: Mapping[str, str]) -> Any:  # noqa: ANN401 - plain data
     """What Cloudify's parser makes of texts with values given for their inputs."""
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", VALUES_OF],
-        input=json.dumps([{"text": text, "secrets": secrets, "inputs": given} for text, given in texts]),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=600,
+    return ask(
+        VALUES_OF, [{"text": text, "secrets": secrets, "inputs": given} for text, given in texts], timeout=600
     )
-    return json.loads(done.stdout)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,13 @@ from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Fault, Reason
 from resolver.dsl.values import GivenInput, Values
 from resolver.dsl.walk import rebuild
+from tests.cloudify import ask, needs_cloudify
 from tests.dsl.hierarchies import KEYS, Hierarchy
 from tests.dsl.test_plan import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 VALUES_OF = Path(__file__).parents[1] / "corpus" / "cloudify_values.py"
 FIRST = int(os.environ.get("HIERARCHY_FIRST", "0"))
 EXAMPLES = int(os.environ.get("HIERARCHY_EXAMPLES", "30"))
@@ -363,9 +362,7 @@ def test_wide_and_deep_types_cost_what_is_read() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
+@needs_cloudify
 def test_generated_hierarchies_are_what_cloudify_makes_of_them() -> None:
     """All properties, inputs and paths into them have the parser's value; without some types, no other."""
     generated = [Hierarchy(seed) for seed in range(FIRST, FIRST + EXAMPLES)]
@@ -378,16 +375,9 @@ def test_generated_hierarchies_are_what_cloudify_makes_of_them() -> None:
         }
         for each in generated
     ]
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", VALUES_OF],
-        input=json.dumps(questions),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=1200,
-    )
+    answers = ask(VALUES_OF, questions, timeout=1200)
     accepted = known = unknown = 0
-    for each, answer in zip(generated, json.loads(done.stdout), strict=True):
+    for each, answer in zip(generated, answers, strict=True):
         if "error" in answer:
             continue
         accepted += 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +10,11 @@ import pytest
 from resolver.core.location import format_path
 from resolver.dsl.problems import Reason
 from resolver.resolution import BlueprintText, Options, check
+from tests.cloudify import ask, needs_cloudify
 
 if TYPE_CHECKING:
     from resolver.resolution.check import Check
 
-CLOUDIFY_PYTHON = os.environ.get("RESOLVER_TEST_CLOUDIFY_PYTHON", "")
 CASES = Path(__file__).parents[1] / "blueprint" / "cases"
 
 DSL = """\
@@ -197,23 +194,13 @@ print(json.dumps([typed, [accepts(text) for text in asked]]))
 """
 
 
-@pytest.mark.skipif(
-    not CLOUDIFY_PYTHON, reason="RESOLVER_TEST_CLOUDIFY_PYTHON names no Python with cloudify-common"
-)
+@needs_cloudify
 def test_cloudify_refuses_text_there() -> None:
     """Cloudify takes the call in each place, refuses text in those that are warned of, and no other."""
     node = "\nnode_templates: {x: {type: t}}"
     texts = [text if "node_templates" in text else text + node for text in (*WRONG, *RIGHT)]
     asked = [*map(blueprint, texts), *(blueprint(text, "'443'") for text in texts)]
-    done = subprocess.run(
-        [CLOUDIFY_PYTHON, "-W", "ignore", "-c", _ASK],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    typed, accepted = json.loads(done.stdout)
+    typed, accepted = ask(_ASK, asked)
     assert typed == {"a": "443"}  # the type beside a call changes nothing
     takes_calls = ["item_type" not in text for text in texts]  # there the parser refuses the call itself
     assert accepted == [*takes_calls, *[False] * len(WRONG), *[True] * len(RIGHT)]
