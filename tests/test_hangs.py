@@ -44,6 +44,19 @@ def test_hangs():
 """
 
 
+IN_A_FIXTURE = """
+import pytest
+
+@pytest.fixture(scope="session")
+def hangs():
+    while True:
+        pass
+
+def test_hangs(hangs):
+    pass
+"""
+
+
 def run(folder: Path, text: str, *options: str) -> str:
     """Run tests with this project's settings, but for short limits; what was shown of a run that failed."""
     (folder / "test_planted.py").write_text(text + "\n\ndef test_goes_on():\n    pass\n")
@@ -91,3 +104,11 @@ def test_a_hang_that_no_signal_ends_ends_the_process(tmp_path: Path, text: str) 
     assert "crashed while running" in shown
     assert "test_planted.py::test_hangs" in shown
     assert "1 failed, 1 passed" in shown
+
+
+def test_a_hang_of_what_all_tests_share_is_an_error(tmp_path: Path) -> None:
+    """The time of a fixture, whatever its scope, counts for the test that it is made for."""
+    shown = run(tmp_path, IN_A_FIXTURE, "-n", "1")
+    assert "while True:\n" in shown
+    assert "Timeout (>1.0s) from pytest-timeout" in shown
+    assert "1 passed, 1 error" in shown

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.conftest import start_script
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Run
 
-
-def test_a_secret_is_placed(run: Run, tmp_path: Path) -> None:
+def test_a_secret_is_placed(home: Path, tmp_path: Path) -> None:
     """A created secret stands in the place of its call, and the rest of the text is as it was."""
-    created = run("resolver", "secrets", "create", "test", "-s", "test_value")
+    created = start_script(home, "resolver", "secrets", "create", "test", "-s", "test_value")
     assert (created.returncode, created.stdout) == (0, "Secret `test` created\n")
     blueprint = tmp_path / "b.yaml"
     blueprint.write_text("a: { get_secret: test }  # kept\n")
-    done = run("resolve", blueprint, "--tenant", "default_tenant")
+    done = start_script(home, "resolve", blueprint, "--tenant", "default_tenant")
     assert (done.returncode, done.stdout) == (0, 'a: "test_value"  # kept\n')

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.prefork import Prefork
 from tests.conftest import clean_environment
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.cli.prefork import Prefork
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,6 @@ class Cli:
     def at(self, home: Path) -> Cli:
         """Go on with another state directory, and what is found there."""
         return Cli(self.prefork, home)
-
-
-@pytest.fixture(scope="session")
-def prefork() -> Iterator[Prefork]:
-    """The process that commands are forked from."""
-    process = Prefork()
-    yield process
-    process.close()
 
 
 @pytest.fixture

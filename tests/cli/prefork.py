@@ -6,6 +6,8 @@ its only argument; talked to by `Prefork`, or by what `preforked_scripts` puts o
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -14,14 +16,16 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-LONGEST_REQUEST = 1 << 16
+LONGEST_REQUEST = 1 << 20
+ROOT = Path(__file__).parents[2]
 
 SCRIPT = """#!{python} -IS
 import array, json, os, sys, _socket
@@ -70,33 +74,55 @@ class Prefork:
     """Runs `resolve` and `resolver` as processes that were forked rather than started."""
 
     def __init__(self) -> None:
+        self._readers = ThreadPoolExecutor(2)
+        self._start()
+
+    def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+                [sys.executable, __file__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                process_group=0,
             )
         self._socket = ours
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST_REQUEST)
 
     def close(self) -> None:
         """End the process."""
         self._socket.close()
+        self._readers.shutdown()
         self._process.wait(timeout=10)
 
     def run(
-        self, arguments: Sequence[str], stdin: bytes, environ: Mapping[str, str]
+        self, arguments: Sequence[str], stdin: bytes, environ: Mapping[str, str], folder: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run one command; stdout and stderr are pipes of their own, which must be able to hold all of it."""
+        """Run one command; stdout and stderr are pipes of their own."""
         pipes = [os.pipe() for _ in range(3)]
         (stdin_read, stdin_write), (stdout_read, stdout_write), (stderr_read, stderr_write) = pipes
-        request = json.dumps({"arguments": list(arguments), "environ": dict(environ)}).encode()
+        asked = {"arguments": list(arguments), "environ": dict(environ), "folder": str(folder or Path.cwd())}
+        request = json.dumps(asked).encode()
         socket.send_fds(self._socket, [request], [stdin_read, stdout_write, stderr_write])
         for descriptor in (stdin_read, stdout_write, stderr_write):
             os.close(descriptor)
-        with os.fdopen(stdin_write, "wb") as file:
-            file.write(stdin)
-        code = int(self._socket.recv(16))
-        with os.fdopen(stdout_read) as stdout, os.fdopen(stderr_read) as stderr:
-            return subprocess.CompletedProcess(arguments, code, stdout.read(), stderr.read())
+        told = [self._readers.submit(_read, descriptor) for descriptor in (stdout_read, stderr_read)]
+        try:
+            with suppress(BrokenPipeError), os.fdopen(stdin_write, "wb") as file:
+                file.write(stdin)  # it need not be read
+            code = int(self._socket.recv(16))
+        except BaseException:  # the test's time is over; a late answer would be taken for the next command's
+            os.killpg(self._process.pid, signal.SIGABRT)
+            sys.stderr.write(told[1].result())  # with the stack
+            self._socket.close()
+            self._process.wait(timeout=10)
+            self._start()
+            raise
+        return subprocess.CompletedProcess(arguments, code, *(one.result() for one in told))
+
+
+def _read(descriptor: int) -> str:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read().decode()
 
 
 ROOMS = ("resolver.cli", "resolver.client", "resolver.resolution", "resolver.service")
@@ -105,13 +131,22 @@ ROOMS = ("resolver.cli", "resolver.client", "resolver.resolution", "resolver.ser
 MODULES = ("resolver.bootstrap.embedded", "resolver.bootstrap.connect", "sqlalchemy.dialects.sqlite")
 
 
+_FOR_GOOD = ExitStack()
+
+
 def load() -> None:
-    """Import what commands need."""
+    """Import what commands need, and have their hashes cost little."""
     for room in map(importlib.import_module, ROOMS):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
             importlib.import_module(module.name)
     for name in MODULES:
         importlib.import_module(name)
+    sys.path.append(str(ROOT))
+    cheap = importlib.import_module("tests.cheap")
+    sys.path.remove(str(ROOT))
+    _FOR_GOOD.enter_context(cheap.cheap_hashes())
+    faulthandler.enable()
+    gc.freeze()  # what is collected in a child would be copied
 
 
 def serve(requests: socket.socket) -> None:
@@ -144,21 +179,25 @@ def accept(listening: socket.socket) -> NoReturn:
 
 
 def become(
-    descriptors: Sequence[int], arguments: list[str], environ: dict[str, str], folder: str | None = None
+    descriptors: Sequence[int], arguments: list[str], environ: dict[str, str], folder: str
 ) -> NoReturn:
+    """Be a console script, in another place."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    os.chdir(folder)
+    be(arguments, environ)
+
+
+def be(arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
     """Be a console script."""
     from resolver.cli import main  # noqa: PLC0415 - as above
 
     code = 1
     try:
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
         os.environ.clear()
         os.environ.update(environ)
-        if folder is not None:
-            os.chdir(folder)
-        sys.argv = arguments
+        sys.argv = list(arguments)
         getattr(main, Path(arguments[0]).name)()
     except SystemExit as stop:
         code = int(stop.code or 0)

@@ -15,13 +15,19 @@ from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
 from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
-from tests.cli.prefork import Prefork
+from tests.cheap import cheap_hashes
 from tests.conftest import clean_environment
 from tests.rest.conftest import running
+from tests.statements import share_statements
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
+
+    from tests.cli.prefork import Prefork
+
+
+share_statements()
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,10 @@ def token_of(home: Path) -> str:
 def serving(home: Path, *, hidden_for_uploads_only: bool = False) -> Iterator[str]:
     """A server on the store in a state directory; its URL."""
     options = ServerOptions(address_rate=0, user_rate=0, hidden_for_uploads_only=hidden_for_uploads_only)
-    with contextlib.closing(open_service(Settings({}, home), server=True)) as service:
+    with cheap_hashes(), contextlib.closing(open_service(Settings({}, home), server=True)) as service:
         app = create_app(service, options)
         with running(app) as url:
             yield url
-
-
-@pytest.fixture(scope="session")
-def prefork() -> Iterator[Prefork]:
-    """The process that commands are forked from."""
-    process = Prefork()
-    yield process
-    process.close()
 
 
 @pytest.fixture(scope="session")

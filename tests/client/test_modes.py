@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import shlex
@@ -96,25 +97,42 @@ def differences(modes: tuple[Mode, Mode], name: str) -> list[str]:
     return found
 
 
-@pytest.fixture
-def modes(
-    prefork: Prefork, _made_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Mode, Mode]]:
+@contextlib.contextmanager
+def both(prefork: Prefork, folder: Path, *tokens: dict[str, str]) -> Iterator[tuple[Mode, Mode]]:
     """The same store twice: one on this machine, and one behind a server."""
-    here, there = (tmp_path_factory.mktemp(name) for name in ("here", "there"))
-    for folder in (here, there):
-        shutil.copytree(_made_home, folder / "home")
+    here, there = folder / "here", folder / "there"
+    with serving(there / "home") as url:
+        local = Cli(prefork, {"RESOLVER_HOME": str(here / "home")})
+        remote = Cli(prefork, {"RESOLVER_HOME": "/nonexistent", "RESOLVER_URL": url})
+        yield Mode(local, here, dict(tokens[0])), Mode(remote, there, dict(tokens[-1]))
+
+
+@pytest.fixture(scope="module")
+def set_up(
+    prefork: Prefork, _made_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str], dict[str, str]]:
+    """Both stores with what the scenarios begin with, and the tokens for each."""
+    folder = tmp_path_factory.mktemp("set-up")
+    for name in ("here", "there"):
+        shutil.copytree(_made_home, folder / name / "home")
     tokens = {
-        "admin": token_of(here / "home"),
+        "admin": token_of(_made_home),
         "bad": f"ctok-{'a' * 10}-{'b' * 40}",
         "malformed": "nonsense",
     }
-    with serving(there / "home") as url:
-        local = Mode(Cli(prefork, {"RESOLVER_HOME": str(here / "home")}), here, dict(tokens))
-        environ = {"RESOLVER_HOME": "/nonexistent", "RESOLVER_URL": url}
-        both = (local, Mode(Cli(prefork, environ), there, dict(tokens)))
-        assert differences(both, "set_up") == []
-        yield both
+    with both(prefork, folder, tokens) as modes:
+        assert differences(modes, "set_up") == []
+    return folder, modes[0].tokens, modes[1].tokens
+
+
+@pytest.fixture
+def modes(
+    prefork: Prefork, set_up: tuple[Path, dict[str, str], dict[str, str]], tmp_path: Path
+) -> Iterator[tuple[Mode, Mode]]:
+    """Copies of them."""
+    folder, *tokens = set_up
+    with both(prefork, shutil.copytree(folder, tmp_path / "copy"), *tokens) as modes:
+        yield modes
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,6 +23,7 @@ from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
 from tests.conftest import TENANT, clean_environment
 from tests.leaks.marks import Marks
+from tests.statements import share_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.service import Service
+
+
+share_statements()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
+from tests.conftest import SCRIPTS, TENANT, clean_environment, start_script
 from tests.leaks.trace import needs_strace
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_no_variable_leaves_it_dumpable(home: Path, tmp_path: Path, name: str) -
 
 def test_hardening_can_be_required(home: Path) -> None:
     """Where everything could be turned off, --require-hardening changes nothing."""
-    done = run_script(home, "resolver", "whoami", "--require-hardening")
+    done = start_script(home, "resolver", "whoami", "--require-hardening")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -84,9 +84,9 @@ def test_a_lack_is_an_error_when_required(home: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['resource'] = None\n")
     env = {"PYTHONPATH": str(tmp_path)}
     lack = "core files can't be turned off on linux"
-    done = run_script(home, "resolver", "whoami", env=env)
+    done = start_script(home, "resolver", "whoami", env=env)
     assert (done.returncode, done.stderr) == (0, f"warning: {lack}\n")
-    done = run_script(home, "resolver", "whoami", "--require-hardening", env=env)
+    done = start_script(home, "resolver", "whoami", "--require-hardening", env=env)
     assert (done.returncode, done.stdout) == (6, "")
     assert done.stderr == f"warning: {lack}\nerror: this process is not hardened: {lack}\n"
 

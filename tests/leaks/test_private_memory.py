@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script
+from tests.conftest import SCRIPTS, TENANT, clean_environment, run_script, start_script
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_a_server_ends_with_the_process_that_was_started(home: Path) -> None:
 def test_the_end_is_passed_on(home: Path, blueprint: Path, script: str, code: int) -> None:
     """The exit code, or the signal, is that of the command, as without a process between."""
     options = ("-t", TENANT, "--require-hardening", "--no-mask")
-    done = run_script(home, "resolver", "exec", blueprint, *options, "--", "sh", "-c", script)
+    done = start_script(home, "resolver", "exec", blueprint, *options, "--", "sh", "-c", script)
     assert (done.returncode, done.stderr) == (code, "")
 
 
@@ -189,9 +189,9 @@ def test_signals_are_passed_on(home: Path, blueprint: Path) -> None:
 def test_streams_are_inherited(home: Path, blueprint: Path) -> None:
     """`resolve` reads stdin and writes stdout as ever; a refusal has its exit code."""
     options = ("-t", TENANT, "--require-hardening")
-    done = run_script(home, "resolve", "-", *options, stdin=blueprint.read_bytes())
+    done = start_script(home, "resolve", "-", *options, stdin=blueprint.read_bytes())
     assert (done.returncode, done.stdout) == (0, f'a: "{VALUE.decode()}"\n')
-    done = run_script(home, "resolve", "-", *options, stdin=b"a: { get_secret: none }\n")
+    done = start_script(home, "resolve", "-", *options, stdin=b"a: { get_secret: none }\n")
     assert (done.returncode, done.stdout) == (5, "")
     assert re.search("secret 'none' was not found", done.stderr)
 

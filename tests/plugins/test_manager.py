@@ -28,8 +28,8 @@ from resolver.rest.options import ServerOptions
 from resolver.rest.server import Listener, serve
 from resolver.service import Service
 from resolver.store.sql import SqlStore
-from tests.conftest import TENANT, run_script
-from tests.databases import World, database
+from tests.conftest import TENANT, start_script
+from tests.databases import World, made_world
 from tests.plugged import HEAD, TAKES, TELLS, install_sample, plant
 from tests.test_docs import DOCS, blocks
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from resolver.bootstrap.embedded import PluginTypes
     from resolver.resolution import Resolution
-    from tests.conftest import Run
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +80,7 @@ def test_delivery_options_are_not_shown() -> None:
 def test_a_plugin_of_a_third_party(home: Path, tmp_path: Path) -> None:
     """The sample package, installed by pip, deploys: it knows its facts, and gets the values in memory."""
     site = install_sample(tmp_path / "site")
-    run_script(home, "resolver", "secrets", "create", "shop-7_password", "-s", "the value")
+    start_script(home, "resolver", "secrets", "create", "shop-7_password", "-s", "the value")
     blueprint = tmp_path / "b.yaml"
     blueprint.write_text("p: { get_secret: { concat: [{ get_sys: [deployment, id] }, _password] } }\n")
     seen = tmp_path / "seen"
@@ -91,38 +90,38 @@ def test_a_plugin_of_a_third_party(home: Path, tmp_path: Path) -> None:
     options = ("--deliver-option", "deployment=shop-7", "--deliver-option", f"deploy={program}")
     environ = {"PYTHONPATH": str(site), "RESOLVER_TENANT": TENANT}
     environ["RESOLVER_TOKEN"] = Settings({"RESOLVER_HOME": str(home)}).token()
-    done = run_script(home, "resolve", blueprint, "--deliver", "shop", *options, env=environ)
+    done = start_script(home, "resolve", blueprint, "--deliver", "shop", *options, env=environ)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "note: 1 blueprint delivered to plugin 'shop'\n"
     got = seen.read_text().splitlines()
     assert got[0] == 'p: "the value"'
     assert "DEPLOYMENT=shop-7" in got
     assert [line for line in got if line.startswith("RESOLVER_TOKEN")] == []
-    done = run_script(home, "resolve", blueprint, "--deliver", "shop", *options[:2], env=environ)
+    done = start_script(home, "resolve", blueprint, "--deliver", "shop", *options[:2], env=environ)
     assert (done.returncode, done.stdout) == (6, "")
     assert done.stderr == (
         "error: plugin 'shop': it was not told what to run\n  hint: give --deliver-option deploy=PROGRAM\n"
     )
-    done = run_script(home, "resolve", blueprint, "--check", "--deliver", "shop", *options, env=environ)
+    done = start_script(home, "resolve", blueprint, "--check", "--deliver", "shop", *options, env=environ)
     assert done.returncode == 0
     assert "shop-7_password" in done.stdout
     assert "delivered" not in done.stderr
 
 
-def test_what_is_installed_is_not_loaded(run: Run, home: Path, tmp_path: Path) -> None:
+def test_what_is_installed_is_not_loaded(home: Path, tmp_path: Path) -> None:
     """Only a name loads a plugin: one that is installed runs no code, until `config.yaml` names it."""
     trace = tmp_path / "trace"
     plant(tmp_path / "site", "lurking", f"open({str(trace)!r}, 'w').close()\n")
     environ = {"PYTHONPATH": str(tmp_path / "site")}
     blueprint = tmp_path / "b.yaml"
     blueprint.write_text("a: 1\n")
-    assert run("resolve", blueprint, env=environ).stdout == "a: 1\n"
-    assert run("resolver", "exec", blueprint, "--", "true", env=environ).returncode == 0
+    assert start_script(home, "resolve", blueprint, env=environ).stdout == "a: 1\n"
+    assert start_script(home, "resolver", "exec", blueprint, "--", "true", env=environ).returncode == 0
     assert not trace.exists()
     (home / "config.yaml").write_text("plugins: [lurking]\n")
-    assert run("resolve", blueprint, "--check", "--offline", env=environ).returncode == 0
+    assert start_script(home, "resolve", blueprint, "--check", "--offline", env=environ).returncode == 0
     assert not trace.exists()
-    assert run("resolver", "exec", blueprint, "--", "true", env=environ).returncode == 0
+    assert start_script(home, "resolver", "exec", blueprint, "--", "true", env=environ).returncode == 0
     assert trace.exists()
 
 
@@ -183,8 +182,7 @@ def test_no_package_with_plugins() -> None:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A service with secrets, one of which holds the key of another."""
-    url = database("sqlite", tmp_path)
-    world = World(url, SqlStore(url))
+    world = made_world("sqlite", tmp_path)
     for key, value in (("k", "value of k"), ("which", "target"), ("target", "deep"), ("other", "unused")):
         world.secret(key, value)
     yield world
