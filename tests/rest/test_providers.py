@@ -10,9 +10,8 @@ import pytest
 from resolver.core.model import SecretValue
 from resolver.core.permissions import TenantRole
 from resolver.core.secret_changes import NewSecret
-from resolver.store.sql import SqlStore
 from tests import peer
-from tests.databases import World, database
+from tests.databases import made_world
 from tests.rest.conftest import SECRETS, USE, refusal, serving
 from tests.rest.test_serve import free_port, headers_of, served
 
@@ -38,8 +37,7 @@ def near(live: Live) -> Client:
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[Live]:
     """Another server, with a store of its own."""
-    url = database("sqlite", tmp_path)
-    with serving(World(url, SqlStore(url))) as server:
+    with serving(made_world("sqlite", tmp_path)) as server:
         yield server
 
 

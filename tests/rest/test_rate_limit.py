@@ -11,8 +11,7 @@ import pytest
 from resolver.core.permissions import TenantRole
 from resolver.rest.options import ServerOptions
 from resolver.rest.rate_limit import Buckets, network_of
-from resolver.store.sql import SqlStore
-from tests.databases import World, database
+from tests.databases import made_world
 from tests.rest.conftest import SECRETS, SlowPasswords, basic, serving
 
 if TYPE_CHECKING:
@@ -99,9 +98,8 @@ ALONE = ServerOptions(address_rate=0, user_rate=0, share=1)
 
 def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
     """So many wait for their turn; the others are told to come back, and tokens are let in all the while."""
-    url = database("sqlite", tmp_path)
     slow = SlowPasswords()
-    world = World(url, SqlStore(url), passwords=slow)
+    world = made_world("sqlite", tmp_path, passwords=slow)
     with serving(world, ALONE) as live, ThreadPoolExecutor(50) as pool:
         admin = live.client()
         headers = {"Authorization": basic("nobody", "a guess"), "Tenant": "home"}
@@ -117,9 +115,8 @@ def test_guessing_at_passwords_leaves_room_for_others(tmp_path: Path) -> None:
 
 def test_new_passwords_leave_room_for_others(tmp_path: Path) -> None:
     """Whoever has none may set one: no more wait than with guesses, and all but the first are refused."""
-    url = database("sqlite", tmp_path)
     slow = SlowPasswords()
-    world = World(url, SqlStore(url), passwords=slow)
+    world = made_world("sqlite", tmp_path, passwords=slow)
     with serving(world, ALONE) as live, ThreadPoolExecutor(50) as pool:
         eve = live.user("eve", TenantRole.USER)
         change = ("POST", "/api/v1/resolver/users/eve/password", {"password": "a new password"})

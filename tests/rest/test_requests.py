@@ -13,8 +13,7 @@ import pytest
 
 from resolver.core.permissions import TenantRole
 from resolver.rest.options import ServerOptions
-from resolver.store.sql import SqlStore
-from tests.databases import World, database
+from tests.databases import World, made_world
 from tests.rest.conftest import SECRETS, USE, SlowPasswords, basic, refusal, serving
 from tests.waiting import until
 
@@ -297,10 +296,9 @@ def test_a_body_that_does_not_come_is_not_waited_for(world: World) -> None:
 
 def test_more_requests_than_it_can_bear_are_told_to_come_back(tmp_path: Path) -> None:
     """One that works takes the only place, one that is still being sent takes none; health needs none."""
-    url = database("sqlite", tmp_path)
     slow = SlowPasswords()
     options = ServerOptions(max_requests=1, address_rate=0, user_rate=0)
-    world = World(url, SqlStore(url), passwords=slow)
+    world = made_world("sqlite", tmp_path, passwords=slow)
     with serving(world, options) as live, ThreadPoolExecutor(1) as pool:
         client, places = live.client(), live.app.state.server.places
         host, port = live.url.removeprefix("http://").split(":")

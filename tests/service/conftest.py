@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, World, database
+from tests.databases import DIALECTS, made_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.databases import World
+
 
 @pytest.fixture(params=DIALECTS)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A service on a database of its own, once for each kind of database."""
-    url = database(request.param, tmp_path)
-    world = World(url, SqlStore(url))
+    world = made_world(request.param, tmp_path)
     yield world
     world.service.close()
 
@@ -26,7 +26,6 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[World]:
     """A service on SQLite, for what does not depend on the database."""
-    url = database("sqlite", tmp_path)
-    world = World(url, SqlStore(url))
+    world = made_world("sqlite", tmp_path)
     yield world
     world.service.close()
