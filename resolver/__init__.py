@@ -42,13 +42,14 @@ from resolver.errors import (
 )
 
 if TYPE_CHECKING:
-    from resolver.api import Resolver, open_resolver
+    from resolver.api import AsyncResolver, Resolver, open_async_resolver, open_resolver
     from resolver.core.model import Caller
     from resolver.dsl.problems import Problem
     from resolver.resolution.resolved import ResolvedBlueprint, Use
 
 __all__ = [
     "AccessError",
+    "AsyncResolver",
     "AuthenticationError",
     "BlueprintError",
     "Caller",
@@ -66,15 +67,18 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "Use",
+    "open_async_resolver",
     "open_resolver",
 ]
 
 _LAZY = {
+    "AsyncResolver": "resolver.api",
     "Caller": "resolver.core.model",
     "Problem": "resolver.dsl.problems",
     "ResolvedBlueprint": "resolver.resolution.resolved",
     "Resolver": "resolver.api",
     "Use": "resolver.resolution.resolved",
+    "open_async_resolver": "resolver.api",
     "open_resolver": "resolver.api",
 }
 

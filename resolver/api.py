@@ -1,16 +1,20 @@
-"""The Python interface: open a resolver, identify a caller, resolve a blueprint."""
+"""The Python interface: open a resolver, identify a caller, resolve a blueprint; with and without asyncio."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from resolver.blueprint.context_file import make_context
 from resolver.bootstrap.connect import open_any
 from resolver.config.settings import Settings
 from resolver.core.closing import Closing
 from resolver.core.formats import DialectName
+from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
 from resolver.dsl.values import GivenInput
 from resolver.errors import UsageError, bare_errors
@@ -19,9 +23,11 @@ from resolver.resolution import BlueprintText, Options, resolve
 from resolver.resolution.run_secrets import RunSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import concurrent.futures
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from types import TracebackType
 
-    from resolver.core.model import Caller
+    from resolver.core.model import Caller, SecretValue
     from resolver.core.ports.service import AnyService
     from resolver.resolution.resolved import ResolvedBlueprint
 
@@ -58,7 +64,7 @@ class Resolver(Closing):
     def _service(self) -> AnyService:
         service = self._opened
         if service is None:
-            raise UsageError("the resolver was closed", hint="open another one with `open_resolver`")
+            raise _closed()
         return service
 
     @bare_errors
@@ -96,6 +102,7 @@ class Resolver(Closing):
         dialect: str = "",
         allow_duplicate_keys: bool = False,
         root: str | os.PathLike[str] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> ResolvedBlueprint:
         """Resolve one blueprint, in memory: all of its calls, or none.
 
@@ -113,6 +120,8 @@ class Resolver(Closing):
             root: a folder around the blueprint's (around the working directory for a text), within which
                 imports may lead out of that by `..`.
             allow_duplicate_keys: where a key stands twice in one mapping, let the last one count.
+            cancelled: says whether nobody waits for the result any more. It is asked every few milliseconds
+                of work; a yes ends that with an error.
 
         Returns:
             The resolved blueprint; close it, or use it in a `with` statement, to drop the values.
@@ -131,6 +140,7 @@ class Resolver(Closing):
             merge_imports,
             dialect=_dialect(dialect),
             allow_duplicate_keys=allow_duplicate_keys,
+            budget=None if cancelled is None else Budget(cancelled=cancelled),
         )
         service = self._service
         text = _text(path_or_text, None if root is None else Path(root))
@@ -149,6 +159,10 @@ class Resolver(Closing):
             An object to ask for values; close it, or use it in a `with` statement, to drop them.
         """
         return RunSecrets(self._service, caller, tenant, name)
+
+
+def _closed() -> UsageError:
+    return UsageError("the resolver was closed", hint="open another one with `open_resolver`")
 
 
 def _dialect(name: str) -> DialectName | None:
@@ -195,3 +209,199 @@ def open_resolver(
         environ.pop("RESOLVER_DATABASE_URL", None)  # an argument goes before the environment
     settings = Settings(environ, None if home is None else Path(home))
     return Resolver(open_any(settings, add_provider_types), token)
+
+
+T = TypeVar("T")
+
+DEFAULT_THREADS = 8
+"""How many calls of one `AsyncResolver` are at work at once."""
+
+
+class ResolveOptions(TypedDict, total=False):
+    """The options of `Resolver.resolve`, which says what each means."""
+
+    inputs: Mapping[str, Any] | None
+    context: Mapping[str, Any] | None
+    partial: bool
+    evaluate: bool
+    merge_imports: bool
+    dialect: str
+    allow_duplicate_keys: bool
+    root: str | os.PathLike[str] | None
+
+
+class _Threads:
+    """Threads that work for coroutines; what nobody waits for any more is dropped."""
+
+    def __init__(self, number: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only programs on asyncio need it
+
+        self._pool = ThreadPoolExecutor(number, "resolver")
+
+    async def run(self, work: Callable[[], T], gone: threading.Event | None = None) -> T:
+        """Do a piece of work in a thread.
+
+        Args:
+            work: what to do.
+            gone: is set when nobody waits for it any more.
+
+        Raises:
+            UsageError: the threads were ended.
+        """
+        import asyncio  # noqa: PLC0415 - as above
+
+        try:
+            future = self._pool.submit(work)
+        except RuntimeError:
+            future = None
+        if future is None:
+            raise _closed()
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if gone is not None:
+                gone.set()
+            future.add_done_callback(_drop)
+            raise
+
+    async def end(self) -> None:
+        """Wait until all work is done; none is taken any more."""
+        import asyncio  # noqa: PLC0415 - as above
+
+        await asyncio.to_thread(self._pool.shutdown)
+
+
+def _drop(future: concurrent.futures.Future[Any]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        result = future.result()
+        if isinstance(result, Closing):
+            result.close()
+
+
+class AsyncResolver:
+    """An open store for programs on asyncio: the calls of a `Resolver`, made in a few threads of its own.
+
+    A call whose task is cancelled goes on for a moment in its thread: evaluating ends, a request to a server
+    or a database is waited for. What it has obtained is dropped, and is in the audit trail all the same.
+
+    Args:
+        resolver: what does the work.
+        threads: where it does it.
+    """
+
+    def __init__(self, resolver: Resolver, threads: _Threads) -> None:
+        self._resolver = resolver
+        self._threads = threads
+
+    def __repr__(self) -> str:
+        return f"Async{self._resolver!r}"
+
+    async def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
+        """Identify a caller; see `Resolver.authenticate`."""
+        identify = self._resolver.authenticate
+        return await self._threads.run(partial(identify, token=token, username=username, password=password))
+
+    async def resolve(
+        self,
+        path_or_text: str | os.PathLike[str],
+        *,
+        tenant: str,
+        caller: Caller,
+        **options: Unpack[ResolveOptions],
+    ) -> ResolvedBlueprint:
+        """Resolve one blueprint, in memory; see `Resolver.resolve`."""
+        gone = threading.Event()
+        work = partial(
+            self._resolver.resolve,
+            path_or_text,
+            tenant=tenant,
+            caller=caller,
+            cancelled=gone.is_set,
+            **options,
+        )
+        return await self._threads.run(work, gone)
+
+    def run_secrets(self, name: str, *, tenant: str, caller: Caller) -> AsyncRunSecrets:
+        """Secrets by key, for who evaluates blueprints; see `Resolver.run_secrets`."""
+        return AsyncRunSecrets(self._resolver.run_secrets(name, tenant=tenant, caller=caller), self._threads)
+
+    async def close(self) -> None:
+        """Give back what it holds, once all calls have ended. Closing twice does nothing."""
+        self._resolver.close()
+        await self._threads.end()
+
+
+class AsyncRunSecrets:
+    """The secrets of one run; the calls of a `RunSecrets`, made in the threads of an `AsyncResolver`.
+
+    Args:
+        secrets: what does the work.
+        threads: where it does it.
+    """
+
+    def __init__(self, secrets: RunSecrets, threads: _Threads) -> None:
+        self._secrets = secrets
+        self._threads = threads
+
+    def __repr__(self) -> str:
+        return f"Async{self._secrets!r}"
+
+    def expect(self, document: object) -> None:
+        """Note the keys that are written in a document; nothing is looked up yet."""
+        self._secrets.expect(document)
+
+    async def demand(self, key: str) -> None:
+        """Say whether a secret may be used; see `RunSecrets.demand`."""
+        await self._threads.run(partial(self._secrets.demand, key))
+
+    async def value(self, key: str) -> SecretValue:
+        """The value of a secret; see `RunSecrets.value`."""
+        return await self._threads.run(partial(self._secrets.value, key))
+
+    def close(self) -> None:
+        """Drop the values. Closing twice does nothing."""
+        self._secrets.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@contextlib.asynccontextmanager
+async def open_async_resolver(
+    home: str | os.PathLike[str] | None = None,
+    *,
+    url: str | None = None,
+    token: str = "",
+    ca_file: str | os.PathLike[str] | None = None,
+    threads: int = DEFAULT_THREADS,
+) -> AsyncIterator[AsyncResolver]:
+    """Open a store for a block of `async with`, and close it at its end.
+
+    Args:
+        home: the state directory; see `open_resolver`.
+        url: a server's URL.
+        token: the access token that `authenticate` takes when it is given none.
+        ca_file: a file with the authorities that the server's certificate is verified against.
+        threads: how many calls may be at work at once; others wait for their turn.
+
+    Raises:
+        UsageError, RootKeyError, StoreError: as `open_resolver` raises them.
+    """
+    own = _Threads(threads)
+    try:
+        opened = await own.run(partial(open_resolver, home, url=url, token=token, ca_file=ca_file))
+        resolver = AsyncResolver(opened, own)
+        try:
+            yield resolver
+        finally:
+            await resolver.close()
+    finally:
+        await own.end()

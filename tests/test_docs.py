@@ -124,9 +124,9 @@ def test_the_python_page_runs(tmp_path: Path, sample_environ: dict[str, str]) ->
         text=True,
         check=False,
     )
-    assert len(examples) == 3
-    first, *problems = done.stdout.splitlines()
-    assert (first, done.stderr) == ("not-a-real-password", "")
+    assert len(examples) == 4
+    first, *problems, last = done.stdout.splitlines()
+    assert (first, last, done.stderr) == ("not-a-real-password", "not-a-real-password", "")
     assert [line.split()[:2] for line in problems] == [["secret_not_found", "1"], ["bad_argument", "2"]]
     assert "did you mean 'db_password'?" in problems[0]
 
