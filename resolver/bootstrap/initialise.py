@@ -12,7 +12,7 @@ import msgspec
 
 from resolver.bootstrap.embedded import from_file, make_hasher, root_keys
 from resolver.config.files import Trusted, demand_trusted, make_directory, make_private, write_private
-from resolver.config.profile import Profile
+from resolver.config.profile import Profile, write_profile
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
 from resolver.errors import ConflictError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
@@ -127,10 +127,10 @@ def _fill_empty(
 ) -> bool:
     """Give an empty store its administrator and first tenant; False when another process was quicker."""
 
-    def write_profile(path: Path, token: str) -> None:
-        write_private(path, Profile(token, FIRST_TENANT).encode())
+    def keep_in(path: Path, token: str) -> None:
+        write_profile(path, Profile(token, FIRST_TENANT))
 
-    keep = None if profile_path is None else partial(write_profile, profile_path)
+    keep = None if profile_path is None else partial(keep_in, profile_path)
     try:
         return service.setup.initialise(ADMIN, password, FIRST_TENANT, keep, secrets) is not None
     except (ConflictError, RootKeyError):  # by then its keys are there, wrapped by the other's root key

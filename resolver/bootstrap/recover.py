@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.bootstrap.initialise import FIRST_TENANT
-from resolver.config.files import Trusted, demand_trusted, make_directory, write_private
-from resolver.config.profile import Profile
+from resolver.config.files import Trusted, demand_trusted, make_directory
+from resolver.config.profile import Profile, write_profile
 from resolver.errors import AuthenticationError, ConflictError, StoreError
 
 if TYPE_CHECKING:
@@ -54,6 +54,6 @@ def recover(settings: Settings, service: Service, username: str = "") -> str:
     tenant = there.tenant if there is not None else FIRST_TENANT
 
     def keep(token: str) -> None:
-        write_private(settings.profile_path, Profile(token, tenant).encode(), replace=True)
+        write_profile(settings.profile_path, Profile(token, tenant), replace=True)
 
     return service.setup.recover(username, keep)

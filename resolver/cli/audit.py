@@ -91,6 +91,7 @@ def list_(  # noqa: PLR0913 - one for each option
         lambda: put_table(
             ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"],
             (row for record in records for row in _rows(record, query)),
+            spare=["VERSION"],
         ),
     )
     if more and records:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from resolver.cli.init import read_password
+from resolver.cli.files import read_password
 from resolver.cli.output import say
 from resolver.errors import LastCredentialError, UnconfirmedError
 

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import secrets
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from resolver.cli.context import App, common_options
+from resolver.cli.files import read_password
 from resolver.cli.output import put, say
-from resolver.cli.streams import read_stdin
 from resolver.config.filesystems import sqlite_warning
-from resolver.errors import UsageError
 
 if TYPE_CHECKING:
     from resolver.bootstrap.initialise import Initialised
     from resolver.config.settings import Settings
-
-
-def read_password(path: str) -> str:
-    """A password from a file, or from stdin with `-`; one line break at its end does not count.
-
-    Raises:
-        UsageError: the file can't be read, or holds no text.
-    """
-    try:
-        text = (read_stdin() if path == "-" else Path(path).read_bytes()).decode()
-    except OSError as error:
-        raise UsageError(f"the password file {path!r} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"the password file {path!r} is not UTF-8 text") from None
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 @click.command

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.context import App, common_options
-from resolver.cli.init import read_password
+from resolver.cli.files import read_password
 from resolver.cli.output import put, say
 from resolver.core.account_changes import NewToken
 from resolver.errors import ConflictError, ResolverError, UsageError
@@ -44,8 +44,8 @@ def login(
     which only you can read. With a password that is a token of its own: `resolver tokens revoke` ends it.
     """
     from resolver.bootstrap.connect import open_server  # noqa: PLC0415 - not for a page of help
-    from resolver.config.files import Trusted, demand_trusted, make_directory, write_private  # noqa: PLC0415
-    from resolver.config.profile import Profile, read_profile  # noqa: PLC0415
+    from resolver.config.files import Trusted, demand_trusted, make_directory  # noqa: PLC0415
+    from resolver.config.profile import Profile, read_profile, write_profile  # noqa: PLC0415
 
     settings = app.settings
     demand_trusted(settings.home, Trusted.HOME)
@@ -74,7 +74,7 @@ def login(
         token = made.token
     profile = Profile(token, chosen, url, settings.named_ca_file or "")
     try:
-        write_private(settings.profile_path, profile.encode(), replace=True)
+        write_profile(settings.profile_path, profile, replace=True)
     except ResolverError:
         if made is not None:  # nobody knows it
             with contextlib.suppress(ResolverError):

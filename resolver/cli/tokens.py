@@ -141,9 +141,14 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
     part = app.service.tokens.list(app.caller, Choice(size, offset))
     rows = [token_fields(token) for token in part.items]
-    cells = [[cell or "-" for cell in row.values()] for row in rows]
+    cells = [[cell or None for cell in row.values()] for row in rows]
     headers = ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"]
-    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, "no tokens"))
+    spare = ["CREATED", "EXPIRES"] if all(row["expires_at"] is None for row in rows) else ["CREATED"]
+    put_answer(
+        output_format,
+        rows,
+        lambda: put_part(headers, cells, offset, part.total, "no tokens", [*spare, "LAST USED"]),
+    )
 
 
 @tokens.command
@@ -153,7 +158,7 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
 def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
     """Show what is known of a token; the token itself is not kept. Its last use is told to the minute."""
     row = token_fields(app.service.tokens.get(app.caller, token_id))
-    put_answer(output_format, row, lambda: put_fields({name: value or "-" for name, value in row.items()}))
+    put_answer(output_format, row, lambda: put_fields({name: value or None for name, value in row.items()}))
 
 
 @tokens.command

@@ -16,7 +16,7 @@ from resolver.cli.context import (
     format_option,
     part_options,
 )
-from resolver.cli.init import read_password
+from resolver.cli.files import read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_fields, put_part, say
 from resolver.core.account_changes import NewPassword, NewUser, UserChange
 from resolver.core.model import SecretValue
@@ -81,7 +81,8 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
     shown = ("name", "role", "active", "created_at", "last_login_at")
     cells = [[*map(row.get, shown), _tenants(info)] for row, info in zip(rows, part.items, strict=True)]
     headers = ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"]
-    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total))
+    spare = ["CREATED", "ACTIVE", "LAST LOGIN"]
+    put_answer(output_format, rows, lambda: put_part(headers, cells, offset, part.total, spare=spare))
 
 
 @users.command

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import App, common_options, format_option
-from resolver.cli.output import OutputFormat, put, put_answer, put_fields, say
+from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_words, say
 from resolver.config.filesystems import sqlite_warning
+from resolver.core.permissions import Permission
 
 if TYPE_CHECKING:
     from resolver.core.results import Identity
@@ -50,13 +51,36 @@ def whoami(app: App, *, output_format: OutputFormat) -> None:
 
     def put_identity() -> None:
         put_fields({name: value for name, value in fields.items() if value is not None})
-        for name, facts in tenants.items():
-            role = facts["role"] or "no role there"
-            put(f"in tenant {name} ({role}): {', '.join(facts['permissions'] or [])}")
-        if system:
-            put(f"in the whole system: {', '.join(system)}")
+        _put_rights(identity)
 
     put_answer(output_format, fields | {"tenants": tenants, "system_permissions": system}, put_identity)
+
+
+def _put_rights(identity: Identity) -> None:
+    """The caller's rights, those that are the same in several tenants once."""
+    system = identity.system_permissions
+    alike: dict[tuple[str, frozenset[Permission]], list[str]] = {}
+    for tenant, permissions in sorted(identity.permissions.items()):
+        named = identity.roles.get(tenant)
+        alike.setdefault((f" ({named})" if named else "", permissions), []).append(tenant)
+    if system >= frozenset(Permission):
+        put("in the whole system: everything")
+    elif system:
+        put_words("in the whole system", sorted(system))
+    for (role, permissions), tenants in alike.items():
+        where = f"in tenant {tenants[0]}" if len(tenants) == 1 else f"in {len(tenants)} tenants"
+        if permissions >= frozenset(Permission):
+            put(f"{where}{role}: everything")
+        else:
+            put_words(f"{where}{role}", sorted(permissions))
+        if len(tenants) > 1:
+            first = tenants[:_MAX_TENANTS]
+            more = len(tenants) - len(first)
+            put_words("  which are", [*first, *([f"and {more} more"] if more else [])])
+
+
+_MAX_TENANTS = 50
+"""Most tenants that are named, of those in which the rights are the same."""
 
 
 @click.command

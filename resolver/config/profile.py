@@ -1,4 +1,4 @@
-"""The profile: the default token, tenant and server of commands. `init` and `login` write it."""
+"""The profile: the default token, tenant and server of commands. Several commands write it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resolver.config.files import Trusted, demand_trusted, why_unreadable
+from resolver.config.files import Trusted, demand_trusted, why_unreadable, write_private
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
 
@@ -36,6 +36,20 @@ class Profile(Redacted, frozen=True):
         """The file's content."""
         fields = msgspec.structs.asdict(self)
         return json.dumps({name: text for name, text in fields.items() if text}, indent=2) + "\n"
+
+
+def write_profile(path: Path, profile: Profile, *, replace: bool = False) -> None:
+    """Write a profile, which only its owner may read, whole or not at all.
+
+    Args:
+        path: its file.
+        profile: what it is to hold.
+        replace: whether it may take the place of another one.
+
+    Raises:
+        StoreError: it can't be written, or is there and may not be replaced.
+    """
+    write_private(path, profile.encode(), replace=replace)
 
 
 def read_profile(path: Path) -> Profile | None:

@@ -35,7 +35,7 @@ def test_users(admin: Cli) -> None:
         admin.prints("users", "set-role", "eve", "-r", "sys_admin")
         == "User `eve` has `sys_admin` security role\n"
     )
-    rows = [["admin", "sys_admin", "True"], ["bob", "sys_admin", "True"], ["eve", "sys_admin", "True"]]
+    rows = [["admin", "sys_admin", "yes"], ["bob", "sys_admin", "yes"], ["eve", "sys_admin", "yes"]]
     assert cells(admin.prints("users", "list")) == [
         ["NAME", "ROLE", "ACTIVE", "CREATED", "LAST LOGIN", "TENANTS"],
         *([*row, "TIME", "-", "-"] for row in rows),
@@ -127,8 +127,8 @@ def test_users_are_shown_shut_out_and_let_in(admin: Cli) -> None:
     assert fields(admin.prints("users", "get", "eve")) == {
         "name": "eve",
         "role": "default",
-        "active": "True",
-        "locked": "False",
+        "active": "yes",
+        "locked": "no",
         "created_at": "TIME",
         "first_login_at": "-",
         "last_login_at": "-",

@@ -30,6 +30,16 @@ def test_whoami(admin: Cli) -> None:
     }
 
 
+def test_whoami_of_an_admin(admin: Cli) -> None:
+    """The same rights in several tenants are printed once, and all of them as one word."""
+    admin.prints("tenants", "create", "staging")
+    assert admin.prints("whoami").splitlines()[5:] == [
+        "in the whole system: everything",
+        "in 2 tenants: everything",
+        "  which are: default_tenant, staging",
+    ]
+
+
 def test_whoami_refused(admin: Cli) -> None:
     """Without a valid token there is no answer."""
     code, said = admin.with_token(f"ctok-{'a' * 10}-{'b' * 40}").refuses("whoami")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from resolver.cli.output import count, pad, printable, put, put_table, width
+from resolver.cli.output import count, put, put_table, table_lines
 from resolver.cli.report.items import Level, location_of
 from resolver.cli.report.text import problems_lines
 from resolver.core.location import format_path
@@ -21,9 +20,6 @@ NO_CALLS: dict[str, Any] = {"calls": [], "imports": [], "inputs": [], "kept": 0}
 """What the JSON report has besides the problems, when a check ends before it knows any call."""
 
 DEPENDS = "(depends on a value)"
-
-SHORTEST_PATH = 16
-"""Fewest columns of a terminal that a path is shown in."""
 
 
 def put_check(check: Check, report: Report, *, offline: bool) -> None:
@@ -104,20 +100,13 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
             [[location_of(call.location), *row] for call, row in zip(calls, rows, strict=True)],
         )
         return
-    columns = shutil.get_terminal_size().columns
     lines = [location_of(call.location).removeprefix(f"{call.location.source}:") for call in calls]
-    table = [["  LINE", *headers]]
-    for line, (key, steps, *others) in zip(lines, rows, strict=True):
-        table.append([f"  {line}", cut(key, columns // 3), cut(steps, columns // 8), *others])
-    widths = [max(map(width, column)) for column in zip(*table, strict=True)]
-    widths[-1] = min(widths[-1], columns - sum(widths[:-1]) - 2 * len(widths[1:]))
-    if widths[-1] < SHORTEST_PATH:
-        # No path is easier to read than wrapped lines: each problem below the table has its own.
-        widths.pop()
-    header, *printed = [
-        "  ".join([pad(cut(cell, most), most) for cell, most in zip(row, widths, strict=False)]).rstrip()
-        for row in table
-    ]
+    header, *printed = table_lines(
+        ["  LINE", *headers],
+        [[f"  {line}", *row] for line, row in zip(lines, rows, strict=True)],
+        # No path is easier to read than a piece of one: each problem below the table has its own.
+        spare=["PATH", "STEPS"],
+    )
     put(header)
     source = ""
     for call, line in zip(calls, printed, strict=True):
@@ -127,19 +116,18 @@ def _put_calls(calls: Sequence[CheckedCall], *, offline: bool) -> None:
         put(line)
 
 
-def _row(call: CheckedCall, *, offline: bool) -> list[str]:
+def _row(call: CheckedCall, *, offline: bool) -> list[object]:
     """The table's cells for a call, but for its location."""
     key = call.key or (DEPENDS if call.depends_on_value else "-")
     secret = call.secret
-    stored = [str(secret.version), "yes" if secret.hidden else "no"] if secret else ["-", "-"]
-    cells = [
+    stored = [secret.version, secret.hidden] if secret else [None, None]
+    return [
         key,
         call.value_path or "-",
         *([] if offline else stored),
         _state(call),
         format_path(call.location.path),
     ]
-    return [printable(cell) for cell in cells]
 
 
 def _state(call: CheckedCall) -> str:
@@ -151,19 +139,3 @@ def _state(call: CheckedCall) -> str:
         return "-"
     times = [word for word, is_so in (("expired", call.expired), ("due", call.due)) if is_so]
     return ", ".join(times) or "ok"
-
-
-def cut(text: str, columns: int) -> str:
-    """A text of at most so many columns; what is left out is left out in the middle."""
-    if width(text) <= columns:
-        return text
-    end = (columns - 1) * 2 // 3
-    return f"{_first(text, columns - 1 - end)}…{_first(text[::-1], end)[::-1]}"
-
-
-def _first(text: str, columns: int) -> str:
-    """As much of the beginning of a text as so many columns hold."""
-    taken = text[:columns]
-    while width(taken) > columns:
-        taken = taken[:-1]
-    return taken

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resolver.cli.context import choice_option, options
+from resolver.cli.files import read_text
 from resolver.cli.output import say
-from resolver.cli.streams import read_stdin
-from resolver.config.files import why_unreadable
 from resolver.core.model import MAX_VALUE_BYTES, Visibility
 from resolver.core.times import parse_time_ahead, utc_now
 from resolver.errors import InvalidRequestError, UsageError
@@ -123,11 +121,7 @@ def read_value(value: str | None, value_file: str | None) -> str:
         return value
     if value_file is None and sys.stdin.isatty():
         return str(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
-    data = read_file(value_file or "-", MAX_VALUE_BYTES + 1)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        raise InvalidRequestError("the value is not valid UTF-8 text") from None
+    text = read_text(value_file or "-", MAX_VALUE_BYTES + 1)
     if value_file is None:
         line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         text = text if "\n" in line else line
@@ -135,21 +129,6 @@ def read_value(value: str | None, value_file: str | None) -> str:
         if character in text:
             say(f"note: the value has {name} in it, which most programs do not expect")
     return text
-
-
-def read_file(name: str, most: int) -> bytes:
-    """The beginning of a file; - is stdin.
-
-    Raises:
-        UsageError: it can't be read.
-    """
-    try:
-        if name == "-":
-            return read_stdin(most)
-        with Path(name).open("rb") as file:
-            return file.read(most)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the file {name!r} can't be read: {why_unreadable(error)}") from None
 
 
 def read_expiry(text: str | None) -> str | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import App, common_options, confirm_deletion, format_option, options, tenant_option
+from resolver.cli.files import read_text
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_records, say
-from resolver.cli.secrets.options import read_file, read_mapping, visibility_option, wider_visibility_option
+from resolver.cli.secrets.options import read_mapping, visibility_option, wider_visibility_option
 from resolver.core.model import Visibility
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import UNCHANGED, unless_none
-from resolver.errors import InvalidRequestError, ProviderError, UsageError
+from resolver.errors import ProviderError, UsageError
 
 if TYPE_CHECKING:
     from resolver.core.providers import Provider
@@ -49,10 +50,7 @@ def _read_parameters(text: str | None, file: str | None) -> dict[str, str]:
     if text is not None and file is not None:
         raise UsageError(f"{_WHAT} and a file were given", hint="give -c or -f, not both")
     if file is not None:
-        try:
-            text = read_file(file, _MAX_FILE).decode()
-        except UnicodeDecodeError:
-            raise InvalidRequestError(f"the {_WHAT} are not valid UTF-8 text") from None
+        text = read_text(file, _MAX_FILE)
     return read_mapping(text, _WHAT)
 
 

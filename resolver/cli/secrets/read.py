@@ -209,7 +209,10 @@ def _put_secrets(page: Page, now: str) -> None:
         name for name in ("EXPIRES_AT", "ROTATE_AT", "PROVIDER") if all(row[name] == "-" for row in rows)
     }
     headers = [name for name in rows[0] if name not in unused]
-    put_table(headers, [[row[name] for name in headers] for row in rows])
+    others = ["CREATED_AT", "TENANT", "UPDATED_AT", "OWNER", "VERSION", "HIDDEN", "VISIBILITY"]
+    if len({row["TENANT"] for row in rows}) > 1:
+        others.remove("TENANT")
+    put_table(headers, [[row[name] for name in headers] for row in rows], others)
 
 
 @click.command

@@ -13,8 +13,8 @@ import click
 
 from resolver.cli.context import App, choice_option, common_options, format_option, tenant_option
 from resolver.cli.exit_codes import ExitCode
+from resolver.cli.files import read_file, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
-from resolver.cli.secrets.options import read_file
 from resolver.cli.streams import write_bytes
 from resolver.core.model import Visibility
 from resolver.core.transfer import ExportRequest, ImportRequest
@@ -47,11 +47,7 @@ def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
             return None
         text = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
     else:
-        try:
-            text = read_file(name, 64 * 1024).decode()
-        except UnicodeDecodeError:
-            raise UsageError("the passphrase is not UTF-8 text") from None
-        text = text.removesuffix("\n").removesuffix("\r")
+        text = read_password(name, "passphrase")
     if len(text) < SHORTEST_PASSPHRASE:
         raise UsageError(f"the passphrase is too short: it needs {SHORTEST_PASSPHRASE} characters at least")
     return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.context import App, common_options, confirm_deletion, tenant_option
+from resolver.cli.files import read_text
 from resolver.cli.output import put
 from resolver.cli.secrets.options import (
     if_version_option,
@@ -15,7 +16,6 @@ from resolver.cli.secrets.options import (
     provider_options,
     read_days,
     read_expiry,
-    read_file,
     read_mapping,
     read_new_times,
     read_value,
@@ -108,10 +108,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
         return '{"type": "array"}'
     if text is None or not text.startswith("@"):
         return text
-    try:
-        return read_file(str(Path(text[1:])), _MAX_SCHEMA_FILE).decode()
-    except UnicodeDecodeError:
-        raise UsageError(f"the file {text[1:]!r} is not UTF-8 text") from None
+    return read_text(str(Path(text[1:])), _MAX_SCHEMA_FILE)
 
 
 @click.command

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from resolver.cli.output import width
-from resolver.cli.report.check import cut, put_check
+from resolver.cli.output import cut, width
+from resolver.cli.report.check import put_check
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.report.report import Report
 from resolver.resolution import BlueprintText

@@ -31,7 +31,7 @@ def test_get(admin: Cli) -> None:
         "key:        test\n"
         "tenant:     default_tenant\n"
         "visibility: private\n"
-        "hidden:     False\n"
+        "hidden:     no\n"
         "owner:      admin\n"
         "version:    1\n"
         "created_at: TIME\n"
@@ -161,7 +161,7 @@ def test_list(admin: Cli) -> None:
         ["KEY", "TENANT", "VISIBILITY", "HIDDEN", "OWNER", "VERSION", "CREATED_AT", "UPDATED_AT"]
     ]
     rows = [line.split() for line in lines[1:]]
-    tail = ["False", "admin", "1", "TIME", "TIME"]
+    tail = ["no", "admin", "1", "TIME", "TIME"]
     assert sorted(rows) == [
         ["a_key", "default_tenant", "private", *tail],
         ["b_token", "default_tenant", "tenant", *tail],
