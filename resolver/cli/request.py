@@ -15,7 +15,7 @@ from resolver.cli.progress import Counted
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
 from resolver.core.formats import DialectName, DocumentFormat
-from resolver.dsl.problems import WARNINGS
+from resolver.dsl.problems import WARNINGS, Reason
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
         return f"ResolveArguments({self.blueprints!r})"  # inputs may hold values
 
 
-_KINDS = {reason.replace("_", "-"): reason for reason in WARNINGS}
+_KINDS = {reason.removeprefix("secret_").replace("_", "-"): reason for reason in WARNINGS}
 """The kinds of warnings, as options name them."""
 
 _OPTIONS = options(
@@ -124,7 +124,7 @@ _OPTIONS = options(
         multiple=True,
         type=click.Choice([*_KINDS, "any"]),
         metavar="KIND",
-        help=f"Make warnings of a kind errors: {', '.join(_KINDS)}, or any of them. Repeatable.",
+        help=f"Make warnings of a kind errors: {', '.join(_KINDS)}, or any but unused. Repeatable.",
     ),
 )
 
@@ -194,11 +194,17 @@ def make_options(app: App, request: ResolveArguments, tenant: str, plugins: Plug
         request.partial,
         request.evaluate,
         request.merge_imports,
-        fail_on=frozenset(WARNINGS if "any" in request.fail_on else map(_KINDS.__getitem__, request.fail_on)),
+        fail_on=_fail_on(request.fail_on),
         dialect=request.dialect or app.settings.dialect,
         allow_duplicate_keys=request.allow_duplicate_keys,
         environment=dict(request.environment),
     )
+
+
+def _fail_on(kinds: Sequence[str]) -> frozenset[Reason]:
+    """The reasons of these kinds of warnings."""
+    named = frozenset(_KINDS[kind] for kind in kinds if kind != "any")
+    return named | (frozenset(WARNINGS) - {Reason.UNUSED} if "any" in kinds else frozenset())
 
 
 def run_request(app: App, request: ResolveArguments, report: Report) -> Resolution:
@@ -208,6 +214,8 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
     tenant = app.settings.tenant(request.tenant)
     texts = read_blueprints(request, report)
     options = make_options(app, request, tenant, app.plugins)
+    if Reason.UNUSED in options.fail_on:
+        raise UsageError("--fail-on unused goes with --check")
     if request.keep_going:
         resolution, problems = resolve_good(app.service, app.caller, tenant, texts, options)
         report.add(problems)

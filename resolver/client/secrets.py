@@ -59,6 +59,7 @@ class RemoteSecrets(Remote):
             "_offset": str(listing.offset),
             "visibility": [str(name) for name in listing.equal.get(Field.VISIBILITY, ())],
             "_all_tenants": _flag(all_tenants),
+            **({"ends_by": listing.ends_by} if listing.ends_by else {}),
             **({"_get_all_results": "true"} if listing.size is None else {"_size": str(listing.size)}),
         }
         return self._server.ask(caller, Page, "GET", "/secrets", tenant=tenant, query=query)

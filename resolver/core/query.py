@@ -107,6 +107,8 @@ class Listing(Struct, frozen=True):
         patterns: what the key must be like, one of several: `*` stands for any characters, `?` for any one;
             None for any key.
         searched: the fields of which one has the text of the search in it.
+        ends_by: a time, as it is stored; only secrets that expire by then, or whose value falls due. Empty
+            for all.
     """
 
     search: str = ""
@@ -118,6 +120,7 @@ class Listing(Struct, frozen=True):
     matches: Callable[[str], bool] | None = None
     patterns: Sequence[str] | None = None
     searched: Sequence[Field] = SEARCHED
+    ends_by: str = ""
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.size is not None and self.size < 0):

@@ -71,12 +71,14 @@ class UsedSecret(Struct, frozen=True):
         version: its version.
         may_show: whether the caller may see it.
         expired_at: since when it has expired; None when it has not.
+        due_at: since when the value is older than it should get; None when it is not.
     """
 
     value: SecretValue
     version: int
     may_show: bool
     expired_at: str | None = None
+    due_at: str | None = None
 
 
 class UseAnswer(Struct, frozen=True):

@@ -349,8 +349,12 @@ class Plan:
 
     def refuse(self, use: KeyUse, reason: Reason, message: str, hint: str = "") -> None:
         """Report a key that may not be had, once at each call that needs it."""
-        for call in use.calls:
-            self._report(call, reason, message, hint, use.provenance.bare(use.key))
+        self.problems += self.at_calls(use, reason, message, hint)
+
+    def at_calls(self, use: KeyUse, reason: Reason, message: str, hint: str = "") -> Iterator[Problem]:
+        """A problem or warning about a key, once at each call that needs it."""
+        problem = Problem(reason, message, key=use.provenance.bare(use.key), hint=hint)
+        return (self._at(call, problem) for call in use.calls)
 
     def _report(self, call: Call, reason: Reason, message: str, hint: str, key: str) -> None:
         self.problems.append(self._at(call, Problem(reason, message, key=key, hint=hint)))

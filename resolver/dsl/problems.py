@@ -68,12 +68,20 @@ class Reason(enum.StrEnum):
     NEAR_MISS = "near_miss"
     UNDECLARED_INPUT = "undeclared_input"
     TEXT_FOR_TYPE = "text_for_type"
+    DUE = "secret_due"
+    UNUSED = "secret_unused"
 
 
-ONLY_WARNINGS = (Reason.NEAR_MISS, Reason.UNDECLARED_INPUT, Reason.TEXT_FOR_TYPE)
+ONLY_WARNINGS = (
+    Reason.NEAR_MISS,
+    Reason.UNDECLARED_INPUT,
+    Reason.TEXT_FOR_TYPE,
+    Reason.DUE,
+    Reason.UNUSED,
+)
 """The reasons that are none of errors, unless a run is told to fail on them."""
 
-WARNINGS = (*ONLY_WARNINGS, Reason.DUPLICATE_KEY, Reason.CUSTOM_TAG)
+WARNINGS = (*ONLY_WARNINGS, Reason.DUPLICATE_KEY, Reason.CUSTOM_TAG, Reason.EXPIRED)
 """The reasons that warnings may have."""
 
 

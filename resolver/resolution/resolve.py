@@ -16,7 +16,7 @@ from resolver.errors import BlueprintError, BudgetError, NotPermittedError, Unav
 from resolver.resolution.check import Check, check_calls
 from resolver.resolution.refusals import KeySuggestions, refuse
 from resolver.resolution.resolved import ResolvedBlueprint, Use
-from resolver.resolution.run import BlueprintRun, BlueprintText, Options
+from resolver.resolution.run import BlueprintRun, BlueprintText, Options, ValueTimes
 from resolver.resolution.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ def resolve(
         if run.problems:
             _check_keys(service, caller, tenant, run, wanted)
             break
+        if run.fail_on & TIMES:  # before anything is decrypted
+            statuses = _check_keys(service, caller, tenant, run, wanted)
+            run.warn_of_times(wanted, _times_of(statuses))
+            if run.problems:
+                break
         answer = service.use.use(caller, tenant, wanted, run.digests)
         if answer.refusals:
             refuse(run.plan, wanted, answer.refusals, KeySuggestions(service, caller, tenant))
@@ -93,9 +98,11 @@ def resolve(
             for use in wanted
             if use.needs_value and not use.provenance.secrets
         }
-        for use in wanted:
-            if use.needs_value and (at := used[use.key].expired_at) is not None:
-                run.notes.append(f"secret {use.shown} has expired, at {at}")
+        if not run.fail_on & TIMES:
+            run.warn_of_times(
+                [use for use in wanted if use.needs_value],
+                {key: ValueTimes(one.expired_at, one.due_at) for key, one in answer.secrets.items()},
+            )
         run.plan.supply({key: secret.value for key, secret in answer.secrets.items()})
         wanted = run.plan.advance()
     run.raise_problems()
@@ -198,8 +205,12 @@ def check(
     if service is not None and caller is not None:
         if uses:
             statuses = _check_keys(service, caller, tenant, run, uses)
+            run.warn_of_times(uses, _times_of(statuses))
         else:
             service.gate.confirm(caller)
+        if Reason.UNUSED in options.fail_on:
+            listed = service.secrets.list(caller, tenant).items
+            run.warn_of_unused(tenant, [one.key for one in listed if one.tenant.name == tenant])
     problems, warnings = run.problems, run.warnings
     surveys = sorted(run.plan.survey(), key=lambda survey: run.order_of(survey.location))
     return Check(
@@ -212,6 +223,22 @@ def check(
         notes=tuple(run.notes),
         blueprints=tuple(run.blueprints),
     )
+
+
+TIMES = frozenset({Reason.EXPIRED, Reason.DUE})
+"""The reasons of warnings about a secret's times."""
+
+
+def _times_of(statuses: Mapping[str, KeyStatus]) -> Mapping[str, ValueTimes]:
+    """The times that are over, of secrets that may be used."""
+    return {
+        key: ValueTimes(
+            status.secret.expires_at if status.expired else None,
+            status.secret.rotate_at if status.due else None,
+        )
+        for key, status in statuses.items()
+        if status.secret is not None and status.refusal is None
+    }
 
 
 def _check_keys(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -56,6 +56,16 @@ if TYPE_CHECKING:
     from resolver.dsl.key_use import KeyUse
     from resolver.dsl.source import Source
     from resolver.dsl.values import Substitution
+
+
+class ValueTimes(NamedTuple):
+    """Since when a secret has expired, and its value is due for rotation; None where that is not so."""
+
+    expired_at: str | None
+    due_at: str | None
+
+
+NO_TIMES = ValueTimes(None, None)
 
 
 class BlueprintText(Redacted, frozen=True):
@@ -146,7 +156,7 @@ class BlueprintRun:
         self.imports: list[Requirement] = []
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._fail_on = options.fail_on | ({Reason.TEXT_FOR_TYPE} if options.strict else frozenset())
+        self.fail_on = options.fail_on | ({Reason.TEXT_FOR_TYPE} if options.strict else frozenset())
         self._duplicate_keys = options.duplicate_keys
         self._trees: dict[Blueprint, ImportTree] = {}
         self._read: dict[str, Blueprint] = {}
@@ -221,6 +231,35 @@ class BlueprintRun:
                     f"{{ {definitions.dialect.get_secret}: [KEY, STEP] }}",
                     line_text=source.line_at(location.position) if location.position else "",
                 )
+
+    def warn_of_times(self, uses: Sequence[KeyUse], times: Mapping[str, ValueTimes]) -> None:
+        """Warn of secrets that have expired, or whose value is older than it should get, at their calls."""
+        for use in uses:
+            expired_at, due_at = times.get(use.key, NO_TIMES)
+            if expired_at is not None:
+                message = f"secret {use.shown} has expired, at {expired_at}"
+                hint = "give it a new value and time: `resolver secrets update KEY --expires TIME`"
+                self._warn(self.plan.at_calls(use, Reason.EXPIRED, message, hint))
+            if due_at is not None:
+                message = f"the value of secret {use.shown} should have been replaced by {due_at}"
+                hint = "store a new one with `resolver secrets update KEY`"
+                self._warn(self.plan.at_calls(use, Reason.DUE, message, hint))
+
+    def warn_of_unused(self, tenant: str, keys: Iterable[str]) -> None:
+        """Warn of secrets that no call of these blueprints asks for."""
+        used = {survey.key for survey in self.plan.survey()}
+        self._warn(
+            Problem(
+                Reason.UNUSED,
+                f"secret {key!r} of tenant {tenant!r} is asked for by none of these blueprints",
+                key=key,
+                hint="delete it, or check the blueprints that use it together with these",
+            )
+            for key in keys
+            if key not in used
+        )
+        if any(survey.key is None for survey in self.plan.survey()):
+            self.notes.append("calls whose key is not known yet may use some of the secrets named as unused")
 
     def _check_strictly(self) -> None:
         """Check all files, each once: what a blueprint of the run imports as an import of it."""
@@ -386,7 +425,7 @@ class BlueprintRun:
     def _warn(self, warnings: Iterable[Problem]) -> None:
         """Add warnings, or problems where this run fails on them."""
         for warning in warnings:
-            (self._problems if warning.reason in self._fail_on else self._warnings).append(warning)
+            (self._problems if warning.reason in self.fail_on else self._warnings).append(warning)
 
     @property
     def warnings(self) -> list[Problem]:

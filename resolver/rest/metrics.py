@@ -56,6 +56,18 @@ class Metrics:
             ["by"],
             registry=self._registry,
         )
+        self.values_late = Counter(
+            "resolver_values_used_late",
+            "Values given out for use although the secret had expired, or the value was due for rotation.",
+            ["state"],
+            registry=self._registry,
+        )
+
+    def count_values(self, by: str, total: int, *, expired: int, due: int) -> None:
+        """Count values that were given out, with those among them that are late."""
+        self.values.labels(by).inc(total)
+        self.values_late.labels("expired").inc(expired)
+        self.values_late.labels("due").inc(due)
 
     def text(self) -> bytes:
         """All numbers, of all workers, in Prometheus's text format."""

@@ -197,6 +197,7 @@ class SecretUse(ServicePart):
                 row.secret.version,
                 may_show and policy.decide(caller, Permission.SECRET_SHOW, row.secret, home).allowed,
                 row.secret.expires_at if row.secret.is_expired(now) else None,
+                row.secret.rotate_at if row.secret.is_due(now) else None,
             )
             for key, row in rows.items()
             if key in wanted

@@ -74,6 +74,9 @@ class ListingRows(AuthenticatedRows):
         for name, values in listing.equal.items():
             storable = [value for value in values if not isinstance(value, str) or is_storable(value)]
             conditions.append(_COLUMNS[name].in_(storable))
+        if listing.ends_by:
+            times = (t.secret.c.expires_at, t.secret.c.rotate_at)
+            conditions.append(or_(*(time <= listing.ends_by for time in times)))
         if listing.search:
             columns = (_COLUMNS[field] for field in listing.searched)
             conditions.append(

@@ -59,8 +59,14 @@ def test_all_values_come_in_one_answer(each: Live) -> None:
     answer = each.user("pipeline", TenantRole.OPERATIONS)("POST", USE, wanted("one", "two"))
     assert answer.json() == {
         "secrets": {
-            "one": {"value": "value one", "version": 1, "may_show": True, "expired_at": None},
-            "two": {"value": "value two", "version": 1, "may_show": False, "expired_at": None},
+            "one": {"value": "value one", "version": 1, "may_show": True, "expired_at": None, "due_at": None},
+            "two": {
+                "value": "value two",
+                "version": 1,
+                "may_show": False,
+                "expired_at": None,
+                "due_at": None,
+            },
         },
     }
     assert answer.headers["Cache-Control"] == "no-store"

@@ -390,6 +390,7 @@ def test_the_numbers_name_no_one(live: Live) -> None:
     route = f"{SECRETS}/{{key}}"
     assert f'resolver_http_requests_total{{method="GET",route="{route}",status="200"}} 1.0' in text
     assert 'resolver_values_used_total{by="batch"} 1.0' in text
+    assert 'resolver_values_used_late_total{state="expired"} 0.0' in text
     for word in ("telling_key", "eve", '"home"'):
         assert word not in text
 

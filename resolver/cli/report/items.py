@@ -28,6 +28,7 @@ class ReportFormat(enum.StrEnum):
     JSON = "json"
     SARIF = "sarif"
     GITHUB = "github"
+    GITLAB = "gitlab"
 
 
 class Level(enum.StrEnum):

@@ -91,7 +91,7 @@ HELP: dict[Reason, Help] = {
         "--context supplies it; --partial keeps such calls for the orchestrator.",
     ),
     Reason.EXPIRED: Help(
-        "the secret has expired, and this store refuses those",
+        "the secret has expired",
         "Give it a new value and a new time: `resolver secrets update KEY --expires TIME`.",
     ),
     Reason.NOT_PERMITTED: Help(
@@ -139,6 +139,14 @@ HELP: dict[Reason, Help] = {
     Reason.TEXT_FOR_TYPE: Help(
         "a key alone gives text where the blueprint declares another type",
         "Store JSON under the key and give steps that lead to the value.",
+    ),
+    Reason.DUE: Help(
+        "the secret's value is older than it should get",
+        "Store a new value: `resolver secrets update KEY`.",
+    ),
+    Reason.UNUSED: Help(
+        "a secret of the tenant is asked for by none of the blueprints",
+        "Delete it, or check the blueprints that use it together with these.",
     ),
 }
 """The explanation of each reason."""

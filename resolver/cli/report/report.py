@@ -1,4 +1,4 @@
-"""The report of one run, in the format that the reader asked for: text, JSON, SARIF or CI annotations.
+"""The report of one run, in the format that the reader asked for: text, JSON, SARIF or for CI systems.
 
 The sentences, hints and reason codes are the same in all of them, and none holds a value. Text is written as
 it comes up. The other formats are one piece, written at the end of the run, also when nothing is wrong. That
@@ -111,6 +111,10 @@ class Report:
 
                 for line in workflow_commands(found):
                     (put if self._on_stdout else say)(line)
+            case ReportFormat.GITLAB:
+                from resolver.cli.report.gitlab import code_quality  # noqa: PLC0415 - few runs need it
+
+                self._write_json(code_quality(found, self.texts))
             case ReportFormat.SARIF:
                 from resolver.cli.report.sarif import make_log  # noqa: PLC0415 - few runs need it
 
@@ -122,7 +126,7 @@ class Report:
             case _:
                 assert_never(self._format)
 
-    def _write_json(self, document: dict[str, Any]) -> None:
+    def _write_json(self, document: dict[str, Any] | list[Any]) -> None:
         import json  # noqa: PLC0415 - few runs need it
 
         # On stderr in one line, which is easily told apart from what else may be there, like a child's words.

@@ -131,12 +131,12 @@ def read_value(value: str | None, value_file: str | None) -> str:
     return text
 
 
-def read_expiry(text: str | None) -> str | None:
+def read_time_ahead(text: str | None, option: str = "--expires") -> str | None:
     """A time that lies ahead; None when none was given."""
     if text is None:
         return None
     try:
-        return parse_time_ahead(text, utc_now(), "--expires")
+        return parse_time_ahead(text, utc_now(), option)
     except InvalidRequestError as error:
         raise UsageError(error.message, hint=error.hint) from None
 
@@ -157,7 +157,7 @@ def read_new_times(
     """New times for a secret that is there: `never` takes one away, and what was not given stays."""
     from resolver.core.secret_changes import UNCHANGED  # noqa: PLC0415 - not loaded for a page of help
 
-    new_expiry = UNCHANGED if expires is None else None if expires == NEVER else read_expiry(expires)
+    new_expiry = UNCHANGED if expires is None else None if expires == NEVER else read_time_ahead(expires)
     new_days = (
         UNCHANGED if rotate_after is None else None if rotate_after == NEVER else read_days(rotate_after)
     )

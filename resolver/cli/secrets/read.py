@@ -20,7 +20,7 @@ from resolver.cli.output import (
     put_table,
     say,
 )
-from resolver.cli.secrets.options import fields, key_argument, rare_fields
+from resolver.cli.secrets.options import fields, key_argument, rare_fields, read_time_ahead
 from resolver.cli.streams import write_bytes
 from resolver.core.location import leads
 from resolver.core.query import Listing, Order
@@ -139,6 +139,11 @@ def _text_of(key: str, value: SecretValue | None, steps: Sequence[str]) -> str:
 )
 @click.option("--descending", is_flag=True, help="Turn the order of every --sort-by around.")
 @click.option("--search", default="", metavar="TEXT", help="Only secrets found by this text, in any case.")
+@click.option(
+    "--expiring",
+    metavar="TIME",
+    help="Only secrets that expire, or whose value falls due, by a UTC time or within so long (30d).",
+)
 @click.option("-a", "--all-tenants", is_flag=True, help="List those of all tenants in which you may list.")
 @click.option(
     "-o",
@@ -166,6 +171,7 @@ def list_(  # noqa: PLR0913 - one for each option
     orders: tuple[str, ...],
     descending: bool,
     search: str,
+    expiring: str | None,
     all_tenants: bool,
     offset: int,
     size: int | None,
@@ -179,7 +185,7 @@ def list_(  # noqa: PLR0913 - one for each option
     page = app.service.secrets.list(
         app.caller,
         tenant or "" if all_tenants else app.settings.tenant(tenant),
-        Listing(search, order, offset, size),
+        Listing(search, order, offset, size, ends_by=read_time_ahead(expiring, "--expiring") or ""),
         all_tenants=all_tenants,
     )
     put_answer(

@@ -15,9 +15,9 @@ from resolver.cli.secrets.options import (
     key_argument,
     provider_options,
     read_days,
-    read_expiry,
     read_mapping,
     read_new_times,
+    read_time_ahead,
     read_value,
     time_options,
     value_options,
@@ -78,7 +78,7 @@ def create(  # noqa: PLR0913 - one for each option
     """Create a secret. Without -s, -f or -p, asks for the value, or reads stdin."""
     check_key(key)
     schema = _read_schema(schema, is_dict=is_dict, is_list=is_list)
-    expires_at, days = read_expiry(expires), read_days(rotate_after)
+    expires_at, days = read_time_ahead(expires), read_days(rotate_after)
     wants_value = provider is None or value is not None or value_file is not None
     new = NewSecret(
         value=SecretValue(read_value(value, value_file)) if wants_value else NO_VALUE,

@@ -16,7 +16,7 @@ from resolver.core.model import Secret
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
-from resolver.dsl.problems import Problem, Reason
+from resolver.dsl.problems import WARNINGS, Problem, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
@@ -43,13 +43,14 @@ class CallState(enum.StrEnum):
 
 
 class CheckBlueprintRequest(Redacted, frozen=True, forbid_unknown_fields=True):
-    """A blueprint's text, and inputs as YAML or JSON."""
+    """A blueprint's text, inputs as YAML or JSON, and the reasons of warnings that are to be problems."""
 
     text: str
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)] = "<blueprint>"
     inputs: str = ""
     strict: bool = False
     dialect: DialectName | None = None
+    fail_on: Sequence[Reason] = ()
 
 
 class ProblemResult(Struct, frozen=True):
@@ -98,6 +99,7 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
         DeploymentContext(tenant),
         partial=True,
         strict=body.strict,
+        fail_on=_fail_on(body.fail_on),
         dialect=body.dialect,
         budget=budget,
     )
@@ -112,6 +114,14 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
             [*warning_notes(found.warnings), *found.notes],
         )
     )
+
+
+def _fail_on(reasons: Sequence[Reason]) -> frozenset[Reason]:
+    if others := sorted(set(reasons) - set(WARNINGS)):
+        raise InvalidRequestError(
+            f"no warning has the reason {', '.join(others)}", hint=f"there are: {', '.join(sorted(WARNINGS))}"
+        )
+    return frozenset(reasons)
 
 
 def _inputs(text: str, budget: Budget) -> dict[str, GivenInput]:

@@ -12,6 +12,8 @@ from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.query import DEFAULT_SIZE, Field, Listing, Order, Page
 from resolver.core.results import Version
 from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber, or_none, unless_none
+from resolver.core.times import is_stored_time
+from resolver.errors import InvalidRequestError
 from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer, nothing, versioned
 from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
@@ -29,6 +31,7 @@ class SecretQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     get_all_results: Flag = field(name="_get_all_results", default=False)
     all_tenants: Flag = field(name="_all_tenants", default=False)
     visibility: list[Visibility] = field(default_factory=list)
+    ends_by: str = ""
 
 
 class VersionQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,14 +63,18 @@ class History(Struct, frozen=True):
 def list_secrets(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response:
     """The secrets of a tenant that the caller may see, and the global ones; no values.
 
-    With `_all_tenants` those of all tenants; then no tenant needs to be named.
+    With `_all_tenants` those of all tenants; then no tenant needs to be named. With `ends_by`, a time as
+    answers have it, only those that expire by then, or whose value falls due.
     """
+    if query.ends_by and not is_stored_time(query.ends_by):
+        raise InvalidRequestError("ends_by is malformed", hint="write it like 2030-12-31T23:59:59.000Z")
     listing = Listing(
         query.search,
         [Order.parse(text) for text in query.sort],
         query.offset,
         None if is_true(query.get_all_results) else query.size,
         {Field.VISIBILITY: query.visibility} if query.visibility else {},
+        ends_by=query.ends_by,
     )
     all_tenants = is_true(query.all_tenants)
     return Answer(call.service.secrets.list(call.caller, any_tenant, listing, all_tenants=all_tenants))

@@ -14,6 +14,7 @@ from resolver.core.formats import DialectName, DocumentFormat
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
+from resolver.dsl.problems import Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.protocol.use import (
@@ -63,7 +64,13 @@ def use_secrets(call: ApiCall, body: UseRequest) -> Response:
     )
     if answer.refusals:
         raise RefusedUseError(answer.refusals)
-    server.metrics.values.labels("batch").inc(len(answer.secrets))
+    given = answer.secrets.values()
+    server.metrics.count_values(
+        "batch",
+        len(given),
+        expired=sum(one.expired_at is not None for one in given),
+        due=sum(one.due_at is not None for one in given),
+    )
     return Answer(UseResult(answer.secrets))
 
 
@@ -161,7 +168,11 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
         budget=budget,
     )
     resolution = resolve(call.service, call.caller, body.tenant, texts, options)
-    call.server.metrics.values.labels("upload").inc(len(resolution.uses))
+    expired, due = (
+        len({each.key for each in resolution.warnings if each.reason is reason})
+        for reason in (Reason.EXPIRED, Reason.DUE)
+    )
+    call.server.metrics.count_values("upload", len(resolution.uses), expired=expired, due=due)
     return Answer(
         ResolveResult(
             joined_text(resolution.blueprints, body.format, budget),

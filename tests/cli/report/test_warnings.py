@@ -65,7 +65,9 @@ def test_fail_on_another_kind(admin: Cli, folder: Path) -> None:
     assert run(admin, folder, "--fail-on", "undeclared-input") == (0, RESOLVED, SAID.format(level="warning"))
     code, _, said = run(admin, folder, "--fail-on", "near_miss")
     assert code == 2
-    assert "choose from near-miss, undeclared-input, text-for-type, duplicate-key, custom-tag, any" in said
+    assert said.split("choose from ")[1].split("\n")[0] == (
+        "near-miss, undeclared-input, text-for-type, due, unused, duplicate-key, custom-tag, expired, any"
+    )
 
 
 def test_json(admin: Cli, folder: Path) -> None:
@@ -79,6 +81,47 @@ def test_json(admin: Cli, folder: Path) -> None:
     checked = json.loads(run(admin, folder, "--check", "--diagnostics", "json")[1])
     assert list(findings(checked, "check.schema.json")) == []
     assert checked["warnings"] == document["warnings"]
+
+
+def test_gitlab(admin: Cli, folder: Path) -> None:
+    """GitLab's report has an entry for each, with a fingerprint that the line is not part of."""
+
+    def entries() -> list[dict[str, object]]:
+        return list(json.loads(run(admin, folder, "--check", "--diagnostics", "gitlab")[1]))
+
+    (entry,) = entries()
+    assert entry | {"fingerprint": ""} == {
+        "description": "'getSecret' is no function, and nothing is resolved here; did you mean 'get_secret'?",
+        "check_name": "near_miss",
+        "fingerprint": "",
+        "severity": "minor",
+        "location": {"path": "miss.yaml", "lines": {"begin": 2}},
+    }
+    (folder / "miss.yaml").write_text(f"# more\n{MISS}")
+    (moved,) = entries()
+    assert moved["fingerprint"] == entry["fingerprint"]
+    (folder / "miss.yaml").write_text(f"{MISS}c: {{getSecret: db_password}}\nd: {{get_secret: missing}}\n")
+    found = entries()
+    assert [one["severity"] for one in found] == ["major", "minor", "minor"]
+    assert len({str(one["fingerprint"]) for one in found}) == 3
+
+
+def test_late_and_unused_secrets(admin: Cli, folder: Path) -> None:
+    """Kinds about secrets have short names; unused ones are for a check, and `any` leaves them out."""
+    code, said = admin.refuses("secrets", "list", "--expiring", "yesterday")
+    assert (code, "--expiring" in said) == (2, True)
+    admin.prints("secrets", "create", "soon", "-s", "x", "--expires", "+1h")
+    done = run(admin, folder, "--check", "--fail-on", "unused")
+    assert (done[0], "[secret_unused]" in done[1]) == (3, True)
+    assert "[secret_unused]" not in run(admin, folder, "--check", "--fail-on", "any")[1]
+    assert run(admin, folder, "--fail-on", "unused")[::2] == (
+        2,
+        "error: --fail-on unused goes with --check\n",
+    )
+    assert [row.split()[0] for row in admin.prints("secrets", "list", "--expiring", "1d").splitlines()] == [
+        "KEY",
+        "soon",
+    ]
 
 
 def test_sarif_and_github(admin: Cli, folder: Path) -> None:
