@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from resolver.delivery.log_sources import CI_VARIABLES
-from tests import openbao
+from tests import environments, openbao
 from tests.cli.prefork import Prefork
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ ROOM = 4 << 30
 
 def pytest_configure() -> None:
     """Have what all tests and commands begin with as they need it."""
+    environments.name_all()
     _heed_signals()
     _write_to_memory()
 
@@ -82,6 +83,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     from xdist.scheduler import WorkStealingScheduling  # noqa: PLC0415 - only with `-n`
 
     return WorkStealingScheduling(config, log)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Make the environments that the tests to be run need, or skip them with a reason."""
+    for variable in environments.REQUIREMENTS:
+        needing = [item for item in session.items if variable in _told(item)]
+        if needing and not session.config.option.collectonly and (reason := environments.demand(variable)):
+            for item in needing:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _told(item: pytest.Item) -> str:
+    """What a test says of the environment that it needs."""
+    reasons = [str(marker.kwargs.get("reason", "")) for marker in item.iter_markers("skipif")]
+    return " ".join([*reasons, str(getattr(getattr(item, "module", None), "VARIABLE", ""))])
 
 
 def pytest_unconfigure() -> None:

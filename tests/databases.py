@@ -119,7 +119,7 @@ class Postgresql:
 
         server = self._server
         arguments = ("-w", "-m", mode, "-l", str(server.log), "-D", str(server.pgdata), "restart")
-        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, timeout=30)
+        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user, timeout=200)
 
 
 def own_postgresql() -> Postgresql:

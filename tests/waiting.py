@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -92,7 +92,7 @@ class Prefork:
         """End the process."""
         self._socket.close()
         self._readers.shutdown()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
 
     def run(
         self, arguments: Sequence[str], stdin: bytes, environ: Mapping[str, str], folder: Path | None = None
@@ -114,7 +114,7 @@ class Prefork:
             os.killpg(self._process.pid, signal.SIGABRT)
             sys.stderr.write(told[1].result())  # with the stack
             self._socket.close()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._start()
             raise
         return subprocess.CompletedProcess(arguments, code, *(one.result() for one in told))

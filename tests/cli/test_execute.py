@@ -375,7 +375,7 @@ def test_a_terminal_is_masked(home: Path, folder: Path) -> None:
         process = start(home, folder, [*extra, "--", "cat", "{}"], stdout=follower, stderr=subprocess.PIPE)
         os.close(follower)
         assert os.read(leader, 100) == b'a: "%s"\r\n' % shown
-        process.communicate(timeout=20)
+        process.communicate(timeout=200)
         os.close(leader)
 
 
@@ -407,7 +407,7 @@ def test_a_session_at_a_terminal(home: Path, folder: Path) -> None:
 def test_a_log_is_masked(home: Path, folder: Path, tmp_path: Path) -> None:
     """What is known to be kept is masked: one pipe or file for both streams, and a CI job's output."""
     process = start(home, folder, LEAK, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=200)
     assert PASSWORD.encode() not in out
     assert out.startswith(b"***\n***\n***\n")
     with (tmp_path / "log").open("wb") as log:
@@ -437,7 +437,7 @@ def confined(home: Path, names: str, *arguments: object, folder: Path) -> subpro
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=200,
     )
 
 

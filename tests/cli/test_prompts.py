@@ -43,7 +43,7 @@ def converse(home: Path, *arguments: str, answers: dict[str, str]) -> tuple[int,
             pass
         finally:
             os.close(ours)
-        process.wait(timeout=30)
+        process.wait(timeout=200)
     assert waiting == [], shown
     return process.returncode, shown.replace("\r\n", "\n")
 

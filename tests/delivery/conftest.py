@@ -180,8 +180,8 @@ class Terminal:
         os.write(self.leader, text.encode())
 
     def expect(self, text: str) -> str:
-        """Read until a text appears, at most 30 s; give what was before it."""
-        deadline = time.monotonic() + 30
+        """Read until a text appears, at most 2 minutes; give what was before it."""
+        deadline = time.monotonic() + 120
         while text not in self.seen:
             ready, _, _ = select.select([self.leader], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"no {text!r} in {self.seen!r}"

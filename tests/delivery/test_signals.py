@@ -141,8 +141,8 @@ def is_waiting(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, at most 30 s."""
-    deadline = time.monotonic() + 30
+    """Wait for a condition, at most 2 minutes."""
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -101,7 +101,7 @@ class Live:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
+        self.http = httpx.Client(base_url=self.url, timeout=200, trust_env=False, verify=False)
 
     def user(
         self,
@@ -166,7 +166,7 @@ def running(app: Starlette, *, proxy_protocol: bool = False) -> Iterator[str]:
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 200
             while not server.started and time.monotonic() < deadline:
                 time.sleep(0.001)
             yield f"http://127.0.0.1:{port}"

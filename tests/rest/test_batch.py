@@ -395,7 +395,7 @@ def test_work_for_an_upload_ends_when_its_client_has_gone(
     upload: dict[str, Any] = {"tenant": "home", "blueprints": [{"text": "a: 1"}]}
     data = json.dumps(upload if path == RESOLVE else {"text": "a: 1"}).encode()
     url = httpx.URL(live.url)
-    with socket.create_connection((url.host, url.port or 0), timeout=30) as connection:
+    with socket.create_connection((url.host, url.port or 0), timeout=200) as connection:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nAuthentication-Token: {client.token}\r\n"
             f"Tenant: home\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"

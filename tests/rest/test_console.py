@@ -36,7 +36,7 @@ class Browser:
     """Keeps cookies, and the proof that a page keeps."""
 
     def __init__(self, live: Live) -> None:
-        self.http = httpx.Client(base_url=live.url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=live.url, timeout=200, trust_env=False)
         self.proof = ""
 
     def __enter__(self) -> Self:

@@ -104,7 +104,7 @@ def test_nobody_who_logs_in_waits_for_files(live: Live, monkeypatch: pytest.Monk
     with ThreadPoolExecutor(3) as threads:
         asked = [threads.submit(admin, "POST", SEAL, {"passphrase": PASSPHRASE}) for _ in range(3)]
         try:
-            assert all(begun.acquire(timeout=20) for _ in range(2))
+            assert all(begun.acquire(timeout=200) for _ in range(2))
             login = {"username": "admin", "password": "admin password"}
             assert live.http.post("/api/v1/resolver/session", json=login).status_code == 200
             assert not begun.acquire(timeout=0.05)

@@ -86,7 +86,7 @@ class Served:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Tell it to stop; its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=40)
+        return self.process.wait(timeout=250)
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged."""
@@ -164,16 +164,16 @@ def test_a_stop_lets_requests_end(home: Path) -> None:
         body = b'{"value": "the value itself"}'
         lines = [f"PUT {SECRETS}/late HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers_of(home).items()]
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=100) as connection:
             connection.sendall("\r\n".join([*lines, "", ""]).encode() + body[:5])
             until(lambda: "resolver_http_requests_in_work 2.0" in _metrics(home, port))
             server.process.send_signal(signal.SIGTERM)
             until(lambda: "Waiting for connections" in server.log.read_text())
             with pytest.raises(OSError, match="refused"):
-                socket.create_connection(("127.0.0.1", port), timeout=20).close()
+                socket.create_connection(("127.0.0.1", port), timeout=100).close()
             connection.sendall(body[5:])
             assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=200) == 0
 
 
 def _metrics(home: Path, port: int) -> str:

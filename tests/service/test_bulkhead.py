@@ -59,14 +59,14 @@ def test_a_provider_that_hangs_is_asked_by_a_few() -> None:
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(_take, turns, "a", entered, go) for _ in range(2)]
-        assert all(entered.acquire(timeout=30) for _ in asking)
+        assert all(entered.acquire(timeout=200) for _ in asking)
         now[0] = PATIENCE
         with turns.take("a") as taken:
             assert not taken
         with turns.take("b") as taken:
             assert taken
         asking.append(pool.submit(_take, turns, "b", entered, go))
-        assert entered.acquire(timeout=30)
+        assert entered.acquire(timeout=200)
         with turns.take("c") as taken:  # b has only begun, but a hangs
             assert not taken
         go.set()
@@ -82,7 +82,7 @@ def test_one_who_asks_soon_after_waits_for_a_turn(monkeypatch: pytest.MonkeyPatc
     entered, go = threading.Semaphore(0), threading.Event()
     with ThreadPoolExecutor(9) as pool:
         asking = [pool.submit(_take, turns, "a", entered, go) for _ in range(9)]
-        assert entered.acquire(timeout=30)
+        assert entered.acquire(timeout=200)
         assert not entered.acquire(timeout=0.05)
         go.set()
         assert all(one.result(30) for one in asking)
@@ -105,7 +105,7 @@ def test_nobody_waits_for_a_turn_for_long() -> None:
         pass
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(_take, turns, "a", entered, go)
-        assert asked.acquire(timeout=30)
+        assert asked.acquire(timeout=200)
         with turns._changed:  # noqa: SLF001 - the other one waits by now, and does not get this turn
             now[0] = PATIENCE - 0.1
             first.__exit__(None, None, None)
@@ -132,7 +132,7 @@ def test_secrets_of_a_provider_that_hangs_fail_by_name(embedded: World) -> None:
     service.secrets.create(admin, "home", "there", NewSecret(provider="v"))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(service.secrets.show, admin, "home", "there")
-        assert kind.asked.acquire(timeout=30)
+        assert kind.asked.acquire(timeout=200)
         now[0] = PATIENCE
         with pytest.raises(ProviderError, match=r"'v', and it takes long to answer, and others wait for it"):
             service.secrets.show(admin, "home", "there")
