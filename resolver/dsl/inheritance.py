@@ -69,7 +69,7 @@ class Unknown(msgspec.Struct, frozen=True):
     why: str
 
 
-class Entries(msgspec.Struct, frozen=True):
+class EntryType(msgspec.Struct, frozen=True):
     """The type of a list or map of TOSCA whose entries are of a data type.
 
     Args:
@@ -79,7 +79,7 @@ class Entries(msgspec.Struct, frozen=True):
     type_name: AnyType
 
 
-AnyType: TypeAlias = "str | Unknown | Entries | None"
+AnyType: TypeAlias = "str | Unknown | EntryType | None"
 """What is known of a value's type, as far as that adds to the value: a data type, or nothing that would."""
 
 
@@ -243,7 +243,7 @@ class Types:
         value, type_name = whole.value, whole.type_name
         self._budget.spend()
         is_there = leads(value, step)
-        if isinstance(type_name, Entries):
+        if isinstance(type_name, EntryType):
             is_call = isinstance(value, dict) and self._dialect.call_name(value) is not None
             return Typed(value[step], None if is_call else type_name.type_name) if is_there else None
         if isinstance(type_name, Unknown) and not isinstance(value, dict) and self._is_tosca:
@@ -297,13 +297,13 @@ class Types:
             OutOfReachError: a type that is not in the tree may add to it.
         """
         value, type_name = typed.value, typed.type_name
-        if isinstance(value, list) and self._is_tosca and isinstance(type_name, (Entries, Unknown)):
+        if isinstance(value, list) and self._is_tosca and isinstance(type_name, (EntryType, Unknown)):
             self._budget.spend(len(value), NODE * len(value))
-            entry = type_name.type_name if isinstance(type_name, Entries) else type_name
+            entry = type_name.type_name if isinstance(type_name, EntryType) else type_name
             return [self.whole(Typed(each, entry), depth + 1) for each in value]
         if type_name is None or not isinstance(value, dict) or self._dialect.call_name(value) is not None:
             return value
-        if isinstance(type_name, Entries):
+        if isinstance(type_name, EntryType):
             self._budget.spend(len(value), NODE * len(value))
             return {
                 key: self.whole(Typed(each, type_name.type_name), depth + 1) for key, each in value.items()
@@ -431,7 +431,7 @@ class Types:
         if self._is_tosca and name in _COLLECTIONS:
             schema = declaration.get("entry_schema")
             entries = self._type(schema if isinstance(schema, dict) else {"type": schema})
-            return None if entries is None else Entries(entries)
+            return None if entries is None else EntryType(entries)
         if name is None or (isinstance(name, str) and name in self._builtin):
             return None
         if isinstance(name, str) and self.find(Kind.DATA, name) is not None:
