@@ -205,7 +205,12 @@ def make_routes() -> str:
             query = [f"`{part['name']}`" for part in operation.get("parameters", []) if part["in"] == "query"]
             takes = "; ".join(filter(None, [kind_of(body) if body else "", ", ".join(query)]))
             rows.append(
-                (f"`{method} {path}`", operation["summary"], takes, kind_of(answer) if answer else "")
+                (
+                    f"`{method} {path}`",
+                    operation["description"].partition("\n\n")[0],
+                    takes,
+                    kind_of(answer) if answer else "",
+                )
             )
         parts += [f"\n## {tag}\n\n", table(("route", "what it does", "body; query", "answer"), rows)]
     parts.append("\n## Records\n")
