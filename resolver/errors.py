@@ -80,12 +80,14 @@ class BlueprintError(ResolverError):
 
     Args:
         problems: all problems that one run found, in the order of the text.
+        warnings: what it found beside these that is most likely not meant as it is written.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         count = len(problems)
         super().__init__(f"{count} problem{'s' if count != 1 else ''} found, nothing was resolved")
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
 
 
 class BudgetError(BlueprintError):

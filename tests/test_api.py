@@ -111,6 +111,22 @@ def test_uses_leave_out_computed_keys(world: World, resolver: Resolver) -> None:
         assert got.uses == (Use("which", 1),)
 
 
+def test_warnings(world: World, resolver: Resolver, tmp_path: Path) -> None:
+    """What is most likely not meant is told with its place, of imports too, and also when a run fails."""
+    (tmp_path / "types.yaml").write_text("a: 1\nb: { get_secrets: k }\n")
+    path = tmp_path / "b.yaml"
+    path.write_text("imports: [types.yaml]\nc: '{ get_secret: k }'\nd: { get_secret: db_password }\n")
+    with resolver.resolve(path, tenant="home", caller=world.admin) as got:
+        pass
+    told = [(Path(each.source).name, each.reason.value, each.position.line) for each in got.warnings]
+    assert told == [("b.yaml", "near_miss", 2), ("types.yaml", "near_miss", 2)]
+    path.write_text("c: '{ get_secret: k }'\nd: { get_secret: none }\n")
+    with pytest.raises(BlueprintError) as caught:
+        resolver.resolve(path, tenant="home", caller=world.admin)
+    assert [each.reason.value for each in caught.value.problems] == ["secret_not_found"]
+    assert [each.reason.value for each in caught.value.warnings] == ["near_miss"]
+
+
 def reachable(start: object) -> Iterator[object]:
     """Everything that an object holds, but for what belongs to classes, functions and modules."""
     seen: set[int] = set()

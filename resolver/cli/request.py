@@ -16,7 +16,7 @@ from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
 from resolver.core.formats import DialectName, DocumentFormat
 from resolver.dsl.problems import WARNINGS, Reason
-from resolver.errors import UsageError
+from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -223,7 +223,11 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
         if left_out := [text.name for text in texts if text.name not in good]:
             report.fail(f"{count(len(left_out), 'blueprint')} left out: {', '.join(left_out)}")
     else:
-        resolution = resolve(app.service, app.caller, tenant, texts, options)
+        try:
+            resolution = resolve(app.service, app.caller, tenant, texts, options)
+        except BlueprintError as error:
+            report.warn(error.warnings)
+            raise
     report.warn(resolution.warnings)
     for note in resolution.notes:
         report.note(note)

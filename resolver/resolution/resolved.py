@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.location import Position
+    from resolver.dsl.problems import Problem
     from resolver.dsl.values import Substitution
 
 
@@ -39,9 +40,10 @@ class ResolvedBlueprint(Closing):
         showable: the keys whose values the caller may also see.
         merged: the one document that the blueprint and its imports make; None when they are not merged.
         uses: the secrets that this blueprint used.
+        warnings: what is most likely not meant as it is written, in it and in what it imports.
     """
 
-    __slots__ = ("_blueprint", "_merged", "_rendered", "_showable", "_substitutions", "uses")
+    __slots__ = ("_blueprint", "_merged", "_rendered", "_showable", "_substitutions", "uses", "warnings")
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class ResolvedBlueprint(Closing):
         showable: frozenset[str],
         merged: Any = None,  # noqa: ANN401 - documents are plain data
         uses: tuple[Use, ...] = (),
+        warnings: tuple[Problem, ...] = (),
     ) -> None:
         self._blueprint = blueprint
         self._merged = merged
@@ -59,6 +62,8 @@ class ResolvedBlueprint(Closing):
         self.uses = uses
         """The secrets that this blueprint used, by key, with their versions. Keys that came out of another
         secret's value are left out."""
+        self.warnings = warnings
+        """What is most likely not meant as it is written, each with its place; no value is in it."""
 
     def __reduce__(self) -> Any:  # noqa: ANN401 - the signature is the protocol's
         raise TypeError("a resolved blueprint can't be pickled: it holds secret values")

@@ -384,7 +384,10 @@ class BlueprintRun:
         substitutions, document = self._substitutions(blueprint)
         used = frozenset[str]().union(*(substitution.used for substitution in substitutions.values()))
         own = tuple(use for use in uses if use.key in used)
-        return ResolvedBlueprint(blueprint, substitutions, showable, document, own)
+        tree = next(tree for tree, _ in self._checked if tree.main is blueprint)
+        files = {blueprint.name, *(file.name for file in tree.imported)}
+        warnings = tuple(each for each in self.warnings if each.source in files)
+        return ResolvedBlueprint(blueprint, substitutions, showable, document, own, warnings)
 
     def _substitutions(self, blueprint: Blueprint) -> tuple[dict[int, Substitution], Any]:
         """What is substituted in a blueprint, and the document that is written anew, if one is."""
@@ -463,7 +466,7 @@ class BlueprintRun:
     def raise_problems(self) -> None:
         """Raise BlueprintError with all problems, if there are any."""
         if problems := self.problems:
-            raise BlueprintError(problems)
+            raise BlueprintError(problems, self.warnings)
 
     def add(self, reason: Reason, message: str, hint: str) -> None:
         """Add a problem that is not about one location."""

@@ -144,3 +144,24 @@ def test_a_dialect_is_named(live: Live) -> None:
     assert user.does("POST", CHECK, {"text": YORC})["calls"] == []
     for path, body in ((RESOLVE, asked), (CHECK, {"text": YORC})):
         assert user.refused("POST", path, body | {"dialect": "french"})[0] == 400
+
+
+def test_warnings_and_duplicate_keys(live: Live) -> None:
+    """Warnings are notes, or errors where the request says so; the last of two values may count."""
+    user = live.user("una", TenantRole.USER)
+    twice, near = "a: 1\na: { get_secret: here }\n", "a: { get_secrets: here }\n"
+    checked = user.does("POST", CHECK, {"text": near, "name": "b.yaml"})
+    assert (checked["problems"], len(checked["notes"])) == ([], 1)
+    (problem,) = user.does("POST", CHECK, {"text": near, "fail_on": ["near_miss"]})["problems"]
+    assert problem["reason"] == "near_miss"
+    assert user.does("POST", CHECK, {"text": twice})["problems"][0]["reason"] == "duplicate_key"
+    assert user.does("POST", CHECK, {"text": twice, "allow_duplicate_keys": True})["problems"] == []
+    body = {"tenant": "home", "blueprints": [{"text": near}]}
+    assert len(user.does("POST", RESOLVE, body)["notes"]) == 1
+    refused = user("POST", RESOLVE, {**body, "fail_on": ["undeclared_input", "near_miss"]})
+    assert (refused.status_code, refused.json()["problems"][0]["reason"]) == (400, "near_miss")
+    assert user("POST", RESOLVE, {**body, "fail_on": ["syntax"]}).status_code == 400
+    body["blueprints"] = [{"text": twice}]
+    assert user("POST", RESOLVE, body).json()["problems"][0]["reason"] == "duplicate_key"
+    answer = user.does("POST", RESOLVE, {**body, "allow_duplicate_keys": True})
+    assert answer["text"].splitlines()[1] == 'a: "the value"'

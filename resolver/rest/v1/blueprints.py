@@ -16,13 +16,13 @@ from resolver.core.model import Secret
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
-from resolver.dsl.problems import WARNINGS, Problem, Reason
+from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group
-from resolver.rest.v1.use import MAX_NAME, warning_notes
+from resolver.rest.v1.use import MAX_NAME, warning_notes, warning_reasons
 
 if TYPE_CHECKING:
     from resolver.blueprint import Blueprint
@@ -51,6 +51,7 @@ class CheckBlueprintRequest(Redacted, frozen=True, forbid_unknown_fields=True):
     strict: bool = False
     dialect: DialectName | None = None
     fail_on: Sequence[Reason] = ()
+    allow_duplicate_keys: bool = False
 
 
 class ProblemResult(Struct, frozen=True):
@@ -99,8 +100,9 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
         DeploymentContext(tenant),
         partial=True,
         strict=body.strict,
-        fail_on=_fail_on(body.fail_on),
+        fail_on=warning_reasons(body.fail_on),
         dialect=body.dialect,
+        allow_duplicate_keys=body.allow_duplicate_keys,
         budget=budget,
     )
     found = check(call.service, call.caller, tenant, [text], options)
@@ -114,14 +116,6 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
             [*warning_notes(found.warnings), *found.notes],
         )
     )
-
-
-def _fail_on(reasons: Sequence[Reason]) -> frozenset[Reason]:
-    if others := sorted(set(reasons) - set(WARNINGS)):
-        raise InvalidRequestError(
-            f"no warning has the reason {', '.join(others)}", hint=f"there are: {', '.join(sorted(WARNINGS))}"
-        )
-    return frozenset(reasons)
 
 
 def _inputs(text: str, budget: Budget) -> dict[str, GivenInput]:

@@ -14,7 +14,7 @@ from resolver.core.formats import DialectName, DocumentFormat
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
-from resolver.dsl.problems import Reason
+from resolver.dsl.problems import WARNINGS, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.protocol.use import (
@@ -124,6 +124,8 @@ class ResolveRequest(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=
     partial: bool = False
     strict: bool = False
     dialect: DialectName | None = None
+    fail_on: Sequence[Reason] = ()
+    allow_duplicate_keys: bool = False
 
 
 class UsedKey(Struct, frozen=True):
@@ -165,6 +167,8 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
         body.evaluate,
         strict=body.strict,
         dialect=body.dialect,
+        fail_on=warning_reasons(body.fail_on),
+        allow_duplicate_keys=body.allow_duplicate_keys,
         budget=budget,
     )
     resolution = resolve(call.service, call.caller, body.tenant, texts, options)
@@ -186,6 +190,15 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
             digests,
         )
     )
+
+
+def warning_reasons(reasons: Sequence[Reason]) -> frozenset[Reason]:
+    """The reasons that a request gives for `fail_on`; only those of warnings are any."""
+    if others := sorted(set(reasons) - set(WARNINGS)):
+        raise InvalidRequestError(
+            f"no warning has the reason {', '.join(others)}", hint=f"there are: {', '.join(sorted(WARNINGS))}"
+        )
+    return frozenset(reasons)
 
 
 def warning_notes(warnings: Iterable[Problem]) -> list[str]:

@@ -44,6 +44,15 @@ def test_text(admin: Cli, folder: Path) -> None:
     assert run(admin, folder) == (0, RESOLVED, SAID.format(level="warning"))
 
 
+def test_a_run_that_fails(admin: Cli, folder: Path) -> None:
+    """It tells its warnings, too, before what it failed for."""
+    with (folder / "miss.yaml").open("a") as file:
+        file.write("none: { get_secret: none }\n")
+    code, printed, said = run(admin, folder)
+    assert (code, printed) == (5, "")
+    assert said.index("warning: ") < said.index("[secret_not_found]")
+
+
 def test_text_of_a_check(admin: Cli, folder: Path) -> None:
     """A check prints warnings among its findings, and is content."""
     code, printed, said = run(admin, folder, "--check")
