@@ -354,7 +354,7 @@ plugins: {p: {executor: central_deployment_agent, install: false}}
 """What a manager has under `cloudify/types/types.yaml`, cut down to what the trees below need."""
 
 
-TREES = int(os.environ.get("RESOLVER_TEST_TREES", "40"))
+TREES = int(os.environ.get("RESOLVER_TEST_TREES", "16"))
 """How many trees are compared; each takes Cloudify's parser a quarter of a second."""
 
 

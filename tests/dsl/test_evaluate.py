@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 VALUES_OF = Path(__file__).parents[1] / "corpus" / "cloudify_values.py"
-EXAMPLES = int(os.environ.get("EVALUATION_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("EVALUATION_EXAMPLES", "12"))
 
 SECRETS = {
     "text": "plain",

@@ -31,7 +31,7 @@ ATHERIS = "tests.fuzz.atheris_target"
 START = (
     f"import runpy, sys; sys.path.append({str(ROOT)!r}); runpy.run_module({ATHERIS!r}, run_name='__main__')"
 )
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "1000"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "400"))
 
 many = settings(max_examples=INPUTS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 

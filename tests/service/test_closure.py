@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -359,7 +360,7 @@ class NarrowedToken(RuleBasedStateMachine):
 
 
 NarrowedToken.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("CLOSURE_EXAMPLES", "20")),
     stateful_step_count=6,
     deadline=None,
     derandomize=True,
