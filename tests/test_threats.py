@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -26,12 +27,17 @@ def test_ids_are_unique_and_in_order() -> None:
     assert numbers == sorted(set(numbers))
 
 
+@functools.cache
+def functions_in(path: str) -> set[str]:
+    """The names of all functions in a file."""
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
 def test_each_named_test_is_there() -> None:
     """Each row names at least one test, and the functions that it names are in the files that it names."""
     for number, _, _, tests in rows():
         named = NAME.findall(tests)
         assert named, number
         for path, function in named:
-            tree = ast.parse((ROOT / path).read_text())
-            functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-            assert function in functions, (number, path, function)
+            assert function in functions_in(path), (number, path, function)

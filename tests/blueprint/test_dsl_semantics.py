@@ -60,6 +60,7 @@ def test_the_whole_dsl_is_accepted() -> None:
     assert told(WHOLE, HERE) == []
 
 
+@pytest.mark.slow
 def test_what_cloudify_refuses_is_found(tmp_path: Path) -> None:
     """Each kind of mistake is a problem, and what is left to the manager is none."""
     missed = [name for name, path in written(tmp_path, BROKEN).items() if not strictly(path)]
@@ -245,6 +246,7 @@ def test_tosca_files_are_left_alone() -> None:
     assert told(text) == []
 
 
+@pytest.mark.slow
 def test_no_value_is_repeated() -> None:
     """A message names what is defined and declared, never the value of a property."""
     for name, changes in BROKEN.items():
@@ -308,6 +310,7 @@ def test_the_cost_grows_with_the_text() -> None:
     ],
     ids=["chain", "circle", "parts", "doubling"],
 )
+@pytest.mark.slow
 def test_hostile_types_cost_little(text: str) -> None:
     """Chains and circles of 10,000 types, and data types that would unfold without an end, end soon."""
     steps = steps_of(HEAD + text)

@@ -73,6 +73,7 @@ def text(length: int) -> str:
         ("merge", lambda: [{str(number): None for number in range(10_000)}] * 10_000),
     ],
 )
+@pytest.mark.slow
 def test_lengths_are_known_before_texts_are_made(name: str, argument: Any) -> None:  # noqa: ANN401 - a function of plain data
     """A function that would make more than it may is refused before it makes anything of that size."""
     function, given = FUNCTIONS[name], argument()
@@ -175,6 +176,7 @@ def test_checks_of_inputs_are_counted() -> None:
         assert check_inputs(Definitions([document], Budget(10**8, 10**9)), {}, match_all) is not None
 
 
+@pytest.mark.slow
 def test_placing_and_writing_are_counted() -> None:
     """Texts, numbers and entries alike, in each format, and in every place that shares them."""
     value: Any = [0] * 5_000

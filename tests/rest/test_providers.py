@@ -155,6 +155,7 @@ def test_credentials_can_not_be_stolen(live: Live) -> None:
         assert user.gets(f"{SECRETS}/one")["value"] == "value elsewhere"
 
 
+@pytest.mark.slow
 def test_a_server_without_a_list_of_destinations_connects_nowhere(home: Path) -> None:
     """Neither to loopback nor to any name, which it does not even look up."""
     port = free_port()

@@ -180,6 +180,7 @@ PROPERTY = settings(
 
 @PROPERTY
 @given(entries=st.lists(ENTRIES, max_size=3), override=st.booleans())
+@pytest.mark.slow
 def test_any_entry_leaves_a_store_that_works(
     embedded: World, entries: list[ImportEntry], *, override: bool
 ) -> None:
@@ -189,6 +190,7 @@ def test_any_entry_leaves_a_store_that_works(
 
 @PROPERTY
 @given(entries=st.lists(CLOUDIFYS, max_size=3), override=st.booleans())
+@pytest.mark.slow
 def test_any_cloudify_entry_leaves_a_store_that_works(
     embedded: World, entries: list[Any], *, override: bool
 ) -> None:
@@ -219,6 +221,7 @@ def slow_children(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return given
 
 
+@pytest.mark.slow
 def test_an_import_checks_no_longer_than_it_has_time(embedded: World, slow_children: list[bytes]) -> None:
     """However many entries have a schema that takes for ever; the others are stored."""
     hostile = [

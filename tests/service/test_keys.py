@@ -229,6 +229,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, after: int, run: Any) -> bool: 
     return False
 
 
+@pytest.mark.slow
 def test_an_interrupted_rotation_is_taken_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ended at any of its transactions, all is readable; the next run finishes it with no key made twice."""
     fill(world)

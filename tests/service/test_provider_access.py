@@ -209,6 +209,7 @@ def cases() -> Iterator[Case]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 def test_the_service_does_what_the_rules_say(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each role x visibility x owner x tenant x scope x action ends as the rules say."""
     table = Table(database(dialect, tmp_path_factory.mktemp("providers")))

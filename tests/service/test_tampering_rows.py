@@ -276,6 +276,7 @@ PLANTED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("attack", PLANTED)
+@pytest.mark.slow
 def test_what_got_through_before_is_refused(attacked: Attacked, attack: str) -> None:
     """The attacks that were run with the source in hand, each refused at the next use."""
     tables = t.metadata.sorted_tables
@@ -438,6 +439,7 @@ def test_a_provider_that_was_taken_away_is_missed(attacked: Attacked) -> None:
         service.secrets.show(attacked.world.admin, "home", "kept")
 
 
+@pytest.mark.slow
 def test_every_request_leaves_rows_that_the_trail_tells_of(tmp_path: Path) -> None:
     """All methods of the service, one after the other: a write that forgot its MAC or its record is found."""
     made = Closed("sqlite", "the write", database("sqlite", tmp_path))

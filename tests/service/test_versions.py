@@ -175,6 +175,7 @@ def test_giving_a_secret_away(world: World) -> None:
         secrets.show(world.caller("outside"), "home", "k")
 
 
+@pytest.mark.slow
 def test_a_value_keeps_to_its_schema(world: World) -> None:
     """On create, update, rollback and update-if-exists; the JSON text is stored as it was given."""
     secrets = world.service.secrets
