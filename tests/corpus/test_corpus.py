@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from resolver.api import Resolver
-from resolver.blueprint import read, read_tree
+from resolver.blueprint import merge, read, read_tree
 from resolver.blueprint.dsl_schema import strict_problems
 from resolver.blueprint.dsl_semantics import semantic_problems
 from resolver.bootstrap.embedded import open_service
@@ -253,6 +253,45 @@ def test_cloudify_agrees(plain: Store, originals: Mapping[Path, dict[str, Any]])
     questions = [{"text": plain.resolve(path).text(), "secrets": {}} for path in originals]
     for path, resolved in zip(originals, answers_to(questions), strict=True):
         assert resolved == originals[path], path
+
+
+@needs_cloudify
+def test_merged_blueprints_are_the_same(plain: Store, originals: Mapping[Path, dict[str, Any]]) -> None:
+    """Merged, with `--evaluate` or not, they are what is compared with Cloudify: none has a local import."""
+    for path, answer in originals.items():
+        for evaluate in (False, True):
+            options = {"inputs": answer.get("inputs"), "evaluate": evaluate}
+            assert (
+                plain.resolve(path, merge_imports=True, **options).text()
+                == plain.resolve(path, **options).text()
+            )
+
+
+CASES = [
+    ROOT / "tests" / "dsl" / "cases" / "derived_default.yaml",
+    ROOT / "tests" / "dsl" / "cases" / "manager_type_defaults.yaml",
+    ROOT / "tests" / "blueprint" / "cases" / "namespaced_local.yaml",
+]
+"""Cases that Cloudify's parser takes, and whose resolved text it takes, too."""
+
+
+@needs_cloudify
+@pytest.mark.parametrize("evaluate", [False, True])
+def test_cases_merged_or_not(tmp_path: Path, *, evaluate: bool) -> None:
+    """What Cloudify makes of a resolved case is what it makes of the case, in every way to resolve it."""
+    secrets = {"k": "V1", "j": "V2", "num": "443", "jlist": "[1, 2]", "tab": "T"}
+    questions: list[dict[str, object]] = []
+    with open_store(tmp_path / "home", secrets) as store:
+        for path in CASES:
+            tree = read_tree(read(path.read_bytes(), path.name), path.parent)
+            merged = yaml.safe_dump(merge(tree).document, sort_keys=False)
+            questions.append({"text": merged, "secrets": secrets})
+            resolved = store.resolve(path, merge_imports=True, evaluate=evaluate)
+            questions.append({"text": resolved.text(), "secrets": {}})
+    answers = answers_to(questions)
+    for path, original, resolved_one in zip(CASES, answers[::2], answers[1::2], strict=True):
+        assert resolved_one == original, path
+    assert sum("error" not in answer for answer in answers[::2]) >= 2
 
 
 @needs_cloudify
