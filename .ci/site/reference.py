@@ -32,7 +32,7 @@ HEAD = "<!-- Written by .ci/site/reference.py: change the code, then run that. -
 VARIABLES = {
     "RESOLVER_HOME": "the state directory; by default `~/.local/share/blueprint-resolver`",
     "RESOLVER_TOKEN": "the access token. `--token-file` goes before it, the profile comes after it",
-    "RESOLVER_TENANT": "the tenant when no `-t` is given",
+    "RESOLVER_TENANT": "the tenant when no `-t` is given; the profile's comes after it",
     "RESOLVER_URL": "a server that has the store: [use a server](../remote.md)",
     "RESOLVER_CA_FILE": "PEM file with the authorities to verify that server with",
     "RESOLVER_DATABASE_URL": "`postgresql://user@host/database` (install `.[postgresql]`) or "

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, format_option
+from resolver.cli.context import App, common_options, format_option, options
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_json_line, put_table, say
 from resolver.core.audit import AuditQuery, fields_of, name_of, parse_head, told_of
 from resolver.core.times import parse_time
-from resolver.errors import StoreError
+from resolver.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from resolver.core.audit import AuditRecord, Verification
     from resolver.core.results import Usage
 
-_TENANT = click.option(
-    "-t",
-    "--tenant",
-    default="",
-    metavar="TENANT",
-    help="The tenant's trail, by the id of a deleted one; else the system's.",
+_trail_options = options(
+    click.option(
+        "-t", "--tenant", metavar="TENANT", help="The tenant's trail; by its id when it was deleted."
+    ),
+    click.option("--system", is_flag=True, help="The system's trail, of users, tokens and tenants."),
 )
+
+
+def _trail(app: App, tenant: str | None, *, system: bool) -> str:
+    """The tenant whose trail is meant; empty for the system's."""
+    if not system:
+        return app.settings.tenant(tenant)
+    if tenant is not None:
+        raise UsageError("a tenant and --system were given", hint="give one of them")
+    return ""
+
 
 EXPORT_FORMAT = "blueprint-resolver audit export/1"
 """The first line of an export says so; `docs/verify_audit.py` reads it."""
@@ -36,7 +45,7 @@ def audit() -> None:
 
 
 @audit.command(name="list")
-@_TENANT
+@_trail_options
 @click.option("--since", metavar="TIME", help="From this UTC time on, or from so long ago (7d).")
 @click.option("--until", metavar="TIME", help="Before this UTC time.")
 @click.option("--caller", default="", metavar="NAME", help="What this user did.")
@@ -58,7 +67,8 @@ def audit() -> None:
 def list_(  # noqa: PLR0913 - one for each option
     app: App,
     *,
-    tenant: str,
+    tenant: str | None,
+    system: bool,
     since: str | None,
     until: str | None,
     caller: str,
@@ -83,7 +93,7 @@ def list_(  # noqa: PLR0913 - one for each option
         newest_first=newest,
         size=size + 1,  # one more tells whether more follow
     )
-    found = list(app.service.trail.stream(app.caller, tenant, query))
+    found = list(app.service.trail.stream(app.caller, _trail(app, tenant, system=system), query))
     records, more = found[:size], len(found) > size
     put_answer(
         output_format,
@@ -129,28 +139,29 @@ def _rows(record: AuditRecord, query: AuditQuery) -> Iterator[list[object]]:
 
 
 @audit.command
-@_TENANT
+@_trail_options
 @common_options
-def head(app: App, *, tenant: str) -> None:
+def head(app: App, *, tenant: str | None, system: bool) -> None:
     """Print the trail's end, to be kept elsewhere.
 
     `audit verify --head` tells whether a later trail still contains it.
     """
-    found = app.service.trail.head(app.caller, tenant)
+    found = app.service.trail.head(app.caller, _trail(app, tenant, system=system))
     put(f"{found.number}:{found.hash}")
 
 
 @audit.command
-@_TENANT
+@_trail_options
 @click.option("--head", "kept", metavar="NUMBER:HASH", help="A head that was kept elsewhere.")
 @common_options
-def verify(app: App, *, tenant: str, kept: str | None) -> None:
+def verify(app: App, *, tenant: str | None, system: bool, kept: str | None) -> None:
     """Check that the trail was not changed by hand.
 
     Finds records that were changed, removed, swapped or added. With a head that was kept, it also finds that
     the end was cut off, or that the whole database is an older copy.
     """
-    found = app.service.trail.verify(app.caller, tenant, parse_head(kept) if kept is not None else None)
+    expected = parse_head(kept) if kept is not None else None
+    found = app.service.trail.verify(app.caller, _trail(app, tenant, system=system), expected)
     number = found.head.number
     if found.broken is not None:
         more = f"; {found.kept_differs}" if found.kept_differs else ""
@@ -195,29 +206,31 @@ _FAULTS = {"missing": "missing", "extra": "too many", "changed": "changed"}
 
 
 @audit.command
-@_TENANT
+@_trail_options
 @common_options
-def reindex(app: App, *, tenant: str) -> None:
+def reindex(app: App, *, tenant: str | None, system: bool) -> None:
     """Make the index of the trail again.
 
     Lists by key and user, and reports of uses, are read from it. `audit verify` tells when it does not fit
     the records.
     """
-    put(f"indexed {count(app.service.trail.reindex(app.caller, tenant), 'record')}")
+    number = app.service.trail.reindex(app.caller, _trail(app, tenant, system=system))
+    put(f"indexed {count(number, 'record')}")
 
 
 @audit.command
-@_TENANT
+@_trail_options
 @common_options
-def export(app: App, *, tenant: str) -> None:
+def export(app: App, *, tenant: str | None, system: bool) -> None:
     """Print the whole trail as JSON lines.
 
     The last line is its head.
 
     `docs/verify_audit.py` checks such a file without this program.
     """
-    end, records = app.service.trail.export(app.caller, tenant)
-    put_json_line({"format": EXPORT_FORMAT, "chain": end.chain, "tenant": tenant or None})
+    where = _trail(app, tenant, system=system)
+    end, records = app.service.trail.export(app.caller, where)
+    put_json_line({"format": EXPORT_FORMAT, "chain": end.chain, "tenant": where or None})
     for record in records:
         put_json_line(
             {

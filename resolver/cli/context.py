@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import os
 import sys
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 import click
 
 from resolver.cli.output import OutputFormat, say
-from resolver.errors import UnavailableError, UsageError
+from resolver.errors import ResolverError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +182,18 @@ _COMMON_OPTIONS = (
 
 def common_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
     """Give a command the options that every command has, and the `App` as its first argument."""
-    return options(*_COMMON_OPTIONS)(_pass_app(command))
+
+    @functools.wraps(command)
+    def advised(app: App, /, *args: P.args, **given: P.kwargs) -> R:
+        try:
+            return command(app, *args, **given)
+        except ResolverError as error:
+            from resolver.cli.advice import advise  # noqa: PLC0415 - for a mistake only
+
+            advise(app, error, given)
+            raise
+
+    return options(*_COMMON_OPTIONS)(_pass_app(advised))
 
 
 tenant_option = click.option("-t", "--tenant", metavar="TENANT", help="Tenant to work in.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,10 @@ def _say_usage(error: click.ClickException) -> None:
         say(f"  hint: `{context.command_path} --help` shows what it takes")
 
 
+_LIKE_AN_OPTION = re.compile(r"-[a-zA-Z]|--[a-z]{1,12}(-[a-z]{1,12}){0,3}")
+"""What is repeated of a command line: words with a dash before them. A value may stand there, too."""
+
+
 def _usage_message(error: click.ClickException) -> str:
     """What is wrong with a command line, without repeating it: people type values in wrong places."""
     match error:
@@ -207,7 +212,10 @@ def _usage_message(error: click.ClickException) -> str:
             name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
             return f"invalid value for {name}" + (f", choose from {choices}" if choices else "")
         case click.NoSuchOption(possibilities=possible):
-            return "no such option" + (f", did you mean {', '.join(sorted(possible))}" if possible else "")
+            name = f" {error.option_name}" if _LIKE_AN_OPTION.fullmatch(error.option_name) else ""
+            return f"no such option{name}" + (
+                f", did you mean {', '.join(sorted(possible))}" if possible else ""
+            )
         case click.MissingParameter(param=click.Parameter(type=click.Choice() as choice) as parameter):
             name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
             return f"missing {name}, choose from {', '.join(map(str, choice.choices))}"

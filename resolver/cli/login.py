@@ -65,7 +65,7 @@ def login(
     else:
         raise UsageError("--token-file goes without user name, password and expiry")
     identity = client.users.whoami(caller)
-    chosen = _choose(identity, tenant)
+    chosen = choose_tenant(identity, tenant)
     make_directory(settings.home)
     made: MadeToken | None = None
     if not token:  # last, so that no token is made for a login that fails
@@ -102,14 +102,21 @@ def _log_in(client: AnyService, username: str | None, password_file: str | None)
     return client.gate.authenticate_password(username, password)
 
 
-def _choose(identity: Identity, tenant: str | None) -> str:
+def choose_tenant(identity: Identity, tenant: str | None) -> str:
     """The tenant to work in: the one that is named, or the only one there is."""
     tenants = sorted(identity.permissions)
     if tenant is None:
         return tenants[0] if len(tenants) == 1 else ""
     if tenant not in tenants:
+        from resolver.core.suggestions import Suggestions  # noqa: PLC0415 - for a mistake only
+
+        named = f"there are: {', '.join(tenants[:_MAX_NAMED])}" if tenants else ""
         raise UsageError(
             f"user {identity.username!r} has no rights in a tenant {tenant!r}",
-            hint=f"there are: {', '.join(tenants)}" if tenants else "",
+            hint=f"{Suggestions(lambda: tenants).question(tenant)} {named}".strip(),
         )
     return tenant
+
+
+_MAX_NAMED = 50
+"""Most tenants that are named."""

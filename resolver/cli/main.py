@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
+    "use": ("resolver.cli.use:use", "Work in another tenant by default."),
     "users": ("resolver.cli.users:users", "Manage users."),
     "whoami": ("resolver.cli.whoami:whoami", "Show who you are and what you may do."),
 }
@@ -51,6 +52,20 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = COMMANDS[name][0].partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that was named; what is close to it where there is none."""
+        name = args[0]
+        if name in COMMANDS or name.startswith("-"):
+            return super().resolve_command(context, args)
+        from resolver.core.suggestions import Suggestions  # noqa: PLC0415 - for a mistake only
+
+        if name == "resolve":
+            raise click.UsageError("no such command 'resolve': it is a program of its own", context)
+        question = Suggestions(lambda: COMMANDS).question(name)
+        raise click.UsageError(f"no such command {name!r}{question and f', {question}'}", context)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

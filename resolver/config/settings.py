@@ -330,12 +330,15 @@ class Settings:
         if named is not None and not named:
             raise UsageError("the tenant's name is empty")
         tenant = named or self._variable("RESOLVER_TENANT")
-        if tenant is None and "RESOLVER_TOKEN" not in self._environ:
+        if tenant is None:
             profile = self.profile()
             tenant = profile.tenant or None if profile else None
         tenant = tenant or self._config.get("tenant")
         if tenant is None:
-            raise UsageError("no tenant was named", hint="give --tenant NAME, or set RESOLVER_TENANT")
+            raise UsageError(
+                "no tenant was named",
+                hint="give --tenant NAME, or set RESOLVER_TENANT",
+            )
         return str(tenant)
 
     def profile(self) -> Profile | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER
+from resolver.core.query import KEY_ALONE, Listing
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.problems import Reason
 from resolver.errors import ResolverError
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from resolver.dsl.plan import Plan
 
 
+_MOST_LOOKS = 10
+"""For so many missing keys of a run, other tenants are looked at."""
+
+_MOST_FOUND = 100
+_MOST_NAMED = 3
+
+
 class KeySuggestions:
     """Suggestions for missing keys among those a caller may list in a tenant, looked up when first needed."""
 
@@ -28,6 +36,7 @@ class KeySuggestions:
         self._service = service
         self._caller = caller
         self._suggestions = Suggestions(self._seen)
+        self._looks_left = _MOST_LOOKS
 
     def _seen(self) -> Sequence[str]:
         try:
@@ -36,8 +45,23 @@ class KeySuggestions:
             return ()
 
     def suggest(self, key: str) -> str:
-        """A question that offers keys close to a missing one; empty without any."""
-        return self._suggestions.question(key)
+        """Where else there is a missing key, and a question that offers close ones; empty without any."""
+        others = self._elsewhere(key)
+        elsewhere = f"there is one in tenant {' and '.join(map(repr, others))}." if others else ""
+        return f"{elsewhere} {self._suggestions.question(key)}".strip()
+
+    def _elsewhere(self, key: str) -> list[str]:
+        """The first other tenants in which the caller may list this key."""
+        if self._looks_left == 0:
+            return []
+        self._looks_left -= 1
+        listing = Listing(search=key, size=_MOST_FOUND, searched=KEY_ALONE)
+        try:
+            found = self._service.secrets.list(self._caller, "", listing, all_tenants=True).items
+        except ResolverError:
+            return []
+        names = {one.tenant.name for one in found if one.key == key}
+        return sorted(names - {self.tenant})[:_MOST_NAMED]
 
 
 def refuse(plan: Plan, uses: Sequence[KeyUse], refusals: Mapping[str, Refusal], keys: KeySuggestions) -> None:

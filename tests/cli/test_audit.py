@@ -33,7 +33,7 @@ def test_audit(admin: Cli) -> None:
         ["2", "TIME", "admin", "secret:use", "test", "1", "allowed"],
         ["3", "TIME", "admin", "secret:show", "tset", "-", "does_not_exist"],
     ]
-    system = cells(admin.prints("audit", "list"))[1:]
+    system = cells(admin.prints("audit", "list", "--system"))[1:]
     assert [row[3:] for row in system] == [
         ["tenant:create", "default_tenant", "-", "allowed"],
         ["token:create", "admin", "-", "allowed"],
@@ -74,13 +74,23 @@ def test_audit_head_and_verify(admin: Cli) -> None:
     )
 
 
+def test_audit_of_the_default_tenant(admin: Cli) -> None:
+    """Without an option it is the trail of the tenant that all commands work in, and not the system's too."""
+    admin.prints("secrets", "create", "k", "-s", "value")
+    assert admin.prints("audit", "list") == admin.prints("audit", "list", "-t", "default_tenant")
+    assert admin.refuses("audit", "head", "-t", "default_tenant", "--system") == (
+        2,
+        "error: a tenant and --system were given\n  hint: give one of them\n",
+    )
+
+
 def test_audit_refused(admin: Cli) -> None:
     """A manager reads the own tenant's trail, not the system's; a user reads none."""
     manager = admin.as_user("eve", role="manager")
     assert cells(manager.prints("audit", "list", "-t", "default_tenant")) == [
         ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"]
     ]
-    assert manager.refuses("audit", "list") == (
+    assert manager.refuses("audit", "list", "--system") == (
         4,
         f"error: user 'eve' is not permitted to read the audit trail\n{NOT_PERMITTED}",
     )

@@ -43,12 +43,14 @@ def test_without_a_profile(admin: Cli) -> None:
     assert admin.prints("recover") == recovered(admin)
     assert (admin.home / "profile").stat().st_mode & 0o777 == 0o600
     assert "value" in admin.prints("secrets", "get", "k")
-    told = json.loads(admin.prints("audit", "list", "--action", "store:recover", "--format", "json"))
+    told = json.loads(
+        admin.prints("audit", "list", "--system", "--action", "store:recover", "--format", "json")
+    )
     assert [(one["caller"], one["object"], one["made"]) for one in told] == [
         ("admin", "admin", own_token(admin))
     ]
-    head = admin.prints("audit", "head").strip()
-    admin.prints("audit", "verify", "--head", head)
+    head = admin.prints("audit", "head", "--system").strip()
+    admin.prints("audit", "verify", "--system", "--head", head)
 
 
 def test_a_profile_whose_token_ended(admin: Cli) -> None:

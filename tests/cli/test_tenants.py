@@ -106,6 +106,8 @@ def test_a_tenant_ends(admin: Cli) -> None:
     )
     printed = admin.prints("tenants", "delete", "prod", "--yes", "--purge", note=BACKUPS)
     assert printed == "Tenant `prod` deleted with 1 secret, its data keys destroyed\n"
-    last = json.loads(admin.prints("audit", "list", "--action", "tenant:delete", "--format", "json"))[-1]
+    last = json.loads(
+        admin.prints("audit", "list", "--system", "--action", "tenant:delete", "--format", "json")
+    )[-1]
     trail = json.loads(admin.prints("audit", "list", "-t", last["tenant_id"], "--format", "json"))
     assert [record["action"] for record in trail] == ["secret:create", "secret:delete"]

@@ -211,7 +211,7 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         ),
         step("audit list", resolver("audit", "list", "-t", TENANT, "--format", "json")),
         step("audit verify", resolver("audit", "verify", "-t", TENANT)),
-        step("audit head", resolver("audit", "head")),
+        step("audit head", resolver("audit", "head", "--system")),
         step("audit reindex", resolver("audit", "reindex", "-t", TENANT)),
         step("db upgrade", resolver("db", "upgrade", "--finish", "--yes")),
         step("db vacuum", resolver("db", "vacuum")),

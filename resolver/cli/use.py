@@ -1,0 +1,34 @@
+"""`resolver use`: the tenant that commands work in by default."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from msgspec.structs import replace
+
+from resolver.cli.context import App, common_options
+from resolver.cli.login import choose_tenant
+from resolver.cli.output import put, say
+from resolver.errors import UsageError
+
+
+@click.command
+@click.argument("tenant")
+@common_options
+def use(app: App, *, tenant: str) -> None:
+    """Make TENANT the one that commands work in when none is named. It is kept in the profile."""
+    from resolver.config.profile import write_profile  # noqa: PLC0415 - not for a page of help
+
+    settings = app.settings
+    profile = settings.profile()
+    if profile is None:
+        raise UsageError(
+            "there is no profile for this store, which could keep the tenant",
+            hint="set RESOLVER_TENANT, or make a profile with `resolver login URL`",
+        )
+    chosen = choose_tenant(app.service.users.whoami(app.caller), tenant)
+    write_profile(settings.profile_path, replace(profile, tenant=chosen), replace=True)
+    put(f"the following commands work in tenant {chosen}")
+    if "RESOLVER_TENANT" in os.environ:
+        say("note: RESOLVER_TENANT is set, and goes before the profile")
