@@ -361,8 +361,10 @@ def _check_config(text: str, path: Path) -> Mapping[str, Any]:
 
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"{str(path)!r} is not valid YAML") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(f"{str(path)!r}{line}: it is not valid YAML") from None
     if data is None:
         return {}
     for where, rule in findings(data, "config.schema.json"):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 from typing import TYPE_CHECKING
+
+import pytest
+
+from resolver.cli.whoami import demand_room
+from resolver.errors import StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Cli
-import pytest
 
 pytestmark = pytest.mark.slow
 
@@ -56,3 +61,16 @@ def test_token_file(admin: Cli, tmp_path: Path) -> None:
         4,
         f"error: the token file '{path}' is empty\n",
     )
+
+
+def test_status_sees_a_full_disk(tmp_path: Path) -> None:
+    """A file is written where the database is, and nothing is left; a limit stands for the full disk."""
+    demand_room(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        with pytest.raises(StoreError, match="can't be written: File too large"):
+            demand_room(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
