@@ -20,6 +20,11 @@ class RemoteTransfer(Remote):
         """Secrets with their values; hidden ones whose values the caller may not see are counted."""
         return self._server.ask(caller, ExportResult, "POST", "/export", encode(wanted), asks=True)
 
-    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+    def import_(
+        self,
+        caller: Caller,
+        wanted: ImportRequest,
+        progress: object = None,  # noqa: ARG002 - a server answers once, at the end
+    ) -> ImportResult:
         """Store secrets of an export. Good entries are stored although others are not."""
         return self._server.ask(caller, ImportResult, "POST", "/import", encode(wanted))

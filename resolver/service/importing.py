@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from resolver.core.ports import Session
     from resolver.core.transfer import ImportRequest
     from resolver.service.base import Shared
+    from resolver.service.key_rotation import Progress
 
 _NO_VERSION = VersionWithValue(1, SecretValue(""))
 """What is sealed in this store for a value that a provider has."""
@@ -58,7 +59,9 @@ class Imports(ServicePart):
         self._checks = ImportChecks(shared.gate, shared.external)
         self._changes = Changes(shared)
 
-    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+    def import_(
+        self, caller: Caller, wanted: ImportRequest, progress: Progress | None = None
+    ) -> ImportResult:
         """Store secrets of an export.
 
         Good entries are stored although others are not. A key that is taken is reported, and left as it is
@@ -68,6 +71,7 @@ class Imports(ServicePart):
         Args:
             caller: who imports, and owns what is stored unless a sys_admin's file says otherwise.
             wanted: the secrets, and where they go.
+            progress: is told how far it is.
 
         Raises:
             NotPermittedError: the caller may not import secrets here.
@@ -97,6 +101,8 @@ class Imports(ServicePart):
                 for number, one in enumerate(entries[start : start + BATCH])
             ]
             self._store_batch(run, sorted(batch, key=lambda pair: (pair[1].key, pair[1].tenant)))
+            if progress is not None:
+                progress(f"{start + len(batch)} of {len(entries)} entries", len(batch))
         return ImportResult(
             run.stored,
             {name: sorted(keys) for name, keys in sorted(run.colliding.items())},
@@ -230,7 +236,8 @@ class Imports(ServicePart):
         due = days_after(secret.updated_at, given.rotate_after)
         updated = (entry.trusted and given.updated_at) or now
         final = replace(secret, rotate_at=due, updated_at=updated)
-        session.change_secret(secret, final)
+        if final != secret:
+            session.change_secret(secret, final)
         final = self._kept(session, entry, final)
         run.held[home.id] += 1
         return final

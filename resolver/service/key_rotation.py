@@ -37,9 +37,9 @@ _KEY, _CHAIN = "data_key", "audit_chain"
 
 
 class Progress(Protocol):
-    """A callback for the progress of a rotation."""
+    """A callback for the progress of a long run."""
 
-    def __call__(self, doing: str, more: int) -> None:
+    def __call__(self, doing: str, more: int, /) -> None:
         """Take note that so many more steps are done, of what `doing` says."""
 
 

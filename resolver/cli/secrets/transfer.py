@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,17 @@ from resolver.cli.context import App, choice_option, common_options, format_opti
 from resolver.cli.exit_codes import ExitCode
 from resolver.cli.files import read_file, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
+from resolver.cli.progress import ProgressBar
 from resolver.cli.streams import write_bytes
-from resolver.core.model import Visibility
-from resolver.core.transfer import ExportRequest, ImportRequest
+from resolver.core.model import SecretValue, Visibility
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.errors import InvalidRequestError, UsageError
+from resolver.protocol.codec import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from resolver.core.transfer import ExportResult, ImportEntry, ImportResult
+    from resolver.core.transfer import ExportResult, ImportResult
 
 SHORTEST_PASSPHRASE = 8
 """Fewest characters of a passphrase (Cloudify's rule)."""
@@ -195,16 +199,19 @@ def import_(
 ) -> int:
     """Read secrets from an export of resolver or cfy.
 
-    Good entries are stored although others are not. Exits with 3 when an entry was wrong, else with 8 when a
-    key was taken and not overridden.
+    A JSON object of keys and values is read, too. Good entries are stored although others are not. Exits with
+    3 when an entry was wrong, else with 8 when a key was taken and not overridden.
     """
     if source == passphrase_file == "-":
         raise UsageError("stdin ('-') can be named only once")
     where = app.settings.tenant(tenant)
     targets = _read_tenant_map(tenant_map)
-    entries = _read_entries(source, passphrase_file, ask=not non_encrypted)
+    entries = _read_entries(
+        source, passphrase_file, where, ask=not non_encrypted, override=override_collisions
+    )
     wanted = ImportRequest(where, entries, targets, override_collisions)
-    done = app.service.transfer.import_(app.caller, wanted)
+    with ProgressBar(len(entries)) as bar:
+        done = app.service.transfer.import_(app.caller, wanted, bar)
     put_answer(
         output_format,
         {
@@ -223,11 +230,19 @@ def _put_imported(done: ImportResult, *, overridden: bool) -> None:
     put(f"{count(done.stored, 'secret')} imported")
     for name, keys in done.colliding.items():
         what = "there already" if overridden else "there already, left as they are"
-        say(f"note: tenant {name!r}: {what}: {', '.join(keys)}")
-    for position, problems in done.errors.items():
+        more = len(keys) - MAX_NAMED
+        named = f"{', '.join(keys[:MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"
+        say(f"note: tenant {name!r}: {count(len(keys), 'secret')} {what}: {named}")
+    if len(done.errors) > MAX_NAMED:
+        say(f"note: {len(done.errors)} entries are wrong, --format json has all; the first are:")
+    for position, problems in islice(done.errors.items(), MAX_NAMED):
         for field, problem in problems.items():
             text = ", ".join(problem) if isinstance(problem, list) else problem
             say(f"error: entry {position}: {field}: {text}")
+
+
+MAX_NAMED = 20
+"""Most keys and entries that are named."""
 
 
 def _read_tenant_map(name: str | None) -> Mapping[str, str]:
@@ -242,20 +257,83 @@ def _read_tenant_map(name: str | None) -> Mapping[str, str]:
     return data
 
 
-def _read_entries(source: str, passphrase_file: str | None, *, ask: bool) -> list[ImportEntry]:
+_FORMATS_HINT = (
+    'it must be from `resolver` or `cfy secrets export`, or a JSON object like {"db_password": "its value"}'
+)
+
+_SOPS_HINT = "`sops --decrypt --output-type json FILE | resolver secrets import -i -` imports a flat one"
+
+_ASSIGNMENT = re.compile(rb"\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
+
+
+def _hint_for(text: bytes) -> str:
+    """What helps with a file that is not JSON, by what it seems to be."""
+    lines = [line for line in text[:_LOOKED_AT].splitlines() if line.strip() and not line.startswith(b"#")]
+    if b"\nsops:" in text:
+        return _SOPS_HINT
+    if lines and _ASSIGNMENT.match(lines[0]):
+        return (
+            "it looks like a .env file: write it as a JSON object, like "
+            '{"DB_PASSWORD": "its value"}, or store each value with `resolver secrets create`'
+        )
+    return _FORMATS_HINT
+
+
+_LOOKED_AT = 64 * 1024
+"""How much of a file is looked at to say what it seems to be, in bytes."""
+
+
+def _pairs(text: bytes, data: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401 - JSON data
+    """The keys and values of a JSON object of texts, or of a list of `{key, value}`; empty for others.
+
+    Raises:
+        InvalidRequestError: a key stands twice.
+    """
+    if isinstance(data, list):
+        if not all(isinstance(one, dict) and one.keys() == {"key", "value"} for one in data):
+            return ()
+        pairs = [(one["key"], one["value"]) for one in data]
+    else:
+        pairs = list(data.items()) if isinstance(data, dict) else []
+    if not all(isinstance(word, str) for pair in pairs for word in pair):
+        return ()
+    try:
+        is_unique = len(dict(pairs)) == len(pairs) and (not pairs or parse(text) is not None)
+    except ValueError:
+        is_unique = False
+    if not is_unique:
+        raise InvalidRequestError("a key stands twice in the file, or a value is half a character")
+    return pairs
+
+
+def _read_entries(
+    source: str, passphrase_file: str | None, tenant: str, *, ask: bool, override: bool
+) -> list[ImportEntry]:
     from resolver.bootstrap import transfer  # noqa: PLC0415 - cryptography is slow to load
     from resolver.transfer import cloudify, sealed  # noqa: PLC0415
 
-    data = cloudify.parse(read_file(source, MAX_FILE))
+    text = read_file(source, MAX_FILE)
+    try:
+        data = cloudify.parse(text)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.message, hint=_hint_for(text)) from None
+    if isinstance(data, dict) and "sops" in data:
+        raise InvalidRequestError("the file is encrypted by sops", hint=_SOPS_HINT)
     if sealed.is_sealed(data):
         passphrase = _read_passphrase(passphrase_file, twice=False)
         if passphrase is None:
             raise UsageError("the file is sealed, and no passphrase was given", hint=_ASK_HINT)
         return list(transfer.read_sealed(data, passphrase))
-    if not isinstance(data, list):
-        raise InvalidRequestError(
-            "the file is no export of secrets", hint="it must be from `resolver` or `cfy secrets export`"
+    pairs = _pairs(text, data)
+    if pairs and override:
+        raise UsageError(
+            "--override-collisions goes with an export, which says who may know of each secret",
+            hint="give new values with `resolver secrets create --update-if-exists`",
         )
+    if pairs:
+        return [ImportEntry(key, tenant, (VersionWithValue(1, SecretValue(value)),)) for key, value in pairs]
+    if not isinstance(data, list):
+        raise InvalidRequestError("the file is no export of secrets", hint=_FORMATS_HINT)
     needed = ask and cloudify.is_any_encrypted(data)
     given = needed or passphrase_file is not None
     passphrase = _read_passphrase(passphrase_file, twice=False) if given else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
     from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
@@ -97,7 +97,9 @@ class TransfersSecrets(Protocol):
     def export(self, caller: Caller, wanted: ExportRequest) -> ExportResult:
         """Secrets with their values; hidden ones whose values the caller may not see are counted."""
 
-    def import_(self, caller: Caller, wanted: ImportRequest) -> ImportResult:
+    def import_(
+        self, caller: Caller, wanted: ImportRequest, progress: Callable[[str, int], None] | None = None
+    ) -> ImportResult:
         """Store secrets from another store. Good entries are stored although others are not."""
 
 

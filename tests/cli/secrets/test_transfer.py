@@ -47,7 +47,7 @@ def test_sealed_there_and_back(admin: Cli, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (
         8,
         "0 secrets imported\n",
-        "note: tenant 'default_tenant': there already, left as they are: k\n",
+        "note: tenant 'default_tenant': 1 secret there already, left as they are: k\n",
     )
 
 
@@ -151,3 +151,48 @@ def test_backup_and_restore(admin: Cli, tmp_path: Path) -> None:
     there.prints("secrets", "update", "k", "-s", "gone on")
     shutil.rmtree(restored / "keys")
     assert there.refuses("secrets", "get", "k")[0] == 6
+
+
+@pytest.mark.parametrize(
+    "text", ['{"A": "b", "C": "d"}', '[{"key": "A", "value": "b"}, {"key": "C", "value": "d"}]']
+)
+def test_keys_and_values_are_imported(admin: Cli, text: str) -> None:
+    """A JSON object, or a list of pairs; secrets that are there stay as they are."""
+    command = ("secrets", "import", "-i", "-")
+    admin.prints("secrets", "create", "C", "-s", "mine", "--hidden-value")
+    done = admin.run("resolver", *command, stdin=text)
+    assert (done.returncode, done.stdout) == (8, "1 secret imported\n")
+    values = json.loads(admin.prints("secrets", "get", "A", "C", "--format", "json"))
+    assert [(one["value"], one["visibility"]) for one in values] == [("b", "tenant"), ("mine", "tenant")]
+    code, said = admin.refuses(*command, "--override-collisions", stdin=text)
+    assert (code, said.startswith("error: --override-collisions goes with an export")) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A=b\nC=d\n", "it looks like a .env file"),
+        ("export A=b\n", "it looks like a .env file"),
+        ('{"A": "ENC[]", "sops": {"version": "3"}}', "sops --decrypt"),
+        ("A: ENC[]\nsops:\n  version: 3\n", "sops --decrypt"),
+        ('{"A": "b", "A": "c"}', "a key stands twice"),
+        ('{"A": {"B": "c"}}', "must be from `resolver`"),
+        ("hello", "must be from `resolver`"),
+    ],
+)
+def test_other_files_are_refused_with_a_way(admin: Cli, text: str, said: str) -> None:
+    """What a file seems to be is said, with what to do; nothing of it is repeated."""
+    code, told = admin.refuses("secrets", "import", "-i", "-", stdin=text)
+    assert (code, said in told) == (2, True), told
+
+
+def test_a_long_list_of_collisions_is_cut(admin: Cli) -> None:
+    """A re-import names some of the keys and counts all; JSON has them all."""
+    text = json.dumps({f"key_{number:02}": "value" for number in range(30)})
+    command = ("secrets", "import", "-i", "-")
+    assert admin.prints(*command, stdin=text) == "30 secrets imported\n"
+    said = admin.run("resolver", *command, stdin=text).stderr
+    assert "30 secrets there already" in said
+    assert said.endswith("key_19 and 10 more\n")
+    everything = json.loads(admin.run("resolver", *command, "--format", "json", stdin=text).stdout)
+    assert len(everything["colliding_secrets"]["default_tenant"]) == 30
