@@ -100,7 +100,7 @@ SERVER = """
 resolver() {  # a server goes on while the page does
   if [ "$1" != serve ]; then command resolver "$@"; return; fi
   shift
-  command resolver serve --port "$PAGE_PORT" "$@" 2> "$PAGE_ROOT/server.log" &
+  command resolver serve --drain-delay 0 --port "$PAGE_PORT" "$@" 2> "$PAGE_ROOT/server.log" &
   servers+=($!)
   for _ in $(seq 600); do grep -q listening "$PAGE_ROOT/server.log" && return; sleep 0.1; done
   cat "$PAGE_ROOT/server.log"; return 1

@@ -107,6 +107,14 @@ _FILE = click.Path(path_type=Path, readable=False)
     help="Bodies and answers that one process holds at once.",
 )
 @click.option(
+    "--drain-delay",
+    type=click.IntRange(0, 3600),
+    default=10,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to go on after SIGTERM, not ready, until a balancer has noticed.",
+)
+@click.option(
     "--hidden-for-uploads-only",
     is_flag=True,
     help="Use hidden values only in blueprints that the server reads itself.",
@@ -131,6 +139,7 @@ def serve(  # noqa: PLR0913 - one for each option
     network_shares: tuple[str, ...],
     max_connections: int,
     max_memory: int,
+    drain_delay: int,
     hidden_for_uploads_only: bool,
 ) -> None:
     """Serve the REST API until stopped by SIGTERM or Ctrl-C. Plain HTTP is served on loopback only."""
@@ -154,6 +163,7 @@ def serve(  # noqa: PLR0913 - one for each option
         max_memory=max_memory,
         hidden_for_uploads_only=hidden_for_uploads_only,
         workers=workers,
+        drain_seconds=drain_delay,
     )
     serve(app.settings, listener, options)
 

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import resource
+import signal
 import socket
 import ssl
 import struct
@@ -21,9 +22,11 @@ from resolver.rest.connections import END_SECONDS, ROUND_SECONDS, Connection, Pe
 from resolver.rest.lanes import CONNECTION_SECONDS, TURNED_AWAY_SECONDS, Handed
 from resolver.rest.proxies import BadHeaderError, read_header
 from resolver.rest.rate_limit import network_of
+from resolver.rest.systemd import notify, watchdog_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from resolver.rest.lanes import Passage
     from resolver.rest.routing import Server
@@ -41,6 +44,11 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _MOST_DESCRIPTORS = 65_536
 _OWN_DESCRIPTORS = 256
 """For the store, files, children, and connections that are about to be closed."""
+
+_LAST_SECONDS = 2
+"""How long connections that wait for a request may still bring one; its answer is their last."""
+
+_WAIT_SECONDS = 0.05
 
 _PEERCRED = struct.Struct("3i")
 
@@ -86,6 +94,14 @@ class HttpServer(uvicorn.Server):
         self._server = server
         self._doors = doors
         self._round: asyncio.TimerHandle | None = None
+        self._is_hasty = False
+        self._sign_seconds, self._next_sign = watchdog_seconds(), 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Stop: at once by Ctrl-C, else so that nobody is refused. A second signal cuts nobody off."""
+        self._captured_signals.append(sig)
+        self._is_hasty |= sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Start the application, and begin to accept."""
@@ -101,18 +117,43 @@ class HttpServer(uvicorn.Server):
         self.servers = acceptors  # type: ignore[assignment]  # what they have of servers is all that is used
         self._look()
         self.started = True
+        if not lane.second:
+            notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop as uvicorn does, and look at deadlines until the end."""
+        """Stop: first not ready, then with an end to each connection, then as uvicorn does.
+
+        Deadlines are looked at until the end.
+        """
+        server = self._server
+        server.is_stopping = True
         try:
+            await self._wait(server.options.drain_seconds)
+            server.is_closing = True
+            for acceptor in self.servers:
+                acceptor.close()
+            await self._wait(_LAST_SECONDS)
             await super().shutdown(sockets)
         finally:
             if self._round is not None:
                 self._round.cancel()
 
+    async def _wait(self, seconds: float) -> None:
+        """Wait, though not for those who are gone once nobody else can come."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end and not self._is_hasty:
+            if self._server.is_closing and not self._server.connections.open:
+                return
+            await asyncio.sleep(_WAIT_SECONDS)
+
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server.connections.look(loop.time())
+        now = loop.time()
+        self._server.connections.look(now)
+        if self._sign_seconds and now >= self._next_sign and not self._server.lane.second:
+            self._next_sign = now + self._sign_seconds
+            notify("WATCHDOG=1")
         self._round = loop.call_later(ROUND_SECONDS, self._look)
 
 
@@ -129,6 +170,8 @@ class _Acceptor:
 
     def close(self) -> None:
         """Accept nothing more."""
+        if self._closed:
+            return
         self._closed = True
         self._loop.remove_reader(self._door.sock)
         self._door.sock.close()

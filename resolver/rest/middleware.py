@@ -110,7 +110,7 @@ class Watching:
         state = scope["state"]
         peer: Peer | None = state.get("peer")
         ends = peer is not None and (peer.body_comes or self._is_in_wrong_lane(peer))
-        if ends or state.get("hasty"):
+        if ends or state.get("hasty") or self._server.is_closing:
             headers["Connection"] = "close"
 
     def _is_in_wrong_lane(self, peer: Peer) -> bool:

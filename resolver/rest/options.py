@@ -27,6 +27,7 @@ class ServerOptions(Struct, frozen=True):
         trusted_proxies: addresses and networks of proxies whose word on their clients is taken; `unix` for
             who comes by the unix socket.
         workers: how many processes share the work.
+        drain_seconds: how long a server that is told to stop goes on as before, but for its readiness.
     """
 
     max_body: int = 16 * MIB
@@ -44,3 +45,4 @@ class ServerOptions(Struct, frozen=True):
     hidden_for_uploads_only: bool = False
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 1
+    drain_seconds: float = 10

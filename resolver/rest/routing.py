@@ -144,6 +144,8 @@ class Server:
         turns: how many threads work for one address or one user.
         uploads: bounds how many large blueprints are worked at, and `uploading` how many of one user's.
         readiness: whether the store can be used.
+        is_stopping: whether it was told to stop, and is not ready for more.
+        is_closing: whether each connection ends with its next answer.
     """
 
     def __init__(self, service: Service, options: ServerOptions, lane: Lane | None = None) -> None:
@@ -167,6 +169,7 @@ class Server:
         self.uploads, self.uploading = CapacityLimiter(_LARGE_AT_ONCE), NameLimiter(1)
         self.authenticator = Authenticator(service, self.turns, self.sharing)
         self.readiness = ReadinessProbe(service.check_ready)
+        self.is_stopping = self.is_closing = False
 
     def count(self, account: Account, status: int) -> None:
         """Count what a request took, once it has been answered with a status."""

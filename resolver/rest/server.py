@@ -32,10 +32,11 @@ from resolver.rest.acceptor import Door, HttpServer, raise_descriptors
 from resolver.rest.access_log import log_to_stderr
 from resolver.rest.lanes import NICENESS, Lane, Load, Passage
 from resolver.rest.proxies import UNIX
+from resolver.rest.systemd import given_sockets, notify
 from resolver.rest.workers import run_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.applications import Starlette
 
@@ -193,6 +194,9 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
         UsageError: it would send values in plain, or several workers would share a SQLite file.
         UnavailableError: the store, the root key or the address is not available.
     """
+    given = given_sockets()
+    if given:
+        listener = _as_given(listener, given)
     listener.check()
     if options.workers > 1 and settings.database_file is not None:
         raise UsageError(
@@ -210,26 +214,49 @@ def serve(settings: Settings, listener: Listener, options: ServerOptions) -> Non
     warn_of_place(settings)
     try:
         service.check_ready()
-        with _listening(listener) as doors, contextlib.ExitStack() as stack:
+        with _listening(listener, given) as doors, contextlib.ExitStack() as stack:
             service.close()  # no connection may be shared with another process
             first = Lane(Load(), stack.enter_context(contextlib.closing(Passage())))
             second = replace(first, second=True)
+            reload = partial(_read_certificate_again, listener, doors)
             works = [
-                lambda lane=lane: _serve(opening(), options, doors, lane)
+                lambda lane=lane: _serve(opening(), options, doors, lane, reload)
                 for lane in (*[first] * options.workers, second)
             ]
-            run_workers(works, lambda: _close(doors), _STOP_SECONDS)
+            run_workers(works, lambda: _stop(doors), reload, options.drain_seconds + _STOP_SECONDS)
     finally:
         service.close()
 
 
-def _close(doors: Sequence[Door]) -> None:
-    """Accept nothing more: who comes while requests end is told so rather than kept waiting."""
+def _stop(doors: Sequence[Door]) -> None:
+    """Leave the sockets to the workers, which close theirs when they accept nothing more."""
+    notify("STOPPING=1")
     for door in doors:
         door.sock.close()
 
 
-def _serve(service: Service, options: ServerOptions, doors: Sequence[Door], lane: Lane) -> None:
+def _read_certificate_again(listener: Listener, doors: Sequence[Door]) -> None:
+    """Take the certificate that is there now for new connections; a bad one is logged and changes nothing."""
+    if listener.certificate is None or listener.private_key is None:
+        return
+    try:
+        _check_tls(listener.certificate, listener.private_key)
+        for door in doors:
+            if door.tls is not None:
+                door.tls.load_cert_chain(listener.certificate, listener.private_key)
+    except (UsageError, OSError) as error:
+        LOG.error("the certificate stays as it was: %s", error)  # noqa: TRY400 - the words tell it
+    else:
+        LOG.info("the certificate was read again")
+
+
+def _serve(
+    service: Service,
+    options: ServerOptions,
+    doors: Sequence[Door],
+    lane: Lane,
+    reload: Callable[[], None],
+) -> None:
     """Serve in this process until told to stop."""
     if lane.second:
         # With the same priority as the first lane, honest uses took 3 times as long at the 99th percentile.
@@ -240,6 +267,7 @@ def _serve(service: Service, options: ServerOptions, doors: Sequence[Door], lane
 
     server = make_server(create_app(service, options, lane), doors)
     _collect_garbage()
+    signal.signal(signal.SIGHUP, lambda *_: reload())
     with _signals_end_it(), _rows_watched(service):
         server.run()
 
@@ -304,22 +332,35 @@ def _signals_end_it() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _as_given(listener: Listener, given: Sequence[socket.socket]) -> Listener:
+    """What a listener says of itself, by the socket that it is given."""
+    address = given[0].getsockname()
+    if given[0].family == socket.AF_UNIX:
+        return replace(listener, unix_socket=Path(os.fsdecode(address)))
+    return replace(listener, host=address[0], port=address[1], unix_socket=None)
+
+
 @contextlib.contextmanager
-def _listening(listener: Listener) -> Iterator[Sequence[Door]]:
-    """Sockets that listen; a unix socket is removed at the end."""
+def _listening(listener: Listener, given: Sequence[socket.socket]) -> Iterator[Sequence[Door]]:
+    """Sockets that listen; a unix socket is removed at the end, unless it is another server's by then."""
     path = listener.unix_socket
     with contextlib.ExitStack() as stack:
-        if path is None:
+        if given:
+            sock = stack.enter_context(given[0])
+            LOG.info("listening on the service manager's socket")
+        elif path is None:
             sock = stack.enter_context(_bound_at(listener.host, listener.port))
             scheme = "http" if listener.certificate is None else "https"
             LOG.info("listening on %s://%s:%d", scheme, listener.host, sock.getsockname()[1])
         else:
             with _worded(str(path)):
                 sock = stack.enter_context(_bound_unix(path))
-            stack.callback(path.unlink, missing_ok=True)
+            stack.callback(_remove, path, path.lstat().st_ino)
             LOG.info("listening on %s", path)
         doors = [Door(sock, _make_tls(listener), listener.proxy_protocol)]
-        if listener.health is not None:
+        if given[1:]:
+            doors.append(Door(stack.enter_context(given[1]), health=True))
+        elif listener.health is not None:
             host, port = listener.health
             health = stack.enter_context(_bound_at(host, port))
             LOG.info("health on http://%s:%d", host, health.getsockname()[1])
@@ -327,6 +368,12 @@ def _listening(listener: Listener) -> Iterator[Sequence[Door]]:
         for door in doors:
             door.sock.set_inheritable(True)
         yield doors
+
+
+def _remove(path: Path, inode: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_ino == inode:
+            path.unlink()
 
 
 @contextlib.contextmanager

@@ -43,8 +43,11 @@ class Readiness(Struct, frozen=True):
 async def ready(call: ApiCall) -> Response:
     """Say whether the store can be read and its root key is at hand.
 
-    Both are looked at once a second at most.
+    Both are looked at once a second at most. A server that was told to stop is not ready, and goes on for a
+    while, until whoever sends requests its way has noticed.
     """
+    if call.server.is_stopping:
+        return Answer(Readiness("stopping"), 503)
     if await call.server.readiness.look():
         return Answer(Readiness("ready"))
     return Answer(Readiness("not ready"), 503)

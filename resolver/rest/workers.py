@@ -33,16 +33,22 @@ _RESTART_SECONDS = 1.0
 
 class _Workers:
     def __init__(
-        self, works: Sequence[Callable[[], None]], stopping: Callable[[], None], stop_seconds: float
+        self,
+        works: Sequence[Callable[[], None]],
+        stopping: Callable[[], None],
+        reloading: Callable[[], None],
+        stop_seconds: float,
     ) -> None:
         self._missing = list(works)
-        self._on_stop = stopping
+        self._on_stop, self._on_reload = stopping, reloading
+        self._had_terminal = has_terminal()
         self._stop_seconds = stop_seconds
         self._works: dict[int, Callable[[], None]] = {}
         self._stopping = False
 
     def run(self) -> None:
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
         try:
             while not self._stopping:
                 while self._missing and not self._stopping:
@@ -53,16 +59,27 @@ class _Workers:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._stopping = True
         self._on_stop()
+        self._tell(number)
+
+    def _reload(self, number: int, _frame: FrameType | None) -> None:
+        """Read again what may be: here for workers that come later, and in each."""
+        if self._had_terminal and not has_terminal():
+            self._stop(signal.SIGTERM, None)  # it was hung up
+            return
+        self._on_reload()
+        self._tell(number)
+
+    def _tell(self, number: int) -> None:
         for pid in self._works:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, number)
 
     def _start(self, work: Callable[[], None]) -> None:
         # Blocked, so that a stop does not come between the fork and the note of its process id.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         manager = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -71,6 +88,7 @@ class _Workers:
                 _end_with(manager)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it can read anything again
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
                 work()
                 code = 0
@@ -96,7 +114,7 @@ class _Workers:
             time.sleep(_RESTART_SECONDS)
 
     def _end_all(self) -> None:
-        self._stop(0, None)
+        self._stop(signal.SIGTERM, None)
         deadline = time.monotonic() + self._stop_seconds + 5
         while self._works:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -116,14 +134,27 @@ def _end_with(manager: int) -> None:
             os._exit(1)
 
 
+def has_terminal() -> bool:
+    """Whether there is a terminal that this process can be stopped by."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def run_workers(
-    works: Sequence[Callable[[], None]], stopping: Callable[[], None], stop_seconds: float
+    works: Sequence[Callable[[], None]],
+    stopping: Callable[[], None],
+    reloading: Callable[[], None],
+    stop_seconds: float,
 ) -> None:
-    """Keep processes at work until SIGTERM or SIGINT comes.
+    """Keep processes at work until SIGTERM or SIGINT comes; SIGHUP has all of them read files again.
 
     Args:
         works: what each does; it ends by SIGTERM.
         stopping: is called, perhaps more than once, when they are told to end.
+        reloading: is called at SIGHUP, before they get it.
         stop_seconds: how long they may take to end.
     """
     with _metrics_folder() as folder:
@@ -131,7 +162,7 @@ def run_workers(
             os.environ.pop(METRICS_DIRECTORY, None)
         else:
             os.environ[METRICS_DIRECTORY] = folder
-        _Workers(works, stopping, stop_seconds).run()
+        _Workers(works, stopping, reloading, stop_seconds).run()
 
 
 @contextlib.contextmanager

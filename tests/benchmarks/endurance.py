@@ -247,7 +247,14 @@ def main() -> int:
             "RESOLVER_HOME": str(home),
             "RESOLVER_DATABASE_URL": f"sqlite:///{Path(folder) / 'endurance.db'}",
         }
-        command = [str(Path(sys.executable).with_name("resolver")), "serve", "--port", str(port)]
+        command = [
+            str(Path(sys.executable).with_name("resolver")),
+            "serve",
+            "--drain-delay",
+            "0",
+            "--port",
+            str(port),
+        ]
         server = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
         stack.callback(server.wait)
         stack.callback(server.terminate)

@@ -101,7 +101,7 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
     token = json.loads(settings.profile_path.read_text())["token"]
     port = _free_port()
     environment = clean_environment() | {"RESOLVER_HOME": str(home), "RESOLVER_DATABASE_URL": url}
-    options = ["--port", str(port), "--address-rate", "0", "--user-rate", "0"]
+    options = ["--drain-delay", "0", "--port", str(port), "--address-rate", "0", "--user-rate", "0"]
     command = [str(Path(sys.executable).with_name("resolver")), "serve", *options]
 
     def clients(keys: list[str]) -> Callable[[], Client]:

@@ -120,7 +120,7 @@ def test_memory_of_a_server_opened_at_the_start(home: Path, tmp_path: Path) -> N
     """A server's root key is not in the memory that could be opened, without any option."""
     text = (home / "keys" / "root.key").read_text().strip()
     key = base64.urlsafe_b64decode(text.split(":")[-1])
-    with watched(home, tmp_path / "pause", "resolver", "serve", "--port", "0") as seen:
+    with watched(home, tmp_path / "pause", "resolver", "serve", "--drain-delay", "0", "--port", "0") as seen:
         assert seen.process.stderr is not None
         assert b"listening on" in seen.process.stderr.readline()
         assert not seen.holds(text.encode(), key[:16], key[16:])
@@ -145,7 +145,7 @@ def _has_ended(pid: int) -> bool:
 def test_a_server_ends_with_the_process_that_was_started(home: Path) -> None:
     """When that one is killed, whoever started it can start another one: the port is not kept."""
     with subprocess.Popen(
-        [SCRIPTS / "resolver", "serve", "--port", "0"],
+        [SCRIPTS / "resolver", "serve", "--drain-delay", "0", "--port", "0"],
         env=clean_environment() | {"RESOLVER_HOME": str(home)},
         stderr=subprocess.PIPE,
     ) as process:

@@ -11,6 +11,7 @@ import signal
 import socket
 import stat
 import subprocess
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from tests.databases import database
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.conftest import Run
 
@@ -94,15 +95,23 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(home: Path, *options: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+def served(
+    home: Path,
+    *options: str | Path,
+    env: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    lanes: int = 2,
+) -> Iterator[Served]:
     """A server on a store; it ends with the block."""
-    log = home.parent / "serve.log"
+    log = home.parent / f"serve-{uuid.uuid4()}.log"
     environ = clean_environment() | {"RESOLVER_HOME": str(home)} | dict(env or {})
     with log.open("wb") as file:
-        process = subprocess.Popen([SCRIPTS / "resolver", "serve", *options], stderr=file, env=environ)
+        command = [*before, SCRIPTS / "resolver", "serve", "--drain-delay", "0", *options]
+        process = subprocess.Popen(command, stderr=file, env=environ, pass_fds=pass_fds)
     try:
         server = Served(process, log)
-        until(lambda: _started(server) >= 2 or process.poll() is not None, 60)  # both lanes
+        until(lambda: _started(server) >= lanes or process.poll() is not None, 60)
         assert process.poll() is None, log.read_text()
         yield server
     finally:
