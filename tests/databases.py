@@ -8,15 +8,18 @@ import functools
 import itertools
 import os
 import shutil
+import sqlite3
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from msgspec.structs import asdict
 from psycopg.rows import tuple_row
-from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -27,14 +30,17 @@ from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.providers import make_types, parse_allow_list
 from resolver.service import Service
+from resolver.store.rows import sql_of
 from resolver.store.sql import SqlStore
 from tests.statements import share_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from resolver.core.model import Caller, Scope, Secret
-    from resolver.store.authenticated import Guard
+    from resolver.store.engine import Held
+    from resolver.store.row_macs import Guard
+    from resolver.store.use import AnyStore
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -236,13 +242,31 @@ class RewoundStore(SqlStore):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.guards: list[Guard] = []
-        self.connection = self._engine.connect().execution_options(resolver_writes=True)
-        self.connection.begin()
+        self._all = contextlib.ExitStack()
+        self.held = self._all.enter_context(self._database.transaction(writes=True, with_sql=True))
+
+    @property
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection within it."""
+        return sql_of(self.held)
 
     @contextlib.contextmanager
-    def _begin(self, *, writes: bool) -> Iterator[Connection]:
-        with self.connection.begin_nested() if writes else contextlib.nullcontext():
-            yield self.connection
+    def _transaction(self, *, writes: bool) -> Iterator[Held]:
+        if not writes:
+            yield self.held
+            return
+        with self._database.translated():
+            self._point("SAVEPOINT part")
+            try:
+                yield self.held
+            except BaseException:
+                self._point("ROLLBACK TO SAVEPOINT part", "RELEASE SAVEPOINT part")
+                raise
+            self._point("RELEASE SAVEPOINT part")
+
+    def _point(self, *statements: str) -> None:
+        for statement in statements:
+            self.held.raw.execute(statement)
 
     def authenticated(self, *arguments: Any) -> SqlStore:  # noqa: ANN401 - passed on
         """As its base does; what that has seen is taken back, too."""
@@ -254,20 +278,23 @@ class RewoundStore(SqlStore):
     @contextlib.contextmanager
     def rewinding(self) -> Iterator[None]:
         """Take back what happens within."""
-        point = "rewound"
-        self.connection.exec_driver_sql(f"SAVEPOINT {point}")
+        self._point("SAVEPOINT rewound")
         seen = [guard.heads for guard in self.guards]
         yield
         for guard, heads in zip(self.guards, seen, strict=False):
             guard.heads = heads
-        self.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {point}")
         # Rolling back alone keeps it, and the next one would lie within: PostgreSQL bears some thousands.
-        self.connection.exec_driver_sql(f"RELEASE SAVEPOINT {point}")
+        self._point("ROLLBACK TO SAVEPOINT rewound", "RELEASE SAVEPOINT rewound")
 
     def close(self) -> None:
         """Throw everything away."""
-        self.connection.close()
+        with contextlib.suppress(_ThrownAwayError):
+            self._all.__exit__(_ThrownAwayError, _ThrownAwayError(), None)
         super().close()
+
+
+class _ThrownAwayError(Exception):
+    """Ends a transaction that is not committed."""
 
 
 @dataclass
@@ -358,18 +385,9 @@ class World:
 
     @contextlib.contextmanager
     def statements(self) -> Iterator[list[str]]:
-        """The SQL statements that are run within."""
-        seen: list[str] = []
-
-        def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-            seen.append(statement)
-
-        engine = self.store._engine  # noqa: SLF001 - the one place to listen at
-        event.listen(engine, "before_cursor_execute", note)
-        try:
+        """The SQL statements that are run within, but for those that begin and end transactions."""
+        with statements_of(self.store) as seen:
             yield seen
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
 
     @contextlib.contextmanager
     def rows_read(self) -> Iterator[list[tuple[Any, ...]]]:
@@ -380,20 +398,107 @@ class World:
             seen.append(row)
             return row
 
-        def listen(connection: Any, *_rest: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        def listen(raw: Any) -> Any:  # noqa: ANN401 - a driver's connection
             if "sqlite" in self.url:
-                connection.row_factory = lambda _cursor, row: note(row)
+                raw.row_factory = lambda _cursor, row: note(row)
             else:
-                connection.row_factory = lambda cursor: lambda values: note(tuple_row(cursor)(values))
+                raw.row_factory = lambda cursor: lambda values: note(tuple_row(cursor)(values))
+            return raw
 
-        engine = self.store._engine  # noqa: SLF001 - the one place to listen at
-        engine.dispose()  # what is open reads as before
-        event.listen(engine, "connect", listen)
-        try:
+        with connecting(self.store, listen):
             yield seen
+
+
+@contextlib.contextmanager
+def connecting(store: AnyStore[Any], prepare: Callable[[Any], Any]) -> Iterator[None]:
+    """Have a store open connections anew within, and each prepared."""
+    database = store._database  # noqa: SLF001 - the one place where connections are made
+    connect = database._connect  # noqa: SLF001 - the same
+    database.close()  # what is open is as before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_connect", lambda: prepare(connect()))
+        try:
+            yield
         finally:
-            event.remove(engine, "connect", listen)
-            engine.dispose()
+            database.close()
+
+
+@contextlib.contextmanager
+def statements_of(store: AnyStore[Any]) -> Iterator[list[str]]:
+    """The SQL statements that a store runs within, but for those that begin and end transactions."""
+    seen: list[str] = []
+
+    def note(statement: str, parameters: object) -> tuple[str, object]:
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")):
+            seen.append(statement)
+        return statement, parameters
+
+    with executing(store, note):
+        yield seen
+
+
+@contextlib.contextmanager
+def executing(store: AnyStore[Any], rewrite: Callable[[str, Any], tuple[str, Any]]) -> Iterator[None]:
+    """Have each statement go through a function first, whoever sends it: SQLAlchemy or this program."""
+    sent = threading.local()
+
+    def wrapped(execute: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(cursor: Any, statement: Any, parameters: Any = (), **more: Any) -> Any:  # noqa: ANN401 - a driver's
+            if getattr(sent, "within", False):
+                return execute(cursor, statement, parameters, **more)
+            sent.within = True
+            try:
+                return execute(cursor, *rewrite(statement, parameters), **more)
+            finally:
+                sent.within = False
+
+        return changed
+
+    def prepare(raw: Any) -> Any:  # noqa: ANN401 - a driver's connection
+        if isinstance(raw, psycopg.Connection):
+
+            class Cursor(psycopg.Cursor[Any]):
+                execute = wrapped(psycopg.Cursor.execute)
+
+            raw.cursor_factory = Cursor
+            return raw
+        return Spied(raw, wrapped)
+
+    with connecting(store, prepare):
+        yield
+
+
+class Spied:
+    """A connection of SQLite whose statements go through something first.
+
+    Args:
+        raw: the connection.
+        wrapped: makes of a method that executes statements one that does so.
+    """
+
+    def __init__(self, raw: sqlite3.Connection, wrapped: Callable[..., Any]) -> None:
+        self._raw = raw
+
+        class Cursor(sqlite3.Cursor):
+            execute = wrapped(sqlite3.Cursor.execute)
+            executemany = wrapped(sqlite3.Cursor.executemany)
+
+        self._cursor = Cursor
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it has
+        return getattr(self._raw, name)
+
+    def cursor(self, *_factory: object) -> sqlite3.Cursor:
+        """A cursor."""
+        return self._raw.cursor(self._cursor)
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - as the driver takes them
+        """Run a statement."""
+        return self.cursor().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:  # noqa: ANN401 - as the driver takes them
+        """Run a statement for many rows."""
+        return self.cursor().executemany(*arguments)
 
 
 @functools.cache

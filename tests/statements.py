@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resolver.store import sql
+from resolver.store import alchemy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
 
-_make_engine = sql.make_engine
+_make_engine = alchemy.make_engine
 _first: dict[str, Any] = {}
 
 
@@ -21,11 +21,11 @@ def share_statements() -> None:
     A program has one engine, and tests have thousands: SQLAlchemy making the same text of the same statement
     took most of their time.
     """
-    sql.make_engine = _make_sharing_engine
+    alchemy.make_engine = _make_sharing_engine
 
 
-def _make_sharing_engine(url: URL, pool: Mapping[str, int]) -> Engine:
-    engine: Any = _make_engine(url, pool)
+def _make_sharing_engine(driver: str, connect: Callable[[], Any]) -> Engine:
+    engine: Any = _make_engine(driver, connect)
     # The dialect is part of the cache's keys. That of the first engine knows its database as well as any.
     first = _first.setdefault(engine.dialect.name, engine)
     engine.dialect = first.dialect

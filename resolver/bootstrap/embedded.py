@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from resolver.config.files import Trusted, demand_trusted, is_there, read_guarded
 from resolver.crypto.keyring import GIVE_KEY, KeyRing, RootKey
@@ -12,7 +12,8 @@ from resolver.crypto.root_keys.local import command_words, from_command, from_te
 from resolver.errors import InvalidRequestError, RootKeyError, StoreError, UsageError
 from resolver.service import Service
 from resolver.service.base import Rules
-from resolver.store.sql import SqlStore
+from resolver.store.engine import Database, parse_url
+from resolver.store.use import AnyStore, UseStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from resolver.config.settings import Settings
     from resolver.core.ports import PasswordHasher, WrappingKey
     from resolver.core.providers import ProviderType
+    from resolver.store.sql import SqlStore
 
 
 def _log(warning: str) -> None:
@@ -122,7 +124,13 @@ def provider_types(
     return plugins(settings.plugins, types) if plugins is not None and settings.plugins else types
 
 
-def open_store(settings: Settings) -> SqlStore:
+def _manage(store: AnyStore[Any]) -> SqlStore:
+    from resolver.store.sql import SqlStore  # noqa: PLC0415 - SQLAlchemy is slow to load
+
+    return SqlStore.of(store)
+
+
+def open_store(settings: Settings) -> UseStore:
     """Open the database that the settings name, whatever schema it has.
 
     Raises:
@@ -140,7 +148,7 @@ def open_store(settings: Settings) -> SqlStore:
         )
     if file is not None:
         demand_trusted(file.parent, Trusted.DATABASE, StoreError)
-    return SqlStore(settings.database, settings.pool)
+    return UseStore(Database(parse_url(settings.database), settings.pool), _manage)
 
 
 def _demanded_keys(settings: Settings, warn: Callable[[str], None]) -> list[WrappingKey]:

@@ -35,7 +35,7 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
     """
     from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
 
-    with contextlib.closing(open_store(app.settings)) as store:
+    with contextlib.closing(open_store(app.settings).managed) as store:
         store.initialise()
     if not finish:
         put("the schema is up to date")
@@ -68,7 +68,7 @@ def vacuum(app: App) -> None:
     file = app.settings.database_file
     if file is not None:
         os.environ["SQLITE_TMPDIR"] = str(file.parent)
-    with contextlib.closing(open_store(app.settings)) as store:
+    with contextlib.closing(open_store(app.settings).managed) as store:
         store.check_schema()
         sizes = store.vacuum()
     if sizes is None:

@@ -27,7 +27,6 @@ _ABSOLUTE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{3}|\.\d{6})?)?(?:Z|[+-]\d\d:?\d\d)?)?\Z", re.ASCII
 )
 _WELL_FORMED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", re.ASCII)
-_STORED = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 def show_time(time: datetime) -> str:
@@ -37,7 +36,7 @@ def show_time(time: datetime) -> str:
 
 def read_time(text: str) -> datetime:
     """A stored time, read back."""
-    return datetime.strptime(text, _STORED).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def later(text: str, seconds: float) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, PasswordHasher, Session, Store
+    from resolver.core.ports import Cipher, PasswordHasher, UseSession, UseStore
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
     from resolver.service.console_sessions import Sessions
@@ -60,7 +60,7 @@ class Service:
 
     def __init__(
         self,
-        store: Store,
+        store: UseStore,
         cipher: Cipher,
         passwords: Callable[[], PasswordHasher],
         clock: Callable[[], str] = utc_now,
@@ -181,7 +181,7 @@ class Service:
 
         return Enforcement(self._shared)
 
-    def _record_rows(self, session: Session) -> None:
+    def _record_rows(self, session: UseSession) -> None:
         self.trail.append_rows(session)
 
     def _report_tampered(self, error: TamperedRowError) -> None:
@@ -194,7 +194,7 @@ class Service:
             StoreError: the store can't be read, or is not initialised.
             RootKeyError: its root key is not at hand.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             wrapping = session.wrapping_root_key()
         if wrapping is None:
             raise StoreError("the store has no root key", hint="`resolver init` gives it one")
@@ -228,7 +228,7 @@ class Service:
             StoreError: it can't be read, or was never initialised.
             RootKeyError: the root key that wraps is not at hand.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             wrapping = session.wrapping_root_key()
             system_key = session.active_data_key("")
         if wrapping is None or system_key is None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import User
-    from resolver.core.ports import PasswordHasher, Session, Store, StoredToken, StoredUser
+    from resolver.core.ports import PasswordHasher, Session, StoredToken, StoredUser, UseSession, UseStore
     from resolver.core.query import Listing, Reach
     from resolver.core.results import Holding
 
@@ -181,7 +181,7 @@ class Gate:
 
     def __init__(
         self,
-        store: Store,
+        store: UseStore,
         passwords: Callable[[], PasswordHasher],
         clock: Callable[[], str],
     ) -> None:
@@ -255,13 +255,14 @@ class Gate:
                 cost for all.
             UnavailableError: too many passwords are being checked.
         """
-        with self._store.read() as session:
+        store = self._store.managed
+        with store.read() as session:
             stored = session.user(name=username)
         matches = self.passwords.verify(
             stored.password_hash if stored else None, password[: MAX_PASSWORD + 1]
         )
         # Decided where the failures are locked: many who guess at once get no more guesses than one.
-        with self._store.write() as session:
+        with store.write() as session:
             now = self._clock()
             session.hold_user(stored.user.id if stored else "")
             # While the hash was computed the password may have become another, or the user been deactivated.
@@ -293,7 +294,7 @@ class Gate:
         """The password hasher, made when one is needed."""
         return self._make_hasher()
 
-    def current(self, session: Session, caller: Caller) -> Caller:
+    def current(self, session: UseSession, caller: Caller) -> Caller:
         """The caller with the rights of this moment.
 
         Raises:
@@ -318,7 +319,7 @@ class Gate:
 
     def enter(
         self,
-        session: Session,
+        session: UseSession,
         caller: Caller,
         permission: Permission,
         tenant_name: str,
@@ -346,7 +347,7 @@ class Gate:
             raise NoSuchTenantError(f"tenant {tenant_name!r} does not exist")
         return caller, tenant
 
-    def enter_system(self, session: Session, caller: Caller, permission: Permission) -> Caller:
+    def enter_system(self, session: UseSession, caller: Caller, permission: Permission) -> Caller:
         """The same for what concerns the whole system.
 
         Raises:
@@ -363,7 +364,7 @@ MAX_TOLD = 20
 """Most things that a refusal names."""
 
 
-def find_tenant(session: Session, name: str) -> Tenant:
+def find_tenant(session: UseSession, name: str) -> Tenant:
     """A tenant by name; NotFoundError when there is none."""
     tenant = session.tenant(name)
     if tenant is None:
@@ -399,7 +400,7 @@ def demand_way_in(session: Session, now: str) -> None:
     )
 
 
-def find_user(session: Session, name: str) -> User:
+def find_user(session: UseSession, name: str) -> User:
     """A user by name, whatever its case; NotFoundError when there is none."""
     stored = session.user(name=name)
     if stored is None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from resolver.core.audit import IndexFault
     from resolver.core.audit_rounds import RoundKey
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Cipher, DataKey, Session, Store, StoredDataKey
+    from resolver.core.ports import Cipher, DataKey, Session, Store, StoredDataKey, UseSession, UseStore
     from resolver.core.results import Holding
     from resolver.core.rows import StoredRow
     from resolver.service.access import Gate
@@ -102,7 +102,7 @@ class Trail:
         clock: gives the time as it is stored.
     """
 
-    def __init__(self, store: Store, cipher: Cipher, gate: Gate, clock: Callable[[], str]) -> None:
+    def __init__(self, store: UseStore, cipher: Cipher, gate: Gate, clock: Callable[[], str]) -> None:
         self._store = store
         self._cipher = cipher
         self._gate = gate
@@ -116,7 +116,7 @@ class Trail:
 
         Records that are added meanwhile are not looked at. The chain is read in parts, and never held whole.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             chain = self._chain(session, caller, tenant)
             end = session.audit_end(chain)
             genuine = self._genuine(session, end.head, end.mac, end.mac_key_id)
@@ -124,7 +124,7 @@ class Trail:
             seen = session.seen_head(chain)
         number = end.head.number
         comparison = KeptHead(kept) if kept is not None else None
-        index = _IndexCheck(self._store, chain)
+        index = _IndexCheck(self._store.managed, chain)
         last = min(max(number, end.last), _LAST - 1)
         records = index.watch(self.read(chain, EVERYTHING, _FIRST, last + 1))
         ledger = RowLedger()
@@ -161,13 +161,13 @@ class Trail:
         Raises:
             NotPermittedError: the caller may not read the system's audit trail, or has a narrowed token.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             current = self._gate.enter_system(session, caller, Permission.AUDIT_READ)
             demand_full_scope(current, "make an index again")
             chain = self._chain(session, caller, tenant)
         after, count = _FIRST, 0
         while True:
-            with self._store.write() as session:
+            with self._store.managed.write() as session:
                 part = session.audit_records(chain, EVERYTHING, after=after, size=_PART)
                 until = part[-1].number if part else None
                 session.delete_audit_index(chain, after, until)
@@ -183,7 +183,7 @@ class Trail:
         Raises:
             StoreError: its MAC is not the one that this program gave it: it was changed by hand.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             end = session.audit_end(self._chain(session, caller, tenant))
             if end.head.number and not self._genuine(session, end.head, end.mac, end.mac_key_id):
                 raise _forged()
@@ -199,7 +199,7 @@ class Trail:
         Raises:
             InvalidRequestError: a time is none that `parse_time` reads.
         """
-        with self._store.read() as session:
+        with self._store.managed.read() as session:
             chain = self._chain(session, caller, tenant)
             end = session.audit_end(chain).last
         query = self._timed(query)
@@ -237,7 +237,7 @@ class Trail:
         """
         part: Sequence[AuditRecord] = ()
         while True:
-            with self._store.read() as session:
+            with self._store.managed.read() as session:
                 part = session.audit_records(chain, query, after=after, before=before, size=_PART)
             yield from part
             if len(part) < _PART:
@@ -249,7 +249,7 @@ class Trail:
 
     def _genuine(
         self,
-        session: Session,
+        session: UseSession,
         head: AuditHead,
         mac: str,
         mac_key_id: str,
@@ -345,13 +345,13 @@ class Trail:
             with self._store.write() as session:
                 self.append_all(session, entries)
 
-    def append_all(self, session: Session, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    def append_all(self, session: UseSession, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Put records at the ends of several chains, within the transaction that they tell of."""
         for chain in sorted(entries):  # all who lock several chains do so in this order, the system's last
             if entries[chain]:
                 self.append(session, chain, entries[chain])
 
-    def append(self, session: Session, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    def append(self, session: UseSession, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Put records at the end of a chain, within the transaction that they are about."""
         head, mac, mac_key_id = session.audit_head(chain)
         stored = session.active_data_key("")
@@ -365,13 +365,13 @@ class Trail:
         self._extend(session, head, mac_key, self._with_rows(session, chain, _parts(entries)))
 
     @staticmethod
-    def _extend(session: Session, head: AuditHead, key: DataKey, entries: Sequence[_Entry]) -> None:
+    def _extend(session: UseSession, head: AuditHead, key: DataKey, entries: Sequence[_Entry]) -> None:
         """Put records behind a head that is locked."""
         newer, records = extend_with(head, entries)
         index = index_of(enumerate((fields for fields, _ in entries), head.number + 1))
         session.append_audit(newer, key.mac(newer.encode()), key.id, records, index)
 
-    def _with_rows(self, session: Session, chain: str, entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    def _with_rows(self, session: UseSession, chain: str, entries: Sequence[_Entry]) -> Sequence[_Entry]:
         """Entries that also tell what the transaction made of rows that decide: in the last, or in more."""
         rows = [change.told for change in session.row_changes(chain)]
         if not rows:
@@ -382,19 +382,19 @@ class Trail:
         told = [*others, {**last, ROWS: parts[0]}, *({**base, ROWS: part} for part in parts[1:])]
         return [(fields, canonical(fields)) for fields in told]
 
-    def append_rows(self, session: Session) -> None:
+    def append_rows(self, session: UseSession) -> None:
         """Record changes of rows that decide which no record tells of yet; the system's chain is the last."""
         chains = session.untold_chains
         for chain in (*sorted(chains - {SYSTEM_CHAIN}), *(chains & {SYSTEM_CHAIN})):
             self.append(session, chain, [])
 
     @staticmethod
-    def ends(session: Session, chains: Iterable[str]) -> Mapping[str, int]:
+    def ends(session: UseSession, chains: Iterable[str]) -> Mapping[str, int]:
         """Where chains of tenants and the system's end in the state that a transaction sees."""
         return {chain: session.audit_head(chain, lock=False)[0].number for chain in {*chains, SYSTEM_CHAIN}}
 
     @staticmethod
-    def has_same_rows(session: Session, ends: Mapping[str, int]) -> bool:
+    def has_same_rows(session: UseSession, ends: Mapping[str, int]) -> bool:
         """Whether no row that decides was changed since chains ended at some numbers; False when in doubt.
 
         Asked in a transaction that has put its records to these chains: each change of a row is told there.
@@ -407,7 +407,7 @@ class Trail:
                 continue
             if not 0 < last - number <= _FEW:
                 return False
-            between = session.audit_records(chain, EVERYTHING, after=number, before=last + 1, size=_FEW)
+            between = session.audit_between(chain, number, last + 1, size=_FEW)
             if len(between) != last - number or any(tells_of_rows(record) for record in between):
                 return False
         return True
@@ -423,11 +423,11 @@ class Trail:
         with contextlib.suppress(ResolverError):  # the trail itself may be what was changed
             self.commit(SYSTEM_CHAIN, [entry])
 
-    def is_genuine(self, session: Session, chain: str) -> bool:
+    def is_genuine(self, session: UseSession, chain: str) -> bool:
         """Whether a chain's head has the MAC that this program gave it."""
         return self._genuine(session, *session.audit_head(chain, lock=False))
 
-    def demand_genuine(self, session: Session, chain: str) -> None:
+    def demand_genuine(self, session: UseSession, chain: str) -> None:
         """See that a chain's head, which is locked by that, has the MAC that this program gave it.
 
         Raises:
@@ -436,7 +436,7 @@ class Trail:
         if not self._genuine(session, *session.audit_head(chain)):
             raise _forged()
 
-    def enforce(self, session: Session, rows: int) -> None:
+    def enforce(self, session: UseSession, rows: int) -> None:
         """Have the system's head say that a row without a genuine MAC is refused, and record that."""
         head, mac, mac_key_id = session.audit_head(SYSTEM_CHAIN)
         stored = session.active_data_key("")
@@ -476,7 +476,7 @@ class Trail:
             entries.setdefault(holding.tenant.id, []).append(entry)
         self.append_all(session, entries)
 
-    def append_system(self, session: Session, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
+    def append_system(self, session: UseSession, caller: Caller, action: str, /, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Put a record at the end of the system's chain."""
         self.append(session, SYSTEM_CHAIN, [self.entry(caller, None, action, **more)])
 

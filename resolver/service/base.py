@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from msgspec import Struct
 
-from resolver.core.ports import Cipher, Store
+from resolver.core.ports import Cipher, Store, UseStore
 from resolver.errors import ConflictError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
@@ -28,7 +29,7 @@ class Shared(Struct, frozen=True):
         rules: what holds for the whole store.
     """
 
-    store: Store
+    store: UseStore
     cipher: Cipher
     gate: Gate
     trail: Trail
@@ -46,7 +47,7 @@ class ServicePart:
     """
 
     def __init__(self, shared: Shared) -> None:
-        self._store = shared.store
+        self._uses = shared.store
         self._cipher = shared.cipher
         self._gate = shared.gate
         self._trail = shared.trail
@@ -54,6 +55,11 @@ class ServicePart:
         self._external = shared.external
         self._clock = shared.clock
         self._rules = shared.rules
+
+    @cached_property
+    def _store(self) -> Store:
+        """The store for all but uses; it takes long to load."""
+        return self._uses.managed
 
     def _demand_room(self, holder: str, count: int, setting: str, instead: str) -> None:
         """Refuse one more of what somebody or something may have only so many of.

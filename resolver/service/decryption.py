@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller, Secret, SecretValue, Tenant
     from resolver.core.permissions import Permission
-    from resolver.core.ports import Cipher, DataKey, Session, StoredDataKey, StoredSecret
+    from resolver.core.ports import Cipher, DataKey, StoredDataKey, StoredSecret, UseSession
     from resolver.core.providers import Provider
     from resolver.service.access import Gate
     from resolver.service.audit import Trail
@@ -57,7 +57,9 @@ NOT_READ = "-"
 """Stands for a token that was left out: those before it are too large together. No token is like it."""
 
 
-def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str]) -> dict[str, StoredSecret]:
+def look_up(
+    session: UseSession, caller: Caller, home: Tenant, keys: Iterable[str]
+) -> dict[str, StoredSecret]:
     """The rows of keys that the caller's token may name; no more tokens of them than one request may use.
 
     They come at once where all of them are small enough. Else they are read in parts, and rows behind the
@@ -78,7 +80,7 @@ def look_up(session: Session, caller: Caller, home: Tenant, keys: Iterable[str])
 
 
 def demand_still(
-    session: Session,
+    session: UseSession,
     gate: Gate,
     caller: Caller,
     permission: Permission,
@@ -104,7 +106,7 @@ def demand_still(
 
 
 def look_up_to_open(
-    session: Session, caller: Caller, home: Tenant, key: str
+    session: UseSession, caller: Caller, home: Tenant, key: str
 ) -> tuple[StoredSecret | None, Sequence[StoredDataKey]]:
     """The row of a key with its data key, in a transaction that writes.
 
@@ -122,7 +124,7 @@ def look_up_to_open(
     return row, data_keys
 
 
-def active_data_key(session: Session, cipher: Cipher, tenant_id: str) -> DataKey:
+def active_data_key(session: UseSession, cipher: Cipher, tenant_id: str) -> DataKey:
     """The data key that new values of a tenant are encrypted with."""
     stored = session.active_data_key(tenant_id, lock=True)
     if stored is None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from resolver.core.model import Caller, Tenant
-    from resolver.core.ports import Cipher, Session, StoredProvider
+    from resolver.core.ports import Cipher, Session, StoredProvider, UseSession
     from resolver.core.providers import Provider, ProviderType
     from resolver.service.audit import Trail
 
@@ -51,7 +51,7 @@ class ExternalSecret(Struct, frozen=True):
     data_keys: Sequence[StoredDataKey]
 
 
-def find_external(session: Session, secrets: Iterable[Secret]) -> Mapping[str, ExternalSecret]:
+def find_external(session: UseSession, secrets: Iterable[Secret]) -> Mapping[str, ExternalSecret]:
     """Those of a tenant's secrets that are with providers, by key; in the transaction that found them."""
     named = {secret.id: secret for secret in secrets if secret.provider is not None}
     if not named:

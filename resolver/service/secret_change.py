@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from resolver.core.audit import cap
 from resolver.core.model import MAX_VALUE_BYTES, Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.ports import Session
+from resolver.core.ports import Session, UseSession
 from resolver.core.secret_changes import StaleVersionError
 from resolver.core.times import show_time
 from resolver.errors import (
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
     from resolver.core.model import Secret, SecretValue
 
 
-class Change(Struct, frozen=True):
+S = TypeVar("S", bound=UseSession)
+
+
+class Change(Struct, Generic[S], frozen=True):
     """A transaction about one secret, and who makes it where."""
 
-    session: Session
+    session: S
     caller: Caller
     tenant: Tenant
     permission: Permission
@@ -45,12 +49,30 @@ class Change(Struct, frozen=True):
 class Changes(ServicePart):
     """Makes changes of secrets."""
 
-    @contextlib.contextmanager
-    def changing(self, caller: Caller, permission: Permission, tenant: str, key: str) -> Iterator[Change]:
+    def changing(
+        self, caller: Caller, permission: Permission, tenant: str, key: str
+    ) -> AbstractContextManager[Change[Session]]:
         """One change of one secret: recorded in the transaction that makes it, or as refused after it."""
-        change: Change | None = None
+        return self._recorded(self._store.write(), caller, permission, tenant, key)
+
+    def using(
+        self, caller: Caller, permission: Permission, tenant: str, key: str
+    ) -> AbstractContextManager[Change[UseSession]]:
+        """The same about a use of one secret, which changes nothing."""
+        return self._recorded(self._uses.write(), caller, permission, tenant, key)
+
+    @contextlib.contextmanager
+    def _recorded(
+        self,
+        transaction: AbstractContextManager[S],
+        caller: Caller,
+        permission: Permission,
+        tenant: str,
+        key: str,
+    ) -> Iterator[Change[S]]:
+        change: Change[S] | None = None
         try:
-            with self._store.write() as session:
+            with transaction as session:
                 current, home = self._gate.enter(session, caller, permission, tenant)
                 change = Change(session, current, home, permission)
                 demand_key(current, permission, key, tenant)
@@ -65,12 +87,12 @@ class Changes(ServicePart):
                 self._trail.commit(refused.tenant.id, [entry])
             raise
 
-    def note(self, change: Change, secret: Secret, **more: Any) -> None:  # noqa: ANN401 - JSON data
+    def note(self, change: Change[Session], secret: Secret, **more: Any) -> None:  # noqa: ANN401 - JSON data
         """Record a change that was made."""
         entry = self._trail.entry(change.caller, change.tenant, change.permission, secret=secret, **more)
         self._trail.append(change.session, change.tenant.id, [entry])
 
-    def find(self, change: Change, key: str) -> Secret:
+    def find(self, change: Change[Session], key: str) -> Secret:
         """The secret that is to be changed, if the caller may change it."""
         row = look_up(change.session, change.caller, change.tenant, [key]).get(key)
         if row is None:
@@ -161,7 +183,7 @@ def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: T
             )
 
 
-def demand_shown(change: Change, secret: Secret) -> None:
+def demand_shown(change: Change[Session], secret: Secret) -> None:
     """Refuse whoever lets more people see a value without being one to whom it is shown."""
     caller, home = change.caller, change.tenant
     if not policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed:

@@ -139,7 +139,12 @@ class Secrets(Versions):
         return secret
 
     def _update_existing(
-        self, change: Change, secret: Secret, new: NewSecret, value: SecretValue, checked_for: str | None
+        self,
+        change: Change[Session],
+        secret: Secret,
+        new: NewSecret,
+        value: SecretValue,
+        checked_for: str | None,
     ) -> Secret:
         """What a create with update does to a secret that is there: a new value, or new provider options."""
         if new.provider_options:
@@ -151,7 +156,7 @@ class Secrets(Versions):
         _demand_checked(secret.schema, checked_for)
         return self._store_version(change, secret, value)
 
-    def _made(self, change: Change, key: str, new: NewSecret) -> Secret:
+    def _made(self, change: Change[Session], key: str, new: NewSecret) -> Secret:
         """A secret that is the caller's, before it is stored. Its provider is set by who finds that."""
         at = self._clock()
         same = {name: getattr(new, name) for name in _SAME_FIELDS}
@@ -167,7 +172,9 @@ class Secrets(Versions):
             rotate_at=days_after(at, new.rotate_after),
         )
 
-    def _place(self, change: Change, secret: Secret, provider: str, options: Mapping[str, str]) -> bool:
+    def _place(
+        self, change: Change[Session], secret: Secret, provider: str, options: Mapping[str, str]
+    ) -> bool:
         """Keep a stored secret with a provider; whether that is this store after all."""
         if options and not change.caller.scope.permits_options:
             raise NotPermittedError(OPTIONS_REFUSED, hint="without options the key is looked for")
@@ -175,7 +182,7 @@ class Secrets(Versions):
         self._external.keep(change.session, secret, stored, options)
         return is_local(stored)
 
-    def _existing(self, change: Change, key: str) -> Secret | None:
+    def _existing(self, change: Change[Session], key: str) -> Secret | None:
         """The secret that a create with update would update; None when the store is to decide."""
         session, current, home = change.session, change.caller, change.tenant
         row = look_up(session, current, home, [key]).get(key)
@@ -205,7 +212,7 @@ class Secrets(Versions):
             NotPermittedError: the caller may not see secrets here.
             NotFoundError: there is no such secret, or the caller may not see that there is.
         """
-        with self._changes.changing(caller, Permission.SECRET_SHOW, tenant, key) as change:
+        with self._changes.using(caller, Permission.SECRET_SHOW, tenant, key) as change:
             session, current, home = change.session, change.caller, change.tenant
             row, data_keys = look_up_to_open(session, current, home, key)
             if row is None:
@@ -241,7 +248,7 @@ class Secrets(Versions):
                 f"secret {secret.key!r} is kept with provider {secret.provider!r}, and {got.cause}",
                 hint=ASK_PROVIDER,
             )
-        with self._store.read() as session:  # the provider may have taken its time
+        with self._uses.read() as session:  # the provider may have taken its time
             demand_still(session, self._gate, caller, Permission.SECRET_SHOW, home.name, [secret])
         return got
 
@@ -316,7 +323,7 @@ class Secrets(Versions):
 
     def _moved(
         self,
-        change: Change,
+        change: Change[Session],
         secret: Secret,
         provider: str | None,
         options: Mapping[str, str],
@@ -374,7 +381,7 @@ def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret]
             checked_for = unchecked.schema
 
 
-def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
+def _changed(change: Change[Session], secret: Secret, wanted: SecretChange) -> Secret:
     """A secret with what is to be changed, if the caller may; all but value, life and provider."""
     if wanted.hidden is not UNCHANGED and wanted.hidden != secret.hidden:
         # Whoever switches hiding must be one to whom the hidden value is open.
@@ -396,7 +403,7 @@ def _changed(change: Change, secret: Secret, wanted: SecretChange) -> Secret:
     return secret if wanted.owner is UNCHANGED else _given_to(change, secret, wanted.owner)
 
 
-def _given_to(change: Change, secret: Secret, name: str) -> Secret:
+def _given_to(change: Change[Session], secret: Secret, name: str) -> Secret:
     """A secret with another owner, if the caller may give it away and there is such a user."""
     if not policy.decide_in_tenant(change.caller, Permission.SECRET_SET_OWNER, change.tenant).allowed:
         raise not_permitted(change.caller, Permission.SECRET_SET_OWNER, change.tenant.name)

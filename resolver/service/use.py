@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import Session, StoredSecret
+    from resolver.core.ports import StoredSecret, UseSession
     from resolver.core.results import WantedKey
 
 
@@ -130,7 +130,7 @@ class SecretUse(ServicePart):
         forwards: int,
     ) -> UseAnswer:
         try:
-            with self._store.read() as session:
+            with self._uses.read() as session:
                 caller, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
                 rows = look_up(session, caller, home, {use.key for use in uses})
                 judged = [
@@ -182,7 +182,7 @@ class SecretUse(ServicePart):
         if failures := _failures(kept, fetched):
             return UseAnswer(refusals=failures)
         if kept:  # providers may have taken their time
-            with self._store.read() as session:
+            with self._uses.read() as session:
                 external = [one.secret for one in kept.values()]
                 demand_still(session, self._gate, caller, Permission.SECRET_USE, tenant, external)
         now = self._clock()
@@ -216,7 +216,7 @@ class SecretUse(ServicePart):
             NotPermittedError: the caller may not use secrets in this tenant.
         """
         try:
-            with self._store.read() as session:
+            with self._uses.read() as session:
                 self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
         except MemberRefusedError as refused:
             entry = self._trail.entry(
@@ -243,7 +243,7 @@ class SecretUse(ServicePart):
         Raises:
             NotPermittedError: the caller may neither list nor use secrets in this tenant.
         """
-        with self._store.read() as session:
+        with self._uses.read() as session:
             try:
                 current, home = self._gate.enter(session, caller, Permission.SECRET_LIST, tenant)
             except NotPermittedError:
@@ -268,23 +268,23 @@ class SecretUse(ServicePart):
         return answer
 
     @contextlib.contextmanager
-    def _recording(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Session | None]:
+    def _recording(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[UseSession | None]:
         """A transaction at whose beginning records are put to the trail; None when there are none."""
         if not entries:
             yield None
             return
-        with self._store.write() as session:
+        with self._uses.write() as session:
             self._trail.append_all(session, entries)
             yield session
 
-    def _is_unchanged(self, session: Session, caller: Caller, ends: Mapping[str, int]) -> bool:
+    def _is_unchanged(self, session: UseSession, caller: Caller, ends: Mapping[str, int]) -> bool:
         """Whether what was decided when chains had these ends is so still, as is told without much work."""
         ended = caller.expires_at is not None and caller.expires_at <= self._clock()
         return not ended and self._trail.has_same_rows(session, ends)
 
     def _demand_still(
         self,
-        session: Session,
+        session: UseSession,
         caller: Caller,
         home: Tenant,
         judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],

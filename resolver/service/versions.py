@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolver.core.model import Caller, Secret, SecretValue
-    from resolver.core.ports import StoredDataKey, StoredVersion
+    from resolver.core.ports import Session, StoredDataKey, StoredVersion
     from resolver.service.base import Shared
     from resolver.service.secret_change import Change
 
@@ -107,14 +107,20 @@ class Versions(ServicePart):
             demand_version(found, secret.version)
             return self._store_version(change, found, value, rollback_to=version)
 
-    def _store_version(self, change: Change, secret: Secret, value: SecretValue, **more: Any) -> Secret:  # noqa: ANN401 - JSON data
+    def _store_version(
+        self,
+        change: Change[Session],
+        secret: Secret,
+        value: SecretValue,
+        **more: Any,  # noqa: ANN401 - JSON data
+    ) -> Secret:
         newer = self._changes.add_version(change.session, secret, value, change.caller)
         self._changes.note(change, newer, **more)
         return newer
 
 
 def _stored(
-    change: Change, secret: Secret, version: int
+    change: Change[Session], secret: Secret, version: int
 ) -> tuple[StoredVersion | None, Sequence[StoredDataKey]]:
     """A version with its data key; looked at again when a rotation came between the two statements."""
     stored: StoredVersion | None = None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 
 from resolver.core.login_backoff import Failures
 from resolver.core.model import User, is_storable
 from resolver.core.permissions import SystemRole
-from resolver.core.ports import StoredUser
 from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
@@ -19,36 +18,29 @@ from resolver.store.aggregates import USER as USERS
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
 from resolver.store.rows import TENANT, USER, Rows, batches, count_of
+from resolver.store.use import role_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Select
 
     from resolver.core.model import Tenant
     from resolver.core.permissions import TenantRole
+    from resolver.core.ports import StoredUser
     from resolver.core.ports.accounts import KnownTenants
     from resolver.core.query import Choice
-    from resolver.store.authenticated import Wrong
+    from resolver.store.row_macs import Wrong
 
 
-# Read at each request, so not built anew for each.
-_DECIDES = [column.name for column in USERS.decides]
+DECIDES = [column.name for column in USERS.decides]
+"""What is under the MAC of a user, but for the roles."""
+
 _WHOLE = select(t.user_account)
-_WITH_ROLES = _WHOLE.add_columns(
+WITH_ROLES = _WHOLE.add_columns(
     t.membership.c.tenant_id.label("in_tenant"), t.membership.c.role.label("in_role")
 ).outerjoin_from(t.user_account, t.membership, t.membership.c.user_id == t.user_account.c.id)
-_USER_BY_ID = _WITH_ROLES.where(t.user_account.c.id == bindparam("user"))
-_USER_BY_NAME = _WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))
 _TENANTS = select(*TENANT.columns)
-
-
-def _role_in(tenant_id: str) -> str:
-    """What a membership is called among the fields of a user."""
-    return f"{t.membership.name} {tenant_id}"
-
-
-_TENANT_BY_NAME = _TENANTS.where(t.tenant.c.name == bindparam("tenant"))
 
 _MEMBERS = (
     select(func.count())
@@ -82,34 +74,6 @@ _USER_FIELDS: dict[UserField, ColumnElement[Any]] = {
 
 class AccountRows(AuthenticatedRows):
     """Users, tenants and memberships."""
-
-    def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
-        """A user by name (whatever its case) or id, with roles."""
-        if not is_storable(name):
-            return None
-        query, asked, user = (
-            (_USER_BY_ID, "id", user_id) if user_id else (_USER_BY_NAME, "folded_name", name.casefold())
-        )
-
-        def attempt() -> tuple[StoredUser | None, Wrong | None]:
-            rows = self._execute(query, {"user": user}).mappings().all()
-            if not rows:
-                return None, None
-            self._demand_asked_for(USERS.kind, user, rows[0][asked])
-            roles = {row["in_tenant"]: row["in_role"] for row in rows if row["in_role"] is not None}
-            return self._stored_user(rows[0], roles)
-
-        return self._twice(attempt)
-
-    def _stored_user(
-        self, row: Mapping[Any, Any], roles: Mapping[str, TenantRole]
-    ) -> tuple[StoredUser, Wrong | None]:
-        """A user of a row and the memberships, and what is wrong with it."""
-        user = User(**{name: row[name] for name in User.__struct_fields__})
-        stored = StoredUser(user, roles, row["password_hash"])
-        fields = {name: row[name] for name in _DECIDES}
-        fields |= {_role_in(tenant_id): role for tenant_id, role in roles.items()}
-        return stored, self._wrong_among(USERS, [(fields, row[t.ROW_MAC])])
 
     def _users(self, query: Select[Any]) -> Sequence[StoredUser]:
         """The users whose whole rows a query selects, in its order, with their roles."""
@@ -224,15 +188,6 @@ class AccountRows(AuthenticatedRows):
                 STANDING_ADMIN, t.standing_admin.c.user_id == user_id, values={"user_id": min(others)}
             )
 
-    def tenant(self, name: str) -> Tenant | None:
-        """A tenant by name."""
-        if not is_storable(name):
-            return None
-        found = self._read_first(TENANT, _TENANT_BY_NAME, {"tenant": name})
-        if found is not None:
-            self._demand_asked_for(TENANTS.kind, name, found.name)
-        return found
-
     def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
         """All tenants, or those with these ids, by name."""
         parts = [_TENANTS]
@@ -270,7 +225,7 @@ class AccountRows(AuthenticatedRows):
     def delete_tenant(self, tenant_id: str) -> None:
         """Delete a tenant with its memberships; ConflictError while it holds anything."""
         theirs = select(t.membership.c.user_id).where(t.membership.c.tenant_id == tenant_id)
-        self._change(USERS, t.user_account.c.id.in_(theirs), values={_role_in(tenant_id): None})
+        self._change(USERS, t.user_account.c.id.in_(theirs), values={role_in(tenant_id): None})
         self._execute(delete(t.membership).where(t.membership.c.tenant_id == tenant_id))
         self._remove_one(TENANTS, t.tenant.c.id == tenant_id)
 
@@ -287,7 +242,7 @@ class AccountRows(AuthenticatedRows):
 
     def set_membership(self, tenant_id: str, user_id: str, role: TenantRole) -> None:
         """Make a user a member, or change the role."""
-        self._change_one(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): role})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={role_in(tenant_id): role})
         self._execute(
             self._insert(t.membership)
             .values(tenant_id=tenant_id, user_id=user_id, role=role)
@@ -297,7 +252,7 @@ class AccountRows(AuthenticatedRows):
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
         where = (t.membership.c.tenant_id == tenant_id, t.membership.c.user_id == user_id)
-        self._change_one(USERS, t.user_account.c.id == user_id, values={_role_in(tenant_id): None})
+        self._change_one(USERS, t.user_account.c.id == user_id, values={role_in(tenant_id): None})
         return self._execute(delete(t.membership).where(*where)).rowcount > 0
 
 

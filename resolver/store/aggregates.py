@@ -13,8 +13,8 @@ from msgspec import Struct
 from sqlalchemy import Column, Table
 
 from resolver.core.audit import SYSTEM_CHAIN
-from resolver.core.model import Scope
 from resolver.store import tables as t
+from resolver.store.reading import Root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,9 +107,14 @@ class Aggregate(Struct, frozen=True):
         """Whether a chain tells of changes of such aggregates."""
         return self.told_by is (TellingChain.SYSTEM if chain == SYSTEM_CHAIN else TellingChain.TENANT)
 
+    @property
+    def root(self) -> Root:
+        """What is told of its root."""
+        return Root(self.kind, tuple(column.name for column in self.ids))
+
     def id_of(self, fields: Mapping[str, Any]) -> str:
         """The root's id as messages and records tell it."""
-        return "/".join(str(fields[column.name]) for column in self.ids)
+        return self.root.id_of(fields)
 
 
 TENANT = Aggregate("tenant", t.tenant, TellingChain.SYSTEM)
@@ -145,16 +150,3 @@ BY_KIND = {
     )
 }
 """All of them, by their kinds."""
-
-
-def as_stored(value: object) -> object:
-    """A column's value as canonical bytes have it: what is not a plain one as one text."""
-    if isinstance(value, Scope):
-        parts = (value.permissions, value.tenants, value.keys)
-        texts = (
-            (None if part is None else part if isinstance(part, tuple) else sorted(part)) for part in parts
-        )
-        return "|".join(
-            "-" if part is None else ",".join(f"{len(one)}:{one}" for one in part) for part in texts
-        )
-    return value

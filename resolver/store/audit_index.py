@@ -10,7 +10,6 @@ from resolver.core.audit_rounds import AuditRun, AuditUse, IndexRows, storable
 from resolver.core.permissions import Permission
 from resolver.core.results import BlueprintUse
 from resolver.store import tables as t
-from resolver.store.bulk import ChainInsert
 from resolver.store.records import RecordColumns
 from resolver.store.rows import Rows
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _RUN = RecordColumns(AuditRun, t.audit_run, unread=["chain_id"])
 _USE = RecordColumns(AuditUse, t.audit_use, unread=["chain_id"])
-_ADD_RUNS, _ADD_USES = ChainInsert(t.audit_run, AuditRun), ChainInsert(t.audit_use, AuditUse)
 _R, _U = t.audit_run.c, t.audit_use.c
 
 _JOINED = t.audit_use.join(
@@ -38,11 +36,6 @@ _SOME = 100
 
 class AuditIndexRows(Rows):
     """The index of audit records."""
-
-    def append_audit_index(self, chain: str, rows: IndexRows) -> None:
-        """Store rows of the index."""
-        _ADD_RUNS.run(self._connection, chain, rows.runs)
-        _ADD_USES.run(self._connection, chain, rows.uses)
 
     def audit_index(self, chain: str, after: int, until: int) -> IndexRows:
         """A chain's rows after one record up to another."""

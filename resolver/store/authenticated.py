@@ -1,16 +1,9 @@
-"""Rows that decide are written with a MAC, and refused where they are read without a genuine one.
-
-Whoever can write the database and lacks the root key can't make a MAC. An older genuine row put back is found
-by the trail, which holds generation and digest of each change (`core/rows.py`).
-"""
+"""Rows that decide are written with a MAC; `row_macs.py` refuses them where they are read without one."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import threading
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     BinaryExpression,
@@ -29,120 +22,38 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import operators
 
-from resolver.core.audit import SYSTEM_CHAIN, AuditHead
 from resolver.core.binding import row_bytes
 from resolver.core.ports import RowChange, StoredDataKey
 from resolver.core.rows import StoredRow
-from resolver.errors import ConflictError, TamperedRowError, TokenError
+from resolver.store import compiled
 from resolver.store import tables as t
-from resolver.store.aggregates import BY_KIND, TellingChain, as_stored
+from resolver.store.aggregates import BY_KIND, TellingChain
+from resolver.store.row_macs import NEVER_WRITTEN, as_stored, parts_of
 from resolver.store.rows import Rows, batches
+from resolver.store.use import changed_meanwhile, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Result, Row, Select
+    from sqlalchemy import ColumnElement, Select
 
-    from resolver.core.model import Secret
-    from resolver.core.ports import Cipher, DataKey
+    from resolver.core.ports import DataKey
     from resolver.store.aggregates import Aggregate
     from resolver.store.records import RecordColumns
+    from resolver.store.row_macs import Wrong
 
 R = TypeVar("R")
 
-Check: TypeAlias = "tuple[Aggregate, tuple[str, ...], Callable[[Any], tuple[Any, ...]]]"
-"""An aggregate in the rows of a result: its fields, and what takes their values and the MAC out of a row."""
-
-Wrong: TypeAlias = "tuple[Aggregate, Mapping[str, Any], object]"
-"""An aggregate that is not genuine: what it is, its fields, its MAC."""
-
 _VALUES = (BindParameter, Null)
-
-_NEVER_WRITTEN = (LookupError, TypeError, ValueError)
-"""What a column's type raises of what this program never writes."""
 
 _COMPARED = {operators.eq, operators.is_, operators.is_not_distinct_from, operators.in_op}
 """The comparisons of a column with values that are made once more here."""
 
-_CHECKS: dict[tuple[RecordColumns[Any], tuple[str, ...]], Sequence[Check]] = {}
-"""Worked out once for each kind of result."""
-
-_MAX_KNOWN, _MAX_KNOWN_BYTES = 4000, 2000
-"""Most aggregates that a process remembers as genuine, and the size of the largest: 8 MB in all."""
-
-_SYSTEM_KEYS = select(
-    t.data_key.c.id, t.data_key.c.tenant_id, t.data_key.c.root_key_id, t.data_key.c.wrapped
-).where(t.data_key.c.tenant_id == "")
-_SYSTEM_KEY = _SYSTEM_KEYS.where(t.data_key.c.id == bindparam("id"))
-_ACTIVE_KEY = _SYSTEM_KEYS.where(t.data_key.c.active).with_for_update(read=True, key_share=True)
-_HEAD = select(t.audit_chain).where(t.audit_chain.c.id == SYSTEM_CHAIN)
-
-
-class Guard:
-    """What a process authenticates rows with, and what it has seen of them.
-
-    Args:
-        cipher: opens the system key, from which the key of the MACs is derived.
-
-    Attributes:
-        keys: system keys that were opened, by id.
-        enforced: whether the system's head was seen to say that a row without a genuine MAC is refused.
-        floors: the generation below which an aggregate is refused, by kind and id; of those that a check
-            found to be other than the trail tells.
-        heads: the highest head of each chain that this process has seen.
-        verified: kind, fields and values that were found genuine of late, by their MACs: a row that is read
-            again and again is computed once.
-    """
-
-    def __init__(self, cipher: Cipher) -> None:
-        self.cipher = cipher
-        self.keys: dict[str, DataKey] = {}
-        self.enforced = False
-        self.floors: Mapping[tuple[str, str], int] = {}
-        self.heads: Mapping[str, AuditHead] = {}
-        self.verified: dict[str, tuple[str, tuple[str, ...], tuple[Any, ...]]] = {}
-        self._lock = threading.Lock()
-
-    def know(self, row_mac: str, known: tuple[str, tuple[str, ...], tuple[Any, ...]]) -> None:
-        """Remember what was found genuine; all is forgotten when it is too much."""
-        if len(self.verified) >= _MAX_KNOWN:
-            self.verified = {}
-        self.verified[row_mac] = known
-
-    def saw(self, heads: Mapping[str, AuditHead]) -> None:
-        """Remember committed heads."""
-        with self._lock:
-            self.heads = {**self.heads, **heads}
-
-    def refuse(self, floors: Mapping[tuple[str, str], int]) -> None:
-        """Refuse aggregates below a generation from here on."""
-        with self._lock:
-            self.floors = {**self.floors, **floors}
-
 
 class AuthenticatedRows(Rows):
-    """Reads rows that decide, and writes them with their MACs.
+    """Reads rows that decide, and writes them with their MACs."""
 
-    Args:
-        connection: a connection within a transaction.
-        guard: what rows are authenticated with; without one they are neither checked nor given MACs.
-        seen: the heads of chains that were seen before the transaction began; by default those seen by now.
-    """
-
-    def __init__(
-        self,
-        connection: Connection,
-        guard: Guard | None = None,
-        seen: Mapping[str, AuditHead] | None = None,
-    ) -> None:
-        super().__init__(connection)
-        self._guard = guard
-        self._active: DataKey | None = None
-        self._enforced: bool | None = None
-        self._changes: list[RowChange] = []
-        self._seen_heads = seen or ({} if guard is None else guard.heads)
-        self.new_heads: dict[str, AuditHead] = {}
-        self._ends_before: dict[str, int] = {}
+    _active: DataKey | None = None
 
     # Reading
 
@@ -160,188 +71,15 @@ class AuthenticatedRows(Rows):
 
     def _read_with(
         self, record: RecordColumns[R], query: Select[Any], values: Mapping[str, Any] | None = None
-    ) -> list[tuple[R, Row[*tuple[Any, ...]]]]:
+    ) -> list[tuple[R, Any]]:
         """The records with their rows, for queries that select other columns, too."""
+        results = [self._execute(query, values or {})]
+        reading = record.reading(tuple(results[0].keys()))
 
-        def attempt() -> tuple[list[tuple[R, Row[*tuple[Any, ...]]]], Wrong | None]:
-            result = self._execute(query, values or {})
-            wrong: Wrong | None = None
-            make, checks = record.maker(result), self._checks(record, result)
-            rows = result.all()
-            for aggregate, named, found in record.joined:
-                for row in rows:
-                    self._demand_asked_for(aggregate.kind, getattr(row, named), getattr(row, found))
-            for aggregate, names, take in checks:
-                wrong = wrong or self._first_wrong(aggregate, names, take, rows)
-            return [(make(row), row) for row in rows], wrong
+        def fetch() -> Sequence[Any]:
+            return (results.pop() if results else self._execute(query, values or {})).all()
 
-        return self._twice(attempt)
-
-    def _twice(self, attempt: Callable[[], tuple[R, Wrong | None]]) -> R:
-        """What an attempt reads; one that finds a row not genuine is made once more before that counts."""
-        try:
-            found, wrong = attempt()
-            if wrong is not None:
-                found, wrong = attempt()
-        except _NEVER_WRITTEN:
-            if self._guard is None:
-                raise
-            raise _tampered("row", "", "it holds what no resolver writes") from None
-        if wrong is not None:
-            self._refuse(*wrong)
-        return found
-
-    def _checks(self, record: RecordColumns[Any], result: Result[Any]) -> Sequence[Check]:
-        """Which aggregates are in the rows of a result, and where in them."""
-        if self._guard is None:
-            return ()
-        labels = tuple(result.keys())
-        checks = _CHECKS.get((record, labels))
-        if checks is None:
-            indexes = {name: index for index, name in enumerate(labels)}
-            checks = _CHECKS[record, labels] = [
-                (aggregate, tuple(names)[:-1], itemgetter(*(indexes[label] for label in names.values())))
-                for aggregate, names in record.authenticated
-            ]
-        return checks
-
-    def _first_wrong(
-        self,
-        aggregate: Aggregate,
-        names: tuple[str, ...],
-        take: Callable[[Any], tuple[Any, ...]],
-        rows: Iterable[Row[*tuple[Any, ...]]],
-    ) -> Wrong | None:
-        before: tuple[Any, ...] = ()
-        for row in rows:
-            found = take(row)
-            if found == before:  # many secrets of one tenant
-                continue
-            before = found
-            if not self._genuine(aggregate, names, found[:-1], found[-1]):
-                return aggregate, dict(zip(names, found, strict=False)), found[-1]
-        return None
-
-    def _genuine(
-        self, aggregate: Aggregate, names: tuple[str, ...], values: tuple[Any, ...], row_mac: object
-    ) -> bool:
-        """Whether an aggregate has the MAC that this program gave it.
-
-        Args:
-            aggregate: what it is.
-            names: its fields, in order.
-            values: what they hold.
-            row_mac: its MAC, as stored.
-        """
-        guard = self._guard
-        if guard is None:
-            return True
-        if not isinstance(row_mac, str):
-            return False
-        if guard.floors and self._is_put_back(
-            guard, aggregate, dict(zip(names, values, strict=True)), row_mac
-        ):
-            return False
-        known = aggregate.kind, names, values
-        if guard.verified.get(row_mac) == known:  # these very values were found genuine with this very MAC
-            return True
-        number, key_id, mac = _parts(row_mac)
-        key = self._row_key(key_id)
-        if key is None:
-            return False
-        try:
-            data = row_bytes(aggregate.kind, number, zip(names, map(as_stored, values), strict=True))
-        except (TypeError, ValueError):
-            return False
-        genuine = hmac.compare_digest(mac.encode(), key.row_mac(data).encode())
-        if genuine and len(data) <= _MAX_KNOWN_BYTES:
-            guard.know(row_mac, known)
-        return genuine
-
-    @staticmethod
-    def _is_put_back(guard: Guard, aggregate: Aggregate, fields: Mapping[str, Any], row_mac: str) -> bool:
-        floor = guard.floors.get((aggregate.kind, aggregate.id_of(fields)), 0)
-        return _parts(row_mac)[0] < floor
-
-    def _row_key(self, key_id: str) -> DataKey | None:
-        """A system key that is there, opened."""
-        if self._guard is None:
-            return None
-        key = self._guard.keys.get(key_id)
-        if key is None:
-            key = self._opened(self._execute(_SYSTEM_KEY, {"id": key_id}))
-            if key is not None:
-                self._guard.keys[key_id] = key
-        return key
-
-    def _opened(self, result: Result[Any]) -> DataKey | None:
-        row = result.one_or_none()
-        if row is None or self._guard is None or row.tenant_id:
-            return None
-        try:
-            return self._guard.cipher.open_data_key(
-                StoredDataKey(row.id, row.tenant_id, row.root_key_id, row.wrapped)
-            )
-        except TokenError:
-            return None
-
-    def _refuse(self, aggregate: Aggregate, fields: Mapping[str, Any], row_mac: object) -> None:
-        """Raise that an aggregate is not genuine, unless the store is not that far yet."""
-        if not self.rows_enforced:
-            return
-        raise _tampered(
-            aggregate.kind,
-            aggregate.id_of(fields),
-            "it has no MAC"
-            if row_mac is None
-            else "its MAC does not fit, or the row is an older one put back",
-        )
-
-    def refuse_missing(self, kind: str, row_id: str) -> None:
-        """Raise that a row is not there which a genuine one names, unless the store is not that far yet."""
-        if self.rows_enforced:
-            raise _tampered(kind, row_id, "it is missing, and other rows name it")
-
-    def _demand_provider(self, secret: Secret, row: Row[*tuple[Any, ...]]) -> None:
-        """Refuse a secret that names a provider which is not there: it is not taken for one of here."""
-        if secret.provider is None and (missing := row.mac__secret__provider_id) is not None:
-            self.refuse_missing("provider", missing)
-
-    def _demand_asked_for(self, kind: str, asked: str, found: str) -> None:
-        """Refuse a genuine row that is another one than was asked for: a view or an index can answer so."""
-        if asked != found:
-            self._refuse_other(kind, asked)
-
-    @staticmethod
-    def _refuse_other(kind: str, row_id: str) -> NoReturn:
-        raise _tampered(kind, row_id, "the database answers with another row")
-
-    @property
-    def rows_enforced(self) -> bool:
-        """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""
-        if self._guard is None:
-            return False
-        if self._guard.enforced:
-            return True
-        if self._enforced is None:
-            row = self._execute(_HEAD).one_or_none()
-            enforced = True  # without a genuine head nothing is believed
-            if (
-                row is not None
-                and isinstance(row.mac, str)
-                and isinstance(row.number, int)
-                and row.number >= 0
-            ):
-                head = AuditHead(SYSTEM_CHAIN, row.number, str(row.hash), bool(row.enforced))
-                key = self._row_key(row.mac_key_id or "")
-                if key is not None and hmac.compare_digest(row.mac.encode(), key.mac(head.encode()).encode()):
-                    enforced = self._guard.enforced = head.enforced
-            self._enforced = enforced
-        return self._enforced
-
-    def seen_head(self, chain: str) -> AuditHead | None:
-        """The latest end of a chain that this process saw before the transaction began."""
-        return self._seen_heads.get(chain)
+        return self._checked(reading, fetch)
 
     # Writing
 
@@ -405,8 +143,8 @@ class AuthenticatedRows(Rows):
         self, aggregate: Aggregate, found: Iterable[tuple[dict[str, Any], str | None]]
     ) -> Wrong | None:
         for fields, row_mac in found:
-            if not self._genuine(aggregate, *_ordered(fields), row_mac):
-                return aggregate, fields, row_mac
+            if not self._genuine(aggregate.root, *ordered(fields), row_mac):
+                return aggregate.root, fields, row_mac
         return None
 
     def _change(
@@ -508,7 +246,7 @@ class AuthenticatedRows(Rows):
     def _active_key(self) -> DataKey | None:
         """The system key that MACs are made with; it is not destroyed before the transaction ends."""
         if self._active is None and self._guard is not None:
-            self._active = self._opened(self._execute(_ACTIVE_KEY))
+            self._active = self._opened(self._run(compiled.ACTIVE_SYSTEM_KEY))
         return self._active
 
     @property
@@ -546,7 +284,7 @@ class AuthenticatedRows(Rows):
         stored: dict[tuple[str, str], StoredRow] = {}
         try:
             found = self._fields(aggregate, where, limit=limit)
-        except _NEVER_WRITTEN:
+        except NEVER_WRITTEN:
             found = []
             query = select(*aggregate.ids).where(*where).order_by(*aggregate.ids).limit(limit)
             rows = self._execute(query).all()
@@ -554,14 +292,14 @@ class AuthenticatedRows(Rows):
                 which = [column == value for column, value in zip(aggregate.ids, row, strict=True)]
                 try:
                     found += self._fields(aggregate, which)
-                except _NEVER_WRITTEN:
+                except NEVER_WRITTEN:
                     stored[kind, "/".join(map(str, row))] = StoredRow(0, "", genuine=False)
             end: Sequence[Any] | None = list(rows[-1]) if rows else None
         else:
             end = _end_of(aggregate, found)
         for fields, row_mac in found:
             generation = _generation(row_mac)
-            genuine = self._genuine(aggregate, *_ordered(fields), row_mac)
+            genuine = self._genuine(aggregate.root, *ordered(fields), row_mac)
             digest = _digest(_bytes(aggregate, generation, fields)) if genuine else ""
             stored[kind, aggregate.id_of(fields)] = StoredRow(generation, digest, genuine)
         return stored, end
@@ -615,17 +353,6 @@ class AuthenticatedRows(Rows):
         self._active = self._guard.keys[system_key.id] = self._guard.cipher.open_data_key(system_key)
         return True
 
-    @property
-    def untold_chains(self) -> frozenset[str]:
-        """The chains that are still to tell of something that was changed."""
-        return frozenset(change.chain for change in self._changes)
-
-    def row_changes(self, chain: str) -> Sequence[RowChange]:
-        """What was changed and a chain is still to tell; it counts as told then."""
-        taken = [change for change in self._changes if change.chain == chain]
-        self._changes = [change for change in self._changes if change.chain != chain]
-        return taken
-
 
 def _behind(aggregate: Aggregate, after: Sequence[Any]) -> list[ColumnElement[bool]]:
     """The condition for the aggregates behind the one that a part ended with; none for the first part."""
@@ -637,12 +364,6 @@ def _end_of(
 ) -> Sequence[Any] | None:
     """The id of the one that a part ends with; None for an empty one."""
     return [found[-1][0][column.name] for column in aggregate.ids] if found else None
-
-
-def _ordered(fields: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """The names of fields in order, and their values."""
-    names = tuple(sorted(fields))
-    return names, tuple(fields[name] for name in names)
 
 
 def _bytes(aggregate: Aggregate, generation: int, fields: Mapping[str, Any]) -> bytes:
@@ -657,15 +378,7 @@ def _digest(data: bytes) -> str:
 
 def _generation(row_mac: object) -> int:
     """The generation that a MAC tells; 0 for what is none."""
-    return _parts(row_mac)[0] if isinstance(row_mac, str) else 0
-
-
-def _parts(row_mac: str) -> tuple[int, str, str]:
-    """Generation, key id and MAC; one that is malformed fits nothing."""
-    number, _, rest = row_mac.partition(":")
-    key_id, _, mac = rest.partition(":")
-    plain = number.isascii() and number.isdecimal() and len(number) < len("1" * 10)
-    return int(number) if plain else 0, key_id, mac
+    return parts_of(row_mac)[0] if isinstance(row_mac, str) else 0
 
 
 def _fits(condition: ColumnElement[bool], fields: Mapping[str, Any]) -> bool:
@@ -685,11 +398,4 @@ def _fits(condition: ColumnElement[bool], fields: Mapping[str, Any]) -> bool:
 def demand_one(aggregate: Aggregate, number: int) -> None:
     """See that there was one of what was found before; ConflictError when it is not there, any more."""
     if number != 1:
-        raise ConflictError(
-            f"the {aggregate.kind} was changed or deleted by someone else at the same time",
-            hint="look at it again, then repeat the change if it is still wanted",
-        )
-
-
-def _tampered(kind: str, row_id: str, why: str) -> TamperedRowError:
-    return TamperedRowError.of(kind, row_id, f"is refused, {why}", verified=True)
+        raise changed_meanwhile(aggregate.kind)

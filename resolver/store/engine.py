@@ -1,37 +1,69 @@
-"""Database engines, and the translation of database errors into ours."""
+"""Connections to a database through its driver, and the translation of its errors into ours.
+
+Transactions are begun and ended here, and nowhere else: SQLAlchemy, where it is loaded, runs its
+statements in them on the same connections.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
+import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sqlalchemy import URL, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from msgspec import Struct
 
 from resolver.core.extras import how_to_install
 from resolver.errors import ConflictError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from types import ModuleType
 
-    from sqlalchemy import Connection, Engine
+    import sqlalchemy as sa
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one."""
 
 _RETRY_SECONDS = 0.01
 
-WRITES = "resolver_writes"
-"""The execution option of a transaction that will write."""
+_SQLITE, _POSTGRESQL = "sqlite", "postgresql+psycopg"
+
+Raw: TypeAlias = Any
+"""A connection of `sqlite3` or `psycopg`; both run a statement by `execute`."""
 
 
-def parse_url(text: str | Path) -> URL:
+class DatabaseUrl(Struct, frozen=True):
+    """Where a database is.
+
+    Args:
+        driver: `sqlite` or `postgresql+psycopg`.
+        database: the database's name, or the path of SQLite's file.
+        options: how the driver connects.
+        shown: the URL as messages show it, without password, and without options, since one may be among
+            them.
+    """
+
+    driver: str
+    database: str
+    options: Mapping[str, Any]
+    shown: str
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self.shown!r})"
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it is a database of a PostgreSQL server."""
+        return self.driver == _POSTGRESQL
+
+
+def parse_url(text: str | Path) -> DatabaseUrl:
     """Read a database URL; `postgresql:` means the psycopg driver, a path a file of SQLite.
 
     Raises:
@@ -39,73 +71,287 @@ def parse_url(text: str | Path) -> URL:
             the working directory. The text is not repeated, since it may hold a password.
     """
     if isinstance(text, Path):
-        return URL.create("sqlite", database=str(text))
+        return DatabaseUrl(_SQLITE, str(text), {}, f"sqlite:///{text}")
+    driver, colon, rest = text.strip().partition("://")
     try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
+        parts, port = urlsplit(f"//{rest}"), urlsplit(f"//{rest}").port
+    except ValueError:
+        colon = ""
+    if not colon:
         raise UsageError(
             "the database URL is malformed",
             hint="write sqlite:////absolute/path or postgresql://user@host/database",
         ) from None
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    if url.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise UsageError(f"database {url.drivername!r} is not supported", hint="use sqlite or postgresql")
-    if url.drivername == "sqlite" and url.query:
-        raise UsageError("the database URL has options that SQLite does not take here")
-    if url.drivername == "sqlite" and not Path(url.database or "").is_absolute():
-        raise UsageError(
-            "the database URL names no absolute path",
-            hint="write sqlite:////absolute/path, with four slashes",
-        )
-    return url
+    if driver in ("postgresql", "postgres"):
+        driver = _POSTGRESQL
+    if driver not in (_SQLITE, _POSTGRESQL):
+        raise UsageError(f"database {driver!r} is not supported", hint="use sqlite or postgresql")
+    if driver == _SQLITE:
+        _, _, path = rest.partition("/")
+        path, question, _ = path.partition("?")
+        if question:
+            raise UsageError("the database URL has options that SQLite does not take here")
+        if not Path(path).is_absolute():
+            raise UsageError(
+                "the database URL names no absolute path",
+                hint="write sqlite:////absolute/path, with four slashes",
+            )
+        return DatabaseUrl(driver, path, {}, f"sqlite:///{path}")
+    user, password = (None if one is None else unquote(one) for one in (parts.username, parts.password))
+    named = {"user": user, "password": password, "host": parts.hostname, "port": port}
+    database = parts.path.lstrip("/")
+    options = {name: value for name, value in {**named, "dbname": database}.items() if value}
+    signed = "" if parts.username is None else parts.username + (":***" if password is not None else "") + "@"
+    address = parts.netloc.rpartition("@")[2]
+    shown = f"{driver}://{signed}{address}/{database}"
+    return DatabaseUrl(driver, database, {**options, **dict(parse_qsl(parts.query))}, shown)
 
 
-def make_engine(url: URL, pool: Mapping[str, int]) -> Engine:
-    """Make an engine that shows no parameter in any message.
+class Held:
+    """A connection, and what SQLAlchemy has of it once that was needed.
 
     Args:
-        url: the database.
+        database: what it is a connection to.
+        raw: the driver's connection.
+    """
+
+    def __init__(self, database: Database, raw: Raw) -> None:
+        self.database = database
+        self.is_postgresql = database.is_postgresql
+        self.renew(raw)
+
+    def renew(self, raw: Raw) -> None:
+        """Take another connection in place of one that was lost."""
+        self.raw = raw
+        self.since = time.monotonic()
+        self.used = False
+        self.sql: sa.Connection | None = None
+        self._is_closed = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is closed: by us, or since the server has gone or hung up."""
+        return self._is_closed or bool(getattr(self.raw, "closed", False))
+
+    def close(self) -> None:
+        """Give it back to the system."""
+        self._is_closed = True
+        with contextlib.suppress(Exception):  # whatever a lost one says
+            self.raw.close()
+
+
+class Database:
+    """A database, with the connections to it that several threads share.
+
+    Args:
+        url: where it is.
         pool: settings for connections to a server: size, overflow, wait, recycle, connect.
 
     Raises:
         UsageError: the driver is not installed.
     """
-    options: dict[str, Any] = {"hide_parameters": True}
-    if url.drivername == "sqlite":
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
-    else:
-        # A connection that a restarted server dropped is noticed before it is used, not in the middle.
-        options |= {
-            "pool_pre_ping": True,
-            "pool_size": pool.get("size", 5),
-            "max_overflow": pool.get("overflow", 10),
-            "pool_timeout": pool.get("wait", 30),
-            "pool_recycle": pool.get("recycle", 1800),
-            "connect_args": {"connect_timeout": pool.get("connect", 10)},
-        }
+
+    def __init__(self, url: DatabaseUrl, pool: Mapping[str, int]) -> None:
+        self.url = url
+        self.is_postgresql = url.is_postgresql
+        self._pool = pool
+        self._driver: ModuleType = _psycopg() if url.is_postgresql else sqlite3
+        self._idle: list[Held] = []
+        self._most_idle = pool.get("size", 5)
+        # A file has as many connections as threads ask for it.
+        at_once = self._most_idle + pool.get("overflow", 10)
+        self._free = threading.BoundedSemaphore(at_once) if url.is_postgresql else None
+        # SQLite has its writers look again after ever longer pauses, so that of many threads one may wait for
+        # seconds while others come and go. Within a process they queue here instead.
+        self._turn = None if url.is_postgresql else threading.Lock()
+        self._engine: sa.Engine | None = None
+        self._handed = threading.local()
+
+    @property
+    def place(self) -> str:
+        """Its URL, without password."""
+        return self.url.shown
+
+    def _connect(self) -> Raw:
+        if self.is_postgresql:
+            return self._driver.connect(
+                **{"connect_timeout": self._pool.get("connect", 10), **self.url.options}, autocommit=True
+            )
+        # The driver's own transaction handling begins too late for a consistent read; BEGIN is ours to say.
+        raw = sqlite3.connect(
+            self.url.database, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+        )
+        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file without tables only
+        _use_write_ahead_log(raw)
+        for pragma in _PRAGMAS:
+            raw.execute(f"PRAGMA {pragma}")
+        return raw
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Held]:
+        """A connection for one thread, which waits for one where there are enough."""
+        if self._free is not None and not self._free.acquire(timeout=self._pool.get("wait", 30)):
+            raise StoreError(
+                "all connections to the database are in use",
+                hint="try again; `pool` in config.yaml says how many there are",
+            )
+        held: Held | None = None
+        try:
+            with self.translated():
+                held = self._take()
+            try:
+                with self.translated(held):
+                    yield held
+            finally:
+                if held.is_lost or len(self._idle) >= self._most_idle:
+                    held.close()
+                else:
+                    held.used = True
+                    self._idle.append(held)
+        finally:
+            if self._free is not None:
+                self._free.release()
+
+    def _take(self) -> Held:
+        while self._idle:
+            try:
+                held = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            old = self.is_postgresql and time.monotonic() - held.since > self._pool.get("recycle", 1800)
+            if not old and not held.is_lost:
+                return held
+            held.close()
+        return Held(self, self._connect())
+
+    @contextlib.contextmanager
+    def transaction(self, *, writes: bool, with_sql: bool) -> Iterator[Held]:
+        """A transaction, committed at the end of the block, rolled back by an exception.
+
+        Args:
+            writes: whether it will write; one that does not reads one state of the data.
+            with_sql: whether SQLAlchemy is needed in it.
+        """
+        with self.queued(writes=writes), self.connection() as held:
+            try:
+                self._begin(held, writes=writes)
+                if with_sql:
+                    self._attach(held)
+                yield held
+                if writes and not self.is_postgresql:
+                    _give_back(held.raw)
+                self._commit(held)
+            except BaseException:
+                if not held.is_lost:
+                    self._roll_back(held)
+                raise
+
+    def _begin(self, held: Held, *, writes: bool) -> None:
+        # IMMEDIATE: a writer that first reads must not find at its first write that another one was quicker.
+        words = (
+            ("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+            if self.is_postgresql
+            else ("BEGIN IMMEDIATE" if writes else "BEGIN")
+        )
+        try:
+            held.raw.execute(words)
+        except self._driver.OperationalError:
+            if not held.used or not held.is_lost:
+                raise
+            # What a restarted server dropped is noticed here, before anything was done on it.
+            self.close()
+            held.renew(self._connect())
+            held.raw.execute(words)
+
+    def _commit(self, held: Held) -> None:
+        done = held.raw.execute("COMMIT")
+        if self.is_postgresql and done.statusmessage != "COMMIT":  # of a transaction that had failed
+            raise StoreError(f"the database {self.place} failed: it did not commit")
+
+    @staticmethod
+    def _roll_back(held: Held) -> None:
+        try:
+            if getattr(held.raw, "in_transaction", True):
+                held.raw.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 - what led here is told; this connection is not used again
+            held.close()
+
+    @contextlib.contextmanager
+    def queued(self, *, writes: bool = True) -> Iterator[None]:
+        """Wait for this thread's turn to write, where writers of one process queue."""
+        if self._turn is None or not writes:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StoreError(f"the database {self.place} is locked", hint=LOCKED_ADVICE)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _attach(self, held: Held) -> None:
+        """Have SQLAlchemy run statements on a connection; transactions stay ours."""
+        if held.sql is not None:
+            return
+        self._handed.raw = held.raw
+        held.sql = self.engine.connect()
+
+    @property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy's engine on our connections; it shows no parameter in any message."""
+        if self._engine is None:
+            from resolver.store.alchemy import make_engine  # noqa: PLC0415 - slow to load
+
+            self._engine = make_engine(self.url.driver, lambda: self._handed.raw)
+        return self._engine
+
+    def close(self) -> None:
+        """Give back connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextlib.contextmanager
+    def translated(self, held: Held | None = None) -> Iterator[None]:
+        """Turn the database's errors into ours; nothing that a statement carried is repeated."""
+        try:
+            yield
+        except Exception as error:
+            cause = getattr(error, "orig", None) or error  # SQLAlchemy's have the driver's within
+            if isinstance(cause, self._driver.Error):
+                raise self._ours(cause, is_lost=held is not None and held.is_lost) from None
+            if type(error).__module__.startswith("sqlalchemy."):
+                raise StoreError(f"the database failed: {type(error).__name__}") from None
+            raise
+
+    def _ours(self, error: Exception, *, is_lost: bool) -> ConflictError | StoreError:
+        if isinstance(error, self._driver.IntegrityError):
+            return ConflictError(
+                "the change collides with what is stored, or with another writer", hint=_constraint(error)
+            )
+        if is_lost:
+            return StoreError(
+                f"the connection to the database {self.place} was lost",
+                hint="whether a change under way was made is not known: look at it before you repeat it",
+            )
+        cause = str(error).splitlines()[0] if str(error) else "no reason given"
+        code = getattr(error, "sqlstate", None)
+        if "no such table" in cause or code == _UNDEFINED_TABLE:
+            return StoreError(f"there is no store in {self.place}", hint="`resolver init` makes one")
+        is_other = "no such column" in cause or code == _UNDEFINED_COLUMN
+        return StoreError(
+            f"the database {self.place} failed: {type(error).__name__}: {cause}",
+            hint=UNRELEASED if is_other else _folder_advice(self.url) or _advice(cause),
+        )
+
+
+def _psycopg() -> ModuleType:
     try:
-        engine = create_engine(url, **options)
-    except (ImportError, NoSuchModuleError):
+        import psycopg  # noqa: PLC0415 - not for SQLite
+    except ImportError:
         raise UsageError(
-            f"the driver for {url.get_backend_name()} is not installed",
-            hint=how_to_install("postgresql"),
+            "the driver for postgresql is not installed", hint=how_to_install("postgresql")
         ) from None
-    if url.drivername == "sqlite":
-        event.listen(engine, "connect", _on_sqlite_connect)
-        event.listen(engine, "begin", _on_sqlite_begin)
-    return engine
-
-
-def _on_sqlite_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
-    # The driver's own transaction handling begins too late for a consistent read; BEGIN is ours to say.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file without tables only
-    _use_write_ahead_log(cursor)
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    return psycopg
 
 
 _PRAGMAS = (
@@ -123,20 +369,18 @@ _RETURNED_PAGES = 8192
 """Most pages that one transaction gives back, 32 MiB: it takes as long as writing them."""
 
 
-def give_back(connection: Connection) -> None:
+def _give_back(raw: sqlite3.Connection) -> None:
     """Take pages without content out of an SQLite file, at the end of a transaction that writes.
 
     Where they are many, some are left to the next one. A file that a release before 0.2.0 made has no map of
     what is where, and keeps them until `vacuum`.
     """
-    cursor = connection.connection.cursor()
-    free = cursor.execute("PRAGMA freelist_count").fetchone()[0] - _FREE_PAGES
+    free = raw.execute("PRAGMA freelist_count").fetchone()[0] - _FREE_PAGES
     for _ in range(min(free, _RETURNED_PAGES)):
-        cursor.execute("PRAGMA incremental_vacuum(1)")  # of more the driver asks for one alone
-    cursor.close()
+        raw.execute("PRAGMA incremental_vacuum(1)")  # of more the driver asks for one alone
 
 
-def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+def _use_write_ahead_log(raw: sqlite3.Connection) -> None:
     """Set SQLite's journal mode, and wait for another process that is setting it on a new file.
 
     SQLite itself does not wait then: its busy handler is not called for the lock that this needs
@@ -145,8 +389,8 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:
         try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except cursor.connection.OperationalError as error:
+            raw.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_SECONDS)
@@ -154,63 +398,12 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
             return
 
 
-def _on_sqlite_begin(connection: Connection) -> None:
-    # IMMEDIATE: a writer that first reads must not find at its first write that another one was quicker.
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def show_url(url: URL) -> str:
-    """A URL as messages show it: without password, and without options, since one may be among them."""
-    if url.drivername == "sqlite":
-        return f"sqlite:///{url.database}"  # a path as it is
-    return url.set(query={}).render_as_string(hide_password=True)
-
-
 _UNDEFINED_TABLE, _UNDEFINED_COLUMN = "42P01", "42703"
 """PostgreSQL's codes. Its words are those for a database or a role that does not exist, too."""
 
 
-@contextlib.contextmanager
-def translated(engine: Engine) -> Iterator[None]:
-    """Turn the database's errors into ours; nothing that a statement carried is repeated."""
-    try:
-        yield
-    except IntegrityError as error:
-        raise ConflictError(
-            "the change collides with what is stored, or with another writer", hint=_constraint(error)
-        ) from None
-    except PoolTimeoutError:
-        raise StoreError(
-            "all connections to the database are in use",
-            hint="try again; `pool` in config.yaml says how many there are",
-        ) from None
-    except DBAPIError as error:
-        shown = show_url(engine.url)
-        if error.connection_invalidated:
-            raise StoreError(
-                f"the connection to the database {shown} was lost",
-                hint="whether a change under way was made is not known: look at it before you repeat it",
-            ) from None
-        cause = (
-            str(error.orig).splitlines()[0]
-            if error.orig is not None and str(error.orig)
-            else "no reason given"
-        )
-        code = getattr(error.orig, "sqlstate", None)
-        if "no such table" in cause or code == _UNDEFINED_TABLE:
-            raise StoreError(f"there is no store in {shown}", hint="`resolver init` makes one") from None
-        is_other = "no such column" in cause or code == _UNDEFINED_COLUMN
-        raise StoreError(
-            f"the database {shown} failed: {type(error.orig).__name__}: {cause}",
-            hint=UNRELEASED if is_other else _folder_advice(engine.url) or _advice(cause),
-        ) from None
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database failed: {type(error).__name__}") from None
-
-
-def _constraint(error: IntegrityError) -> str:
-    diagnostic = getattr(error.orig, "diag", None)
+def _constraint(error: Exception) -> str:
+    diagnostic = getattr(error, "diag", None)
     return getattr(diagnostic, "constraint_name", None) or ""
 
 
@@ -222,10 +415,10 @@ UNRELEASED = (
 LOCKED_ADVICE = "another writer holds the database; try again when it is done"
 
 
-def _folder_advice(url: URL) -> str:
+def _folder_advice(url: DatabaseUrl) -> str:
     """What to do about a folder of SQLite's that can't be written to, as on a read-only file system."""
-    folder = Path(url.database or "").parent
-    if url.drivername != "sqlite" or not folder.exists() or os.access(folder, os.W_OK):
+    folder = Path(url.database).parent
+    if url.is_postgresql or not folder.exists() or os.access(folder, os.W_OK):
         return ""
     return (
         f"{str(folder)!r} can't be written to, and SQLite has files of its own beside the database: mount it "

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert, select
 
 from resolver.core.ports import DataKeyState, RootKeyState, StoredDataKey
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.aggregates import DATA_KEY, ROOT_KEY
+from resolver.store.aggregates import DATA_KEY as DATA_KEYS
+from resolver.store.aggregates import ROOT_KEY
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 
 _ROOT_KEY = RecordColumns(RootKeyState, t.root_key, aggregate=ROOT_KEY)
-_DATA_KEY = RecordColumns(
-    StoredDataKey, t.data_key, unread=["active", "outdated", "created_at"], aggregate=DATA_KEY
+DATA_KEY = RecordColumns(
+    StoredDataKey, t.data_key, unread=["active", "outdated", "created_at"], aggregate=DATA_KEYS
 )
-_DATA_KEY_STATE = RecordColumns(DataKeyState, t.data_key, {"key": _DATA_KEY})
-
-_BY_IDS = select(*_DATA_KEY.columns).where(t.data_key.c.id.in_(bindparam("ids", expanding=True)))
-_ACTIVE = select(*_DATA_KEY.columns).where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
+_DATA_KEY_STATE = RecordColumns(DataKeyState, t.data_key, {"key": DATA_KEY})
 
 
 class KeyRows(AuthenticatedRows):
@@ -59,10 +57,6 @@ class KeyRows(AuthenticatedRows):
         if not self._change(ROOT_KEY, t.root_key.c.id == root_key_id, values=values):
             self._execute(insert(t.root_key).values(self._made(ROOT_KEY, values)))
 
-    def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
-        """Data keys by id."""
-        return self._read(_DATA_KEY, _BY_IDS, {"ids": list(ids)})
-
     def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
         """All data keys, or those of a tenant, with what becomes of them; oldest first."""
         query = select(*_DATA_KEY_STATE.columns).order_by(t.data_key.c.created_at, t.data_key.c.id)
@@ -73,31 +67,18 @@ class KeyRows(AuthenticatedRows):
     def data_keys_to_rewrap(self, root_key_id: str, limit: int, after: str = "") -> Sequence[StoredDataKey]:
         """Some data keys that another root key wraps, by id."""
         query = (
-            select(*_DATA_KEY.columns)
+            select(*DATA_KEY.columns)
             .where(t.data_key.c.root_key_id != root_key_id, t.data_key.c.id > after)
             .order_by(t.data_key.c.id)
             .limit(limit)
         )
-        return self._read(_DATA_KEY, query)
-
-    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
-        """The data key that new values of a tenant are encrypted with.
-
-        Args:
-            tenant_id: the tenant.
-            lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
-        """
-        query = _ACTIVE.with_for_update(read=True, key_share=True) if lock else _ACTIVE
-        found = self._read_first(_DATA_KEY, query, {"tenant": tenant_id})
-        if found is not None:
-            self._demand_asked_for("data key of tenant", tenant_id, found.tenant_id)
-        return found
+        return self._read(DATA_KEY, query)
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""
         values = _DATA_KEY_STATE.values(DataKeyState(data_key, active=True, outdated=False, created_at=at))
         first = not data_key.tenant_id and self._begin_with(data_key)
-        self._execute(insert(t.data_key).values(self._made(DATA_KEY, values)))
+        self._execute(insert(t.data_key).values(self._made(DATA_KEYS, values)))
         if first:  # the root key that wraps it is older than any MAC
             for fields, _ in self._fields(ROOT_KEY, []):
                 self._update(ROOT_KEY, [(fields, self._row_mac(ROOT_KEY, fields, 1))])
@@ -105,18 +86,18 @@ class KeyRows(AuthenticatedRows):
     def replace_data_key(self, old_id: str, data_key: StoredDataKey, at: str) -> None:
         """Have another data key be the active one; nothing happens when the old one is not, any more."""
         old = (t.data_key.c.id == old_id, t.data_key.c.active)
-        if self._change(DATA_KEY, *old, values={"active": False, "outdated": True}):
+        if self._change(DATA_KEYS, *old, values={"active": False, "outdated": True}):
             self.add_data_key(data_key, at)
 
     def outdate_data_keys(self, tenant_id: str | None = None) -> None:
         """Mark the active data keys of all tenants, or of one, as to be replaced."""
         where = [] if tenant_id is None else [t.data_key.c.tenant_id == tenant_id]
-        self._change(DATA_KEY, t.data_key.c.active, *where, values={"outdated": True})
+        self._change(DATA_KEYS, t.data_key.c.active, *where, values={"outdated": True})
 
     def rewrap_data_key(self, old: StoredDataKey, new: StoredDataKey) -> None:
         """Store a data key as another root key wraps it, unless it was changed or destroyed meanwhile."""
         same = (t.data_key.c.id == old.id, t.data_key.c.wrapped == old.wrapped)
-        self._change(DATA_KEY, *same, values={"root_key_id": new.root_key_id, "wrapped": new.wrapped})
+        self._change(DATA_KEYS, *same, values={"root_key_id": new.root_key_id, "wrapped": new.wrapped})
 
     def destroy_data_key(self, data_key_id: str) -> None:
         """Delete a data key that is not active; ConflictError while anything is sealed with it."""
@@ -124,7 +105,7 @@ class KeyRows(AuthenticatedRows):
         self._execute(select(t.data_key.c.id).where(t.data_key.c.id == data_key_id).with_for_update())
         if self.has_row_macs(data_key_id):
             raise ConflictError(f"data key {data_key_id} is in use")
-        self._remove(DATA_KEY, t.data_key.c.id == data_key_id, ~t.data_key.c.active)
+        self._remove(DATA_KEYS, t.data_key.c.id == data_key_id, ~t.data_key.c.active)
 
     def destroy_data_keys(self, tenant_id: str) -> int:
         """Delete all data keys of a tenant; how many. ConflictError while anything is sealed with one.
@@ -132,4 +113,4 @@ class KeyRows(AuthenticatedRows):
         What copies of the database still hold of it opens nothing without them; `Store.wipe_deleted` sees to
         the copy that SQLite keeps in its log.
         """
-        return self._remove(DATA_KEY, t.data_key.c.tenant_id == tenant_id)
+        return self._remove(DATA_KEYS, t.data_key.c.tenant_id == tenant_id)

@@ -130,7 +130,7 @@ class ListingRows(AuthenticatedRows):
     def _secrets(self, query: Select[Any]) -> list[Secret]:
         found = self._read_with(SECRET, query)
         for secret, row in found:
-            self._demand_provider(secret, row)
+            self._demand_provider(secret, row.mac__secret__provider_id)
         return [secret for secret, _ in found]
 
     def _order(self, listing: Listing) -> Sequence[ColumnElement[Any]]:

@@ -8,14 +8,14 @@ from sqlalchemy import case, or_, select
 
 from resolver.core.model import Visibility, is_storable
 from resolver.core.ports import StoredExternal, StoredProvider
-from resolver.core.providers import LOCAL, Provider
+from resolver.core.providers import Provider
 from resolver.core.query import ProviderField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.aggregates import PROVIDER, SECRET
-from resolver.store.authenticated import AuthenticatedRows, demand_one
+from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import OWNED_BY, TENANT, batches, count_of
+from resolver.store.rows import OWNED_BY, TENANT, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ _STORED = RecordColumns(
 _FIXED = frozenset({"id", "tenant_id", "name", "owner_id", "created_at"})
 """The columns of a provider that `change_provider` leaves as they are."""
 
-_EXTERNAL = RecordColumns(
+EXTERNAL = RecordColumns(
     StoredExternal,
     t.secret,
     {
@@ -63,6 +63,7 @@ _EXTERNAL = RecordColumns(
 _FROM = _TABLE.join(t.tenant, t.tenant.c.id == _TABLE.c.tenant_id).join(
     _OWNER, _OWNER.c.id == _TABLE.c.owner_id
 )
+EXTERNAL_FROM = _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
 _PROVIDERS = select(*_STORED.columns).select_from(_FROM)
 
 
@@ -149,28 +150,6 @@ class ProviderRows(AuthenticatedRows):
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret names; the database refuses one that is still named."""
         self._remove_one(PROVIDER, _TABLE.c.id == provider_id)
-
-    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
-        """The external ones among some secrets that name a provider: those whose values it has.
-
-        ConflictError when one of them is not there, any more: it is not taken for one of here.
-        """
-        query = select(*_EXTERNAL.columns).select_from(
-            _FROM.join(t.secret, t.secret.c.provider_id == _TABLE.c.id)
-        )
-        external: list[StoredExternal] = []
-        missing = set(secret_ids)
-        for ids in batches(secret_ids):
-            # Of the local ones, too: which they are is believed of a genuine row only.
-            for found, row in self._read_with(_EXTERNAL, query.where(t.secret.c.id.in_(ids))):
-                provider = found.stored.provider
-                self._demand_asked_for(PROVIDER.kind, row.mac__secret__provider_id, provider.id)
-                missing.discard(found.secret_id)
-                if provider.kind != LOCAL:
-                    external.append(found)
-        if missing:
-            demand_one(SECRET, 0)
-        return external
 
     def set_provider(
         self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None

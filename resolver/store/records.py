@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Column
 
+from resolver.store.reading import Check, Reading
 from resolver.store.tables import ROW_MAC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Label, Result, Row, Table
+    from sqlalchemy import ColumnElement, Label, Result, Table
 
     from resolver.store.aggregates import Aggregate
+    from resolver.store.reading import Shape
 
 R = TypeVar("R")
 
@@ -56,7 +58,8 @@ class RecordColumns(Generic[R]):
         shared: bool = False,
         aggregate: Aggregate | None = None,
     ) -> None:
-        self._record, self.table, self._shared, self._aggregate = record, table, shared, aggregate
+        self.record, self.table, self._shared, self._aggregate = record, table, shared, aggregate
+        self._readings: dict[tuple[str, ...], Reading[R]] = {}
         self._sources = {**table.c, **(sources or {})}
         names = fields_of(record)
         differing = [f"{record.__name__}.{name} has no column" for name in names if name not in self._sources]
@@ -76,7 +79,7 @@ class RecordColumns(Generic[R]):
         """A copy that reads some fields from other columns, for a record within another record."""
         changed = {**self._sources, **sources}
         return RecordColumns(
-            self._record,
+            self.record,
             self.table,
             changed,
             unread=self.table.c.keys(),
@@ -140,50 +143,37 @@ class RecordColumns(Generic[R]):
             if isinstance(source, RecordColumns):
                 yield from source._aggregates()  # noqa: SLF001 - its own kind
 
+    def reading(self, labels: tuple[str, ...]) -> Reading[R]:
+        """How the rows of a query with these columns are read; worked out once for each kind of result."""
+        known = self._readings.get(labels)
+        if known is None:
+            places = {label: place for place, label in enumerate(labels)}
+            checks = [
+                Check(aggregate.root, tuple(names)[:-1], tuple(places[label] for label in names.values()))
+                for aggregate, names in self.authenticated
+            ]
+            joined = tuple(
+                (aggregate.kind, places[named], places[found]) for aggregate, named, found in self.joined
+            )
+            known = self._readings[labels] = Reading(self._shape(places, ""), tuple(checks), joined)
+        return known
+
+    def _shape(self, places: Mapping[str, int], prefix: str) -> Shape:
+        return (
+            self.record,
+            self._shared,
+            tuple(
+                source._shape(places, f"{prefix}{name}__")  # noqa: SLF001 - its own kind
+                if isinstance(source, RecordColumns)
+                else places[prefix + name]
+                for name, source in self._sources.items()
+            ),
+        )
+
     def read(self, result: Result[Any]) -> list[R]:
-        """The records in the rows of such a query."""
-        make = self.maker(result)
+        """The records in the rows of such a query; it may select other columns, too."""
+        make = self.reading(tuple(result.keys())).make
         return [make(row) for row in result]
-
-    def first(self, result: Result[Any]) -> R | None:
-        """The record in the first row of such a query; None when there is none."""
-        return next(iter(self.read(result)), None)
-
-    def maker(self, result: Result[Any]) -> Callable[[Row[*tuple[Any, ...]]], R]:
-        """A function that makes a record of a row, for queries that select other columns too."""
-        return self._maker({name: index for index, name in enumerate(result.keys())}, "")
-
-    def _maker(self, indexes: Mapping[str, int], prefix: str) -> Callable[[Row[*tuple[Any, ...]]], R]:
-        # The names are looked up once for a result, and not for each of its rows.
-        inner = [
-            (index, source._maker(indexes, f"{prefix}{name}__"))  # noqa: SLF001 - its own kind
-            for index, (name, source) in enumerate(self._sources.items())
-            if isinstance(source, RecordColumns)
-        ]
-        own = [
-            indexes[prefix + name]
-            for name, source in self._sources.items()
-            if not isinstance(source, RecordColumns)
-        ]
-        make, take = self._make, itemgetter(*own)
-        if not inner:
-            return lambda row: make(*take(row))
-
-        def made(row: Row[*tuple[Any, ...]]) -> R:
-            values = list(take(row))
-            for index, make_inner in inner:
-                values.insert(index, make_inner(row))
-            return make(*values)
-
-        return made
-
-    @functools.cached_property
-    def _make(self) -> Callable[..., R]:
-        """Makes a record of its fields' values, in their order."""
-        record, names = self._record, tuple(self._sources)
-        if getattr(record, "__match_args__", names) != names:  # some are taken by name alone
-            return lambda *values: record(**dict(zip(names, values, strict=True)))
-        return functools.lru_cache(record) if self._shared else record
 
     def values(
         self, record: R, *, only: Collection[str] | None = None, without: Collection[str] = ()

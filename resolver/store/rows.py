@@ -12,13 +12,17 @@ from resolver.core.query import fold
 from resolver.store import aggregates
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
+from resolver.store.use import UseSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Select
 
+    from resolver.core.audit import AuditHead
     from resolver.core.query import Choice, F
+    from resolver.store.engine import Held
+    from resolver.store.row_macs import Guard
 
 _BATCH = 500
 """How many rows are named in one query: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
@@ -26,17 +30,21 @@ _BATCH = 500
 T = TypeVar("T")
 
 
-class Rows:
+class Rows(UseSession):
     """Base of the classes that read and write the rows of some tables in one transaction.
 
     Args:
-        connection: a connection within a transaction.
+        held: a connection within a transaction, with SQLAlchemy's.
+        guard: what rows are authenticated with; without one they are neither checked nor given MACs.
+        seen: the heads of chains that were seen before the transaction began; by default those seen by now.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._execute = connection.execute
-        self._postgresql = connection.dialect.name == "postgresql"
+    def __init__(
+        self, held: Held, guard: Guard | None = None, seen: Mapping[str, AuditHead] | None = None
+    ) -> None:
+        super().__init__(held, guard, seen)
+        self._connection = sql_of(held)
+        self._execute = self._connection.execute
 
     def _insert(self, table: Any) -> Any:  # noqa: ANN401 - each dialect has an insert class of its own
         return postgresql.insert(table) if self._postgresql else sqlite.insert(table)
@@ -89,6 +97,12 @@ class Rows:
             *(self._ordered(column) for column in ties),
         )
         return part_of(ordered, choice.size, choice.offset)
+
+
+def sql_of(held: Held) -> Connection:
+    """SQLAlchemy's connection of one that was asked for with it."""
+    assert held.sql is not None  # noqa: S101 - as said
+    return held.sql
 
 
 def _escaped(text: str) -> str:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    ARRAY,
-    Text,
     and_,
-    bindparam,
     delete,
     exists,
     func,
@@ -19,9 +15,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy import any_ as sql_any
 
-from resolver.core.model import Visibility, is_storable
+from resolver.core.model import Visibility
 from resolver.core.ports import StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
@@ -29,16 +24,16 @@ from resolver.store.aggregates import SECRET as OF_A_SECRET
 from resolver.store.aggregates import VERSION
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
-from resolver.store.rows import GLOBAL, SECRET, SECRETS, batches, count_of
+from resolver.store.rows import GLOBAL, SECRET, batches, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
 
     from resolver.core.model import Secret
 
-_STORED = RecordColumns(
+STORED = RecordColumns(
     StoredSecret,
     t.secret_version,
     {"secret": SECRET},
@@ -53,7 +48,7 @@ _VERSION = RecordColumns(
 )
 _WITHOUT_TOKEN = _VERSION.within(token=literal(""))
 
-_CURRENT = and_(
+CURRENT = and_(
     t.secret_version.c.secret_id == t.secret.c.id, t.secret_version.c.version == t.secret.c.version
 )
 
@@ -68,27 +63,7 @@ def _versions(columns: RecordColumns[StoredVersion]) -> Select[Any]:
     )
 
 
-def _by_keys(columns: Sequence[ColumnElement[Any]], key_is_listed: ColumnElement[bool]) -> Select[Any]:
-    """Of the tenant's own secrets under some keys, and of the global ones of all tenants, these columns.
-
-    The keys stand on both sides of the OR: SQLite, which has no statistics of a store, would otherwise read
-    all secrets of the tenant.
-    """
-    own, everyones = t.secret.c.tenant_id == bindparam("tenant_id"), t.secret.c.scope == GLOBAL
-    return (
-        select(*columns)
-        .select_from(SECRETS.join(t.secret_version, _CURRENT))
-        .where(or_(and_(own, key_is_listed), and_(everyones, key_is_listed)))
-    )
-
-
-# However many keys there are, they travel in one parameter: a list of its own in each dialect's way.
-_LISTED_SQLITE = t.secret.c.key.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value))
-_LISTED_POSTGRESQL = t.secret.c.key == sql_any(bindparam("keys", type_=ARRAY(Text)))
-_BY_KEYS_SQLITE = _by_keys(_STORED.columns, _LISTED_SQLITE)
-_BY_KEYS_POSTGRESQL = _by_keys(_STORED.columns, _LISTED_POSTGRESQL)
-_SIZE = [func.coalesce(func.sum(func.length(t.secret_version.c.token)), 0)]
-_SIZE_SQLITE, _SIZE_POSTGRESQL = _by_keys(_SIZE, _LISTED_SQLITE), _by_keys(_SIZE, _LISTED_POSTGRESQL)
+SIZE = [func.coalesce(func.sum(func.length(t.secret_version.c.token)), 0)]
 
 
 _OF_A_VERSION = frozenset({"version", "updated_at", "rotate_at"})
@@ -100,30 +75,6 @@ _FIXED = frozenset({"id", "tenant_id", "key", "version", "created_at", "updated_
 
 class SecretRows(AuthenticatedRows):
     """Secrets, their versions, and the scopes of their keys."""
-
-    def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
-        """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
-        query = _BY_KEYS_POSTGRESQL if self._postgresql else _BY_KEYS_SQLITE
-        asked = frozenset(keys)
-        found: list[StoredSecret] = []
-        for stored, row in self._read_with(_STORED, query, self._wanted(tenant_id, keys)):
-            secret = stored.secret
-            self._demand_provider(secret, row)
-            if secret.key not in asked or not (
-                secret.visibility is Visibility.GLOBAL or secret.tenant.id == tenant_id
-            ):
-                self._refuse_other(OF_A_SECRET.kind, secret.id)
-            found.append(stored)
-        return found
-
-    def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
-        """How many characters the stored tokens of the same secrets have in all."""
-        query = _SIZE_POSTGRESQL if self._postgresql else _SIZE_SQLITE
-        return int(self._execute(query, self._wanted(tenant_id, keys)).scalar_one())
-
-    def _wanted(self, tenant_id: str, keys: Collection[str]) -> dict[str, Any]:
-        named = list(filter(is_storable, keys))
-        return {"tenant_id": tenant_id, "keys": named if self._postgresql else json.dumps(named)}
 
     def count_secrets(self, tenant_id: str) -> int:
         """How many secrets a tenant has."""
@@ -241,7 +192,7 @@ class VersionRows(AuthenticatedRows):
 
     def versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> Sequence[StoredVersion]:
         """The versions of secrets, in the order of their numbers."""
-        query = _versions(_VERSION).join(t.secret, _CURRENT) if current_only else _versions(_VERSION)
+        query = _versions(_VERSION).join(t.secret, CURRENT) if current_only else _versions(_VERSION)
         found: list[StoredVersion] = []
         for ids in batches(secret_ids):
             named = t.secret_version.c.secret_id.in_(ids)
@@ -250,8 +201,8 @@ class VersionRows(AuthenticatedRows):
 
     def size_of_versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> int:
         """How many characters the stored tokens of the versions of secrets have in all."""
-        query = select(*_SIZE)
-        query = query.join(t.secret, _CURRENT) if current_only else query
+        query = select(*SIZE)
+        query = query.join(t.secret, CURRENT) if current_only else query
         named = (query.where(t.secret_version.c.secret_id.in_(ids)) for ids in batches(secret_ids))
         return sum(self._execute(one).scalar_one() for one in named)
 

@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 
 from resolver.core.model import Scope, Visibility
-from resolver.core.permissions import Permission, SystemRole, TenantRole
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.store.reading import scope
 
 if TYPE_CHECKING:
     import enum
@@ -86,15 +87,7 @@ class ScopeText(TypeDecorator[Scope]):
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Scope | None:
         """Read it."""
-        if value is None:
-            return None
-        fields = json.loads(value)
-        permissions, tenants, keys = fields["permissions"], fields["tenants"], fields["keys"]
-        return Scope(
-            None if permissions is None else frozenset(map(Permission, permissions)),
-            None if tenants is None else frozenset(tenants),
-            None if keys is None else tuple(keys),
-        )
+        return None if value is None else scope(value)
 
 
 metadata = MetaData(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select
 
-from resolver.core.model import is_storable
 from resolver.core.ports import StoredToken
 from resolver.core.query import TokenField
 from resolver.store import tables as t
 from resolver.store.accounts import AccountRows
-from resolver.store.aggregates import SESSION, TOKEN
+from resolver.store.aggregates import SESSION
+from resolver.store.aggregates import TOKEN as TOKENS
 from resolver.store.records import RecordColumns
 from resolver.store.rows import count_of
 
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from resolver.core.ports import StoredUser
     from resolver.core.query import Choice
 
 
-_TOKEN = RecordColumns(StoredToken, t.access_token, {"scope": t.access_token.c.narrowing}, aggregate=TOKEN)
-_TOKEN_BY_ID = select(*_TOKEN.columns).where(t.access_token.c.id == bindparam("token"))
+TOKEN = RecordColumns(StoredToken, t.access_token, {"scope": t.access_token.c.narrowing}, aggregate=TOKENS)
 
 _FIELDS: dict[TokenField, ColumnElement[Any]] = {
     TokenField.ID: t.access_token.c.id,
@@ -39,26 +37,15 @@ _FIELDS: dict[TokenField, ColumnElement[Any]] = {
 class TokenRows(AccountRows):
     """Access tokens, and the users they belong to."""
 
-    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
-        """A token that was not revoked, with its user."""
-        if not is_storable(token_id):
-            return None
-        token = self._read_first(_TOKEN, _TOKEN_BY_ID, {"token": token_id})
-        if token is None:
-            return None
-        self._demand_asked_for(TOKEN.kind, token_id, token.id)
-        user = self.user(user_id=token.user_id)
-        return None if user is None else (token, user)
-
     def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""
         query = (
-            select(*_TOKEN.columns, t.user_account.c.name.label("user_name"))
+            select(*TOKEN.columns, t.user_account.c.name.label("user_name"))
             .join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
             .where(*self._of(user_id, choice.search))
         )
         ties = [t.access_token.c.created_at, t.access_token.c.id]
-        found = self._read_with(_TOKEN, self._part(query, choice, _FIELDS, ties))
+        found = self._read_with(TOKEN, self._part(query, choice, _FIELDS, ties))
         return [(token, row.user_name) for token, row in found]
 
     def count_tokens(self, user_id: str | None, search: str = "") -> int:
@@ -69,10 +56,6 @@ class TokenRows(AccountRows):
         theirs = [] if user_id is None else [t.access_token.c.user_id == user_id]
         return [*theirs, *self._named(t.access_token.c.id, search)]
 
-    def note_token_use(self, token_id: str, at: str) -> None:
-        """Record that a token was used."""
-        self._execute(update(t.access_token).where(t.access_token.c.id == token_id).values(last_used_at=at))
-
     def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
         """Delete a user's tokens, all or those that have expired by a time; how many there were."""
         which = [t.access_token.c.user_id == user_id]
@@ -80,13 +63,13 @@ class TokenRows(AccountRows):
             which.append(t.access_token.c.expires_at <= expired_at)
         gone = select(t.access_token.c.id).where(*which)
         self._remove(SESSION, t.console_session.c.token_id.in_(gone))
-        return self._remove(TOKEN, *which)
+        return self._remove(TOKENS, *which)
 
     def add_token(self, token: StoredToken) -> None:
         """Store a token."""
-        self._execute(insert(t.access_token).values(self._made(TOKEN, _TOKEN.values(token))))
+        self._execute(insert(t.access_token).values(self._made(TOKENS, TOKEN.values(token))))
 
     def revoke_token(self, token_id: str) -> None:
         """Delete a token, with the sessions that were opened with it."""
         self._remove(SESSION, t.console_session.c.token_id == token_id)
-        self._remove_one(TOKEN, t.access_token.c.id == token_id)
+        self._remove_one(TOKENS, t.access_token.c.id == token_id)

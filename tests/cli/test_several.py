@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from resolver.bootstrap.embedded import open_service
 from resolver.config.settings import Settings
@@ -21,6 +19,7 @@ from resolver.resolution import BlueprintText, resolve, resolve_good
 from resolver.validation.json_schema import findings
 from tests.cli.conftest import Cli
 from tests.conftest import TENANT
+from tests.databases import statements_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -123,19 +122,6 @@ def test_problems_of_all_are_reported_together(admin: Cli, folder: Path) -> None
 
 
 @pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """The SELECTs that are sent to any database, while a test runs."""
-    sent: list[str] = []
-
-    def note(*arguments: object) -> None:
-        sent.append(str(arguments[2]))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", note)
-
-
-@pytest.fixture
 def service(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """The service on the store."""
     monkeypatch.delenv("RESOLVER_TOKEN", raising=False)
@@ -148,6 +134,14 @@ def service(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 def caller(service: Service) -> Caller:
     """User admin."""
     return service.gate.authenticate_token(Settings(os.environ).token(None))
+
+
+@pytest.fixture
+def statements(service: Service, caller: Caller) -> Iterator[list[str]]:
+    """The statements that are sent to the store, while a test runs."""
+    assert caller
+    with statements_of(service._store) as sent:  # noqa: SLF001 - the one place to listen at
+        yield sent
 
 
 def texts(folder: Path, words: str) -> list[BlueprintText]:

@@ -29,7 +29,7 @@ from resolver.service.keys import unreadable_error
 from resolver.store import tables as t
 from resolver.store.sealed_columns import SEALED
 from resolver.store.sql import SqlStore
-from tests.databases import ROOT_KEY, World, database
+from tests.databases import ROOT_KEY, World, database, raw_connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -520,7 +520,7 @@ def locked(tmp_path: Path) -> Iterator[tuple[World, Connection]]:
     world = World(url, store)
     fill(world)
     (column,) = (about for about in SEALED if about.purpose is Purpose.VALUE)
-    with store._engine.connect() as connection:  # noqa: SLF001 - another program's connection
+    with raw_connection(url) as connection:
         connection.execute(select(column.table).with_for_update())
         yield world, connection
     world.service.close()

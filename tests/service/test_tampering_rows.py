@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -26,7 +26,7 @@ from resolver.errors import AuthenticationError, ResolverError, RootKeyError, St
 from resolver.store import tables as t
 from resolver.store.aggregates import BY_KIND, UNDECIDED
 from resolver.store.sql import SqlStore
-from tests.databases import DIALECTS, World, database
+from tests.databases import DIALECTS, World, database, executing
 from tests.service.test_fail_closed import ATTEMPTS, Closed
 from tests.service.uses import DIGESTS, key_use
 
@@ -566,16 +566,8 @@ Query = tuple[str, Any]
 @contextlib.contextmanager
 def rewriting(attacked: Attacked, rewrite: Callable[[Query], Query]) -> Iterator[None]:
     """Have the database answer other queries than it was asked, as views in place of tables can."""
-
-    def rewritten(_c: object, _cursor: object, *query_and_more: Any) -> Query:  # noqa: ANN401 - SQLAlchemy's
-        return rewrite((query_and_more[0], query_and_more[1]))
-
-    engine = attacked.world.store._engine  # noqa: SLF001 - the one place to listen at
-    event.listen(engine, "before_cursor_execute", rewritten, retval=True)
-    try:
+    with executing(attacked.world.store, lambda *query: rewrite(query)):
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", rewritten)
 
 
 def answering(

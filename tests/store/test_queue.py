@@ -11,7 +11,7 @@ import pytest
 
 from resolver.core.model import Tenant
 from resolver.errors import StoreError
-from resolver.store import engine, sql
+from resolver.store import engine
 from resolver.store.sql import SqlStore
 from tests.databases import database
 
@@ -62,7 +62,7 @@ def test_a_writer_asks_the_database_only_in_its_turn(tmp_path: Path, monkeypatch
 
 def test_a_writer_whose_turn_does_not_come_is_told(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """After as long as one waits for another process, and with the same advice; a turn is given back."""
-    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 10)
     with store.write(), pytest.raises(StoreError) as raised, store.write():
         pass
     assert raised.value.message == f"the database {store.place} is locked"

@@ -19,7 +19,6 @@ from resolver.core.model import SecretValue
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import AuthenticationError, ConflictError, StoreError, TamperedRowError
 from resolver.store import tables as t
-from resolver.store.engine import WRITES, make_engine, parse_url
 from resolver.store.migrate import configuration, upgrade
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, database, described, raw_connection
@@ -193,10 +192,8 @@ def test_a_released_migration_stays_as_it_is(version: str, dialect: str, tmp_pat
     load((folder / f"store.{dialect}.sql").read_text(encoding="utf-8"), released_url)
     kept_url, made_url = (database(dialect, tmp_path, empty=True) for _ in range(2))
     load((folder / f"schema.{dialect}.sql").read_text(encoding="utf-8"), kept_url)
-    engine = make_engine(parse_url(made_url), {})
-    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+    with raw_connection(made_url) as connection:
         upgrade(connection, revision_of(released_url))
-    engine.dispose()
     assert reloaded(made_url, dialect, tmp_path) == schema_of(kept_url) == schema_of(released_url)
 
 

@@ -9,7 +9,7 @@ from resolver.core.ports.accounts import (
 from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, ValueCipher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
 from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret, StoredVersion
-from resolver.core.ports.store import AuditEnd, RowChange, Session, Store
+from resolver.core.ports.store import AuditEnd, RowChange, Session, Store, UseSession, UseStore
 
 __all__ = [
     "AuditEnd",
@@ -31,6 +31,8 @@ __all__ = [
     "StoredToken",
     "StoredUser",
     "StoredVersion",
+    "UseSession",
+    "UseStore",
     "ValueCipher",
     "WrappingKey",
 ]

@@ -76,11 +76,24 @@ class KnownTenants(Struct, frozen=True):
     names: frozenset[str] | None
 
 
-class AccountSession(Protocol):
-    """The part of a transaction about users, tenants, tokens and sessions."""
+class AccountUse(Protocol):
+    """What a use asks about users, tenants and tokens."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
         """A user by name (whatever its case) or id, with roles."""
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by name."""
+
+    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
+        """A token that was not revoked, with its user."""
+
+    def note_token_use(self, token_id: str, at: str) -> None:
+        """Record that a token was used."""
+
+
+class AccountSession(AccountUse, Protocol):
+    """The part of a transaction about users, tenants, tokens and sessions."""
 
     def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:
         """A part of all users, by name, with their roles and without their password hashes."""
@@ -139,9 +152,6 @@ class AccountSession(Protocol):
     def delete_holdings(self, *, user_id: str = "", tenant_id: str = "") -> None:
         """Delete what a user owns, or what a tenant holds; ConflictError when others use a provider of it."""
 
-    def tenant(self, name: str) -> Tenant | None:
-        """A tenant by name."""
-
     def tenants(self, ids: Collection[str] | None = None) -> Sequence[Tenant]:
         """All tenants, or those with these ids, by name."""
 
@@ -166,17 +176,11 @@ class AccountSession(Protocol):
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
 
-    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
-        """A token that was not revoked, with its user."""
-
     def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
         """A part of the tokens of one user, or of all, with the user's name; oldest first."""
 
     def count_tokens(self, user_id: str | None, search: str = "") -> int:
         """How many tokens one user has, or all have, of those whose ids are searched for."""
-
-    def note_token_use(self, token_id: str, at: str) -> None:
-        """Record that a token was used."""
 
     def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
         """Delete a user's tokens, all or those that have expired by a time; how many there were."""

@@ -75,7 +75,20 @@ class SealedToken(Redacted, frozen=True):
     token: str
 
 
-class KeySession(Protocol):
+class KeyUse(Protocol):
+    """What a use asks about keys."""
+
+    def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
+        """Data keys by id."""
+
+    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
+        """The data key that new values of a tenant are encrypted with.
+
+        With `lock` it is not destroyed until the transaction ends.
+        """
+
+
+class KeySession(KeyUse, Protocol):
     """The part of a transaction about keys, and about tokens of all kinds."""
 
     def wrapping_root_key(self, *, lock: bool = False) -> str | None:
@@ -89,9 +102,6 @@ class KeySession(Protocol):
 
     def set_wrapping_root_key(self, root_key_id: str, at: str) -> None:
         """Record which root key wraps; ConflictError when another process just did."""
-
-    def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
-        """Data keys by id."""
 
     def data_key_states(self, tenant_id: str | None = None) -> Sequence[DataKeyState]:
         """All data keys, or those of a tenant, with what becomes of them; oldest first."""
@@ -107,12 +117,6 @@ class KeySession(Protocol):
 
     def destroy_data_key(self, data_key_id: str) -> None:
         """Delete a data key that is not active; ConflictError while anything is sealed with it."""
-
-    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
-        """The data key that new values of a tenant are encrypted with.
-
-        With `lock` it is not destroyed until the transaction ends.
-        """
 
     def add_data_key(self, data_key: StoredDataKey, at: str) -> None:
         """Store the first data key of a tenant, which is active; ConflictError when there is one."""

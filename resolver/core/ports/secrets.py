@@ -72,17 +72,24 @@ class StoredExternal(Redacted, frozen=True):
     options: str | None
 
 
-class SecretSession(Protocol):
-    """The part of a transaction about secrets and providers."""
-
-    def size_of_versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> int:
-        """How many characters the stored tokens of the versions of secrets have in all."""
+class KeyedSecrets(Protocol):
+    """What a use asks about secrets."""
 
     def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
         """How many characters the stored tokens under some keys have in all."""
 
     def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
+
+    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
+        """Those of the secrets whose values are kept with providers."""
+
+
+class SecretSession(KeyedSecrets, Protocol):
+    """The part of a transaction about secrets and providers."""
+
+    def size_of_versions(self, secret_ids: Sequence[str], *, current_only: bool = False) -> int:
+        """How many characters the stored tokens of the versions of secrets have in all."""
 
     def page(self, reach: Reach, listing: Listing) -> Page:
         """The part of a list that is asked for, with the number of all that the caller may see."""
@@ -151,9 +158,6 @@ class SecretSession(Protocol):
 
     def delete_provider(self, provider_id: str) -> None:
         """Delete a provider that no secret is kept with; the database refuses one that still has any."""
-
-    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
-        """Those of the secrets whose values are kept with providers."""
 
     def set_provider(
         self, secret_id: str, provider_id: str | None, options_key_id: str | None, options: str | None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from resolver.core.audit import AuditHead
-from resolver.core.ports.accounts import AccountSession
-from resolver.core.ports.keys import KeySession
-from resolver.core.ports.secrets import SecretSession
+from resolver.core.ports.accounts import AccountSession, AccountUse
+from resolver.core.ports.keys import KeySession, KeyUse
+from resolver.core.ports.secrets import KeyedSecrets, SecretSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -46,8 +46,8 @@ class RowChange(Struct, frozen=True):
         return self.kind, self.id, self.generation, self.digest
 
 
-class AuditSession(Protocol):
-    """The part of a transaction about audit chains."""
+class AuditUse(Protocol):
+    """What a use asks of audit chains, and puts to them."""
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
@@ -62,6 +62,24 @@ class AuditSession(Protocol):
         self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
     ) -> None:
         """Store records, their rows of the index, and the new head."""
+
+    def audit_between(self, chain: str, after: int, before: int, *, size: int) -> Sequence[AuditRecord]:
+        """At most so many of a chain's records between two numbers, oldest first."""
+
+    @property
+    def rows_enforced(self) -> bool:
+        """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""
+
+    @property
+    def untold_chains(self) -> frozenset[str]:
+        """The chains that are still to tell of something that was changed."""
+
+    def row_changes(self, chain: str) -> Sequence[RowChange]:
+        """What was changed and a chain is still to tell; it counts as told then."""
+
+
+class AuditSession(AuditUse, Protocol):
+    """The part of a transaction about audit chains."""
 
     def audit_chains(self, mac_key_id: str) -> Sequence[str]:
         """The chains whose head has its MAC from a data key."""
@@ -83,10 +101,6 @@ class AuditSession(Protocol):
 
 class RowSession(Protocol):
     """The part of a transaction about the MACs of rows that decide."""
-
-    @property
-    def rows_enforced(self) -> bool:
-        """Whether a row without a genuine MAC is refused: so says the system's head, under its own MAC."""
 
     def enforce_rows(self) -> None:
         """Keep other writers away, and tell of rows as in a store that enforces their MACs."""
@@ -137,13 +151,6 @@ class RowSession(Protocol):
         TamperedRowError at the first that is not genuine.
         """
 
-    @property
-    def untold_chains(self) -> frozenset[str]:
-        """The chains that are still to tell of something that was changed."""
-
-    def row_changes(self, chain: str) -> Sequence[RowChange]:
-        """What was changed and a chain is still to tell; it counts as told then."""
-
 
 class AuditIndexSession(Protocol):
     """The part of a transaction about the index of audit records."""
@@ -183,8 +190,19 @@ class AuditIndexSession(Protocol):
         """Some keys that were named with each token in a tenant, so many at most."""
 
 
+class UseSession(AccountUse, KeyUse, KeyedSecrets, AuditUse, Protocol):
+    """A transaction in which secrets are used, and that is recorded."""
+
+
 class Session(
-    AccountSession, KeySession, SecretSession, AuditSession, AuditIndexSession, RowSession, Protocol
+    AccountSession,
+    KeySession,
+    SecretSession,
+    AuditSession,
+    AuditIndexSession,
+    RowSession,
+    UseSession,
+    Protocol,
 ):
     """One transaction of a store."""
 
@@ -192,21 +210,25 @@ class Session(
         """A part of the transaction that an exception rolls back alone."""
 
 
-class Store(Protocol):
-    """A database."""
+class UseStore(Protocol):
+    """A database of which secrets are used."""
 
-    def read(self) -> AbstractContextManager[Session]:
+    def read(self) -> AbstractContextManager[UseSession]:
         """A transaction that only reads, on one state of the data."""
 
-    def write(self) -> AbstractContextManager[Session]:
+    def write(self) -> AbstractContextManager[UseSession]:
         """A transaction that writes; committed at the end of the block, rolled back by an exception."""
+
+    @property
+    def managed(self) -> Store:
+        """The same database, for all else."""
 
     def authenticated(
         self,
         cipher: Cipher,
-        record: Callable[[Session], None],
+        record: Callable[[UseSession], None],
         report: Callable[[TamperedRowError], None],
-    ) -> Store:
+    ) -> UseStore:
         """The same database, with rows that decide refused where they are read without a genuine MAC.
 
         Args:
@@ -214,6 +236,23 @@ class Store(Protocol):
             record: is called before a commit with changes of such rows that no audit record tells of yet.
             report: is called with each refusal, once its transaction has ended.
         """
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without password."""
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
+class Store(UseStore, Protocol):
+    """A database."""
+
+    def read(self) -> AbstractContextManager[Session]:
+        """A transaction that only reads, on one state of the data."""
+
+    def write(self) -> AbstractContextManager[Session]:
+        """A transaction that writes; committed at the end of the block, rolled back by an exception."""
 
     def refuse_rows(self, floors: Mapping[tuple[str, str], int]) -> None:
         """Refuse aggregates, by kind and id, below a generation from here on."""
@@ -231,13 +270,6 @@ class Store(Protocol):
         Returns:
             Whether it is done; False when a reader of an older state kept it from being done now.
         """
-
-    @property
-    def place(self) -> str:
-        """Where the database is, without password."""
-
-    def close(self) -> None:
-        """Give back connections."""
 
 
 class AuditEnd(Struct, frozen=True):

@@ -1,0 +1,252 @@
+"""Statements as they are sent. `python -m resolver.store.statements` makes this of that module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resolver.core.audit import AuditRecord
+from resolver.core.model import Owner, Secret, Tenant, Visibility
+from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.ports.accounts import StoredToken
+from resolver.core.ports.keys import StoredDataKey
+from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret
+from resolver.core.providers import Provider
+from resolver.store.reading import Check, Insert, Reading, Root, Statement, scope
+
+SQLALCHEMY = '2.1.9'
+
+SCHEMA_REVISION = '0005'
+"""The Alembic revision that this code needs."""
+
+USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')
+"""What is under the MAC of a user, but for the roles."""
+
+TOKEN: Statement[StoredToken] = Statement(
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.row_mac AS mac__access_token__row_mac
+FROM access_token
+WHERE access_token.id = :token""",
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.row_mac AS mac__access_token__row_mac
+FROM access_token
+WHERE access_token.id = %(token)s::VARCHAR""",
+    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'mac__access_token__row_mac'),
+    {6: scope},
+    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, )), (Check(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'user_id'), (4, 3, 2, 5, 0, 6, 1, 8)), ), ()),
+)
+
+USER_BY_ID: Statement[Any] = Statement(
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
+WHERE user_account.id = :user""",
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
+WHERE user_account.id = %(user)s::VARCHAR""",
+    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'row_mac', 'in_tenant', 'in_role'),
+    {3: SystemRole, 4: bool, 11: TenantRole},
+    None,
+)
+
+USER_BY_NAME: Statement[Any] = Statement(
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
+WHERE user_account.folded_name = :user""",
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
+WHERE user_account.folded_name = %(user)s::VARCHAR""",
+    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'row_mac', 'in_tenant', 'in_role'),
+    {3: SystemRole, 4: bool, 11: TenantRole},
+    None,
+)
+
+TENANT: Statement[Tenant] = Statement(
+    """SELECT tenant.id AS id, tenant.name AS name, tenant.created_at AS mac__tenant__created_at, tenant.row_mac AS mac__tenant__row_mac
+FROM tenant
+WHERE tenant.name = :tenant""",
+    """SELECT tenant.id AS id, tenant.name AS name, tenant.created_at AS mac__tenant__created_at, tenant.row_mac AS mac__tenant__row_mac
+FROM tenant
+WHERE tenant.name = %(tenant)s::VARCHAR""",
+    ('id', 'name', 'mac__tenant__created_at', 'mac__tenant__row_mac'),
+    {},
+    Reading((Tenant, True, (0, 1, )), (Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (2, 0, 1, 3)), ), ()),
+)
+
+SECRETS: Statement[StoredSecret] = Statement(
+    """SELECT secret.id AS secret__id, secret."key" AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+WHERE secret.tenant_id = :tenant_id AND secret."key" IN (SELECT anon_1.value
+FROM json_each(:keys) AS anon_1) OR secret.scope = 'global' AND secret."key" IN (SELECT anon_1.value
+FROM json_each(:keys) AS anon_1)""",
+    """SELECT secret.id AS secret__id, secret.key AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+WHERE secret.tenant_id = %(tenant_id)s::VARCHAR AND secret.key = ANY (%(keys)s::TEXT[]) OR secret.scope = 'global' AND secret.key = ANY (%(keys)s::TEXT[])""",
+    ('secret__id', 'secret__key', 'secret__tenant__id', 'secret__tenant__name', 'secret__visibility', 'secret__hidden', 'secret__owner__id', 'secret__owner__name', 'secret__version', 'secret__created_at', 'secret__updated_at', 'secret__schema', 'secret__expires_at', 'secret__rotate_after', 'secret__rotate_at', 'secret__provider', 'secret__description', 'data_key_id', 'token', 'mac__secret__provider_id', 'mac__secret__provider_options', 'mac__secret__provider_options_data_key_id', 'mac__secret__scope', 'mac__secret__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac'),
+    {4: Visibility, 5: bool},
+    Reading((StoredSecret, False, ((Secret, False, (0, 1, (Tenant, True, (2, 3, )), 4, 5, (Owner, True, (6, 7, )), 8, 9, 10, 11, 12, 13, 14, 15, 16, )), 17, 18, )), (Check(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (9, 16, 12, 5, 0, 1, 6, 19, 20, 21, 13, 14, 11, 22, 2, 10, 8, 4, 23)), Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (24, 25, 3, 26)), ), (('tenant', 2, 25),)),
+)
+
+SIZE_OF_SECRETS: Statement[Any] = Statement(
+    """SELECT coalesce(sum(length(secret_version.token)), 0) AS coalesce_1
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+WHERE secret.tenant_id = :tenant_id AND secret."key" IN (SELECT anon_1.value
+FROM json_each(:keys) AS anon_1) OR secret.scope = 'global' AND secret."key" IN (SELECT anon_1.value
+FROM json_each(:keys) AS anon_1)""",
+    """SELECT coalesce(sum(length(secret_version.token)), 0::INTEGER) AS coalesce_1
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+WHERE secret.tenant_id = %(tenant_id)s::VARCHAR AND secret.key = ANY (%(keys)s::TEXT[]) OR secret.scope = 'global' AND secret.key = ANY (%(keys)s::TEXT[])""",
+    ('None',),
+    {},
+    None,
+)
+
+DATA_KEYS: Statement[StoredDataKey] = Statement(
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.id IN (SELECT anon_1.value
+FROM json_each(:ids) AS anon_1)""",
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.id = ANY (%(ids)s::TEXT[])""",
+    ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
+    {4: bool, 6: bool},
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+)
+
+ACTIVE_DATA_KEY: Statement[StoredDataKey] = Statement(
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.tenant_id = :tenant AND data_key.active = 1""",
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.tenant_id = %(tenant)s::VARCHAR AND data_key.active""",
+    ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
+    {4: bool, 6: bool},
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+)
+
+ACTIVE_DATA_KEY_LOCKED: Statement[StoredDataKey] = Statement(
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.tenant_id = :tenant AND data_key.active = 1""",
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM data_key
+WHERE data_key.tenant_id = %(tenant)s::VARCHAR AND data_key.active FOR KEY SHARE""",
+    ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
+    {4: bool, 6: bool},
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+)
+
+SYSTEM_KEY: Statement[StoredDataKey] = Statement(
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped
+FROM data_key
+WHERE data_key.tenant_id = '' AND data_key.id = :id""",
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped
+FROM data_key
+WHERE data_key.tenant_id = '' AND data_key.id = %(id)s::VARCHAR""",
+    ('id', 'tenant_id', 'root_key_id', 'wrapped'),
+    {},
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (), ()),
+)
+
+ACTIVE_SYSTEM_KEY: Statement[StoredDataKey] = Statement(
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped
+FROM data_key
+WHERE data_key.tenant_id = '' AND data_key.active = 1""",
+    """SELECT data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped
+FROM data_key
+WHERE data_key.tenant_id = '' AND data_key.active FOR KEY SHARE""",
+    ('id', 'tenant_id', 'root_key_id', 'wrapped'),
+    {},
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (), ()),
+)
+
+EXTERNAL: Statement[StoredExternal] = Statement(
+    """SELECT secret.id AS secret_id, secrets_provider.id AS stored__provider__id, secrets_provider.name AS stored__provider__name, secrets_provider.type AS stored__provider__kind, secrets_provider.tenant_id AS stored__provider__tenant__id, tenant.name AS stored__provider__tenant__name, secrets_provider.visibility AS stored__provider__visibility, secrets_provider.owner_id AS stored__provider__owner__id, provider_owner.name AS stored__provider__owner__name, secrets_provider.created_at AS stored__provider__created_at, secrets_provider.updated_at AS stored__provider__updated_at, secrets_provider.data_key_id AS stored__data_key_id, secrets_provider.connection_parameters AS stored__token, secret.provider_options_data_key_id AS options_key_id, secret.provider_options AS options, secret.created_at AS mac__secret__created_at, secret.description AS mac__secret__description, secret.expires_at AS mac__secret__expires_at, secret.hidden AS mac__secret__hidden, secret."key" AS mac__secret__key, secret.owner_id AS mac__secret__owner_id, secret.provider_id AS mac__secret__provider_id, secret.rotate_after AS mac__secret__rotate_after, secret.rotate_at AS mac__secret__rotate_at, secret.schema AS mac__secret__schema, secret.scope AS mac__secret__scope, secret.tenant_id AS mac__secret__tenant_id, secret.updated_at AS mac__secret__updated_at, secret.version AS mac__secret__version, secret.visibility AS mac__secret__visibility, secret.row_mac AS mac__secret__row_mac, secrets_provider.row_mac AS mac__secrets_provider__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
+FROM secrets_provider JOIN tenant ON tenant.id = secrets_provider.tenant_id JOIN user_account AS provider_owner ON provider_owner.id = secrets_provider.owner_id JOIN secret ON secret.provider_id = secrets_provider.id
+WHERE secret.id IN (SELECT anon_1.value
+FROM json_each(:ids) AS anon_1)""",
+    """SELECT secret.id AS secret_id, secrets_provider.id AS stored__provider__id, secrets_provider.name AS stored__provider__name, secrets_provider.type AS stored__provider__kind, secrets_provider.tenant_id AS stored__provider__tenant__id, tenant.name AS stored__provider__tenant__name, secrets_provider.visibility AS stored__provider__visibility, secrets_provider.owner_id AS stored__provider__owner__id, provider_owner.name AS stored__provider__owner__name, secrets_provider.created_at AS stored__provider__created_at, secrets_provider.updated_at AS stored__provider__updated_at, secrets_provider.data_key_id AS stored__data_key_id, secrets_provider.connection_parameters AS stored__token, secret.provider_options_data_key_id AS options_key_id, secret.provider_options AS options, secret.created_at AS mac__secret__created_at, secret.description AS mac__secret__description, secret.expires_at AS mac__secret__expires_at, secret.hidden AS mac__secret__hidden, secret.key AS mac__secret__key, secret.owner_id AS mac__secret__owner_id, secret.provider_id AS mac__secret__provider_id, secret.rotate_after AS mac__secret__rotate_after, secret.rotate_at AS mac__secret__rotate_at, secret.schema AS mac__secret__schema, secret.scope AS mac__secret__scope, secret.tenant_id AS mac__secret__tenant_id, secret.updated_at AS mac__secret__updated_at, secret.version AS mac__secret__version, secret.visibility AS mac__secret__visibility, secret.row_mac AS mac__secret__row_mac, secrets_provider.row_mac AS mac__secrets_provider__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
+FROM secrets_provider JOIN tenant ON tenant.id = secrets_provider.tenant_id JOIN user_account AS provider_owner ON provider_owner.id = secrets_provider.owner_id JOIN secret ON secret.provider_id = secrets_provider.id
+WHERE secret.id = ANY (%(ids)s::TEXT[])""",
+    ('secret_id', 'stored__provider__id', 'stored__provider__name', 'stored__provider__kind', 'stored__provider__tenant__id', 'stored__provider__tenant__name', 'stored__provider__visibility', 'stored__provider__owner__id', 'stored__provider__owner__name', 'stored__provider__created_at', 'stored__provider__updated_at', 'stored__data_key_id', 'stored__token', 'options_key_id', 'options', 'mac__secret__created_at', 'mac__secret__description', 'mac__secret__expires_at', 'mac__secret__hidden', 'mac__secret__key', 'mac__secret__owner_id', 'mac__secret__provider_id', 'mac__secret__rotate_after', 'mac__secret__rotate_at', 'mac__secret__schema', 'mac__secret__scope', 'mac__secret__tenant_id', 'mac__secret__updated_at', 'mac__secret__version', 'mac__secret__visibility', 'mac__secret__row_mac', 'mac__secrets_provider__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac'),
+    {6: Visibility, 18: bool, 29: Visibility},
+    Reading((StoredExternal, False, (0, (StoredProvider, False, ((Provider, False, (1, 2, 3, (Tenant, True, (4, 5, )), 6, (Owner, True, (7, 8, )), 9, 10, )), 11, 12, )), 13, 14, )), (Check(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (15, 16, 17, 18, 0, 19, 20, 21, 14, 13, 22, 23, 24, 25, 26, 27, 28, 29, 30)), Check(Root('provider', ('id',)), ('connection_parameters', 'created_at', 'data_key_id', 'id', 'name', 'owner_id', 'tenant_id', 'type', 'updated_at', 'visibility'), (12, 9, 11, 1, 2, 7, 4, 3, 10, 6, 31)), Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (32, 33, 5, 34)), ), (('tenant', 4, 33),)),
+)
+
+CHAIN: Statement[Any] = Statement(
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
+FROM audit_chain
+WHERE audit_chain.id = :chain""",
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
+FROM audit_chain
+WHERE audit_chain.id = %(chain)s::VARCHAR""",
+    ('id', 'number', 'hash', 'mac', 'mac_key_id', 'enforced'),
+    {5: bool},
+    None,
+)
+
+CHAIN_LOCKED: Statement[Any] = Statement(
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
+FROM audit_chain
+WHERE audit_chain.id = :chain""",
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
+FROM audit_chain
+WHERE audit_chain.id = %(chain)s::VARCHAR FOR UPDATE""",
+    ('id', 'number', 'hash', 'mac', 'mac_key_id', 'enforced'),
+    {5: bool},
+    None,
+)
+
+START_CHAIN: Statement[Any] = Statement(
+    """INSERT INTO audit_chain (id, number, hash, mac, enforced) VALUES (:id, :number, :hash, :mac, :enforced) ON CONFLICT (id) DO NOTHING""",
+    """INSERT INTO audit_chain (id, number, hash, mac, enforced) VALUES (%(id)s::VARCHAR, %(number)s::INTEGER, %(hash)s::VARCHAR, %(mac)s::VARCHAR, %(enforced)s) ON CONFLICT (id) DO NOTHING""",
+    (),
+    {},
+    None,
+)
+
+SET_HEAD: Statement[Any] = Statement(
+    """UPDATE audit_chain SET number=:new_number, hash=:new_hash, mac=:new_mac, mac_key_id=:new_mac_key_id, enforced=:new_enforced WHERE audit_chain.id = :chain""",
+    """UPDATE audit_chain SET number=%(new_number)s::INTEGER, hash=%(new_hash)s::VARCHAR, mac=%(new_mac)s::VARCHAR, mac_key_id=%(new_mac_key_id)s::VARCHAR, enforced=%(new_enforced)s WHERE audit_chain.id = %(chain)s::VARCHAR""",
+    (),
+    {},
+    None,
+)
+
+RECORDS_BETWEEN: Statement[AuditRecord] = Statement(
+    """SELECT audit_record.number AS number, audit_record.at AS at, audit_record.action AS action, coalesce(CAST(audit_record.body AS BLOB), :empty) AS body, audit_record.hash AS hash
+FROM audit_record
+WHERE audit_record.chain_id = :chain AND audit_record.number > :after AND audit_record.number < :before ORDER BY audit_record.number
+LIMIT :size OFFSET 0""",
+    """SELECT audit_record.number AS number, audit_record.at AS at, audit_record.action AS action, coalesce(CAST(audit_record.body AS BYTEA), %(empty)s) AS body, audit_record.hash AS hash
+FROM audit_record
+WHERE audit_record.chain_id = %(chain)s::VARCHAR AND audit_record.number > %(after)s::INTEGER AND audit_record.number < %(before)s::INTEGER ORDER BY audit_record.number
+LIMIT %(size)s""",
+    ('number', 'at', 'action', 'body', 'hash'),
+    {},
+    Reading((AuditRecord, False, (0, 1, 2, 3, 4, )), (), ()),
+)
+
+NOTE_TOKEN_USE: Statement[Any] = Statement(
+    """UPDATE access_token SET last_used_at=:at WHERE access_token.id = :token""",
+    """UPDATE access_token SET last_used_at=%(at)s::VARCHAR WHERE access_token.id = %(token)s::VARCHAR""",
+    (),
+    {},
+    None,
+)
+
+ADD_RECORDS = Insert(
+    """INSERT INTO audit_record (chain_id, number, at, action, body, hash) VALUES (?, ?, ?, ?, ?, ?)""",
+    """INSERT INTO audit_record (chain_id, number, at, action, body, hash) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(at)b::text[], %(action)b::text[], %(body)b::bytea[], %(hash)b::text[])""",
+    ('chain_id', 'number', 'at', 'action', 'body', 'hash'),
+)
+
+ADD_RUNS = Insert(
+    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(nth)b::integer[], %(at)b::text[], %(action)b::text[], %(caller)b::text[], %(folded)b::text[], %(caller_id)b::text[], %(token)b::text[], %(tenant)b::text[], %(tenant_id)b::text[], %(blueprint)b::text[], %(digest)b::text[], %(claimed)b::boolean[])""",
+    ('chain_id', 'number', 'nth', 'at', 'action', 'caller', 'folded', 'caller_id', 'token', 'tenant', 'tenant_id', 'blueprint', 'digest', 'claimed'),
+)
+
+ADD_USES = Insert(
+    """INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+    """INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(place)b::integer[], %(nth)b::integer[], %(key)b::text[], %(secret_id)b::text[], %(version)b::integer[], %(decision)b::text[])""",
+    ('chain_id', 'number', 'place', 'nth', 'key', 'secret_id', 'version', 'decision'),
+)

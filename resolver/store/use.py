@@ -1,0 +1,428 @@
+"""What a use of secrets asks the database, through its driver alone: SQLAlchemy takes long to load.
+
+The statements are in `compiled.py`, and written in `statements.py`. Transactions that do more have them, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import json
+import re
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from resolver.core.audit import SYSTEM_CHAIN, AuditHead
+from resolver.core.model import User, Visibility, is_storable
+from resolver.core.ports import StoredUser
+from resolver.core.providers import LOCAL
+from resolver.errors import ConflictError, StoreError, TamperedRowError
+from resolver.store import compiled
+from resolver.store.engine import UNRELEASED, Database
+from resolver.store.reading import Root
+from resolver.store.row_macs import CheckedRows, Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from resolver.core.audit import AuditRecord
+    from resolver.core.audit_rounds import IndexRows
+    from resolver.core.model import Tenant
+    from resolver.core.permissions import TenantRole
+    from resolver.core.ports import (
+        Cipher,
+        RowChange,
+        StoredDataKey,
+        StoredExternal,
+        StoredSecret,
+        StoredToken,
+    )
+    from resolver.store.engine import Held
+    from resolver.store.reading import Insert
+    from resolver.store.row_macs import Row, Wrong
+
+_USER = Root("user")
+
+
+class UseSession(CheckedRows):
+    """A transaction in which secrets are used and that is recorded.
+
+    Args:
+        held: a connection within a transaction.
+        guard: what rows are authenticated with; without one they are neither checked nor given MACs.
+        seen: the heads of chains that were seen before the transaction began; by default those seen by now.
+    """
+
+    def __init__(
+        self, held: Held, guard: Guard | None = None, seen: Mapping[str, AuditHead] | None = None
+    ) -> None:
+        super().__init__(held, guard, seen)
+        self._changes: list[RowChange] = []
+        self.new_heads: dict[str, AuditHead] = {}
+        self._ends_before: dict[str, int] = {}
+
+    # Who asks, and where
+
+    def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
+        """A token that was not revoked, with its user."""
+        if not is_storable(token_id):
+            return None
+        token = self._first(compiled.TOKEN, token=token_id)
+        if token is None:
+            return None
+        self._demand_asked_for("token", token_id, token.id)
+        user = self.user(user_id=token.user_id)
+        return None if user is None else (token, user)
+
+    def note_token_use(self, token_id: str, at: str) -> None:
+        """Record that a token was used."""
+        self._run(compiled.NOTE_TOKEN_USE, token=token_id, at=at)
+
+    def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
+        """A user by name (whatever its case) or id, with roles."""
+        if not is_storable(name):
+            return None
+        statement, asked, user = (
+            (compiled.USER_BY_ID, "id", user_id)
+            if user_id
+            else (compiled.USER_BY_NAME, "folded_name", name.casefold())
+        )
+
+        def attempt() -> tuple[StoredUser | None, Wrong | None]:
+            rows = [dict(zip(statement.columns, row, strict=True)) for row in self._run(statement, user=user)]
+            if not rows:
+                return None, None
+            self._demand_asked_for(_USER.kind, user, rows[0][asked])
+            roles = {row["in_tenant"]: row["in_role"] for row in rows if row["in_role"] is not None}
+            return self._stored_user(rows[0], roles)
+
+        return self._twice(attempt)
+
+    def _stored_user(
+        self, row: Mapping[Any, Any], roles: Mapping[str, TenantRole]
+    ) -> tuple[StoredUser, Wrong | None]:
+        """A user of a row and the memberships, and what is wrong with it."""
+        user = User(**{name: row[name] for name in User.__struct_fields__})
+        fields = {name: row[name] for name in compiled.USER_FIELDS}
+        fields |= {role_in(tenant_id): role for tenant_id, role in roles.items()}
+        genuine = self._genuine(_USER, *ordered(fields), row["row_mac"])
+        wrong = None if genuine else (_USER, fields, row["row_mac"])
+        return StoredUser(user, roles, row["password_hash"]), wrong
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by name."""
+        if not is_storable(name):
+            return None
+        tenant = self._first(compiled.TENANT, tenant=name)
+        if tenant is not None:
+            self._demand_asked_for("tenant", name, tenant.name)
+        return tenant
+
+    # Secrets, and the keys that open them
+
+    def _listed(self, texts: Collection[str]) -> object:
+        """Texts as one parameter."""
+        named = list(filter(is_storable, texts))
+        return named if self._postgresql else json.dumps(named)
+
+    def secrets_by_keys(self, tenant_id: str, keys: Collection[str]) -> Sequence[StoredSecret]:
+        """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
+        asked = frozenset(keys)
+        provider_id = compiled.SECRETS.place("mac__secret__provider_id")
+        found: list[StoredSecret] = []
+        for stored, row in self._found(compiled.SECRETS, tenant_id=tenant_id, keys=self._listed(keys)):
+            secret = stored.secret
+            self._demand_provider(secret, row[provider_id])
+            if secret.key not in asked or not (
+                secret.visibility is Visibility.GLOBAL or secret.tenant.id == tenant_id
+            ):
+                self._refuse_other("secret", secret.id)
+            found.append(stored)
+        return found
+
+    def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
+        """How many characters the stored tokens of the same secrets have in all."""
+        rows = self._run(compiled.SIZE_OF_SECRETS, tenant_id=tenant_id, keys=self._listed(keys))
+        return int(rows[0][0])
+
+    def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
+        """Data keys by id."""
+        return [key for key, _ in self._found(compiled.DATA_KEYS, ids=self._listed(ids))]
+
+    def active_data_key(self, tenant_id: str, *, lock: bool = False) -> StoredDataKey | None:
+        """The data key that new values of a tenant are encrypted with.
+
+        Args:
+            tenant_id: the tenant.
+            lock: keep it from being destroyed until the transaction ends; a rotation goes on all the same.
+        """
+        statement = compiled.ACTIVE_DATA_KEY_LOCKED if lock else compiled.ACTIVE_DATA_KEY
+        found = self._first(statement, tenant=tenant_id)
+        if found is not None:
+            self._demand_asked_for("data key of tenant", tenant_id, found.tenant_id)
+        return found
+
+    def external_values(self, secret_ids: Sequence[str]) -> Sequence[StoredExternal]:
+        """The external ones among some secrets that name a provider: those whose values it has.
+
+        ConflictError when one of them is not there, any more: it is not taken for one of here.
+        """
+        provider_id = compiled.EXTERNAL.place("mac__secret__provider_id")
+        external: list[StoredExternal] = []
+        missing = set(secret_ids)
+        # Of the local ones, too: which they are is believed of a genuine row only.
+        for found, row in self._found(compiled.EXTERNAL, ids=self._listed(secret_ids)):
+            provider = found.stored.provider
+            self._demand_asked_for("provider", row[provider_id], provider.id)
+            missing.discard(found.secret_id)
+            if provider.kind != LOCAL:
+                external.append(found)
+        if missing:
+            raise changed_meanwhile("secret")
+        return external
+
+    # Audit chains
+
+    def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
+        """A chain's head with its MAC and that key's id; locked until the transaction ends."""
+        statement = compiled.CHAIN_LOCKED if lock else compiled.CHAIN
+        rows = self._run(statement, chain=chain)
+        if lock:
+            self._ends_before.setdefault(chain, number_of(rows[0][1]) if rows else 0)
+        if not rows:
+            start = AuditHead(chain, enforced=chain == SYSTEM_CHAIN)  # of a new store from the start
+            if not lock:
+                return start, "", ""
+            self._run(
+                compiled.START_CHAIN,
+                id=chain,
+                number=start.number,
+                hash=start.hash,
+                mac="",
+                enforced=start.enforced or None,
+            )
+            rows = self._run(statement, chain=chain)
+        return head_of(chain, rows[0]), text_of(rows[0][3]), rows[0][4] or ""
+
+    def end_before(self, chain: str) -> int:
+        """The number of a chain's last record, without those of this transaction."""
+        if chain not in self._ends_before:
+            return self.audit_head(chain, lock=False)[0].number
+        return self._ends_before[chain]
+
+    def append_audit(
+        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
+    ) -> None:
+        """Store records, their rows of the index, and the new head."""
+        self._add(compiled.ADD_RECORDS, head.chain, records)
+        self.append_audit_index(head.chain, index)
+        self.new_heads[head.chain] = head
+        self._run(
+            compiled.SET_HEAD,
+            chain=head.chain,
+            new_number=head.number,
+            new_hash=head.hash,
+            new_mac=mac,
+            new_mac_key_id=mac_key_id,
+            new_enforced=head.enforced or None,
+        )
+
+    def append_audit_index(self, chain: str, rows: IndexRows) -> None:
+        """Store rows of the index."""
+        self._add(compiled.ADD_RUNS, chain, rows.runs)
+        self._add(compiled.ADD_USES, chain, rows.uses)
+
+    def _add(self, insert: Insert, chain: str, records: Sequence[Any]) -> None:
+        if not records:
+            return
+        values = attrgetter(*insert.columns[1:])
+        rows = [(chain, *values(record)) for record in records]
+        if self._postgresql:
+            columns = map(list, zip(*rows, strict=True))
+            self._raw.execute(insert.postgresql, dict(zip(insert.columns, columns, strict=True)))
+        else:
+            self._raw.executemany(insert.sqlite, rows)
+
+    def audit_between(self, chain: str, after: int, before: int, *, size: int) -> Sequence[AuditRecord]:
+        """At most so many of a chain's records between two numbers, oldest first."""
+        statement = compiled.RECORDS_BETWEEN
+        rows = self._run(statement, chain=chain, after=after, before=before, size=size, empty=b"")
+        return list(map(statement.reading.make, rows))
+
+    @property
+    def untold_chains(self) -> frozenset[str]:
+        """The chains that are still to tell of something that was changed."""
+        return frozenset(change.chain for change in self._changes)
+
+    def row_changes(self, chain: str) -> Sequence[RowChange]:
+        """What was changed and a chain is still to tell; it counts as told then."""
+        taken = [change for change in self._changes if change.chain == chain]
+        self._changes = [change for change in self._changes if change.chain != chain]
+        return taken
+
+
+def role_in(tenant_id: str) -> str:
+    """What a membership is called among the fields of a user."""
+    return f"membership {tenant_id}"
+
+
+def ordered(fields: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The names of fields in order, and their values."""
+    names = tuple(sorted(fields))
+    return names, tuple(fields[name] for name in names)
+
+
+def head_of(chain: str, row: Row) -> AuditHead:
+    """The head in a row; of the chain that was asked for, so that another's MAC does not fit."""
+    return AuditHead(chain, number_of(row[1]), text_of(row[2]), bool(row[5]))
+
+
+def number_of(stored: object) -> int:
+    """A number as stored; one that is none, which SQLite allows, is one that fits nothing."""
+    return stored if isinstance(stored, int) else -1
+
+
+def text_of(stored: object) -> str:
+    """A text as stored; one that is none, which SQLite allows, is one that fits nothing."""
+    return stored if isinstance(stored, str) else ""
+
+
+def changed_meanwhile(kind: str) -> ConflictError:
+    """The refusal where what was found before is not there, any more."""
+    return ConflictError(
+        f"the {kind} was changed or deleted by someone else at the same time",
+        hint="look at it again, then repeat the change if it is still wanted",
+    )
+
+
+def _nothing(_about: object) -> None:
+    """What a store does that authenticates nothing."""
+
+
+S = TypeVar("S", bound=UseSession)
+
+
+class AnyStore(Generic[S]):
+    """A SQLite or PostgreSQL database, and what its transactions have in common.
+
+    Args:
+        database: the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._guard: Guard | None = None
+        self._record: Callable[[Any], None] = _nothing
+        self._report: Callable[[TamperedRowError], None] = _nothing
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r})"
+
+    def _session(self, held: Held, seen: Mapping[str, AuditHead] | None = None) -> S:
+        raise NotImplementedError
+
+    def _transaction(self, *, writes: bool) -> contextlib.AbstractContextManager[Held]:
+        raise NotImplementedError
+
+    def authenticated(
+        self,
+        cipher: Cipher,
+        record: Callable[[Any], None],
+        report: Callable[[TamperedRowError], None],
+    ) -> Self:
+        """The same database, with rows that decide refused where they are read without a genuine MAC."""
+        store = copy.copy(self)
+        store.__dict__.pop("managed", None)  # which has seen what this one has
+        store._guard, store._record, store._report = Guard(cipher), record, report  # noqa: SLF001 - its own kind
+        return store
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[S]:
+        """A transaction that only reads, on one state of the data."""
+        seen = None if self._guard is None else self._guard.heads  # before the state that is read
+        with self._reporting(), self._transaction(writes=False) as held:
+            yield self._session(held, seen)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[S]:
+        """A transaction that writes; committed at the end of the block, rolled back by an exception."""
+        with self._reporting(), self._transaction(writes=True) as held:
+            session = self._session(held)
+            yield session
+            if session.untold_chains:
+                self._record(session)
+        if self._guard is not None and session.new_heads:
+            self._guard.saw(session.new_heads)
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except TamperedRowError as error:
+            self._report(error)
+            raise
+
+    def check_schema(self) -> None:
+        """Check that the database has this program's schema.
+
+        Raises:
+            StoreError: there is no store, or an older or newer program made it.
+        """
+        with self._transaction(writes=False) as held:
+            found = revision_of(held)
+        if found != compiled.SCHEMA_REVISION:
+            raise StoreError(
+                f"the database has schema {found}, this program needs {compiled.SCHEMA_REVISION}",
+                hint="`resolver db upgrade` brings it up to date; back it up before",
+            )
+
+    @property
+    def place(self) -> str:
+        """The database's URL, without password."""
+        return self._database.place
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._database.close()
+
+
+class UseStore(AnyStore[UseSession]):
+    """A database of which secrets are used.
+
+    Args:
+        database: the database.
+        manage: makes of it the store that does all else.
+    """
+
+    def __init__(self, database: Database, manage: Callable[[AnyStore[Any]], Any]) -> None:
+        super().__init__(database)
+        self._manage = manage
+
+    @functools.cached_property
+    def managed(self) -> Any:  # noqa: ANN401 - this room's other store, which is not loaded yet
+        """The same database, for all else."""
+        return self._manage(self)
+
+    def _session(self, held: Held, seen: Mapping[str, AuditHead] | None = None) -> UseSession:
+        return UseSession(held, self._guard, seen)
+
+    def _transaction(self, *, writes: bool) -> contextlib.AbstractContextManager[Held]:
+        return self._database.transaction(writes=writes, with_sql=False)
+
+
+_REVISION = re.compile(r"\d{4}")
+
+
+def revision_of(held: Held) -> str:
+    """The revision of the schema; StoreError for one that is none of this program's, or a newer one."""
+    rows = held.raw.execute("SELECT version_num FROM alembic_version").fetchall()
+    found = rows[0][0] if rows else None
+    if found is not None and not _REVISION.fullmatch(found):
+        raise StoreError(f"the database has schema {found}, which no release has", hint=UNRELEASED)
+    if found is not None and found > compiled.SCHEMA_REVISION:
+        raise StoreError(
+            f"the database has schema {found}, this program knows those up to {compiled.SCHEMA_REVISION}",
+            hint="a newer release made it: use that one, or put a backup from before back",
+        )
+    return found or "0000"
