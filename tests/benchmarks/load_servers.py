@@ -40,11 +40,13 @@ class Server:
         name: what the table calls it.
         process: it.
         clients: makes for some keys what makes a client of theirs.
+        environment: what its own command needs to ask it.
     """
 
     name: str
     process: subprocess.Popen[bytes]
     clients: Callable[[list[str]], Callable[[], Client]]
+    environment: Mapping[str, str]
 
     def cpu(self) -> float:
         """The processor time that it used until now, in seconds; a database's of its own does not count."""
@@ -115,7 +117,8 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
         return lambda: Lean(port, [whole], lambda answer: [answer["secrets"][key]["value"] for key in keys])
 
     with _running(command, port, environment) as process:
-        yield Server(f"resolver, {dialect}", process, clients)
+        asking = {"RESOLVER_URL": f"http://127.0.0.1:{port}", "RESOLVER_TOKEN": token}
+        yield Server(f"resolver, {dialect}", process, clients, asking | {"RESOLVER_HOME": str(home)})
 
 
 _BAO_CONFIG = """
@@ -161,7 +164,11 @@ def openbao_server(secrets: Mapping[str, str], directory: Path) -> Iterator[tupl
         def with_hvac(keys: list[str]) -> Callable[[], Client]:
             return lambda: Hvac(port, made["root_token"], keys)
 
-        yield Server("OpenBao, by hvac", process, with_hvac), Server("OpenBao, lean client", process, lean)
+        asking = {"BAO_ADDR": f"http://127.0.0.1:{port}", "BAO_TOKEN": made["root_token"]}
+        yield (
+            Server("OpenBao, by hvac", process, with_hvac, asking),
+            Server("OpenBao, lean client", process, lean, asking),
+        )
         connection.close()
 
 

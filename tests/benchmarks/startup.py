@@ -35,10 +35,10 @@ def time_processes(home: Path, repeats: int) -> dict[str, float]:
     environ |= {"RESOLVER_HOME": str(home), "PYTHONPATH": str(ROOT)}
     _run((*_RESOLVER, "init", "--sample"), environ)
     blueprint = str(ROOT / "sample_blueprints" / "web_shop.yaml")
-    light = "import yaml, click, cryptography.fernet"
+    light = "import yaml, click, cryptography.fernet, sqlite3"
     commands: dict[str, Sequence[str]] = {
         "python -c pass": (sys.executable, "-c", "pass"),
-        "import yaml, click, cryptography.fernet": (sys.executable, "-c", light),
+        light: (sys.executable, "-c", light),
         "the same and sqlalchemy": (sys.executable, "-c", f"{light}, sqlalchemy"),
         "resolve --help": (*_RESOLVE, "--help"),
         "resolve --check --offline": (*_RESOLVE, blueprint, "-t", "default_tenant", "--check", "--offline"),
