@@ -75,6 +75,19 @@ def test_by_roles(live: Live) -> None:
         assert stranger.refused("POST", CHECK, {"text": text})[0] == 403
 
 
+def test_an_answer_is_not_much_larger_than_the_blueprint(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short calls may have long paths, each told in full; what there is no room for is counted."""
+    monkeypatch.setattr("resolver.rest.v1.blueprints._ROOM", 20_000)
+    text = f"{'k' * 900}:\n" + "- { get_secret: a }\n" * 50
+    answer = live.user("someone", TenantRole.USER)("POST", CHECK, {"text": text})
+    found = answer.json()
+    assert 0 < len(found["calls"]) < 15
+    assert (
+        found["notes"][-1] == f"and {50 - len(found['calls'])} more calls, which this answer has no room for"
+    )
+    assert len(answer.content) < 30_000
+
+
 def test_a_narrowed_token(live: Live) -> None:
     """Keys that it does not name are not permitted, whether they exist or not."""
     live.user("una", TenantRole.USER)

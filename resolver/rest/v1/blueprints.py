@@ -107,15 +107,39 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
     )
     found = check(call.service, call.caller, tenant, [text], options)
     blueprint = found.blueprints[0] if found.blueprints else None
+    calls = _first_calls(found.calls, blueprint)
+    left = len(found.calls) - len(calls)
+    more = [f"and {left} more calls, which this answer has no room for"] if left else []
     return Answer(
         CheckBlueprintResult(
-            [_call_result(checked, blueprint) for checked in found.calls],
+            calls,
             [_problem_result(problem) for problem in found.problems],
             [named.name for named in found.imports],
             [named.name for named in found.inputs],
-            [*warning_notes(found.warnings), *found.notes],
+            [*warning_notes(found.warnings), *found.notes, *more],
         )
     )
+
+
+_ROOM = 4 * 1024 * 1024
+"""Characters, or so, that the calls of one answer take: a short call may have a long path, key and secret."""
+
+_CALL_ROOM = 600
+"""Characters of a call beside its texts: names of fields, and its secret."""
+
+
+def _first_calls(found: Sequence[CheckedCall], blueprint: Blueprint | None) -> Sequence[CallResult]:
+    """The calls that there is room for."""
+    calls = []
+    left = _ROOM
+    for checked in found:
+        result = _call_result(checked, blueprint)
+        told = sum(len(problem.message) + len(problem.hint) for problem in result.problems)
+        left -= _CALL_ROOM + len(result.place) + len(result.steps) + 3 * len(result.key) + told
+        if left < 0:
+            break
+        calls.append(result)
+    return calls
 
 
 def _inputs(text: str, budget: Budget) -> dict[str, GivenInput]:
