@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import App, common_options, format_option, options
-from resolver.cli.output import OutputFormat, count, put, put_answer, put_json_line, put_table, say
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_done, put_json_line, put_table, say
 from resolver.core.audit import AuditQuery, fields_of, name_of, parse_head, told_of
 from resolver.core.times import parse_time
 from resolver.errors import StoreError, UsageError
@@ -140,21 +140,25 @@ def _rows(record: AuditRecord, query: AuditQuery) -> Iterator[list[object]]:
 
 @audit.command
 @_trail_options
+@format_option
 @common_options
-def head(app: App, *, tenant: str | None, system: bool) -> None:
+def head(app: App, *, tenant: str | None, system: bool, output_format: OutputFormat) -> None:
     """Print the trail's end, to be kept elsewhere.
 
     `audit verify --head` tells whether a later trail still contains it.
     """
     found = app.service.trail.head(app.caller, _trail(app, tenant, system=system))
-    put(f"{found.number}:{found.hash}")
+    put_done(output_format, f"{found.number}:{found.hash}", {"number": found.number, "hash": found.hash})
 
 
 @audit.command
 @_trail_options
 @click.option("--head", "kept", metavar="NUMBER:HASH", help="A head that was kept elsewhere.")
+@format_option
 @common_options
-def verify(app: App, *, tenant: str | None, system: bool, kept: str | None) -> None:
+def verify(
+    app: App, *, tenant: str | None, system: bool, kept: str | None, output_format: OutputFormat
+) -> None:
     """Check that the trail was not changed by hand.
 
     Finds records that were changed, removed, swapped or added. With a head that was kept, it also finds that
@@ -188,7 +192,9 @@ def verify(app: App, *, tenant: str | None, system: bool, kept: str | None) -> N
             f"the index of the audit trail is not what its records say: {_index_faults(found)}",
             hint="the records themselves are whole; `resolver audit reindex` makes the index again",
         )
-    put(f"{count(number, 'record')}, unbroken" + ("" if found.kept is None else ", containing the kept head"))
+    contains = "" if found.kept is None else ", containing the kept head"
+    facts = {"records": number, "unbroken": True, "contains_head": None if found.kept is None else True}
+    put_done(output_format, f"{count(number, 'record')}, unbroken{contains}", facts)
     if found.kept is None:
         say(
             "note: without a head that was kept elsewhere (`audit head`, then --head) this can't see a cut "
@@ -207,15 +213,16 @@ _FAULTS = {"missing": "missing", "extra": "too many", "changed": "changed"}
 
 @audit.command
 @_trail_options
+@format_option
 @common_options
-def reindex(app: App, *, tenant: str | None, system: bool) -> None:
+def reindex(app: App, *, tenant: str | None, system: bool, output_format: OutputFormat) -> None:
     """Make the index of the trail again.
 
     Lists by key and user, and reports of uses, are read from it. `audit verify` tells when it does not fit
     the records.
     """
     number = app.service.trail.reindex(app.caller, _trail(app, tenant, system=system))
-    put(f"indexed {count(number, 'record')}")
+    put_done(output_format, f"indexed {count(number, 'record')}", {"records": number})
 
 
 @audit.command

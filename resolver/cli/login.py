@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options
+from resolver.cli.context import App, common_options, format_option
 from resolver.cli.files import read_password
-from resolver.cli.output import put, say
+from resolver.cli.output import OutputFormat, put_done, say
 from resolver.core.account_changes import NewToken
 from resolver.errors import ConflictError, ResolverError, UsageError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--password-file", metavar="FILE|-", help="The password; - is stdin. Asked for on a terminal.")
 @click.option("-t", "--tenant", metavar="TENANT", help="The tenant that later commands work in.")
 @click.option("--expires", metavar="TIME", help="Until when, like +8h or 2030-12-31; for good by default.")
+@format_option
 @common_options
 def login(
     app: App,
@@ -37,6 +38,7 @@ def login(
     password_file: str | None,
     tenant: str | None,
     expires: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Use the server at URL from now on.
 
@@ -80,8 +82,17 @@ def login(
             with contextlib.suppress(ResolverError):
                 client.tokens.revoke(caller, made.info.id)
         raise
-    put(f"user {identity.username} on {client.place}")
-    put(f"profile in {settings.profile_path}: the following commands use this server")
+    put_done(
+        output_format,
+        f"user {identity.username} on {client.place}\n"
+        f"profile in {settings.profile_path}: the following commands use this server",
+        {
+            "user": identity.username,
+            "server": client.place,
+            "tenant": chosen or None,
+            "profile": str(settings.profile_path),
+        },
+    )
     if not chosen:
         say("note: no tenant was chosen; give --tenant NAME, or set RESOLVER_TENANT")
     for name in ("RESOLVER_URL", "RESOLVER_DATABASE_URL", "RESOLVER_TOKEN"):

@@ -95,6 +95,16 @@ def put_answer(output_format: OutputFormat, data: Any, put_text: Callable[[], No
             assert_never(output_format)
 
 
+def put_done(output_format: OutputFormat, text: str, data: Any) -> None:  # noqa: ANN401 - JSON data
+    """Write to stdout what a command did: in lines for a person, or as JSON data."""
+
+    def put_lines() -> None:
+        for line in text.split("\n"):
+            put(line)
+
+    put_answer(output_format, data, put_lines)
+
+
 def put_table(headers: Sequence[str], rows: Iterable[Sequence[object]], spare: Sequence[str] = ()) -> None:
     """Write aligned columns to stdout: `-` stands for None, yes and no for booleans.
 

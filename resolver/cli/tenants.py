@@ -14,7 +14,7 @@ from resolver.cli.context import (
     format_option,
     part_options,
 )
-from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
+from resolver.cli.output import OutputFormat, put, put_answer, put_done, put_fields, put_part, say
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice
 from resolver.core.results import count_holdings
@@ -34,11 +34,12 @@ def tenants() -> None:
 
 @tenants.command
 @_NAME
+@format_option
 @common_options
-def create(app: App, *, name: str) -> None:
+def create(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Make a tenant, with a data key of its own."""
     app.service.tenants.create(app.caller, name)
-    put(f"Tenant `{name}` created")
+    put_done(output_format, f"Tenant `{name}` created", {"tenant": name})
 
 
 def tenant_fields(info: TenantInfo) -> dict[str, object]:
@@ -87,8 +88,9 @@ def get(app: App, *, name: str, output_format: OutputFormat) -> None:
 @_NAME
 @click.option("--purge", is_flag=True, help="Delete the secrets and providers that it holds, too.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option
 @common_options
-def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
+def delete(app: App, *, name: str, purge: bool, yes: bool, output_format: OutputFormat) -> None:
     """Delete a tenant and destroy its data keys. Asks on a terminal. Without one, --yes is needed.
 
     Refused while it holds secrets or providers, unless --purge is given. Its audit trail stays.
@@ -96,7 +98,11 @@ def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
     confirm_deletion(f"Delete tenant {name!r}" + (" with all its secrets?" if purge else "?"), yes=yes)
     deleted = app.service.tenants.delete(app.caller, name, purge=purge)
     held = f" with {count_holdings(deleted.held)}" if deleted.held else ""
-    put(f"Tenant `{name}` deleted{held}, its data keys destroyed")
+    put_done(
+        output_format,
+        f"Tenant `{name}` deleted{held}, its data keys destroyed",
+        {"tenant": name, "held": len(deleted.held), "wiped": deleted.wiped},
+    )
     if not deleted.wiped:
         say("note: a reader of an older state keeps the database's log from being emptied until it is done")
     say(
@@ -109,18 +115,28 @@ def delete(app: App, *, name: str, purge: bool, yes: bool) -> None:
 @_USERNAME
 @_TENANT
 @choice_option("-r", "--role", choices=TenantRole, default=TenantRole.USER, help="The user's role there.")
+@format_option
 @common_options
-def add_user(app: App, *, username: str, tenant: str, role: TenantRole) -> None:
+def add_user(app: App, *, username: str, tenant: str, role: TenantRole, output_format: OutputFormat) -> None:
     """Make a user a member of a tenant, or change the role there."""
     app.service.tenants.add_member(app.caller, tenant, username, TenantRole(role))
-    put(f"User `{username}` is {role} in tenant `{tenant}`")
+    put_done(
+        output_format,
+        f"User `{username}` is {role} in tenant `{tenant}`",
+        {"user": username, "role": role, "tenant": tenant},
+    )
 
 
 @tenants.command(name="remove-user")
 @_USERNAME
 @_TENANT
+@format_option
 @common_options
-def remove_user(app: App, *, username: str, tenant: str) -> None:
+def remove_user(app: App, *, username: str, tenant: str, output_format: OutputFormat) -> None:
     """End a user's membership in a tenant."""
     app.service.tenants.remove_member(app.caller, tenant, username)
-    put(f"User `{username}` removed from tenant `{tenant}`")
+    put_done(
+        output_format,
+        f"User `{username}` removed from tenant `{tenant}`",
+        {"user": username, "tenant": tenant},
+    )

@@ -8,7 +8,7 @@ import click
 
 from resolver.cli.confirmation import confirmed, even_last, last_credential_option, old_password_option
 from resolver.cli.context import App, common_options, format_option, part_options
-from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_part, say
+from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_part, say
 from resolver.core.account_changes import NewToken
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import Choice
@@ -56,6 +56,7 @@ def _show(scope: Scope) -> str:
 )
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
 @old_password_option
+@format_option
 @common_options
 def create(  # noqa: PLR0913 - one for each option
     app: App,
@@ -68,6 +69,7 @@ def create(  # noqa: PLR0913 - one for each option
     keys: tuple[str, ...],
     quiet: bool,
     old_password_file: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Make an access token, shown this once. It never gives more than its user's rights.
 
@@ -86,7 +88,7 @@ def create(  # noqa: PLR0913 - one for each option
         old_password_file,
         lambda caller: (app.service.tokens.create(caller, new), _void_tenants(app, caller, new)),
     )
-    put(made.token)
+    put_done(output_format, made.token, {"token": made.token} | token_fields(made.info))
     for warning in warnings:
         say(warning)
     if not quiet:
@@ -164,12 +166,13 @@ def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
 @tokens.command
 @_TOKEN_ID
 @last_credential_option
+@format_option
 @common_options
-def revoke(app: App, *, token_id: str, yes: bool) -> None:
+def revoke(app: App, *, token_id: str, yes: bool, output_format: OutputFormat) -> None:
     """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
     tokens = app.service.tokens
     even_last(lambda even: tokens.revoke(app.caller, token_id, even_last=even), yes=yes)
-    put(f"Token `{token_id}` revoked")
+    put_done(output_format, f"Token `{token_id}` revoked", {"id": token_id})
 
 
 tokens.add_command(

@@ -7,16 +7,17 @@ import os
 import click
 from msgspec.structs import replace
 
-from resolver.cli.context import App, common_options
+from resolver.cli.context import App, common_options, format_option
 from resolver.cli.login import choose_tenant
-from resolver.cli.output import put, say
+from resolver.cli.output import OutputFormat, put_done, say
 from resolver.errors import UsageError
 
 
 @click.command
 @click.argument("tenant")
+@format_option
 @common_options
-def use(app: App, *, tenant: str) -> None:
+def use(app: App, *, tenant: str, output_format: OutputFormat) -> None:
     """Make TENANT the one that commands work in when none is named. It is kept in the profile."""
     from resolver.config.profile import write_profile  # noqa: PLC0415 - not for a page of help
 
@@ -29,6 +30,6 @@ def use(app: App, *, tenant: str) -> None:
         )
     chosen = choose_tenant(app.service.users.whoami(app.caller), tenant)
     write_profile(settings.profile_path, replace(profile, tenant=chosen), replace=True)
-    put(f"the following commands work in tenant {chosen}")
+    put_done(output_format, f"the following commands work in tenant {chosen}", {"tenant": chosen})
     if "RESOLVER_TENANT" in os.environ:
         say("note: RESOLVER_TENANT is set, and goes before the profile")

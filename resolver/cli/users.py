@@ -17,7 +17,7 @@ from resolver.cli.context import (
     part_options,
 )
 from resolver.cli.files import read_password
-from resolver.cli.output import OutputFormat, count, put, put_answer, put_fields, put_part, say
+from resolver.cli.output import OutputFormat, count, put_answer, put_done, put_fields, put_part, say
 from resolver.core.account_changes import NewPassword, NewUser, UserChange
 from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole
@@ -43,12 +43,17 @@ def users() -> None:
 @choice_option(
     *_ROLE_NAMES, choices=SystemRole, default=SystemRole.DEFAULT, help="The role in the whole system."
 )
+@format_option
 @common_options
-def create(app: App, *, name: str, password_file: str | None, role: SystemRole) -> None:
+def create(
+    app: App, *, name: str, password_file: str | None, role: SystemRole, output_format: OutputFormat
+) -> None:
     """Make a user. One without a password can only use tokens."""
     password = None if password_file is None else SecretValue(read_password(password_file))
     app.service.users.create(app.caller, name, NewUser(password=password, system_role=role))
-    put(f"User `{name}` created with `{role}` security role")
+    put_done(
+        output_format, f"User `{name}` created with `{role}` security role", {"user": name, "role": role}
+    )
 
 
 def user_fields(info: UserInfo) -> dict[str, object]:
@@ -105,11 +110,12 @@ def _update(app: App, name: str, wanted: UserChange, *, yes: bool) -> None:
 @_NAME
 @choice_option(*_ROLE_NAMES, choices=SystemRole, required=True, help="The role in the system.")
 @last_credential_option
+@format_option
 @common_options
-def set_role(app: App, *, name: str, role: SystemRole, yes: bool) -> None:
+def set_role(app: App, *, name: str, role: SystemRole, yes: bool, output_format: OutputFormat) -> None:
     """Give a user another system role. The last active sys_admin keeps it."""
     _update(app, name, UserChange(system_role=role), yes=yes)
-    put(f"User `{name}` has `{role}` security role")
+    put_done(output_format, f"User `{name}` has `{role}` security role", {"user": name, "role": role})
 
 
 @users.command(name="set-password")
@@ -117,9 +123,16 @@ def set_role(app: App, *, name: str, role: SystemRole, yes: bool) -> None:
 @_PASSWORD_FILE
 @old_password_option
 @click.option("--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, too.")
+@format_option
 @common_options
 def set_password(
-    app: App, *, name: str, password_file: str | None, old_password_file: str | None, revoke_tokens: bool
+    app: App,
+    *,
+    name: str,
+    password_file: str | None,
+    old_password_file: str | None,
+    revoke_tokens: bool,
+    output_format: OutputFormat,
 ) -> None:
     """Give yourself or another user a new password.
 
@@ -134,39 +147,42 @@ def set_password(
     new = NewPassword(SecretValue(password), revoke_tokens)
     users = app.service.users
     number = confirmed(app, old_password_file, lambda caller: users.set_password(caller, name, new))
-    put(f"Password of user `{name}` changed")
-    if revoke_tokens:
-        put(f"{count(number, 'access token')} revoked")
-    elif number:
+    revoked = f"\n{count(number, 'access token')} revoked" if revoke_tokens else ""
+    tokens = {"tokens_revoked": number if revoke_tokens else 0, "tokens_kept": 0 if revoke_tokens else number}
+    put_done(output_format, f"Password of user `{name}` changed{revoked}", {"user": name, **tokens})
+    if not revoke_tokens and number:
         say(f"note: {count(number, 'access token')} of this user kept; --revoke-tokens ends all of them")
 
 
 @users.command
 @_NAME
+@format_option
 @common_options
-def activate(app: App, *, name: str) -> None:
+def activate(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Let a user in again."""
     app.service.users.update(app.caller, name, UserChange(active=True))
-    put(f"User `{name}` activated")
+    put_done(output_format, f"User `{name}` activated", {"user": name})
 
 
 @users.command
 @_NAME
 @last_credential_option
+@format_option
 @common_options
-def deactivate(app: App, *, name: str, yes: bool) -> None:
+def deactivate(app: App, *, name: str, yes: bool, output_format: OutputFormat) -> None:
     """Let a user in no more, neither by password nor by token. The last active sys_admin stays."""
     _update(app, name, UserChange(active=False), yes=yes)
-    put(f"User `{name}` deactivated")
+    put_done(output_format, f"User `{name}` deactivated", {"user": name})
 
 
 @users.command
 @_NAME
+@format_option
 @common_options
-def unlock(app: App, *, name: str) -> None:
+def unlock(app: App, *, name: str, output_format: OutputFormat) -> None:
     """Let a user log in again after too many wrong passwords."""
     app.service.users.unlock(app.caller, name)
-    put(f"User `{name}` unlocked")
+    put_done(output_format, f"User `{name}` unlocked", {"user": name})
 
 
 @users.command
@@ -174,8 +190,11 @@ def unlock(app: App, *, name: str) -> None:
 @click.option("--reassign-to", default="", metavar="NAME", help="Give what the user owns to another user.")
 @click.option("--purge", is_flag=True, help="Delete what the user owns, in all tenants.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option
 @common_options
-def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> None:
+def delete(
+    app: App, *, name: str, reassign_to: str, purge: bool, yes: bool, output_format: OutputFormat
+) -> None:
     """Delete a user with memberships and tokens. Asks on a terminal. Without one, --yes is needed.
 
     Refused while the user owns secrets or providers, unless told what becomes of them.
@@ -188,6 +207,7 @@ def delete(app: App, *, name: str, reassign_to: str, purge: bool, yes: bool) -> 
         ),
         yes=yes,
     )
-    put(f"User `{name}` deleted")
-    if owned:
-        put(f"{count_holdings(owned)} {f'given to user `{reassign_to}`' if reassign_to else 'deleted'}")
+    what = f"given to user `{reassign_to}`" if reassign_to else "deleted"
+    more = f"\n{count_holdings(owned)} {what}" if owned else ""
+    facts = {"user": name, "owned": len(owned), "given_to": reassign_to or None}
+    put_done(output_format, f"User `{name}` deleted{more}", facts)

@@ -100,3 +100,28 @@ def test_a_group_alone_shows_its_page(
     assert run(resolver_group, words) == 2
     captured = capsys.readouterr()
     assert page.strip() in captured.out + captured.err
+
+
+OWN_FORMS = frozenset(
+    {
+        "resolver serve",
+        "resolver exec",
+        "resolver secrets export",
+        "resolver audit export",
+        "resolver db upgrade",
+        "resolver db vacuum",
+        "resolver keys rotate-root",
+        "resolver keys rotate-data",
+        "resolver init",
+    }
+)
+"""What runs others, writes a format of its own, or is for a person at the machine that has the keys."""
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, command in all_commands() if not isinstance(command, click.Group)]
+)
+def test_every_command_answers_in_json(name: str) -> None:
+    """Whatever a program may want to know of a command's answer, it can have as JSON."""
+    options = {option for each in dict(all_commands())[name].params for option in each.opts}
+    assert ("--format" in options) or name in OWN_FORMS

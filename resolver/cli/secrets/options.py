@@ -178,6 +178,11 @@ def fields(secret: Secret) -> dict[str, Any]:
     }
 
 
+def as_json(secret: Secret) -> dict[str, Any]:
+    """All metadata of a secret."""
+    return fields(secret) | rare_fields(secret)
+
+
 def rare_fields(secret: Secret) -> dict[str, Any]:
     """The metadata that only some secrets have, None where they don't."""
     common = {"id", "schema", *fields(secret)}

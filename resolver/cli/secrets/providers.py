@@ -9,7 +9,7 @@ import click
 
 from resolver.cli.context import App, common_options, confirm_deletion, format_option, options, tenant_option
 from resolver.cli.files import read_text
-from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_records, say
+from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_records, say
 from resolver.cli.secrets.options import read_mapping, visibility_option, wider_visibility_option
 from resolver.core.model import Visibility
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
@@ -79,8 +79,9 @@ def providers() -> None:
 @click.option("-s", "--skip-check", is_flag=True, help="Do not test the provider first.")
 @visibility_option
 @tenant_option
+@format_option
 @common_options
-def create(
+def create(  # noqa: PLR0913 - one for each option
     app: App,
     *,
     name: str,
@@ -90,6 +91,7 @@ def create(
     skip_check: bool,
     visibility: Visibility,
     tenant: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Set up a provider, after testing that it answers."""
     given, where = _read_parameters(parameters, parameter_file), app.settings.tenant(tenant)
@@ -101,7 +103,7 @@ def create(
             hint="--skip-check creates it all the same",
         )
     service.create(app.caller, where, name, NewProvider(kind, given, Visibility(visibility)))
-    put(f"Secrets provider `{name}` created")
+    put_done(output_format, f"Secrets provider `{name}` created", {"provider": name})
 
 
 @providers.command
@@ -148,6 +150,7 @@ def list_(app: App, *, output_format: OutputFormat, tenant: str | None) -> None:
 @_parameter_options
 @wider_visibility_option
 @tenant_option
+@format_option
 @common_options
 def update(
     app: App,
@@ -158,6 +161,7 @@ def update(
     parameter_file: str | None,
     visibility: Visibility | None,
     tenant: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Change a provider. Another destination needs the credentials again."""
     where = app.settings.tenant(tenant)
@@ -167,22 +171,23 @@ def update(
         visibility=UNCHANGED if visibility is None else Visibility(visibility),
     )
     app.service.providers.update(app.caller, where, name, wanted)
-    put(f"Secrets provider `{name}` updated")
+    put_done(output_format, f"Secrets provider `{name}` updated", {"provider": name})
 
 
 @providers.command
 @_name
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @tenant_option
+@format_option
 @common_options
-def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
+def delete(app: App, *, name: str, yes: bool, tenant: str | None, output_format: OutputFormat) -> None:
     """Delete a provider that no secret is kept with.
 
     Asks on a terminal. Without one, --yes is needed.
     """
     confirm_deletion(f"Delete secrets provider {name!r}?", yes=yes)
     app.service.providers.delete(app.caller, app.settings.tenant(tenant), name)
-    put(f"Secrets provider `{name}` deleted")
+    put_done(output_format, f"Secrets provider `{name}` deleted", {"provider": name})
 
 
 @providers.command
@@ -190,6 +195,7 @@ def delete(app: App, *, name: str, yes: bool, tenant: str | None) -> None:
 @_type_option
 @_parameter_options
 @tenant_option
+@format_option
 @common_options
 def test(
     app: App,
@@ -199,6 +205,7 @@ def test(
     parameters: str | None,
     parameter_file: str | None,
     tenant: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Test whether a provider answers.
 
@@ -209,4 +216,4 @@ def test(
     wanted = ProviderCheck(name=name or "", kind=kind or "", parameters=given)
     if not app.service.providers.test(app.caller, where, wanted):
         raise ProviderError("failed: the secrets provider does not answer, or refuses its credentials")
-    put("ok")
+    put_done(output_format, "ok", {"ok": True})

@@ -20,7 +20,7 @@ from resolver.cli.output import (
     put_table,
     say,
 )
-from resolver.cli.secrets.options import fields, key_argument, rare_fields, read_time_ahead
+from resolver.cli.secrets.options import as_json, fields, key_argument, read_time_ahead
 from resolver.cli.streams import write_bytes
 from resolver.core.location import leads
 from resolver.core.query import Listing, Order
@@ -97,7 +97,7 @@ def get(
 
 
 def _shown(secret: Secret, value: SecretValue | None) -> dict[str, Any]:
-    return fields(secret) | rare_fields(secret) | {"value": "" if value is None else value.reveal()}
+    return as_json(secret) | {"value": "" if value is None else value.reveal()}
 
 
 def _given(lines: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def list_(  # noqa: PLR0913 - one for each option
     )
     put_answer(
         output_format,
-        [fields(secret) | rare_fields(secret) for secret in page.items],
+        [as_json(secret) for secret in page.items],
         lambda: _put_secrets(page, app.service.now()),
     )
     if len(page.items) < page.total:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, confirm_deletion, tenant_option
+from resolver.cli.context import App, common_options, confirm_deletion, format_option, tenant_option
 from resolver.cli.files import read_text
-from resolver.cli.output import put
+from resolver.cli.output import OutputFormat, put_done
 from resolver.cli.secrets.options import (
+    as_json,
     if_version_option,
     key_argument,
     provider_options,
@@ -55,6 +56,7 @@ _description_option = click.option(
 @time_options
 @_description_option
 @tenant_option
+@format_option
 @common_options
 def create(  # noqa: PLR0913 - one for each option
     app: App,
@@ -74,6 +76,7 @@ def create(  # noqa: PLR0913 - one for each option
     rotate_after: str | None,
     description: str | None,
     tenant: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Create a secret. Without -s, -f or -p, asks for the value, or reads stdin."""
     check_key(key)
@@ -93,10 +96,8 @@ def create(  # noqa: PLR0913 - one for each option
         description=description or None,
     )
     secret = app.service.secrets.create(app.caller, app.settings.tenant(tenant), key, new)
-    if secret.version == 1:
-        put(f"Secret `{key}` created")
-    else:
-        _put_updated(secret)
+    text = f"Secret `{key}` created" if secret.version == 1 else _updated(secret)
+    put_done(output_format, text, as_json(secret))
 
 
 def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | None:
@@ -123,6 +124,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @_description_option
 @if_version_option
 @tenant_option
+@format_option
 @common_options
 def update(  # noqa: PLR0913 - one for each option
     app: App,
@@ -139,6 +141,7 @@ def update(  # noqa: PLR0913 - one for each option
     description: str | None,
     if_version: int | None,
     tenant: str | None,
+    output_format: OutputFormat,
 ) -> None:
     """Change a secret's value, description, times or provider.
 
@@ -159,11 +162,12 @@ def update(  # noqa: PLR0913 - one for each option
         provider_options=unless_none(read_mapping(provider_options, "provider options")),
         description=UNCHANGED if description is None else description or None,
     )
-    _put_updated(app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change))
+    secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
+    put_done(output_format, _updated(secret), as_json(secret))
 
 
-def _put_updated(secret: Secret) -> None:
-    put(f"Secret `{secret.key}` updated, version {secret.version}")
+def _updated(secret: Secret) -> str:
+    return f"Secret `{secret.key}` updated, version {secret.version}"
 
 
 @click.command
@@ -171,15 +175,18 @@ def _put_updated(secret: Secret) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @if_version_option
 @tenant_option
+@format_option
 @common_options
-def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str | None) -> None:
+def delete(
+    app: App, *, key: str, yes: bool, if_version: int | None, tenant: str | None, output_format: OutputFormat
+) -> None:
     """Delete a secret with all its versions.
 
     Asks on a terminal. Without one, --yes is needed.
     """
     confirm_deletion(f"Delete secret {key!r} with all its versions?", yes=yes)
     app.service.secrets.delete(app.caller, app.settings.tenant(tenant), key, if_version=if_version)
-    put(f"Secret `{key}` deleted")
+    put_done(output_format, f"Secret `{key}` deleted", {"key": key})
 
 
 @click.command(name="set-visibility")
@@ -192,27 +199,31 @@ def delete(app: App, *, key: str, yes: bool, if_version: int | None, tenant: str
     help="Who is to know of it; never fewer than now.",
 )
 @tenant_option
+@format_option
 @common_options
-def set_visibility(app: App, *, key: str, visibility: str, tenant: str | None) -> None:
+def set_visibility(
+    app: App, *, key: str, visibility: str, tenant: str | None, output_format: OutputFormat
+) -> None:
     """Widen who knows of a secret."""
     change = SecretChange(visibility=Visibility(visibility))
-    app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
-    put(f"Secret `{key}` was set to {visibility}")
+    secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
+    put_done(output_format, f"Secret `{key}` was set to {visibility}", as_json(secret))
 
 
 @click.command(name="set-owner")
 @key_argument
 @click.option("-s", "--username", required=True, metavar="NAME", help="The user it is to belong to.")
 @tenant_option
+@format_option
 @common_options
-def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
+def set_owner(app: App, *, key: str, username: str, tenant: str | None, output_format: OutputFormat) -> None:
     """Give a secret to another user; for sys_admins.
 
     The owner sees it when it is private, and its value when that is hidden.
     """
     change = SecretChange(owner=username)
     secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
-    put(f"Secret `{key}` is now owned by user `{secret.owner.name}`")
+    put_done(output_format, f"Secret `{key}` is now owned by user `{secret.owner.name}`", as_json(secret))
 
 
 @click.command
@@ -227,10 +238,23 @@ def set_owner(app: App, *, key: str, username: str, tenant: str | None) -> None:
 )
 @if_version_option
 @tenant_option
+@format_option
 @common_options
-def rollback(app: App, *, key: str, version: int, if_version: int | None, tenant: str | None) -> None:
+def rollback(
+    app: App,
+    *,
+    key: str,
+    version: int,
+    if_version: int | None,
+    tenant: str | None,
+    output_format: OutputFormat,
+) -> None:
     """Give a secret an earlier value, as a new version."""
     secret = app.service.secrets.rollback(
         app.caller, app.settings.tenant(tenant), key, version, if_version=if_version
     )
-    put(f"Secret `{key}` has the value of version {version} again, as version {secret.version}")
+    put_done(
+        output_format,
+        f"Secret `{key}` has the value of version {version} again, as version {secret.version}",
+        as_json(secret),
+    )

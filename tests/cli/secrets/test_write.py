@@ -182,3 +182,19 @@ def test_owner_and_visibility(admin: Cli) -> None:
         4,
         "error: user 'eve' is not permitted to give a secret to another user in tenant 'default_tenant'",
     )
+
+
+def test_changes_are_answered_in_json(admin: Cli) -> None:
+    """What was done is printed as data; no value is in it."""
+    as_json = ("--format", "json")
+    made = json.loads(admin.prints("secrets", "create", "k", "-s", "kept_back", *as_json))
+    assert (made["key"], made["version"], "kept_back" in str(made)) == ("k", 1, False)
+    newer = json.loads(admin.prints("secrets", "update", "k", "-s", "other", *as_json))
+    assert newer["version"] == 2
+    assert json.loads(admin.prints("secrets", "rollback", "k", "--to", "1", *as_json))["version"] == 3
+    assert json.loads(admin.prints("secrets", "delete", "k", "--yes", *as_json)) == {"key": "k"}
+    assert json.loads(admin.prints("tenants", "create", "prod", *as_json)) == {"tenant": "prod"}
+    token = json.loads(admin.prints("tokens", "create", "--quiet", *as_json))
+    assert token["token"].startswith(f"ctok-{token['id']}-")
+    code, said = admin.refuses("secrets", "update", "k", "-s", "other", *as_json)
+    assert (code, said.startswith("error: secret 'k'")) == (5, True)
