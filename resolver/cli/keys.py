@@ -38,6 +38,7 @@ def _put_status(found: KeysStatus) -> None:
             [key.id, "wraps" if key.wraps else "opens", key.data_keys, key.since, key.source]
             for key in found.root_keys
         ],
+        spare=["SINCE"],
     )
     put("")
     put_table(
@@ -46,6 +47,7 @@ def _put_status(found: KeysStatus) -> None:
             [key.tenant or "(system)", key.id, key.state, key.sealed, key.root_key_id, key.created_at]
             for key in found.data_keys
         ],
+        spare=["CREATED", "SEALED"],  # before ids are cut, which commands take
     )
     for root_key in found.root_keys:
         if root_key.data_keys and root_key.source is None:

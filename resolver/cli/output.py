@@ -36,7 +36,7 @@ _GAP = "  "
 _WIDEST = 40
 """Columns of the widest cell that widens the other lines of a table, where that is not on a terminal."""
 
-_UNCUT = 20
+_UNCUT = 26
 """A cell of so many columns is cut only when there is no column left that could be left out."""
 
 _NARROWEST = 8
