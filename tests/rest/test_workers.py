@@ -39,7 +39,7 @@ def test_a_server_runs_without_a_folder_for_temporary_files(
     monkeypatch.setattr("tempfile.TemporaryDirectory", make)
     monkeypatch.setattr("resolver.rest.workers._Workers.run", run)
     with caplog.at_level(logging.WARNING), pytest.raises(Stop):
-        run_workers([], lambda: None, 1)
+        run_workers([], lambda: None, lambda: None, 1)
     (folder,) = seen
     if usable == "nowhere":
         assert folder is None
@@ -53,7 +53,7 @@ def test_a_server_runs_without_a_folder_for_temporary_files(
 
 def test_an_orphan_is_no_worker() -> None:
     """The first process of a container is given those that nobody waits for."""
-    workers = _Workers([], lambda: None, 1)
+    workers = _Workers([], lambda: None, lambda: None, 1)
     orphan = subprocess.Popen(["true"])
     until(lambda: workers._wait_for_one() or not Path(f"/proc/{orphan.pid}").exists())  # noqa: SLF001
     assert workers._missing == []  # noqa: SLF001 - nothing is to be started for it
