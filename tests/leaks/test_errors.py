@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ELSEWHERE = {"BlueprintError", "BudgetError", "SinkRefusedError", "PluginError"}
+ELSEWHERE = {"BlueprintError", "BudgetError", "SinkRefusedError", "PluginError", "NotAtProviderError"}
 """A list of problems is raised by every case of a reason, once as a class of its own;
-sinks and plugins have tests of their own."""
+sinks, plugins and providers that answer have tests of their own."""
 
 ABSTRACT = {"ResolverError", "AccessError", "UnavailableError", "TokenError"}
 """Classes that only others are derived from, or that only a lacking platform raises."""
@@ -291,8 +291,7 @@ def value_too_large(world: World) -> list[str]:
 
 def value_no_text(world: World) -> list[str]:
     """A value is no text."""
-    value = world.file("value", world.marks.new("file").encode() + b"\xff")
-    return ["resolver", "secrets", "create", "k", "-f", value]
+    return ["resolver", "secrets", "create", "k", "-s", world.marks.new("-s") + "\udcff"]
 
 
 def key_taken(world: World) -> list[str]:
@@ -741,6 +740,8 @@ def test_every_reason_has_a_case() -> None:
         Reason.SCHEMA,
         Reason.BAD_DEFINITION,
         Reason.EXPIRED,
+        Reason.PROVIDER,
+        Reason.NOT_AT_PROVIDER,
         *ONLY_WARNINGS,
     }  # which have tests of their own
     assert {str(reason) for reason in Reason} == covered & set(Reason)

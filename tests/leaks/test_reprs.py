@@ -104,11 +104,11 @@ def test_what_callers_want_shows_no_parameter(world: World) -> None:
 def test_what_callers_want_shows_no_passphrase(world: World) -> None:
     """What is to be sealed or opened with it, and values that come with an import."""
     passphrase, value = world.marks.new("passphrase"), world.marks.new("value")
-    files = {"text": value, "secrets_list": [{"value": value}], "override_collisions": False}
+    files = {"secrets_list": [{"value": value}], "override_collisions": False}
     entry = {"key": "k", "tenant": "home", "versions": [{"number": 1, "value": value}]}
     for kind, data in (
         (SealRequest, {"passphrase": passphrase}),
-        (OpenRequest, files | {"passphrase": passphrase}),
+        (OpenRequest, {"text": value, "passphrase": passphrase}),
         (CloudifyImportRequest, files | {"passphrase": passphrase}),
         (ExportQuery, {"_passphrase": passphrase}),
         (ImportRequest, {"tenant": "home", "entries": [entry]}),

@@ -117,8 +117,13 @@ def test_a_failing_provider_fails_its_own_calls_by_name(world: World, vault: Pee
         _resolved(world, "[{ get_secret: gone }, { get_secret: db }]")
     (problem,) = raised.value.problems
     assert problem.reason is Reason.NOT_AT_PROVIDER
-    with pytest.raises(NotAtProviderError, match=r"and there is no entry at this path$"):
+    with pytest.raises(NotAtProviderError, match=r"and there is no entry at this path$") as missing:
         world.service.secrets.show(world.admin, "home", "gone")
+    _keep(world, "half", {"path": "shop", "key": "no_such"})
+    with pytest.raises(NotAtProviderError) as without:
+        world.service.secrets.show(world.admin, "home", "half")
+    for error in (missing.value, without.value, *raised.value.problems):
+        assert VALUE not in f"{error!r} {error} {vars(error) if hasattr(error, '__dict__') else ''}"
     assert problem.message == (
         "secret 'gone' of tenant 'home' is kept elsewhere: provider 'v': there is no entry at this path"
     )
