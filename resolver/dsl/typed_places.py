@@ -7,6 +7,7 @@ properties, of inputs and of defaults, and refuses text there.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resolver.dsl.definitions import InputType
@@ -85,7 +86,9 @@ class _TypedPlaces:
         self._types = definitions.types
         self._budget = definitions.budget
         self._texts = texts
-        self._in_tree: dict[tuple[Kind, object], bool] = {}
+        self._wanting: dict[tuple[Kind, str], bool] = {}
+        self._own_wanting: dict[tuple[Kind, str], bool] = {}
+        self._words: dict[str, str] = {}
 
     def of_sections(self, sections: Mapping[Any, Any]) -> Iterator[Misfit]:
         for pattern in _DECLARATIONS:
@@ -106,7 +109,7 @@ class _TypedPlaces:
         """The places in the properties of a node template or a relationship."""
         given = owner.get("properties")
         type_name = owner.get("type")
-        if isinstance(given, dict) and id(given) not in self._texts and self._is_in_tree(kind, type_name):
+        if isinstance(given, dict) and id(given) not in self._texts and self._is_wanting(kind, type_name):
             yield from self._parts((*path, "properties"), given, kind, type_name, 0)
 
     def _parts(
@@ -139,16 +142,21 @@ class _TypedPlaces:
             isinstance(value, dict)
             and depth < MAX_ANCESTRY
             and self._definitions.dialect.call_name(value) is None
-            and self._is_data_type(name)
+            and self._wanted(name)
+            and self._is_wanting(Kind.DATA, name)
         ):
             yield from self._parts(path, value, Kind.DATA, name, depth + 1)
 
     def _wanted(self, name: str) -> str:
         """What a type takes that takes no text; empty for any other, and for one that is not known."""
-        builtin = InputType.of({"type": self._definitions.dialect.types.get(name, name)})
-        if builtin is not None:
-            return _WANTED.get(builtin, "")
-        return f"a mapping of data type {name[:_LONGEST_NAME]!r}" if self._is_data_type(name) else ""
+        if name not in self._words:
+            builtin = InputType.of({"type": self._definitions.dialect.types.get(name, name)})
+            if builtin is not None:
+                self._words[name] = _WANTED.get(builtin, "")
+            else:
+                is_known = self._is_data_type(name)
+                self._words[name] = f"a mapping of data type {name[:_LONGEST_NAME]!r}" if is_known else ""
+        return self._words[name]
 
     def _is_data_type(self, name: str) -> bool:
         """Whether a data type is known, with all that it derives from."""
@@ -157,15 +165,31 @@ class _TypedPlaces:
         except OutOfReachError:
             return False
 
-    def _is_in_tree(self, kind: Kind, name: object) -> bool:
-        """Whether a type itself is in the tree: of most nodes it isn't, so each is looked for once."""
-        known = self._in_tree.get((kind, name)) if isinstance(name, str) else False
+    def _is_wanting(self, kind: Kind, name: object) -> bool:
+        """Whether a property of a type takes no text, as far as is known; of most types none does."""
+        if not isinstance(name, str):
+            return False
+        known = self._wanting.get((kind, name))
         if known is None:
-            try:
-                known = next(self._types.ancestry(kind, name), None) is not None
-            except OutOfReachError:
-                known = False
-            self._in_tree[kind, name] = known
+            with suppress(OutOfReachError):
+                known = any(self._is_own_wanting(kind, *each) for each in self._types.ancestry(kind, name))
+            known = self._wanting[kind, name] = bool(known)
+        return known
+
+    def _is_own_wanting(self, kind: Kind, owner: str, entry: Mapping[Any, Any]) -> bool:
+        """Whether a type itself declares a property that takes no text."""
+        known = self._own_wanting.get((kind, owner))
+        if known is None:
+            found = [declared for _, declared in _matches(entry, ("properties", ANY))]
+            self._budget.spend(len(found))
+            known = self._own_wanting[kind, owner] = any(
+                isinstance(declared, dict)
+                and (
+                    "item_type" in declared
+                    or (isinstance(name := declared.get("type"), str) and self._wanted(name))
+                )
+                for declared in found
+            )
         return known
 
 

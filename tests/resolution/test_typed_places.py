@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.location import format_path
+from resolver.dsl.budget import Budget
+from resolver.dsl.definitions import Definitions
 from resolver.dsl.problems import Reason
+from resolver.dsl.typed_places import misfits
 from resolver.resolution import BlueprintText, Options, check
 from tests.cloudify import ask, needs_cloudify
 
@@ -165,6 +168,19 @@ def test_imported_declarations(tmp_path: Path) -> None:
     (tmp_path / "lib.yaml").write_text(TYPES)
     text = f"{DSL}imports: [lib.yaml]\nnode_templates: {{n: {{type: t, properties: {{i: {CALL}}}}}}}\n"
     assert places(checked(text, tmp_path)) == ["node_templates.n.properties.i"]
+
+
+def test_properties_are_looked_at_where_a_type_takes_no_text() -> None:
+    """A type is looked at once; of a type whose properties all take text, no value of a node is."""
+    call = {"get_secret": "k"}
+    nodes = {f"n{number}": {"type": "t", "properties": {"a": [], "i": call}} for number in range(1000)}
+    for name, found in (("string", 0), ("integer", 1000)):
+        document = {
+            "node_types": {"t": {"properties": {"a": {}, "i": {"type": name}}}},
+            "node_templates": nodes,
+        }
+        definitions = Definitions([document], Budget(steps=10 if name == "string" else 10_000))
+        assert len(list(misfits(document, definitions, {id(call)}))) == found
 
 
 def test_tosca() -> None:
