@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another one."""
+
+_TURN_SECONDS = BUSY_TIMEOUT_MS / 1000
+"""How long a thread waits for others of its process that write."""
 
 _RETRY_SECONDS = 0.01
 
@@ -72,39 +76,64 @@ def parse_url(text: str | Path) -> DatabaseUrl:
     """
     if isinstance(text, Path):
         return DatabaseUrl(_SQLITE, str(text), {}, f"sqlite:///{text}")
-    driver, colon, rest = text.strip().partition("://")
-    try:
-        parts, port = urlsplit(f"//{rest}"), urlsplit(f"//{rest}").port
-    except ValueError:
-        colon = ""
-    if not colon:
+    found = _URL.fullmatch(text.strip())
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
         raise UsageError(
             "the database URL is malformed",
             hint="write sqlite:////absolute/path or postgresql://user@host/database",
-        ) from None
-    if driver in ("postgresql", "postgres"):
-        driver = _POSTGRESQL
+        )
+    driver = _POSTGRESQL if found["driver"] in ("postgresql", "postgres") else found["driver"]
     if driver not in (_SQLITE, _POSTGRESQL):
         raise UsageError(f"database {driver!r} is not supported", hint="use sqlite or postgresql")
+    database = unquote(found["database"] or "")
     if driver == _SQLITE:
-        _, _, path = rest.partition("/")
-        path, question, _ = path.partition("?")
-        if question:
+        if found["options"] is not None:
             raise UsageError("the database URL has options that SQLite does not take here")
-        if not Path(path).is_absolute():
+        if not Path(database).is_absolute():
             raise UsageError(
                 "the database URL names no absolute path",
                 hint="write sqlite:////absolute/path, with four slashes",
             )
-        return DatabaseUrl(driver, path, {}, f"sqlite:///{path}")
-    user, password = (None if one is None else unquote(one) for one in (parts.username, parts.password))
-    named = {"user": user, "password": password, "host": parts.hostname, "port": port}
-    database = parts.path.lstrip("/")
-    options = {name: value for name, value in {**named, "dbname": database}.items() if value}
-    signed = "" if parts.username is None else parts.username + (":***" if password is not None else "") + "@"
-    address = parts.netloc.rpartition("@")[2]
+        return DatabaseUrl(driver, database, {}, f"sqlite:///{database}")
+    named = {name: unquote(found[name] or "") for name in ("user", "password")}
+    named |= {"host": found["host"].strip("[]"), "port": found["port"], "dbname": database}
+    hidden = "" if found["password"] is None else ":***"
+    signed = "" if found["user"] is None else f"{found['user']}{hidden}@"
+    address = found["host"] + (f":{found['port']}" if found["port"] else "")
     shown = f"{driver}://{signed}{address}/{database}"
-    return DatabaseUrl(driver, database, {**options, **dict(parse_qsl(parts.query))}, shown)
+    options = {name: value for name, value in named.items() if value}
+    return DatabaseUrl(driver, database, options | _options(found["options"] or ""), shown)
+
+
+_URL = re.compile(
+    r"""
+    (?P<driver>[\w+]+)://
+    (?:
+        (?P<user>[^:/@]*)
+        (?::(?P<password>(?:[^@]|@(?=[^/?\#]*@))*))?  # with signs that ought to be encoded, like a slash
+        @
+    )?
+    (?P<host>\[[^]/?]*]|[^][:/?@]*)
+    (?::(?P<port>[0-9]{0,5}))?
+    (?:/(?P<database>[^?]*))?
+    (?:\?(?P<options>.*))?
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_LAST_PORT = 65535
+
+
+def _options(query: str) -> dict[str, str]:
+    """The options in a URL. Of several hosts, each with its port or without, one is found that answers."""
+    named: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query):
+        named.setdefault(name, []).append(value)
+    hosts = named.get("host", [])
+    if len(hosts) > 1 and "port" not in named:
+        pairs = [host.partition(":") for host in hosts]
+        named |= {"host": [host for host, _, _ in pairs], "port": [port for _, _, port in pairs]}
+    return {name: ",".join(values) for name, values in named.items()}
 
 
 class Held:
@@ -124,7 +153,7 @@ class Held:
         """Take another connection in place of one that was lost."""
         self.raw = raw
         self.since = time.monotonic()
-        self.used = False
+        self.used = self.apart = False
         self.sql: sa.Connection | None = None
         self._is_closed = False
 
@@ -132,6 +161,13 @@ class Held:
     def is_lost(self) -> bool:
         """Whether it is closed: by us, or since the server has gone or hung up."""
         return self._is_closed or bool(getattr(self.raw, "closed", False))
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether the next one finds it as it was made: open, within no transaction, with its settings."""
+        if self.apart or self.is_lost:
+            return False
+        return not (self.raw.info.transaction_status if self.is_postgresql else self.raw.in_transaction)
 
     def close(self) -> None:
         """Give it back to the system."""
@@ -157,6 +193,7 @@ class Database:
         self._pool = pool
         self._driver: ModuleType = _psycopg() if url.is_postgresql else sqlite3
         self._idle: list[Held] = []
+        self._closed_at = 0.0
         self._most_idle = pool.get("size", 5)
         # A file has as many connections as threads ask for it.
         at_once = self._most_idle + pool.get("overflow", 10)
@@ -203,7 +240,8 @@ class Database:
                 with self.translated(held):
                     yield held
             finally:
-                if held.is_lost or len(self._idle) >= self._most_idle:
+                is_late = held.since < self._closed_at
+                if is_late or len(self._idle) >= self._most_idle or not held.is_fit:
                     held.close()
                 else:
                     held.used = True
@@ -211,6 +249,13 @@ class Database:
         finally:
             if self._free is not None:
                 self._free.release()
+
+    @contextlib.contextmanager
+    def connection_apart(self) -> Iterator[Held]:
+        """A connection whose settings may be changed: nobody gets it afterwards."""
+        with self.connection() as held:
+            held.apart = True
+            yield held
 
     def _take(self) -> Held:
         while self._idle:
@@ -260,7 +305,8 @@ class Database:
                 raise
             # What a restarted server dropped is noticed here, before anything was done on it.
             self.close()
-            held.renew(self._connect())
+            with self.translated():  # so that no message says that a change may have been made
+                held.renew(self._connect())
             held.raw.execute(words)
 
     def _commit(self, held: Held) -> None:
@@ -282,7 +328,7 @@ class Database:
         if self._turn is None or not writes:
             yield
             return
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
             raise StoreError(f"the database {self.place} is locked", hint=LOCKED_ADVICE)
         try:
             yield
@@ -306,7 +352,8 @@ class Database:
         return self._engine
 
     def close(self) -> None:
-        """Give back connections."""
+        """Give back connections; those in use as soon as they are not."""
+        self._closed_at = time.monotonic()
         while self._idle:
             self._idle.pop().close()
 
@@ -334,6 +381,7 @@ class Database:
                 hint="whether a change under way was made is not known: look at it before you repeat it",
             )
         cause = str(error).splitlines()[0] if str(error) else "no reason given"
+        cause = cause.partition(" with text ")[0]  # SQLite's driver shows what is no UTF-8
         code = getattr(error, "sqlstate", None)
         if "no such table" in cause or code == _UNDEFINED_TABLE:
             return StoreError(f"there is no store in {self.place}", hint="`resolver init` makes one")

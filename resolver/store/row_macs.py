@@ -31,7 +31,7 @@ Row: TypeAlias = "Sequence[Any]"
 Wrong: TypeAlias = "tuple[Root, Mapping[str, Any], object]"
 """An aggregate that is not genuine: what it is, its fields, its MAC."""
 
-NEVER_WRITTEN = (LookupError, TypeError, ValueError)
+NEVER_WRITTEN = (LookupError, TypeError, ValueError, RecursionError)
 """What a column's type raises of what this program never writes."""
 
 _MAX_KNOWN, _MAX_KNOWN_BYTES = 4000, 2000

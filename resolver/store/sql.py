@@ -12,7 +12,7 @@ from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.accounts import LoginFailureRows
 from resolver.store.audit import AuditRows
-from resolver.store.engine import BUSY_TIMEOUT_MS, UNRELEASED, Database, parse_url
+from resolver.store.engine import UNRELEASED, Database, parse_url
 from resolver.store.holdings import HoldingRows
 from resolver.store.keys import KeyRows
 from resolver.store.listing import ListingRows
@@ -136,7 +136,7 @@ class SqlStore(AnyStore[SqlSession]):
         """
         self.close()  # what this process has open itself
         others = 0
-        with self._database.connection() as held:
+        with self._database.connection_apart() as held:
             if held.is_postgresql:
                 others = held.raw.execute(_OTHERS).fetchone()[0]
             else:
@@ -146,7 +146,6 @@ class SqlStore(AnyStore[SqlSession]):
                     held.raw.execute("PRAGMA journal_mode = WAL")
                 except sqlite3.OperationalError:
                     others = 1
-                held.raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         if others:
             raise StoreError(
                 f"other programs have the database {self.place} open",
@@ -158,12 +157,11 @@ class SqlStore(AnyStore[SqlSession]):
 
         PostgreSQL's dead rows go with its own VACUUM, which a client does not time.
         """
-        with self._database.connection() as held:
+        with self._database.connection_apart() as held:
             if held.is_postgresql:
                 return True
             held.raw.execute(f"PRAGMA busy_timeout = {_WIPE_TIMEOUT_MS}")
             busy = [row[0] for row in held.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()]
-            held.raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         return busy == [0]
 
     def vacuum(self) -> tuple[int, int] | None:
@@ -175,7 +173,7 @@ class SqlStore(AnyStore[SqlSession]):
         Raises:
             StoreError: others write, or there is no room for a second copy.
         """
-        with self._database.queued(), self._database.connection() as held:
+        with self._database.queued(), self._database.connection_apart() as held:
             if held.is_postgresql:
                 return None
             # The copy lies beside the file: the folder for temporary files may be small, or that of others.
@@ -183,7 +181,6 @@ class SqlStore(AnyStore[SqlSession]):
             for pragma in ("temp_store = FILE", "auto_vacuum = INCREMENTAL"):
                 held.raw.execute(f"PRAGMA {pragma}")
             held.raw.execute("VACUUM")
-            held.raw.execute("PRAGMA temp_store = MEMORY")
             after = _bytes(held.raw)
         self.wipe_deleted()  # until then the log has all of it once more
         return before, after

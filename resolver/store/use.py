@@ -203,7 +203,7 @@ class UseSession(CheckedRows):
                 enforced=start.enforced or None,
             )
             rows = self._run(statement, chain=chain)
-        return head_of(chain, rows[0]), text_of(rows[0][3]), rows[0][4] or ""
+        return head_of(chain, rows[0]), text_of(rows[0][3]), text_of(rows[0][4])
 
     def end_before(self, chain: str) -> int:
         """The number of a chain's last record, without those of this transaction."""
@@ -418,7 +418,7 @@ def revision_of(held: Held) -> str:
     """The revision of the schema; StoreError for one that is none of this program's, or a newer one."""
     rows = held.raw.execute("SELECT version_num FROM alembic_version").fetchall()
     found = rows[0][0] if rows else None
-    if found is not None and not _REVISION.fullmatch(found):
+    if found is not None and not _REVISION.fullmatch(str(found)):
         raise StoreError(f"the database has schema {found}, which no release has", hint=UNRELEASED)
     if found is not None and found > compiled.SCHEMA_REVISION:
         raise StoreError(

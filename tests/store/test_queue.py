@@ -62,7 +62,7 @@ def test_a_writer_asks_the_database_only_in_its_turn(tmp_path: Path, monkeypatch
 
 def test_a_writer_whose_turn_does_not_come_is_told(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """After as long as one waits for another process, and with the same advice; a turn is given back."""
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(engine, "_TURN_SECONDS", 0.01)
     with store.write(), pytest.raises(StoreError) as raised, store.write():
         pass
     assert raised.value.message == f"the database {store.place} is locked"

@@ -31,7 +31,9 @@ CLEAN = re.compile(
 @pytest.fixture(scope="module")
 def server() -> Postgresql:
     """A server that no other test uses."""
-    return own_postgresql()
+    server = own_postgresql()
+    server.make_durable()  # else a crash takes what was committed just before
+    return server
 
 
 @pytest.fixture

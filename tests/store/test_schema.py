@@ -330,6 +330,35 @@ def test_a_url_that_can_t_be_used_is_not_repeated(url: str) -> None:
     assert "hunter2" not in str(caught.value) + caught.value.hint
 
 
+@pytest.mark.parametrize("password", ["20/24", "2024?x", "2024#x", "a/b", "a@b", "[x", "]", "x:y", "\u2100"])
+def test_a_password_may_hold_signs_that_ought_to_be_encoded(password: str) -> None:
+    """It goes to the host that is named, whole, and is not shown."""
+    url = parse_url(f"postgresql://user:{password}@Host:5433/my%20base?sslmode=require")
+    assert url.options == {
+        "user": "user",
+        "password": password,
+        "host": "Host",
+        "port": "5433",
+        "dbname": "my base",
+        "sslmode": "require",
+    }
+    assert url.shown == "postgresql+psycopg://user:***@Host:5433/my base"
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("host=a:1&host=b", {"host": "a,b", "port": "1,"}),
+        ("host=a&host=b", {"host": "a,b", "port": ","}),
+        ("host=a,b&port=1,2", {"host": "a,b", "port": "1,2"}),
+        ("host=/run/postgresql", {"host": "/run/postgresql"}),
+    ],
+)
+def test_a_url_may_name_several_hosts(query: str, options: dict[str, str]) -> None:
+    """As SQLAlchemy and libpq take them: one is found that answers."""
+    assert parse_url(f"postgresql://user@/d?{query}").options == {"user": "user", "dbname": "d"} | options
+
+
 def test_a_url_is_shown_without_its_password() -> None:
     """Neither the store's repr nor a failure to connect shows the password."""
     store = SqlStore("postgresql://user:hunter2@127.0.0.1:1/d")
