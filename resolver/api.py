@@ -258,7 +258,7 @@ class _Threads:
             raise _closed()
         try:
             return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or thrown away with its loop
             if gone is not None:
                 gone.set()
             future.add_done_callback(_drop)

@@ -195,3 +195,33 @@ def test_a_cancelled_call_stops_to_compute(world: World, monkeypatch: pytest.Mon
 
     run(work())
     assert len(errors) == 1
+
+
+def test_a_call_that_is_thrown_away_is_dropped_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where its loop is stopped and forgotten, without a cancellation."""
+    begun, go = threading.Event(), threading.Event()
+    made: list[ResolvedBlueprint] = []
+    resolve = Resolver.resolve
+
+    def slow(self: Resolver, *given: Any, **options: Any) -> ResolvedBlueprint:  # noqa: ANN401 - passed on
+        begun.set()
+        assert go.wait(60)
+        options.pop("cancelled")
+        made.append(resolve(self, *given, **options))
+        return made[0]
+
+    async def work() -> None:
+        resolver = opened(world)
+        caller = await resolver.authenticate(token=token_of(world))
+        monkeypatch.setattr(Resolver, "resolve", slow)
+        call = resolver.resolve(TEXT, tenant="home", caller=caller)
+        call.send(None)
+        await asyncio.to_thread(begun.wait, 60)
+        call.close()
+        go.set()
+        await asyncio.to_thread(until, lambda: bool(made))
+        await resolver.close()
+
+    run(work())
+    with pytest.raises(UsageError):
+        _ = made[0].data

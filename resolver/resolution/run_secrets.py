@@ -59,10 +59,9 @@ class RunSecrets(Closing):
         return f"RunSecrets({self._name!r}, tenant={self._tenant!r})"
 
     def close(self) -> None:
-        """Drop the values. Closing twice does nothing."""
-        with self._lock:
-            self._service = None
-            self._values.clear()
+        """Drop the values, without waiting for a request of another thread. Closing twice does nothing."""
+        self._service = None
+        self._values = {}
 
     @property
     def values(self) -> Collection[SecretValue]:
@@ -101,9 +100,8 @@ class RunSecrets(Closing):
             UnavailableError: the store, a key or a provider is not available.
         """
         with self._lock:
-            if key not in self._values:
-                self._obtain(key)
-            return self._values[key]
+            value = self._values.get(key)
+            return self._obtain(key) if value is None else value
 
     def shown(self, key: str) -> str:
         """A key as a message may show it."""
@@ -112,9 +110,14 @@ class RunSecrets(Closing):
 
     @property
     def _opened(self) -> ResolvingService:
-        if self._service is None:
-            raise UsageError(f"the run {self._name!r} is over, and holds no secrets any more")
-        return self._service
+        service = self._service
+        if service is None:
+            raise self._over
+        return service
+
+    @property
+    def _over(self) -> UsageError:
+        return UsageError(f"the run {self._name!r} is over, and holds no secrets any more")
 
     def _learn(self, key: str) -> None:
         """Ask of all keys that are known by now whether they may be used, in one request."""
@@ -123,8 +126,8 @@ class RunSecrets(Closing):
             for each, status in self._opened.use.check(self._caller, self._tenant, wanted).items():
                 self._verdicts[each] = status.refusal.verdict if status.refusal else Verdict.ALLOWED
 
-    def _obtain(self, key: str) -> None:
-        """Obtain a key, and with it all that are expected and may be used."""
+    def _obtain(self, key: str) -> SecretValue:
+        """Obtain a key, and with it all that are expected and may be used; the value of the first."""
         service = self._opened
         self._learn(key)
         while True:
@@ -142,8 +145,11 @@ class RunSecrets(Closing):
             if key in answer.refusals:
                 self._raise(key, answer.refusals[key].verdict)
             if not answer.refusals:
-                self._values |= {each: secret.value for each, secret in answer.secrets.items()}
-                return
+                self._values = self._values | {each: secret.value for each, secret in answer.secrets.items()}
+                if self._service is None:  # closed meanwhile
+                    self._values = {}
+                    raise self._over
+                return answer.secrets[key].value
             # Rights have changed since they were learnt; what is still allowed is obtained without the rest.
             self._verdicts |= {each: refusal.verdict for each, refusal in answer.refusals.items()}
 

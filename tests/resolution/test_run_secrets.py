@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resolver.core.model import Caller
+    from resolver.core.ports import UseAnswer
     from resolver.resolution.run_secrets import RunSecrets
 
 PLAN: dict[str, Any] = {
@@ -158,6 +160,31 @@ def test_closing(world: World) -> None:
     for ask in (secrets.value, secrets.demand):
         with pytest.raises(UsageError, match=r"^the run 'plan' is over, and holds no secrets any more$"):
             ask("deep")
+
+
+def test_closing_waits_for_no_request(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be made on an event loop; what a request brings later is dropped."""
+    begun, go = threading.Event(), threading.Event()
+    use = world.service.use.use
+
+    def slow(*given: Any) -> UseAnswer:  # noqa: ANN401 - passed on
+        begun.set()
+        assert go.wait(60)
+        return use(*given)
+
+    monkeypatch.setattr(world.service.use, "use", slow)
+    secrets = run(world)
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(secrets.value, "one")
+        assert begun.wait(60)
+        closing = pool.submit(secrets.close)
+        try:
+            closing.result(60)
+        finally:
+            go.set()
+        with pytest.raises(UsageError, match="over"):
+            asked.result(60)
+    assert list(secrets.values) == []
 
 
 def test_a_provider_that_fails_is_no_lack_of_rights(world: World) -> None:
