@@ -31,15 +31,21 @@ def given_sockets() -> Sequence[socket.socket]:
     pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     os.environ.pop("LISTEN_FDNAMES", None)
     # A hardened process is the child of the one that was started.
-    if pid not in (str(os.getpid()), str(os.getppid())) or not count.isdecimal() or int(count) == 0:
+    if pid not in (str(os.getpid()), str(os.getppid())) or not count.isdecimal() or not count.strip("0"):
         return []
-    if int(count) > _MOST:
+    if len(count) > 1 or int(count) > _MOST:
         raise UsageError(
             f"the service manager gave {count} sockets", hint="give one, and a second for health alone"
         )
     sockets = []
     for number in range(_FIRST, _FIRST + int(count)):
-        sock = socket.socket(fileno=number)
+        try:
+            sock = socket.socket(fileno=number)
+        except OSError as error:
+            raise UsageError(
+                f"descriptor {number}, which LISTEN_FDS names, is no socket: {error.strerror}",
+                hint="the service manager gives the sockets; do not set LISTEN_FDS yourself",
+            ) from None
         listens = sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if not listens:
             raise UsageError("a socket of the service manager does not listen for streams")
@@ -64,4 +70,4 @@ def notify(words: str) -> None:
 def watchdog_seconds() -> float:
     """How often the service manager wants a sign of life, halved as it advises; 0 for never."""
     text = os.environ.get("WATCHDOG_USEC", "")
-    return int(text) / _MICRO / 2 if text.isdecimal() else 0
+    return float(text) / _MICRO / 2 if text.isdecimal() else 0

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from resolver.errors import UsageError
+from resolver.rest import systemd
 from resolver.rest.systemd import given_sockets, notify, watchdog_seconds
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
@@ -25,7 +28,6 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 RESTARTS = int(os.environ.get("RESOLVER_TEST_RESTARTS", "1"))
 """How often a server is replaced under load in each way."""
@@ -259,6 +261,19 @@ def test_it_says_how_it_is(home: Path, tmp_path: Path) -> None:
             command, env=environ, pass_fds=[sock.fileno()], capture_output=True, text=True, check=False
         )
         assert (done.returncode, "would send values over the network unencrypted" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("count", ["1", "3", "9" * 5000])
+def test_sockets_that_are_none_are_told(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
+    """Too many, or what the environment says of another program."""
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", count)
+    with Path(os.devnull).open("rb") as file:
+        monkeypatch.setattr(systemd, "_FIRST", file.fileno())
+        with pytest.raises(UsageError):
+            given_sockets()
+    monkeypatch.setenv("WATCHDOG_USEC", "9" * 5000)
+    assert watchdog_seconds() > 0
 
 
 def test_sockets_are_taken_by_the_process_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
