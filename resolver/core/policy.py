@@ -11,8 +11,9 @@ import enum
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
-from resolver.core.model import Visibility
+from resolver.core.model import Tenant, Visibility
 from resolver.core.permissions import (
     SYSTEM_ROLE_PERMISSIONS,
     TENANT_ROLE_PERMISSIONS,
@@ -26,7 +27,7 @@ from resolver.core.times import later
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from resolver.core.model import Caller, Secret, Tenant
+    from resolver.core.model import Caller, Secret
     from resolver.core.providers import Provider
 
 
@@ -100,6 +101,12 @@ def rights(caller: Caller, tenant: Tenant | None) -> frozenset[Permission]:
     if scope.keys is not None:
         granted &= _ABOUT_KEYS
     return granted
+
+
+def could(caller: Caller, permission: Permission) -> bool:
+    """Whether a caller has a permission anywhere, as far as that can be told without looking tenants up."""
+    anywhere = replace(caller, scope=replace(caller.scope, tenants=None))
+    return any(permission in rights(anywhere, Tenant(home, "")) for home in (*caller.roles, ""))
 
 
 def decide_in_tenant(caller: Caller, permission: Permission, tenant: Tenant | None) -> Decision:

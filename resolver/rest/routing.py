@@ -25,7 +25,7 @@ import msgspec
 from anyio import CapacityLimiter
 from starlette.routing import Route
 
-from resolver.core.permissions import SystemRole
+from resolver.core import policy
 from resolver.core.providers import FORWARDS_HEADER
 from resolver.dsl.budget import Budget
 from resolver.errors import AuthenticationError, NotPermittedError
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from resolver.core.model import Caller
+    from resolver.core.permissions import Permission
     from resolver.rest.options import ServerOptions
     from resolver.service import Service
 
@@ -112,8 +113,8 @@ _MOST_ON_LOOP = 16 * 1024
 MOST_BEFORE_LOGIN = 4 * 1024
 """Largest body of one who has not said who they are, in bytes."""
 
-MOST_WITHOUT_ROLE = 64 * 1024
-"""The same of one who has no role anywhere, and so can change nothing but their own profile and tokens."""
+MOST_USUAL = 64 * 1024
+"""Largest body of a route that takes no larger ones, or from one who may not do there what it is for."""
 
 MOST_PARAMETERS = 200
 """Most parameters of a query."""
@@ -493,10 +494,6 @@ async def admit(request: Request) -> Caller:
     return caller
 
 
-def _may_do_anything(caller: Caller) -> bool:
-    return bool(caller.roles) or caller.system_role is not SystemRole.DEFAULT
-
-
 def server_of(request: Request) -> Server:
     """The server that a request came to."""
     server = request.app.state.server
@@ -517,11 +514,11 @@ class Operation:
         method: the HTTP method.
         path: the path, with its prefix.
         function: what answers; see the module's docstring for its parameters.
-        tag: the group it belongs to, for the document.
-        guarded: whether callers have to say who they are.
+        group: what it belongs to.
         answer: the type of a successful answer.
         status: the status of its success.
         or_nothing: whether it may also succeed with nothing to say, which is 204.
+        needs: the permission with which its body may be large; None where it never is.
     """
 
     def __init__(
@@ -529,14 +526,15 @@ class Operation:
         method: str,
         path: str,
         function: Callable[..., Any],
+        group: Group,
         *,
-        tag: str,
-        guarded: bool,
         answer: Any = None,  # noqa: ANN401 - any type
         status: int = 200,
         or_nothing: bool = False,
+        needs: Permission | None = None,
     ) -> None:
-        self.method, self.path, self.function, self.tag, self.guarded = method, path, function, tag, guarded
+        self.method, self.path, self.function, self.needs = method, path, function, needs
+        self.tag, self.guarded = group.tag, group.guarded
         self.answer, self.status, self.or_nothing = answer, status, or_nothing
         self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
         self._is_async = inspect.iscoroutinefunction(function)
@@ -561,7 +559,8 @@ class Operation:
         if self.guarded:
             call.caller = await admit(request)
             most = server.options.max_body
-            call.max_body = most if _may_do_anything(call.caller) else min(most, MOST_WITHOUT_ROLE)
+            is_large = self.needs is not None and policy.could(call.caller, self.needs)
+            call.max_body = most if is_large else min(most, MOST_USUAL)
         if self.path.startswith(OWN) and "query" not in self.parameters and request.query_params:
             raise unknown_name("the query", next(iter(request.query_params)), ())
         if "body" in self.parameters:
@@ -624,6 +623,7 @@ class Group:
         *,
         status: int = 200,
         or_nothing: bool = False,
+        needs: Permission | None = None,
     ) -> Callable[[F], F]:
         """Add a function as a route.
 
@@ -633,6 +633,7 @@ class Group:
             answer: the type of its answer, for the document.
             status: the status of its success.
             or_nothing: whether it may also succeed with nothing to say, which is 204.
+            needs: the permission with which its body may be large; None where it never is.
         """
 
         def add(function: F) -> F:
@@ -641,11 +642,11 @@ class Group:
                     method,
                     prefix + path,
                     function,
-                    tag=self.tag,
-                    guarded=self.guarded,
+                    self,
                     answer=answer,
                     status=status,
                     or_nothing=or_nothing,
+                    needs=needs,
                 )
                 self.routes.append(operation.route())
                 if number == 0:

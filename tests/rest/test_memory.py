@@ -12,7 +12,7 @@ from resolver.core.permissions import TenantRole
 from resolver.rest import routing
 from resolver.rest.options import ServerOptions
 from resolver.rest.responses import size_of
-from resolver.rest.routing import MOST_BEFORE_LOGIN, MOST_ITEMS, has_too_many_items
+from resolver.rest.routing import MOST_BEFORE_LOGIN, MOST_ITEMS, OWN, has_too_many_items
 from tests.rest.conftest import SECRETS, USE, serving
 from tests.waiting import until
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
 SESSION = "/api/v1/resolver/session"
+READING = frozenset({"secret:list"})
 JSON = {"Content-type": "application/json"}
 
 
@@ -34,12 +35,26 @@ def test_a_body_before_login_is_small(shared: Live) -> None:
     assert shared.http.post(SESSION, content=small, headers=JSON).status_code == 401
 
 
-def test_a_body_without_any_right_is_small(live: Live) -> None:
-    """Who has no role anywhere may ask for their own things only, which are small."""
-    nobody, user = live.user("nobody"), live.user("eve", TenantRole.USER)
+def test_a_body_is_small_without_the_right_that_its_route_needs(live: Live) -> None:
+    """A role that permits something else, or a token that is narrowed to it, is not enough."""
+    user = live.user("eve", TenantRole.USER)
+    narrowed = live.client("eve", permissions=READING)
+    nobody, viewer = live.user("nobody"), live.user("view", TenantRole.VIEWER)
     large = {"value": "v" * 100_000}
-    assert nobody("PUT", f"{SECRETS}/one", large).status_code == 413
+    for client in (nobody, viewer, narrowed):
+        assert client("PUT", f"{SECRETS}/one", large).status_code == 413
+    assert viewer.refused("PUT", f"{SECRETS}/one", {"value": "v"})[0] == 403  # a small one is judged
     assert user("PUT", f"{SECRETS}/one", large).status_code == 200
+    away = live.user("away", away=TenantRole.USER)  # where it is asked is told by what was read
+    assert away.refused("PUT", f"{SECRETS}/one", large)[0] == 403
+
+
+def test_routes_that_need_no_large_body_take_none(live: Live) -> None:
+    """Whoever asks."""
+    admin = live.client()
+    for method, path in (("PUT", "/api/v3.1/users"), ("POST", "/api/v3.1/tokens"), ("POST", f"{OWN}/tokens")):
+        large = {"username": "eve", "password": "p" * 100_000, "description": "d" * 100_000}
+        assert admin(method, path, large).status_code == 413
 
 
 def test_values_are_counted_before_they_are_made(live: Live) -> None:

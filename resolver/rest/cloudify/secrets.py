@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
+from resolver.core.permissions import Permission
 from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.secret_changes import UNCHANGED, NewSecret, SecretChange, unless_none
 from resolver.core.strict_json import read_json
@@ -89,7 +90,7 @@ def _known(call: ApiCall, tenant: str, key: str) -> Secret:
     return found[0]
 
 
-@GROUP.route("PUT", "/secrets/{key}", SecretObject)
+@GROUP.route("PUT", "/secrets/{key}", SecretObject, needs=Permission.SECRET_CREATE)
 def create_secret(call: ApiCall, tenant: str, key: str, body: CloudifyNewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
     call.refuse_if_match()
@@ -130,7 +131,7 @@ def get_secret(call: ApiCall, tenant: str, key: str, query: OneSecretQuery) -> R
     return versioned(query.chosen(secret_object(secret, shown, options)), secret.version)
 
 
-@GROUP.route("PATCH", "/secrets/{key}", SecretObject)
+@GROUP.route("PATCH", "/secrets/{key}", SecretObject, needs=Permission.SECRET_UPDATE)
 def update_secret(call: ApiCall, tenant: str, key: str, body: CloudifySecretChange | None = None) -> Response:
     """Change a secret. An empty value is passed over, as Cloudify's client means it."""
     if body is None or not call.has_fields:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from resolver.bootstrap.transfer import read_cloudify, write_cloudify
 from resolver.core.model import SecretValue
+from resolver.core.permissions import Permission
 from resolver.core.redacted import Redacted
 from resolver.core.secret_changes import UNCHANGED
 from resolver.core.transfer import ExportRequest, ImportRequest
@@ -101,7 +102,7 @@ def export_secrets(call: ApiCall, tenant: str, query: ExportQuery) -> Response:
     return Answer([query.chosen(entry) for entry in entries])
 
 
-@GROUP.route("POST", "/secrets/share/import", CloudifyImportResult)
+@GROUP.route("POST", "/secrets/share/import", CloudifyImportResult, needs=Permission.SECRET_IMPORT)
 def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     # Whoever may not import must not have the server derive a key from a passphrase either.

@@ -13,6 +13,7 @@ from resolver.blueprint.inputs import read_plain
 from resolver.core.formats import DialectName
 from resolver.core.location import format_path
 from resolver.core.model import Secret
+from resolver.core.permissions import Permission
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
@@ -89,7 +90,7 @@ class CheckBlueprintResult(Struct, frozen=True):
     notes: Sequence[str]
 
 
-@GROUP.route("POST", "/check-blueprint", CheckBlueprintResult)
+@GROUP.route("POST", "/check-blueprint", CheckBlueprintResult, needs=Permission.SECRET_LIST)
 def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, budget: Budget) -> Response:
     """Say of each call of a blueprint whether its secret exists and may be used, without using anything."""
     # Also for a text without calls: who has no role here gets no answer.

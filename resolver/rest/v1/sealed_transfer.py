@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from starlette.responses import Response
 
 from resolver.bootstrap import transfer
+from resolver.core.permissions import Permission
 from resolver.core.redacted import Redacted
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, ImportResult
 from resolver.errors import InvalidRequestError
@@ -82,7 +83,7 @@ async def seal_export(call: ApiCall, tenant: str, body: SealRequest) -> Response
     return Answer(await call.account.run(seal, call.server.sealing))
 
 
-@GROUP.route("POST", "/sealed-import", ImportResult)
+@GROUP.route("POST", "/sealed-import", ImportResult, needs=Permission.SECRET_IMPORT)
 async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response:
     """Store the secrets of a file. Good entries are stored although others are not."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from resolver.core.permissions import Permission
 from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group
@@ -17,7 +18,7 @@ def export_secrets(call: ApiCall, body: ExportRequest) -> Response:
     return Answer(call.service.transfer.export(call.caller, body))
 
 
-@GROUP.route("POST", "/import", ImportResult)
+@GROUP.route("POST", "/import", ImportResult, needs=Permission.SECRET_IMPORT)
 def import_secrets(call: ApiCall, body: ImportRequest) -> Response:
     """Store secrets that come from elsewhere. Good entries are stored although others are not."""
     return Answer(call.service.transfer.import_(call.caller, body))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from resolver.blueprint.context_file import make_context
 from resolver.core.formats import DialectName, DocumentFormat
+from resolver.core.permissions import Permission
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
 from resolver.dsl.context import DeploymentContext
@@ -47,7 +48,7 @@ MAX_NAME = 1000
 """Longest name of a blueprint, in characters."""
 
 
-@GROUP.route("POST", "/use", UseResult)
+@GROUP.route("POST", "/use", UseResult, needs=Permission.SECRET_USE)
 def use_secrets(call: ApiCall, body: UseRequest) -> Response:
     """Give out the values of keys, all of them or none; hidden ones, too, to those who may use secrets.
 
@@ -98,7 +99,7 @@ def _use(same: Sequence[SentKey]) -> ClaimedUse:
     )
 
 
-@GROUP.route("POST", "/check", CheckResult)
+@GROUP.route("POST", "/check", CheckResult, needs=Permission.SECRET_LIST)
 def check_keys(call: ApiCall, body: CheckRequest) -> Response:
     """Say of each key whether a batch could use it, without decrypting or using anything."""
     statuses = call.service.use.check(call.caller, body.tenant, body.keys, _claim(call.server))
@@ -145,7 +146,7 @@ class ResolveResult(Redacted, frozen=True):
     digests: Mapping[str, str]
 
 
-@GROUP.route("POST", "/resolve", ResolveResult)
+@GROUP.route("POST", "/resolve", ResolveResult, needs=Permission.SECRET_USE)
 def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> Response:
     """Resolve uploaded blueprints, all of them or none. The digests on record are of the text that came.
 
