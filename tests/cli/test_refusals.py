@@ -96,7 +96,7 @@ def store(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
             [tokens["expired"].split("-")[1]],
         )
     connection.close()
-    with service._store.write() as session:  # noqa: SLF001 - as if a resolver had written it
+    with service._store.managed.write() as session:  # noqa: SLF001 - as if a resolver had written it
         session.vouch_for_rows("token", limit=100)
     service.close()
     return Store(home, tokens)

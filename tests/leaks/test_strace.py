@@ -167,6 +167,7 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         step("tokens create", resolver("tokens", "create", "--user", "eve", "--quiet"), keep="token"),
         step("tokens list", resolver("tokens", "list")),
         step("whoami", resolver("whoami"), env=eve),
+        step("use", resolver("use", "default_tenant")),
         step("yaml", resolve(good, *inputs), hold=str(home / "data" / "resolver.db")),
         step("json", resolve(good, *inputs, "--format", "json")),
         step("check", resolve(good, *inputs, "--check")),

@@ -19,7 +19,9 @@ SEVERITIES = {Level.ERROR: "major", Level.WARNING: "minor"}
 """What GitLab calls the levels."""
 
 
-def code_quality(found: Found, texts: Sequence[BlueprintText]) -> list[dict[str, Any]]:
+def code_quality(
+    found: Found, texts: Sequence[BlueprintText], not_shown: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """The report of one run: problems, warnings, and what else went wrong.
 
     Each entry needs a file and a line. What has none stands at the beginning of the first blueprint.
@@ -27,6 +29,7 @@ def code_quality(found: Found, texts: Sequence[BlueprintText]) -> list[dict[str,
     Args:
         found: what is reported; notes are left out, which are no lack of quality.
         texts: the blueprints.
+        not_shown: what is said of problems and warnings beyond the most that are reported.
     """
     somewhere = next((text.name for text in texts if is_file(text.name)), ".")
     seen: dict[str, int] = {}
@@ -54,6 +57,8 @@ def code_quality(found: Found, texts: Sequence[BlueprintText]) -> list[dict[str,
         add(level, str(problem.reason), problem.message, problem.hint, where)
     for failure in found.failures:
         add(Level.ERROR, "failure", failure.message, failure.hint, ("", 1, ""))
+    for text in not_shown:
+        add(Level.WARNING, "not_shown", text, "", ("", 1, ""))
     return entries
 
 

@@ -102,7 +102,8 @@ class Report:
     def _write(self) -> None:
         problems, others = cut_short(self._problems)
         warnings, more = cut_short(self._warnings, Level.WARNING)
-        found = Found(problems, warnings, self._failures, [*self._notes, *filter(None, (others, more))])
+        not_shown = [text for text in (others, more) if text]
+        found = Found(problems, warnings, self._failures, [*self._notes, *not_shown])
         match self._format:
             case ReportFormat.TEXT:
                 pass  # it was written as it came up
@@ -114,7 +115,7 @@ class Report:
             case ReportFormat.GITLAB:
                 from resolver.cli.report.gitlab import code_quality  # noqa: PLC0415 - few runs need it
 
-                self._write_json(code_quality(found, self.texts))
+                self._write_json(code_quality(found, self.texts, not_shown))
             case ReportFormat.SARIF:
                 from resolver.cli.report.sarif import make_log  # noqa: PLC0415 - few runs need it
 

@@ -42,7 +42,7 @@ def test_get(admin: Cli) -> None:
         5,
         (
             "error: secret 'tset' was not found in tenant 'default_tenant'\n"
-            "  hint: `resolver secrets list -t default_tenant` shows what there is\n"
+            "  hint: did you mean 'test'? `resolver secrets list -t default_tenant` shows what there is\n"
         ),
     )
 
