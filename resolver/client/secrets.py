@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -13,13 +13,16 @@ from resolver.client.session import Remote, step
 from resolver.core.model import Secret, SecretValue, check_key
 from resolver.core.query import EVERYTHING, Field, Listing, Page
 from resolver.core.redacted import Redacted
-from resolver.core.results import Version
+from resolver.core.results import Version, WrittenSecret
 from resolver.errors import InvalidRequestError
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.secret_changes import NewSecret, SecretChange
+
+
+S = TypeVar("S", bound=Secret)
 
 
 class _Shown(Redacted, frozen=True):
@@ -37,10 +40,10 @@ class _History(Struct, frozen=True):
 class RemoteSecrets(Remote):
     """The secrets of all tenants."""
 
-    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> WrittenSecret:
         """Store a new secret; see `Secrets.create` of the service."""
         path = f"/secrets/{check_key(key)}"
-        return self._of(key, self._server.ask(caller, Secret, "PUT", path, encode(new), tenant=tenant))
+        return self._of(key, self._server.ask(caller, WrittenSecret, "PUT", path, encode(new), tenant=tenant))
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see."""
@@ -64,10 +67,10 @@ class RemoteSecrets(Remote):
         }
         return self._server.ask(caller, Page, "GET", "/secrets", tenant=tenant, query=query)
 
-    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> WrittenSecret:
         """Change a secret; see `Secrets.update` of the service."""
         path, body = _path(tenant, key), encode(wanted)
-        return self._of(key, self._server.ask(caller, Secret, "PATCH", path, body, tenant=tenant))
+        return self._of(key, self._server.ask(caller, WrittenSecret, "PATCH", path, body, tenant=tenant))
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions."""
@@ -90,7 +93,7 @@ class RemoteSecrets(Remote):
         path = f"{_path(tenant, key)}/rollback"
         return self._of(key, self._server.ask(caller, Secret, "POST", path, body, tenant=tenant))
 
-    def _of(self, key: str, secret: Secret) -> Secret:
+    def _of(self, key: str, secret: S) -> S:
         """The secret, which has to be the one that was named."""
         if secret.key != key:
             raise self._server.nonsense()

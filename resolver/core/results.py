@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from resolver.core.provenance import Provenance
 
 
+class WrittenSecret(Secret, frozen=True, kw_only=True):
+    """A secret as it is after it was created or changed.
+
+    Args:
+        unchanged: whether the value that was given is the current one already, so that it made no version.
+            Never for who may not be shown the value: each value of theirs makes one.
+    """
+
+    unchanged: bool = False
+
+
 class WantedKey(Protocol):
     """One key that a blueprint needs, and where: a `KeyUse` of a plan, or what a client says."""
 

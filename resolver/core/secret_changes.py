@@ -102,6 +102,8 @@ class NewSecret(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         update_if_exists: when the key is there already, give it this value and leave all else as it is; for
             one whose provider has the value, these provider options.
         description: what it is for, in one line; None for none.
+        rotated: with update_if_exists, that the value was renewed on purpose: it becomes a new version even
+            where it is the current one again.
     """
 
     value: SecretValue = field(default_factory=lambda: NO_VALUE)
@@ -114,6 +116,7 @@ class NewSecret(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     provider_options: Mapping[str, str] | None = None
     update_if_exists: bool = False
     description: str | None = None
+    rotated: bool = False
 
 
 class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -131,6 +134,8 @@ class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         provider_options: how it is found with its provider; empty ones change nothing.
         if_version: change nothing unless this is the current version.
         description: what it is for, in one line; None for none.
+        rotated: that the value was renewed on purpose: it becomes a new version even where it is the current
+            one again. Goes with a value.
     """
 
     value: SecretValue | UnsetType = UNSET
@@ -143,13 +148,16 @@ class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     provider_options: Mapping[str, str] | UnsetType = UNSET
     if_version: VersionNumber | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
+    rotated: bool | UnsetType = UNSET
 
     @property
     def changed(self) -> frozenset[str]:
         """The names of the fields that are to be changed."""
         changed = {name for name in self.__struct_fields__ if getattr(self, name) is not UNCHANGED}
         return frozenset(
-            changed - {"if_version"} - ({"provider_options"} if not self.provider_options else set())
+            changed
+            - {"if_version", "rotated"}
+            - ({"provider_options"} if not self.provider_options else set())
         )
 
 

@@ -160,12 +160,15 @@ class ImportRequest(Struct, frozen=True, forbid_unknown_fields=True):
         entries: the secrets.
         tenant_map: the tenants that entries go to, by those that they come from; others keep theirs.
         override: whether secrets that are there already get value, hiding and visibility of the entries.
+        rotated: with override, that values were renewed on purpose: each becomes a new version even where it
+            is the current one again.
     """
 
     tenant: str
     entries: Sequence[ImportEntry]
     tenant_map: Mapping[str, str] = field(default_factory=dict)
     override: bool = False
+    rotated: bool = False
 
 
 class ImportResult(Struct, frozen=True):
@@ -175,8 +178,11 @@ class ImportResult(Struct, frozen=True):
         stored: how many entries were stored, the overriding ones included.
         colliding: keys that were taken, by the name of the tenant they were to go to.
         errors: what was wrong with entries, by position from 0 and field.
+        unchanged: how many of the stored ones have the value that was current already, so that it made no
+            version; those alone whose value the caller may be shown.
     """
 
     stored: int
     colliding: Mapping[str, Sequence[str]]
     errors: Mapping[Annotated[int, Meta(ge=0, lt=2**31)], Mapping[str, Any]]
+    unchanged: int = 0

@@ -43,11 +43,13 @@ class ImportRun:
     caller: Caller
     tenant: str
     override: bool
+    compares: bool
     budget: Budget
     tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
     stored: int = 0
+    unchanged: int = 0
     colliding: dict[str, set[str]] = field(default_factory=dict)
     errors: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)

@@ -26,22 +26,26 @@ from resolver.service.import_checks import (
     refused,
     tenant_not_found,
 )
-from resolver.service.secret_change import Changes, days_after
+from resolver.service.secret_change import Change, Changes, days_after, is_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from resolver.core.model import Caller
     from resolver.core.ports import Session
     from resolver.core.transfer import ImportRequest
     from resolver.service.base import Shared
     from resolver.service.key_rotation import Progress
+    from resolver.service.secret_change import Comparison
 
 _NO_VERSION = VersionWithValue(1, SecretValue(""))
 """What is sealed in this store for a value that a provider has."""
 
 _ENTRY_SECONDS = 0.01
 """What an entry adds to the time that an import may take to check values and their schemas."""
+
+_MOST_AROUND = 4096
+"""Most characters that a token has around those of its value."""
 
 BATCH = 200
 """How many entries go into one transaction."""
@@ -66,7 +70,8 @@ class Imports(ServicePart):
 
         Good entries are stored although others are not. A key that is taken is reported, and left as it is
         unless it is to be overridden: then it gets value, hiding and visibility of the entry, by the rules
-        for changing a secret.
+        for changing a secret. A value that is the current one already makes no version, where the caller may
+        be shown it.
 
         Args:
             caller: who imports, and owns what is stored unless a sys_admin's file says otherwise.
@@ -83,7 +88,9 @@ class Imports(ServicePart):
                 current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, wanted.tenant)
                 seconds = CHILD_SECONDS + _ENTRY_SECONDS * len(entries)
                 budget = Budget(child_seconds=seconds, payer=current.user_id)
-                run = ImportRun(current, wanted.tenant, wanted.override, budget)
+                run = ImportRun(
+                    current, wanted.tenant, wanted.override, wanted.override and not wanted.rotated, budget
+                )
                 found = {name: self._checks.home(session, run, name) for name in tenants.values()}
         except MemberRefusedError as refused:
             entry = self._trail.entry(
@@ -107,6 +114,7 @@ class Imports(ServicePart):
             run.stored,
             {name: sorted(keys) for name, keys in sorted(run.colliding.items())},
             dict(sorted(run.errors.items())),
+            run.unchanged,
         )
 
     def _store_batch(self, run: ImportRun, batch: Sequence[tuple[int, ImportEntry]]) -> None:
@@ -117,6 +125,7 @@ class Imports(ServicePart):
                 for entry in checked
             }
         fit = self._checks.without_mismatches(run, checked, schemas)
+        same = self._same(run, fit) if run.compares else {}
         notes: dict[str, list[dict[str, Any]]] = {}
         stored: list[CheckedEntry] = []
         with self._store.write() as session:
@@ -127,7 +136,9 @@ class Imports(ServicePart):
             for entry in self._checks.check_all(session, run, [(one.position, one.given) for one in fit]):
                 try:
                     with session.attempt():
-                        secret = self._store_entry(session, run, entry, schemas[entry.position])
+                        secret = self._store_entry(
+                            session, run, entry, schemas[entry.position], same.get(entry.position)
+                        )
                 except EntryError as error:
                     run.errors[entry.position] = error.problems
                 except ConflictError as error:
@@ -145,8 +156,50 @@ class Imports(ServicePart):
                 self._trail.append(session, chain, notes[chain])
         run.stored += len(stored)
 
+    def _same(self, run: ImportRun, entries: Sequence[CheckedEntry]) -> Mapping[int, tuple[str, int]]:
+        """Id and version of the secrets that have the value of an entry already, if the caller may know that.
+
+        No more tokens are held than such as the values of the entries could have.
+        """
+        notes: dict[str, list[dict[str, Any]]] = {}
+        comparisons: list[tuple[CheckedEntry, Comparison]] = []
+        with self._store.write() as session:
+            for entry in self._checks.check_all(session, run, [(one.position, one.given) for one in entries]):
+                found = self._comparison(session, run, entry)
+                if found is None:
+                    continue
+                note = self._trail.entry(
+                    run.caller, entry.home, Permission.SECRET_IMPORT, secret=found.row.secret, compared=True
+                )
+                notes.setdefault(entry.home.id, []).append(note)
+                if len(found.row.token) <= _MOST_AROUND + 2 * len(entry.given.value.reveal().encode()):
+                    comparisons.append((entry, found))
+            self._trail.append_all(session, notes)
+        return {
+            entry.position: (found.row.secret.id, found.row.secret.version)
+            for entry, found in comparisons
+            if self._changes.is_same(found, entry.given.value)
+        }
+
+    def _comparison(self, session: Session, run: ImportRun, entry: CheckedEntry) -> Comparison | None:
+        """What the value of an entry is compared with, if it would override that here."""
+        if entry.provider is not None:
+            return None
+        for row in session.secrets_by_keys(entry.home.id, [entry.given.key]):
+            may_change = policy.decide(run.caller, Permission.SECRET_UPDATE, row.secret, entry.home).allowed
+            if may_change and row.secret.provider is None:
+                change = Change(session, run.caller, entry.home, Permission.SECRET_IMPORT)
+                with contextlib.suppress(ConflictError):  # there is no room: said when it is to be stored
+                    return self._changes.comparison(change, row.secret)
+        return None
+
     def _store_entry(
-        self, session: Session, run: ImportRun, entry: CheckedEntry, schema: str | None
+        self,
+        session: Session,
+        run: ImportRun,
+        entry: CheckedEntry,
+        schema: str | None,
+        same_as: tuple[str, int] | None,
     ) -> Secret | None:
         """Store one entry; None when its key is taken and stays as it is."""
         key, home = entry.given.key, entry.home
@@ -158,6 +211,7 @@ class Imports(ServicePart):
             return None
         existing = found.secret
         newer = _overridden(run.caller, home, existing, entry.given, schema)
+        is_same = same_as == (existing.id, existing.version) and is_shown(run.caller, home, existing)
         if (
             entry.provider is None
             and existing.provider is not None
@@ -169,11 +223,15 @@ class Imports(ServicePart):
         if (entry.given.schema or existing.schema) != schema:
             raise EntryError({"value": "The secret was changed by someone else at the same time"})
         newer = self._kept(session, entry, newer)
-        if entry.is_external:
+        if is_same and entry.given.whole:
+            (current,) = session.versions([existing.id], current_only=True)
+            newer = replace(newer, rotate_at=days_after(current.created_at, newer.rotate_after))
+        if entry.is_external or (is_same and newer != existing):
             newer = replace(newer, updated_at=self._clock())
         if newer != existing:
             session.change_secret(existing, newer)
-        if entry.is_external:
+        if entry.is_external or is_same:
+            run.unchanged += is_same
             return newer
         with _bounded():
             self._changes.demand_version_room(session, newer, run.caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,7 +16,7 @@ from resolver.core.audit import cap
 from resolver.core.model import MAX_VALUE_BYTES, Caller, Tenant
 from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
-from resolver.core.ports import Session, UseSession
+from resolver.core.ports import Session, StoredDataKey, StoredSecret, UseSession
 from resolver.core.secret_changes import StaleVersionError
 from resolver.core.times import show_time
 from resolver.errors import (
@@ -23,10 +24,11 @@ from resolver.errors import (
     InvalidRequestError,
     NotFoundError,
     NotPermittedError,
+    TokenError,
 )
 from resolver.service.access import MemberRefusedError, demand_key, not_found, not_permitted
 from resolver.service.base import ServicePart
-from resolver.service.decryption import active_data_key, look_up, value_place
+from resolver.service.decryption import active_data_key, look_up, look_up_to_open, value_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,15 @@ class Change(Struct, Generic[S], frozen=True):
     caller: Caller
     tenant: Tenant
     permission: Permission
+
+
+class Comparison(Struct, frozen=True):
+    """A stored value that may be decrypted to compare it: that this is done is on record."""
+
+    caller: Caller
+    tenant: Tenant
+    row: StoredSecret
+    data_keys: Sequence[StoredDataKey]
 
 
 class Changes(ServicePart):
@@ -99,6 +110,32 @@ class Changes(ServicePart):
             raise not_found(key, change.tenant.name)
         demand(change.caller, change.permission, row.secret, change.tenant)
         return row.secret
+
+    def comparison(self, change: Change[Session], secret: Secret) -> Comparison | None:
+        """What a new value is compared with, once this transaction is committed; None where it may not be.
+
+        The caller puts it on record in this transaction: before the stored value is decrypted, as with every
+        use of a value.
+
+        Raises:
+            ConflictError: the secret has as many versions as it may have.
+        """
+        if not is_shown(change.caller, change.tenant, secret):
+            return None
+        self.demand_version_room(change.session, secret, change.caller)
+        row, data_keys = look_up_to_open(change.session, change.caller, change.tenant, secret.key)
+        return None if row is None else Comparison(change.caller, change.tenant, row, data_keys)
+
+    def is_same(self, comparison: Comparison, value: SecretValue) -> bool:
+        """Whether a value is the stored one. One that does not open is another: a new value mends that."""
+        caller, home = comparison.caller, comparison.tenant
+        try:
+            opened = self._opener.data_keys(caller, home, comparison.data_keys)
+            if comparison.row.data_key_id not in opened:
+                return False
+            return self._opener.open(caller, home, comparison.row, opened) == value
+        except TokenError:
+            return False
 
     def add(self, session: Session, secret: Secret, value: SecretValue) -> None:
         """Store a secret that is new; ConflictError when its tenant has as many as it may have."""
@@ -181,6 +218,14 @@ def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: T
                 f"user {caller.username!r} is not permitted to change the hidden secret {secret.key!r}",
                 hint="its creator, a manager of its tenant or a sys_admin can",
             )
+
+
+def is_shown(caller: Caller, home: Tenant, secret: Secret) -> bool:
+    """Whether a caller may be shown the value of a secret that a look-up found, by role, token and hiding."""
+    return (
+        policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
+        and policy.decide(caller, Permission.SECRET_SHOW, secret, home).allowed
+    )
 
 
 def demand_shown(change: Change[Session], secret: Secret) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from resolver.core import policy
@@ -13,6 +14,7 @@ from resolver.core.permissions import Permission
 from resolver.core.policy import Verdict
 from resolver.core.providers import ASK_PROVIDER, FetchFailure
 from resolver.core.query import EVERYTHING, Listing, Page
+from resolver.core.results import WrittenSecret
 from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretChange, check_fields, or_none
 from resolver.dsl.budget import Budget
 from resolver.errors import (
@@ -29,12 +31,14 @@ from resolver.service.provider_values import OPTIONS_REFUSED, find_external, is_
 from resolver.service.providers import find_provider
 from resolver.service.secret_change import (
     Change,
+    Comparison,
     days_after,
     demand,
     demand_global,
     demand_here,
     demand_shown,
     demand_version,
+    is_shown,
 )
 from resolver.service.versions import Versions
 from resolver.validation.value_schema import check_against, check_schema
@@ -67,10 +71,24 @@ class _UncheckedError(Exception):
         self.schema = schema
 
 
+class _Known(Struct, frozen=True):
+    """What is known of a value that is to be stored, found out outside of the transaction.
+
+    Args:
+        schema: the schema that it keeps to.
+        compared: whether it was compared with the current value.
+        same_as: id and version of the secret that had it when it was compared.
+    """
+
+    schema: str | None = None
+    compared: bool = False
+    same_as: tuple[str, int] | None = None
+
+
 class Secrets(Versions):
     """The secrets of all tenants, as callers manage them."""
 
-    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> WrittenSecret:
         """Store a new secret, which the caller owns from then on.
 
         Args:
@@ -80,7 +98,7 @@ class Secrets(Versions):
             new: what it is to be.
 
         Returns:
-            The secret as stored.
+            The secret as stored, and whether an existing one had this value already.
 
         Raises:
             InvalidRequestError: the key, the value, the schema, a time or an option breaks the rules.
@@ -106,14 +124,14 @@ class Secrets(Versions):
                 pass  # who may not create has nothing checked
             new = replace(new, schema=check_schema(new.schema, budget))
 
-        def attempt(checked_for: str | None) -> Secret:
+        def attempt(known: _Known) -> WrittenSecret | Comparison:
             with self._changes.changing(caller, Permission.SECRET_CREATE, tenant, key) as change:
                 existing = self._existing(change, key) if new.update_if_exists else None
                 if existing is not None:
-                    return self._update_existing(change, existing, new, value, checked_for)
+                    return self._update_existing(change, existing, new, value, known)
                 if new.visibility is Visibility.GLOBAL:
                     demand_global(change.caller, change.tenant)
-                _demand_checked(new.schema, checked_for)
+                _demand_checked(new.schema, known)
                 secret = self._made(change, key, new)
                 self._changes.add(change.session, secret, value)
                 if new.provider is not None:
@@ -126,9 +144,9 @@ class Secrets(Versions):
                         )
                     secret = replace(secret, provider=new.provider)
                 self._changes.note(change, secret)
-                return secret
+                return _written(secret)
 
-        return _checking(value, attempt, budget)
+        return self._storing(value, attempt, budget)
 
     def add(self, session: Session, caller: Caller, home: Tenant, key: str, value: str) -> Secret:
         """Store a new secret within a transaction that has let the caller in."""
@@ -144,17 +162,55 @@ class Secrets(Versions):
         secret: Secret,
         new: NewSecret,
         value: SecretValue,
-        checked_for: str | None,
-    ) -> Secret:
+        known: _Known,
+    ) -> WrittenSecret | Comparison:
         """What a create with update does to a secret that is there: a new value, or new provider options."""
         if new.provider_options:
             secret = self._moved(change, secret, new.provider, new.provider_options, value)
         if value is NO_VALUE:
             self._changes.note(change, secret)
-            return secret
+            return _written(secret)
         demand_here(change.session, secret)
-        _demand_checked(secret.schema, checked_for)
-        return self._store_version(change, secret, value)
+        _demand_checked(secret.schema, known)
+        same = not (new.rotated or new.provider_options) and self._same(change, secret, known)
+        if isinstance(same, Comparison):
+            return same
+        if same:
+            self._changes.note(change, secret)
+            return _written(secret, unchanged=True)
+        return _written(self._store_version(change, secret, value))
+
+    def _same(self, change: Change[Session], secret: Secret, known: _Known) -> Comparison | bool:
+        """Whether a value is the current one, as far as the caller may know; or what to compare it with."""
+        if not known.compared:
+            comparison = self._changes.comparison(change, secret)
+            if comparison is not None:
+                self._changes.note(change, secret, compared=True)
+            return comparison or False
+        is_current = (secret.id, secret.version) == known.same_as
+        return is_current and is_shown(change.caller, change.tenant, secret)
+
+    def _storing(
+        self,
+        value: SecretValue | None,
+        attempt: Callable[[_Known], WrittenSecret | Comparison],
+        budget: Budget,
+    ) -> WrittenSecret:
+        """Attempt a change; do what it finds missing outside of its transaction, and attempt it again."""
+        known = _Known()
+        while True:
+            try:
+                done = attempt(known)
+            except _UncheckedError as unchecked:
+                if value is not None:
+                    check_against(unchecked.schema, value, budget)
+                known = replace(known, schema=unchecked.schema)
+                continue
+            if isinstance(done, WrittenSecret):
+                return done
+            current = done.row.secret
+            is_same = value is not None and self._changes.is_same(done, value)
+            known = replace(known, compared=True, same_as=(current.id, current.version) if is_same else None)
 
     def _made(self, change: Change[Session], key: str, new: NewSecret) -> Secret:
         """A secret that is the caller's, before it is stored. Its provider is set by who finds that."""
@@ -273,7 +329,7 @@ class Secrets(Versions):
             )
             return session.page(reach, narrowed(current, listing))
 
-    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> WrittenSecret:
         """Change a secret's value, visibility, hiding, owner, times or provider.
 
         Args:
@@ -281,6 +337,9 @@ class Secrets(Versions):
             tenant: the name of the tenant it lives in.
             key: its name.
             wanted: what is to be changed.
+
+        Returns:
+            The secret as stored, and whether the value was the current one already.
 
         Raises:
             InvalidRequestError: the value, an option or a time breaks the rules, nothing is to be changed, or
@@ -296,30 +355,38 @@ class Secrets(Versions):
         if not fields:
             raise InvalidRequestError("nothing to change was given")
         value = None if wanted.value is UNCHANGED else check_value(wanted.value.reveal())
+        if value is None and or_none(wanted.rotated):
+            raise InvalidRequestError("a value was said to be renewed, and none was given")
         check_fields(wanted)
         # Whoever only gives it away needs the permission for that, and no other.
         permission = Permission.SECRET_SET_OWNER if fields == {"owner"} else Permission.SECRET_UPDATE
 
-        def attempt(checked_for: str | None) -> Secret:
+        elsewhere = fields & {"provider", "provider_options"}
+
+        def attempt(known: _Known) -> WrittenSecret | Comparison:
             with self._changes.changing(caller, permission, tenant, key) as change:
                 secret = self._changes.find(change, key)
                 demand_version(secret, or_none(wanted.if_version))
                 newer = self._timed(change.session, _changed(change, secret, wanted), wanted)
-                if fields & {"provider", "provider_options"}:
+                if elsewhere:
                     options = or_none(wanted.provider_options) or {}
                     newer = self._moved(change, newer, or_none(wanted.provider), options, value)
                 if value is not None:
                     demand_here(change.session, newer)
-                    _demand_checked(secret.schema, checked_for)
+                    _demand_checked(secret.schema, known)
+                compares = value is not None and not elsewhere and not or_none(wanted.rotated)
+                same = compares and self._same(change, secret, known)
+                if isinstance(same, Comparison):
+                    return same
                 if value is None or newer != secret:
                     newer = replace(newer, updated_at=self._clock())
                     change.session.change_secret(secret, newer)
-                if value is not None:
-                    return self._store_version(change, newer, value)
+                if value is not None and not same:
+                    return _written(self._store_version(change, newer, value))
                 self._changes.note(change, newer)
-                return newer
+                return _written(newer, unchanged=same)
 
-        return _checking(value, attempt, Budget(payer=caller.user_id))
+        return self._storing(value, attempt, Budget(payer=caller.user_id))
 
     def _moved(
         self,
@@ -364,21 +431,14 @@ class Secrets(Versions):
             self._changes.note(change, secret)
 
 
-def _demand_checked(schema: str | None, checked_for: str | None) -> None:
-    if schema is not None and schema != checked_for:
+def _written(secret: Secret, *, unchanged: bool = False) -> WrittenSecret:
+    same = {name: getattr(secret, name) for name in Secret.__struct_fields__}
+    return WrittenSecret(**same, unchanged=unchanged)
+
+
+def _demand_checked(schema: str | None, known: _Known) -> None:
+    if schema is not None and schema != known.schema:
         raise _UncheckedError(schema)
-
-
-def _checking(value: SecretValue | None, attempt: Callable[[str | None], Secret], budget: Budget) -> Secret:
-    """Attempt a change; when it meets a schema, check the value against that and attempt it again."""
-    checked_for: str | None = None
-    while True:
-        try:
-            return attempt(checked_for)
-        except _UncheckedError as unchecked:
-            if value is not None:
-                check_against(unchecked.schema, value, budget)
-            checked_for = unchecked.schema
 
 
 def _changed(change: Change[Session], secret: Secret, wanted: SecretChange) -> Secret:

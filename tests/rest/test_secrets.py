@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.core.model import SecretValue, Visibility
-from resolver.core.permissions import TenantRole
+from resolver.core.permissions import Permission, TenantRole
 from resolver.core.secret_changes import NewSecret
 from tests.rest.conftest import SECRETS
 
@@ -85,6 +85,46 @@ def test_a_value_with_a_schema_is_json(live: Live) -> None:
         live.world.admin, "home", "large", NewSecret(value=SecretValue("1e999"), schema='{"type": "number"}')
     )
     assert admin.gets(f"{SECRETS}/large")["value"] == "1e999"
+
+
+def test_the_same_value_again(live: Live) -> None:
+    """Our API says that it is unchanged to who may be shown it and nobody else, Cloudify's to nobody."""
+    admin = live.client()
+    scope = frozenset({Permission.SECRET_CREATE, Permission.SECRET_UPDATE})
+    blind = live.client(permissions=scope)
+    own = f"{OWN}/secrets/one"
+    assert admin.does("PUT", own, {"value": "a"})["unchanged"] is False
+    for client, method, body, expected in (
+        (admin, "PATCH", {"value": "a"}, (1, True)),
+        (admin, "PUT", {"value": "a", "update_if_exists": True}, (1, True)),
+        (admin, "PATCH", {"value": "a", "rotated": True}, (2, False)),
+        (admin, "PUT", {"value": "a", "update_if_exists": True, "rotated": True}, (3, False)),
+        (blind, "PATCH", {"value": "a"}, (4, False)),
+        (blind, "PATCH", {"value": "b"}, (5, False)),
+        (blind, "PUT", {"value": "b", "update_if_exists": True}, (6, False)),
+        (blind, "PUT", {"value": "c", "update_if_exists": True}, (7, False)),
+    ):
+        answer = client(method, own, body)
+        told = answer.json()
+        assert (told["version"], told["unchanged"]) == expected, (method, body)
+        assert answer.headers["ETag"] == f'"{expected[0]}"'
+    assert admin.refused("PATCH", own, {"description": "x", "rotated": True})[0] == 400
+    live.world.clock.now = "2031-01-01T00:00:00.000Z"
+    entries = [{"key": "one", "value": "c", "tenant_name": "home", "visibility": "tenant"}]
+    for method, path, body in (
+        ("PATCH", f"{SECRETS}/one", {"value": "c"}),
+        ("PUT", f"{SECRETS}/one", {"value": "c", "update_if_exists": True}),
+        ("POST", f"{SECRETS}/share/import", _cloudify_import(entries)),
+    ):
+        before = admin.gets(own)
+        assert "unchanged" not in admin.does(method, path, body)
+        after = admin.gets(own)
+        assert (after["version"], after["updated_at"]) == (before["version"] + 1, live.world.clock.now)
+
+
+def _cloudify_import(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    whole = {"is_hidden_value": False, "encrypted": False, "provider": None, "provider_options": None}
+    return {"secrets_list": [whole | one for one in entries], "override_collisions": True}
 
 
 def test_changes_that_make_no_sense(live: Live) -> None:

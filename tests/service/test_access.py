@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from resolver.core.model import Caller
 
 VALUE = "a value to be kept"
+NEWER = SecretValue("a newer value")
 
 ALL = os.environ.get("RESOLVER_TEST_ACCESS") == "all"
 
@@ -383,7 +384,7 @@ class Table:
         entry = ImportEntry(
             "k-new" if new else case.key,
             case.asked,
-            [VersionWithValue(1, SecretValue(VALUE))],
+            [VersionWithValue(1, NEWER)],
             Visibility(visibility),
             hidden=case.hidden,
         )
@@ -427,9 +428,9 @@ class Table:
                     caller, asked, key, NewSecret(value=SecretValue(VALUE), visibility=Visibility.GLOBAL)
                 )
             case "create or update":
-                secrets.create(caller, asked, key, NewSecret(value=SecretValue(VALUE), update_if_exists=True))
+                secrets.create(caller, asked, key, NewSecret(value=NEWER, update_if_exists=True))
             case "update value":
-                secrets.update(caller, asked, key, SecretChange(value=SecretValue(VALUE)))
+                secrets.update(caller, asked, key, SecretChange(value=NEWER))
             case "switch hiding":
                 secrets.update(caller, asked, key, SecretChange(hidden=not case.hidden))
             case "widen":

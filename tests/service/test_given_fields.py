@@ -143,6 +143,7 @@ CASES = [
 ELSEWHERE: Mapping[str, str] = {
     "update_if_exists": "part of a request, tried with two requests in test_secrets.py",
     "if_version": "part of a request, tried with two requests in test_versions.py",
+    "rotated": "part of a request, tried with two requests in test_unchanged.py",
     "provider": "excludes a value, tried in test_provider_values.py",
     "provider_options": "excludes a value, tried in test_provider_values.py",
 }

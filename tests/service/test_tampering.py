@@ -37,7 +37,8 @@ class Trail:
             world.secret(f"k{number}")
         world.service.secrets.show(world.admin, "home", "k0")
         world.service.use.use(world.admin, "home", [key_use("k1"), key_use("k2")], DIGESTS)
-        world.service.secrets.update(world.admin, "home", "k1", SecretChange(value=SecretValue("new")))
+        newer = SecretChange(value=SecretValue("new"), rotated=True)
+        world.service.secrets.update(world.admin, "home", "k1", newer)
         self.head = world.service.trail.head(world.admin, "home")
         assert self.head.number == COUNT
         self.chain = self.head.chain

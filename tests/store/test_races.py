@@ -179,7 +179,7 @@ def test_one_of_many_changes_a_version(world: World, field: Threads | Processes)
     world.secret("k")
     for number in range(1, ROUNDS // 2 + 1):
         change: Order = {"tenant": "home", "key": "k", "if_version": number}
-        update: Order = change | {"do": "update", "value": "x"}
+        update: Order = change | {"do": "update", "value": f"x{number}"}
         back: Order = change | {"do": "roll back", "version": number - 1} if number > 1 else update
         outcomes = field.race([update, back, update, back] if number % 2 else [back, update, back, update])
         assert sorted(outcomes) == ["conflict", "conflict", "conflict", f"version {number + 1}"]
@@ -327,7 +327,7 @@ def test_imports_at_once_lose_nothing(world: World, field: Threads | Processes) 
         ]
         outcomes = field.race(orders)
         assert sum(int(outcome.removeprefix("stored ")) for outcome in outcomes) == len(keys), outcomes
-        outcomes = field.race([one | {"override": True} for one in orders])
+        outcomes = field.race([one | {"override": True, "value": f"{one['value']} again"} for one in orders])
         written = [int(outcome.removeprefix("stored ")) for outcome in outcomes]
         found = world.service.secrets.list(world.admin, "home").items
         versions = sum(secret.version - 1 for secret in found if secret.key in keys)

@@ -11,14 +11,12 @@ import click
 from resolver.cli.context import choice_option, options
 from resolver.cli.files import read_text
 from resolver.cli.output import say
-from resolver.core.model import MAX_VALUE_BYTES, Visibility
+from resolver.core.model import MAX_VALUE_BYTES, Secret, Visibility
 from resolver.core.times import parse_time_ahead, utc_now
 from resolver.errors import InvalidRequestError, UsageError
 
 if TYPE_CHECKING:
     from msgspec import UnsetType
-
-    from resolver.core.model import Secret
 
 NEVER = "never"
 
@@ -73,6 +71,12 @@ time_options = options(
     ),
 )
 """The options that give times."""
+
+rotated_option = click.option(
+    "--rotated",
+    is_flag=True,
+    help="The value was renewed on purpose: it is a new version even if it is the same again.",
+)
 
 provider_options = options(
     click.option(
@@ -186,5 +190,5 @@ def as_json(secret: Secret) -> dict[str, Any]:
 def rare_fields(secret: Secret) -> dict[str, Any]:
     """The metadata that only some secrets have, None where they don't."""
     common = {"id", "schema", *fields(secret)}
-    found = {name: getattr(secret, name) for name in secret.__struct_fields__ if name not in common}
+    found = {name: getattr(secret, name) for name in Secret.__struct_fields__ if name not in common}
     return found | {"schema": None if secret.schema is None else json.loads(secret.schema)}

@@ -18,6 +18,7 @@ from resolver.cli.exit_codes import ExitCode
 from resolver.cli.files import read_file, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
+from resolver.cli.secrets.options import rotated_option
 from resolver.cli.streams import write_bytes
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
@@ -182,17 +183,19 @@ def _write(output: str, data: bytes) -> None:
     help='JSON file {"tenant in the file": "tenant here"}; others keep their names.',
 )
 @click.option("--override-collisions", is_flag=True, help="Give secrets that are there the imported values.")
+@rotated_option
 @click.option("--non-encrypted", is_flag=True, help="The values are plain: ask for no passphrase.")
 @format_option
 @tenant_option
 @common_options
-def import_(
+def import_(  # noqa: PLR0913 - one for each option
     app: App,
     *,
     source: str,
     passphrase_file: str | None,
     tenant_map: str | None,
     override_collisions: bool,
+    rotated: bool,
     non_encrypted: bool,
     output_format: OutputFormat,
     tenant: str | None,
@@ -209,13 +212,14 @@ def import_(
     entries = _read_entries(
         source, passphrase_file, where, ask=not non_encrypted, override=override_collisions
     )
-    wanted = ImportRequest(where, entries, targets, override_collisions)
+    wanted = ImportRequest(where, entries, targets, override_collisions, rotated)
     with ProgressBar(len(entries)) as bar:
         done = app.service.transfer.import_(app.caller, wanted, bar)
     put_answer(
         output_format,
         {
             "imported": done.stored,
+            "unchanged": done.unchanged,
             "colliding_secrets": done.colliding,
             "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
         },
@@ -228,6 +232,8 @@ def import_(
 
 def _put_imported(done: ImportResult, *, overridden: bool) -> None:
     put(f"{count(done.stored, 'secret')} imported")
+    if done.unchanged:
+        say(f"note: {count(done.unchanged, 'secret')} had the imported value already: no new version")
     for name, keys in done.colliding.items():
         what = "there already" if overridden else "there already, left as they are"
         more = len(keys) - MAX_NAMED

@@ -20,6 +20,7 @@ from resolver.cli.secrets.options import (
     read_new_times,
     read_time_ahead,
     read_value,
+    rotated_option,
     time_options,
     value_options,
     visibility_option,
@@ -30,7 +31,7 @@ from resolver.core.secret_changes import NO_VALUE, UNCHANGED, NewSecret, SecretC
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
-    from resolver.core.model import Secret
+    from resolver.core.results import WrittenSecret
 
 _MAX_SCHEMA_FILE = 1024 * 1024
 
@@ -43,6 +44,7 @@ _description_option = click.option(
 @key_argument
 @value_options
 @click.option("-u", "--update-if-exists", is_flag=True, help="Give an existing secret this value.")
+@rotated_option
 @visibility_option
 @click.option("--hidden-value", is_flag=True, help="Others may use the value in blueprints, but not see it.")
 @click.option(
@@ -65,6 +67,7 @@ def create(  # noqa: PLR0913 - one for each option
     value: str | None,
     value_file: str | None,
     update_if_exists: bool,
+    rotated: bool,
     visibility: Visibility,
     hidden_value: bool,
     schema: str | None,
@@ -94,10 +97,11 @@ def create(  # noqa: PLR0913 - one for each option
         provider=provider,
         provider_options=read_mapping(provider_options, "provider options"),
         description=description or None,
+        rotated=rotated,
     )
     secret = app.service.secrets.create(app.caller, app.settings.tenant(tenant), key, new)
-    text = f"Secret `{key}` created" if secret.version == 1 else _updated(secret)
-    put_done(output_format, text, as_json(secret))
+    is_new = secret.version == 1 and not secret.unchanged
+    _put_written(output_format, secret, f"Secret `{key}` created" if is_new else "")
 
 
 def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | None:
@@ -115,6 +119,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @click.command
 @key_argument
 @value_options
+@rotated_option
 @wider_visibility_option
 @click.option(
     "--hidden-value/--not-hidden-value", "hidden", default=None, help="Hide the value, or stop hiding."
@@ -132,6 +137,7 @@ def update(  # noqa: PLR0913 - one for each option
     key: str,
     value: str | None,
     value_file: str | None,
+    rotated: bool,
     visibility: Visibility | None,
     hidden: bool | None,
     provider: str | None,
@@ -161,13 +167,16 @@ def update(  # noqa: PLR0913 - one for each option
         provider=unless_none(provider),
         provider_options=unless_none(read_mapping(provider_options, "provider options")),
         description=UNCHANGED if description is None else description or None,
+        rotated=rotated or UNCHANGED,
     )
     secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
-    put_done(output_format, _updated(secret), as_json(secret))
+    _put_written(output_format, secret)
 
 
-def _updated(secret: Secret) -> str:
-    return f"Secret `{secret.key}` updated, version {secret.version}"
+def _put_written(output_format: OutputFormat, secret: WrittenSecret, text: str = "") -> None:
+    what = ": value unchanged" if secret.unchanged else " updated"
+    text = text or f"Secret `{secret.key}`{what}, version {secret.version}"
+    put_done(output_format, text, as_json(secret) | {"unchanged": secret.unchanged})
 
 
 @click.command

@@ -164,7 +164,8 @@ export function editSecret(context, secret) {
       if (description.read() !== (secret.description ?? null)) body.description = description.read();
       if (Object.keys(body).length === 1) throw new Error("nothing was changed");
       const changed = await secrets.change(context.rights.from(secret, context.tenant), secret.key, body);
-      say(`Secret ${secret.key} updated, version ${changed.version}`);
+      const what = changed.unchanged ? ": value unchanged" : " updated";
+      say(`Secret ${secret.key}${what}, version ${changed.version}`);
     },
   });
 }

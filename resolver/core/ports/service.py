@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UserInfo,
         Version,
         WantedKey,
+        WrittenSecret,
     )
     from resolver.core.secret_changes import NewSecret, SecretChange
     from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
@@ -70,13 +71,13 @@ class ListsSecrets(Protocol):
 class ManagesSecrets(ListsSecrets, Protocol):
     """Manages secrets. A secret that the caller may not see is not found."""
 
-    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> Secret:
+    def create(self, caller: Caller, tenant: str, key: str, new: NewSecret) -> WrittenSecret:
         """Store a new secret, which the caller owns from then on."""
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see."""
 
-    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> Secret:
+    def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> WrittenSecret:
         """Change a secret."""
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:

@@ -108,6 +108,7 @@ def create_secret(call: ApiCall, tenant: str, key: str, body: CloudifyNewSecret)
         update_if_exists=update_if_exists,
         provider=provider,
         provider_options=texts(body.provider_options) or None,
+        rotated=True,  # Cloudify compares no values
     )
     return _answer(call.service.secrets.create(call.caller, tenant, key, new))
 
@@ -146,7 +147,7 @@ def update_secret(call: ApiCall, tenant: str, key: str, body: CloudifySecretChan
     )
     if body.value is not None and body.value != "":
         text = _text(body.value, has_schema=_has_schema(call, tenant, key))
-        change = replace(change, value=SecretValue(text))
+        change = replace(change, value=SecretValue(text), rotated=True)  # Cloudify compares no values
     elif not change.changed:  # only the time of its change moves
         change = replace(change, visibility=_known(call, tenant, key).visibility)
     return _answer(call.service.secrets.update(call.caller, tenant, key, change))

@@ -108,7 +108,13 @@ def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> R
     # Whoever may not import must not have the server derive a key from a passphrase either.
     call.service.transfer.import_(call.caller, ImportRequest(tenant, ()))
     entries = read_cloudify(body.secrets_list, body.passphrase)
-    wanted = ImportRequest(tenant, entries, body.tenant_map or {}, body.override_collisions)
+    wanted = ImportRequest(
+        tenant,
+        entries,
+        body.tenant_map or {},
+        body.override_collisions,
+        rotated=True,  # Cloudify compares no values
+    )
     done = call.service.transfer.import_(call.caller, wanted)
     return Answer(CloudifyImportResult(done.colliding, done.errors))
 

@@ -55,6 +55,7 @@ class OpenRequest(Redacted, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     passphrase: str | None = None
     override: bool = False
     tenant_map: dict[str, str] = field(default_factory=dict)
+    rotated: bool = False
 
 
 @GROUP.route("POST", "/sealed-export", SealResult)
@@ -92,7 +93,8 @@ async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response
         # Nothing is stored yet: whoever may not import must not have the server compute keys either.
         service.import_(call.caller, ImportRequest(tenant, ()))
         entries = _entries(body.text, body.passphrase or None)
-        return service.import_(call.caller, ImportRequest(tenant, entries, body.tenant_map, body.override))
+        wanted = ImportRequest(tenant, entries, body.tenant_map, body.override, body.rotated)
+        return service.import_(call.caller, wanted)
 
     return Answer(await call.account.run(store, call.server.sealing))
 

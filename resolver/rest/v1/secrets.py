@@ -11,7 +11,7 @@ from starlette.responses import Response
 from resolver.core.model import Secret, SecretValue, Visibility
 from resolver.core.permissions import Permission
 from resolver.core.query import DEFAULT_SIZE, Field, Listing, Order, Page
-from resolver.core.results import Version
+from resolver.core.results import Version, WrittenSecret
 from resolver.core.secret_changes import NewSecret, SecretChange, VersionNumber, or_none, unless_none
 from resolver.core.times import is_stored_time
 from resolver.errors import InvalidRequestError
@@ -81,7 +81,7 @@ def list_secrets(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response
     return Answer(call.service.secrets.list(call.caller, any_tenant, listing, all_tenants=all_tenants))
 
 
-@GROUP.route("PUT", "/secrets/{key}", Secret, needs=Permission.SECRET_CREATE)
+@GROUP.route("PUT", "/secrets/{key}", WrittenSecret, needs=Permission.SECRET_CREATE)
 def create_secret(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Response:
     """Create a secret, or with `update_if_exists` give an existing one this value."""
     call.refuse_if_match()
@@ -96,7 +96,7 @@ def get_secret(call: ApiCall, tenant: str, key: str) -> Response:
     return versioned(ShownSecret(**shown, value=value), secret.version)
 
 
-@GROUP.route("PATCH", "/secrets/{key}", Secret, needs=Permission.SECRET_UPDATE)
+@GROUP.route("PATCH", "/secrets/{key}", WrittenSecret, needs=Permission.SECRET_UPDATE)
 def update_secret(call: ApiCall, tenant: str, key: str, body: SecretChange) -> Response:
     """Change a secret. What is not there stays, and null ends a time."""
     wanted = replace(body, if_version=unless_none(call.if_version(or_none(body.if_version))))

@@ -104,6 +104,22 @@ def test_update(admin: Cli) -> None:
     assert (fields["value"], fields["visibility"], fields["hidden"]) == ("fourth", "global", False)
 
 
+def test_the_same_value_again(admin: Cli) -> None:
+    """It is said to be unchanged, in JSON too, unless it was renewed on purpose."""
+    admin.prints("secrets", "create", "test", "-s", "value")
+    unchanged = "Secret `test`: value unchanged, version 1\n"
+    assert admin.prints("secrets", "update", "test", "-s", "value") == unchanged
+    assert admin.prints("secrets", "create", "test", "-s", "value", "-u") == unchanged
+    told = json.loads(admin.prints("secrets", "update", "test", "-s", "value", "--format", "json"))
+    assert (told["version"], told["unchanged"]) == (1, True)
+    renewed = ("secrets", "update", "test", "--rotated")
+    assert admin.prints(*renewed, stdin="value\n") == "Secret `test` updated, version 2\n"
+    assert admin.refuses(*renewed, "--description", "x") == (
+        2,
+        "error: a value was said to be renewed, and none was given\n",
+    )
+
+
 def test_update_refused(admin: Cli) -> None:
     """Visibility is never narrowed, a viewer changes nothing, and a missing secret is not made."""
     admin.prints("secrets", "create", "test", "-s", "first")
