@@ -64,12 +64,12 @@ def raise_descriptors() -> int:
     return max(16, soft // 2, soft - _OWN_DESCRIPTORS)
 
 
-class Door(Struct, frozen=True):
+class Door(Struct):
     """A socket that listens, and who is let in by it.
 
     Args:
         sock: the socket.
-        tls: what it is encrypted with; None for plain.
+        tls: what new connections are encrypted with; None for plain.
         proxy_protocol: whether trusted proxies begin with the PROXY protocol's header.
         health: whether it answers health alone.
     """

@@ -241,9 +241,11 @@ def _read_certificate_again(listener: Listener, doors: Sequence[Door]) -> None:
         return
     try:
         _check_tls(listener.certificate, listener.private_key)
+        # A context that took a certificate and then not its key, since one was replaced meanwhile, has none.
+        fresh = _make_tls(listener)
         for door in doors:
             if door.tls is not None:
-                door.tls.load_cert_chain(listener.certificate, listener.private_key)
+                door.tls = fresh
     except (UsageError, OSError) as error:
         LOG.error("the certificate stays as it was: %s", error)  # noqa: TRY400 - the words tell it
     else:

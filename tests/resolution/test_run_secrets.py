@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resolver.core.model import Caller
-    from resolver.core.ports import UseAnswer
+    from resolver.core.results import UseAnswer
     from resolver.resolution.run_secrets import RunSecrets
 
 PLAN: dict[str, Any] = {

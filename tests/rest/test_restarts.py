@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from resolver.errors import UsageError
-from resolver.rest import systemd
+from resolver.rest import server, systemd
+from resolver.rest.acceptor import Door
 from resolver.rest.systemd import given_sockets, notify, watchdog_seconds
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
@@ -223,6 +224,40 @@ def test_certificates_are_read_again(home: Path, tmp_path: Path) -> None:
         until(lambda: server.log.read_text().count("the certificate stays as it was") >= 3)
         assert shown() == before
         assert server.stop() == 0
+
+
+def test_a_certificate_whose_key_is_still_the_old_one_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it came just after both were looked at: who connects meanwhile gets the old one."""
+    certificate, key = make_certificate(tmp_path)
+    listener = server.Listener(certificate=certificate, private_key=key)
+    door = Door(socket.socket(), server._make_tls(listener))  # noqa: SLF001 - as a server makes it
+    old, old_key = certificate.read_text(), key.read_bytes()
+    monkeypatch.setattr(server, "_check_tls", lambda *_: None)
+    make_certificate(tmp_path)
+    key.write_bytes(old_key)
+    server._read_certificate_again(listener, [door])  # noqa: SLF001 - at a moment that can't be met
+    assert _shown_by(door) == old
+    new, _ = make_certificate(tmp_path)
+    server._read_certificate_again(listener, [door])  # noqa: SLF001 - as above
+    assert _shown_by(door) == new.read_text()
+    door.sock.close()
+
+
+def _shown_by(door: Door) -> str:
+    """The certificate that a connection of a door begins with."""
+    assert door.tls is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client_in, server_in = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(client_in, server_in)
+    serving = door.tls.wrap_bio(server_in, client_in, server_side=True)
+    for _ in range(3):
+        for side in (client, serving):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return ssl.DER_cert_to_PEM_cert(client.getpeercert(binary_form=True) or b"")
 
 
 @pytest.mark.slow
