@@ -230,6 +230,11 @@ class Types:
             return Typed(value, declared.type_name, None if self._is_tosca else declared.default)
         return None if declared is None else declared.default
 
+    def alone(self, owner: str, declaration: Mapping[Any, Any]) -> Declared:
+        """A property of what derives from nothing, such as a plugin."""
+        type_name = self._type(declaration)
+        return Declared(owner, declaration, type_name, _default(declaration, type_name, None))
+
     def typed(self, value: Any, declaration: Mapping[Any, Any]) -> Typed:  # noqa: ANN401 - plain data
         """A value that is declared, such as that of an input."""
         return Typed(value, self._type(declaration))
@@ -263,10 +268,19 @@ class Types:
             return Typed(value[step], unknown, unknown) if is_there else unknown
         if declared is None:  # Cloudify refuses one that is there
             return Typed(value[step]) if is_there else None
-        return self._part(whole, declared, step)
+        return self.member(whole, declared, step)
 
-    def _part(self, whole: Typed, declared: Declared, step: object) -> Part:
-        """A part of a mapping of a data type that declares it: what is there, over the default."""
+    def member(self, whole: Typed, declared: Declared, step: object) -> Part:
+        """A part of a mapping of a data type that declares it: what is there, over the default.
+
+        Args:
+            whole: the mapping.
+            declared: the part as the data type has it.
+            step: its name.
+
+        Returns:
+            None when it is neither there nor has a default.
+        """
         default = whole.beneath
         if default is None:
             beneath = declared.default
@@ -277,7 +291,7 @@ class Types:
             and default.type_name
             and self._dialect.call_name(default.value) is None
         ):
-            beneath = self._part(default, declared, step)
+            beneath = self.member(default, declared, step)
         elif isinstance(default.value, dict) and leads(default.value, step):  # the parser looks into calls
             beneath = Typed(default.value[step])
         else:
@@ -315,7 +329,7 @@ class Types:
         self._budget.spend(len(value), NODE * len(value))
         result: dict[Any, Any] = {}
         for key, declared in self.properties(Kind.DATA, type_name):
-            part = self._part(typed, declared, key)
+            part = self.member(typed, declared, key)
             if isinstance(part, Unknown):
                 raise OutOfReachError(part.why)
             if part is not None:
@@ -341,7 +355,7 @@ class Types:
         is_excused = external is not None and (isinstance(external, Unknown) or bool(external.value))
         try:
             for key, declared in self.properties(Kind.DATA, type_name):
-                part = self._part(typed, declared, key)
+                part = self.member(typed, declared, key)
                 if part is None:
                     if declared.declaration.get("required", True) and not is_excused:
                         return True
@@ -381,11 +395,7 @@ class Types:
         except OutOfReachError as error:
             beneath = Unknown(error.why)
         for declaration, type_name in reversed(own):
-            default = declaration.get("default")
-            if type_name is None:
-                beneath = Typed(default) if "default" in declaration else None
-            else:
-                beneath = Typed({} if default is None else default, type_name, beneath)
+            beneath = _default(declaration, type_name, beneath)
         return Declared(owner, *own[0], beneath)
 
     def _refine(self, kind: Kind, owner: str, key: object) -> Declared:
@@ -441,6 +451,14 @@ class Types:
 
 _COLLECTIONS = ("list", "map")
 """The types of TOSCA whose values have entries."""
+
+
+def _default(declaration: Mapping[Any, Any], type_name: AnyType, beneath: Part) -> Part:
+    """A property's default over the one that it inherits; one of a data type has one in any case."""
+    default = declaration.get("default")
+    if type_name is None:
+        return Typed(default) if "default" in declaration else None
+    return Typed({} if default is None else default, type_name, beneath)
 
 
 def _properties(entry: Mapping[Any, Any]) -> Mapping[Any, Any]:

@@ -151,6 +151,20 @@ def test_an_empty_list_is_a_default_of_any_items() -> None:
     assert told(yaml.safe_dump(varied(changes), sort_keys=False), HERE) == []
 
 
+def test_a_step_leads_into_a_value_that_does_not_fit() -> None:
+    """Where a call leads is looked for in values of data types that are wrong in other ways, too."""
+    text = (
+        f"{HEAD}data_types: {{d: {{properties: {{size: {{type: integer, default: 1}}}}}}}}\n"
+        "node_types: {t: {properties: {p: {type: d}}}}\n"
+        "node_templates: {n: {type: t, properties: {p: 5}}, m: {type: t}}\n"
+        "outputs: {right: {value: {get_property: [m, p, size]}}, wrong: {value: {get_property: [n, p, x]}}}\n"
+    )
+    assert told(text) == [
+        ("node_templates.n.properties.p", "'p' must be a mapping, as data type 'd' wants it", ""),
+        ("outputs.wrong.value.get_property", "node template 'n' has no such property", ""),
+    ]
+
+
 def test_what_the_manager_may_define_is_left_to_it() -> None:
     """A type or plugin that an import left to the manager may define is no mistake; a target is one."""
     text = f"""\

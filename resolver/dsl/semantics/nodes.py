@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from resolver.dsl.calls import call_name
+from resolver.dsl.inheritance import Typed, Unknown
 from resolver.dsl.semantics.calls import Calls, Ends, Surroundings
 from resolver.dsl.semantics.groups import check_instances
 from resolver.dsl.semantics.names import Section, circles, in_a_row, is_function, items, mapping, shown
@@ -17,12 +18,13 @@ from resolver.dsl.semantics.operations import (
     missing_input,
     operations_of,
 )
-from resolver.dsl.semantics.types import NOTHING, is_primitive
+from resolver.dsl.semantics.types import is_primitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.location import Path
+    from resolver.dsl.inheritance import Part
     from resolver.dsl.semantics.names import Names
     from resolver.dsl.semantics.types import CheckedTypes
 
@@ -66,7 +68,6 @@ class Nodes:
         self._interfaces: dict[tuple[Section, str, str], Interfaces] = {}
         self._type_calls: dict[str, list[tuple[Any, ...]]] = {}
         self._reported: set[Path] = set()
-        self._values: dict[tuple[str, str], Any] = {}
         self._on_hosts: dict[str, str] = {}
         """A plugin that must run on the node's host, by node."""
 
@@ -344,17 +345,26 @@ class Nodes:
         declared = schema.declared.get(first)
         if declared is None:
             return schema.is_whole and not (isinstance(first, str) and first in properties)
-        value = properties.get(first, declared.default)
-        if value is NOTHING:
-            return declared.type is None or is_primitive(declared.type)
-        if declared.type is not None and not is_primitive(declared.type):
-            if not (schema.is_whole and self._names.is_closed):
+        part: Part = declared.default
+        if first in properties:
+            part = Typed(properties[first], declared.type_name, declared.default)
+        type_name = declared.declaration.get("type")
+        is_plain = not isinstance(type_name, str) or is_primitive(type_name)
+        if part is None:
+            return is_plain
+        if not is_plain and not (schema.is_whole and self._names.is_closed):
+            return False
+        for number, step in enumerate(steps):
+            if isinstance(part, Unknown) or (isinstance(part.type_name, Unknown) and not part.value):
                 return False
-            key = (node, str(first))
-            if key not in self._values:
-                self._values[key] = self._types.completed(value, declared)
-            value = self._values[key]
-        return _leads_nowhere(value, steps)
+            is_typed = isinstance(part.type_name, str) and isinstance(part.value, dict)
+            if not is_typed or is_function(part.value) or not isinstance(step, (str, int)):
+                return _leads_nowhere(part.value, steps[number:])
+            parts = self._types.schema(Section.DATA_TYPES, part.type_name)
+            part = self._types.types.part(part, step)
+            if part is None or (parts.is_whole and step not in parts.declared):
+                return True
+        return False
 
 
 def _leads_nowhere(value: Any, steps: Sequence[Any]) -> bool:  # noqa: ANN401 - plain data

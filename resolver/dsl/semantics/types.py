@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.definitions import InputType
-from resolver.dsl.inheritance import MAX_ANCESTRY
+from resolver.dsl.inheritance import MAX_ANCESTRY, Kind, OutOfReachError, Typed, Types, Unknown
 from resolver.dsl.input_types import unmet
 from resolver.dsl.semantics.names import (
     Misuse,
@@ -22,19 +23,19 @@ from resolver.dsl.semantics.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.location import Path
+    from resolver.dsl.inheritance import Declared, Part
     from resolver.dsl.semantics.names import Names
-
-NOTHING: Final = object()
-"""Stands for a default that is not there; None is one."""
 
 EXTERNAL: Final = "use_external_resource"
 """Where this property is true, required ones may be left out."""
 
 DERIVED: Final = (Section.DATA_TYPES, Section.NODE_TYPES, Section.RELATIONSHIPS)
 """The sections whose types derive from one another."""
+
+_BUILTIN: Final = frozenset(str(each) for each in InputType)
 
 _FIELDS: Final = {
     Section.DATA_TYPES: ("properties",),
@@ -58,62 +59,44 @@ class _Unfit(NamedTuple):
     lack: Path | None = None
 
 
-class DeclaredProperty(NamedTuple):
-    """A property as a type declares it.
-
-    Args:
-        type: the name of its type; None for any.
-        required: whether it must have a value.
-        default: its default, with what data types add; `NOTHING` when there is none.
-        lack: what is missing in the default where it is used, as a path within it; None for nothing.
-    """
-
-    type: str | None
-    required: bool
-    default: Any
-    lack: Path | None = None
-
-
 class Schema:
     """The properties of a type, with those that it derives.
 
     Args:
         own: those that the type itself declares.
+        lacking: what of those needs a value, by the property that must be given for it.
         parent: the schema of what it derives from.
         is_whole: whether all that may declare properties is known.
     """
 
-    def __init__(self, own: Mapping[str, DeclaredProperty], parent: Schema | None, *, is_whole: bool) -> None:
-        self.declared: ChainMap[Any, DeclaredProperty] = (
-            ChainMap(dict(own)) if parent is None else ChainMap(dict(own), *parent.declared.maps)
+    def __init__(
+        self,
+        own: Mapping[str, Declared],
+        lacking: Mapping[str, str],
+        parent: Schema | None,
+        *,
+        is_whole: bool,
+    ) -> None:
+        self.declared: ChainMap[Any, Declared] = ChainMap(
+            dict(own), *(() if parent is None else parent.declared.maps)
         )
         self.is_whole = is_whole
         inherited = {} if parent is None else parent.lacking
-        self.lacking: dict[str, str] = inherited if not own else _without(inherited, own)
+        self.lacking: dict[str, str] = {
+            **{name: lack for name, lack in inherited.items() if name not in own},
+            **lacking,
+        }
         """What needs a value, by the property that must be given for it."""
-        for name, declared in own.items():
-            if lack := _lack_of(name, declared):
-                self.lacking[name] = lack
         self.suggestions = Suggestions(lambda: list(self.declared))
 
     @cached_property
-    def all(self) -> Mapping[str, DeclaredProperty]:
+    def all(self) -> Mapping[str, Declared]:
         """All declarations, by name."""
         return dict(self.declared)
 
 
-def _without(inherited: Mapping[str, str], own: Mapping[str, DeclaredProperty]) -> dict[str, str]:
-    return {name: lack for name, lack in inherited.items() if name not in own}
-
-
-def _lack_of(name: str, declared: DeclaredProperty) -> str:
-    if declared.default is NOTHING:
-        return _dotted((name,)) if declared.required else ""
-    return "" if declared.lack is None else _dotted((name, *declared.lack))
-
-
-_NO_SCHEMA: Final = Schema({}, None, is_whole=True)
-_UNKNOWN_SCHEMA: Final = Schema({}, None, is_whole=False)
+_NO_SCHEMA: Final = Schema({}, {}, None, is_whole=True)
+_UNKNOWN_SCHEMA: Final = Schema({}, {}, None, is_whole=False)
 
 
 class Ancestry(NamedTuple):
@@ -137,13 +120,19 @@ class CheckedTypes:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self.types = Types(self._find, _BUILTIN, names.budget)
+        """What the types add to values."""
         self._ancestries: dict[tuple[Section, str], Ancestry] = {}
         self._schemas: dict[tuple[Section, str], Schema | None] = {}
-        self._circular: set[tuple[Section, str]] = set()
-        self._lacks: dict[tuple[int, str], tuple[object, Path | None]] = {}
+        self._circular: set[tuple[str, object]] = set()
+        self._lacks: dict[int, tuple[Typed, Path | None]] = {}
         self._depth = 0
         self.patterns: list[tuple[Path, str]] = []
         """What is a regular expression by its type, to be compiled where that takes bounded time."""
+
+    def _find(self, section: str, name: object) -> Mapping[Any, Any] | None:
+        """What is known of a type: of one in a circle nothing."""
+        return None if (section, name) in self._circular else self._names.find(Section(section), name)
 
     def check(self) -> None:
         """Report what is wrong with the types themselves."""
@@ -182,7 +171,8 @@ class CheckedTypes:
         for name, declaration in items(declarations):
             default = mapping(declaration).get("default")
             if default is not None:
-                misfits = self._fit(default, _type_of(mapping(declaration)), (*path, name, "default"))[1]
+                typed = self.types.typed(default, mapping(declaration))
+                misfits = self._misfits(typed, _type_of(declaration), (*path, name, "default"))
                 self._report(each for each in misfits if each.lack is not None or not only_lacks)
 
     def _check_circles(self, section: Section) -> None:
@@ -210,17 +200,18 @@ class CheckedTypes:
         """A type and what it derives from."""
         if not isinstance(name, str):
             return Ancestry((), is_whole=False)
+        if section not in DERIVED:
+            return Ancestry((name,), is_whole=self._find(section, name) is not None)
         key = (section, name)
         if key not in self._ancestries:
             found: list[str] = []
             wanted: object = name
-            while wanted is not None and len(found) <= MAX_ANCESTRY:
-                self._names.budget.spend()
-                entry = self._names.find(section, wanted)
-                found.append(str(wanted))
-                if entry is None or (section, wanted) in self._circular:
-                    break
-                wanted = entry.get("derived_from") or None
+            with suppress(OutOfReachError):
+                for each, entry in self.types.ancestry(Kind(section), name):
+                    found.append(each)
+                    wanted = entry.get("derived_from") or None
+            # The first that is not known has a name, too.
+            found += [] if wanted is None else [str(wanted)]
             self._ancestries[key] = Ancestry(tuple(found), is_whole=wanted is None)
         return self._ancestries[key]
 
@@ -241,41 +232,31 @@ class CheckedTypes:
         return schema
 
     def _own_schema(self, section: Section, name: str, parent: Schema) -> Schema:
-        entry = self._names.find(section, name)
-        if entry is None or (section, name) in self._circular:
+        entry = self._find(section, name)
+        if entry is None:
             return _UNKNOWN_SCHEMA
         field = _FIELDS[section][0]
-        own: dict[str, DeclaredProperty] = {}
+        own: dict[str, Declared] = {}
+        lacking: dict[str, str] = {}
         for key, declaration in items(entry.get(field)):
             self._names.budget.spend()
-            own[key] = self._declared(
-                mapping(declaration), parent.declared.get(key), (section, name, field, key, "default")
-            )
+            declared = own[key] = self._declared(section, name, key, mapping(declaration))
+            written = declared.declaration.get("default")
+            if written is None and isinstance(declared.type_name, str):
+                written = {}
+            if written is not None:
+                typed = Typed(written, declared.type_name)
+                misfits = self._misfits(typed, _type_of(declaration), (section, name, field, key, "default"))
+                self._report(each for each in misfits if each.lack is None)
+            lack = self._lack(declared.default, declared)
+            if lack is not None:
+                lacking[key] = _dotted((key, *lack))
         self._names.budget.spend(len(parent.lacking) if own else 1)
-        return Schema(own, parent, is_whole=parent.is_whole) if own else parent
+        return Schema(own, lacking, parent, is_whole=parent.is_whole) if own else parent
 
-    def _declared(
-        self, declaration: Mapping[Any, Any], inherited: DeclaredProperty | None, path: Path
-    ) -> DeclaredProperty:
-        type_name = _type_of(declaration)
-        required = bool(declaration.get("required", True))
-        default = declaration.get("default", NOTHING)
-        written = None if default is NOTHING else default
-        if type_name is not None and not is_primitive(type_name):
-            if not self.schema(Section.DATA_TYPES, type_name).is_whole:
-                return DeclaredProperty(
-                    type_name, required=False, default=default
-                )  # what it lacks is not known
-            default = {} if written is None else written
-        if default is NOTHING:
-            return DeclaredProperty(type_name, required, NOTHING)
-        if default is not None:
-            default, misfits = self._fit(default, type_name, path)
-            self._report(each for each in misfits if each.lack is None)
-            derived = NOTHING if inherited is None or inherited.type != type_name else inherited.default
-            if isinstance(derived, dict) and not is_primitive(type_name):
-                default = self._fit(written or {}, type_name, path, derived)[0] or default
-        return DeclaredProperty(type_name, required, default, self._lack(default, type_name))
+    def _declared(self, section: Section, owner: str, key: str, declaration: Mapping[Any, Any]) -> Declared:
+        declared = self.types.declared(Kind(section), owner, key) if section in DERIVED else None
+        return declared or self.types.alone(owner, declaration)
 
     def check_values(self, given: object, schema: Schema, owner: str, path: Path) -> None:
         """Report values of properties that don't fit what their type declares.
@@ -287,7 +268,10 @@ class CheckedTypes:
             path: where they are.
         """
         values = mapping(given)
-        external = values.get(EXTERNAL, getattr(schema.declared.get(EXTERNAL), "default", None))
+        own = schema.declared.get(EXTERNAL)
+        external = values.get(EXTERNAL)
+        if EXTERNAL not in values and own is not None:
+            external = True if own.default is None else self._completed(own.default)
         if is_function(external) and schema.is_whole:
             place = (*path, EXTERNAL) if EXTERNAL in values else path[:-1]
             self._names.report(place, _NO_CALL)
@@ -295,7 +279,8 @@ class CheckedTypes:
             self._names.budget.spend()
             declared = schema.declared.get(name)
             if declared is not None:
-                misfits = self._fit(value, declared.type, (*path, name), declared.default)[1]
+                typed = Typed(value, declared.type_name, declared.default)
+                misfits = self._misfits(typed, _type_of(declared.declaration), (*path, name))
                 self._report(each for each in misfits if schema.is_whole or each.lack is None)
             elif schema.is_whole:
                 self._names.report((*path, name), *_not_declared(name, schema, owner))
@@ -307,135 +292,106 @@ class CheckedTypes:
                 place = path if given else path[:-1]
                 self._names.report(place, f"property {lack} of {owner} needs a value")
 
-    def completed(self, value: Any, declared: DeclaredProperty) -> Any:  # noqa: ANN401 - plain data
-        """A value of a property with what its data type and the default add."""
-        return self._fit(value, declared.type, (), declared.default)[0]
-
     def _report(self, misfits: Iterable[_Unfit]) -> None:
-        for each in misfits:
+        for each in list(misfits):  # schemas that are made meanwhile report first
             self._names.report(*each.misuse)
 
-    def _fit(
-        self,
-        value: Any,  # noqa: ANN401 - plain data
-        type_name: str | None,
-        path: Path,
-        derived: object = NOTHING,
-    ) -> tuple[Any, list[_Unfit]]:
-        """A value with what its type adds, and in which ways it does not fit that type."""
-        found: list[_Unfit] = []
-        return self._fitted(value, type_name, (), path, derived, found), found
-
-    def _fitted(
-        self,
-        value: Any,  # noqa: ANN401 - plain data
-        type_name: str | None,
-        steps: Path,
-        path: Path,
-        derived: object,
-        found: list[_Unfit],
-    ) -> Any:  # noqa: ANN401 - same
-        """One level of a value.
+    def _misfits(self, typed: Typed, type_name: str | None, path: Path, steps: Path = ()) -> Iterator[_Unfit]:
+        """In which ways a value, with what is added to it, does not fit its type.
 
         Args:
-            value: the value.
-            type_name: its type.
-            steps: where it is in the whole value.
+            typed: the value.
+            type_name: the type that is written for it.
             path: where it is in the document.
-            derived: the default that it is completed with.
-            found: what does not fit.
+            steps: where it is in the whole value.
         """
         self._names.budget.spend()
+        value = typed.value
         if type_name is None or is_function(value):
-            return value
+            return
         wanted_type = InputType.of({"type": type_name})
         if wanted_type is not None:
             wanted = _unmet(value, wanted_type)
             if wanted:
-                found.append(_Unfit(Misuse(path, f"{shown(path[-1])} must be {wanted}")))
+                yield _Unfit(Misuse(path, f"{shown(path[-1])} must be {wanted}"))
             elif wanted_type is InputType.REGEX:
                 self.patterns.append((path, value))
-            return value
+            return
         schema = self.schema(Section.DATA_TYPES, type_name)
         if not schema.is_whole:
-            return value
-        if not isinstance(value, dict):
-            message = f"{shown(path[-1])} must be a mapping, as data type {shown(type_name)} wants it"
-            found.append(_Unfit(Misuse(path, message)))
-            return value
-        return self._fitted_parts(value, type_name, schema, steps, path, derived, found)
-
-    def _fitted_parts(
-        self,
-        value: dict[Any, Any],
-        type_name: str,
-        schema: Schema,
-        steps: Path,
-        path: Path,
-        derived: object,
-        found: list[_Unfit],
-    ) -> dict[str, Any]:
-        """The parts of a value of a data type."""
-        declarations = schema.all
-        self._names.budget.spend(len(declarations) + len(value))
+            return
         owner = f"data type {shown(type_name)}"
-        self._check_names(value, schema, owner, path, found)
-        inherited = mapping(derived)
-        defaults = {name: inherited.get(name, each.default) for name, each in declarations.items()}
-        external = value.get(EXTERNAL, defaults.get(EXTERNAL, NOTHING))
-        if is_function(external):
-            found.append(_Unfit(Misuse(path, _NO_CALL)))
-        result: dict[str, Any] = {}
-        for name, declared in declarations.items():
-            if name in value:
-                where = (*steps, name), (*path, name)
-                result[name] = self._fitted(value[name], declared.type, *where, defaults[name], found)
-                continue
-            if defaults[name] is not NOTHING:
-                result[name] = defaults[name]
-                lack = self._lack(defaults[name], declared.type)
-            else:
-                is_needed = declared.required and (external is NOTHING or not external)
-                lack = () if is_needed else None
-            if lack is not None:
-                message = f"property {_dotted((name, *lack))} of {owner} needs a value"
-                found.append(_Unfit(Misuse(path, message), (*steps, name, *lack)))
-        return result
+        if not isinstance(value, dict):
+            yield _Unfit(Misuse(path, f"{shown(path[-1])} must be a mapping, as {owner} wants it"))
+            return
+        yield from self._misfits_of_parts(typed, schema, owner, path, steps)
 
-    def _lack(self, default: Any, type_name: str | None) -> Path | None:  # noqa: ANN401 - plain data
-        """The path of what is missing in a default that is complete as far as it goes; None for nothing."""
-        if type_name is None or is_function(default):
+    def _misfits_of_parts(
+        self, typed: Typed, schema: Schema, owner: str, path: Path, steps: Path
+    ) -> Iterator[_Unfit]:
+        value = typed.value
+        self._names.budget.spend(len(schema.all) + len(value))
+        for name in value:
+            if name not in schema.declared:
+                yield _Unfit(Misuse((*path, name), *_not_declared(name, schema, owner)))
+        external = self._external_of(typed, schema)
+        if is_function(external):
+            yield _Unfit(Misuse(path, _NO_CALL))
+        for name, declared in schema.all.items():
+            part = self.types.member(typed, declared, name)
+            if name in value and isinstance(part, Typed):
+                yield from self._misfits(part, _type_of(declared.declaration), (*path, name), (*steps, name))
+            elif (lack := self._lack(part, declared, is_excused=bool(external))) is not None:
+                message = f"property {_dotted((name, *lack))} of {owner} needs a value"
+                yield _Unfit(Misuse(path, message), (*steps, name, *lack))
+
+    def _external_of(self, typed: Typed, schema: Schema) -> Any:  # noqa: ANN401 - plain data
+        """What a value of a data type says of being an external resource."""
+        declared = schema.declared.get(EXTERNAL)
+        if declared is None:
+            return typed.value.get(EXTERNAL)
+        return self._completed(self.types.member(typed, declared, EXTERNAL))
+
+    def _completed(self, part: Part) -> Any:  # noqa: ANN401 - plain data
+        """A part with what is added to it, as far as that is known."""
+        if not isinstance(part, Typed):
+            return None
+        try:
+            return self.types.whole(part)
+        except OutOfReachError:
+            return part.value
+
+    def _lack(self, part: Part, declared: Declared, *, is_excused: bool = False) -> Path | None:
+        """The path of what is missing in a part that is not written out; None for nothing.
+
+        Args:
+            part: its default, with what it inherits.
+            declared: the part as its type has it.
+            is_excused: whether it may be missing itself.
+        """
+        if part is None:
+            return () if declared.declaration.get("required", True) and not is_excused else None
+        type_name = _type_of(declared.declaration)
+        if type_name is None or isinstance(part, Unknown) or is_function(part.value):
             return None
         wanted_type = InputType.of({"type": type_name})
         if wanted_type is not None:
-            return () if default is None and _unmet(default, wanted_type) else None
-        if not isinstance(default, dict):
+            return () if part.value is None and _unmet(part.value, wanted_type) else None
+        if not isinstance(part.value, dict):
             return None
-        key = (id(default), type_name)
-        if key not in self._lacks:
-            self._lacks[key] = (default, self._lack_of_parts(default, type_name))
-        return self._lacks[key][1]
+        if id(part) not in self._lacks:
+            self._lacks[id(part)] = (part, self._lack_of_parts(part, type_name))
+        return self._lacks[id(part)][1]
 
-    def _lack_of_parts(self, default: dict[Any, Any], type_name: str) -> Path | None:
+    def _lack_of_parts(self, typed: Typed, type_name: str) -> Path | None:
         schema = self.schema(Section.DATA_TYPES, type_name)
         self._names.budget.spend(len(schema.all))
-        external = default.get(EXTERNAL)
+        is_excused = schema.is_whole and bool(self._external_of(typed, schema))
         for name, declared in schema.all.items() if schema.is_whole else ():
-            if name not in default:
-                if declared.required and not external:
-                    return (name,)
-            elif (inner := self._lack(default[name], declared.type)) is not None:
+            part = self.types.member(typed, declared, name)
+            if (inner := self._lack(part, declared, is_excused=is_excused)) is not None:
                 return (name, *inner)
         return None
-
-    def _check_names(
-        self, value: Mapping[Any, Any], schema: Schema, owner: str, path: Path, found: list[_Unfit]
-    ) -> None:
-        found += [
-            _Unfit(Misuse((*path, name), *_not_declared(name, schema, owner)))
-            for name in value
-            if name not in schema.declared
-        ]
 
 
 _NO_CALL: Final = f"{EXTERNAL!r} must be true or false, not a call"
@@ -462,6 +418,6 @@ def is_primitive(type_name: object) -> bool:
     return isinstance(type_name, str) and InputType.of({"type": type_name}) is not None
 
 
-def _type_of(declaration: Mapping[Any, Any]) -> str | None:
-    name = declaration.get("type")
+def _type_of(declaration: object) -> str | None:
+    name = mapping(declaration).get("type")
     return name if isinstance(name, str) else None
