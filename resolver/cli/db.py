@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, confirm
-from resolver.cli.output import count, put, put_table, say
+from resolver.cli.context import App, common_options, confirm, format_option
+from resolver.cli.output import OutputFormat, count, put, put_done, put_table, say
 
 if TYPE_CHECKING:
     from resolver.service.enforcement import Vouched
@@ -55,8 +55,9 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
 
 
 @db.command
+@format_option
 @common_options
-def vacuum(app: App) -> None:
+def vacuum(app: App, *, output_format: OutputFormat) -> None:
     """Give back the room that deleted secrets took in SQLite's file.
 
     A file that 0.2.0 made gives it back by itself; one of an older release does so after the first vacuum.
@@ -72,10 +73,11 @@ def vacuum(app: App) -> None:
         store.check_schema()
         sizes = store.vacuum()
     if sizes is None:
-        put("nothing to do: PostgreSQL uses such room again by itself")
+        text = "nothing to do: PostgreSQL uses such room again by itself"
+        put_done(output_format, text, {"before": None, "after": None})
         return
     before, after = sizes
-    put(f"{before:,} bytes before, {after:,} now")
+    put_done(output_format, f"{before:,} bytes before, {after:,} now", {"before": before, "after": after})
 
 
 def _put_vouched(vouched: Vouched) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options
+from resolver.cli.context import App, common_options, format_option
 from resolver.cli.files import read_password
-from resolver.cli.output import put, say
+from resolver.cli.output import OutputFormat, put_done, say
 from resolver.config.filesystems import sqlite_warning
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 )
 @click.option("--no-profile", is_flag=True, help="Write no profile: admin comes in by the password.")
 @click.option("--password-file", metavar="FILE|-", help="The password of user admin.")
+@format_option
 @common_options
-def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None) -> None:
+def init(
+    app: App, *, sample: bool, no_profile: bool, password_file: str | None, output_format: OutputFormat
+) -> None:
     """Make a store on this machine: database, root key, tenant default_tenant, user admin, and a profile.
 
     Running it again changes nothing, but brings an older database to this program's schema.
@@ -50,7 +53,7 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
         profile=not no_profile,
         secrets=SAMPLE_SECRETS if sample else None,
     )
-    _put_result(done, app.settings, sample=sample)
+    _put_result(output_format, done, app.settings, sample=sample)
     if warning := sqlite_warning(app.settings.database_file):
         say(f"warning: {warning}")
     if generated and done.made:
@@ -59,21 +62,31 @@ def init(app: App, *, sample: bool, no_profile: bool, password_file: str | None)
         say(f"note: {ADMIN} has no password; `resolver users set-password {ADMIN}` gives one")
 
 
-def _put_result(done: Initialised, settings: Settings, *, sample: bool) -> None:
+def _put_result(output_format: OutputFormat, done: Initialised, settings: Settings, *, sample: bool) -> None:
     from resolver.bootstrap.initialise import ADMIN, FIRST_TENANT  # noqa: PLC0415
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
     place = settings.home if settings.uses_embedded_database else done.place
+    facts = {
+        "made": done.made,
+        "place": str(place),
+        "root_key": None if done.key_path is None else str(done.key_path),
+        "tenant": FIRST_TENANT,
+        "user": ADMIN,
+        "profile": str(settings.profile_path) if done.has_profile else None,
+        "secrets": len(SAMPLE_SECRETS) if sample and done.made else 0,
+    }
     if not done.made:
-        put(f"a store is there already in {place}; nothing was changed")
+        put_done(output_format, f"a store is there already in {place}; nothing was changed", facts)
         if sample:
             say("note: --sample adds secrets to a new store only")
         return
-    put(f"store made in {place}")
+    lines = [f"store made in {place}"]
     if done.key_path is not None:
-        put(f"root key in {done.key_path}: keep a copy, apart from the database's backup")
-    put(f"tenant {FIRST_TENANT}, user {ADMIN}")
+        lines.append(f"root key in {done.key_path}: keep a copy, apart from the database's backup")
+    lines.append(f"tenant {FIRST_TENANT}, user {ADMIN}")
     if done.has_profile:
-        put(f"profile in {settings.profile_path}: the following commands run as {ADMIN}")
+        lines.append(f"profile in {settings.profile_path}: the following commands run as {ADMIN}")
     if sample:
-        put(f"{len(SAMPLE_SECRETS)} sample secrets added")
+        lines.append(f"{len(SAMPLE_SECRETS)} sample secrets added")
+    put_done(output_format, "\n".join(lines), facts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.context import App, common_options, format_option
-from resolver.cli.output import OutputFormat, count, put, put_answer, put_table, say
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_done, put_table, say
 from resolver.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ def _as_json(found: KeysStatus) -> dict[str, object]:
 
 @keys.command(name="rotate-root")
 @click.option("--to", "to", required=True, metavar="ID", help="The root key that is to wrap from now on.")
+@format_option
 @common_options
-def rotate_root(app: App, *, to: str) -> None:
+def rotate_root(app: App, *, to: str, output_format: OutputFormat) -> None:
     """Have another root key wrap the data keys.
 
     Give the new key to every resolver of the store first: until then it only opens. Then nothing depends on
@@ -93,13 +94,14 @@ def rotate_root(app: App, *, to: str) -> None:
     """
     with ProgressBar(app.store.keys.steps(app.caller, proof_only=True)) as bar:
         done = app.store.keys.rotate_root(app.caller, to, bar)
-    _put_result(done, f"Root key {to} wraps all data keys, {done.keys} of them anew")
+    _put_result(output_format, done, f"Root key {to} wraps all data keys, {done.keys} of them anew")
 
 
 @keys.command(name="rotate-data")
 @click.option("-t", "--tenant", default="", metavar="TENANT", help="Only this tenant's; else all.")
+@format_option
 @common_options
-def rotate_data(app: App, *, tenant: str) -> None:
+def rotate_data(app: App, *, tenant: str, output_format: OutputFormat) -> None:
     """Replace data keys, and encrypt everything anew.
 
     That is all versions of all secrets. Others can work meanwhile. An interrupted run loses nothing, and
@@ -110,13 +112,19 @@ def rotate_data(app: App, *, tenant: str) -> None:
     if done.resumed:
         say("note: this finished what an earlier run had begun; run it again for new keys")
     _put_result(
+        output_format,
         done,
         f"{count(done.keys, 'data key')} replaced, {count(done.resealed, 'stored value')} encrypted anew",
     )
 
 
-def _put_result(done: Rotated, what: str) -> None:
-    put(f"{what}; {count(done.proved, 'stored value')} proved to open with the new key alone")
+def _put_result(output_format: OutputFormat, done: Rotated, what: str) -> None:
+    unreadable = [
+        {"tenant": tenant, "about": about, "reason": reason} for tenant, about, reason in done.unreadable
+    ]
+    facts = {name: getattr(done, name) for name in ("keys", "resealed", "proved", "resumed", "wiped")}
+    text = f"{what}; {count(done.proved, 'stored value')} proved to open with the new key alone"
+    put_done(output_format, text, {**facts, "unreadable": unreadable})
     if not done.wiped:
         say("note: another process was reading an older state, so the database's log still holds old pages")
     for tenant, about, reason in done.unreadable:

@@ -67,7 +67,7 @@ def check_key(text: str, what: str = "key") -> str:
     if not _KEY_CHARACTERS.match(text):
         raise InvalidRequestError(
             f"the {what} has characters that are not allowed",
-            hint="use letters, digits, '-', '.' and '_'",
+            hint="use letters, digits, '-', '.', '_' and '~'",
         )
     raise InvalidRequestError(f"the {what} must begin with a letter")
 

@@ -109,10 +109,6 @@ OWN_FORMS = frozenset(
         "resolver secrets export",
         "resolver audit export",
         "resolver db upgrade",
-        "resolver db vacuum",
-        "resolver keys rotate-root",
-        "resolver keys rotate-data",
-        "resolver init",
     }
 )
 """What runs others, writes a format of its own, or is for a person at the machine that has the keys."""

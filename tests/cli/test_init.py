@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import stat
 from contextlib import closing
@@ -36,6 +37,25 @@ def test_init(admin: Cli, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in home.glob("*/*") if path.suffix in {"", ".key"}}
     assert new.prints("init") == f"a store is there already in {home}; nothing was changed\n"
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_init_as_json(admin: Cli, tmp_path: Path) -> None:
+    """Places and names, and no password or key."""
+    home = tmp_path / "new"
+    new = admin.at(home)
+    command = ("init", "--sample", "--password-file", "-", "--format", "json")
+    made = {
+        "made": True,
+        "place": str(home),
+        "root_key": f"{home}/keys/root.key",
+        "tenant": "default_tenant",
+        "user": "admin",
+        "profile": f"{home}/profile",
+        "secrets": 17,
+    }
+    assert json.loads(new.prints(*command, stdin="a password")) == made
+    again = json.loads(new.prints("init", "--format", "json"))
+    assert (again["made"], again["secrets"], again["place"]) == (False, 0, str(home))
 
 
 def test_init_without_a_password(admin: Cli, tmp_path: Path) -> None:

@@ -33,7 +33,15 @@ def test_data_keys_are_rotated(admin: Cli) -> None:
         "2 data keys replaced, 2 stored values encrypted anew; "
         "2 stored values proved to open with the new key alone\n"
     )
-    assert admin.prints("keys", "rotate-data", "-t", "default_tenant").startswith("1 data key replaced, 2 ")
+    again = admin.prints("keys", "rotate-data", "-t", "default_tenant", "--format", "json")
+    assert json.loads(again) == {
+        "keys": 1,
+        "resealed": 2,
+        "proved": 2,
+        "resumed": False,
+        "wiped": True,
+        "unreadable": [],
+    }
     assert "second" in admin.prints("secrets", "get", "k")
     found = json.loads(admin.prints("keys", "status", "--format", "json"))
     assert [(key["tenant"], key["state"], key["sealed"]) for key in found["data_keys"]] == [
