@@ -174,6 +174,8 @@ def test_warnings_and_duplicate_keys(live: Live) -> None:
     refused = user("POST", RESOLVE, {**body, "fail_on": ["undeclared_input", "near_miss"]})
     assert (refused.status_code, refused.json()["problems"][0]["reason"]) == (400, "near_miss")
     assert user("POST", RESOLVE, {**body, "fail_on": ["syntax"]}).status_code == 400
+    # Only a check compares with what the tenant has.
+    assert user("POST", RESOLVE, {**body, "fail_on": ["secret_unused"]}).status_code == 400
     body["blueprints"] = [{"text": twice}]
     assert user("POST", RESOLVE, body).json()["problems"][0]["reason"] == "duplicate_key"
     answer = user.does("POST", RESOLVE, {**body, "allow_duplicate_keys": True})

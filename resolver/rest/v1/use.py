@@ -168,7 +168,7 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
         body.evaluate,
         strict=body.strict,
         dialect=body.dialect,
-        fail_on=warning_reasons(body.fail_on),
+        fail_on=warning_reasons(body.fail_on, _OF_A_RESOLVE),
         allow_duplicate_keys=body.allow_duplicate_keys,
         budget=budget,
     )
@@ -193,11 +193,16 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
     )
 
 
-def warning_reasons(reasons: Sequence[Reason]) -> frozenset[Reason]:
+_OF_A_RESOLVE = tuple(reason for reason in WARNINGS if reason is not Reason.UNUSED)
+"""Only a check lists what the tenant has besides."""
+
+
+def warning_reasons(reasons: Sequence[Reason], known: Sequence[Reason] = WARNINGS) -> frozenset[Reason]:
     """The reasons that a request gives for `fail_on`; only those of warnings are any."""
-    if others := sorted(set(reasons) - set(WARNINGS)):
+    if others := sorted(set(reasons) - set(known)):
         raise InvalidRequestError(
-            f"no warning has the reason {', '.join(others)}", hint=f"there are: {', '.join(sorted(WARNINGS))}"
+            f"no warning here has the reason {', '.join(others)}",
+            hint=f"there are: {', '.join(sorted(known))}",
         )
     return frozenset(reasons)
 
