@@ -87,6 +87,9 @@ class HttpServer(uvicorn.Server):
         config: uvicorn's; its `app` is ours.
         server: what the routes share.
         doors: where it listens.
+
+    Attributes:
+        is_hasty: whether it stops without waiting for who may come.
     """
 
     def __init__(self, config: uvicorn.Config, server: Server, doors: Sequence[Door]) -> None:
@@ -94,13 +97,13 @@ class HttpServer(uvicorn.Server):
         self._server = server
         self._doors = doors
         self._round: asyncio.TimerHandle | None = None
-        self._is_hasty = False
+        self.is_hasty = False
         self._sign_seconds, self._next_sign = watchdog_seconds(), 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop: at once by Ctrl-C, else so that nobody is refused. A second signal cuts nobody off."""
         self._captured_signals.append(sig)
-        self._is_hasty |= sig == signal.SIGINT
+        self.is_hasty |= sig == signal.SIGINT
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -142,7 +145,7 @@ class HttpServer(uvicorn.Server):
         """Wait, though not for those who are gone once nobody else can come."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while loop.time() < end and not self._is_hasty:
+        while loop.time() < end and not self.is_hasty:
             if self._server.is_closing and not self._server.connections.open:
                 return
             await asyncio.sleep(_WAIT_SECONDS)

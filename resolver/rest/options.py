@@ -45,4 +45,4 @@ class ServerOptions(Struct, frozen=True):
     hidden_for_uploads_only: bool = False
     trusted_proxies: tuple[str, ...] = ()
     workers: int = 1
-    drain_seconds: float = 10
+    drain_seconds: float = 0

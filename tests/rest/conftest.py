@@ -171,7 +171,7 @@ def running(app: Starlette, *, proxy_protocol: bool = False) -> Iterator[str]:
                 time.sleep(0.001)
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.should_exit = True
+            server.is_hasty = server.should_exit = True
             thread.join(20)
 
 
