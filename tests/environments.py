@@ -33,7 +33,7 @@ REQUIREMENTS = {
     "RESOLVER_TEST_CLOUDIFY_PYTHON": (
         *("cloudify-common[dispatcher]==7.0.5", "networkx", "PyYAML!=6.0.4", "cryptography", "setuptools<81"),
     ),
-    "RESOLVER_TEST_CFY_PYTHON": ("cloudify==7.0.5",),
+    "RESOLVER_TEST_CFY_PYTHON": ("cloudify==7.0.5", "setuptools<81"),
     "RESOLVER_TEST_TOSCA_PYTHON": ("tosca-parser==2.15.0", "setuptools<81"),
     "RESOLVER_TEST_GENERATORS_PYTHON": tuple(line for line in _GENERATORS if not line.startswith("#")),
 }

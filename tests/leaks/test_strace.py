@@ -281,7 +281,7 @@ def _moving_steps(
     """Schemas, versions, exports and imports; the values pass through a process that checks them."""
     yield step("create schema", resolver(*create, "checked", "--dict", "-l", "private"), stdin=document)
     yield step("update schema", resolver("secrets", "update", "checked", "--debug"), stdin=document[:-1])
-    yield step("update checked", resolver("secrets", "update", "checked"), stdin=document)
+    yield step("update checked", resolver("secrets", "update", "checked", "--rotated"), stdin=document)
     yield step("history", resolver("secrets", "history", "checked"))
     yield step("rollback", resolver("secrets", "rollback", "checked", "--to", "1"))
     yield step("set-visibility", resolver("secrets", "set-visibility", "checked", "-l", "tenant"))

@@ -195,7 +195,7 @@ def list_secrets(call: ApiCall, tenant: str, query: ListQuery) -> Response:
     return Answer(page(items, found.total, query.size, query.offset))
 
 
-@GROUP.route("POST", "/searches/secrets", CloudifyPage[SecretObject])
+@GROUP.route("POST", "/searches/secrets", CloudifyPage[SecretObject], needs=Permission.SECRET_LIST)
 def search_secrets(call: ApiCall, tenant: str, query: ListQuery, body: Search | None = None) -> Response:
     """The secrets that rules or constraints select, without values; what may not be seen does not count."""
     query.demand_included(SecretObject.__struct_fields__)

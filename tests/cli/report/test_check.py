@@ -52,7 +52,7 @@ def stored(prefork: Prefork, _made_home: Path, tmp_path_factory: pytest.TempPath
     admin = Cli(prefork, home)
     admin.prints("secrets", "create", "key", "-s", VALUE)
     admin.prints("secrets", "create", "hidden", "-s", VALUE, "--hidden-value")
-    admin.prints("secrets", "update", "key", "-s", VALUE)
+    admin.prints("secrets", "update", "key", "-s", VALUE, "--rotated")
     return home
 
 

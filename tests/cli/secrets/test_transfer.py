@@ -118,6 +118,7 @@ def test_wrong_entries(admin: Cli) -> None:
     done = admin.run("resolver", "secrets", "import", "-i", "-", "--format", "json", stdin=text)
     assert json.loads(done.stdout) == {
         "imported": 0,
+        "unchanged": 0,
         "colliding_secrets": {"default_tenant": ["good"]},
         "secrets_errors": {"0": {"missing secret fields": ["key"], "visibility": "Not a valid visibility"}},
     }
