@@ -13,7 +13,7 @@ from resolver.errors import InvalidRequestError, RootKeyError, StoreError, Usage
 from resolver.service import Service
 from resolver.service.base import Rules
 from resolver.store.engine import Database, parse_url
-from resolver.store.use import AnyStore, UseStore
+from resolver.store.use import AnyStore, DriverStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +130,7 @@ def _manage(store: AnyStore[Any]) -> SqlStore:
     return SqlStore.of(store)
 
 
-def open_store(settings: Settings) -> UseStore:
+def open_store(settings: Settings) -> DriverStore:
     """Open the database that the settings name, whatever schema it has.
 
     Raises:
@@ -148,7 +148,7 @@ def open_store(settings: Settings) -> UseStore:
         )
     if file is not None:
         demand_trusted(file.parent, Trusted.DATABASE, StoreError)
-    return UseStore(Database(parse_url(settings.database), settings.pool), _manage)
+    return DriverStore(Database(parse_url(settings.database), settings.pool), _manage)
 
 
 def _demanded_keys(settings: Settings, warn: Callable[[str], None]) -> list[WrappingKey]:

@@ -11,7 +11,7 @@ from resolver.core.ports.accounts import StoredToken
 from resolver.core.ports.keys import StoredDataKey
 from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret
 from resolver.core.providers import Provider
-from resolver.store.reading import Check, Insert, Reading, Root, Statement, scope
+from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statement, scope
 
 SQLALCHEMY = '2.1.9'
 
@@ -30,7 +30,7 @@ FROM access_token
 WHERE access_token.id = %(token)s::VARCHAR""",
     ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'mac__access_token__row_mac'),
     {6: scope},
-    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, )), (Check(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'user_id'), (4, 3, 2, 5, 0, 6, 1, 8)), ), ()),
+    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'user_id'), (4, 3, 2, 5, 0, 6, 1, 8)), ), ()),
 )
 
 USER_BY_ID: Statement[Any] = Statement(
@@ -66,7 +66,7 @@ FROM tenant
 WHERE tenant.name = %(tenant)s::VARCHAR""",
     ('id', 'name', 'mac__tenant__created_at', 'mac__tenant__row_mac'),
     {},
-    Reading((Tenant, True, (0, 1, )), (Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (2, 0, 1, 3)), ), ()),
+    Reading((Tenant, True, (0, 1, )), (AggregateCheck(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (2, 0, 1, 3)), ), ()),
 )
 
 SECRETS: Statement[StoredSecret] = Statement(
@@ -80,7 +80,7 @@ FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS own
 WHERE secret.tenant_id = %(tenant_id)s::VARCHAR AND secret.key = ANY (%(keys)s::TEXT[]) OR secret.scope = 'global' AND secret.key = ANY (%(keys)s::TEXT[])""",
     ('secret__id', 'secret__key', 'secret__tenant__id', 'secret__tenant__name', 'secret__visibility', 'secret__hidden', 'secret__owner__id', 'secret__owner__name', 'secret__version', 'secret__created_at', 'secret__updated_at', 'secret__schema', 'secret__expires_at', 'secret__rotate_after', 'secret__rotate_at', 'secret__provider', 'secret__description', 'data_key_id', 'token', 'mac__secret__provider_id', 'mac__secret__provider_options', 'mac__secret__provider_options_data_key_id', 'mac__secret__scope', 'mac__secret__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac'),
     {4: Visibility, 5: bool},
-    Reading((StoredSecret, False, ((Secret, False, (0, 1, (Tenant, True, (2, 3, )), 4, 5, (Owner, True, (6, 7, )), 8, 9, 10, 11, 12, 13, 14, 15, 16, )), 17, 18, )), (Check(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (9, 16, 12, 5, 0, 1, 6, 19, 20, 21, 13, 14, 11, 22, 2, 10, 8, 4, 23)), Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (24, 25, 3, 26)), ), (('tenant', 2, 25),)),
+    Reading((StoredSecret, False, ((Secret, False, (0, 1, (Tenant, True, (2, 3, )), 4, 5, (Owner, True, (6, 7, )), 8, 9, 10, 11, 12, 13, 14, 15, 16, )), 17, 18, )), (AggregateCheck(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (9, 16, 12, 5, 0, 1, 6, 19, 20, 21, 13, 14, 11, 22, 2, 10, 8, 4, 23)), AggregateCheck(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (24, 25, 3, 26)), ), (('tenant', 2, 25),)),
 )
 
 SIZE_OF_SECRETS: Statement[Any] = Statement(
@@ -107,7 +107,7 @@ FROM data_key
 WHERE data_key.id = ANY (%(ids)s::TEXT[])""",
     ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
     {4: bool, 6: bool},
-    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (AggregateCheck(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
 )
 
 ACTIVE_DATA_KEY: Statement[StoredDataKey] = Statement(
@@ -119,7 +119,7 @@ FROM data_key
 WHERE data_key.tenant_id = %(tenant)s::VARCHAR AND data_key.active""",
     ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
     {4: bool, 6: bool},
-    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (AggregateCheck(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
 )
 
 ACTIVE_DATA_KEY_LOCKED: Statement[StoredDataKey] = Statement(
@@ -131,7 +131,7 @@ FROM data_key
 WHERE data_key.tenant_id = %(tenant)s::VARCHAR AND data_key.active FOR KEY SHARE""",
     ('id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
     {4: bool, 6: bool},
-    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (Check(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
+    Reading((StoredDataKey, False, (0, 1, 2, 3, )), (AggregateCheck(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (4, 5, 0, 6, 2, 1, 3, 7)), ), ()),
 )
 
 SYSTEM_KEY: Statement[StoredDataKey] = Statement(
@@ -168,7 +168,7 @@ FROM secrets_provider JOIN tenant ON tenant.id = secrets_provider.tenant_id JOIN
 WHERE secret.id = ANY (%(ids)s::TEXT[])""",
     ('secret_id', 'stored__provider__id', 'stored__provider__name', 'stored__provider__kind', 'stored__provider__tenant__id', 'stored__provider__tenant__name', 'stored__provider__visibility', 'stored__provider__owner__id', 'stored__provider__owner__name', 'stored__provider__created_at', 'stored__provider__updated_at', 'stored__data_key_id', 'stored__token', 'options_key_id', 'options', 'mac__secret__created_at', 'mac__secret__description', 'mac__secret__expires_at', 'mac__secret__hidden', 'mac__secret__key', 'mac__secret__owner_id', 'mac__secret__provider_id', 'mac__secret__rotate_after', 'mac__secret__rotate_at', 'mac__secret__schema', 'mac__secret__scope', 'mac__secret__tenant_id', 'mac__secret__updated_at', 'mac__secret__version', 'mac__secret__visibility', 'mac__secret__row_mac', 'mac__secrets_provider__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac'),
     {6: Visibility, 18: bool, 29: Visibility},
-    Reading((StoredExternal, False, (0, (StoredProvider, False, ((Provider, False, (1, 2, 3, (Tenant, True, (4, 5, )), 6, (Owner, True, (7, 8, )), 9, 10, )), 11, 12, )), 13, 14, )), (Check(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (15, 16, 17, 18, 0, 19, 20, 21, 14, 13, 22, 23, 24, 25, 26, 27, 28, 29, 30)), Check(Root('provider', ('id',)), ('connection_parameters', 'created_at', 'data_key_id', 'id', 'name', 'owner_id', 'tenant_id', 'type', 'updated_at', 'visibility'), (12, 9, 11, 1, 2, 7, 4, 3, 10, 6, 31)), Check(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (32, 33, 5, 34)), ), (('tenant', 4, 33),)),
+    Reading((StoredExternal, False, (0, (StoredProvider, False, ((Provider, False, (1, 2, 3, (Tenant, True, (4, 5, )), 6, (Owner, True, (7, 8, )), 9, 10, )), 11, 12, )), 13, 14, )), (AggregateCheck(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (15, 16, 17, 18, 0, 19, 20, 21, 14, 13, 22, 23, 24, 25, 26, 27, 28, 29, 30)), AggregateCheck(Root('provider', ('id',)), ('connection_parameters', 'created_at', 'data_key_id', 'id', 'name', 'owner_id', 'tenant_id', 'type', 'updated_at', 'visibility'), (12, 9, 11, 1, 2, 7, 4, 3, 10, 6, 31)), AggregateCheck(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (32, 33, 5, 34)), ), (('tenant', 4, 33),)),
 )
 
 CHAIN: Statement[Any] = Statement(

@@ -38,7 +38,7 @@ class Root(Struct, frozen=True):
         return "/".join(str(fields[name]) for name in self.id_names)
 
 
-class Check(Struct, frozen=True):
+class AggregateCheck(Struct, frozen=True):
     """An aggregate in the rows of a result.
 
     Args:
@@ -62,7 +62,7 @@ class Reading(Generic[R]):
     """
 
     def __init__(
-        self, shape: Shape, checks: Sequence[Check] = (), joined: Sequence[tuple[str, int, int]] = ()
+        self, shape: Shape, checks: Sequence[AggregateCheck] = (), joined: Sequence[tuple[str, int, int]] = ()
     ) -> None:
         self.shape, self.checks, self.joined = shape, checks, joined
 

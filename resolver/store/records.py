@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import Column
 
-from resolver.store.reading import Check, Reading
+from resolver.store.reading import AggregateCheck, Reading
 from resolver.store.tables import ROW_MAC
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ class RecordColumns(Generic[R]):
         if known is None:
             places = {label: place for place, label in enumerate(labels)}
             checks = [
-                Check(aggregate.root, tuple(names)[:-1], tuple(places[label] for label in names.values()))
+                AggregateCheck(
+                    aggregate.root, tuple(names)[:-1], tuple(places[label] for label in names.values())
+                )
                 for aggregate, names in self.authenticated
             ]
             joined = tuple(

@@ -12,7 +12,7 @@ from resolver.core.query import fold
 from resolver.store import aggregates
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
-from resolver.store.use import UseSession
+from resolver.store.use import DriverSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _BATCH = 500
 T = TypeVar("T")
 
 
-class Rows(UseSession):
+class Rows(DriverSession):
     """Base of the classes that read and write the rows of some tables in one transaction.
 
     Args:

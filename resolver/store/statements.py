@@ -35,7 +35,7 @@ from resolver.store import tables as t
 from resolver.store.accounts import DECIDES, WITH_ROLES
 from resolver.store.keys import DATA_KEY
 from resolver.store.providers import EXTERNAL, EXTERNAL_FROM
-from resolver.store.reading import Check, Insert, Reading, Root, Statement, scope
+from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statement, scope
 from resolver.store.records import RecordColumns, fields_of
 from resolver.store.rows import GLOBAL, SECRETS, TENANT
 from resolver.store.secrets import CURRENT, SIZE, STORED
@@ -236,7 +236,7 @@ def _reader(column: ColumnElement[Any], imports: _Imports) -> str:
 
 def _reading(reading: Reading[Any], imports: _Imports) -> str:
     checks = "".join(
-        f"{_imported(Check, imports)}({_imported(Root, imports)}({check.root.kind!r}, "
+        f"{_imported(AggregateCheck, imports)}({_imported(Root, imports)}({check.root.kind!r}, "
         f"{check.root.id_names!r}), {check.names!r}, {check.places!r}), "
         for check in reading.checks
     )

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _USER = Root("user")
 
 
-class UseSession(CheckedRows):
+class DriverSession(CheckedRows):
     """A transaction in which secrets are used and that is recorded.
 
     Args:
@@ -300,7 +300,7 @@ def _nothing(_about: object) -> None:
     """What a store does that authenticates nothing."""
 
 
-S = TypeVar("S", bound=UseSession)
+S = TypeVar("S", bound=DriverSession)
 
 
 class AnyStore(Generic[S]):
@@ -387,7 +387,7 @@ class AnyStore(Generic[S]):
         self._database.close()
 
 
-class UseStore(AnyStore[UseSession]):
+class DriverStore(AnyStore[DriverSession]):
     """A database of which secrets are used.
 
     Args:
@@ -404,8 +404,8 @@ class UseStore(AnyStore[UseSession]):
         """The same database, for all else."""
         return self._manage(self)
 
-    def _session(self, held: Held, seen: Mapping[str, AuditHead] | None = None) -> UseSession:
-        return UseSession(held, self._guard, seen)
+    def _session(self, held: Held, seen: Mapping[str, AuditHead] | None = None) -> DriverSession:
+        return DriverSession(held, self._guard, seen)
 
     def _transaction(self, *, writes: bool) -> contextlib.AbstractContextManager[Held]:
         return self._database.transaction(writes=writes, with_sql=False)

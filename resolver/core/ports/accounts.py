@@ -76,7 +76,7 @@ class KnownTenants(Struct, frozen=True):
     names: frozenset[str] | None
 
 
-class AccountUse(Protocol):
+class AccountsForUse(Protocol):
     """What a use asks about users, tenants and tokens."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
@@ -92,7 +92,7 @@ class AccountUse(Protocol):
         """Record that a token was used."""
 
 
-class AccountSession(AccountUse, Protocol):
+class AccountSession(AccountsForUse, Protocol):
     """The part of a transaction about users, tenants, tokens and sessions."""
 
     def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:

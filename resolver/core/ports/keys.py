@@ -75,7 +75,7 @@ class SealedToken(Redacted, frozen=True):
     token: str
 
 
-class KeyUse(Protocol):
+class KeysForUse(Protocol):
     """What a use asks about keys."""
 
     def data_keys(self, ids: Collection[str]) -> Sequence[StoredDataKey]:
@@ -88,7 +88,7 @@ class KeyUse(Protocol):
         """
 
 
-class KeySession(KeyUse, Protocol):
+class KeySession(KeysForUse, Protocol):
     """The part of a transaction about keys, and about tokens of all kinds."""
 
     def wrapping_root_key(self, *, lock: bool = False) -> str | None:

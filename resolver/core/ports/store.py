@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from resolver.core.audit import AuditHead
-from resolver.core.ports.accounts import AccountSession, AccountUse
-from resolver.core.ports.keys import KeySession, KeyUse
+from resolver.core.ports.accounts import AccountSession, AccountsForUse
+from resolver.core.ports.keys import KeySession, KeysForUse
 from resolver.core.ports.secrets import KeyedSecrets, SecretSession
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class RowChange(Struct, frozen=True):
         return self.kind, self.id, self.generation, self.digest
 
 
-class AuditUse(Protocol):
+class AuditForUse(Protocol):
     """What a use asks of audit chains, and puts to them."""
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
@@ -78,7 +78,7 @@ class AuditUse(Protocol):
         """What was changed and a chain is still to tell; it counts as told then."""
 
 
-class AuditSession(AuditUse, Protocol):
+class AuditSession(AuditForUse, Protocol):
     """The part of a transaction about audit chains."""
 
     def audit_chains(self, mac_key_id: str) -> Sequence[str]:
@@ -190,7 +190,7 @@ class AuditIndexSession(Protocol):
         """Some keys that were named with each token in a tenant, so many at most."""
 
 
-class UseSession(AccountUse, KeyUse, KeyedSecrets, AuditUse, Protocol):
+class UseSession(AccountsForUse, KeysForUse, KeyedSecrets, AuditForUse, Protocol):
     """A transaction in which secrets are used, and that is recorded."""
 
 
