@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from resolver.core import policy
 from resolver.core.model import Tenant, check_tenant_name
 from resolver.core.permissions import Permission, SystemRole
@@ -150,6 +148,5 @@ def _known(caller: Caller) -> KnownTenants:
     """The tenants that are a caller's own, or all for a sys_admin; as far as the token reaches."""
     if caller.system_role is SystemRole.SYS_ADMIN:
         return KnownTenants(None, caller.scope.tenants)
-    anywhere = replace(caller, scope=replace(caller.scope, tenants=None))
-    mine = frozenset(home for home in caller.roles if policy.rights(anywhere, Tenant(home, "")))
+    mine = frozenset(home for home in caller.roles if policy.rights_by_id(caller, home))
     return KnownTenants(mine, caller.scope.tenants)
