@@ -247,7 +247,7 @@ class BlueprintRun:
 
     def warn_of_unused(self, tenant: str, keys: Iterable[str]) -> None:
         """Warn of secrets that no call of these blueprints asks for."""
-        used = {survey.key for survey in self.plan.survey()}
+        used = {survey.key for survey in self.plan.survey()}  # None for one that is not known yet
         self._warn(
             Problem(
                 Reason.UNUSED,
@@ -258,7 +258,7 @@ class BlueprintRun:
             for key in keys
             if key not in used
         )
-        if any(survey.key is None for survey in self.plan.survey()):
+        if None in used:
             self.notes.append("calls whose key is not known yet may use some of the secrets named as unused")
 
     def _check_strictly(self) -> None:
