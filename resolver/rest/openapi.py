@@ -123,15 +123,14 @@ def _tidy(schema: Any) -> Any:  # noqa: ANN401 - a part of a schema
         tidy["$ref"] = _REFERENCE + _name_of(_component_of(tidy))
     if isinstance(tidy.get("title"), str):
         tidy["title"] = _name_of(re.sub(r"\W", "_", tidy["title"]))
-    if tidy.get("type") == "null":
-        tidy["type"], tidy["description"] = ["string", "null"], "Always null."
-    elif tidy.get("type") == "array":
+    if tidy.get("type") == "array":
         tidy.setdefault("items", {})
-    choices = tidy.get("anyOf", ())
-    if [choice.get("type") for choice in choices] == ["boolean", "string"]:  # written as text, or not
+    choices = [choice.get("type") for choice in tidy.get("anyOf", ())]
+    if choices == ["boolean", "string"]:  # written as text, or not
         tidy["type"] = tidy.pop("anyOf")[0]["type"]
-    elif {"type": ["string", "null"], "description": "Always null."} in choices:
-        tidy["anyOf"] = [{"type": "null"} if "Always" in str(one) else one for one in choices]
+    for field in tidy.get("properties", {}).values():
+        if field.get("type") == "null":  # alone: generators want a type beside it
+            field["type"], field["description"] = ["string", "null"], "Always null."
     if tidy.get("properties") and isinstance(tidy.get("description"), str):
         _describe_fields(tidy)
     return tidy
@@ -222,7 +221,7 @@ def _refusals_of(operation: Operation) -> Iterable[tuple[str, str]]:
 
 def _id_of_operation(operation: Operation) -> str:
     """What generated clients call it: our own routes by their names, Cloudify's with a word before them."""
-    prefix = "" if operation.path.startswith(OWN_ROUTES) else "cloudify_" if "/api/" in operation.path else ""
+    prefix = "cloudify_" if operation.path.startswith("/api/v3") else ""
     return f"{prefix}{operation.function.__name__}"
 
 
