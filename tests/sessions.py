@@ -9,6 +9,8 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.waiting import terminal_output
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -84,14 +86,7 @@ def run_on_terminal(script: str, folder: Path, environ: Mapping[str, str]) -> tu
         start_new_session=True,
     ) as shell:
         os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # how Linux tells that nobody has the terminal open any more
-            pass
-        finally:
-            os.close(ours)
+        shown = b"".join(terminal_output(ours))
         status = shell.wait(timeout=60)
     return status, shown.decode().replace("\r\n", "\n")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECONDS = 120.0
 
@@ -43,3 +43,14 @@ def receive_until(
         assert piece, f"it ended after {seen!r}"
         seen += piece
     return seen
+
+
+def terminal_output(terminal: int) -> Iterator[bytes]:
+    """What is shown on a terminal, piece by piece, until nobody has it open any more; then it is closed."""
+    try:
+        while piece := os.read(terminal, 65536):
+            yield piece
+    except OSError:  # how Linux tells that nobody has it open any more
+        pass
+    finally:
+        os.close(terminal)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from resolver import open_resolver
 from tests.conftest import SCRIPTS, clean_environment
+from tests.waiting import terminal_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,15 +35,10 @@ def converse(home: Path, *arguments: str, answers: dict[str, str]) -> tuple[int,
         os.close(theirs)
         shown = ""
         waiting = list(answers.items())
-        try:
-            while piece := os.read(ours, 4096):
-                shown += piece.decode()
-                if waiting and shown.rstrip().endswith(waiting[0][0]):
-                    os.write(ours, waiting.pop(0)[1].encode() + b"\n")
-        except OSError:  # how Linux tells that nobody has the terminal open any more
-            pass
-        finally:
-            os.close(ours)
+        for piece in terminal_output(ours):
+            shown += piece.decode()
+            if waiting and shown.rstrip().endswith(waiting[0][0]):
+                os.write(ours, waiting.pop(0)[1].encode() + b"\n")
         process.wait(timeout=200)
     assert waiting == [], shown
     return process.returncode, shown.replace("\r\n", "\n")

@@ -22,6 +22,7 @@ from resolver.resolution import check as check_texts
 from resolver.validation.json_schema import findings
 from tests.cli.conftest import Cli
 from tests.conftest import SCRIPTS, TENANT, clean_environment
+from tests.waiting import terminal_output
 
 if TYPE_CHECKING:
     from tests.cli.prefork import Prefork
@@ -181,14 +182,7 @@ def test_the_table_fits_a_terminal(home: Path, folder: Path, columns: int) -> No
         env=clean_environment() | {"RESOLVER_HOME": str(home), "COLUMNS": str(columns)},
     ) as process:
         os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # how Linux tells that nobody has the terminal open any more
-            pass
-        finally:
-            os.close(ours)
+        shown = b"".join(terminal_output(ours))
         assert process.wait(timeout=60) == 0
     lines = shown.decode().splitlines()
     assert lines[1] == "deep.yaml"
