@@ -218,7 +218,8 @@ class Database:
         raw = sqlite3.connect(
             self.url.database, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
-        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file without tables only
+        if raw.execute("PRAGMA page_count").fetchone() == (0,):  # later it counts no more, and would write
+            raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_write_ahead_log(raw)
         for pragma in _PRAGMAS:
             raw.execute(f"PRAGMA {pragma}")
