@@ -83,7 +83,7 @@ def _maker(shape: Shape) -> Callable[[Sequence[Any]], Any]:
     own = [part for part in parts if isinstance(part, int)]
     make: Callable[..., Any] = functools.lru_cache(record) if shared else record
     names: tuple[str, ...] = getattr(record, "__struct_fields__", ())
-    if names != getattr(record, "__match_args__", names):  # some are taken by name alone
+    if names and names != getattr(record, "__match_args__", names):  # some are taken by name alone
         make = lambda *values: record(**dict(zip(names, values, strict=True)))  # noqa: E731 - one of two
     take = itemgetter(*own) if len(own) > 1 else lambda row: tuple(row[place] for place in own)
     if not inner:
