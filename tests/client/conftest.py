@@ -73,7 +73,7 @@ def served(_made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(_made_home, tmp_path_factory.mktemp("served") / "home"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its hashes are cheap for all who run meanwhile
 def url(served: Path) -> Iterator[str]:
     """Where that server is."""
     with serving(served) as found:
