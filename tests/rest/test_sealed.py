@@ -41,6 +41,7 @@ def test_out_and_in_again(live: Live, kind: str) -> None:
     assert world.service.secrets.list(world.admin, "home").total == 0
     assert admin.does("POST", OPEN, {"text": done["text"], "passphrase": PASSPHRASE}) == {
         "stored": 1,
+        "unchanged": 0,
         "colliding": {},
         "errors": {},
     }

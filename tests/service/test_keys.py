@@ -397,7 +397,7 @@ def test_what_does_not_decrypt_is_named_and_kept(damaged: World) -> None:
 
 def test_the_proof_of_a_root_key_names_what_does_not_decrypt(damaged: World) -> None:
     """The proof goes through every row, history too; a head that was changed by hand is found as well."""
-    damaged.execute("UPDATE audit_chain SET mac = 'changed' WHERE id <> 'system' AND number = 4")
+    damaged.execute("UPDATE audit_chain SET mac = 'changed' WHERE id <> 'system' AND number = 5")
     service = service_with(damaged, ROOT_KEY, OTHER)
     done = service.keys.rotate_root(damaged.admin, OTHER_ID, quiet)
     assert {(name, what.split(" of ")[0], reason) for name, what, reason in done.unreadable} == {

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, insert, select
 
 import resolver.store
-from resolver.core.model import Visibility
+from resolver.core.model import Secret, Visibility
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns, fields_of
 
@@ -102,7 +102,7 @@ def test_records_are_read_and_written_by_name(record: type) -> None:
         query = select(*columns).join(PLACE, PLACE.c.id == THING.c.place_id).order_by(THING.c.id)
         found = things.read(connection.execute(query))
         result = connection.execute(query)
-        make = things.maker(result)
+        make = things.reading(tuple(result.keys())).make
         assert [(make(row), row.name) for row in result] == [(thing, "here") for thing in made]
     engine.dispose()
     assert found == made
@@ -147,13 +147,14 @@ def test_every_table_has_its_records() -> None:
 
 def test_every_attribute_of_a_secret_is_stored_and_changed(world: World) -> None:
     """Whatever a secret's record is written to is stored with it, and changed by `change_secret`."""
-    secret = world.secret("k")
-    fields = {name: getattr(secret, name) for name in fields_of(type(secret))}
+    made = world.secret("k")
+    fields = {name: getattr(made, name) for name in fields_of(Secret)}
+    secret = Secret(**fields)
     fixed = {"id", "key", "tenant", "owner", "version", "created_at", "updated_at", "provider"}
     special = {"visibility": Visibility.PRIVATE, "hidden": True, "rotate_after": 5}
     changed = {name: special.get(name, f"text of {name}"[:24]) for name in fields if name not in fixed}
-    newer = type(secret)(**(fields | changed))
-    other = type(secret)(**(fields | changed | {"id": "another", "key": "other"}))
+    newer = Secret(**(fields | changed))
+    other = Secret(**(fields | changed | {"id": "another", "key": "other"}))
     with world.store.write() as session:
         session.change_secret(secret, newer)
         data_key = session.active_data_key(secret.tenant.id)
