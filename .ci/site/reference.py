@@ -79,7 +79,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def options_of(command: click.Command, name: str) -> list[tuple[str, str]]:
     """The options of a command, as its help page has them."""
-    context = click.Context(command, info_name=name)
+    context = click.Context(command, info_name=name, **resolver_group.context_settings)
     records = [parameter.get_help_record(context) for parameter in command.params]
     return [record for record in records if record is not None]
 
@@ -102,7 +102,7 @@ def make_commands() -> str:
         table(("option", "meaning"), [(f"`{option}`", text) for option, text in sorted(common)]),
     ]
     for name, command in commands():
-        context = click.Context(command, info_name=name)
+        context = click.Context(command, info_name=name, **resolver_group.context_settings)
         paragraphs = re.split(r"\n\s*\n", str(command.help).replace("\b", ""))
         help_text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
         usage = " ".join([name, *command.collect_usage_pieces(context)])

@@ -126,11 +126,6 @@ class Listing(Struct, frozen=True):
         if self.offset < 0 or (self.size is not None and self.size < 0):
             raise InvalidRequestError("the offset and the size of a page are whole numbers from 0")
 
-    @property
-    def folded_search(self) -> str:
-        """The search in the form in which keys are compared with it."""
-        return fold(self.search)
-
 
 EVERYTHING = Listing(size=None)
 

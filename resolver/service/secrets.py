@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from resolver.core import policy
 from resolver.core.model import Owner, Secret, SecretValue, Visibility, check_key, check_value
@@ -432,8 +432,7 @@ class Secrets(Versions):
 
 
 def _written(secret: Secret, *, unchanged: bool = False) -> WrittenSecret:
-    same = {name: getattr(secret, name) for name in Secret.__struct_fields__}
-    return WrittenSecret(**same, unchanged=unchanged)
+    return WrittenSecret(**asdict(secret), unchanged=unchanged)
 
 
 def _demand_checked(schema: str | None, known: _Known) -> None:

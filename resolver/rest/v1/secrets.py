@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from starlette.responses import Response
 
 from resolver.core.model import Secret, SecretValue, Visibility
@@ -92,8 +92,7 @@ def create_secret(call: ApiCall, tenant: str, key: str, body: NewSecret) -> Resp
 def get_secret(call: ApiCall, tenant: str, key: str) -> Response:
     """A secret with its value."""
     secret, value = call.service.secrets.show(call.caller, tenant, key, forwards=call.forwards)
-    shown = {name: getattr(secret, name) for name in Secret.__struct_fields__}
-    return versioned(ShownSecret(**shown, value=value), secret.version)
+    return versioned(ShownSecret(**asdict(secret), value=value), secret.version)
 
 
 @GROUP.route("PATCH", "/secrets/{key}", WrittenSecret, needs=Permission.SECRET_UPDATE)
