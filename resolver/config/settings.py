@@ -258,8 +258,12 @@ class Settings:
 
     @property
     def bounds(self) -> Mapping[str, int]:
-        """How many of something somebody or something may have, by the names of the settings; those given."""
-        return {name: int(number) for name, number in self._config.items() if "_per_" in name}
+        """Numbers that the service enforces, by the names of the settings; those given."""
+        return {
+            name: int(number)
+            for name, number in self._config.items()
+            if "_per_" in name or name == "password_length"
+        }
 
     @property
     def names_key(self) -> bool:

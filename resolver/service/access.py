@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from resolver.core.query import Listing, Reach
     from resolver.core.results import Holding
 
-MIN_PASSWORD, MAX_PASSWORD = 5, 256
+MAX_PASSWORD = 256
 """How long passwords are, in characters (Cloudify's rule)."""
 
 _USE_NOTED_EVERY = 60
@@ -142,6 +142,16 @@ def unconfirmed(doing: str) -> UnconfirmedError:
         f"your password has to be given again to {doing}",
         hint=_CONFIRM,
     )
+
+
+def demand_confirmed(caller: Caller, now: str, doing: str) -> None:
+    """Refuse a person's session whose password was not given within the last minutes; tokens are let through.
+
+    Raises:
+        UnconfirmedError: the password has to be given first.
+    """
+    if caller.interactive and not policy.is_confirmed(caller, now):
+        raise unconfirmed(doing)
 
 
 _CONFIRM = "commands take your password from --old-password-file, requests as Basic credentials"

@@ -93,6 +93,7 @@ class Rules(Struct, frozen=True):
         versions_per_secret: how many versions one secret may have where none is dropped.
         bytes_per_secret: how many bytes these may take.
         bytes_per_export: how many bytes of values one export may read.
+        password_length: how many characters a new password has at least.
     """
 
     keep_versions: int = 0
@@ -104,6 +105,7 @@ class Rules(Struct, frozen=True):
     versions_per_secret: int = 10_000
     bytes_per_secret: int = 256 * 1024 * 1024
     bytes_per_export: int = 256 * 1024 * 1024
+    password_length: int = 12
 
 
 DEFAULT_RULES = Rules()

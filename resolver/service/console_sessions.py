@@ -15,7 +15,7 @@ from resolver.core.model import Caller
 from resolver.core.permissions import SystemRole
 from resolver.core.ports import StoredConsoleSession
 from resolver.core.redacted import Redacted
-from resolver.core.times import later
+from resolver.core.times import later, read_time
 from resolver.errors import AuthenticationError
 from resolver.service.access import demand_full_scope
 from resolver.service.base import ServicePart
@@ -28,6 +28,10 @@ LONGEST = timedelta(hours=12)
 
 _NOTED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: a write for each request would be too many."""
+
+
+SURE = IDLE - _NOTED_EVERY
+"""How long a session is sure to last after a request: the last use is known no better."""
 
 
 class OpenedSession(Redacted, frozen=True):
@@ -116,10 +120,23 @@ class Sessions(ServicePart):
                 session.touch_console_session(stored.digest, at)
         return caller
 
+    @property
+    def password_length(self) -> int:
+        """How many characters a new password has at least, for those who ask for one."""
+        return self._rules.password_length
+
+    def left(self, secret: str) -> timedelta:
+        """How long a session may still last, when it is used; nothing for one that is not there."""
+        with self._store.read() as session:
+            stored = session.console_session(_digest(secret))
+        if stored is None:
+            return timedelta()
+        return LONGEST - (read_time(self._clock()) - read_time(stored.created_at))
+
     def confirm(self, secret: str, password: str) -> Caller:
         """Note that the person in front of a session has just given the password.
 
-        For the next minutes the session may set passwords and make tokens.
+        For the next minutes the session may set passwords, make tokens, change users and export secrets.
 
         Raises:
             AuthenticationError: the session has ended, or the password is wrong.

@@ -15,7 +15,7 @@ from resolver.core.ports import StoredSecret
 from resolver.core.query import KEY_ALONE, Field, Listing
 from resolver.core.transfer import ExportedSecret, ExportResult, VersionWithValue
 from resolver.errors import ConflictError, TamperedRowError
-from resolver.service.access import MemberRefusedError, narrowed, reach_of_all
+from resolver.service.access import MemberRefusedError, demand_confirmed, narrowed, reach_of_all
 from resolver.service.audit import decided, named
 from resolver.service.importing import Imports
 
@@ -60,6 +60,7 @@ class Transfer(Imports):
                 current, reach = reach_of_all(
                     session, self._gate, caller, Permission.SECRET_EXPORT, tenant, all_tenants=all_tenants
                 )
+                demand_confirmed(current, self._clock(), "export secrets")
                 page = session.page(reach, narrowed(current, listing))
                 _demand_reached(current, reach, page.items)
                 may_leave = [one for one in page.items if _may_leave(current, one)]

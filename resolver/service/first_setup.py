@@ -66,7 +66,9 @@ class Setup(ServicePart):
             StoreError: the store was initialised with a root key that is not at hand.
         """
         at = self._clock()
-        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
+        hashed = (
+            None if password is None else self._gate.passwords.hash(check_password(password, self._rules))
+        )
         with self._store.write() as session:
             if session.wrapping_root_key() is not None:
                 return None

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from resolver.core.permissions import Permission
 from resolver.errors import NotFoundError, RootKeyError, StoreError
+from resolver.service.access import demand_confirmed
 from resolver.service.base import ServicePart
 from resolver.service.key_rotation import Rotation, Work
 
@@ -135,6 +136,7 @@ class Keys(ServicePart):
         """
         with self._store.write() as session:
             current = self._gate.enter_system(session, caller, Permission.KEY_ROTATE)
+            demand_confirmed(current, self._clock(), "rotate keys")
             at_hand = self._cipher.root_key_ids
             if to not in at_hand:
                 raise RootKeyError(
@@ -171,6 +173,7 @@ class Keys(ServicePart):
         """
         with self._store.write() as session:
             current = self._gate.enter_system(session, caller, Permission.KEY_ROTATE)
+            demand_confirmed(current, self._clock(), "rotate keys")
             scope = self._scope(session, tenant)
             self._cipher.alone(session.wrapping_root_key() or "")
             states = session.data_key_states(scope)

@@ -12,7 +12,14 @@ from resolver.core.ports import KnownTenants
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedTenant, TenantInfo, count_holdings
 from resolver.errors import ConflictError, NotFoundError, StoreError
-from resolver.service.access import demand_full_scope, find_tenant, find_user, not_permitted, tell
+from resolver.service.access import (
+    demand_confirmed,
+    demand_full_scope,
+    find_tenant,
+    find_user,
+    not_permitted,
+    tell,
+)
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
@@ -137,6 +144,7 @@ class Tenants(ServicePart):
         current = self._gate.enter_system(session, caller, Permission.MEMBERSHIP_MANAGE)
         # It could give another user the rights that were kept from it.
         demand_full_scope(current, "change memberships")
+        demand_confirmed(current, self._clock(), "change memberships")
         return current
 
 

@@ -18,7 +18,7 @@ from resolver.core.secret_changes import UNCHANGED
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, TamperedRowError
 from resolver.service.access import (
     MAX_PASSWORD,
-    MIN_PASSWORD,
+    demand_confirmed,
     demand_credentials,
     demand_full_scope,
     demand_way_in,
@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from resolver.core.model import SecretValue
     from resolver.core.ports import Session, StoredUser
     from resolver.core.query import Choice, UserField
+    from resolver.service.base import Rules
 
 
-def check_password(password: str) -> str:
-    """Return a password after checking its length; InvalidRequestError when it is too short or too long."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise InvalidRequestError(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+def check_password(password: str, rules: Rules) -> str:
+    """Return a new password after checking how long it is; InvalidRequestError when that is not allowed."""
+    if not rules.password_length <= len(password) <= MAX_PASSWORD:
+        raise InvalidRequestError(f"a password has {rules.password_length} to {MAX_PASSWORD} characters")
     return password
 
 
@@ -236,7 +237,7 @@ class Users(ServicePart):
             return DeletedUser(owned)
 
     def _hashed(self, password: SecretValue) -> str:
-        return self._gate.passwords.hash(check_password(password.reveal()))
+        return self._gate.passwords.hash(check_password(password.reveal(), self._rules))
 
     @contextlib.contextmanager
     def _changing(self, caller: Caller, username: str) -> Iterator[tuple[Session, Caller, User]]:
@@ -250,6 +251,7 @@ class Users(ServicePart):
         current = self._gate.enter_system(session, caller, Permission.USER_MANAGE)
         # It could make itself a user that is not narrowed.
         demand_full_scope(current, "change users")
+        demand_confirmed(current, self._clock(), "change users")
         return current
 
     def _enter_to_create(self, session: Session, caller: Caller, new: NewUser) -> Caller:

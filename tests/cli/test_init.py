@@ -21,7 +21,7 @@ def test_init(admin: Cli, tmp_path: Path) -> None:
     """`init` says what it made and where, for its owner only; a second run changes nothing."""
     home = tmp_path / "new"
     new = admin.at(home)
-    printed = new.prints("init", "--sample", "--password-file", "-", stdin="a password\n")
+    printed = new.prints("init", "--sample", "--password-file", "-", stdin="a long password\n")
     assert printed == (
         f"store made in {home}\n"
         f"root key in {home}/keys/root.key: keep a copy, apart from the database's backup\n"
@@ -53,7 +53,7 @@ def test_init_as_json(admin: Cli, tmp_path: Path) -> None:
         "profile": f"{home}/profile",
         "secrets": 17,
     }
-    assert json.loads(new.prints(*command, stdin="a password")) == made
+    assert json.loads(new.prints(*command, stdin="a long password")) == made
     again = json.loads(new.prints("init", "--format", "json"))
     assert (again["made"], again["secrets"], again["place"]) == (False, 0, str(home))
 
@@ -71,7 +71,7 @@ def test_init_tells_where_the_store_is(admin: Cli, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     new = admin.at(tmp_path / "new")
     new = replace(new, env={"RESOLVER_DATABASE_URL": url})
-    made = new.prints("init", "--password-file", "-", stdin="a password")
+    made = new.prints("init", "--password-file", "-", stdin="a long password")
     assert made.splitlines()[0] == f"store made in {url}"
     assert new.prints("init") == f"a store is there already in {url}; nothing was changed\n"
 
@@ -80,7 +80,7 @@ def test_init_tells_where_the_store_is(admin: Cli, tmp_path: Path) -> None:
 def test_a_path_is_no_url(admin: Cli, tmp_path: Path, name: str) -> None:
     """What means something in a URL means nothing in the path of a state directory."""
     new = admin.at(tmp_path / name)
-    new.prints("init", "--password-file", "-", stdin="a password")
+    new.prints("init", "--password-file", "-", stdin="a long password")
     new.prints("secrets", "create", "k", "-s", "v")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == [name]
     assert (tmp_path / name / "data" / "resolver.db").stat().st_mode & 0o777 == 0o600
@@ -96,7 +96,7 @@ def test_a_database_elsewhere_is_private(admin: Cli, tmp_path: Path) -> None:
     code, said = new.refuses("secrets", "list")
     assert (code, said.splitlines()[0]) == (6, f"error: there is no store in '{folder}/a?b.db'")
     assert list(folder.iterdir()) == []
-    new.prints("init", "--password-file", "-", stdin="a password")
+    new.prints("init", "--password-file", "-", stdin="a long password")
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"a?b.db": 0o600}
     folder.chmod(0o777)
     code, said = new.refuses("secrets", "list")
@@ -148,7 +148,7 @@ def test_a_database_of_another_program(admin: Cli, statement: str, message: str,
 def test_init_without_a_profile(admin: Cli, tmp_path: Path) -> None:
     """The password is all that there is then: no token is made that nobody has."""
     new = admin.at(tmp_path / "new")
-    new.prints("init", "--no-profile", "--password-file", "-", stdin="a password")
+    new.prints("init", "--no-profile", "--password-file", "-", stdin="a long password")
     assert not (tmp_path / "new" / "profile").exists()
     database = sqlite3.connect(tmp_path / "new" / "data" / "resolver.db")
     assert database.execute("SELECT count(*) FROM access_token").fetchone() == (0,)
@@ -166,15 +166,15 @@ def test_a_store_that_nobody_could_enter_is_not_made(admin: Cli, tmp_path: Path)
         ),
     )
     assert not (tmp_path / "new" / "keys").exists()
-    assert new.prints("init", "--password-file", "-", stdin="abcde").startswith("store made in ")
+    assert new.prints("init", "--password-file", "-", stdin="abcdefghijkl").startswith("store made in ")
 
 
 def test_init_refused(admin: Cli, tmp_path: Path) -> None:
     """A password that breaks the rules, or a folder that can't be made, leaves no store."""
     new = admin.at(tmp_path / "new")
-    assert new.refuses("init", "--password-file", "-", stdin="abc") == (
+    assert new.refuses("init", "--password-file", "-", stdin="abcdefghijk") == (
         2,
-        "error: a password has 5 to 256 characters\n",
+        "error: a password has 12 to 256 characters\n",
     )
     assert new.refuses("whoami")[0] in {4, 6}
     nowhere = Path("/proc/resolver")  # not even root can make a folder here
@@ -187,5 +187,5 @@ def test_init_refused(admin: Cli, tmp_path: Path) -> None:
 def test_init_that_failed_can_be_repeated(admin: Cli, tmp_path: Path) -> None:
     """After a refused `init` the next one makes the store."""
     new = admin.at(tmp_path / "new")
-    new.refuses("init", "--password-file", "-", stdin="abc")
-    assert new.prints("init", "--password-file", "-", stdin="abcde").startswith("store made in ")
+    new.refuses("init", "--password-file", "-", stdin="abcdefghijk")
+    assert new.prints("init", "--password-file", "-", stdin="abcdefghijkl").startswith("store made in ")

@@ -28,7 +28,7 @@ def test_users(admin: Cli) -> None:
     """Users are made with or without a password, listed, and given another system role."""
     assert admin.prints("users", "create", "eve") == "User `eve` created with `default` security role\n"
     printed = admin.prints(
-        "users", "create", "bob", "-r", "sys_admin", "--password-file", "-", stdin="a password"
+        "users", "create", "bob", "-r", "sys_admin", "--password-file", "-", stdin="a long password"
     )
     assert printed == "User `bob` created with `sys_admin` security role\n"
     assert (
@@ -56,9 +56,9 @@ def test_users_refused(admin: Cli) -> None:
             "  hint: make another user a sys_admin first\n"
         ),
     )
-    assert admin.refuses("users", "create", "bob", "--password-file", "-", stdin="abc") == (
+    assert admin.refuses("users", "create", "bob", "--password-file", "-", stdin="abcdefghijk") == (
         2,
-        "error: a password has 5 to 256 characters\n",
+        "error: a password has 12 to 256 characters\n",
     )
     user = admin.as_user("eve", role="manager")
     for arguments in (("list",), ("create", "bob"), ("set-role", "eve", "-r", "sys_admin")):
@@ -77,14 +77,14 @@ def test_passwords(admin: Cli) -> None:
     note = "note: 1 access token of this user kept; --revoke-tokens ends all of them\n"
     change = ("users", "set-password", "eve", "--password-file", "-")
     for who in (user, admin):
-        printed = who.prints(*change, stdin="a password\n", note=note)
+        printed = who.prints(*change, stdin="a long password\n", note=note)
         assert printed == "Password of user `eve` changed\n"
     assert user.refuses(*change, stdin="another one\n") == (
         4,
         f"error: your password has to be given again to set a password\n{CONFIRM}",
     )
     old = user.home / "old"
-    old.write_text("a password\n")
+    old.write_text("a long password\n")
     confirmed = (*change, "--old-password-file", str(old))
     assert user.prints(*confirmed, stdin="another one\n", note=note) == "Password of user `eve` changed\n"
     assert user.refuses(*confirmed, stdin="another one\n") == (
@@ -97,7 +97,7 @@ def test_passwords(admin: Cli) -> None:
     ending_user = user.with_token(token)
     assert ending_user.refuses(*ending) == (4, f"error: a token that expires can't make a token\n{CONFIRM}")
     assert ending_user.prints(*ending, "--old-password-file", str(old)).startswith("ctok-")
-    assert user.refuses("users", "set-password", "admin", stdin="a password\n") == (
+    assert user.refuses("users", "set-password", "admin", stdin="a long password\n") == (
         4,
         f"error: user 'eve' is not permitted to manage users\n{NOT_PERMITTED}",
     )

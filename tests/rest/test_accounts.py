@@ -67,7 +67,7 @@ def test_a_users_life(each: Live) -> None:
         None,
     )
     assert admin.refused("PUT", f"{API}/users", body)[:2] == (409, "conflict_error")
-    assert admin.refused("PUT", f"{API}/users", body | {"username": "u", "password": "1"})[:2] == (
+    assert admin.refused("PUT", f"{API}/users", body | {"username": "u", "password": "elevenchars"})[:2] == (
         400,
         "bad_parameters_error",
     )
@@ -76,8 +76,8 @@ def test_a_users_life(each: Live) -> None:
     assert admin.does("POST", f"{API}/users/active/eve", {"action": "deactivate"})["active"] is False
     assert admin.does("POST", f"{API}/users/active/eve", {"action": "activate"})["active"] is True
     admin.does("POST", f"{API}/users/unlock/eve")
-    admin.does("POST", f"{API}/users/eve", {"password": "another one"})
-    assert each.world.service.gate.authenticate_password("eve", "another one").username == "eve"
+    admin.does("POST", f"{API}/users/eve", {"password": "another one of hers"})
+    assert each.world.service.gate.authenticate_password("eve", "another one of hers").username == "eve"
     assert admin.refused("POST", f"{API}/users/eve", {})[:2] == (400, "bad_parameters_error")
     assert [item["username"] for item in admin.gets(f"{API}/users?_sort=username")["items"]] == [
         "admin",
@@ -93,7 +93,7 @@ def test_a_users_life(each: Live) -> None:
     [
         ("/users/active/eve", {"action": "deactivate"}, "active", False),
         ("/users/eve", {"role": "default"}, "role", "default"),
-        ("/users/eve", {"password": "another one"}, "username", "eve"),
+        ("/users/eve", {"password": "another one of hers"}, "username", "eve"),
         ("/users/unlock/eve", None, "is_locked", False),
     ],
 )
@@ -135,9 +135,9 @@ def test_what_others_may_of_users_and_tenants(live: Live) -> None:
         ("GET", "/users", None),
         ("GET", "/users/admin", None),
         ("GET", "/users/nobody", None),
-        ("PUT", "/users", {"username": "x", "password": "long enough"}),
-        ("POST", "/users/admin", {"password": "long enough"}),
-        ("POST", "/users/nobody", {"password": "long enough"}),
+        ("PUT", "/users", {"username": "x", "password": "long enough, really"}),
+        ("POST", "/users/admin", {"password": "long enough, really"}),
+        ("POST", "/users/nobody", {"password": "long enough, really"}),
         ("POST", "/users/eve", {"role": "sys_admin"}),
         ("POST", "/users/active/admin", {"action": "deactivate"}),
         ("POST", "/users/unlock/admin", None),

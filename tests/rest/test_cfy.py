@@ -192,7 +192,7 @@ def test_tenants_and_users(cfy: Cfy) -> None:
     cfy.prints("users", "set-role", "eve", "-r", "sys_admin")
     cfy.prints("users", "set-role", "eve", "-r", "default")
     assert cfy.reads("users", "get", "eve", "--get-data")["system wide role"] == "default"
-    cfy.prints("users", "set-password", "eve", "-p", "another one")
+    cfy.prints("users", "set-password", "eve", "-p", "another one of hers")
     cfy.prints("users", "deactivate", "eve")
     assert cfy.reads("users", "get", "eve")["active"] is False
     cfy.prints("users", "activate", "eve")

@@ -65,7 +65,13 @@ def test_a_session_works_like_other_credentials(live: Live) -> None:
     """Sign in, ask, change, sign out; then neither cookie nor proof is worth anything."""
     with Browser(live) as browser:
         answer = browser.sign_in(ADMIN)
-        assert answer.json() == {"username": "admin", "csrf_token": browser.proof}
+        assert answer.json() == {
+            "username": "admin",
+            "csrf_token": browser.proof,
+            "idle_seconds": 29 * 60,
+            "seconds_left": 12 * 3600,
+            "password_length": 12,
+        }
         cookie = answer.headers["Set-Cookie"]
         for part in ("HttpOnly", "SameSite=strict", "Path=/", "Max-Age=43200"):
             assert part in cookie

@@ -160,7 +160,7 @@ def test_no_text_is_an_error_of_the_server(each: Live, text: str) -> None:
     ]
     assert max(statuses) < 500, statuses
     rule = {"key": "key", "values": [text], "operator": "contains", "type": "attribute"}
-    user = {"username": text, "password": "password", "role": "default"}
+    user = {"username": text, "password": "a long password", "role": "default"}
     blueprint = {"text": text, "name": text}
     bodies: list[tuple[str, str, object]] = [
         ("POST", USE, {"tenant": text, "keys": [{"key": "one"}]}),

@@ -36,13 +36,13 @@ def _fill(live: Live) -> None:
         world.clock.now = f"2030-01-{28 - number}T00:00:00.000Z"
         tenant = f"of-{name}"
         world.service.tenants.create(world.admin, tenant)
-        world.service.users.create(world.admin, name, NewUser(password=SecretValue("a password")))
+        world.service.users.create(world.admin, name, NewUser(password=SecretValue("a long password")))
         for other in NAMES[: number % 4]:
             world.service.tenants.add_member(world.admin, f"of-{other}", name, TenantRole.USER)
         if number % 3 == 0:
             world.service.users.update(world.admin, name, UserChange(active=False))
         else:
-            world.service.gate.authenticate_password(name, "a password")
+            world.service.gate.authenticate_password(name, "a long password")
         expiry = "2031-01-01 00:00" if number % 2 else None
         world.service.tokens.create(
             world.admin, NewToken(username=name, description=f"é{number % 3}", expires_at=expiry)

@@ -246,7 +246,7 @@ def test_a_record_tells_who_did_what_where(world: World) -> None:
 def test_the_system_s_trail_tells_of_users_and_tokens(world: World) -> None:
     """Tenants, users, memberships, roles, passwords and tokens leave a record each; no token is in one."""
     service = world.service
-    service.users.create(world.admin, "u", NewUser(password=SecretValue("a password")))
+    service.users.create(world.admin, "u", NewUser(password=SecretValue("a long password")))
     service.tenants.add_member(world.admin, "home", "u", TenantRole.USER)
     service.tenants.remove_member(world.admin, "home", "u")
     service.users.set_password(world.admin, "u", NewPassword(SecretValue("another password")))

@@ -306,7 +306,7 @@ class NarrowedToken(RuleBasedStateMachine):
         for attempt in (
             lambda s, c: s.users.create(c, "new", NewUser(system_role=SystemRole.SYS_ADMIN)),
             lambda s, c: s.users.update(c, "accomplice", UserChange(system_role=SystemRole.SYS_ADMIN)),
-            lambda s, c: s.users.set_password(c, "accomplice", NewPassword(SecretValue("password"))),
+            lambda s, c: s.users.set_password(c, "accomplice", NewPassword(SecretValue("a long password"))),
             lambda s, c: s.users.delete(c, "victim", purge=True),
             lambda s, c: s.tenants.add_member(c, "home", "accomplice", TenantRole.MANAGER),
             lambda s, c: s.tokens.create(c, NewToken()),

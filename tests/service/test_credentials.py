@@ -16,9 +16,16 @@ from resolver.core.providers import NewProvider
 from resolver.core.results import Refusal
 from resolver.core.secret_changes import NewSecret
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
-from resolver.errors import AuthenticationError, NotPermittedError, ResolverError, UnconfirmedError
+from resolver.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    NotPermittedError,
+    ResolverError,
+    UnconfirmedError,
+)
 from resolver.service import Service, import_checks
 from resolver.store.sql import SqlSession
+from tests.service.test_bounds import bounded
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
@@ -101,6 +108,70 @@ def test_a_session_leaves_credentials_only_after_the_password(
     service.sessions.confirm(secret, OLD)
     LASTING[what](service, service.sessions.authenticate(secret))
     assert credentials(embedded) != before
+
+
+def make_other(world: World) -> None:
+    """A user, and what a test does to it."""
+    world.user("other", TenantRole.USER)
+
+
+CONFIRMED: dict[str, Callable[[Service, Caller], object]] = {
+    "make a user": lambda s, c: s.users.create(c, "new", NewUser()),
+    "make a sys_admin": lambda s, c: s.users.update(c, "other", UserChange(system_role=SystemRole.SYS_ADMIN)),
+    "let a user in no more": lambda s, c: s.users.update(c, "other", UserChange(active=False)),
+    "forget wrong passwords": lambda s, c: s.users.unlock(c, "other"),
+    "delete a user": lambda s, c: s.users.delete(c, "other"),
+    "give a role": lambda s, c: s.tenants.add_member(c, "home", "other", TenantRole.MANAGER),
+    "end a membership": lambda s, c: s.tenants.remove_member(c, "home", "other"),
+    "export values": lambda s, c: s.transfer.export(c, ExportRequest("home")),
+    "replace a data key": lambda s, c: s.keys.rotate_data(c, "home", lambda *_: None),
+    "replace the root key": lambda s, c: s.keys.rotate_root(
+        c, next(key.id for key in s.keys.status(c).root_keys), lambda *_: None
+    ),
+}
+"""What a session does only shortly after its password, besides leaving credentials."""
+
+
+@pytest.mark.parametrize("what", CONFIRMED)
+def test_a_session_asks_again(embedded: World, what: str) -> None:
+    """A session left open changes no users, exports nothing and rotates nothing; a token does, as before."""
+    make_other(embedded)
+    embedded.secret("kept")
+    service = embedded.service
+    secret = service.sessions.open(username="admin", password=OLD).secret
+    embedded.clock.now = IN_SIX_MINUTES
+    before = embedded.execute("SELECT COUNT(*) FROM audit_record")
+    with pytest.raises(UnconfirmedError, match=r"^your password has to be given again to "):
+        CONFIRMED[what](service, service.sessions.authenticate(secret))
+    assert embedded.execute("SELECT COUNT(*) FROM audit_record") == before
+    service.sessions.confirm(secret, OLD)
+    CONFIRMED[what](service, service.sessions.authenticate(secret))
+    assert embedded.execute("SELECT COUNT(*) FROM audit_record") > before
+
+
+def test_a_token_is_not_asked(embedded: World) -> None:
+    """Nobody sits before a pipeline: a token does what its user may, at any time."""
+    make_other(embedded)
+    embedded.clock.now = IN_SIX_MINUTES
+    assert embedded.service.tenants.add_member(embedded.admin, "home", "other", TenantRole.VIEWER).members
+    assert embedded.service.users.delete(embedded.admin, "other").holdings == []
+
+
+def test_how_long_a_password_is(embedded: World) -> None:
+    """Twelve characters at least, or as many as the setting says, for each way to set one."""
+    service = embedded.service
+    embedded.user("eve")
+    five = bounded(embedded, password_length=5)
+    ways: tuple[Callable[[Service, SecretValue], object], ...] = (
+        lambda s, given: s.users.set_password(embedded.admin, "eve", NewPassword(given)),
+        lambda s, given: s.users.create(embedded.admin, f"u{len(given.reveal())}", NewUser(password=given)),
+    )
+    for way in ways:
+        for at, letters in ((service, 11), (five, 4), (service, 257)):
+            with pytest.raises(InvalidRequestError, match=r"^a password has (12|5) to 256 characters$"):
+                way(at, SecretValue("p" * letters))
+        for at, letters in ((service, 12), (five, 5)):
+            way(at, SecretValue("p" * letters))
 
 
 def test_a_login_is_confirmed_for_five_minutes(embedded: World) -> None:

@@ -171,7 +171,9 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tenants.delete": lambda s, a, _: s.tenants.delete(a, "home", purge=True),
     "tenants.add_member": lambda s, a, _: s.tenants.add_member(a, "home", "eve", TenantRole.USER),
     "tenants.remove_member": lambda s, a, _: s.tenants.remove_member(a, "home", "viewer"),
-    "users.create": lambda s, a, _: s.users.create(a, "new", NewUser(password=SecretValue("a password"))),
+    "users.create": lambda s, a, _: s.users.create(
+        a, "new", NewUser(password=SecretValue("a long password"))
+    ),
     "users.update, system role": lambda s, a, _: s.users.update(
         a, "eve", UserChange(system_role=SystemRole.SYS_ADMIN)
     ),
@@ -208,6 +210,7 @@ NO_RECORD = {
     "users.list",
     "users.get",
     "users.whoami",
+    "sessions.left",
     "tokens.list",
     "tokens.get",
     "sessions.authenticate",

@@ -210,7 +210,7 @@ ENDS: dict[str, tuple[str, str, Callable[[Service, Attacked], object]]] = {
         "user_account",
         "bob",
         lambda service, attacked: service.users.set_password(
-            attacked.world.admin, "bob", NewPassword(SecretValue("new one"))
+            attacked.world.admin, "bob", NewPassword(SecretValue("another new one"))
         ),
     ),
     "the end of a user": (

@@ -66,7 +66,10 @@ class ProblemResult(Struct, frozen=True):
 
 
 class CallResult(Struct, frozen=True):
-    """A call: where it begins and ends (the column after its last character), and what it would use."""
+    """A call: where it begins and ends (the column after its last character), and what it would use.
+
+    `expired` and `due` are of that secret: it ended, or its value is older than it should get.
+    """
 
     line: int | None
     column: int | None
@@ -77,6 +80,8 @@ class CallResult(Struct, frozen=True):
     steps: str
     state: CallState
     secret: Secret | None
+    expired: bool
+    due: bool
     problems: Sequence[ProblemResult]
 
 
@@ -167,6 +172,8 @@ def _call_result(call: CheckedCall, blueprint: Blueprint | None) -> CallResult:
         steps=call.value_path,
         state=_state(call),
         secret=call.secret,
+        expired=call.expired,
+        due=call.due,
         problems=[_problem_result(problem) for problem in call.problems],
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 from starlette.responses import Response
 
@@ -10,7 +12,10 @@ from resolver.errors import AuthenticationError, InvalidRequestError
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
-from resolver.service.console_sessions import csrf_token
+from resolver.service.console_sessions import LONGEST, SURE, csrf_token
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 GROUP = Group("console", OWN, guarded=False)
 
@@ -30,10 +35,26 @@ class Confirmation(Redacted, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionInfo(Struct, frozen=True):
-    """Who is signed in, and the proof that the console's pages send along."""
+    """Who is signed in, the proof that the console's pages send along, and what these have to know.
+
+    Args:
+        username: who is signed in.
+        csrf_token: the proof.
+        idle_seconds: how long the session lasts without a request.
+        seconds_left: how long it lasts at most from now on.
+        password_length: how many characters a new password has at least.
+    """
 
     username: str
     csrf_token: str
+    idle_seconds: int
+    seconds_left: int
+    password_length: int
+
+
+def _info(call: ApiCall, username: str, proof: str, left: timedelta) -> SessionInfo:
+    length = call.service.sessions.password_length
+    return SessionInfo(username, proof, int(SURE.total_seconds()), int(left.total_seconds()), length)
 
 
 @GROUP.route("POST", "/session", SessionInfo)
@@ -54,7 +75,7 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
         server.metrics.refused_logins.inc()
         raise
     request.state.caller = opened.caller
-    answer = Answer(SessionInfo(username=opened.caller.username, csrf_token=opened.csrf_token))
+    answer = Answer(_info(call, opened.caller.username, opened.csrf_token, LONGEST))
     if old := read_session(request):
         await call.account.run(lambda: server.service.sessions.close(old))
     set_session(request, answer, opened.secret)
@@ -71,12 +92,12 @@ def get_session(call: ApiCall) -> Response:
         raise AuthenticationError("nobody is signed in")
     caller = call.service.sessions.authenticate(secret)
     request.state.caller = caller
-    return Answer(SessionInfo(username=caller.username, csrf_token=csrf_token(secret)))
+    return Answer(_info(call, caller.username, csrf_token(secret), call.service.sessions.left(secret)))
 
 
 @GROUP.route("POST", "/session/confirm", status=204)
 async def confirm_session(call: ApiCall, body: Confirmation) -> Response:
-    """Give the password again: for five minutes the session may set passwords and make tokens."""
+    """Give the password again: for five minutes the session may do what needs it."""
     request, server = call.request, call.server
     secret = read_session(request)
     if not secret:
