@@ -12,6 +12,7 @@ import re
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -152,6 +153,7 @@ class Held:
     def renew(self, raw: Raw) -> None:
         """Take another connection in place of one that was lost."""
         self.raw = raw
+        self.process = os.getpid()
         self.since = time.monotonic()
         self.used = self.apart = False
         self.sql: sa.Connection | None = None
@@ -192,15 +194,31 @@ class Database:
         self.is_postgresql = url.is_postgresql
         self._pool = pool
         self._driver: ModuleType = _psycopg() if url.is_postgresql else sqlite3
+        if url.is_postgresql:
+            _demand_known(self._driver, url.options)
         self._idle: list[Held] = []
-        self._closed_at = 0.0
+        self._lent: set[Held] = set()
         self._most_idle = pool.get("size", 5)
+        self._begin_in_process()
+        if not url.is_postgresql:
+            _FILES.add(self)
+
+    def _begin_in_process(self) -> None:
+        """Begin without connections, as a process does that was forked."""
+        # Kept without being closed: to close one would end it for the process that made it.
+        inherited = [*self._idle, *self._lent]
+        _INHERITED.extend(inherited)
+        # SQLite takes the locks of the process that it was forked from for its own (sqlite.org/howtocorrupt).
+        self._is_unsafe = bool(inherited) and not self.is_postgresql
+        self._idle, self._lent = [], set()
+        self._process = os.getpid()
+        self._closed_at = 0.0
         # A file has as many connections as threads ask for it.
-        at_once = self._most_idle + pool.get("overflow", 10)
-        self._free = threading.BoundedSemaphore(at_once) if url.is_postgresql else None
+        at_once = self._most_idle + self._pool.get("overflow", 10)
+        self._free = threading.BoundedSemaphore(at_once) if self.is_postgresql else None
         # SQLite has its writers look again after ever longer pauses, so that of many threads one may wait for
         # seconds while others come and go. Within a process they queue here instead.
-        self._turn = None if url.is_postgresql else threading.Lock()
+        self._turn = None if self.is_postgresql else threading.Lock()
         self._engine: sa.Engine | None = None
         self._handed = threading.local()
 
@@ -228,7 +246,15 @@ class Database:
     @contextlib.contextmanager
     def connection(self) -> Iterator[Held]:
         """A connection for one thread, which waits for one where there are enough."""
-        if self._free is not None and not self._free.acquire(timeout=self._pool.get("wait", 30)):
+        if self._process != os.getpid():
+            self._begin_in_process()
+        if self._is_unsafe:
+            raise StoreError(
+                f"the database {self.place} was in use when this process was forked",
+                hint="fork when no call is under way, or open the store in each process",
+            )
+        free = self._free
+        if free is not None and not free.acquire(timeout=self._pool.get("wait", 30)):
             raise StoreError(
                 "all connections to the database are in use",
                 hint="try again; `pool` in config.yaml says how many there are",
@@ -237,19 +263,23 @@ class Database:
         try:
             with self.translated():
                 held = self._take()
+            self._lent.add(held)
             try:
                 with self.translated(held):
                     yield held
             finally:
+                self._lent.discard(held)
                 is_late = held.since < self._closed_at
-                if is_late or len(self._idle) >= self._most_idle or not held.is_fit:
+                if held.process != os.getpid():
+                    _INHERITED.append(held)
+                elif is_late or len(self._idle) >= self._most_idle or not held.is_fit:
                     held.close()
                 else:
                     held.used = True
                     self._idle.append(held)
         finally:
-            if self._free is not None:
-                self._free.release()
+            if free is not None:
+                free.release()
 
     @contextlib.contextmanager
     def connection_apart(self) -> Iterator[Held]:
@@ -284,11 +314,9 @@ class Database:
                 if with_sql:
                     self._attach(held)
                 yield held
-                if writes and not self.is_postgresql:
-                    _give_back(held.raw)
-                self._commit(held)
+                self._commit(held, writes=writes)
             except BaseException:
-                if not held.is_lost:
+                if held.process == os.getpid() and not held.is_lost:
                     self._roll_back(held)
                 raise
 
@@ -310,7 +338,11 @@ class Database:
                 held.renew(self._connect())
             held.raw.execute(words)
 
-    def _commit(self, held: Held) -> None:
+    def _commit(self, held: Held, *, writes: bool) -> None:
+        if held.process != os.getpid():
+            raise StoreError("the process was forked within a transaction, which is its parent's")
+        if writes and not self.is_postgresql:
+            _give_back(held.raw)
         done = held.raw.execute("COMMIT")
         if self.is_postgresql and done.statusmessage != "COMMIT":  # of a transaction that had failed
             raise StoreError(f"the database {self.place} failed: it did not commit")
@@ -326,15 +358,18 @@ class Database:
     @contextlib.contextmanager
     def queued(self, *, writes: bool = True) -> Iterator[None]:
         """Wait for this thread's turn to write, where writers of one process queue."""
-        if self._turn is None or not writes:
+        if self._process != os.getpid():
+            self._begin_in_process()
+        turn = self._turn
+        if turn is None or not writes:
             yield
             return
-        if not self._turn.acquire(timeout=_TURN_SECONDS):
+        if not turn.acquire(timeout=_TURN_SECONDS):
             raise StoreError(f"the database {self.place} is locked", hint=LOCKED_ADVICE)
         try:
             yield
         finally:
-            self._turn.release()
+            turn.release()
 
     def _attach(self, held: Held) -> None:
         """Have SQLAlchemy run statements on a connection; transactions stay ours."""
@@ -354,6 +389,8 @@ class Database:
 
     def close(self) -> None:
         """Give back connections; those in use as soon as they are not."""
+        if self._process != os.getpid():
+            self._begin_in_process()
         self._closed_at = time.monotonic()
         while self._idle:
             self._idle.pop().close()
@@ -390,6 +427,37 @@ class Database:
         return StoreError(
             f"the database {self.place} failed: {type(error).__name__}: {cause}",
             hint=UNRELEASED if is_other else _folder_advice(self.url) or _advice(cause),
+        )
+
+
+_INHERITED: list[Held] = []
+"""Connections of the process that this one was forked from: to close one would end it there."""
+
+_FILES: weakref.WeakSet[Database] = weakref.WeakSet()
+"""Databases of SQLite, none of whose connections may be carried through a fork."""
+
+
+def _close_files() -> None:
+    for database in _FILES:
+        database.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_close_files)
+
+
+def _demand_known(driver: ModuleType, options: Mapping[str, Any]) -> None:
+    """Refuse options that no PostgreSQL server is connected to with, such as arguments of the driver.
+
+    Raises:
+        UsageError: there is one. It is named only where it looks like a name, since it may be of a password.
+    """
+    known = {option.keyword.decode() for option in driver.pq.Conninfo.get_defaults()}
+    for name in sorted(options.keys() - known):
+        shown = f" {name!r}" if re.fullmatch("[a-z_]{1,40}", name) else ""
+        raise UsageError(
+            f"the database URL has an option{shown} that PostgreSQL does not know",
+            hint="it takes those of libpq, such as sslmode, connect_timeout and options",
         )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from resolver.errors import ResolverError, StoreError, TamperedRowError
+from resolver.errors import ConflictError, ResolverError, StoreError, TamperedRowError
 from tests.databases import DIALECTS, World, made_world
 from tests.service.uses import DIGESTS, key_use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from resolver.store.engine import Database
@@ -96,6 +97,59 @@ def test_settings_of_a_vacuum_that_failed_go_with_its_connection(on_sqlite: Worl
     with _of(on_sqlite).connection() as held:
         assert held.raw.execute("PRAGMA temp_store").fetchone() == (2,)
         assert held.raw.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def _in_fork(work: Callable[[], None]) -> str:
+    """What a forked process raises when it does something; its class alone, and nothing when it is done."""
+    ours, theirs = os.pipe()
+    if (child := os.fork()) == 0:
+        raised = "lost"
+        try:
+            work()
+            raised = ""
+        except BaseException as error:  # noqa: BLE001 - it is what is told
+            raised = f"{type(error).__name__}: {error}"
+        finally:
+            os.write(theirs, raised.encode())
+            os._exit(0)  # the test ends in the process that began it
+    os.close(theirs)
+    with open(ours, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        said = pipe.read().decode()
+    os.waitpid(child, 0)
+    return said
+
+
+def test_a_fork_has_connections_of_its_own(world: World) -> None:
+    """Both would speak on the same ones, and what one closes would have ended for the other."""
+    world.secret("before")
+
+    def work() -> None:
+        world.secret("by_the_child")
+        world.store.close()
+
+    with _of(world).connection() as kept:
+        in_use = "" if kept.is_postgresql else f"StoreError: the database {_of(world).place} was in use when"
+        assert _in_fork(work)[: len(in_use) or None] == in_use
+    world.secret("after")
+    if not kept.is_postgresql:
+        assert _in_fork(work) == ""
+    with pytest.raises(ConflictError):
+        world.secret("by_the_child")
+
+
+def test_a_fork_does_not_commit_for_its_parent(world: World) -> None:
+    """A transaction under way is the parent's, which goes on with it."""
+    transaction = _of(world).transaction(writes=True, with_sql=False)
+    held = transaction.__enter__()
+    held.raw.execute("DELETE FROM console_session")
+
+    def work() -> None:
+        transaction.__exit__(None, None, None)
+
+    assert _in_fork(work).startswith("StoreError: the process was forked within a transaction")
+    assert not held.is_lost
+    work()
+    world.secret("after")
 
 
 _END_OTHERS = """

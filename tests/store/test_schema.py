@@ -359,6 +359,16 @@ def test_a_url_may_name_several_hosts(query: str, options: dict[str, str]) -> No
     assert parse_url(f"postgresql://user@/d?{query}").options == {"user": "user", "dbname": "d"} | options
 
 
+@pytest.mark.parametrize("name", ["no_such", "autocommit", "prepare_threshold", "row_factory", "context"])
+def test_options_are_those_of_postgresql(name: str) -> None:
+    """Arguments of the driver are none; one that may be a piece of a password is not repeated."""
+    for shown, query in ((f" {name!r}", f"{name}=hunter2"), ("", f"sslmode=require&hunter2 {name}=1")):
+        with pytest.raises(UsageError) as caught:
+            SqlStore(f"postgresql://user@127.0.0.1:1/d?{query}")
+        assert caught.value.message == f"the database URL has an option{shown} that PostgreSQL does not know"
+        assert "hunter2" not in caught.value.hint
+
+
 def test_a_url_is_shown_without_its_password() -> None:
     """Neither the store's repr nor a failure to connect shows the password."""
     store = SqlStore("postgresql://user:hunter2@127.0.0.1:1/d")
