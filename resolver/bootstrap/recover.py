@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     from resolver.service import Service
 
 
-def recover(settings: Settings, service: Service, username: str = "") -> str:
+def recover(
+    settings: Settings, service: Service, username: str = "", password: str | None = None
+) -> tuple[str, bool]:
     """Make a token for a sys_admin, and the profile that has it.
 
-    A profile whose token is not valid any more is replaced.
+    A profile whose token is not valid any more is replaced. One that is valid stays where only a password is
+    asked for.
 
     Args:
         settings: where the profile goes.
         service: the store, opened with its root key.
         username: the sys_admin's name; empty for the only one there is.
+        password: the sys_admin's new password; None leaves it as it is.
 
     Returns:
-        The sys_admin's name.
+        The sys_admin's name, and whether the profile was made.
 
     Raises:
-        ConflictError: the profile's token is valid, or is for a server; or the user is no active sys_admin.
+        ConflictError: the profile is for a server, or its token is valid and no password is to be set; or
+            the user is no active sys_admin.
         NotFoundError: there is no such user.
         InvalidRequestError: none is named, and there are several.
         StoreError: the profile can't be written.
@@ -42,9 +47,12 @@ def recover(settings: Settings, service: Service, username: str = "") -> str:
         except AuthenticationError:
             pass
         else:
+            if password is not None:
+                return service.setup.recover(username, None, password), False
             raise ConflictError(
                 f"the token in {str(settings.profile_path)!r} is valid: it lets user {caller.username!r} in",
-                hint="remove that file first, if its token is not the one you want",
+                hint="remove that file first, if its token is not the one you want; "
+                "--password sets a new password beside it",
             )
     elif settings.profile_path.exists():
         raise ConflictError(
@@ -56,4 +64,4 @@ def recover(settings: Settings, service: Service, username: str = "") -> str:
     def keep(token: str) -> None:
         write_profile(settings.profile_path, Profile(token, tenant), replace=True)
 
-    return service.setup.recover(username, keep)
+    return service.setup.recover(username, keep, password), True

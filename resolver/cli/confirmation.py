@@ -9,6 +9,7 @@ import click
 
 from resolver.cli.files import read_password
 from resolver.cli.output import say
+from resolver.cli.prompts import ask_hidden, demand_yes
 from resolver.errors import LastCredentialError, UnconfirmedError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def confirmed(app: App, password_file: str | None, attempt: Callable[[Caller], T
         except UnconfirmedError:
             if not sys.stdin.isatty():
                 raise
-        password = str(click.prompt("Your password as it is now", hide_input=True, err=True))
+        password = ask_hidden("Your password as it is now")
     else:
         password = read_password(password_file)
     me = app.service.users.whoami(app.caller).username
@@ -71,5 +72,5 @@ def even_last(attempt: Callable[[bool], T], *, yes: bool) -> T:
             raise
         say(f"warning: {error.message}; `resolver recover` is the way back")
         if not yes:
-            click.confirm("Go on all the same?", abort=True, err=True)
+            demand_yes("Go on all the same?")
         return attempt(True)  # noqa: FBT003 - as above

@@ -230,4 +230,6 @@ def confirm(
         return
     if not sys.stdin.isatty():
         raise UsageError(f"there is no terminal to ask on {doing}", hint=hint)
-    click.confirm(question, abort=True, err=True)
+    from resolver.cli.prompts import demand_yes  # noqa: PLC0415 - few commands ask
+
+    demand_yes(question)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.context import App, common_options, format_option
-from resolver.cli.files import read_password
 from resolver.cli.output import OutputFormat, put_done, say
+from resolver.cli.prompts import ask, ask_password
 from resolver.core.account_changes import NewToken
 from resolver.errors import ConflictError, ResolverError, UsageError
 
@@ -105,12 +105,8 @@ def _log_in(client: AnyService, username: str | None, password_file: str | None)
     if username is None:
         if not sys.stdin.isatty():
             raise UsageError("no user name was given", hint="give -u NAME, or a token with --token-file")
-        username = str(click.prompt("User name", err=True))
-    if password_file is None and sys.stdin.isatty():
-        password = str(click.prompt("Password", hide_input=True, err=True))
-    else:
-        password = read_password("-" if password_file is None else password_file)
-    return client.gate.authenticate_password(username, password)
+        username = ask("User name")
+    return client.gate.authenticate_password(username, ask_password("Password", password_file))
 
 
 def choose_tenant(identity: Identity, tenant: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from resolver.cli.context import (
 )
 from resolver.cli.files import read_password
 from resolver.cli.output import OutputFormat, count, put_answer, put_done, put_fields, put_part, say
+from resolver.cli.prompts import ask_password
 from resolver.core.account_changes import NewPassword, NewUser, UserChange
 from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole
@@ -140,11 +140,7 @@ def set_password(
     terminal, or reads the new one from stdin. Logins with the old password end at once; access tokens stay,
     unless --revoke-tokens is given.
     """
-    if password_file is None and sys.stdin.isatty():
-        password = str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
-    else:
-        password = read_password(password_file or "-")
-    new = NewPassword(SecretValue(password), revoke_tokens)
+    new = NewPassword(SecretValue(ask_password("New password", password_file, twice=True)), revoke_tokens)
     users = app.service.users
     number = confirmed(app, old_password_file, lambda caller: users.set_password(caller, name, new))
     revoked = f"\n{count(number, 'access token')} revoked" if revoke_tokens else ""

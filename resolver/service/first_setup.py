@@ -12,7 +12,7 @@ from resolver.core.query import WHOLE
 from resolver.errors import ConflictError, InvalidRequestError
 from resolver.service.access import find_user
 from resolver.service.base import ServicePart
-from resolver.service.users import check_password
+from resolver.service.users import check_password, replace_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,15 +93,17 @@ class Setup(ServicePart):
             keep(token)
             return token
 
-    def recover(self, username: str, keep: Callable[[str], None]) -> str:
-        """Make a token for an active sys_admin, for whoever has root key and database but no login.
+    def recover(self, username: str, keep: Callable[[str], None] | None, password: str | None = None) -> str:
+        """Let an active sys_admin in, for whoever has root key and database but no login.
 
         The system's trail says so in a record of its own, beside that of the token. No bound on tokens
         keeps anyone out.
 
         Args:
             username: the sys_admin's name; empty for the only one there is.
-            keep: called with the token before anything is committed, as in `initialise`.
+            keep: called with a new token before anything is committed, as in `initialise`; None for no
+                token.
+            password: a new password; console sessions end with the old one. None leaves it as it is.
 
         Returns:
             The sys_admin's name.
@@ -109,8 +111,9 @@ class Setup(ServicePart):
         Raises:
             NotFoundError: there is no such user.
             ConflictError: the user is no sys_admin, or not active.
-            InvalidRequestError: none is named, and there are several.
+            InvalidRequestError: none is named, and there are several; or the password breaks the rules.
         """
+        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
         with self._store.write() as session:
             found = find_user(session, username or _only_admin(session))
             session.hold_user(found.id)
@@ -121,9 +124,16 @@ class Setup(ServicePart):
                     f"user {user.name!r} is not {lacks}", hint="leave the name out to be told who is"
                 )
             caller = Caller(user.id, user.name, user.system_role)
-            made = self._tokens.add(session, caller, user, NewToken(description="made by recover"))
-            self._trail.append_system(session, caller, "store:recover", object=user.name, made=made.info.id)
-            keep(made.token)
+            told: dict[str, object] = {} if hashed is None else {"password_set": True}
+            if hashed is not None:
+                replace_password(session, user.id, hashed)
+            token = ""
+            if keep is not None:
+                made = self._tokens.add(session, caller, user, NewToken(description="made by recover"))
+                told["made"], token = made.info.id, made.token
+            self._trail.append_system(session, caller, "store:recover", object=user.name, **told)
+            if keep is not None:
+                keep(token)
             return user.name
 
 

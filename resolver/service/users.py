@@ -46,6 +46,14 @@ def check_password(password: str, rules: Rules) -> str:
     return password
 
 
+def replace_password(session: Session, user_id: str, hashed: str) -> None:
+    """Give a user another password, with which the back-off begins anew."""
+    session.set_password(user_id, hashed)
+    session.delete_console_sessions_of(user_id)  # whoever knew the old one is out
+    session.login_failures(user_id)
+    session.set_login_failures(user_id, Failures())
+
+
 class Users(ServicePart):
     """The users."""
 
@@ -167,10 +175,7 @@ class Users(ServicePart):
             user = find_user(session, username)
             session.hold_user(user.id)
             current = self._enter_for_password(session, caller, username)
-            session.set_password(user.id, hashed)
-            session.delete_console_sessions_of(user.id)  # whoever knew the old one is out
-            session.login_failures(user.id)
-            session.set_login_failures(user.id, Failures())
+            replace_password(session, user.id, hashed)
             number = session.delete_tokens(user.id) if new.revoke_tokens else session.count_tokens(user.id)
             revoked = number if new.revoke_tokens else 0
             self._trail.append_system(

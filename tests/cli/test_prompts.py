@@ -58,7 +58,7 @@ def test_a_slip_is_asked_again(admin: Cli) -> None:
     answers = {
         "Value:": "one",
         "Repeat for confirmation:": "other",
-        "do not match.\r\nValue:": "same",
+        "error: the two answers do not match, give both again\r\nValue:": "same",
         "Value: \r\nRepeat for confirmation:": "same",
     }
     code, shown = converse(admin.home, "secrets", "create", "test", answers=answers)
@@ -73,7 +73,8 @@ def test_deleting_asks(admin: Cli) -> None:
     code, _ = converse(admin.home, "secrets", "delete", "test", answers={question: "n"})
     assert code != 0
     assert admin.prints("secrets", "get", "test")
-    code, shown = converse(admin.home, "secrets", "delete", "test", answers={question: "y"})
+    answers = {question: "perhaps", f"error: answer y or n\r\n{question}": "y"}
+    code, shown = converse(admin.home, "secrets", "delete", "test", answers=answers)
     assert (code, shown.splitlines()[-1]) == (0, "Secret `test` deleted")
     assert admin.refuses("secrets", "get", "test")[0] == 5
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver import open_resolver
+from resolver.errors import AuthenticationError
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
@@ -87,6 +90,42 @@ def test_what_is_refused(admin: Cli) -> None:
     )
     assert not (admin.home / "profile").exists()
     assert admin.prints("recover", "--user", "ada") == recovered(admin, "ada")
+
+
+def test_a_forgotten_password(admin: Cli) -> None:
+    """It is set anew, beside a profile that is valid or with a new one; a short one changes nothing."""
+    old, new, newer = ("the admin's first one", "a new long password", "one that is newer")
+    admin.prints("users", "create", "ada", "-r", "sys_admin", "--password-file", "-", stdin=old)
+    kept = (admin.home / "profile").read_bytes()
+
+    def logs_in(password: str) -> bool:
+        with open_resolver(admin.home) as resolver:
+            try:
+                resolver.authenticate(username="ada", password=password)
+            except AuthenticationError:
+                return False
+        return True
+
+    assert admin.refuses("recover", "--user", "ada", "--password", stdin="s\n")[0] == 2
+    assert admin.prints("recover", "--user", "ada", "--password", stdin=f"{new}\n") == (
+        "new password for ada made; the system's audit trail tells of it as store:recover\n"
+    )
+    assert (logs_in(old), logs_in(new)) == (False, True)
+    assert (admin.home / "profile").read_bytes() == kept
+    (admin.home / "profile").unlink()
+    made = json.loads(
+        admin.prints("recover", "--user", "ada", "--password", "--format", "json", stdin=f"{newer}\n")
+    )
+    assert made == {"user": "ada", "profile": str(admin.home / "profile"), "password_set": True}
+    assert logs_in(newer)
+    told = json.loads(
+        admin.prints("audit", "list", "--system", "--action", "store:recover", "--format", "json")
+    )
+    assert [(one["object"], one["password_set"], "made" in one) for one in told] == [
+        ("ada", True, True),
+        ("ada", True, False),
+    ]
+    assert admin.refuses("recover", "--user", "ada", "a password")[0] == 2
 
 
 def test_a_server_s_profile_stays(admin: Cli) -> None:

@@ -124,7 +124,9 @@ def read_value(value: str | None, value_file: str | None) -> str:
     if value is not None:
         return value
     if value_file is None and sys.stdin.isatty():
-        return str(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
+        from resolver.cli.prompts import ask_hidden  # noqa: PLC0415 - few commands ask
+
+        return ask_hidden("Value", twice=True)
     text = read_text(value_file or "-", MAX_VALUE_BYTES + 1)
     if value_file is None:
         line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text

@@ -18,6 +18,7 @@ from resolver.cli.exit_codes import ExitCode
 from resolver.cli.files import read_file, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
+from resolver.cli.prompts import ask_hidden
 from resolver.cli.secrets.options import rotated_option
 from resolver.cli.streams import write_bytes
 from resolver.core.model import SecretValue, Visibility
@@ -50,7 +51,7 @@ def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
     if name is None:
         if not sys.stdin.isatty():
             return None
-        text = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
+        text = ask_hidden("Passphrase", twice=twice)
     else:
         text = read_password(name, "passphrase")
     if len(text) < SHORTEST_PASSPHRASE:
