@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +10,8 @@ from resolver.cli.context import App, common_options, format_option
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_words, say
 from resolver.config.filesystems import sqlite_warning
 from resolver.core.permissions import Permission
-from resolver.errors import StoreError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from resolver.core.results import Identity
 
 
@@ -88,35 +83,6 @@ _MAX_TENANTS = 50
 """Most tenants that are named, of those in which the rights are the same."""
 
 
-_PROBE = 1024 * 1024
-"""Bytes that are written to see whether there is room."""
-
-
-def demand_room(folder: Path) -> None:
-    """Write a file to a database's folder and take it away: reading works on a full disk, too.
-
-    Nothing can be written to a file system that is mounted read-only: that is a warning.
-
-    Raises:
-        StoreError: it can't be written, or there is no room.
-    """
-    import tempfile  # noqa: PLC0415 - for this command only
-
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(bytes(_PROBE))
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
-        if error.errno == errno.EROFS:
-            say(f"warning: the database's folder {str(folder)!r} is read-only: no use can be recorded")
-            return
-        raise StoreError(
-            f"the database's folder {str(folder)!r} can't be written: {error.strerror}",
-            hint="make room there: without it no use is recorded, and so none is allowed",
-        ) from None
-
-
 @click.command
 @format_option
 @common_options
@@ -136,13 +102,11 @@ def status(app: App, *, output_format: OutputFormat) -> None:
         "system_role": identity.system_role.value,
         "tenants": len(identity.permissions),
     }
-    if app.settings.server_url is None and (database := app.settings.database_file) is not None:
-        demand_room(database.parent)
     put_answer(output_format, fields, lambda: put_fields(fields))
     if facts.root_keys and (warning := sqlite_warning(app.settings.database_file)):
         say(f"warning: {warning}")
     if not facts.rows_enforced:
         say(
             "warning: an older release made this store, and rows changed by hand are not refused yet; "
-            "`resolver db upgrade --finish` ends its upgrade"
+            "`resolver db upgrade --finish`, run where the root key is, ends its upgrade"
         )

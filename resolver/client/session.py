@@ -197,7 +197,7 @@ class ServerSession:
         if self.read(_Ready, self._parsed(answer.body)).status != "ready":
             raise UnavailableError(
                 f"server {self.origin.address} is there, and its store or root key is not available",
-                hint="its log tells more",
+                hint="the store may be full, read-only or out of its reach; its log tells more",
             )
 
     def _parsed(self, data: bytes) -> Any:  # noqa: ANN401 - JSON data

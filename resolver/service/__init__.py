@@ -7,6 +7,7 @@ A part is loaded when it is first asked for: a command needs one or two of them.
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from resolver.service.use import SecretUse
     from resolver.service.users import Users
 
+_WRITTEN_SECONDS = 10.0
+"""For so long a store counts as writable that was written to."""
+
 
 class Service:
     """The secrets store as callers see it.
@@ -70,6 +74,7 @@ class Service:
         self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
         self._clock = clock
+        self._written_until = 0.0
         self.gate = Gate(store, passwords, clock)
         self.trail = Trail(store, cipher, self.gate, clock)
         self._shared = Shared(
@@ -188,10 +193,12 @@ class Service:
         self.trail.note_tampered(error.kind, error.id)
 
     def check_ready(self) -> None:
-        """Check that the store can be read, and that the root key that wraps its keys is at hand.
+        """Check that the store can be read and written, and that the root key that wraps its keys is at hand.
+
+        Writing is tried every ten seconds at most.
 
         Raises:
-            StoreError: the store can't be read, or is not initialised.
+            StoreError: the store can't be read or written, or is not initialised.
             RootKeyError: its root key is not at hand.
         """
         with self._store.managed.read() as session:
@@ -200,6 +207,9 @@ class Service:
             raise StoreError("the store has no root key", hint="`resolver init` gives it one")
         if wrapping not in self._cipher.root_key_ids:
             raise RootKeyError(f"root key {wrapping} is not at hand")
+        if time.monotonic() >= self._written_until:
+            self._store.check_writable()
+            self._written_until = time.monotonic() + _WRITTEN_SECONDS
 
     def admit_operator(self, caller: Caller) -> None:
         """Let in those who may read the system's audit trail, to its numbers as well.
@@ -225,7 +235,7 @@ class Service:
         """What can be said of the store to anyone who can open it.
 
         Raises:
-            StoreError: it can't be read, or was never initialised.
+            StoreError: it can't be read or written, or was never initialised.
             RootKeyError: the root key that wraps is not at hand.
         """
         with self._store.managed.read() as session:
@@ -234,6 +244,7 @@ class Service:
         if wrapping is None or system_key is None:
             raise StoreError("the store is not initialised", hint="`resolver init` makes it one")
         self._cipher.open_data_key(system_key)
+        self._store.check_writable()
         enforced = self.enforcement.is_on()
         return Status(self._store.place, wrapping, tuple(self._cipher.root_key_ids), rows_enforced=enforced)
 

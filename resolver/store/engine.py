@@ -7,6 +7,7 @@ statements in them on the same connections.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sqlite3
@@ -387,6 +388,25 @@ class Database:
             self._engine = make_engine(self.url.driver, lambda: self._handed.raw)
         return self._engine
 
+    def check_writable(self) -> None:
+        """See that a change could be stored: that there is room, and that this is no copy for readers.
+
+        PostgreSQL writes into its log, which every change needs, and nothing into any table.
+
+        Raises:
+            StoreError: nothing can be written.
+        """
+        if not self.is_postgresql:
+            _demand_room(Path(self.url.database).parent)
+            return
+        with self.transaction(writes=True, with_sql=False) as held:
+            if held.raw.execute("SELECT current_setting('transaction_read_only')").fetchone() == ("on",):
+                raise StoreError(
+                    f"the database {self.place} takes no changes: it is a standby, or set to be read only",
+                    hint="name the primary; without it no use is recorded, and so none is allowed",
+                )
+            held.raw.execute(_EMIT)
+
     def close(self) -> None:
         """Give back connections; those in use as soon as they are not."""
         if self._process != os.getpid():
@@ -478,6 +498,31 @@ _PRAGMAS = (
     "temp_store = MEMORY",  # else sorting a long list needs a folder for temporary files
     "journal_size_limit = 16777216",
 )
+
+_EMIT = "SELECT pg_logical_emit_message(true, 'blueprint-resolver', repeat(' ', 8192))"
+"""Puts a page into the write-ahead log, about no row."""
+
+_PROBE_BYTES = 1024 * 1024
+
+
+def _demand_room(folder: Path) -> None:
+    """Write a file to a database's folder and take it away: reading works on a full disk, too."""
+    import tempfile  # noqa: PLC0415 - for this alone
+
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        advice = (
+            "mount it writable" if error.errno == errno.EROFS else "make room there, and see who may write"
+        )
+        raise StoreError(
+            f"the database's folder {str(folder)!r} can't be written: {error.strerror}",
+            hint=f"{advice}: without it no use is recorded, and so none is allowed",
+        ) from None
+
 
 _FREE_PAGES = 256
 """Pages without content that an SQLite file keeps, 1 MiB."""

@@ -377,6 +377,10 @@ class AnyStore(Generic[S]):
                 hint="`resolver db upgrade` brings it up to date; back it up before",
             )
 
+    def check_writable(self) -> None:
+        """Check that a change could be stored; StoreError where it could not, as on a full disk."""
+        self._database.check_writable()
+
     @property
     def place(self) -> str:
         """The database's URL, without password."""

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 WARNING = (
     "warning: an older release made this store, and rows changed by hand are not refused yet; "
-    "`resolver db upgrade --finish` ends its upgrade\n"
+    "`resolver db upgrade --finish`, run where the root key is, ends its upgrade\n"
 )
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.cli.whoami import demand_room
 from resolver.errors import StoreError
+from resolver.store.sql import SqlStore
+from tests.databases import World, made_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,12 +66,33 @@ def test_token_file(admin: Cli, tmp_path: Path) -> None:
 
 def test_status_sees_a_full_disk(tmp_path: Path) -> None:
     """A file is written where the database is, and nothing is left; a limit stands for the full disk."""
-    demand_room(tmp_path)
+    world = made_world("sqlite", tmp_path)
+    before_it = sorted(tmp_path.iterdir())
+    world.service.status()
+    world.service.check_ready()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
     try:
         with pytest.raises(StoreError, match="can't be written: File too large"):
-            demand_room(tmp_path)
+            world.service.status()
+        world.service.check_ready()  # a moment ago there was room
+        with pytest.raises(StoreError, match="can't be written: File too large"):
+            world.reopened().check_ready()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(tmp_path.iterdir()) == before_it
+    world.service.close()
+
+
+def test_status_sees_a_standby(tmp_path: Path) -> None:
+    """A PostgreSQL that is set to be read only stands for one; otherwise it writes, and into no table."""
+    world = made_world("postgresql", tmp_path)
+    world.service.status()
+    world.service.close()
+    url = f"{world.url}{'&' if '?' in world.url else '?'}options=-c%20default_transaction_read_only%3Don"
+    service = World(url, SqlStore(url), token=world.token).service
+    for asked in (service.status, service.check_ready):
+        with pytest.raises(StoreError, match="takes no changes: it is a standby") as caught:
+            asked()
+        assert "name the primary" in caught.value.hint
+    service.close()

@@ -237,6 +237,9 @@ class UseStore(Protocol):
             report: is called with each refusal, once its transaction has ended.
         """
 
+    def check_writable(self) -> None:
+        """Check that a change could be stored; StoreError where it could not, as on a full disk."""
+
     @property
     def place(self) -> str:
         """Where the database is, without password."""
