@@ -232,7 +232,7 @@ def read_guarded(
         error: the class of errors.
         strict: refuse what would be warned of.
         warn: called with a sentence when others can read the file.
-        hint: what to do when it can't be read.
+        hint: what to do when it is not there.
 
     Raises:
         ResolverError: it can't be read, or others may write it.
@@ -243,7 +243,11 @@ def read_guarded(
             status = os.fstat(file.fileno())
             content = file.read(_MAX_GUARDED + 1)
     except OSError as failure:
-        raise error(f"{named} can't be read: {failure.strerror}", hint=hint) from None
+        helps = who_may_read(path) if isinstance(failure, PermissionError) else ""
+        is_missing = isinstance(failure, FileNotFoundError | NotADirectoryError)
+        raise error(
+            f"{named} can't be read: {failure.strerror}", hint=hint if is_missing else helps
+        ) from None
     demand_trusted(path, what, error)
     if status.st_mode & _OTHERS_READ:
         if strict:
@@ -253,6 +257,31 @@ def read_guarded(
             )
         warn(f"{named} can be read by others")
     return content.decode("ascii", errors="replace")
+
+
+def who_may_read(path: Path) -> str:
+    """To whom a file belongs that this user may not read, or the folder above it that lets nobody through."""
+    if os.name != "posix":
+        return ""
+    for part in (path, *path.absolute().parents):
+        try:
+            status = part.stat()
+        except OSError:
+            continue  # the folder above it lets one not even look
+        owner, own = _user(status.st_uid), _user(os.geteuid())
+        whose = f"{str(part)!r} belongs to {owner}, mode {stat.S_IMODE(status.st_mode):04o}"
+        return f"{whose}, and this runs as {own}: run it as {owner}, or have the owner let you read it"
+    return ""
+
+
+def _user(number: int) -> str:
+    """A user's name, or the number of one who has none."""
+    import pwd  # noqa: PLC0415 - for a refusal only
+
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

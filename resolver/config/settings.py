@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.config.files import Trusted, demand_trusted, why_unreadable
+from resolver.config.files import Trusted, demand_trusted, who_may_read, why_unreadable
 from resolver.config.profile import read_profile
 from resolver.core.formats import DialectName
 from resolver.errors import AuthenticationError, RootKeyError, UsageError
@@ -227,7 +227,8 @@ class Settings:
             return []
         except OSError as error:
             raise RootKeyError(
-                f"the folder {str(self.key_directory)!r} can't be read: {why_unreadable(error)}"
+                f"the folder {str(self.key_directory)!r} can't be read: {why_unreadable(error)}",
+                hint=who_may_read(self.key_directory) if isinstance(error, PermissionError) else "",
             ) from None
 
     @property

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import pwd
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import pytest
 
+from resolver.bootstrap.embedded import from_file, root_keys
 from resolver.cli.main import resolver_group
 from resolver.config.settings import Settings
-from resolver.errors import UsageError
+from resolver.errors import RootKeyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Cli
 
@@ -63,6 +67,34 @@ def test_what_is_unreadable_is_named(
     found, said = admin.refuses("secrets", "list", "-t", "default_tenant")
     hint = "  hint: RESOLVER_HOME names another state directory\n" if part == "config.yaml" else ""
     assert (found, said) == (code, f"error: {message.format(home=admin.home)}\n{hint}")
+
+
+@pytest.mark.parametrize("closed", ["root.key", "."])
+def test_a_key_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """It is said whose it is, and its mode; `init`, which makes keys, is named only where there is none."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    path = keys / "root.key"
+    path.touch(mode=0o640)
+    (keys / closed).chmod(0o740)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    settings = Settings({"RESOLVER_HOME": str(tmp_path)})
+    monkeypatch.setattr(os, "geteuid", lambda: 4294967)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        if closed == ".":
+            patch.setattr(Path, "iterdir", refuse)
+        with pytest.raises(RootKeyError, match="can't be read: Permission denied") as refused:
+            root_keys(settings)
+    whose = f"'{keys / closed}' belongs to user {owner}, mode 0740, and this runs as user 4294967: "
+    assert refused.value.hint == f"{whose}run it as user {owner}, or have the owner let you read it"
+    with pytest.raises(RootKeyError, match="No such file") as missing:
+        from_file(keys / "other.key")
+    assert missing.value.hint == "`resolver init` makes one for a new store"
 
 
 def test_a_user_without_a_home_can_use_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
