@@ -1,11 +1,20 @@
-"""Hints for names that were not found: "did you mean", among names that the caller may know."""
+"""Hints for this caller: "did you mean" among names that it may know, and who may run what a hint names."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resolver.errors import NoSuchTenantError, NotFoundError, NotPermittedError, ResolverError
+from resolver.core.permissions import Permission
+from resolver.errors import (
+    AuthenticationError,
+    NoSuchTenantError,
+    NotFoundError,
+    NotPermittedError,
+    ResolverError,
+    TamperedRowError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +41,7 @@ class Asking(Protocol):
 
 
 def advise(app: Asking, error: ResolverError, given: Mapping[str, Any]) -> None:
-    """Add to an error's hint what was probably meant, when it is about a tenant or a key.
+    """Add to an error's hint what was probably meant, and what this caller may not do of it.
 
     Args:
         app: the command.
@@ -40,15 +49,50 @@ def advise(app: Asking, error: ResolverError, given: Mapping[str, Any]) -> None:
         given: the command's options and arguments.
     """
     with contextlib.suppress(ResolverError):  # the first error is the one to be reported
-        if "tenant" not in given:
-            return
-        if type(error) in (NotPermittedError, NoSuchTenantError):
-            more = _tenant_advice(app, app.settings.tenant(given["tenant"]))
-        elif type(error) is NotFoundError:
-            more = _key_advice(app, error, given)
-        else:
-            return
-        error.hint = f"{more} {error.hint}".strip() if more else error.hint
+        if "tenant" in given:
+            _add_names(app, error, given)
+        # Not where the caller is nobody, and not where the store would be waited for once more.
+        is_known = not isinstance(error, AuthenticationError | UnavailableError)
+        if is_known or isinstance(error, TamperedRowError):
+            error.hint = _for_whom(app, given, error.hint)
+
+
+def _for_whom(app: Asking, given: Mapping[str, Any], hint: str) -> str:
+    """A hint with the permissions that the commands need which it names, and the caller lacks."""
+    needed = {right for command, right in NEEDED.items() if f"`resolver {command}" in hint}
+    if not needed:
+        return hint
+    identity = app.service.users.whoami(app.caller)
+    rights = set(identity.system_permissions)
+    if "tenant" in given:
+        rights |= identity.permissions.get(app.settings.tenant(given["tenant"]), frozenset())
+    lacking = sorted(needed - rights)
+    return f"{hint} (not with your rights: it takes {', '.join(lacking)})" if lacking else hint
+
+
+NEEDED: Mapping[str, Permission] = {
+    "audit": Permission.AUDIT_READ,
+    "keys": Permission.KEY_ROTATE,
+    "secrets create": Permission.SECRET_CREATE,
+    "secrets history": Permission.SECRET_LIST,
+    "secrets list": Permission.SECRET_LIST,
+    "secrets providers list": Permission.PROVIDER_LIST,
+    "secrets providers test": Permission.PROVIDER_CREATE,
+    "secrets update": Permission.SECRET_UPDATE,
+    "users list": Permission.USER_MANAGE,
+    "users set-password": Permission.USER_MANAGE,
+}
+"""What commands need that hints name; those that are not here need nothing of the caller."""
+
+
+def _add_names(app: Asking, error: ResolverError, given: Mapping[str, Any]) -> None:
+    if type(error) in (NotPermittedError, NoSuchTenantError):
+        more = _tenant_advice(app, app.settings.tenant(given["tenant"]))
+    elif type(error) is NotFoundError:
+        more = _key_advice(app, error, given)
+    else:
+        return
+    error.hint = f"{more} {error.hint}".strip() if more else error.hint
 
 
 def _tenant_advice(app: Asking, tenant: str) -> str:

@@ -26,8 +26,8 @@ FORWARDS_HEADER = "X-Resolver-Hops"
 """The header that says how many managers a request has come through."""
 
 ASK_PROVIDER = (
-    "`resolver secrets providers test` tells whether the provider answers; "
-    "`resolver secrets update -o` changes what is looked for there"
+    "`resolver secrets providers test` tells who may set it up whether the provider answers; "
+    "`resolver secrets update -o` changes what is looked for there, for who may update the secret"
 )
 """The hint where a provider did not give a secret."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, assert_never
 
 from resolver.core.policy import Verdict
@@ -38,11 +39,23 @@ class KeySuggestions:
         self._suggestions = Suggestions(self._seen)
         self._looks_left = _MOST_LOOKS
 
-    def _seen(self) -> Sequence[str]:
+    @functools.cached_property
+    def _seen_keys(self) -> Sequence[str] | None:
+        """The keys that the caller may list; None for one who may use but not list, or without a store."""
         try:
             return [secret.key for secret in self._service.secrets.list(self._caller, self.tenant).items]
-        except ResolverError:  # one who may use but not list; or the store is gone, as the run will report
-            return ()
+        except ResolverError:
+            return None
+
+    @property
+    def listing(self) -> str:
+        """How to see which keys there are, for this caller."""
+        if self._seen_keys is None:
+            return "who may list the secrets of the tenant can tell what there is"
+        return f"`resolver secrets list -t {self.tenant}` shows what there is"
+
+    def _seen(self) -> Sequence[str]:
+        return self._seen_keys or ()
 
     def suggest(self, key: str) -> str:
         """Where else there is a missing key, and a question that offers close ones; empty without any."""
@@ -86,7 +99,11 @@ def _explained(use: KeyUse, refusal: Refusal, keys: KeySuggestions) -> tuple[Rea
             message = f"secret {use.shown} was not found in tenant {keys.tenant!r}"
             return Reason.NOT_FOUND, message, _advice(use, keys)
         case Verdict.EXPIRED:
-            return Reason.EXPIRED, f"{secret} has expired", "give it a new value and time, or another secret"
+            return (
+                Reason.EXPIRED,
+                f"{secret} has expired",
+                "take another secret; who may update this one gives it a new value and time",
+            )
         case Verdict.UNAVAILABLE:
             # Where a computed key leads is as secret as the key.
             cause = "its provider failed" if use.provenance.secrets else refusal.cause
@@ -108,7 +125,6 @@ def _advice(use: KeyUse, keys: KeySuggestions) -> str:
     provenance = use.provenance
     if provenance.inputs and not provenance.secrets:
         return "check the value given for the input"
-    listing = f"`resolver secrets list -t {keys.tenant}` shows what there is"
     if provenance.secrets or provenance.context:
-        return listing
-    return f"{keys.suggest(use.key)} {listing}".lstrip()
+        return keys.listing
+    return f"{keys.suggest(use.key)} {keys.listing}".lstrip()

@@ -238,11 +238,11 @@ class BlueprintRun:
             expired_at, due_at = times.get(use.key, NO_TIMES)
             if expired_at is not None:
                 message = f"secret {use.shown} has expired, at {expired_at}"
-                hint = "give it a new value and time: `resolver secrets update KEY --expires TIME`"
+                hint = "who may update it gives it both anew: `resolver secrets update KEY --expires TIME`"
                 self._warn(self.plan.at_calls(use, Reason.EXPIRED, message, hint))
             if due_at is not None:
                 message = f"the value of secret {use.shown} should have been replaced by {due_at}"
-                hint = "store a new one with `resolver secrets update KEY`"
+                hint = "who may update it stores a new one: `resolver secrets update KEY`"
                 self._warn(self.plan.at_calls(use, Reason.DUE, message, hint))
 
     def warn_of_unused(self, tenant: str, keys: Iterable[str]) -> None:

@@ -160,8 +160,8 @@ _CONFIRM = "commands take your password from --old-password-file, requests as Ba
 def _refused_token() -> AuthenticationError:
     return AuthenticationError(
         "the access token is not valid",
-        hint="it may be mistyped, revoked or expired; `resolver tokens create` makes another, "
-        "or `resolver recover` where the root key is",
+        hint="it may be mistyped, revoked or expired; a sys_admin makes another with "
+        "`resolver tokens create`, or `resolver recover` does where the root key is",
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import resolver
+from resolver.cli.advice import NEEDED
 
+if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
 
@@ -70,3 +73,41 @@ def test_use(admin: Cli, home: Path) -> None:
     assert "there" in type(admin)(admin.prefork, home, env).prints("secrets", "list")
     (home / "profile").unlink()
     assert type(admin)(admin.prefork, home, env).refuses("use", "staging")[0] == 2
+
+
+def test_hints_say_what_their_commands_take(admin: Cli) -> None:
+    """Who may not run the command that a hint names is told what it takes; who may is not."""
+    admin.prints("secrets", "create", "taken", "-s", "v")
+    token = admin.prints("tokens", "create", "--quiet", "--permission", "secret:create")
+    narrow = admin.with_token(token.strip())
+    hint = "  hint: update it with `resolver secrets update`, or choose another key"
+    create = ("secrets", "create", "taken", "-s", "w")
+    said = f"error: secret 'taken' already exists\n{hint}"
+    assert narrow.refuses(*create) == (8, f"{said} (not with your rights: it takes secret:update)\n")
+    assert admin.refuses(*create) == (8, f"{said}\n")
+    token = admin.prints("tokens", "create", "--quiet", "--permission", "secret:use")
+    check = ("-t", "default_tenant", "--check", "-")
+    for cli, listing in (
+        (admin, "`resolver secrets list -t default_tenant` shows what there is"),
+        (admin.with_token(token.strip()), "who may list the secrets of the tenant can tell what there is"),
+    ):
+        done = cli.run("resolve", *check, stdin="a: { get_secret: missing }")
+        assert (done.returncode, f"  hint: {listing}\n" in done.stdout + done.stderr) == (5, True)
+
+
+_FREE = ("db", "exec", "init", "login", "recover", "tokens", "use", "whoami")
+"""Commands that need no permission, or root key and database in place of one."""
+
+
+def test_each_command_of_a_hint_is_one_that_is_known() -> None:
+    """A command in a hint without a line in the table would be offered to everyone."""
+    room = Path(resolver.__file__).parent
+    named = {
+        words
+        for path in room.rglob("*.py")
+        for words in re.findall(r'(?<!")`resolver ([a-z][a-z -]*[a-z])', path.read_text())
+    }
+    assert len(named) > 10
+    starts = (*NEEDED, *_FREE, "serve", "status")
+    groups = {"secrets providers", "tenants"}  # of which comments speak
+    assert [words for words in sorted(named - groups) if not words.startswith(starts)] == []

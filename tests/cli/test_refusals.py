@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
 
 INVALID = (
     "error: the access token is not valid\n"
-    "  hint: it may be mistyped, revoked or expired; `resolver tokens create` makes another, "
-    "or `resolver recover` where the root key is\n"
+    "  hint: it may be mistyped, revoked or expired; a sys_admin makes another with "
+    "`resolver tokens create`, or `resolver recover` does where the root key is\n"
 )
 MALFORMED = (
     "error: the access token is malformed\n  hint: a token looks like ctok-<10 characters>-<40 characters>\n"

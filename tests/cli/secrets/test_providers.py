@@ -70,8 +70,8 @@ def test_a_providers_life(run: Run, vault: Peer, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (5, "")
     assert "provider 'v': it does not answer, or refuses its credentials [" in done.stderr
     assert (
-        "hint: `resolver secrets providers test` tells whether the provider answers; "
-        "`resolver secrets update -o` changes what is looked for there\n"
+        "hint: `resolver secrets providers test` tells who may set it up whether the provider answers; "
+        "`resolver secrets update -o` changes what is looked for there, for who may update the secret\n"
     ) in done.stderr
     assert "secret 'none' was not found" in done.stderr
     run("resolver", "secrets", "delete", "db", "--yes")
