@@ -113,7 +113,9 @@ class Setup(ServicePart):
             ConflictError: the user is no sys_admin, or not active.
             InvalidRequestError: none is named, and there are several; or the password breaks the rules.
         """
-        hashed = None if password is None else self._gate.passwords.hash(check_password(password))
+        hashed = (
+            None if password is None else self._gate.passwords.hash(check_password(password, self._rules))
+        )
         with self._store.write() as session:
             found = find_user(session, username or _only_admin(session))
             session.hold_user(found.id)
