@@ -29,7 +29,9 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.providers import make_types, parse_allow_list
+from resolver.providers.webhooks import SETTING, WebhookSender
 from resolver.service import Service
+from resolver.service.base import DEFAULT_RULES, Rules
 from resolver.store.rows import sql_of
 from resolver.store.sql import SqlStore
 from tests.statements import share_statements
@@ -305,6 +307,8 @@ class World:
         url: the database.
         store: on it.
         token: the administrator's, when the database is a copy of another world's.
+        rules: what holds for services that are opened from here on.
+        receivers: where webhooks may lead.
     """
 
     url: str
@@ -313,6 +317,8 @@ class World:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     ring: KeyRing = field(default_factory=lambda: KeyRing([RootKey(ROOT_KEY, "the tests")]))
     token: str | None = None
+    rules: Rules = DEFAULT_RULES
+    receivers: list[str] = field(default_factory=lambda: ["127.0.0.0/8"])
 
     def __post_init__(self) -> None:
         self.service = self._service(self.ring)
@@ -369,6 +375,8 @@ class World:
             lambda: self.passwords,
             self.clock,
             provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
+            rules=self.rules,
+            event_sender=lambda: WebhookSender(parse_allow_list(self.receivers, SETTING)),
         )
 
     def execute(self, statement: str, **values: object) -> list[Any]:

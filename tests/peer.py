@@ -23,10 +23,12 @@ class Peer:
     Args:
         port: where it listens, on 127.0.0.1.
         seen: the head of each request that came, as text.
+        bodies: what came with each.
     """
 
     port: int
     seen: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -64,7 +66,7 @@ def serving(
                 head += line
             # What is left unread would reset the connection, and take the answer with it.
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-            self.rfile.read(int(length.group(1)) if length else 0)
+            peer.bodies.append(self.rfile.read(int(length.group(1)) if length else 0))
             peer.seen.append(head.decode("latin-1"))
             sent = reply(head.decode("latin-1"))
             with contextlib.suppress(OSError):

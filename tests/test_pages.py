@@ -35,6 +35,7 @@ ELSEWHERE = {
     "gitlab-ci.md": "tests/test_ci_pages.py",
     "plugins.md": "tests/plugins/test_manager.py",
     "python.md": "tests/test_docs.py",
+    "webhooks.md": "tests/cli/test_webhooks.py",
 }
 """Pages whose files and programs are run by a test of their own."""
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from resolver.config.settings import Settings
     from resolver.core.ports import PasswordHasher, WrappingKey
+    from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
+    from resolver.providers import AllowList
     from resolver.store.sql import SqlStore
 
 
@@ -113,15 +115,33 @@ def provider_types(
         server: whether others use the store through this process.
         plugins: adds the types that the plugins of these names offer; it is called when there are names.
     """
-    from resolver.providers import AllowList, make_types, parse_allow_list  # noqa: PLC0415 - few stores have any
+    from resolver.providers import make_types  # noqa: PLC0415 - few stores have any
 
-    listed = settings.provider_destinations
-    try:
-        allowed = AllowList(everything=not server) if listed is None else parse_allow_list(listed)
-    except InvalidRequestError as error:
-        raise UsageError(f"config.yaml: provider_destinations: {error.message}", hint=error.hint) from None
-    types = make_types(allowed)
+    types = make_types(_allow_list(settings.provider_destinations, "provider_destinations", server=server))
     return plugins(settings.plugins, types) if plugins is not None and settings.plugins else types
+
+
+def event_sender(settings: Settings, *, server: bool) -> SendsEvents:
+    """What sends events to webhooks, with the destinations that are allowed; as for providers.
+
+    Args:
+        settings: where the list of destinations is.
+        server: whether others use the store through this process.
+    """
+    from resolver.providers.webhooks import SETTING, WebhookSender  # noqa: PLC0415 - few stores have any
+
+    return WebhookSender(_allow_list(settings.webhook_destinations, SETTING, server=server))
+
+
+def _allow_list(listed: Sequence[str] | None, setting: str, *, server: bool) -> AllowList:
+    from resolver.providers import AllowList, parse_allow_list  # noqa: PLC0415 - few stores need it
+
+    try:
+        if listed is None:
+            return AllowList(everything=not server, setting=setting)
+        return parse_allow_list(listed, setting)
+    except InvalidRequestError as error:
+        raise UsageError(f"config.yaml: {setting}: {error.message}", hint=error.hint) from None
 
 
 def _manage(store: AnyStore[Any]) -> SqlStore:
@@ -191,4 +211,5 @@ def open_service(
         make_hasher,
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
         rules=Rules(settings.keep_versions, settings.refuse_expired, **settings.bounds),
+        event_sender=lambda: event_sender(settings, server=server),
     )

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
     "use": ("resolver.cli.use:use", "Work in another tenant by default."),
     "users": ("resolver.cli.users:users", "Manage users."),
+    "webhooks": ("resolver.cli.webhooks:webhooks", "Send events to other programs."),
     "whoami": ("resolver.cli.whoami:whoami", "Show who you are and what you may do."),
 }
 """Each command's location and one-line help, so that --help imports none of them."""

@@ -5,6 +5,9 @@ Nothing is decided here. The server reads the caller's rights at every request, 
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from resolver.client.accounts import RemoteTenants, RemoteTokens, RemoteUsers
 from resolver.client.audit import RemoteTrail, RemoteUsage
 from resolver.client.auth import RemoteGate
@@ -16,6 +19,9 @@ from resolver.client.use import RemoteUse
 from resolver.core.results import Status
 from resolver.core.times import utc_now
 from resolver.http.url import parse_server_url
+
+if TYPE_CHECKING:
+    from resolver.client.webhooks import RemoteWebhooks
 
 
 class Client:
@@ -51,6 +57,13 @@ class Client:
         self.tokens = RemoteTokens(server)
         self.trail = RemoteTrail(server)
         self.usage = RemoteUsage(server)
+
+    @cached_property
+    def webhooks(self) -> RemoteWebhooks:
+        """Where events are sent; few ask for it."""
+        from resolver.client.webhooks import RemoteWebhooks  # noqa: PLC0415 - as said
+
+        return RemoteWebhooks(self._server)
 
     def __repr__(self) -> str:
         return f"Client({self._server.origin.address!r})"

@@ -248,6 +248,12 @@ class Settings:
         return None if listed is None else list(map(str, listed))
 
     @property
+    def webhook_destinations(self) -> list[str] | None:
+        """The allowed destinations of webhooks; None when there is no such list."""
+        listed = self._config.get("webhook_destinations")
+        return None if listed is None else list(map(str, listed))
+
+    @property
     def keep_versions(self) -> int:
         """How many versions of each secret are retained; 0 retains all."""
         return int(self._config.get("keep_versions", 0))
@@ -263,7 +269,7 @@ class Settings:
         return {
             name: int(number)
             for name, number in self._config.items()
-            if "_per_" in name or name == "password_length"
+            if "_per_" in name or name in ("password_length", "expiry_notice_days")
         }
 
     @property

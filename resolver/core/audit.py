@@ -138,18 +138,21 @@ def extend_with(
     return replace(head, number=number, hash=before), records
 
 
-def find_break(head: AuditHead, records: Iterable[AuditRecord]) -> int | None:
-    """Check a whole chain against its head.
+def find_break(
+    head: AuditHead, records: Iterable[AuditRecord], start: tuple[int, str] = (0, GENESIS)
+) -> int | None:
+    """Check a chain against its head.
 
     Args:
         head: the end that the chain should have.
         records: the stored records, by number.
+        start: number and hash of the record before these, where not the whole chain is looked at.
 
     Returns:
         The number of the first record that is missing, changed, swapped or beyond the head; None when the
         chain is whole.
     """
-    number, before = 0, GENESIS
+    number, before = start
     for record in records:
         number += 1
         if (

@@ -37,6 +37,7 @@ class Permission(enum.StrEnum):
     MEMBERSHIP_MANAGE = "membership:manage"
     KEY_ROTATE = "key:rotate"
     TOKEN_MANAGE_OTHERS = "token:manage_others"
+    WEBHOOK_MANAGE = "webhook:manage"
 
 
 class SystemRole(enum.StrEnum):
@@ -107,6 +108,8 @@ _LEADS_TO: dict[Permission, frozenset[Permission]] = {
     Permission.PROVIDER_UPDATE: frozenset({Permission.PROVIDER_LIST, Permission.SECRET_UPDATE}),
     Permission.PROVIDER_CREATE: frozenset({Permission.PROVIDER_LIST}),
     Permission.PROVIDER_DELETE: frozenset({Permission.PROVIDER_LIST}),
+    # Events tell, for as long as the webhook is there, what is in the audit trails.
+    Permission.WEBHOOK_MANAGE: frozenset({Permission.AUDIT_READ, Permission.ALL_TENANTS}),
     # With the credentials the provider itself is asked for what is kept there, and given something else.
     Permission.PROVIDER_CREDENTIALS: _READ_VALUES | {Permission.PROVIDER_LIST, Permission.SECRET_UPDATE},
 }

@@ -63,11 +63,6 @@ _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _LOCAL = "localhost"
 _LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
-_ADDRESS_HINT = (
-    "loopback, link-local and the like have to be in config.yaml as addresses or networks: "
-    'provider_destinations: ["127.0.0.1:8200"]'
-)
-
 
 def look_up(host: str, port: int) -> list[str]:
     """All addresses of a host; empty when it has none."""
@@ -85,11 +80,13 @@ class AllowList(msgspec.Struct, frozen=True):
         networks: networks, each with its port, or None for any port; an address in one is allowed even when
             it is special (loopback and the like).
         everything: allow all destinations that are not special; for a store used by nobody else.
+        setting: the setting of `config.yaml` that has it, for messages.
     """
 
     names: frozenset[tuple[str, int | None]] = frozenset()
     networks: tuple[tuple[Network, int | None], ...] = ()
     everything: bool = False
+    setting: str = "provider_destinations"
 
     def check(self, url: Url) -> None:
         """Refuse a destination that is not on the list, before anything is looked up.
@@ -104,7 +101,7 @@ class AllowList(msgspec.Struct, frozen=True):
         listed = literal is not None and self._has(literal, url.port)
         if not listed and (not (self.everything or named) or (literal is not None and is_special(literal))):
             raise NotPermittedError(
-                f"the destination {url.host}:{url.port} is not allowed", hint=_advice(url, literal)
+                f"the destination {url.host}:{url.port} is not allowed", hint=self._advice(url, literal)
             )
 
     def addresses(self, url: Url, resolve: Callable[[str, int], Sequence[str]] = look_up) -> Sequence[str]:
@@ -121,7 +118,8 @@ class AllowList(msgspec.Struct, frozen=True):
                 # One text whatever the address: it would show who asks what internal names mean.
                 raise NotPermittedError(
                     f"the destination {url.host}:{url.port} leads to an address that is not allowed",
-                    hint=_ADDRESS_HINT,
+                    hint="loopback, link-local and the like have to be in config.yaml as addresses or "
+                    f'networks: {self.setting}: ["127.0.0.1:8200"]',
                 )
         return found
 
@@ -131,20 +129,20 @@ class AllowList(msgspec.Struct, frozen=True):
             for network, only in self.networks
         )
 
+    def _advice(self, url: Url, address: Address | None) -> str:
+        """The line that allows a destination."""
+        if address is not None and _innermost(address) in _METADATA:
+            return "where clouds give machines their credentials never is"
+        host = url.host if address is None else f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
+        return f'add to config.yaml, beside all others: {self.setting}: ["{host}:{url.port}"]'
 
-def _advice(url: Url, address: Address | None) -> str:
-    """The line that allows a destination."""
-    if address is not None and _innermost(address) in _METADATA:
-        return "where clouds give machines their credentials never is"
-    host = url.host if address is None else f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - IPv6
-    return f'add to config.yaml, beside all others: provider_destinations: ["{host}:{url.port}"]'
 
-
-def parse_allow_list(entries: Sequence[str]) -> AllowList:
+def parse_allow_list(entries: Sequence[str], setting: str = AllowList().setting) -> AllowList:
     """Read an allow-list.
 
     Args:
         entries: `host`, `host:port`, `[IPv6]:port`, an address, or a network such as `127.0.0.0/8`.
+        setting: the setting of `config.yaml` that has it.
 
     Raises:
         InvalidRequestError: an entry is malformed.
@@ -165,7 +163,7 @@ def parse_allow_list(entries: Sequence[str]) -> AllowList:
             networks.append((ipaddress.ip_network(address), port))
         else:
             names.add((host, port))
-    return AllowList(frozenset(names), tuple(networks))
+    return AllowList(frozenset(names), tuple(networks), setting=setting)
 
 
 def _split(text: str, entry: str) -> tuple[str, int | None]:

@@ -46,6 +46,7 @@ class RequestSender:
         resolve: looks up a host's addresses.
         timeout: seconds for one request.
         total_timeout: seconds for all that are sent at once.
+        max_bytes: the largest answer that is read.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class RequestSender:
         resolve: Callable[[str, int], Sequence[str]] = look_up,
         timeout: float = TIMEOUT,
         total_timeout: float = TOTAL_TIMEOUT,
+        max_bytes: int = _MAX_RESPONSE_BYTES,
     ) -> None:
         self._allowed = allowed
         self._lookups = Lookups(resolve)
         self._timeout = timeout
         self._total_timeout = total_timeout
+        self._max_bytes = max_bytes
 
     def check_allowed(self, url: Url) -> None:
         """Refuse a destination that the allow-list does not name, without looking up its addresses."""
@@ -148,7 +151,7 @@ class RequestSender:
     ) -> HttpResponse:
         timeout = max(deadline - time.monotonic(), 0.0)
         return send_patiently(
-            url, request, addresses=addresses, tls=tls, timeout=timeout, max_bytes=_MAX_RESPONSE_BYTES
+            url, request, addresses=addresses, tls=tls, timeout=timeout, max_bytes=self._max_bytes
         )
 
 

@@ -63,6 +63,19 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.webhook_events = Counter(
+            "resolver_webhook_events",
+            "Events sent to webhooks, by what became of them.",
+            ["result"],
+            registry=self._registry,
+        )
+        for result in ("delivered", "failed", "dropped"):  # from 0 on, so that the first one is an increase
+            self.webhook_events.labels(result)
+
+    def count_event(self, result: str) -> None:
+        """Count an attempt to send an event, or one that was given up."""
+        self.webhook_events.labels(result).inc()
+
     def count_values(self, by: str, total: int, *, expired: int, due: int) -> None:
         """Count values that were given out, with those among them that are late."""
         self.values.labels(by).inc(total)

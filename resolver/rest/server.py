@@ -267,10 +267,18 @@ def _serve(
     # Only now: what counts requests looks at its import whether other processes count with it.
     from resolver.rest.app import create_app  # noqa: PLC0415
 
-    server = make_server(create_app(service, options, lane), doors)
+    app = create_app(service, options, lane)
+    server = make_server(app, doors)
     _collect_garbage()
     signal.signal(signal.SIGHUP, lambda *_: reload())
-    with _signals_end_it(), _rows_watched(service):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_signals_end_it())
+        stack.enter_context(_meanwhile("row check", lambda stop: service.rows.watch(stop.wait)))
+        if not lane.second:
+            count = app.state.server.metrics.count_event
+            stack.enter_context(
+                _meanwhile("events", lambda stop: service.delivery.watch(stop.wait, stop.is_set, count))
+            )
         server.run()
 
 
@@ -298,16 +306,16 @@ def make_server(app: Starlette, doors: Sequence[Door]) -> HttpServer:
 
 
 @contextlib.contextmanager
-def _rows_watched(service: Service) -> Iterator[None]:
-    """Compare rows that decide with the audit trail meanwhile, in a thread of its own."""
+def _meanwhile(name: str, work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something else meanwhile, in a thread of its own, until an event tells it to stop."""
     stop = threading.Event()
-    watch = threading.Thread(target=service.rows.watch, args=(stop.wait,), name="row check", daemon=True)
-    watch.start()
+    thread = threading.Thread(target=work, args=(stop,), name=name, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         stop.set()
-        watch.join(_STOP_SECONDS)
+        thread.join(_STOP_SECONDS)
 
 
 def _collect_garbage() -> None:

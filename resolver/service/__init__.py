@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from resolver.core.permissions import Permission
 from resolver.core.results import Status
 from resolver.core.times import utc_now
-from resolver.errors import RootKeyError, StoreError
+from resolver.errors import RootKeyError, StoreError, UnavailableError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.base import DEFAULT_RULES, Rules, Shared
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Caller
     from resolver.core.ports import Cipher, PasswordHasher, UseSession, UseStore
+    from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
     from resolver.service.console_sessions import Sessions
     from resolver.service.enforcement import Enforcement
+    from resolver.service.event_delivery import EventDelivery
     from resolver.service.exporting import Transfer
     from resolver.service.first_setup import Setup
     from resolver.service.keys import Keys
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
     from resolver.service.usage_reports import UsageReport, WhereUsed
     from resolver.service.use import SecretUse
     from resolver.service.users import Users
+    from resolver.service.webhooks import Webhooks
+
+
+def no_sender() -> SendsEvents:
+    """What a service sends events with that was given nothing for it."""
+    raise UnavailableError("this service sends no events")
 
 _WRITTEN_SECONDS = 10.0
 """For so long a store counts as writable that was written to."""
@@ -56,6 +64,7 @@ class Service:
         clock: gives the time as it is stored.
         provider_types: makes the types of secrets providers, by name, once one is needed.
         rules: what holds for the whole store.
+        event_sender: makes what sends events to webhooks, once it is needed.
 
     Attributes:
         gate: identifies callers.
@@ -70,6 +79,7 @@ class Service:
         clock: Callable[[], str] = utc_now,
         provider_types: Callable[[], Mapping[str, ProviderType]] = dict,
         rules: Rules = DEFAULT_RULES,
+        event_sender: Callable[[], SendsEvents] = no_sender,
     ) -> None:
         self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
@@ -86,6 +96,7 @@ class Service:
             ExternalValues(cipher, self.trail, provider_types),
             clock,
             rules,
+            event_sender,
         )
 
     @cached_property
@@ -143,6 +154,20 @@ class Service:
         from resolver.service.console_sessions import Sessions
 
         return Sessions(self._shared)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Manages webhooks."""
+        from resolver.service.webhooks import Webhooks
+
+        return Webhooks(self._shared)
+
+    @cached_property
+    def delivery(self) -> EventDelivery:
+        """Sends events to webhooks."""
+        from resolver.service.event_delivery import EventDelivery
+
+        return EventDelivery(self._shared)
 
     @cached_property
     def usage(self) -> UsageReport:

@@ -64,6 +64,7 @@ _DOING = {
     Permission.MEMBERSHIP_MANAGE: "manage memberships",
     Permission.KEY_ROTATE: "see or rotate keys",
     Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
+    Permission.WEBHOOK_MANAGE: "see or manage webhooks",
 }
 
 

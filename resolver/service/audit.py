@@ -376,7 +376,7 @@ class Trail:
         rows = [change.told for change in session.row_changes(chain)]
         if not rows:
             return entries
-        base = _by_nobody(self._clock(), "rows:change")
+        base = by_nobody(self._clock(), "rows:change")
         *others, last = [fields for fields, _ in entries] or [base]
         parts = [rows[start : start + _ROWS_IN_RECORD] for start in range(0, len(rows), _ROWS_IN_RECORD)]
         told = [*others, {**last, ROWS: parts[0]}, *({**base, ROWS: part} for part in parts[1:])]
@@ -418,7 +418,7 @@ class Trail:
         if about in self._tampered or len(self._tampered) >= _MAX_TAMPERED:
             return
         self._tampered.add(about)
-        entry = _by_nobody(self._clock(), "row:tampered")
+        entry = by_nobody(self._clock(), "row:tampered")
         entry |= {"kind": kind, "object": cap(row_id), **decided("tampered_row")}
         with contextlib.suppress(ResolverError):  # the trail itself may be what was changed
             self.commit(SYSTEM_CHAIN, [entry])
@@ -443,7 +443,7 @@ class Trail:
         if stored is None or not self._genuine(session, head, mac, mac_key_id, stored):
             raise _forged()
         mac_key = self._cipher.open_data_key(stored)
-        entry = _by_nobody(self._clock(), "rows:enforce") | {"number": rows, **decided(Verdict.ALLOWED)}
+        entry = by_nobody(self._clock(), "rows:enforce") | {"number": rows, **decided(Verdict.ALLOWED)}
         self._extend(session, replace(head, enforced=True), mac_key, _parts([entry]))
 
     def renew_mac(self, session: Session, chain: str) -> bool:
@@ -491,7 +491,7 @@ def _cut(head: AuditHead, seen: AuditHead | None) -> str:
     )
 
 
-def _by_nobody(at: str, action: str) -> dict[str, Any]:
+def by_nobody(at: str, action: str) -> dict[str, Any]:
     """The fields of a record about what no caller asked for."""
     return {"at": at, "action": action, "caller": "", "caller_id": "", "token": ""}
 

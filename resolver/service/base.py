@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from resolver.core.ports import Cipher, Store, UseStore
+from resolver.core.ports.webhooks import SendsEvents
 from resolver.errors import ConflictError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
@@ -27,6 +28,7 @@ class Shared(Struct, frozen=True):
         external: fetches the values that providers have, and knows the types of providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
+        event_sender: makes what sends events to webhooks, once it is needed.
     """
 
     store: UseStore
@@ -37,6 +39,7 @@ class Shared(Struct, frozen=True):
     external: ExternalValues
     clock: Callable[[], str]
     rules: Rules
+    event_sender: Callable[[], SendsEvents]
 
 
 class ServicePart:
@@ -55,6 +58,7 @@ class ServicePart:
         self._external = shared.external
         self._clock = shared.clock
         self._rules = shared.rules
+        self._event_sender = shared.event_sender
 
     @cached_property
     def _store(self) -> Store:
@@ -94,6 +98,10 @@ class Rules(Struct, frozen=True):
         bytes_per_secret: how many bytes these may take.
         bytes_per_export: how many bytes of values one export may read.
         password_length: how many characters a new password has at least.
+        webhooks_per_store: how many webhooks there may be.
+        events_per_webhook: how many events may wait for one webhook.
+        hours_per_event: how many hours an event waits before it is given up.
+        expiry_notice_days: how many days before their end events tell of secrets and tokens.
     """
 
     keep_versions: int = 0
@@ -106,6 +114,10 @@ class Rules(Struct, frozen=True):
     bytes_per_secret: int = 256 * 1024 * 1024
     bytes_per_export: int = 256 * 1024 * 1024
     password_length: int = 12
+    webhooks_per_store: int = 50
+    events_per_webhook: int = 10_000
+    hours_per_event: int = 72
+    expiry_notice_days: int = 14
 
 
 DEFAULT_RULES = Rules()

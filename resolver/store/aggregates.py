@@ -32,6 +32,21 @@ UNDECIDED: Mapping[str, str] = {
     "login_failure.refused_until": "the same",
     "key_scope.key": "keeps keys unique for honest writers; what is read is the secret, and its own scope",
     "key_scope.scope": "the same",
+    "webhook_state.webhook_id": "when a receiver is tried again, and what is shown of that",
+    "webhook_state.failures": "the same",
+    "webhook_state.next_at": "the same",
+    "webhook_state.last_at": "the same",
+    "webhook_state.last_status": "the same",
+    "webhook_state.last_error": "the same",
+    "webhook_event.state": "an event is sent once more, or not: whoever can delete its row can do so, too",
+    "webhook_event.attempts": "the same",
+    "webhook_event.answered": "the same",
+    "webhook_event.tried_at": "shown only",
+    "webhook_event.status": "shown only",
+    "webhook_event.error": "shown only",
+    "webhook_lease.id": "which process delivers: two of them send events twice, none sends them later",
+    "webhook_lease.holder": "the same",
+    "webhook_lease.until": "the same",
 }
 """The columns that are under no MAC, each with the reason why changing it decides nothing."""
 
@@ -134,6 +149,12 @@ SECRET = Aggregate("secret", t.secret, TellingChain.TENANT)
 VERSION = Aggregate("secret version", t.secret_version, None)
 """An old one put back shows in the history; nothing uses it unless someone rolls back to it."""
 
+WEBHOOK = Aggregate("webhook", t.webhook, TellingChain.SYSTEM)
+EVENT = Aggregate("event", t.webhook_event, None)
+"""What is sent is signed, so a forged one is refused. One put back is sent again, under its id."""
+SOURCE = Aggregate("source of events", t.webhook_source, None)
+"""An older one put back has events sent again, under their ids."""
+
 BY_KIND = {
     aggregate.kind: aggregate
     for aggregate in (
@@ -147,6 +168,9 @@ BY_KIND = {
         PROVIDER,
         SECRET,
         VERSION,
+        WEBHOOK,
+        EVENT,
+        SOURCE,
     )
 }
 """All of them, by their kinds."""

@@ -15,7 +15,7 @@ from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statem
 
 SQLALCHEMY = '2.1.9'
 
-SCHEMA_REVISION = '0005'
+SCHEMA_REVISION = '0006'
 """The Alembic revision that this code needs."""
 
 USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from resolver.core.binding import Place, Purpose
 from resolver.core.ports import SealedToken
 from resolver.store import tables as t
-from resolver.store.aggregates import PROVIDER, SECRET, Aggregate
+from resolver.store.aggregates import PROVIDER, SECRET, WEBHOOK, Aggregate
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import fields_of
 
@@ -123,6 +123,18 @@ SEALED = (
         t.secrets_provider.c.connection_parameters,
         t.secrets_provider.c.data_key_id,
         t.secrets_provider.c.name,
+    ),
+    SealedColumn(
+        purpose=Purpose.SIGNING_SECRET,
+        table=t.webhook,
+        token=t.webhook.c.signing,
+        data_key_id=t.webhook.c.data_key_id,
+        source=t.webhook,
+        tenant_id=literal(""),
+        object_id=t.webhook.c.id,
+        key=t.webhook.c.name,
+        version=literal(0),
+        aggregate=WEBHOOK,
     ),
 )
 """Every column with tokens, but for the wrapped keys themselves."""

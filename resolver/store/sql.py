@@ -23,6 +23,7 @@ from resolver.store.secrets import SecretRows, VersionRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.tokens import TokenRows
 from resolver.store.use import AnyStore, revision_of
+from resolver.store.webhooks import WebhookRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +50,7 @@ class SqlSession(
     VersionRows,
     ProviderRows,
     AuditRows,
+    WebhookRows,
 ):
     """One transaction."""
 

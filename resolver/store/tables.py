@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -374,4 +374,77 @@ audit_use = Table(
     Column("decision", Text, nullable=False),
     Index(None, "chain_id", "key", "number"),
     sqlite_with_rowid=False,
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    # JSON lists: kinds of events, and ids of tenants. None for all.
+    Column("events", Text),
+    Column("tenants", Text),
+    Column("active", Boolean, nullable=False),
+    # What events are signed with: the secret, and the one before while that is still good.
+    Column("signing", Text, nullable=False),
+    Column("data_key_id", ID, ForeignKey("data_key.id"), nullable=False, index=True),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    _row_mac(),
+)
+
+# How each hook's deliveries fare, which changes with each of them.
+webhook_state = Table(
+    "webhook_state",
+    metadata,
+    Column("webhook_id", ID, ForeignKey("webhook.id", ondelete="CASCADE"), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("next_at", TIME, nullable=False),
+    Column("last_at", TIME),
+    Column("last_status", Integer),
+    Column("last_error", Text, nullable=False),
+)
+
+webhook_event = Table(
+    "webhook_event",
+    metadata,
+    Column("webhook_id", ID, ForeignKey("webhook.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("event_id", String(40), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", TIME, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("queued_at", TIME, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("answered", Integer, nullable=False),
+    Column("tried_at", TIME),
+    Column("status", Integer),
+    Column("error", Text, nullable=False),
+    _row_mac(),
+    UniqueConstraint("webhook_id", "event_id"),
+    Index(None, "webhook_id", "state", "number"),
+)
+
+# How far each audit chain was looked through for events, and the refusals that are still counted.
+webhook_source = Table(
+    "webhook_source",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("since", TIME),
+    Column("refusals", Text),
+    _row_mac(),
+)
+
+# Which process delivers.
+webhook_lease = Table(
+    "webhook_lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", ID, nullable=False),
+    Column("until", TIME, nullable=False),
+    CheckConstraint("id = 1", name="one"),
 )

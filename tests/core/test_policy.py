@@ -37,6 +37,7 @@ user:manage          x - - - -
 membership:manage    x - - - -
 key:rotate           x - - - -
 token:manage_others  x - - - -
+webhook:manage       x - - - -
 """
 
 ROWS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}

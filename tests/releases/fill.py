@@ -15,10 +15,12 @@ from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.webhooks import NewWebhook
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher
 from resolver.errors import AuthenticationError
 from resolver.providers import make_types, parse_allow_list
+from resolver.providers.webhooks import WebhookSender
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
@@ -87,7 +89,12 @@ def make_service(url: str) -> Service:
     keys = [RootKey(ROOT_KEYS[name], "the tests") for name in ("current", "old")]
     types = make_types(parse_allow_list(["127.0.0.0/8"]))
     return Service(
-        SqlStore(url), KeyRing(keys), Argon2Hasher, clock=lambda: NOW, provider_types=lambda: types
+        SqlStore(url),
+        KeyRing(keys),
+        Argon2Hasher,
+        clock=lambda: NOW,
+        provider_types=lambda: types,
+        event_sender=lambda: WebhookSender(parse_allow_list(["127.0.0.0/8"])),
     )
 
 
@@ -131,6 +138,10 @@ def fill(url: str) -> dict[str, Any]:
         for key, about in secrets.items():
             private = about.get("visibility") == "private"
             _make_secret(service, owner if private else admin, tenant, key, about)
+    hook = NewWebhook(url="http://127.0.0.1:9/events", tenants=["prod"])
+    service.webhooks.create(admin, "hook", hook)
+    _make_secret(service, admin, "prod", "told", {"values": ["told value"]})
+    service.delivery.round()
     service.keys.rotate_root(admin, RootKey(ROOT_KEYS["current"], "the tests").id, lambda *_: None)
     by_password = service.sessions.open(username="user", password=PASSWORDS["user"]).secret
     by_token = service.sessions.open(token=tokens["second_admin"]["token"]).secret

@@ -26,6 +26,7 @@ from resolver.rest.lanes import NICENESS
 from resolver.rest.server import Listener, _bound_at
 from tests.conftest import SCRIPTS, clean_environment
 from tests.databases import database
+from tests.peer import answer, serving
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -164,6 +165,28 @@ def test_a_server_serves_and_stops(home: Path) -> None:
             headers_of(home)["Authentication-Token"],
         ):
             assert word not in text
+
+
+def test_a_server_sends_events(run: Run, home: Path) -> None:
+    """What was changed without a server, and then with one, reaches a webhook; the log shows no value."""
+    (home / "config.yaml").write_text('webhook_destinations: ["127.0.0.0/8"]\n', encoding="utf-8")
+    port = free_port()
+    with serving(lambda _head: answer(204)) as peer:
+        create = ("webhooks", "create", "h", "--url", peer.url, "--event", "secret.created", "--quiet")
+        assert run("resolver", *create).returncode == 0
+        assert run("resolver", "secrets", "create", "first", stdin="the value itself").returncode == 0
+        with served(home, "--port", str(port)) as server:
+            until(lambda: len(peer.bodies) == 1, 60)
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, headers=headers_of(home), trust_env=False) as http:
+                body = {"value": "the value itself"}
+                assert http.put(f"{SECRETS}/second", json=body).status_code == 200
+                until(lambda: len(peer.bodies) == 2, 60)
+                text = http.get("/metrics").text
+            assert 'resolver_webhook_events_total{result="delivered"} 2.0' in text
+            assert server.stop() == 0
+            assert "the value itself" not in server.log.read_text() + str(peer.bodies)
+    assert [json.loads(body)["data"]["key"] for body in peer.bodies] == ["first", "second"]
 
 
 def test_a_stop_lets_requests_end(home: Path) -> None:

@@ -18,6 +18,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
+from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.service import Service
@@ -54,6 +55,9 @@ REFUSING = {
 """What makes a database refuse each audit record."""
 
 
+NOWHERE = "http://127.0.0.1:9"
+
+
 class Closed:
     """A store with one of everything, whose database refuses audit records."""
 
@@ -65,7 +69,7 @@ class Closed:
         world.secret("hidden", hidden=True)
         self.viewer = world.user("viewer", home=TenantRole.VIEWER)
         world.user("spare", away=TenantRole.USER)
-        parameters = {"url": "http://127.0.0.1:9", "token": "t", "path": "p"}
+        parameters = {"url": NOWHERE, "token": "t", "path": "p"}
         world.service.providers.create(world.admin, "home", "v", NewProvider("vault", parameters))
         world.service.secrets.create(
             world.admin, "home", "kept", NewSecret(provider="v", provider_options={"path": "x"})
@@ -74,6 +78,7 @@ class Closed:
         world.service.users.create(world.admin, "eve", NewUser(password=SecretValue("eve's password")))
         self.session = world.service.sessions.open(username="eve", password="eve's password").secret
         self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
+        world.service.webhooks.create(world.admin, "hook", NewWebhook(url=f"{NOWHERE}/events"))
         for statement in REFUSING[dialect, when]:
             world.execute(statement)
         self.before = self.state()
@@ -189,6 +194,11 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
     "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
     "tokens.create": lambda s, a, _: s.tokens.create(a, NewToken(username="eve")),
+    "webhooks.create": lambda s, a, _: s.webhooks.create(a, "other", NewWebhook(url=f"{NOWHERE}/x")),
+    "webhooks.update": lambda s, a, _: s.webhooks.update(a, "hook", WebhookChange(active=False)),
+    "webhooks.rotate_secret": lambda s, a, _: s.webhooks.rotate_secret(a, "hook"),
+    "webhooks.test": lambda s, a, _: s.webhooks.test(a, "hook"),
+    "webhooks.delete": lambda s, a, _: s.webhooks.delete(a, "hook"),
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
@@ -211,6 +221,12 @@ NO_RECORD = {
     "users.get",
     "users.whoami",
     "sessions.left",
+    "webhooks.list",
+    "webhooks.get",
+    "webhooks.deliveries",
+    "delivery.round",
+    "delivery.watch",
+    "delivery.release",
     "tokens.list",
     "tokens.get",
     "sessions.authenticate",
@@ -229,7 +245,7 @@ NO_RECORD = {
     "rows.round",
     "rows.watch",
 }
-"""Methods that tell of things, decrypt no value and change nothing."""
+"""Methods that tell of things, decrypt no value and change nothing but how far webhooks were told."""
 
 WITHIN = {
     *(f"trail.{name}" for name in ("append", "append_all", "append_holdings", "append_system")),

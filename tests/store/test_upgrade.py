@@ -78,6 +78,8 @@ def upgrades(store: str, contents: dict[str, Any], dialect: str, folder: Path) -
         options = {"compare_type": True, "compare_server_default": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), t.metadata) == []
         for table in t.metadata.sorted_tables:
+            if revision < "0006" and table.name.startswith("webhook"):
+                continue
             assert connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one(), table.name
     service = fill.make_service(url)
     if revision < "0003":  # those that were opened with a password have to be opened again

@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     )
     from resolver.core.secret_changes import NewSecret, SecretChange
     from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
+    from resolver.core.webhooks import (
+        Delivery,
+        MadeWebhook,
+        NewWebhook,
+        Outcome,
+        WebhookChange,
+        WebhookInfo,
+    )
 
 
 class IdentifiesCallers(Protocol):
@@ -202,6 +210,34 @@ class ManagesTokens(Protocol):
         """Revoke a token, at once."""
 
 
+class ManagesWebhooks(Protocol):
+    """Manages webhooks."""
+
+    def create(self, caller: Caller, name: str, new: NewWebhook) -> MadeWebhook:
+        """Make a webhook; its secret is shown this once."""
+
+    def list(self, caller: Caller) -> Sequence[WebhookInfo]:
+        """All webhooks, by name."""
+
+    def get(self, caller: Caller, name: str) -> WebhookInfo:
+        """One webhook."""
+
+    def deliveries(self, caller: Caller, name: str) -> Sequence[Delivery]:
+        """The latest events of a webhook, newest first."""
+
+    def update(self, caller: Caller, name: str, wanted: WebhookChange) -> WebhookInfo:
+        """Change a webhook; what is not given stays."""
+
+    def rotate_secret(self, caller: Caller, name: str, overlap_hours: int = 24) -> MadeWebhook:
+        """Give a webhook another secret, shown this once; the old one signs too for a while."""
+
+    def delete(self, caller: Caller, name: str) -> None:
+        """Delete a webhook; what waits for it is not sent."""
+
+    def test(self, caller: Caller, name: str) -> Outcome:
+        """Send an event of the kind `webhook.test`, now."""
+
+
 class ReadsAudit(Protocol):
     """Reads and verifies audit trails."""
 
@@ -270,6 +306,10 @@ class AnyService(ResolvingService, Protocol):
     @property
     def tokens(self) -> ManagesTokens:
         """Manages access tokens."""
+
+    @property
+    def webhooks(self) -> ManagesWebhooks:
+        """Manages webhooks."""
 
     @property
     def trail(self) -> ReadsAudit:

@@ -10,6 +10,7 @@ from resolver.core.audit import AuditHead
 from resolver.core.ports.accounts import AccountSession, AccountsForUse
 from resolver.core.ports.keys import KeySession, KeysForUse
 from resolver.core.ports.secrets import KeyedSecrets, SecretSession
+from resolver.core.ports.webhooks import WebhookSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -201,6 +202,7 @@ class Session(
     AuditSession,
     AuditIndexSession,
     RowSession,
+    WebhookSession,
     UseSession,
     Protocol,
 ):

@@ -11,6 +11,7 @@ from resolver.rest.v1 import (
     transfer,
     usage,
     use,
+    webhooks,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "transfer",
     "usage",
     "use",
+    "webhooks",
 ]

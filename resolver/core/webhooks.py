@@ -1,0 +1,267 @@
+"""Webhooks: where events are sent, the records about them, and their signature.
+
+Headers, signature and form of the secret are those of the Standard Webhooks specification
+(https://github.com/standard-webhooks/standard-webhooks).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+from resolver.core.events import EventKind
+from resolver.core.redacted import Redacted
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the format's name
+SECRET_BYTES = 32
+
+ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+MAX_OVERLAP_HOURS = 30 * 24
+
+
+class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A webhook to be made.
+
+    Args:
+        url: where events are sent, https unless it is this machine.
+        events: the kinds that are sent; None for all.
+        tenants: the names of the tenants whose events are sent; None for those of the whole system.
+    """
+
+    url: str
+    events: Sequence[EventKind] | None = None
+    tenants: Sequence[str] | None = None
+
+
+class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is to be changed of a webhook; each field that is not given stays as it is.
+
+    Args:
+        url: where events are sent.
+        events: the kinds that are sent; None for all.
+        tenants: the names of the tenants whose events are sent; None for those of the whole system.
+        active: whether anything is sent; what happens meanwhile is not sent later.
+    """
+
+    url: str | UnsetType = UNSET
+    events: Sequence[EventKind] | UnsetType | None = UNSET
+    tenants: Sequence[str] | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class WebhookInfo(Struct, frozen=True):
+    """A webhook as a list shows it: never its secret.
+
+    Args:
+        name: what it is called.
+        url: where events are sent.
+        events: the kinds that are sent; None for all.
+        tenants: names of the tenants whose events are sent, ids of deleted ones; None for the whole system.
+        active: whether anything is sent.
+        created_at: when it was made.
+        updated_at: when it was last changed.
+        pending: how many events wait to be sent.
+        last_at: when something was last sent; None for never.
+        last_status: the status that was answered then; None without an answer.
+        last_error: why it was not taken then; empty when it was.
+    """
+
+    name: str
+    url: str
+    events: Sequence[EventKind] | None
+    tenants: Sequence[str] | None
+    active: bool
+    created_at: str
+    updated_at: str
+    pending: int = 0
+    last_at: str | None = None
+    last_status: int | None = None
+    last_error: str = ""
+
+
+class MadeWebhook(Redacted, frozen=True):
+    """A webhook with its secret, at the one moment when that can be shown."""
+
+    secret: str
+    info: WebhookInfo
+
+
+class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a webhook's secret is replaced.
+
+    Args:
+        overlap_hours: how long everything is signed with the old secret, too.
+    """
+
+    overlap_hours: int = 24
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one request to a receiver.
+
+    Args:
+        delivered: whether the receiver took it, by a status of 200 to 299.
+        status: the status that it answered; None without an answer.
+        error: why it was not taken; empty when it was.
+    """
+
+    delivered: bool
+    status: int | None = None
+    error: str = ""
+
+
+class Delivery(Struct, frozen=True):
+    """An event on its way to a receiver, or there.
+
+    Args:
+        event_id: the id of the event.
+        kind: its kind.
+        at: when it happened.
+        state: `pending`, `delivered`, or `dropped` for one that was given up.
+        attempts: how often it was sent.
+        tried_at: when it was last sent; None for never.
+        status: the status that was answered then; None without an answer.
+        error: why it was not taken then; empty when it was.
+    """
+
+    event_id: str
+    kind: EventKind
+    at: str
+    state: str
+    attempts: int
+    tried_at: str | None = None
+    status: int | None = None
+    error: str = ""
+
+
+class StoredWebhook(Redacted, frozen=True):
+    """A webhook as stored.
+
+    Args:
+        id: its id.
+        name: what it is called.
+        url: where events are sent.
+        events: the kinds that are sent, as a JSON list; None for all.
+        tenants: ids of the tenants whose events are sent, as a JSON list; None for the whole system.
+        active: whether anything is sent.
+        signing: what events are signed with, encrypted.
+        data_key_id: the key that encrypts it.
+        created_at: when it was made.
+        updated_at: when it was last changed.
+    """
+
+    id: str
+    name: str
+    url: str
+    events: str | None
+    tenants: str | None
+    active: bool
+    signing: str
+    data_key_id: str
+    created_at: str
+    updated_at: str
+
+
+class WebhookState(Struct, frozen=True):
+    """How a webhook's deliveries fare.
+
+    Args:
+        webhook_id: whose they are.
+        failures: how many in a row were not taken.
+        next_at: when it is tried next.
+        last_at: when something was last sent; None for never.
+        last_status: the status that was answered then.
+        last_error: why it was not taken then; empty when it was.
+    """
+
+    webhook_id: str
+    failures: int
+    next_at: str
+    last_at: str | None = None
+    last_status: int | None = None
+    last_error: str = ""
+
+
+class QueuedEvent(Struct, frozen=True):
+    """An event that waits to be sent to one webhook.
+
+    Args:
+        webhook_id: whose it is.
+        number: its place among those of this webhook.
+        event_id: the id of the event.
+        kind: its kind.
+        at: when it happened.
+        body: what is sent.
+        queued_at: since when it waits.
+        attempts: how often it was sent.
+        answered: how often that was answered, and not taken.
+    """
+
+    webhook_id: str
+    number: int
+    event_id: str
+    kind: str
+    at: str
+    body: str
+    queued_at: str
+    attempts: int = 0
+    answered: int = 0
+
+
+class EventSource(Struct, frozen=True):
+    """How far something was looked through for events.
+
+    Args:
+        id: the id of an audit chain, or what else events come from.
+        number: the last record that was looked at.
+        hash: its hash.
+        since: when this was noted; or the time up to which was looked, where there are no records.
+        refusals: those that were counted since the last event about them, as JSON.
+    """
+
+    id: str
+    number: int = 0
+    hash: str = ""
+    since: str | None = None
+    refusals: str | None = None
+
+
+class Expiring(Struct, frozen=True):
+    """A secret or token that ends soon, as events tell of it."""
+
+    id: str
+    name: str
+    owner: str
+    expires_at: str
+    tenant_id: str = ""
+    tenant: str = ""
+    version: int | None = None
+
+
+def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
+    """The signature of one message: HMAC-SHA-256 over id, time and body, joined by dots.
+
+    Args:
+        secret: as it was shown, `whsec_` and Base64.
+        event_id: the message's id.
+        timestamp: Unix time in seconds.
+        body: what is sent.
+    """
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    signed = f"{event_id}.{timestamp}.".encode() + body
+    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
+
+
+def signed_headers(secrets: Sequence[str], event_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The headers of one message, signed with each of some secrets."""
+    return {
+        "Content-Type": "application/json",
+        ID_HEADER: event_id,
+        TIME_HEADER: str(timestamp),
+        SIGNATURE_HEADER: " ".join(sign(secret, event_id, timestamp, body) for secret in secrets),
+    }
