@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "access": ("resolver.cli.access:access", "Show which secrets a user or a token could read."),
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
     "db": ("resolver.cli.db:db", "Upgrade the database to this program's schema."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
@@ -35,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "use": ("resolver.cli.use:use", "Work in another tenant by default."),
     "users": ("resolver.cli.users:users", "Manage users."),
     "webhooks": ("resolver.cli.webhooks:webhooks", "Send events to other programs."),
+    "who-can": ("resolver.cli.access:who_can", "Show who could read a secret, and why."),
     "whoami": ("resolver.cli.whoami:whoami", "Show who you are and what you may do."),
 }
 """Each command's location and one-line help, so that --help imports none of them."""

@@ -21,6 +21,7 @@ from resolver.core.times import utc_now
 from resolver.http.url import parse_server_url
 
 if TYPE_CHECKING:
+    from resolver.client.access import RemoteAccess
     from resolver.client.webhooks import RemoteWebhooks
 
 
@@ -64,6 +65,13 @@ class Client:
         from resolver.client.webhooks import RemoteWebhooks  # noqa: PLC0415 - as said
 
         return RemoteWebhooks(self._server)
+
+    @cached_property
+    def access(self) -> RemoteAccess:
+        """Tells who may read what."""
+        from resolver.client.access import RemoteAccess  # noqa: PLC0415 - for its two commands only
+
+        return RemoteAccess(self._server)
 
     def __repr__(self) -> str:
         return f"Client({self._server.origin.address!r})"

@@ -47,7 +47,7 @@ class RemoteSecrets(Remote):
 
     def show(self, caller: Caller, tenant: str, key: str) -> tuple[Secret, SecretValue | None]:
         """A secret with its value; None for a hidden value that the caller may not see."""
-        found = self._server.ask(caller, dict, "GET", _path(tenant, key), tenant=tenant)
+        found = self._server.ask(caller, dict, "GET", secret_path(tenant, key), tenant=tenant)
         return self._of(key, self._server.read(Secret, found)), self._server.read(_Shown, found).value
 
     def list(
@@ -69,17 +69,17 @@ class RemoteSecrets(Remote):
 
     def update(self, caller: Caller, tenant: str, key: str, wanted: SecretChange) -> WrittenSecret:
         """Change a secret; see `Secrets.update` of the service."""
-        path, body = _path(tenant, key), encode(wanted)
+        path, body = secret_path(tenant, key), encode(wanted)
         return self._of(key, self._server.ask(caller, WrittenSecret, "PATCH", path, body, tenant=tenant))
 
     def delete(self, caller: Caller, tenant: str, key: str, *, if_version: int | None = None) -> None:
         """Delete a secret with all its versions."""
         query = {} if if_version is None else {"if_version": str(if_version)}
-        self._server.do(caller, "DELETE", _path(tenant, key), tenant=tenant, query=query)
+        self._server.do(caller, "DELETE", secret_path(tenant, key), tenant=tenant, query=query)
 
     def history(self, caller: Caller, tenant: str, key: str) -> Sequence[Version]:
         """All versions of a secret, oldest first; no values."""
-        path = f"{_path(tenant, key)}/history"
+        path = f"{secret_path(tenant, key)}/history"
         versions = self._server.ask(caller, _History, "GET", path, tenant=tenant).versions
         if not versions:  # each secret has one
             raise self._server.nonsense()
@@ -90,7 +90,7 @@ class RemoteSecrets(Remote):
     ) -> Secret:
         """Give a secret the value of an earlier version, as a new version."""
         body = {"version": version, "if_version": if_version}
-        path = f"{_path(tenant, key)}/rollback"
+        path = f"{secret_path(tenant, key)}/rollback"
         return self._of(key, self._server.ask(caller, Secret, "POST", path, body, tenant=tenant))
 
     def _of(self, key: str, secret: S) -> S:
@@ -105,7 +105,8 @@ class RemoteSecrets(Remote):
         return secret
 
 
-def _path(tenant: str, key: str) -> str:
+def secret_path(tenant: str, key: str) -> str:
+    """Where a secret is on a server."""
     missing = f"secret {key!r} was not found in tenant {tenant!r}"
     return f"/secrets/{step(key, missing, f'`resolver secrets list -t {tenant}` shows what there is')}"
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
+    from resolver.service.access_reports import AccessReport
     from resolver.service.console_sessions import Sessions
     from resolver.service.enforcement import Enforcement
     from resolver.service.event_delivery import EventDelivery
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 def no_sender() -> SendsEvents:
     """What a service sends events with that was given nothing for it."""
     raise UnavailableError("this service sends no events")
+
 
 _WRITTEN_SECONDS = 10.0
 """For so long a store counts as writable that was written to."""
@@ -175,6 +177,13 @@ class Service:
         from resolver.service.usage_reports import UsageReport
 
         return UsageReport(self._shared)
+
+    @cached_property
+    def access(self) -> AccessReport:
+        """Tells who may read what."""
+        from resolver.service.access_reports import AccessReport
+
+        return AccessReport(self._shared)
 
     @cached_property
     def where_used(self) -> WhereUsed:

@@ -153,6 +153,7 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         step("update", resolver("secrets", "update", "string", "-f", "-"), stdin=newer),
         step("get", resolver("secrets", "get", "string")),
         step("get json", resolver("secrets", "get", "document", "--format", "json")),
+        step("who-can", resolver("who-can", "string")),
         step("list", resolver("secrets", "list")),
         step("users create", resolver("users", "create", "eve", "--password-file", "-"), stdin=passwords[1]),
         step(
@@ -268,6 +269,7 @@ def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]
     yield step("tokens get", resolver("tokens", "get", "0000000000"))
     yield step("tokens delete", resolver("tokens", "delete", "0000000000"))
     yield step("audit unused", resolver("audit", "unused", "-t", TENANT))
+    yield step("access", resolver("access", "-t", TENANT))
     yield step("audit export", resolver("audit", "export", "-t", TENANT))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from resolver.core.access import AccessPart, WhoCan
     from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
     from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
     from resolver.core.model import Caller, Secret, SecretValue, Tenant, UserProfile
@@ -264,6 +265,18 @@ class ReportsUsage(Protocol):
         """What was not used in a tenant since some time."""
 
 
+class ReportsAccess(Protocol):
+    """Tells who may read what."""
+
+    def who_can(self, caller: Caller, tenant: str, key: str) -> WhoCan:
+        """Every user and token that the rules give a secret's value."""
+
+    def access(
+        self, caller: Caller, tenant: str, username: str = "", token_id: str = "", listing: Listing = ...
+    ) -> AccessPart:
+        """What somebody could use and be shown in a tenant, out of a part of its secrets."""
+
+
 class ResolvingService(Protocol):
     """The part of the service that resolving and checking blueprints needs."""
 
@@ -318,6 +331,10 @@ class AnyService(ResolvingService, Protocol):
     @property
     def usage(self) -> ReportsUsage:
         """Compares what is permitted with what was done."""
+
+    @property
+    def access(self) -> ReportsAccess:
+        """Tells who may read what."""
 
     @property
     def mode(self) -> str:

@@ -1,17 +1,40 @@
-"""Where secrets are used, out of the audit trail."""
+"""Where secrets are used, out of the audit trail, and who could read them, by the rules of access."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from starlette.responses import Response
 
+from resolver.core.access import AccessPart, WhoCan
+from resolver.core.query import DEFAULT_SIZE, Listing
+from resolver.rest.pagination import Count
 from resolver.rest.responses import Answer
-from resolver.rest.routing import OWN, ApiCall, Group
+from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
 from resolver.service.usage_reports import SecretUses
 
 GROUP = Group("uses", OWN)
+
+
+class AccessQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whose access is asked about, and for which part of the tenant's secrets.
+
+    Args:
+        user: the user's name; left out for the caller.
+        token: the public part of a token that is meant instead of a user.
+        search: a part of a secret's key or description, in any case.
+        offset: how many secrets to leave out first.
+        size: how many secrets to look at, at most.
+        get_all_results: look at all, whatever the size.
+    """
+
+    user: str = ""
+    token: str = ""
+    search: str = field(name="_search", default="")
+    offset: Count = field(name="_offset", default=0)
+    size: Count = field(name="_size", default=DEFAULT_SIZE)
+    get_all_results: Flag = field(name="_get_all_results", default=False)
 
 
 class DayOfUses(Struct, frozen=True):
@@ -61,3 +84,18 @@ def get_tenant_uses(call: ApiCall, tenant: str) -> Response:
             found.blueprints,
         )
     )
+
+
+@GROUP.route("GET", "/secrets/{key}/access", WhoCan)
+def get_secret_access(call: ApiCall, tenant: str, key: str) -> Response:
+    """Every user and token that the rules give a secret's value, each with these rules."""
+    return Answer(call.service.access.who_can(call.caller, tenant, key))
+
+
+@GROUP.route("GET", "/access", AccessPart)
+def get_access(call: ApiCall, tenant: str, query: AccessQuery) -> Response:
+    """What the caller, another user or a token could use and be shown in a tenant."""
+    listing = Listing(
+        query.search, offset=query.offset, size=None if is_true(query.get_all_results) else query.size
+    )
+    return Answer(call.service.access.access(call.caller, tenant, query.user, query.token, listing))
