@@ -9,7 +9,7 @@ import click
 from resolver.cli.confirmation import confirmed, even_last, last_credential_option, old_password_option
 from resolver.cli.context import App, common_options, format_option, part_options
 from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_part, say
-from resolver.core.account_changes import NewToken
+from resolver.core.account_changes import DEFAULT_OVERLAP, NewToken
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import Choice
 from resolver.errors import NotFoundError
@@ -27,7 +27,12 @@ def tokens() -> None:
 
 
 def _show(scope: Scope) -> str:
-    parts = {"permissions": scope.permissions, "tenants": scope.tenants, "keys": scope.keys}
+    parts = {
+        "permissions": scope.permissions,
+        "tenants": scope.tenants,
+        "keys": scope.keys,
+        "from": scope.networks,
+    }
     return "; ".join(
         f"{name}: {', '.join(sorted(words))}" for name, words in parts.items() if words is not None
     )
@@ -54,6 +59,13 @@ def _show(scope: Scope) -> str:
 @click.option(
     "--key", "keys", multiple=True, metavar="GLOB", help="Narrow it to keys like `prod_*`. Repeatable."
 )
+@click.option(
+    "--from",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
+    help="Take it from this network only, like 10.0.0.0/8. Repeatable.",
+)
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
 @old_password_option
 @format_option
@@ -67,6 +79,7 @@ def create(  # noqa: PLR0913 - one for each option
     permissions: tuple[str, ...],
     tenants: tuple[str, ...],
     keys: tuple[str, ...],
+    networks: tuple[str, ...],
     quiet: bool,
     old_password_file: str | None,
     output_format: OutputFormat,
@@ -82,6 +95,7 @@ def create(  # noqa: PLR0913 - one for each option
         permissions=frozenset(map(Permission, permissions)) if permissions else None,
         tenants=frozenset(tenants) if tenants else None,
         keys=keys or None,
+        networks=networks or None,
     )
     made, warnings = confirmed(
         app,
@@ -132,18 +146,60 @@ def token_fields(token: TokenInfo) -> dict[str, str | None]:
         "last_used_at": token.last_used_at,
         "narrowed": _show(token.scope),
         "description": token.description,
+        "replaced_by": token.replaced_by,
     }
 
 
+@tokens.command
+@_TOKEN_ID
+@click.option(
+    "--overlap",
+    default=DEFAULT_OVERLAP,
+    show_default=True,
+    metavar="TIME",
+    help="How long the old one still lives, like 24h or 0m; never past its own end.",
+)
+@click.option("--quiet", is_flag=True, help="Print the token alone.")
+@old_password_option
+@format_option
+@common_options
+def rotate(
+    app: App,
+    *,
+    token_id: str,
+    overlap: str,
+    quiet: bool,
+    old_password_file: str | None,
+    output_format: OutputFormat,
+) -> None:
+    """Make a token's successor, shown this once.
+
+    It is narrowed like the old one, and as long-lived. Its owner is asked for the password, a sys_admin
+    rotates everyone's, and no token rotates itself.
+    """
+    made = confirmed(
+        app, old_password_file, lambda caller: app.service.tokens.rotate(caller, token_id, overlap)
+    )
+    put_done(output_format, made.token, {"token": made.token} | token_fields(made.info))
+    if not quiet:
+        say(f"note: keep it now, it is not shown again; `{token_id}` ends after the overlap")
+
+
 @tokens.command(name="list")
+@click.option(
+    "--unused",
+    default="",
+    metavar="TIME",
+    help="Those alone that were neither used nor made since then: 90d, or a time in UTC.",
+)
 @part_options
 @format_option
 @common_options
-def list_(app: App, *, size: int | None, offset: int, output_format: OutputFormat) -> None:
+def list_(app: App, *, unused: str, size: int | None, offset: int, output_format: OutputFormat) -> None:
     """List your tokens; everyone's for a sys_admin. The tokens themselves are not kept."""
-    part = app.service.tokens.list(app.caller, Choice(size, offset))
+    part = app.service.tokens.list(app.caller, Choice(size, offset), unused)
     rows = [token_fields(token) for token in part.items]
-    cells = [[cell or None for cell in row.values()] for row in rows]
+    cells = [[row[name] or None for name in row if name != "replaced_by"] for row in rows]
     headers = ["ID", "USER", "CREATED", "EXPIRES", "LAST USED", "NARROWED TO", "DESCRIPTION"]
     spare = ["CREATED", "EXPIRES"] if all(row["expires_at"] is None for row in rows) else ["CREATED"]
     put_answer(
@@ -160,7 +216,8 @@ def list_(app: App, *, size: int | None, offset: int, output_format: OutputForma
 def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
     """Show what is known of a token; the token itself is not kept. Its last use is told to the minute."""
     row = token_fields(app.service.tokens.get(app.caller, token_id))
-    put_answer(output_format, row, lambda: put_fields({name: value or None for name, value in row.items()}))
+    shown = {name: value or None for name, value in row.items() if value or name != "replaced_by"}
+    put_answer(output_format, row, lambda: put_fields(shown))
 
 
 @tokens.command

@@ -26,6 +26,7 @@ def _about(app: App, identity: Identity) -> dict[str, Any]:
         "narrowed_to_permissions": _sorted(scope.permissions),
         "narrowed_to_tenants": _sorted(scope.tenants),
         "narrowed_to_keys": None if scope.keys is None else list(scope.keys),
+        "narrowed_to_networks": None if scope.networks is None else list(scope.networks),
     }
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from resolver.client.auth import whoami
 from resolver.client.session import Remote, step
+from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.audit import cap
 from resolver.core.model import Tenant, UserProfile, check_key
 from resolver.core.query import WHOLE, Choice, Part, TenantField, TokenField, UserField
@@ -142,9 +143,15 @@ class RemoteTokens(Remote):
         """Make an access token, shown this once."""
         return self._server.ask(caller, MadeToken, "POST", "/tokens", encode(new))
 
-    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
+    def rotate(self, caller: Caller, token_id: str, overlap: str = DEFAULT_OVERLAP) -> MadeToken:
+        """Make a successor of a token, shown this once; the old one lives as long as the overlap says."""
+        path = f"{_token(token_id)}/rotate"
+        return self._server.ask(caller, MadeToken, "POST", path, {"overlap": overlap})
+
+    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE, unused: str = "") -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them."""
-        return self._server.ask(caller, Part[TokenInfo], "GET", "/tokens", query=_paging(choice))
+        query = {**_paging(choice), **({"unused": unused} if unused else {})}
+        return self._server.ask(caller, Part[TokenInfo], "GET", "/tokens", query=query)
 
     def get(self, caller: Caller, token_id: str) -> TokenInfo:
         """One token."""

@@ -7,6 +7,9 @@ from msgspec import UNSET, Struct, UnsetType
 from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import SystemRole
 
+DEFAULT_OVERLAP = "24h"
+"""How long a token still lives that was replaced."""
+
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A user to be made.
@@ -60,4 +63,14 @@ class NewToken(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def scope(self) -> Scope:
         """The scope that the token gets."""
-        return Scope(self.permissions, self.tenants, self.keys)
+        return Scope(self.permissions, self.tenants, self.keys, self.networks)
+
+
+class TokenRotation(Struct, frozen=True, forbid_unknown_fields=True):
+    """How an access token is replaced.
+
+    Args:
+        overlap: how long the old one still lives, as `parse_time` reads it; never past its own end.
+    """
+
+    overlap: str = DEFAULT_OVERLAP

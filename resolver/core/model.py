@@ -182,21 +182,32 @@ class Scope(Struct, frozen=True):
         permissions: the only permissions left.
         tenants: names of the only tenants left.
         keys: case-sensitive glob patterns (`prod_*`); keys that match none of them are out of reach.
+        networks: the only networks that it is taken from, such as `10.0.0.0/8`.
     """
 
     permissions: frozenset[Permission] | None = None
     tenants: frozenset[str] | None = None
     keys: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None
 
     @property
     def is_limited(self) -> bool:
         """Whether anything is narrowed at all."""
-        return self.permissions is not None or self.tenants is not None or self.keys is not None
+        parts = (self.permissions, self.tenants, self.keys, self.networks)
+        return any(part is not None for part in parts)
 
     @property
     def permits_options(self) -> bool:
         """Whether provider options may be given: they name what a provider has under any other key."""
         return self.keys is None
+
+    def permits_address(self, address: str) -> bool:
+        """Whether a token may come from an address; from this machine itself when that is empty."""
+        if self.networks is None:
+            return True
+        from resolver.core.networks import has  # noqa: PLC0415 - few tokens are bound to networks
+
+        return has(self.networks, address)
 
     def permits_key(self, key: str) -> bool:
         """Whether a key matches the patterns."""

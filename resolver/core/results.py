@@ -218,6 +218,7 @@ class TokenInfo(Struct, frozen=True):
     expires_at: str | None
     scope: Scope = field(name="narrowing")
     last_used_at: str | None
+    replaced_by: str | None = None
 
 
 class MadeToken(Redacted, frozen=True):

@@ -93,6 +93,11 @@ def _read_basic(text: str) -> Credentials:
     return Credentials(username=username, password=password)
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from, by a trusted proxy's word or the connection; empty for a unix socket."""
+    return request.client.host if request.client is not None else ""
+
+
 class Authenticator:
     """Identifies callers by a request's headers.
 
@@ -125,7 +130,8 @@ class Authenticator:
         gate = self._service.gate
         if given.token:
             async with self._turns.of(account.address):
-                return await account.run(lambda: gate.authenticate_token(given.token))
+                address = address_of(request)
+                return await account.run(lambda: gate.authenticate_token(given.token, address))
         if not given.username:
             raise AuthenticationError("the access token is empty")
         refuse_other_sites(headers)

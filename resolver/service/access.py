@@ -208,12 +208,16 @@ class Gate:
     def confirm(self, caller: Caller) -> None:
         """Nothing: whoever became a caller here was identified."""
 
-    def authenticate_token(self, token: str) -> Caller:
+    def authenticate_token(self, token: str, address: str = "") -> Caller:
         """Identify a caller by an access token.
 
+        Args:
+            token: the token.
+            address: where it comes from; empty for this machine itself.
+
         Raises:
-            AuthenticationError: the token is malformed, or unknown, revoked, expired or of a user who is not
-                active: one text for these.
+            AuthenticationError: the token is malformed, or unknown, revoked, expired, of a user who is not
+                active, or bound to other networks: one text for these.
         """
         public = token_id(token)
         with self._store.read() as session:
@@ -222,6 +226,10 @@ class Gate:
         expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
         if not hmac.compare_digest(digest, expected) or found is None:
             self._strangers.note("an access token was refused", token=public if found else "unknown")
+            raise _refused_token()
+        if not found[0].scope.permits_address(address):
+            where = address or "this machine"
+            self._strangers.note("a token came from outside its networks", token=public, address=where)
             raise _refused_token()
         try:
             caller = self._caller(*found)

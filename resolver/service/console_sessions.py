@@ -61,15 +61,17 @@ def csrf_token(secret: str) -> str:
 class Sessions(ServicePart):
     """The sessions of all users."""
 
-    def open(self, *, username: str = "", password: str = "", token: str = "") -> OpenedSession:
-        """Log in, with user name and password or with a token that is not narrowed.
+    def open(
+        self, *, username: str = "", password: str = "", token: str = "", address: str = ""
+    ) -> OpenedSession:
+        """Log in, with user name and password or with a token that is not narrowed, from an address.
 
         Raises:
             AuthenticationError: the credentials are not valid; one text whatever the cause.
             NotPermittedError: the token is narrowed.
         """
         if token:
-            caller = self._gate.authenticate_token(token)
+            caller = self._gate.authenticate_token(token, address)
             demand_full_scope(caller, "open a console session")
         else:
             caller = self._gate.authenticate_password(username, password)

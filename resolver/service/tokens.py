@@ -7,35 +7,38 @@ import secrets
 import string
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from resolver.core import policy
+from resolver.core.account_changes import DEFAULT_OVERLAP, NewToken
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, Caller, Scope, User
+from resolver.core.networks import parse_networks
 from resolver.core.permissions import CLOSURES, EQUAL_TO_SYS_ADMIN, Permission, SystemRole
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
-from resolver.core.times import parse_time_ahead
+from resolver.core.times import later, parse_time, parse_time_ahead, read_time, show_time
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
-from resolver.errors import InvalidRequestError, NotFoundError
+from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, UnconfirmedError
 from resolver.service.access import (
     demand_credentials,
     demand_full_scope,
     demand_way_in,
     find_user,
     not_permitted,
+    unconfirmed,
 )
 from resolver.service.base import ServicePart
 
 if TYPE_CHECKING:
-    from resolver.core.account_changes import NewToken
     from resolver.core.ports import Session
     from resolver.core.query import Choice, TokenField
 
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256
 _MAX_SCOPE = 100
+_MAX_OVERLAP_DAYS = 30
 
 
 class Tokens(ServicePart):
@@ -53,10 +56,10 @@ class Tokens(ServicePart):
             NotPermittedError: the caller's own token is narrowed or expires, or the user is someone else.
             UnconfirmedError: the caller's session needs the password again.
         """
+        new = _checked(new)
         expires_at = None
         if new.expires_at is not None:
             expires_at = parse_time_ahead(new.expires_at, self._clock(), "the expiry")
-        _check_scope(new)
         if len(new.description) > _MAX_DESCRIPTION or not new.description.isprintable():
             raise InvalidRequestError(
                 f"a description is one line of at most {_MAX_DESCRIPTION} printable characters"
@@ -67,38 +70,97 @@ class Tokens(ServicePart):
             session.hold_user(user.id)
             current = self._enter_to_make(session, caller)  # who had to wait may have been shut out meanwhile
             session.delete_tokens(user.id, self._clock())  # the expired ones
-            self._demand_room(
-                f"user {user.name!r}",
-                session.count_tokens(user.id),
-                "tokens_per_user",
-                "revoke one that is not needed with `resolver tokens revoke`",
-            )
+            self._demand_token_room(session, user)
             return self.add(session, current, user, replace(new, expires_at=expires_at))
 
-    def add(self, session: Session, caller: Caller, user: User, new: NewToken) -> MadeToken:
-        """Make a token of a user within a transaction that has let the caller in; the expiry as stored."""
+    def add(
+        self, session: Session, caller: Caller, user: User, new: NewToken, replaced: str = ""
+    ) -> MadeToken:
+        """Make a token of a user within a transaction that has let the caller in; the expiry as stored.
+
+        Args:
+            session: the transaction.
+            caller: who makes it.
+            user: whose it is.
+            new: what it is to be.
+            replaced: the id of the one whose place it takes.
+        """
         token_id, secret = (_random_text(length) for length in (TOKEN_ID_LENGTH, TOKEN_SECRET_LENGTH))
         token = f"{TOKEN_PREFIX}-{token_id}-{secret}"
         digest = hashlib.sha256(token.encode()).hexdigest()
         at = self._clock()
         stored = StoredToken(token_id, user.id, digest, new.description, at, new.expires_at, new.scope)
         session.add_token(stored)
-        self._trail.append_system(session, caller, "token:create", object=user.name, made=token_id)
+        action, more = ("token:rotate", {"replaced": replaced}) if replaced else ("token:create", {})
+        self._trail.append_system(session, caller, action, object=user.name, made=token_id, **more)
         return MadeToken(token, _info(stored, user.name))
 
-    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE) -> Part[TokenInfo]:
+    def rotate(self, caller: Caller, token_id: str, overlap: str = DEFAULT_OVERLAP) -> MadeToken:
+        """Make a successor of a token, with the same narrowing and length of life; it is shown this once.
+
+        Args:
+            caller: who asks: its owner, who has just given the password, or who manages tokens of others;
+                never the token itself.
+            token_id: the public part of the old one.
+            overlap: how long that one still lives, never past its own end.
+
+        Raises:
+            InvalidRequestError: the overlap is malformed, or longer than 30 days.
+            NotPermittedError: the caller's own token is narrowed.
+            UnconfirmedError: it is the token itself that asks, or the password was not given of late.
+            NotFoundError: it is not one of the caller's.
+            ConflictError: it has ended, or was replaced before.
+        """
+        now = self._clock()
+        until = max(now, parse_time(overlap, now, "the overlap"))
+        if until > later(now, _MAX_OVERLAP_DAYS * 86400):
+            raise InvalidRequestError(f"the overlap is longer than {_MAX_OVERLAP_DAYS} days")
+        with self._store.write() as session:
+            current = self._enter_to_rotate(session, caller, token_id)
+            _, user = _find(session, current, token_id)
+            session.hold_user(user.id)
+            current = self._enter_to_rotate(session, caller, token_id)  # who had to wait, as above
+            old, user = _find(session, current, token_id)
+            if old.replaced_by is not None:
+                raise ConflictError(
+                    f"token {token_id!r} was replaced before, by {old.replaced_by!r}", hint="rotate that one"
+                )
+            if old.expires_at is not None and old.expires_at <= now:
+                raise ConflictError(
+                    f"token {token_id!r} has ended", hint="`resolver tokens create` makes another"
+                )
+            session.delete_tokens(user.id, now)
+            self._demand_token_room(session, user)
+            life = None if old.expires_at is None else read_time(old.expires_at) - read_time(old.created_at)
+            new = NewToken(
+                username=user.name,
+                description=old.description,
+                expires_at=None if life is None else show_time(read_time(now) + life),
+                **asdict(old.scope),
+            )
+            made = self.add(session, current, user, new, replaced=token_id)
+            session.replace_token(token_id, min(until, old.expires_at or until), made.info.id)
+            return made
+
+    def list(self, caller: Caller, choice: Choice[TokenField] = WHOLE, unused: str = "") -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them. Oldest first.
 
-        A search is for a part of their ids.
+        Args:
+            caller: who asks.
+            choice: which part; a search is for a part of their ids.
+            unused: only those that were not used since then, and not made since: a time, or how long ago.
+
+        Raises:
+            InvalidRequestError: the time is malformed.
         """
+        since = parse_time(unused, self._clock(), "the time", ago=True) if unused else None
         with self._store.read() as session:
             current = self._gate.current(session, caller)
             demand_full_scope(current, "list tokens")
             whose = None if _manages_others(current) else current.user_id
-            found = session.tokens(whose, choice)
-            return Part(
-                [_info(token, name) for token, name in found], session.count_tokens(whose, choice.search)
-            )
+            found = session.tokens(whose, choice, since)
+            total = session.count_tokens(whose, choice.search, since)
+            return Part([_info(token, name) for token, name in found], total)
 
     def get(self, caller: Caller, token_id: str) -> TokenInfo:
         """One token; NotFoundError when it is not one of the caller's."""
@@ -129,6 +191,28 @@ class Tokens(ServicePart):
             if user.system_role is SystemRole.SYS_ADMIN and not even_last:
                 demand_way_in(session, self._clock())
             self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
+
+    def _demand_token_room(self, session: Session, user: User) -> None:
+        self._demand_room(
+            f"user {user.name!r}",
+            session.count_tokens(user.id),
+            "tokens_per_user",
+            "revoke one that is not needed with `resolver tokens revoke`",
+        )
+
+    def _enter_to_rotate(self, session: Session, caller: Caller, token_id: str) -> Caller:
+        current = self._gate.current(session, caller)
+        now = self._clock()
+        confirmed = policy.is_confirmed(current, now)
+        if current.token_id == token_id and not confirmed:
+            raise UnconfirmedError(
+                "a token can't rotate itself",
+                hint="its owner does, by the password from --old-password-file, or a sys_admin",
+            )
+        demand_credentials(current, now, "rotate a token")
+        if not confirmed and not _manages_others(current):
+            raise unconfirmed("rotate a token")
+        return current
 
     def _enter_to_make(self, session: Session, caller: Caller) -> Caller:
         current = self._gate.current(session, caller)
@@ -164,7 +248,22 @@ def _info(token: StoredToken, username: str) -> TokenInfo:
         token.expires_at,
         token.scope,
         token.last_used_at,
+        token.replaced_by,
     )
+
+
+def _checked(new: NewToken) -> NewToken:
+    """A token to be made, its networks as they are stored.
+
+    Raises:
+        InvalidRequestError: its scope leaves nothing, is too long, or leads out of itself.
+    """
+    _check_scope(new)
+    if new.networks is None:
+        return new
+    if not 0 < len(new.networks) <= _MAX_SCOPE:
+        raise InvalidRequestError(f"a token is bound to 1 to {_MAX_SCOPE} networks")
+    return replace(new, networks=parse_networks(new.networks))
 
 
 def _check_scope(scope: Scope) -> None:

@@ -15,22 +15,22 @@ from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statem
 
 SQLALCHEMY = '2.1.9'
 
-SCHEMA_REVISION = '0006'
+SCHEMA_REVISION = '0007'
 """The Alembic revision that this code needs."""
 
 USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')
 """What is under the MAC of a user, but for the roles."""
 
 TOKEN: Statement[StoredToken] = Statement(
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.row_mac AS mac__access_token__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.row_mac AS mac__access_token__row_mac
 FROM access_token
 WHERE access_token.id = :token""",
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.row_mac AS mac__access_token__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.row_mac AS mac__access_token__row_mac
 FROM access_token
 WHERE access_token.id = %(token)s::VARCHAR""",
-    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'mac__access_token__row_mac'),
+    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'mac__access_token__row_mac'),
     {6: scope},
-    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'user_id'), (4, 3, 2, 5, 0, 6, 1, 8)), ), ()),
+    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'replaced_by', 'user_id'), (4, 3, 2, 5, 0, 6, 8, 1, 9)), ), ()),
 )
 
 USER_BY_ID: Statement[Any] = Statement(

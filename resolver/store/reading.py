@@ -170,4 +170,5 @@ def scope(text: str) -> Scope:
         None if permissions is None else frozenset(map(Permission, permissions)),
         None if tenants is None else frozenset(tenants),
         None if keys is None else tuple(keys),
+        None if (networks := fields.get("networks")) is None else tuple(networks),
     )

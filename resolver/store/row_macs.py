@@ -279,7 +279,9 @@ def parts_of(row_mac: str) -> tuple[int, str, str]:
 def as_stored(value: object) -> object:
     """A column's value as canonical bytes have it: what is not a plain one as one text."""
     if isinstance(value, Scope):
-        parts = (value.permissions, value.tenants, value.keys)
+        # Those of a token that is bound to no network are as they were before tokens could be.
+        bound = () if value.networks is None else (value.networks,)
+        parts = (value.permissions, value.tenants, value.keys, *bound)
         texts = (
             (None if part is None else part if isinstance(part, tuple) else sorted(part)) for part in parts
         )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0006"
+SCHEMA_REVISION = "0007"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -82,6 +82,7 @@ class ScopeText(TypeDecorator[Scope]):
                 "permissions": None if value.permissions is None else sorted(value.permissions),
                 "tenants": None if value.tenants is None else sorted(value.tenants),
                 "keys": None if value.keys is None else list(value.keys),
+                **({} if value.networks is None else {"networks": list(value.networks)}),
             },
         )
 
@@ -175,6 +176,8 @@ access_token = Table(
     Column("expires_at", TIME),
     Column("last_used_at", TIME),
     Column("narrowing", ScopeText, nullable=False),
+    # The id of the one that took its place.
+    Column("replaced_by", String(10)),
     _row_mac(),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from resolver.core.ports import StoredToken
 from resolver.core.query import TokenField
@@ -37,24 +37,40 @@ _FIELDS: dict[TokenField, ColumnElement[Any]] = {
 class TokenRows(AccountRows):
     """Access tokens, and the users they belong to."""
 
-    def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
-        """A part of the tokens of one user, or of all, with the user's name; oldest first."""
+    def tokens(
+        self, user_id: str | None, choice: Choice[TokenField], unused_since: str | None = None
+    ) -> Sequence[tuple[StoredToken, str]]:
+        """A part of the tokens of one user, or of all, with the user's name; oldest first.
+
+        Args:
+            user_id: whose they are; None for everyone's.
+            choice: which part.
+            unused_since: only those that were made and last used before then.
+        """
         query = (
             select(*TOKEN.columns, t.user_account.c.name.label("user_name"))
             .join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
-            .where(*self._of(user_id, choice.search))
+            .where(*self._of(user_id, choice.search, unused_since))
         )
         ties = [t.access_token.c.created_at, t.access_token.c.id]
         found = self._read_with(TOKEN, self._part(query, choice, _FIELDS, ties))
         return [(token, row.user_name) for token, row in found]
 
-    def count_tokens(self, user_id: str | None, search: str = "") -> int:
+    def count_tokens(self, user_id: str | None, search: str = "", unused_since: str | None = None) -> int:
         """How many tokens one user has, or all have."""
-        return count_of(self._connection, t.access_token, *self._of(user_id, search))
+        return count_of(self._connection, t.access_token, *self._of(user_id, search, unused_since))
 
-    def _of(self, user_id: str | None, search: str) -> list[ColumnElement[bool]]:
-        theirs = [] if user_id is None else [t.access_token.c.user_id == user_id]
-        return [*theirs, *self._named(t.access_token.c.id, search)]
+    def _of(self, user_id: str | None, search: str, unused_since: str | None) -> list[ColumnElement[bool]]:
+        c = t.access_token.c
+        theirs = [] if user_id is None else [c.user_id == user_id]
+        if unused_since is not None:
+            theirs.append(func.coalesce(c.last_used_at, c.created_at) < unused_since)
+        return [*theirs, *self._named(c.id, search)]
+
+    def replace_token(self, token_id: str, expires_at: str, successor: str) -> None:
+        """Have a token end at a time, since another one takes its place."""
+        changes = {"expires_at": expires_at, "replaced_by": successor}
+        self._change_one(TOKENS, t.access_token.c.id == token_id, values=changes)
 
     def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
         """Delete a user's tokens, all or those that have expired by a time; how many there were."""

@@ -47,6 +47,42 @@ def test_tokens(admin: Cli) -> None:
     assert holder.refuses("whoami")[0] == 4
 
 
+def test_a_token_is_replaced(admin: Cli) -> None:
+    """`rotate` prints the successor, bound to the same networks; the old one says what replaced it."""
+    made = admin.prints("tokens", "create", "--quiet", "--from", "127.0.0.0/8", "--from", "10.0.0.1")
+    public = made.split("-")[1]
+    note = f"note: keep it now, it is not shown again; `{public}` ends after the overlap\n"
+    newer = admin.prints("tokens", "rotate", public, "--overlap", "1h", note=note)
+    assert re.fullmatch(r"ctok-[A-Za-z0-9]{10}-[A-Za-z0-9]{40}\n", newer)
+    old, new = (
+        json.loads(admin.prints("tokens", "get", token.split("-")[1], "--format", "json"))
+        for token in (made, newer)
+    )
+    assert (old["replaced_by"], new["replaced_by"], new["expires_at"]) == (new["id"], None, None)
+    assert old["narrowed"] == new["narrowed"] == "from: 10.0.0.1/32, 127.0.0.0/8"
+    holder = admin.with_token(newer.strip())
+    assert "narrowed_to_networks:" in holder.prints("whoami")
+    assert holder.refuses("tokens", "rotate", new["id"])[0] == 4
+    assert admin.refuses("tokens", "create", "--from", "10.0.0.1/8") == (
+        2,
+        (
+            "error: '10.0.0.1/8' is no network\n"
+            "  hint: write one like 10.0.0.0/8 or 2001:db8::/32, or an address\n"
+        ),
+    )
+    bound = admin.prints("tokens", "create", "--quiet", "--from", "10.0.0.0/8").strip()
+    unknown = f"ctok-{'a' * 10}-{'b' * 40}"
+    assert admin.with_token(bound).refuses("whoami") == admin.with_token(unknown).refuses("whoami")
+
+
+def test_unused_tokens_are_listed(admin: Cli) -> None:
+    """`--unused` with a time leaves out what was used or made since then."""
+    admin.prints("tokens", "create", "--quiet")
+    assert json.loads(admin.prints("tokens", "list", "--unused", "90d", "--format", "json")) == []
+    (idle,) = json.loads(admin.prints("tokens", "list", "--unused", "2999-01-01", "--format", "json"))[1:]
+    assert idle["last_used_at"] is None
+
+
 def test_tokens_refused(admin: Cli) -> None:
     """Past expiries, unknown ids and tokens of others are refused; a narrowed token makes none."""
     assert admin.refuses("tokens", "create", "--expires", "2020-01-01") == (

@@ -573,7 +573,7 @@ def test_every_action_is_sorted_out() -> None:
     assert written <= known
     assert not KIND_OF.keys() & SILENT
     unknown = known - written - {permission.value for permission in Permission}
-    assert unknown == {"provider:set_owner", "token:rotate"}
+    assert unknown == {"provider:set_owner"}
 
 
 def test_every_kind_is_on_the_page() -> None:

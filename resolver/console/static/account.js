@@ -94,6 +94,7 @@ function narrowed(token) {
   const parts = [
     ["", token.permissions],
     ["tenants ", token.tenants],
+    ["from ", token.networks],
     ["keys ", token.keys],
   ].filter(([, names]) => names !== null && names !== undefined);
   if (parts.length === 0) return el("span", { class: "quiet" }, "not narrowed");

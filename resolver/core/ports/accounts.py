@@ -40,6 +40,7 @@ class StoredToken(Redacted, frozen=True):
     expires_at: str | None
     scope: Scope
     last_used_at: str | None = None
+    replaced_by: str | None = None
 
 
 class StoredConsoleSession(Redacted, frozen=True):
@@ -176,11 +177,22 @@ class AccountSession(AccountsForUse, Protocol):
     def remove_membership(self, tenant_id: str, user_id: str) -> bool:
         """End a membership; whether there was one."""
 
-    def tokens(self, user_id: str | None, choice: Choice[TokenField]) -> Sequence[tuple[StoredToken, str]]:
-        """A part of the tokens of one user, or of all, with the user's name; oldest first."""
+    def tokens(
+        self, user_id: str | None, choice: Choice[TokenField], unused_since: str | None = None
+    ) -> Sequence[tuple[StoredToken, str]]:
+        """A part of the tokens of one user, or of all, with the user's name; oldest first.
 
-    def count_tokens(self, user_id: str | None, search: str = "") -> int:
+        Args:
+            user_id: whose they are; None for everyone's.
+            choice: which part.
+            unused_since: only those that were made and last used before then.
+        """
+
+    def count_tokens(self, user_id: str | None, search: str = "", unused_since: str | None = None) -> int:
         """How many tokens one user has, or all have, of those whose ids are searched for."""
+
+    def replace_token(self, token_id: str, expires_at: str, successor: str) -> None:
+        """Have a token end at a time, since another one takes its place."""
 
     def delete_tokens(self, user_id: str, expired_at: str | None = None) -> int:
         """Delete a user's tokens, all or those that have expired by a time; how many there were."""

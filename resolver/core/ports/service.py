@@ -201,7 +201,10 @@ class ManagesTokens(Protocol):
     def create(self, caller: Caller, new: NewToken) -> MadeToken:
         """Make an access token, shown this once."""
 
-    def list(self, caller: Caller, choice: Choice[TokenField] = ...) -> Part[TokenInfo]:
+    def rotate(self, caller: Caller, token_id: str, overlap: str = ...) -> MadeToken:
+        """Make a successor of a token, shown this once; the old one lives as long as the overlap says."""
+
+    def list(self, caller: Caller, choice: Choice[TokenField] = ..., unused: str = "") -> Part[TokenInfo]:
         """A part of the caller's own tokens; of everyone's for those who manage them."""
 
     def get(self, caller: Caller, token_id: str) -> TokenInfo:

@@ -38,6 +38,7 @@ class TokenObject(Struct, frozen=True, kw_only=True):
     permissions: frozenset[Permission] | None
     tenants: frozenset[str] | None
     keys: Sequence[str] | None
+    networks: Sequence[str] | None
 
     def __repr__(self) -> str:
         return f"TokenObject({self.id!r})"
@@ -74,6 +75,7 @@ def _token_object(info: TokenInfo, value: str = "") -> TokenObject:
         permissions=info.scope.permissions,
         tenants=info.scope.tenants,
         keys=info.scope.keys,
+        networks=info.scope.networks,
     )
 
 
@@ -88,6 +90,7 @@ def create_token(call: ApiCall, body: CloudifyNewToken | None = None) -> Respons
         permissions=given.permissions,
         tenants=given.tenants,
         keys=given.keys,
+        networks=given.networks,
     )
     made = call.service.tokens.create(call.caller, new)
     return Answer(_token_object(made.info, made.token))

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from starlette.responses import Response
 
-from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, TokenRotation, UserChange
 from resolver.core.model import UserProfile
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice, Part
@@ -29,6 +29,12 @@ class PartQuery(Struct, frozen=True, forbid_unknown_fields=True):
     def choice(self) -> Choice[Any]:
         """The same, for the service."""
         return Choice(self.size, self.offset)
+
+
+class TokenQuery(PartQuery, frozen=True, forbid_unknown_fields=True):
+    """Which tokens are asked for: all, or those that were not used since a time, or for so long."""
+
+    unused: str = ""
 
 
 class TenantDeletionQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,9 +179,15 @@ def create_token(call: ApiCall, body: NewToken) -> Response:
 
 
 @GROUP.route("GET", "/tokens", Part[TokenInfo])
-def list_tokens(call: ApiCall, query: PartQuery) -> Response:
+def list_tokens(call: ApiCall, query: TokenQuery) -> Response:
     """The caller's own tokens; everyone's for a sys_admin."""
-    return Answer(call.service.tokens.list(call.caller, query.choice))
+    return Answer(call.service.tokens.list(call.caller, query.choice, query.unused))
+
+
+@GROUP.route("POST", "/tokens/{token_id}/rotate", MadeToken)
+def rotate_token(call: ApiCall, token_id: str, body: TokenRotation) -> Response:
+    """Make a token's successor, which this answer alone shows; the old one ends after the overlap."""
+    return Answer(call.service.tokens.rotate(call.caller, token_id, body.overlap))
 
 
 @GROUP.route("GET", "/tokens/{token_id}", TokenInfo)

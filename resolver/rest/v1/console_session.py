@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError, InvalidRequestError
+from resolver.rest.auth import address_of
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, ApiCall, Group
 from resolver.rest.sessions import demand_proof, drop_session, read_session, refuse_other_sites, set_session
@@ -68,7 +69,10 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
         opened = await server.authenticator.hash_password(
             call.account,
             lambda: server.service.sessions.open(
-                username=body.username, password=body.password, token=body.token
+                username=body.username,
+                password=body.password,
+                token=body.token,
+                address=address_of(request),
             ),
         )
     except AuthenticationError:
