@@ -20,6 +20,7 @@
     │   └── LastCredentialError no sys_admin could log in any more
     ├── SinkRefusedError        the output goes where plaintext may not go
     └── UnavailableError
+        ├── StoppedError        the program was told to stop before the work was done
         ├── StoreError          the database can't be reached, read or written
         ├── ProviderError       a secrets provider did not give what was asked of it
         ├── RootKeyError        no root key, or not the one that is needed
@@ -144,6 +145,10 @@ class SinkRefusedError(ResolverError):
 
 class UnavailableError(ResolverError):
     """The store, a key or a provider is not available."""
+
+
+class StoppedError(UnavailableError):
+    """The program was told to stop before the work was done; the message says what is stored."""
 
 
 class StoreError(UnavailableError):

@@ -124,9 +124,16 @@ def look_up_to_open(
     return row, data_keys
 
 
-def active_data_key(session: UseSession, cipher: Cipher, tenant_id: str) -> DataKey:
-    """The data key that new values of a tenant are encrypted with."""
-    stored = session.active_data_key(tenant_id, lock=True)
+def active_data_key(session: UseSession, cipher: Cipher, tenant_id: str, *, lock: bool = True) -> DataKey:
+    """The data key that new values of a tenant are encrypted with.
+
+    Args:
+        session: the transaction.
+        cipher: opens the key.
+        tenant_id: the tenant.
+        lock: keep it from being destroyed until the transaction ends.
+    """
+    stored = session.active_data_key(tenant_id, lock=lock)
     if stored is None:
         raise StoreError("the tenant has no data key", hint="the database was changed by hand")
     return cipher.open_data_key(stored)

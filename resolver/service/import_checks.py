@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from resolver.validation.value_schema import check_all, check_schemas
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.core.binding import Place
     from resolver.core.model import Caller
     from resolver.core.ports import Session
     from resolver.dsl.budget import Budget
@@ -38,7 +40,18 @@ class EntryError(Exception):
 
 @dataclass(slots=True)
 class ImportRun:
-    """One import, as far as it has come."""
+    """One import, as far as it has come.
+
+    Args:
+        caller: who imports.
+        tenant: the tenant that the right to import is asked in.
+        override: whether secrets that are there are changed.
+        compares: whether a value that is the current one makes no version.
+        budget: what checking values may cost.
+        sound: the positions of entries without a mistake of their own.
+        tokens: what was encrypted for entries already, by their positions and what it is bound to.
+        ids: the ids of secrets that are new.
+    """
 
     caller: Caller
     tenant: str
@@ -47,7 +60,11 @@ class ImportRun:
     budget: Budget
     tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
+    providers: dict[tuple[str, str], StoredProvider | None] = field(default_factory=dict)
     schemas: dict[str, str] = field(default_factory=dict)
+    sound: set[int] = field(default_factory=set)
+    tokens: dict[tuple[int, Place], str] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
     stored: int = 0
     unchanged: int = 0
     colliding: dict[str, set[str]] = field(default_factory=dict)
@@ -57,6 +74,16 @@ class ImportRun:
     def collide(self, entry: CheckedEntry) -> None:
         """Note that an entry's key was taken."""
         self.colliding.setdefault(entry.home.name, set()).add(entry.given.key)
+
+    def attempt(self) -> ImportRun:
+        """A copy that may come further, and be forgotten."""
+        colliding = {name: set(keys) for name, keys in self.colliding.items()}
+        return replace(self, colliding=colliding, errors=dict(self.errors), held={})
+
+    def accept(self, attempt: ImportRun) -> None:
+        """Be as far as a copy has come."""
+        self.caller, self.stored, self.unchanged = attempt.caller, attempt.stored, attempt.unchanged
+        self.colliding, self.errors = attempt.colliding, attempt.errors
 
 
 class CheckedEntry(Struct, frozen=True):
@@ -93,6 +120,7 @@ class ImportChecks:
         """Those entries that may be stored by the rights and the rows of this moment; notes on the others."""
         run.tenants.clear()
         run.owners.clear()
+        run.providers.clear()
         try:
             run.caller, _ = self._gate.enter(session, run.caller, Permission.SECRET_IMPORT, run.tenant)
         except (AccessError, NotFoundError):  # what was stored before is still to be reported
@@ -105,11 +133,16 @@ class ImportChecks:
         self, session: Session, run: ImportRun, position: int, given: ImportEntry
     ) -> CheckedEntry | None:
         """An entry that may be stored, as far as one knows without its row; None with a note otherwise."""
-        problems = entry_problems(given)
+        is_sound = position in run.sound
+        problems: dict[str, Any] = {} if is_sound else entry_problems(given)
+        if not problems:
+            run.sound.add(position)
         unusable = {*problems.get("missing secret fields", ()), *problems}
         home: Tenant | str = ""
         if "entry" not in problems:
-            if "key" not in unusable and (problem := _key_problem(run.caller, given.key)):
+            if "key" not in unusable and (
+                problem := _key_problem(run.caller, given.key, is_checked=is_sound)
+            ):
                 problems["key"] = problem
             home = "" if "tenant_name" in unusable else self.home(session, run, given.tenant)
         if isinstance(home, Tenant):
@@ -120,7 +153,7 @@ class ImportChecks:
         owner, trusted = self._owner(session, run, given, home, problems)
         provider = None
         if given.provider is not None and isinstance(home, Tenant):
-            provider = self._provider(session, run.caller, home, given, problems)
+            provider = self._provider(session, run, home, given, problems)
         if not given.versions and (provider is None or is_local(provider)):
             problems = problems or {"value": "the value is empty"}
         if problems or not isinstance(home, Tenant):
@@ -129,13 +162,16 @@ class ImportChecks:
         return CheckedEntry(position, given, home, owner, trusted, provider)
 
     def _provider(
-        self, session: Session, caller: Caller, home: Tenant, given: ImportEntry, problems: dict[str, Any]
+        self, session: Session, run: ImportRun, home: Tenant, given: ImportEntry, problems: dict[str, Any]
     ) -> StoredProvider | None:
         """The provider that an entry names; what is wrong with it or for it goes to the problems."""
-        name = given.provider or ""
-        try:
-            stored = find_provider(session, caller, home, name)
-        except NotFoundError:
+        caller, name = run.caller, given.provider or ""
+        if (home.id, name) not in run.providers:
+            run.providers[home.id, name] = None
+            with contextlib.suppress(NotFoundError):
+                run.providers[home.id, name] = find_provider(session, caller, home, name)
+        stored = run.providers[home.id, name]
+        if stored is None:
             problems["provider"] = f"Requested `SecretsProvider` with ID `{cap(name)}` was not found"
             return None
         if given.provider_options and not caller.scope.permits_options:
@@ -221,9 +257,10 @@ class ImportChecks:
         return [entry for entry in checked if entry.position not in run.errors]
 
 
-def _key_problem(caller: Caller, key: str) -> str:
+def _key_problem(caller: Caller, key: str, *, is_checked: bool) -> str:
     try:
-        check_key(key)
+        if not is_checked:
+            check_key(key)
     except InvalidRequestError as error:
         return error.message
     return "" if caller.scope.permits_key(key) else "This token may not name the key"

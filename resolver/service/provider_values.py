@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from resolver.core.model import Secret, SecretValue, check_value, is_storable
-from resolver.core.ports import StoredDataKey, StoredExternal
+from resolver.core.ports import SecretLink, StoredDataKey, StoredExternal
 from resolver.core.providers import (
     ALLOWED_PATHS,
     LOCAL,
@@ -28,6 +28,7 @@ from resolver.service.decryption import active_data_key, open_mapping, options_p
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from resolver.core.binding import Place
     from resolver.core.model import Caller, Tenant
     from resolver.core.ports import Cipher, Session, StoredProvider, UseSession
     from resolver.core.providers import Provider, ProviderType
@@ -123,14 +124,40 @@ class ExternalValues:
         Raises:
             InvalidRequestError: an option breaks the rules of the provider's type.
         """
+
+        def seal(place: Place, text: SecretValue) -> str:
+            return data_key.seal(place, text)
+
+        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+        link = self.link(secret, stored, options, data_key.id, seal)
+        session.set_provider(secret.id, link.provider_id, link.options_key_id, link.options)
+
+    def link(
+        self,
+        secret: Secret,
+        stored: StoredProvider,
+        options: Mapping[str, str],
+        data_key_id: str,
+        seal: Callable[[Place, SecretValue], str],
+    ) -> SecretLink:
+        """How a stored secret names the provider that it is kept with.
+
+        Args:
+            secret: the secret.
+            stored: the provider.
+            options: how it is found there.
+            data_key_id: the key that these are sealed with.
+            seal: seals them, bound to a place.
+
+        Raises:
+            InvalidRequestError: an option breaks the rules of the provider's type.
+        """
         checked = self.check_options(stored.provider.kind, options)
         if not checked:
-            session.set_provider(secret.id, stored.provider.id, None, None)
-            return
-        data_key = active_data_key(session, self._cipher, secret.tenant.id)
+            return SecretLink(stored.provider.id)
         text = SecretValue(json.dumps(dict(checked)))
-        token = data_key.seal(options_place(secret, data_key.id), text)
-        session.set_provider(secret.id, stored.provider.id, data_key.id, token)
+        token = seal(options_place(secret, data_key_id), text)
+        return SecretLink(stored.provider.id, data_key_id, token)
 
     def fetch(
         self, caller: Caller, home: Tenant, kept: Mapping[str, ExternalSecret], forwards: int = 0

@@ -111,11 +111,21 @@ class Changes(ServicePart):
         demand(change.caller, change.permission, row.secret, change.tenant)
         return row.secret
 
-    def comparison(self, change: Change[Session], secret: Secret) -> Comparison | None:
+    def comparison(
+        self,
+        change: Change[Session],
+        secret: Secret,
+        known: tuple[StoredSecret, StoredDataKey] | None = None,
+    ) -> Comparison | None:
         """What a new value is compared with, once this transaction is committed; None where it may not be.
 
         The caller puts it on record in this transaction: before the stored value is decrypted, as with every
         use of a value.
+
+        Args:
+            change: the transaction.
+            secret: the secret.
+            known: its row with its data key, where the transaction has read them already.
 
         Raises:
             ConflictError: the secret has as many versions as it may have.
@@ -123,6 +133,8 @@ class Changes(ServicePart):
         if not is_shown(change.caller, change.tenant, secret):
             return None
         self.demand_version_room(change.session, secret, change.caller)
+        if known is not None:
+            return Comparison(change.caller, change.tenant, known[0], [known[1]])
         row, data_keys = look_up_to_open(change.session, change.caller, change.tenant, secret.key)
         return None if row is None else Comparison(change.caller, change.tenant, row, data_keys)
 
@@ -167,9 +179,13 @@ class Changes(ServicePart):
         data_key = active_data_key(session, self._cipher, secret.tenant.id)
         token = data_key.seal(value_place(newer, data_key.id), value)
         session.add_version(newer, data_key.id, token, caller.user_id)
-        if self._drops(caller, secret.tenant):
-            session.drop_versions(secret.id, newer.version - self._rules.keep_versions)
+        if until := self.dropped_until(caller, newer):
+            session.drop_versions(secret.id, until)
         return newer
+
+    def dropped_until(self, caller: Caller, newer: Secret) -> int:
+        """The number up to which a new version drops others; 0 for none."""
+        return max(0, newer.version - self._rules.keep_versions) if self._drops(caller, newer.tenant) else 0
 
     def demand_version_room(self, session: Session, secret: Secret, caller: Caller) -> None:
         """Refuse one more version of a secret than it may have, where none is dropped for it.

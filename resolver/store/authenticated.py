@@ -12,13 +12,11 @@ from sqlalchemy import (
     Null,
     String,
     and_,
-    bindparam,
     delete,
     literal,
     or_,
     select,
     tuple_,
-    update,
 )
 from sqlalchemy.sql import operators
 
@@ -197,15 +195,10 @@ class AuthenticatedRows(Rows):
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for fields, new in changes:
             if new:
-                which = {f"row_{column.name}": fields[column.name] for column in aggregate.ids}
-                groups.setdefault(tuple(new), []).append(which | {f"new_{name}": new[name] for name in new})
-        for names, rows in groups.items():
-            self._execute(
-                update(aggregate.table)
-                .where(*(column == bindparam(f"row_{column.name}") for column in aggregate.ids))
-                .values({name: bindparam(f"new_{name}") for name in names}),
-                rows,
-            )
+                which = {column.name: fields[column.name] for column in aggregate.ids}
+                groups.setdefault(tuple(new), []).append({**which, **new})
+        for rows in groups.values():
+            self._update_all(aggregate.table, rows)
 
     def _made(self, aggregate: Aggregate, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a new root, with its MAC."""

@@ -11,7 +11,7 @@ from resolver.core.ports.accounts import StoredToken
 from resolver.core.ports.keys import StoredDataKey
 from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret
 from resolver.core.providers import Provider
-from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statement, scope
+from resolver.store.reading import AggregateCheck, Many, Reading, Root, Statement, scope
 
 SQLALCHEMY = '2.1.9'
 
@@ -233,19 +233,19 @@ NOTE_TOKEN_USE: Statement[Any] = Statement(
     None,
 )
 
-ADD_RECORDS = Insert(
+ADD_RECORDS = Many(
     """INSERT INTO audit_record (chain_id, number, at, action, body, hash) VALUES (?, ?, ?, ?, ?, ?)""",
     """INSERT INTO audit_record (chain_id, number, at, action, body, hash) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(at)b::text[], %(action)b::text[], %(body)b::bytea[], %(hash)b::text[])""",
     ('chain_id', 'number', 'at', 'action', 'body', 'hash'),
 )
 
-ADD_RUNS = Insert(
+ADD_RUNS = Many(
     """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
     """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(nth)b::integer[], %(at)b::text[], %(action)b::text[], %(caller)b::text[], %(folded)b::text[], %(caller_id)b::text[], %(token)b::text[], %(tenant)b::text[], %(tenant_id)b::text[], %(blueprint)b::text[], %(digest)b::text[], %(claimed)b::boolean[])""",
     ('chain_id', 'number', 'nth', 'at', 'action', 'caller', 'folded', 'caller_id', 'token', 'tenant', 'tenant_id', 'blueprint', 'digest', 'claimed'),
 )
 
-ADD_USES = Insert(
+ADD_USES = Many(
     """INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
     """INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(place)b::integer[], %(nth)b::integer[], %(key)b::text[], %(secret_id)b::text[], %(version)b::integer[], %(decision)b::text[])""",
     ('chain_id', 'number', 'place', 'nth', 'key', 'secret_id', 'version', 'decision'),

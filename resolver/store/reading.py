@@ -148,13 +148,13 @@ class Statement(Generic[R]):
         return read
 
 
-class Insert(Struct, frozen=True):
-    """Inserts many rows of a chain at once.
+class Many(Struct, frozen=True):
+    """A statement about many rows at once.
 
     Args:
         sqlite: its text for SQLite, which is run for each row.
         postgresql: its text for psycopg, with one array for each column.
-        columns: the columns; the first one has the chain's id.
+        columns: the columns that each row has a value for.
     """
 
     sqlite: str

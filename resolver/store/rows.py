@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import String, false, func, select
@@ -11,13 +12,14 @@ from resolver.core.model import Owner, Secret, Tenant, User, Visibility, is_stor
 from resolver.core.query import fold
 from resolver.store import aggregates
 from resolver.store import tables as t
+from resolver.store.reading import Many
 from resolver.store.records import RecordColumns
 from resolver.store.use import DriverSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table
 
     from resolver.core.audit import AuditHead
     from resolver.core.query import Choice, F
@@ -48,6 +50,28 @@ class Rows(DriverSession):
 
     def _insert(self, table: Any) -> Any:  # noqa: ANN401 - each dialect has an insert class of its own
         return postgresql.insert(table) if self._postgresql else sqlite.insert(table)
+
+    def _insert_all(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that have values for the same columns, in one statement."""
+        if rows:
+            names = tuple(rows[0])
+            self._send_all(insert_of(table, names), self._bound(table, names, rows))
+
+    def _update_all(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Change rows, in one statement: each by its primary key, and the same columns of all of them."""
+        if rows:
+            names = tuple(rows[0])
+            self._send_all(_update_of(table, names), self._bound(table, names, rows))
+
+    def _bound(
+        self, table: Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[Any, ...]]:
+        """The values of rows, as the driver takes them."""
+        dialect = self._connection.dialect
+        columns = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
+        return [
+            tuple(row[name] if bind is None else bind(row[name]) for name, bind in columns) for row in rows
+        ]
 
     def _ordered(self, column: ColumnElement[Any], *, descending: bool = False) -> ColumnElement[Any]:
         """A column to sort by, the same in both databases."""
@@ -97,6 +121,42 @@ class Rows(DriverSession):
             *(self._ordered(column) for column in ties),
         )
         return part_of(ordered, choice.size, choice.offset)
+
+
+_ARRAYS = {int: "integer", bool: "boolean", bytes: "bytea"}
+"""Others are text, without a length: a cast to a shorter one would cut it silently."""
+
+
+def _arrays(table: Table, names: Sequence[str]) -> str:
+    # In the driver's binary format, since bytes as hexadecimal text would cost several times as much.
+    return ", ".join(f"%({name})b::{_ARRAYS.get(table.c[name].type.python_type, 'text')}[]" for name in names)
+
+
+@functools.cache
+def insert_of(table: Table, names: tuple[str, ...]) -> Many:
+    """Inserts rows with values for some columns."""
+    insert = f"INSERT INTO {table.name} ({', '.join(names)})"
+    return Many(
+        f"{insert} VALUES ({', '.join('?' * len(names))})",
+        f"{insert} SELECT * FROM unnest({_arrays(table, names)})",  # noqa: S608 - names of our own
+        names,
+    )
+
+
+@functools.cache
+def _update_of(table: Table, names: tuple[str, ...]) -> Many:
+    """Changes some columns of rows that are named by their primary keys, which are among them."""
+    ids = [column.name for column in table.primary_key.columns]
+    changed = [name for name in names if name not in ids]
+    places = {name: f"?{place}" for place, name in enumerate(names, 1)}
+    return Many(
+        f"UPDATE {table.name} SET {', '.join(f'{name} = {places[name]}' for name in changed)} "  # noqa: S608 - as above
+        f"WHERE {' AND '.join(f'{name} = {places[name]}' for name in ids)}",
+        f"UPDATE {table.name} SET {', '.join(f'{name} = given.{name}' for name in changed)} "  # noqa: S608 - as above
+        f"FROM unnest({_arrays(table, names)}) AS given ({', '.join(names)}) "
+        f"WHERE {' AND '.join(f'{table.name}.{name} = given.{name}' for name in ids)}",
+        names,
+    )
 
 
 def sql_of(held: Held) -> Connection:

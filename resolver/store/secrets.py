@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     and_,
+    bindparam,
     delete,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from resolver.core.model import Visibility
-from resolver.core.ports import StoredSecret, StoredVersion
+from resolver.core.ports import SecretWrite, StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.aggregates import SECRET as OF_A_SECRET
@@ -27,7 +27,7 @@ from resolver.store.records import RecordColumns
 from resolver.store.rows import GLOBAL, SECRET, batches, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Select
 
@@ -70,7 +70,7 @@ _OF_A_VERSION = frozenset({"version", "updated_at", "rotate_at"})
 """The columns of a secret that a new version changes."""
 
 _FIXED = frozenset({"id", "tenant_id", "key", "version", "created_at", "updated_at"})
-"""The columns of a secret that a change without a new version leaves alone; `updated_at` it only sets."""
+"""The columns of a secret that stay, and those that a change sets without having looked at them."""
 
 
 class SecretRows(AuthenticatedRows):
@@ -86,74 +86,112 @@ class SecretRows(AuthenticatedRows):
 
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
-        scope = _scope(secret.visibility)
-        found = None
-        while found is None:  # again only when another writer deleted the key's last secret in between
-            self._execute(
-                self._insert(t.key_scope)
-                .values(key=secret.key, scope=scope)
-                .on_conflict_do_nothing(index_elements=["key"])
-            )
-            # Locked, so that a scope which was just read can't be widened or removed before the commit.
-            found = self._execute(
-                select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update(read=True)
-            ).scalar_one_or_none()
-        own = t.secret.c.tenant_id == secret.tenant.id
-        taken = self._execute(
-            select(exists().where(t.secret.c.key == secret.key, or_(own, t.secret.c.scope == GLOBAL)))
-        ).scalar_one()
-        if taken or found != scope:
-            raise _taken(secret)
-        values = {**SECRET.values(secret), "scope": scope}
-        self._execute(insert(t.secret).values(self._made(OF_A_SECRET, values)))
-        self._add_version(secret, data_key_id, token, secret.owner.id)
+        version = _version_of(secret, data_key_id, token, secret.owner.id)
+        for error in self.add_secrets([SecretWrite(secret, versions=[version])]).values():
+            raise error
 
-    def _add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
-        version = StoredVersion(secret.id, secret.version, data_key_id, token, secret.updated_at, by)
-        values = {**_VERSION.values(version), "created_by": by}
-        self._execute(insert(t.secret_version).values(self._made(VERSION, values)))
+    def add_secrets(self, new: Sequence[SecretWrite]) -> Mapping[str, ConflictError]:
+        """Store new secrets, all of them by a few statements; why some were not stored, by their ids."""
+        scopes = self._claimed({one.secret.key: _scope(one.secret) for one in new})
+        tenants = sorted({one.secret.tenant.id for one in new})
+        taken: set[tuple[str, str]] = set()
+        for keys in batches(sorted(scopes)):
+            near = or_(t.secret.c.tenant_id.in_(tenants), t.secret.c.scope == GLOBAL)
+            query = select(t.secret.c.key, t.secret.c.tenant_id, t.secret.c.scope)
+            for key, tenant_id, scope in self._execute(query.where(t.secret.c.key.in_(keys), near)):
+                taken.add((key, "" if scope == GLOBAL else tenant_id))
+        refused = {
+            one.secret.id: _taken(one.secret)
+            for one in new
+            if scopes[one.secret.key] != _scope(one.secret)
+            or not taken.isdisjoint([(one.secret.key, ""), (one.secret.key, one.secret.tenant.id)])
+        }
+        free = [one for one in new if one.secret.id not in refused]
+        self._insert_all(
+            t.secret,
+            [
+                self._made(OF_A_SECRET, {**_NO_LINK, **SECRET.values(one.secret), **_beside(one)})
+                for one in free
+            ],
+        )
+        self._insert_versions(free)
+        return refused
+
+    def _claimed(self, scopes: Mapping[str, str]) -> Mapping[str, str]:
+        """The scopes of keys, which are these where a key had none; no other writer changes them now."""
+        found: dict[str, str] = {}
+        # Again only when another writer deleted a key's last secret in between.
+        while missing := sorted(scopes.keys() - found.keys()):
+            self._execute(
+                self._insert(t.key_scope).on_conflict_do_nothing(index_elements=["key"]),
+                [{"key": key, "scope": scopes[key]} for key in missing],
+            )
+            for keys in batches(missing):
+                # Locked, so that a scope which was just read can't be widened or removed before the commit.
+                query = select(t.key_scope.c.key, t.key_scope.c.scope).where(t.key_scope.c.key.in_(keys))
+                query = query.order_by(t.key_scope.c.key).with_for_update(read=True)
+                found |= {row.key: row.scope for row in self._execute(query)}
+        return found
+
+    def _insert_versions(self, writes: Sequence[SecretWrite]) -> None:
+        versions = [version for one in writes for version in one.versions]
+        rows = [{**_VERSION.values(one), "created_by": one.created_by} for one in versions]
+        self._insert_all(t.secret_version, [self._made(VERSION, row) for row in rows])
+
+    def change_secrets(self, changes: Sequence[SecretWrite]) -> Mapping[str, ConflictError]:
+        """Change secrets that were found before, each once; why some stay as they are, by their ids."""
+        refused = self._make_global([one for one in changes if _is_widened(one)])
+        by_id = {one.secret.id: one for one in changes if one.secret.id not in refused}
+        done: list[SecretWrite] = []
+
+        def changed(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+            one = by_id[fields["id"]]
+            if not _is_as_found(one, fields):
+                return {}
+            done.append(one)
+            return {**SECRET.values(one.secret, without=_FIXED), **_beside(one), **_moved(one)}
+
+        for ids in batches(sorted(by_id)):
+            self._change(OF_A_SECRET, t.secret.c.id.in_(ids), values=changed)
+        self._insert_versions(done)
+        dropped = [{"of": one.secret.id, "until": one.drop} for one in done if one.drop]
+        if dropped:
+            c = t.secret_version.c
+            which = (c.secret_id == bindparam("of"), c.version <= bindparam("until"))
+            self._execute(delete(t.secret_version).where(*which), dropped)
+        changed_by_others = by_id.keys() - {one.secret.id for one in done}
+        return refused | {one: _overtaken(by_id[one].secret) for one in changed_by_others}
 
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
-        self._go_on(secret, secret.version - 1)
-        self._add_version(secret, data_key_id, token, by)
-
-    def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
-        """Store a later version that is imported; numbers in between may be missing."""
-        self._go_on(newer, secret.version)
-        self._add_version(newer, data_key_id, token, by)
-
-    def _go_on(self, secret: Secret, version: int) -> None:
-        before = (t.secret.c.id == secret.id, t.secret.c.version == version)
+        before = (t.secret.c.id == secret.id, t.secret.c.version == secret.version - 1)
         if not self._change(OF_A_SECRET, *before, values=SECRET.values(secret, only=_OF_A_VERSION)):
             raise _overtaken(secret)
+        self._insert_versions([SecretWrite(secret, versions=[_version_of(secret, data_key_id, token, by)])])
 
     def change_secret(self, secret: Secret, newer: Secret) -> None:
         """Change everything but key, tenant and value; ConflictError when a global key would collide."""
-        if newer.visibility is Visibility.GLOBAL and secret.visibility is not Visibility.GLOBAL:
-            self._make_global(secret)
-        old, new = (SECRET.values(each, without=_FIXED) for each in (secret, newer))
-        new |= {"scope": _scope(newer.visibility), "updated_at": newer.updated_at}
-        done = self._change(
-            OF_A_SECRET,
-            t.secret.c.id == secret.id,
-            t.secret.c.version == secret.version,
-            *(t.secret.c[name].is_not_distinct_from(value) for name, value in old.items()),
-            values=new,
-        )
-        if not done:
-            raise _overtaken(secret)
+        for error in self.change_secrets([SecretWrite(newer, before=secret)]).values():
+            raise error
 
-    def _make_global(self, secret: Secret) -> None:
-        self._execute(select(t.key_scope.c.scope).where(t.key_scope.c.key == secret.key).with_for_update())
-        used = self._execute(
-            select(exists().where(t.secret.c.key == secret.key, t.secret.c.id != secret.id))
-        ).scalar_one()
-        if used:
-            raise ConflictError(
-                f"secret {secret.key!r} can't be made global: its key is used in another tenant"
-            )
-        self._execute(update(t.key_scope).where(t.key_scope.c.key == secret.key).values(scope=GLOBAL))
+    def _make_global(self, widened: Sequence[SecretWrite]) -> dict[str, ConflictError]:
+        """Have keys belong to one secret each, of all tenants; why that can't be, by the secrets' ids."""
+        ids = {one.secret.key: one.secret.id for one in widened}
+        refused: dict[str, ConflictError] = {}
+        for keys in batches(sorted(ids)):
+            scopes = select(t.key_scope.c.scope).where(t.key_scope.c.key.in_(keys))
+            self._execute(scopes.order_by(t.key_scope.c.key).with_for_update()).all()
+            used = select(t.secret.c.key, t.secret.c.id).where(t.secret.c.key.in_(keys))
+            taken = {key for key, secret_id in self._execute(used) if ids[key] != secret_id}
+            refused |= {
+                ids[key]: ConflictError(
+                    f"secret {key!r} can't be made global: its key is used in another tenant"
+                )
+                for key in taken
+            }
+            free = sorted(set(keys) - taken)
+            self._execute(update(t.key_scope).where(t.key_scope.c.key.in_(free)).values(scope=GLOBAL))
+        return refused
 
     def delete_secret(self, secret: Secret) -> None:
         """Delete a secret with all its versions."""
@@ -168,8 +206,48 @@ class SecretRows(AuthenticatedRows):
         )
 
 
-def _scope(visibility: Visibility) -> str:
-    return GLOBAL if visibility is Visibility.GLOBAL else "tenant"
+def _scope(secret: Secret) -> str:
+    return GLOBAL if secret.visibility is Visibility.GLOBAL else "tenant"
+
+
+def _version_of(secret: Secret, data_key_id: str, token: str, by: str) -> StoredVersion:
+    return StoredVersion(secret.id, secret.version, data_key_id, token, secret.updated_at, by)
+
+
+_NO_LINK = {"provider_id": None, "provider_options": None, "provider_options_data_key_id": None}
+
+
+def _beside(one: SecretWrite) -> dict[str, Any]:
+    """The columns of a secret that are no fields of it."""
+    beside: dict[str, Any] = {"scope": _scope(one.secret)}
+    if one.link is not None:
+        beside |= {
+            "provider_id": one.link.provider_id,
+            "provider_options": one.link.options,
+            "provider_options_data_key_id": one.link.options_key_id,
+        }
+    return beside
+
+
+def _moved(one: SecretWrite) -> dict[str, Any]:
+    """The columns that say how far a secret has come."""
+    return {"version": one.secret.version, "updated_at": one.secret.updated_at}
+
+
+def _is_widened(one: SecretWrite) -> bool:
+    before = one.before
+    return before is not None and _scope(one.secret) == GLOBAL and before.visibility is not Visibility.GLOBAL
+
+
+def _is_as_found(one: SecretWrite, fields: Mapping[str, Any]) -> bool:
+    """Whether a secret is as it was before, but for the time of its last change."""
+    if one.before is None:
+        return False
+    before = {**SECRET.values(one.before, without=_FIXED), "version": one.before.version}
+    has_provider = one.before.provider is not None
+    return (fields["provider_id"] is not None) == has_provider and all(
+        fields[name] == value for name, value in before.items()
+    )
 
 
 def _taken(secret: Secret) -> ConflictError:
@@ -212,6 +290,15 @@ class VersionRows(AuthenticatedRows):
         return self._read_first(
             _VERSION, _versions(_VERSION).where(c.secret_id == secret_id, c.version == number)
         )
+
+    def version_times(self, secret_ids: Sequence[str]) -> Mapping[str, str]:
+        """When the current versions of secrets were made, by the secrets' ids."""
+        query = _versions(_WITHOUT_TOKEN).join(t.secret, CURRENT)
+        found: dict[str, str] = {}
+        for ids in batches(secret_ids):
+            rows = self._read(_WITHOUT_TOKEN, query.where(t.secret_version.c.secret_id.in_(ids)))
+            found |= {row.secret_id: row.created_at for row in rows}
+        return found
 
     def history(self, secret_id: str) -> Sequence[StoredVersion]:
         """The versions of a secret in the order of their numbers, without their tokens."""

@@ -35,9 +35,9 @@ from resolver.store import tables as t
 from resolver.store.accounts import DECIDES, WITH_ROLES
 from resolver.store.keys import DATA_KEY
 from resolver.store.providers import EXTERNAL, EXTERNAL_FROM
-from resolver.store.reading import AggregateCheck, Insert, Reading, Root, Statement, scope
+from resolver.store.reading import AggregateCheck, Many, Reading, Root, Statement, scope
 from resolver.store.records import RecordColumns, fields_of
-from resolver.store.rows import GLOBAL, SECRETS, TENANT
+from resolver.store.rows import GLOBAL, SECRETS, TENANT, insert_of
 from resolver.store.secrets import CURRENT, SIZE, STORED
 from resolver.store.tokens import TOKEN
 
@@ -165,9 +165,6 @@ INSERTS: Mapping[str, tuple[Table, type]] = {
 }
 """Inserts of many records of a chain: the table, whose columns are named as the fields are."""
 
-_ARRAYS = {str: "text", int: "integer", bool: "boolean", bytes: "bytea"}
-"""Without a length: a cast to a shorter text would cut it silently."""
-
 _DIALECTS = (sqlite.dialect(paramstyle="named"), PGDialect_psycopg())  # type: ignore[no-untyped-call]
 
 FILE = Path(__file__).with_name("compiled.py")
@@ -250,17 +247,10 @@ def _shape(shape: Shape, imports: _Imports) -> str:
 
 
 def _insert(name: str, table: Table, record: type, imports: _Imports) -> str:
-    columns = ("chain_id", *fields_of(record))
-    # On PostgreSQL one array for each column, in the driver's binary format, since bytes as hexadecimal text
-    # would cost several times as much.
-    arrays = ", ".join(f"%({one})b::{_ARRAYS[table.c[one].type.python_type]}[]" for one in columns)
-    insert = f"INSERT INTO {table.name} ({', '.join(columns)})"
-    values = ", ".join("?" * len(columns))
-    kind = _imported(Insert, imports)
-    return (
-        f'{name} = {kind}(\n    """{insert} VALUES ({values})""",\n'  # noqa: S608 - names of our own
-        f'    """{insert} SELECT * FROM unnest({arrays})""",\n    {columns!r},\n)\n'
-    )
+    made = insert_of(table, ("chain_id", *fields_of(record)))
+    kind = _imported(Many, imports)
+    texts = f'    """{made.sqlite}""",\n    """{made.postgresql}""",\n'
+    return f"{name} = {kind}(\n{texts}    {made.columns!r},\n)\n"
 
 
 def _imported(what: Any, imports: _Imports) -> str:  # noqa: ANN401 - a class or a function

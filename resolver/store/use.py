@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         StoredToken,
     )
     from resolver.store.engine import Held
-    from resolver.store.reading import Insert
+    from resolver.store.reading import Many
     from resolver.store.row_macs import Row, Wrong
 
 _USER = Root("user")
@@ -233,16 +233,19 @@ class DriverSession(CheckedRows):
         self._add(compiled.ADD_RUNS, chain, rows.runs)
         self._add(compiled.ADD_USES, chain, rows.uses)
 
-    def _add(self, insert: Insert, chain: str, records: Sequence[Any]) -> None:
+    def _add(self, insert: Many, chain: str, records: Sequence[Any]) -> None:
         if not records:
             return
         values = attrgetter(*insert.columns[1:])
-        rows = [(chain, *values(record)) for record in records]
+        self._send_all(insert, [(chain, *values(record)) for record in records])
+
+    def _send_all(self, statement: Many, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement for many rows at once."""
         if self._postgresql:
             columns = map(list, zip(*rows, strict=True))
-            self._raw.execute(insert.postgresql, dict(zip(insert.columns, columns, strict=True)))
+            self._raw.execute(statement.postgresql, dict(zip(statement.columns, columns, strict=True)))
         else:
-            self._raw.executemany(insert.sqlite, rows)
+            self._raw.executemany(statement.sqlite, rows)
 
     def audit_between(self, chain: str, after: int, before: int, *, size: int) -> Sequence[AuditRecord]:
         """At most so many of a chain's records between two numbers, oldest first."""

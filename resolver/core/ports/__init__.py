@@ -8,7 +8,14 @@ from resolver.core.ports.accounts import (
 )
 from resolver.core.ports.crypto import Cipher, DataKey, PasswordHasher, ValueCipher, WrappingKey
 from resolver.core.ports.keys import DataKeyState, RootKeyState, SealedToken, StoredDataKey
-from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret, StoredVersion
+from resolver.core.ports.secrets import (
+    SecretLink,
+    SecretWrite,
+    StoredExternal,
+    StoredProvider,
+    StoredSecret,
+    StoredVersion,
+)
 from resolver.core.ports.store import AuditEnd, RowChange, Session, Store, UseSession, UseStore
 
 __all__ = [
@@ -21,6 +28,8 @@ __all__ = [
     "RootKeyState",
     "RowChange",
     "SealedToken",
+    "SecretLink",
+    "SecretWrite",
     "Session",
     "Store",
     "StoredConsoleSession",

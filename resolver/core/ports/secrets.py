@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from resolver.core.model import Secret
@@ -9,9 +10,10 @@ from resolver.core.providers import Provider
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping
 
     from resolver.core.query import Choice, Listing, Page, ProviderField, Reach
+    from resolver.errors import ConflictError
 
 
 class StoredSecret(Redacted, frozen=True):
@@ -40,6 +42,38 @@ class StoredVersion(Redacted, frozen=True):
     token: str
     created_at: str
     created_by: str
+
+
+class SecretLink(Redacted, frozen=True):
+    """Which provider a stored secret names.
+
+    Args:
+        provider_id: the provider's id.
+        options_key_id: the data key that sealed its provider options; None when it has none.
+        options: its sealed provider options; None when it has none.
+    """
+
+    provider_id: str
+    options_key_id: str | None = None
+    options: str | None = None
+
+
+class SecretWrite(Redacted, frozen=True):
+    """A secret that one transaction stores together with others.
+
+    Args:
+        secret: as it is to be.
+        before: as it was found; None for a new one.
+        versions: the versions that it gets, each with the id of the user who made it.
+        link: the provider that it is to name; None leaves that as it is.
+        drop: the number up to which its versions are deleted; 0 for none.
+    """
+
+    secret: Secret
+    before: Secret | None = None
+    versions: Sequence[StoredVersion] = ()
+    link: SecretLink | None = None
+    drop: int = 0
 
 
 class StoredProvider(Redacted, frozen=True):
@@ -112,14 +146,26 @@ class SecretSession(KeyedSecrets, Protocol):
     def count_versions(self, secret_id: str) -> int:
         """How many versions of a secret there are."""
 
+    def find_secrets(self, tenant_id: str, keys: Collection[str]) -> Sequence[Secret]:
+        """The tenant's own secrets under these keys, and global ones of other tenants, without tokens."""
+
+    def version_times(self, secret_ids: Sequence[str]) -> Mapping[str, str]:
+        """When the current versions of secrets were made, by the secrets' ids."""
+
     def add_secret(self, secret: Secret, data_key_id: str, token: str) -> None:
         """Store a secret with its first version; ConflictError when its key is taken."""
 
+    def add_secrets(self, new: Sequence[SecretWrite]) -> Mapping[str, ConflictError]:
+        """Store new secrets, a statement for all of them; why some were not stored, by their ids.
+
+        A key stands twice among them only in several tenants, and for none of these globally.
+        """
+
+    def change_secrets(self, changes: Sequence[SecretWrite]) -> Mapping[str, ConflictError]:
+        """Change secrets that were found before, each once; why some stay as they are, by their ids."""
+
     def add_version(self, secret: Secret, data_key_id: str, token: str, by: str) -> None:
         """Store a new version; `secret` has the new number. ConflictError when it is not the next one."""
-
-    def restore_version(self, secret: Secret, newer: Secret, data_key_id: str, token: str, by: str) -> None:
-        """Store a later version that is imported; numbers in between may be missing."""
 
     def change_secret(self, secret: Secret, newer: Secret) -> None:
         """Change everything but key, tenant and value, from what `secret` has.
