@@ -26,5 +26,5 @@ class RemoteTransfer(Remote):
         wanted: ImportRequest,
         progress: object = None,  # noqa: ARG002 - a server answers once, at the end
     ) -> ImportResult:
-        """Store secrets of an export. Good entries are stored although others are not."""
+        """Store secrets of an export: all good entries, although others are not; or none."""
         return self._server.ask(caller, ImportResult, "POST", "/import", encode(wanted))

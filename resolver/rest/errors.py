@@ -35,6 +35,7 @@ from resolver.errors import (
     ProviderError,
     ResolverError,
     SchemaMismatchError,
+    StoppedError,
     TamperedRowError,
     TokenError,
     UnavailableError,
@@ -254,7 +255,7 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
     if isinstance(error, TamperedRowError):
         LOG.error("%s", error.message)
     if isinstance(error, UnavailableError) and not isinstance(
-        error, (TokenError, ProviderError, TamperedRowError)
+        error, (TokenError, ProviderError, TamperedRowError, StoppedError)
     ):
         # Paths, addresses and the driver's words are for the operator.
         LOG.error("%s", error.message)
@@ -270,7 +271,8 @@ def on_resolver_error(request: Request, error: Exception) -> Answer:
         )
     if isinstance(error, StaleVersionError) and hasattr(request.state, "if_match"):
         status = 412
-    headers = CHALLENGE if status == 401 else {}  # noqa: PLR2004 - the status by its number
+    stopped = {"Retry-After": "5"} if isinstance(error, StoppedError) else {}
+    headers = CHALLENGE if status == 401 else stopped  # noqa: PLR2004 - the status by its number
     message = error.message
     if error.hint and not request.url.path.startswith(
         OWN_ROUTES

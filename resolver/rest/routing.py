@@ -28,7 +28,7 @@ from starlette.routing import Route
 from resolver.core import policy
 from resolver.core.providers import FORWARDS_HEADER
 from resolver.dsl.budget import Budget
-from resolver.errors import AuthenticationError, NotPermittedError
+from resolver.errors import AuthenticationError, NotPermittedError, StoppedError
 from resolver.protocol import OWN_ROUTES, TENANT_HEADER
 from resolver.protocol.codec import MalformedError, decode, parse
 from resolver.rest.auth import Authenticator
@@ -73,6 +73,9 @@ _SEALED_AT_ONCE = 2
 
 _TURNS = 4
 """How many of the 40 threads work for one address or one user: more would only wait for the interpreter."""
+
+_REST = 2
+"""How much longer than each step of long work the pause after it is."""
 
 _LARGE = 64 * 1024
 """Length of a body from which on reading its blueprints takes long, and a hundred times its memory."""
@@ -308,6 +311,24 @@ class ApiCall:
             cancelled=lambda: self._is_gone,
             payer=self.caller.user_id,
         )
+
+    def pace(self) -> Callable[[str, int], None]:
+        """What a long piece of work in a thread calls between its steps: it rests, and ends with the server.
+
+        Threads of others want the interpreter, too. A step of no further items does not rest: others may wait
+        for the transaction that it is in.
+        """
+        began = time.thread_time()
+
+        def step(_doing: str, more: int) -> None:
+            nonlocal began
+            if self.server.is_closing:
+                raise StoppedError("the server is stopping")
+            if more:
+                time.sleep(_REST * (time.thread_time() - began))
+                began = time.thread_time()
+
+        return step
 
     async def watched(self, answer: Awaitable[T]) -> T:
         """The answer, while it is noted when the client goes; nothing may be left to read of the request."""

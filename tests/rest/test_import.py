@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from resolver.core.permissions import TenantRole
 from resolver.rest.cloudify import transfer
+from resolver.service import importing
+from resolver.service.import_plan import ImportPlans
 
 if TYPE_CHECKING:
     from tests.rest.conftest import Live
 
 OURS = "/api/v1/resolver/import"
+SEALED = "/api/v1/resolver/sealed-import"
 THEIRS = "/api/v3.1/secrets/share/import"
 VERSION = {"number": 1, "value": "value", "created_at": None, "created_by": None}
 
@@ -78,3 +82,45 @@ def test_no_key_is_derived_for_who_may_not_import(live: Live, monkeypatch: pytes
     assert not derived
     live.user("manager", TenantRole.MANAGER).does("POST", THEIRS, body)
     assert derived == ["correct horse"]
+
+
+@pytest.mark.parametrize("way", [OURS, THEIRS, SEALED])
+def test_a_server_that_stops_tells_what_is_stored(
+    live: Live, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Both end with 503 as JSON, and no work goes on: ours with nothing stored, Cloudify's in part."""
+    server = live.app.state.server
+    plain, batches = ImportPlans.seal_ahead, []
+
+    def stopped_later(*arguments: Any) -> None:  # noqa: ANN401 - as it takes them
+        batches.append(arguments)
+        server.is_closing = len(batches) == 2
+        plain(*arguments)
+
+    monkeypatch.setattr(ImportPlans, "seal_ahead", stopped_later)
+    monkeypatch.setattr(importing, "BATCH", 2)
+    theirs = {"visibility": "tenant", "tenant_name": "home", "is_hidden_value": False, "encrypted": False}
+    listed = [theirs | {"key": f"k{number}", "value": "v"} for number in range(6)]
+    bodies = {
+        OURS: {"tenant": "home", "entries": [entry_of(one["key"]) for one in listed]},
+        THEIRS: {"secrets_list": listed, "override_collisions": False},
+        SEALED: {"text": json.dumps(listed)},
+    }
+    client = live.client()
+    answer = client("POST", way, bodies[way])
+    server.is_closing = False
+    told = {
+        THEIRS: "2 of the first 2 entries are stored, and none of the other 4",
+    }.get(way, "nothing of the import is stored")
+    assert (answer.status_code, answer.headers["Retry-After"], len(batches)) == (503, "5", 2)
+    body = answer.json()
+    assert body["message"].startswith(f"the server is stopping: {told}")
+    assert (body["kind"], body["error_code"]) == ("Stopped", "service_unavailable_error")
+    count = client.gets("/api/v3.1/secrets")["metadata"]["pagination"]["total"]
+    assert count == (2 if way == THEIRS else 0)
+    assert client("POST", way, bodies[way]).status_code == 200
+
+
+def entry_of(key: str) -> dict[str, Any]:
+    """An entry of our own import."""
+    return {"key": key, "tenant": "home", "versions": [VERSION]}

@@ -203,8 +203,9 @@ def import_(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Read secrets from an export of resolver or cfy.
 
-    A JSON object of keys and values is read, too. Good entries are stored although others are not. Exits with
-    3 when an entry was wrong, else with 8 when a key was taken and not overridden.
+    A JSON object of keys and values is read, too. Good entries are stored although others are not: all of
+    them together, or none when the import fails. Exits with 3 when an entry was wrong, else with 8 when a key
+    was taken and not overridden.
     """
     if source == passphrase_file == "-":
         raise UsageError("stdin ('-') can be named only once")

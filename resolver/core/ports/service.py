@@ -110,7 +110,7 @@ class TransfersSecrets(Protocol):
     def import_(
         self, caller: Caller, wanted: ImportRequest, progress: Callable[[str, int], None] | None = None
     ) -> ImportResult:
-        """Store secrets from another store. Good entries are stored although others are not."""
+        """Store secrets from another store: all good entries, although others are not; or none."""
 
 
 class ManagesProviders(Protocol):

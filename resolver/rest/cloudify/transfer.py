@@ -104,7 +104,10 @@ def export_secrets(call: ApiCall, tenant: str, query: ExportQuery) -> Response:
 
 @GROUP.route("POST", "/secrets/share/import", CloudifyImportResult, needs=Permission.SECRET_IMPORT)
 def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> Response:
-    """Store secrets that come from elsewhere. Good entries are stored although others are not."""
+    """Store secrets that come from elsewhere. Good entries are stored although others are not.
+
+    They are stored in parts: when the import fails or is stopped, those that were stored before stay.
+    """
     # Whoever may not import must not have the server derive a key from a passphrase either.
     call.service.transfer.import_(call.caller, ImportRequest(tenant, ()))
     entries = read_cloudify(body.secrets_list, body.passphrase)
@@ -115,7 +118,7 @@ def import_secrets(call: ApiCall, tenant: str, body: CloudifyImportRequest) -> R
         body.override_collisions,
         rotated=True,  # Cloudify compares no values
     )
-    done = call.service.transfer.import_(call.caller, wanted)
+    done = call.service.transfer.import_(call.caller, wanted, call.pace(), in_parts=True)
     return Answer(CloudifyImportResult(done.colliding, done.errors))
 
 

@@ -86,7 +86,10 @@ async def seal_export(call: ApiCall, tenant: str, body: SealRequest) -> Response
 
 @GROUP.route("POST", "/sealed-import", ImportResult, needs=Permission.SECRET_IMPORT)
 async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response:
-    """Store the secrets of a file. Good entries are stored although others are not."""
+    """Store the secrets of a file. Good entries are stored although others are not.
+
+    They are stored together: when the import fails or is stopped, none of them is.
+    """
 
     def store() -> ImportResult:
         service = call.service.transfer
@@ -94,7 +97,7 @@ async def open_import(call: ApiCall, tenant: str, body: OpenRequest) -> Response
         service.import_(call.caller, ImportRequest(tenant, ()))
         entries = _entries(body.text, body.passphrase or None)
         wanted = ImportRequest(tenant, entries, body.tenant_map, body.override, body.rotated)
-        return service.import_(call.caller, wanted)
+        return service.import_(call.caller, wanted, call.pace())
 
     return Answer(await call.account.run(store, call.server.sealing))
 

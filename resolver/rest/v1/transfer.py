@@ -20,5 +20,8 @@ def export_secrets(call: ApiCall, body: ExportRequest) -> Response:
 
 @GROUP.route("POST", "/import", ImportResult, needs=Permission.SECRET_IMPORT)
 def import_secrets(call: ApiCall, body: ImportRequest) -> Response:
-    """Store secrets that come from elsewhere. Good entries are stored although others are not."""
-    return Answer(call.service.transfer.import_(call.caller, body))
+    """Store secrets that come from elsewhere. Good entries are stored although others are not.
+
+    They are stored together: when the import fails or is stopped, none of them is.
+    """
+    return Answer(call.service.transfer.import_(call.caller, body, call.pace()))
