@@ -83,5 +83,5 @@ def upgrade() -> None:
         sa.Column("holder", ID, nullable=False),
         sa.Column("until", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhook_lease"),
-        sa.CheckConstraint("id = 1", name="ck_webhook_lease_one"),
+        sa.CheckConstraint("id = 1", name="one"),
     )
