@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from resolver.blueprint.context_file import make_context
-from resolver.bootstrap.connect import open_any
+from resolver.bootstrap.connect import identify, open_any
 from resolver.config.settings import Settings
 from resolver.core.closing import Closing
 from resolver.core.formats import DialectName
@@ -41,11 +41,15 @@ class Resolver(Closing):
     Args:
         service: the service behind it, in this process or on a server.
         token: the access token of those who name none.
+        identify: identifies the workload that this process is, for those who name nobody.
     """
 
-    def __init__(self, service: AnyService, token: str = "") -> None:
+    def __init__(
+        self, service: AnyService, token: str = "", identify: Callable[[], Caller] | None = None
+    ) -> None:
         self._opened: AnyService | None = service
         self._token = token
+        self._identify = identify
 
     def __repr__(self) -> str:
         return "Resolver(closed)" if self._opened is None else "Resolver(open)"
@@ -71,7 +75,8 @@ class Resolver(Closing):
     def authenticate(self, *, token: str = "", username: str = "", password: str = "") -> Caller:
         """Identify a caller, by an access token or by user name and password.
 
-        Without either, by the token that `open_resolver` was given.
+        Without either, by the token or the identity that `open_resolver` was given. An identity is shown to
+        the server anew with each call, and what comes of it lives as long as the trust says.
 
         Returns:
             The caller, to be handed to `resolve`. Its rights are read again at every call.
@@ -80,6 +85,8 @@ class Resolver(Closing):
             UsageError: neither or both were given.
             AuthenticationError: the credentials are not valid.
         """
+        if self._identify is not None and not (token or username):
+            return self._identify()
         token = token or ("" if username else self._token)
         if bool(token) == bool(username):
             raise UsageError("give either a token, or a user name and a password")
@@ -184,6 +191,7 @@ def open_resolver(
     url: str | None = None,
     token: str = "",
     ca_file: str | os.PathLike[str] | None = None,
+    identity: str = "",
 ) -> Resolver:
     """Open a store: the server's that `url` names, or the one that the environment or a profile names.
 
@@ -194,6 +202,9 @@ def open_resolver(
         token: the access token that `authenticate` takes when it is given none.
         ca_file: a file with the authorities that the server's certificate is verified against; by default
             RESOLVER_CA_FILE, or the system's.
+        identity: where this workload's identity comes from, which `authenticate` shows to the server when it
+            is given nothing: `github`, `gitlab`, `kubernetes`, `env:NAME`, `file:PATH` or `command:WORDS`; by
+            default, where no token is given, RESOLVER_IDENTITY.
 
     Returns:
         A resolver; close it, or use it in a `with` statement.
@@ -208,7 +219,11 @@ def open_resolver(
     if url is not None:
         environ.pop("RESOLVER_DATABASE_URL", None)  # an argument goes before the environment
     settings = Settings(environ, None if home is None else Path(home))
-    return Resolver(open_any(settings, add_provider_types), token)
+    if identity and token:
+        raise UsageError("give either a token or an identity")
+    source = None if token else settings.identity(identity or None)
+    service = open_any(settings, add_provider_types)
+    return Resolver(service, token, None if source is None else partial(identify, service, settings, source))
 
 
 T = TypeVar("T")
@@ -381,6 +396,7 @@ async def open_async_resolver(
     url: str | None = None,
     token: str = "",
     ca_file: str | os.PathLike[str] | None = None,
+    identity: str = "",
     threads: int = DEFAULT_THREADS,
 ) -> AsyncIterator[AsyncResolver]:
     """Open a store for a block of `async with`, and close it at its end.
@@ -390,6 +406,7 @@ async def open_async_resolver(
         url: a server's URL.
         token: the access token that `authenticate` takes when it is given none.
         ca_file: a file with the authorities that the server's certificate is verified against.
+        identity: where this workload's identity comes from; see `open_resolver`.
         threads: how many calls may be at work at once; others wait for their turn.
 
     Raises:
@@ -397,7 +414,9 @@ async def open_async_resolver(
     """
     own = _Threads(threads)
     try:
-        opened = await own.run(partial(open_resolver, home, url=url, token=token, ca_file=ca_file))
+        opened = await own.run(
+            partial(open_resolver, home, url=url, token=token, ca_file=ca_file, identity=identity)
+        )
         resolver = AsyncResolver(opened, own)
         try:
             yield resolver

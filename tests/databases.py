@@ -28,7 +28,9 @@ from resolver.core.model import FULL_SCOPE, SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
+from resolver.identity import MAX_SET, IssuerKeys, Verifier
 from resolver.providers import make_types, parse_allow_list
+from resolver.providers.requests import RequestSender
 from resolver.providers.webhooks import SETTING, WebhookSender
 from resolver.service import Service
 from resolver.service.base import DEFAULT_RULES, Rules
@@ -377,6 +379,9 @@ class World:
             provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
             rules=self.rules,
             event_sender=lambda: WebhookSender(parse_allow_list(self.receivers, SETTING)),
+            verifier=lambda: Verifier(
+                IssuerKeys(lambda: RequestSender(parse_allow_list(["127.0.0.0/8"]), max_bytes=MAX_SET))
+            ),
         )
 
     def execute(self, statement: str, **values: object) -> list[Any]:

@@ -13,14 +13,16 @@ from resolver.cli.secrets.providers import provider_fields
 from resolver.cli.secrets.read import version_fields
 from resolver.cli.tenants import tenant_fields
 from resolver.cli.tokens import token_fields
+from resolver.cli.trusts import trust_fields
 from resolver.cli.users import user_fields
 from resolver.core.account_changes import NewToken, NewUser, UserChange
 from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, UserProfile, Visibility
-from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider, Provider, ProviderChange
 from resolver.core.results import TenantInfo, TokenInfo, UserInfo, Version
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportedSecret, ImportEntry, VersionWithValue
+from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange, TrustKind
 from resolver.protocol.codec import encode
 from resolver.rest.app import GROUPS
 from resolver.rest.cloudify.accounts import TenantObject, UserObject
@@ -46,6 +48,26 @@ PROVIDER = Provider("id", "far", "vault", HOME, Visibility.TENANT, OWNER, AT, AT
 USER = UserProfile("una", SystemRole.DEFAULT, active=True, created_at=AT)
 TOKEN = TokenInfo("id", "una", "", AT, None, Scope(), None)
 TENANT = TenantInfo(HOME, TenantRole.USER, 1, {"una": TenantRole.USER})
+TRUST = Trust(
+    "shop",
+    TrustKind.GENERIC,
+    "https://issuer.example.com",
+    "https://resolver.example.com",
+    [ClaimRule("sub", "somebody")],
+    "una",
+    frozenset({Permission.SECRET_USE}),
+    frozenset({"home"}),
+    ("shop_*",),
+    lifetime=900,
+    exchanges=1,
+    jwks=None,
+    jwks_url=None,
+    ca=None,
+    enabled=True,
+    created_by="admin",
+    created_at=AT,
+    updated_at=AT,
+)
 VERSION = Version(1, AT, "una", current=True)
 EXPORTED = ExportedSecret(SECRET, [VersionWithValue(1, SecretValue("value"))])
 
@@ -121,6 +143,13 @@ PLACES: Mapping[str, Mapping[str, Iterable[str]]] = {
         "command line": token_fields(TOKEN),
         "Cloudify's API": sent(TokenObject),
     },
+    "trust": {
+        "column": _columns(t.trust),
+        "new": sent(NewTrust),
+        "change": sent(TrustChange),
+        "API": encode(TRUST),
+        "command line": trust_fields(TRUST),
+    },
 }
 
 DOCUMENTED = {
@@ -130,6 +159,7 @@ DOCUMENTED = {
     "tenant": "TenantInfo",
     "version": "Version",
     "token": "TokenInfo",
+    "trust": "Trust",
 }
 """What the OpenAPI document calls the records of our API."""
 

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "cloudify.md": "tests/orchestrators/test_cloudify.py",
     "github-actions.md": "tests/test_ci_pages.py",
     "gitlab-ci.md": "tests/test_ci_pages.py",
+    "identity.md": "tests/client/test_identity.py",
     "plugins.md": "tests/plugins/test_manager.py",
     "python.md": "tests/test_docs.py",
     "webhooks.md": "tests/cli/test_webhooks.py",

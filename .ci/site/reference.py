@@ -32,6 +32,11 @@ HEAD = "<!-- Written by .ci/site/reference.py: change the code, then run that. -
 VARIABLES = {
     "RESOLVER_HOME": "the state directory; by default `~/.local/share/blueprint-resolver`",
     "RESOLVER_TOKEN": "the access token. `--token-file` goes before it, the profile comes after it",
+    "RESOLVER_IDENTITY": "where the identity of a workload comes from, as `--identity` says it: "
+    "[workloads without a token](../identity.md)",
+    "RESOLVER_ID_TOKEN": "the identity itself, with `--identity gitlab`",
+    "RESOLVER_AUDIENCE": "what that identity has to be for; by default the server's URL",
+    "RESOLVER_TRUST": "the trust by which it is exchanged, where several would fit",
     "RESOLVER_TENANT": "the tenant when no `-t` is given; the profile's comes after it",
     "RESOLVER_URL": "a server that has the store: [use a server](../remote.md)",
     "RESOLVER_CA_FILE": "PEM file with the authorities to verify that server with",

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
     from resolver.bootstrap.embedded import PluginTypes
     from resolver.client import Client
+    from resolver.config.identity import IdentitySource
     from resolver.config.settings import Settings
+    from resolver.core.model import Caller
     from resolver.core.ports.service import AnyService
 
 
@@ -27,6 +29,17 @@ def open_server(url: str, ca_file: str | None, what: str) -> Client:
     from resolver.client import open_client  # noqa: PLC0415 - not for a store in this process
 
     return open_client(url, ca_file, what)
+
+
+def identify(service: AnyService, settings: Settings, source: IdentitySource) -> Caller:
+    """Identify a workload: its platform's JWT goes to the server that the settings name, and nowhere else.
+
+    Raises:
+        UsageError: the store is on this machine.
+        AuthenticationError: there is no identity, or the server refuses it.
+    """
+    jwt = "" if settings.server_url is None else settings.read_identity(source)
+    return service.gate.exchange_jwt(jwt, settings.trust)
 
 
 def open_any(

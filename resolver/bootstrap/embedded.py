@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from resolver.config.settings import Settings
-    from resolver.core.ports import PasswordHasher, WrappingKey
+    from resolver.core.ports import JwtVerifier, PasswordHasher, WrappingKey
     from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
     from resolver.providers import AllowList
@@ -210,6 +210,32 @@ def open_service(
         KeyRing(keys),
         make_hasher,
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
-        rules=Rules(settings.keep_versions, settings.refuse_expired, **settings.bounds),
         event_sender=lambda: event_sender(settings, server=server),
+        rules=Rules(
+            settings.keep_versions, settings.refuse_expired, public_url=settings.public_url, **settings.bounds
+        ),
+        verifier=lambda: _verifier(settings, server=server),
     )
+
+
+def _verifier(settings: Settings, *, server: bool) -> JwtVerifier:
+    """Make what verifies JWTs; the keys of their issuers come from allowed destinations."""
+    from resolver.providers.requests import RequestSender  # noqa: PLC0415 - only who has trusts needs it
+
+    try:
+        from resolver.identity import MAX_SET, IssuerKeys, Verifier  # noqa: PLC0415 - as above
+    except ModuleNotFoundError:
+        raise UsageError(
+            "JWTs are verified with joserfc, which is not installed",
+            hint="install the program with `server`, as servers have it",
+        ) from None
+    files = settings.discovery_token_files
+
+    def token(issuer: str) -> str | None:  # read each time: such tokens are renewed while a server runs
+        if issuer not in files:
+            return None
+        return read_guarded(Path(files[issuer]), Trusted.TOKEN, UsageError, strict=False, warn=_log).strip()
+
+    allowed = _allow_list(settings.provider_destinations, "provider_destinations", server=server)
+    sender = RequestSender(allowed, max_bytes=MAX_SET)
+    return Verifier(IssuerKeys(lambda: sender, settings.stale_keys, token))

@@ -52,6 +52,9 @@ def audit() -> None:
 @click.option("--key", default="", metavar="KEY", help="About this key, or keys like `prod_*`; or this user.")
 @click.option("--action", default="", metavar="ACTION", help="Only `secret:use`, or actions like `token:*`.")
 @click.option("--decision", type=click.Choice(["allowed", "refused"]), help="Only what was decided so.")
+@click.option(
+    "--run", default="", metavar="ID", help="What this run of a workload did, or claims like `sha=ab12`."
+)
 @click.option("--newest", is_flag=True, help="Newest first.")
 @click.option("--after", type=click.IntRange(min=0), metavar="NUMBER", help="Go on after this record.")
 @click.option(
@@ -75,6 +78,7 @@ def list_(  # noqa: PLR0913 - one for each option
     key: str,
     action: str,
     decision: str | None,
+    run: str,
     newest: bool,
     after: int | None,
     size: int,
@@ -89,6 +93,7 @@ def list_(  # noqa: PLR0913 - one for each option
         key=key,
         action=action,
         decision=decision or "",
+        run=run,
         after=after,
         newest_first=newest,
         size=size + 1,  # one more tells whether more follow

@@ -18,6 +18,7 @@ from resolver.errors import ResolverError, UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from resolver.config.identity import IdentitySource
     from resolver.config.settings import Settings
     from resolver.core.model import Caller
     from resolver.core.ports.service import AnyService
@@ -37,6 +38,7 @@ class App:
 
     Args:
         token_file: the file named by `--token-file`.
+        identity: what `--identity` says.
         lacks: what hardening could not do.
         target: the plugin that the run delivers to.
         require_hardening: whether a lack is an error.
@@ -45,6 +47,7 @@ class App:
 
     def __init__(self, lacks: Sequence[str] = (), arguments: Sequence[str] = ()) -> None:
         self.token_file: Path | None = None
+        self.identity: str | None = None
         self.lacks = lacks
         self.target: DeliveryTarget | None = None
         self.require_hardening = False
@@ -91,9 +94,31 @@ class App:
 
         return Plugins(self.settings.plugins, self.target)
 
+    @property
+    def identity_source(self) -> IdentitySource | None:
+        """Where the identity of this workload comes from; None for who has a token."""
+        return self.settings.identity(self.identity, self.token_file)
+
+    def withheld(self, always: frozenset[str], *, keep: bool = False) -> frozenset[str]:
+        """The variables that nothing inherits which this run starts.
+
+        Args:
+            always: those that open the store.
+            keep: leave those with which GitHub is asked for an identity, for others than this store.
+        """
+        source = self.identity_source
+        if source is None or (keep and not source.holds_jwt):
+            return always
+        return always | source.variables
+
     @cached_property
     def caller(self) -> Caller:
         """The authenticated caller."""
+        source = self.identity_source
+        if source is not None:
+            from resolver.bootstrap.connect import identify  # noqa: PLC0415 - as above
+
+            return identify(self.service, self.settings, source)
         token = self.settings.token(self.token_file)
         return self.service.gate.present_token(token)
 
@@ -149,6 +174,11 @@ def _keep_token_file(context: click.Context, _parameter: click.Parameter, value:
         context.ensure_object(App).token_file = value
 
 
+def _keep_identity(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(App).identity = value
+
+
 def _require_hardening(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001
     app = context.ensure_object(App)
     app.require_hardening = app.require_hardening or value
@@ -168,6 +198,14 @@ _COMMON_OPTIONS = (
         expose_value=False,
         callback=_keep_token_file,
         help="File with the access token, instead of RESOLVER_TOKEN or the profile.",
+    ),
+    click.option(
+        "--identity",
+        metavar="SOURCE",
+        expose_value=False,
+        callback=_keep_identity,
+        help="Identify this workload by what its platform signs for it: github, gitlab, kubernetes, "
+        "env:NAME, file:PATH or command:WORDS. For a server.",
     ),
     click.option(
         "--require-hardening",

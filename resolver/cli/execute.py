@@ -15,7 +15,7 @@ from resolver.cli.exit_codes import ExitCode
 from resolver.cli.output import count, say
 from resolver.cli.report.report import Report
 from resolver.cli.request import ResolveArguments, request_options, resolved_text, run_request
-from resolver.delivery.child import ChildExit, run
+from resolver.delivery.child import WITHHELD, ChildExit, run
 from resolver.delivery.child_input import (
     WHOLE,
     Fifos,
@@ -96,6 +96,12 @@ class _Load(NamedTuple):
     help="Replace the values in what the command prints, as far as they are recognised: this is best "
     "effort. By default when stdout is a terminal or a log.",
 )
+@click.option(
+    "--keep-identity",
+    is_flag=True,
+    help="With --identity github, leave COMMAND the variables with which it asks GitHub for identities, for "
+    "other servers. It could have one made for this server, too.",
+)
 @request_options
 def execute(  # noqa: PLR0913 - one for each option
     app: App,
@@ -108,6 +114,7 @@ def execute(  # noqa: PLR0913 - one for each option
     variables: tuple[str, ...],
     allowed: tuple[str, ...],
     mask: bool | None,
+    keep_identity: bool,
 ) -> int:
     """Run COMMAND with the resolved blueprint in memory.
 
@@ -142,7 +149,15 @@ def execute(  # noqa: PLR0913 - one for each option
             from resolver.delivery.child_output import ChildOutput  # noqa: PLC0415 - only masked runs need it
 
             output = ChildOutput(load.needles)
-        ended = run(command, load.child_input, environ=os.environ, more=load.variables, supervisor=output)
+        withheld = app.withheld(WITHHELD, keep=keep_identity)
+        ended = run(
+            command,
+            load.child_input,
+            environ=os.environ,
+            more=load.variables,
+            supervisor=output,
+            withheld=withheld,
+        )
     if output is not None and output.count and report.is_text:
         say(f"note: {count(output.count, 'value')} masked in what the command printed; this is best effort")
     return _end(ended, report)

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),
+    "trusts": ("resolver.cli.trusts:trusts", "Manage what workloads' identities are exchanged by."),
     "use": ("resolver.cli.use:use", "Work in another tenant by default."),
     "users": ("resolver.cli.users:users", "Manage users."),
     "webhooks": ("resolver.cli.webhooks:webhooks", "Send events to other programs."),

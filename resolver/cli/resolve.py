@@ -171,7 +171,7 @@ def _deliver(app: App, request: ResolveArguments, report: Report, target: Delive
     resolution = run_request(app, request, report)
     app.service.close()
     tenant = app.settings.tenant(request.tenant)
-    for name in WITHHELD & os.environ.keys():
+    for name in app.withheld(WITHHELD) & os.environ.keys():
         del os.environ[name]  # what the plugin starts would inherit it
     delivery = Delivery(tenant, resolution.blueprints, resolution.uses, resolution.secrets, target.options)
     if plugins is not None:

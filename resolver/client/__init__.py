@@ -15,6 +15,7 @@ from resolver.client.providers import RemoteProviders
 from resolver.client.secrets import RemoteSecrets
 from resolver.client.session import ServerSession
 from resolver.client.transfer import RemoteTransfer
+from resolver.client.trusts import RemoteTrusts
 from resolver.client.use import RemoteUse
 from resolver.core.results import Status
 from resolver.core.times import utc_now
@@ -40,6 +41,7 @@ class Client:
         tenants: tenants and their members.
         users: users.
         tokens: access tokens.
+        trusts: trusts.
         trail: the audit trail.
         usage: reports what is not used.
     """
@@ -56,6 +58,7 @@ class Client:
         self.tenants = RemoteTenants(server)
         self.users = RemoteUsers(server)
         self.tokens = RemoteTokens(server)
+        self.trusts = RemoteTrusts(server)
         self.trail = RemoteTrail(server)
         self.usage = RemoteUsage(server)
 

@@ -46,6 +46,8 @@ class RemoteTrail(Remote):
             "decision": query.decision,
             "newest_first": "true" if query.newest_first else "false",
         }
+        if query.run:  # older servers do not know it
+            asked["run"] = query.run
         after, left = query.after, query.size
         onwards = -1 if query.newest_first else 1
         while left is None or left > 0:

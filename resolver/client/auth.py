@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from resolver.client.credentials import by_password, by_token
 from resolver.client.session import Remote
 from resolver.core.results import Identity
+from resolver.protocol.identity import Grant
 
 if TYPE_CHECKING:
     from resolver.client.session import ServerSession
@@ -49,6 +50,16 @@ class RemoteGate(Remote):
             AuthenticationError: they are not valid.
         """
         return self._identified(by_password(self._server.origin, username, password))
+
+    def exchange_jwt(self, jwt: str, trust: str = "") -> Caller:
+        """Identify a workload by a JWT, which goes to this server alone; what it gets is kept in memory.
+
+        Raises:
+            AuthenticationError: the server refuses it.
+        """
+        request = {"jwt": jwt} | ({"trust": trust} if trust else {})
+        granted = self._server.ask_openly(Grant, "/trusts/exchange", request)
+        return by_token(self._server.origin, granted.token)
 
     def _identified(self, caller: Caller) -> Caller:
         found = whoami(self._server, caller)

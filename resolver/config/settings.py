@@ -19,6 +19,7 @@ from resolver.errors import AuthenticationError, RootKeyError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.config.identity import IdentitySource
     from resolver.config.profile import Profile
 
 APPLICATION = "blueprint-resolver"
@@ -254,6 +255,21 @@ class Settings:
         return None if listed is None else list(map(str, listed))
 
     @property
+    def public_url(self) -> str:
+        """This server's URL as clients have it; empty when it is not said."""
+        return str(self._config.get("public_url", "")).rstrip("/")
+
+    @property
+    def stale_keys(self) -> float:
+        """Seconds for which an issuer's last keys are used when no others can be had."""
+        return float(self._config.get("stale_keys_minutes", 60)) * 60
+
+    @property
+    def discovery_token_files(self) -> Mapping[str, str]:
+        """The files with the tokens that issuers' discovery asks for, by issuer."""
+        return dict(self._config.get("discovery_token_files", {}))
+
+    @property
     def keep_versions(self) -> int:
         """How many versions of each secret are retained; 0 retains all."""
         return int(self._config.get("keep_versions", 0))
@@ -331,6 +347,41 @@ class Settings:
                 "where the root key is, `resolver recover` makes one",
             )
         return profile.token
+
+    def identity(self, named: str | None, token_file: Path | None = None) -> IdentitySource | None:
+        """Where a workload's identity comes from: the option's word, or RESOLVER_IDENTITY; None for none.
+
+        Raises:
+            UsageError: it is malformed, or a token was given beside it.
+        """
+        if named is not None and token_file is not None:
+            raise UsageError("give either --identity or --token-file")
+        if token_file is not None or (named is None and "RESOLVER_IDENTITY" not in self._environ):
+            return None
+        if named is None and "RESOLVER_TOKEN" in self._environ:
+            raise UsageError(
+                "RESOLVER_IDENTITY and RESOLVER_TOKEN are set, and only one can say who asks",
+                hint="unset RESOLVER_TOKEN to use the identity that the platform gives",
+            )
+        from resolver.config.identity import parse_source  # noqa: PLC0415 - for a workload only
+
+        return parse_source(named if named is not None else self._variable("RESOLVER_IDENTITY") or "")
+
+    def read_identity(self, source: IdentitySource) -> str:
+        """The JWT of a workload, for the server that this run uses.
+
+        Raises:
+            AuthenticationError: there is none, or not one for this server and this time.
+        """
+        from resolver.config.identity import read_jwt  # noqa: PLC0415 - as above
+
+        audience = self._variable("RESOLVER_AUDIENCE") or (self.server_url or "").rstrip("/")
+        return read_jwt(source, self._environ, audience)
+
+    @property
+    def trust(self) -> str:
+        """The trust by which an identity is exchanged, where several would fit; empty otherwise."""
+        return self._variable("RESOLVER_TRUST") or ""
 
     def tenant(self, named: str | None) -> str:
         """The tenant to work in: the option, RESOLVER_TENANT, the profile's, or config.yaml's.

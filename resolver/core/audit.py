@@ -181,6 +181,7 @@ class AuditQuery(Struct, frozen=True):
         key: the key that was asked for, or the name of what was changed; globs like `prod_*` are understood.
         action: the permission used, or the event; globs are understood.
         decision: `allowed` or `refused`.
+        run: the run of a workload, by the id that its platform gives it; or one of its claims, `NAME=VALUE`.
         after: the number of the record that the list goes on from.
         newest_first: whether the list goes backwards.
         size: most records that are wanted; None for all.
@@ -192,6 +193,7 @@ class AuditQuery(Struct, frozen=True):
     key: str = ""
     action: str = ""
     decision: str = ""
+    run: str = ""
     after: int | None = None
     newest_first: bool = False
     size: int | None = None
@@ -205,12 +207,21 @@ class AuditQuery(Struct, frozen=True):
         fields = fields_of(record)
         if self.caller and str(fields.get("caller", "")).casefold() != self.caller.casefold():
             return False
+        if self.run and not self._is_of_run(fields.get("run")):
+            return False
         return any(map(self.wants_told, told_of(fields)))
+
+    def _is_of_run(self, run: object) -> bool:
+        if not isinstance(run, dict):
+            return False
+        name, is_claim, value = self.run.rpartition("=")
+        claims = run.get("claims")
+        return isinstance(claims, dict) and claims.get(name) == value if is_claim else run.get("id") == value
 
     @property
     def is_indexed(self) -> bool:
         """Whether it asks for something that the index tells."""
-        return bool(self.caller or self.key or self.decision)
+        return bool(self.caller or self.key or self.decision or self.run)
 
     def wants_told(self, told: Mapping[str, Any]) -> bool:
         """Whether what a record tells of one key is wanted."""

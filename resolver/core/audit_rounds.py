@@ -118,6 +118,7 @@ class AuditRun(Struct, frozen=True):
         blueprint: the blueprint's name; empty in the row without one.
         digest: SHA-256 of its text.
         claimed: whether name and digest are a client's word.
+        run: the id of the workload's run that it was done in; None for all others.
     """
 
     number: int
@@ -133,6 +134,7 @@ class AuditRun(Struct, frozen=True):
     blueprint: str
     digest: str
     claimed: bool
+    run: str | None = None
 
 
 class AuditUse(Struct, frozen=True):
@@ -224,8 +226,10 @@ def _runs(number: int, fields: Mapping[str, Any], blueprints: Sequence[tuple[str
         storable(fields.get("tenant_id")),
     )
     claimed = fields.get("claimed") is True
+    told = fields.get("run")
+    run = storable(told.get("id")) if isinstance(told, dict) else None
     named = enumerate([("", ""), *blueprints])
-    return [AuditRun(number, nth, *common, name, digest, claimed) for nth, (name, digest) in named]
+    return [AuditRun(number, nth, *common, name, digest, claimed, run) for nth, (name, digest) in named]
 
 
 def index_of_records(records: Iterable[AuditRecord]) -> IndexRows:

@@ -7,12 +7,14 @@ import functools
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.errors import InvalidRequestError
+
+T = TypeVar("T")
 
 MAX_KEY_LENGTH = 256
 """Longest key and name, in characters (Cloudify's rule)."""
@@ -209,9 +211,39 @@ class Scope(Struct, frozen=True):
 
         return has(self.networks, address)
 
+    def within(self, other: Scope) -> Scope:
+        """What both leave, as far as that can be said in patterns: never more than either."""
+        return Scope(
+            _common(self.permissions, other.permissions),
+            _common(self.tenants, other.tenants),
+            _common_patterns(self.keys, other.keys),
+            _common_patterns(self.networks, other.networks),
+        )
+
     def permits_key(self, key: str) -> bool:
         """Whether a key matches the patterns."""
         return self.keys is None or any(fnmatchcase(key, pattern) for pattern in self.keys)
+
+
+def _common(one: frozenset[T] | None, other: frozenset[T] | None) -> frozenset[T] | None:
+    return other if one is None else one if other is None else one & other
+
+
+def _common_patterns(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if one is None or other is None or one == other:
+        return other if one is None else one
+    narrower = [key for key in one if any(_covers(pattern, key) for pattern in other)]
+    narrower += [key for key in other if any(_covers(pattern, key) for pattern in one)]
+    return tuple(dict.fromkeys(narrower))
+
+
+def _covers(pattern: str, narrower: str) -> bool:
+    """Whether a pattern matches all that another one matches, as far as that is easily seen."""
+    if pattern == narrower:
+        return True
+    # A star takes whatever the other one has in its place, and all else is the same in both.
+    plain = not any(mark in pattern for mark in "?[") and "[" not in narrower
+    return plain and fnmatchcase(narrower, pattern)
 
 
 FULL_SCOPE = Scope()
@@ -233,6 +265,7 @@ class Caller(Struct, frozen=True):
         expires_at: UTC time at which the token used ends; None for never, and without a token.
         interactive: whether it is a person's session: a password login, or one of the console.
         confirmed_at: UTC time at which the password was last given for this session; empty for never.
+        run: which run of which workload it is, for audit records; None for all others.
     """
 
     user_id: str
@@ -245,6 +278,7 @@ class Caller(Struct, frozen=True):
     expires_at: str | None = None
     interactive: bool = False
     confirmed_at: str = ""
+    run: Mapping[str, Any] | None = None
 
     @property
     def as_owner(self) -> Owner:

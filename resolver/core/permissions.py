@@ -38,6 +38,7 @@ class Permission(enum.StrEnum):
     KEY_ROTATE = "key:rotate"
     TOKEN_MANAGE_OTHERS = "token:manage_others"
     WEBHOOK_MANAGE = "webhook:manage"
+    TRUST_MANAGE = "trust:manage"
 
 
 class SystemRole(enum.StrEnum):
@@ -85,7 +86,12 @@ TENANT_ROLE_PERMISSIONS: dict[TenantRole, frozenset[Permission]] = {
 
 
 EQUAL_TO_SYS_ADMIN = frozenset(
-    {Permission.USER_MANAGE, Permission.MEMBERSHIP_MANAGE, Permission.TOKEN_MANAGE_OTHERS}
+    {
+        Permission.USER_MANAGE,
+        Permission.MEMBERSHIP_MANAGE,
+        Permission.TOKEN_MANAGE_OTHERS,
+        Permission.TRUST_MANAGE,
+    }
 )
 """Whoever has one of these can get everything else by it."""
 

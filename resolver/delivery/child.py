@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WITHHELD = frozenset(
     {
         "RESOLVER_TOKEN",
+        "RESOLVER_IDENTITY",
         "RESOLVER_KEY",
         "RESOLVER_KEY_FILE",
         "RESOLVER_KEY_COMMAND",
@@ -66,6 +67,7 @@ def run(
     environ: Mapping[str, str],
     more: Mapping[str, str] | None = None,
     supervisor: signals.Supervisor | None = None,
+    withheld: frozenset[str] = WITHHELD,
 ) -> ChildExit:
     """Run a command that gets resolved blueprints, wait for it, forward signals to it.
 
@@ -79,9 +81,10 @@ def run(
     Args:
         command: program and arguments. The program is looked up in the `PATH` of `environ`; no shell.
         child_input: the blueprints, and how the command gets them; used up by this call.
-        environ: the command's environment, before `WITHHELD` is taken out of it.
+        environ: the command's environment, before what is withheld is taken out of it.
         more: variables that are added to it.
         supervisor: what is done around the command, such as masking its output; used up by this call.
+        withheld: the variables that it does not inherit, `WITHHELD` or more.
 
     Returns:
         How the command ended, also when it could not be found (127) or executed (126).
@@ -95,8 +98,8 @@ def run(
             "no command was given", hint="put it after `--`: resolver exec BLUEPRINT -- COMMAND {}"
         )
     supervisor = supervisor or signals.Supervisor()
-    withheld = (*WITHHELD, PATH_VARIABLE)
-    variables = {name: value for name, value in environ.items() if name not in withheld} | dict(more or {})
+    left_out = withheld | {PATH_VARIABLE}
+    variables = {name: value for name, value in environ.items() if name not in left_out} | dict(more or {})
     with signals.hold_signals():
         try:
             pid, report, go = _fork(command, child_input, variables, supervisor)

@@ -138,14 +138,15 @@ def parse_server_url(text: str, what: str = "RESOLVER_URL") -> Url:
         raise UsageError(
             f"{what} is malformed", hint="write it like https://host.example:8200, or unix:/path/of/a/socket"
         ) from None
-    if not url.is_encrypted and url.host != LOCALHOST and not _is_loopback(url.host):
+    if not url.is_encrypted and url.host != LOCALHOST and not is_loopback(url.host):
         raise UsageError(
             f"{what} is plain HTTP to another machine", hint="use https: tokens and values would be readable"
         )
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is an address of this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -43,6 +43,8 @@ GROUPS = (
     v1.secrets.GROUP,
     v1.accounts.GROUP,
     v1.providers.GROUP,
+    v1.trusts.GROUP,
+    v1.trusts.EXCHANGE,
     v1.transfer.GROUP,
     v1.audit.GROUP,
     v1.usage.GROUP,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from resolver.rest.workers import METRICS_DIRECTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NO_ROUTE = "(none)"
 """Stands for the route of requests that no route was found for."""
@@ -71,10 +76,22 @@ class Metrics:
         )
         for result in ("delivered", "failed", "dropped"):  # from 0 on, so that the first one is an increase
             self.webhook_events.labels(result)
+        self.keys_fetched = Gauge(
+            "resolver_issuer_keys_fetched_timestamp_seconds",
+            "When the keys in use of an issuer of JWTs were fetched, in seconds since 1970.",
+            ["issuer"],
+            multiprocess_mode="livemin",
+            registry=self._registry,
+        )
 
     def count_event(self, result: str) -> None:
         """Count an attempt to send an event, or one that was given up."""
         self.webhook_events.labels(result).inc()
+
+    def count_key_ages(self, ages: Mapping[str, float]) -> None:
+        """Note how old the keys of issuers are."""
+        for issuer, age in ages.items():
+            self.keys_fetched.labels(issuer).set(time.time() - age)
 
     def count_values(self, by: str, total: int, *, expired: int, due: int) -> None:
         """Count values that were given out, with those among them that are late."""

@@ -540,9 +540,10 @@ class Operation:
         status: the status of its success.
         or_nothing: whether it may also succeed with nothing to say, which is 204.
         needs: the permission with which its body may be large; None where it never is.
+        largest: the largest body, in bytes, where nobody has to say who asks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that a route says
         self,
         method: str,
         path: str,
@@ -553,8 +554,10 @@ class Operation:
         status: int = 200,
         or_nothing: bool = False,
         needs: Permission | None = None,
+        largest: int,
     ) -> None:
         self.method, self.path, self.function, self.needs = method, path, function, needs
+        self.largest = largest
         self.tag, self.guarded = group.tag, group.guarded
         self.answer, self.status, self.or_nothing = answer, status, or_nothing
         self.parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
@@ -582,6 +585,8 @@ class Operation:
             most = server.options.max_body
             is_large = self.needs is not None and policy.could(call.caller, self.needs)
             call.max_body = most if is_large else min(most, MOST_USUAL)
+        else:
+            call.max_body = self.largest
         if self.path.startswith(OWN) and "query" not in self.parameters and request.query_params:
             raise unknown_name("the query", next(iter(request.query_params)), ())
         if "body" in self.parameters:
@@ -645,6 +650,7 @@ class Group:
         status: int = 200,
         or_nothing: bool = False,
         needs: Permission | None = None,
+        largest: int = MOST_BEFORE_LOGIN,
     ) -> Callable[[F], F]:
         """Add a function as a route.
 
@@ -655,6 +661,7 @@ class Group:
             status: the status of its success.
             or_nothing: whether it may also succeed with nothing to say, which is 204.
             needs: the permission with which its body may be large; None where it never is.
+            largest: the largest body, in bytes, where nobody has to say who asks.
         """
 
         def add(function: F) -> F:
@@ -668,6 +675,7 @@ class Group:
                     status=status,
                     or_nothing=or_nothing,
                     needs=needs,
+                    largest=largest,
                 )
                 self.routes.append(operation.route())
                 if number == 0:

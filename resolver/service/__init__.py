@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from resolver.core.permissions import Permission
 from resolver.core.results import Status
 from resolver.core.times import utc_now
-from resolver.errors import RootKeyError, StoreError, UnavailableError
+from resolver.errors import RootKeyError, StoreError, UnavailableError, UsageError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.base import DEFAULT_RULES, Rules, Shared
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, PasswordHasher, UseSession, UseStore
+    from resolver.core.ports import Cipher, JwtVerifier, PasswordHasher, UseSession, UseStore
     from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from resolver.service.secrets import Secrets
     from resolver.service.tenants import Tenants
     from resolver.service.tokens import Tokens
+    from resolver.service.trusts import Trusts
     from resolver.service.usage_reports import UsageReport, WhereUsed
     from resolver.service.use import SecretUse
     from resolver.service.users import Users
@@ -56,6 +57,12 @@ _WRITTEN_SECONDS = 10.0
 """For so long a store counts as writable that was written to."""
 
 
+def _no_verifier() -> JwtVerifier:
+    raise UsageError(
+        "this program verifies no JWTs", hint="install it with `server`: joserfc is part of that"
+    )
+
+
 class Service:
     """The secrets store as callers see it.
 
@@ -67,6 +74,7 @@ class Service:
         provider_types: makes the types of secrets providers, by name, once one is needed.
         rules: what holds for the whole store.
         event_sender: makes what sends events to webhooks, once it is needed.
+        verifier: makes what verifies the JWTs of workloads, once one is shown.
 
     Attributes:
         gate: identifies callers.
@@ -82,6 +90,7 @@ class Service:
         provider_types: Callable[[], Mapping[str, ProviderType]] = dict,
         rules: Rules = DEFAULT_RULES,
         event_sender: Callable[[], SendsEvents] = no_sender,
+        verifier: Callable[[], JwtVerifier] = _no_verifier,
     ) -> None:
         self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
@@ -99,6 +108,7 @@ class Service:
             clock,
             rules,
             event_sender,
+            verifier,
         )
 
     @cached_property
@@ -149,6 +159,13 @@ class Service:
         from resolver.service.tokens import Tokens
 
         return Tokens(self._shared)
+
+    @cached_property
+    def trusts(self) -> Trusts:
+        """Manages trusts, and exchanges JWTs by them."""
+        from resolver.service.trusts import Trusts
+
+        return Trusts(self._shared)
 
     @cached_property
     def sessions(self) -> Sessions:

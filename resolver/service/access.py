@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import hmac
+import json
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -26,6 +27,7 @@ from resolver.errors import (
     NotPermittedError,
     StoreError,
     UnconfirmedError,
+    UsageError,
 )
 from resolver.service.access_log import Strangers
 
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from resolver.core.model import User
-    from resolver.core.ports import PasswordHasher, Session, StoredToken, StoredUser, UseSession, UseStore
+    from resolver.core.ports import (
+        PasswordHasher,
+        Session,
+        StoredToken,
+        StoredTrust,
+        StoredUser,
+        UseSession,
+        UseStore,
+    )
     from resolver.core.query import Listing, Reach
     from resolver.core.results import Holding
 
@@ -65,6 +75,7 @@ _DOING = {
     Permission.KEY_ROTATE: "see or rotate keys",
     Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
     Permission.WEBHOOK_MANAGE: "see or manage webhooks",
+    Permission.TRUST_MANAGE: "manage trusts",
 }
 
 
@@ -181,6 +192,28 @@ def _same_login(checked: StoredUser | None, now: StoredUser | None) -> bool:
     )
 
 
+def _trust_of(session: UseSession, found: tuple[StoredToken, StoredUser] | None) -> StoredTrust | None:
+    """The trust that a token came of, as it is now. Other tokens, most of them, cost no statement for it."""
+    trust_id = None if found is None else found[0].trust_id
+    return None if trust_id is None else session.trust(trust_id)
+
+
+def is_trusted(trust: StoredTrust, stored: StoredUser) -> bool:
+    """Whether a workload may act as a user by a trust: asked at each exchange, and at each request after it.
+
+    A service user has neither password nor system role, so that no person is behind it. Others may be named
+    by themselves alone.
+    """
+    user = stored.user
+    return (
+        trust.enabled
+        and user.active
+        and user.id == trust.user_id
+        and user.system_role is SystemRole.DEFAULT
+        and (stored.password_hash is None or trust.created_by == user.id)
+    )
+
+
 class Gate:
     """Identifies callers and lets them into tenants.
 
@@ -205,6 +238,17 @@ class Gate:
         """The same as `authenticate_token`: here, that takes no request."""
         return self.authenticate_token(token)
 
+    def exchange_jwt(self, jwt: str, trust: str = "") -> Caller:  # noqa: ARG002 - the port's
+        """Nothing here: a server alone exchanges JWTs, for whoever has the keys needs no identity.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            "identities of workloads are exchanged by a server, and this store is on this machine",
+            hint="RESOLVER_URL names a server; here a token is given in RESOLVER_TOKEN",
+        )
+
     def confirm(self, caller: Caller) -> None:
         """Nothing: whoever became a caller here was identified."""
 
@@ -222,6 +266,7 @@ class Gate:
         public = token_id(token)
         with self._store.read() as session:
             found = session.token(public)
+            trust = _trust_of(session, found)
         digest = hashlib.sha256(token.encode()).hexdigest()
         expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
         if not hmac.compare_digest(digest, expected) or found is None:
@@ -232,7 +277,7 @@ class Gate:
             self._strangers.note("a token came from outside its networks", token=public, address=where)
             raise _refused_token()
         try:
-            caller = self._caller(*found)
+            caller = self._caller(*found, trust)
         except AuthenticationError:
             self._strangers.note("an access token was refused", token=public, user=found[1].user.name)
             raise
@@ -248,19 +293,24 @@ class Gate:
         with contextlib.suppress(StoreError), self._store.write() as session:
             session.note_token_use(token.id, now)
 
-    def _caller(self, token: StoredToken, stored: StoredUser) -> Caller:
+    def _caller(self, token: StoredToken, stored: StoredUser, trust: StoredTrust | None) -> Caller:
         expired = token.expires_at is not None and token.expires_at <= self._clock()
         if expired or not stored.user.active:
             raise _refused_token()
-        user = stored.user
+        user, scope, run = stored.user, token.scope, None
+        if token.trust_id is not None:
+            if trust is None or token.run is None or not is_trusted(trust, stored):
+                raise _refused_token()
+            scope, run = scope.within(trust.scope), json.loads(token.run)
         return Caller(
             user.id,
             user.name,
             user.system_role,
             stored.roles,
             token.id,
-            token.scope,
+            scope,
             expires_at=token.expires_at,
+            run=run,
         )
 
     def authenticate_password(self, username: str, password: str) -> Caller:
@@ -323,7 +373,7 @@ class Gate:
             found = session.token(caller.token_id)
             if found is None or found[1].user.id != caller.user_id:
                 raise _refused_token()
-            current, stored = self._caller(*found), found[1]
+            current, stored = self._caller(*found, _trust_of(session, found)), found[1]
         else:
             known = session.user(user_id=caller.user_id)
             if known is None or not known.user.active:

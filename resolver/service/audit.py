@@ -303,6 +303,8 @@ class Trail:
             "token": caller.token_id,
             **decided(reason),
         }
+        if caller.run is not None:
+            entry["run"] = caller.run
         if tenant is not None:
             entry |= {"tenant": tenant.name, "tenant_id": tenant.id}
         if secret is not None:

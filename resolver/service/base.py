@@ -7,7 +7,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from resolver.core.ports import Cipher, Store, UseStore
+from resolver.core.ports import Cipher, JwtVerifier, Store, UseStore
 from resolver.core.ports.webhooks import SendsEvents
 from resolver.errors import ConflictError
 from resolver.service.access import Gate
@@ -29,6 +29,7 @@ class Shared(Struct, frozen=True):
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
         event_sender: makes what sends events to webhooks, once it is needed.
+        verifier: makes what verifies JWTs, once one is shown.
     """
 
     store: UseStore
@@ -40,6 +41,7 @@ class Shared(Struct, frozen=True):
     clock: Callable[[], str]
     rules: Rules
     event_sender: Callable[[], SendsEvents]
+    verifier: Callable[[], JwtVerifier]
 
 
 class ServicePart:
@@ -59,6 +61,12 @@ class ServicePart:
         self._clock = shared.clock
         self._rules = shared.rules
         self._event_sender = shared.event_sender
+        self._make_verifier = shared.verifier
+
+    @cached_property
+    def _verifier(self) -> JwtVerifier:
+        """What verifies JWTs, made when one is shown."""
+        return self._make_verifier()
 
     @cached_property
     def _store(self) -> Store:
@@ -90,6 +98,8 @@ class Rules(Struct, frozen=True):
     Args:
         keep_versions: how many versions of each secret are kept, the current one included; 0 keeps all.
         refuse_expired: whether an expired secret is refused, rather than used with a warning.
+        public_url: this server's URL as clients have it: the audience of JWTs where a trust names none.
+        tokens_per_trust: how many access tokens that have not ended may have come of one trust.
         tokens_per_user: how many access tokens one user may have.
         sessions_per_user: how many console sessions one user may have; the oldest makes room for the next.
         secrets_per_tenant: how many secrets one tenant may have.
@@ -106,6 +116,8 @@ class Rules(Struct, frozen=True):
 
     keep_versions: int = 0
     refuse_expired: bool = False
+    public_url: str = ""
+    tokens_per_trust: int = 1000
     tokens_per_user: int = 200
     sessions_per_user: int = 20
     secrets_per_tenant: int = 100_000

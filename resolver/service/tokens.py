@@ -85,14 +85,10 @@ class Tokens(ServicePart):
             new: what it is to be.
             replaced: the id of the one whose place it takes.
         """
-        token_id, secret = (_random_text(length) for length in (TOKEN_ID_LENGTH, TOKEN_SECRET_LENGTH))
-        token = f"{TOKEN_PREFIX}-{token_id}-{secret}"
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        at = self._clock()
-        stored = StoredToken(token_id, user.id, digest, new.description, at, new.expires_at, new.scope)
+        token, stored = new_token(user.id, new.description, self._clock(), new.expires_at, new.scope)
         session.add_token(stored)
         action, more = ("token:rotate", {"replaced": replaced}) if replaced else ("token:create", {})
-        self._trail.append_system(session, caller, action, object=user.name, made=token_id, **more)
+        self._trail.append_system(session, caller, action, object=user.name, made=stored.id, **more)
         return MadeToken(token, _info(stored, user.name))
 
     def rotate(self, caller: Caller, token_id: str, overlap: str = DEFAULT_OVERLAP) -> MadeToken:
@@ -121,6 +117,11 @@ class Tokens(ServicePart):
             session.hold_user(user.id)
             current = self._enter_to_rotate(session, caller, token_id)  # who had to wait, as above
             old, user = _find(session, current, token_id)
+            if old.trust_id is not None:
+                raise ConflictError(
+                    f"token {token_id!r} came of a trust, and ends with what it was exchanged for",
+                    hint="the workload has another JWT exchanged",
+                )
             if old.replaced_by is not None:
                 raise ConflictError(
                     f"token {token_id!r} was replaced before, by {old.replaced_by!r}", hint="rotate that one"
@@ -258,7 +259,7 @@ def _checked(new: NewToken) -> NewToken:
     Raises:
         InvalidRequestError: its scope leaves nothing, is too long, or leads out of itself.
     """
-    _check_scope(new)
+    check_token_scope(new)
     if new.networks is None:
         return new
     if not 0 < len(new.networks) <= _MAX_SCOPE:
@@ -266,7 +267,7 @@ def _checked(new: NewToken) -> NewToken:
     return replace(new, networks=parse_networks(new.networks))
 
 
-def _check_scope(scope: Scope) -> None:
+def check_token_scope(scope: Scope) -> None:
     """InvalidRequestError for a scope that leaves nothing, is too long, or leads out of itself."""
     for permission in sorted(scope.permissions or ()):
         if missing := CLOSURES[permission] - (scope.permissions or frozenset()):
@@ -284,6 +285,16 @@ def _check_scope(scope: Scope) -> None:
             raise InvalidRequestError(
                 f"a token is narrowed to 1 to {_MAX_SCOPE} {what}s of up to {MAX_KEY_LENGTH} characters"
             )
+
+
+def new_token(
+    user_id: str, description: str, at: str, expires_at: str | None, scope: Scope
+) -> tuple[str, StoredToken]:
+    """A new token of a user: its text, and as it is stored."""
+    token_id, secret = (_random_text(length) for length in (TOKEN_ID_LENGTH, TOKEN_SECRET_LENGTH))
+    token = f"{TOKEN_PREFIX}-{token_id}-{secret}"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return token, StoredToken(token_id, user_id, digest, description, at, expires_at, scope)
 
 
 def _random_text(length: int) -> str:

@@ -12,7 +12,7 @@ from resolver.core.permissions import SystemRole
 from resolver.core.query import TenantField, UserField
 from resolver.errors import ConflictError
 from resolver.store import tables as t
-from resolver.store.aggregates import SESSION, STANDING_ADMIN, TOKEN
+from resolver.store.aggregates import SESSION, STANDING_ADMIN, TOKEN, TRUST
 from resolver.store.aggregates import TENANT as TENANTS
 from resolver.store.aggregates import USER as USERS
 from resolver.store.authenticated import AuthenticatedRows
@@ -149,7 +149,7 @@ class AccountRows(AuthenticatedRows):
         ConflictError when no active sys_admin would remain, or the user owns something.
         """
         self._keep_an_admin(user_id, "deleted")
-        for aggregate in (SESSION, TOKEN):
+        for aggregate in (SESSION, TOKEN, TRUST):
             self._remove(aggregate, aggregate.table.c.user_id == user_id)
         self._execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
         self._execute(delete(t.membership).where(t.membership.c.user_id == user_id))

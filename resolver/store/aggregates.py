@@ -30,6 +30,10 @@ UNDECIDED: Mapping[str, str] = {
     "login_failure.failures": "the same",
     "login_failure.last_at": "the same",
     "login_failure.refused_until": "the same",
+    **dict.fromkeys(
+        (f"jwt_exchange.{name}" for name in ("issuer", "source", "digest", "count", "ends_at")),
+        "how often a JWT was exchanged; without it one that is still valid gets what it gets, once more",
+    ),
     "key_scope.key": "keeps keys unique for honest writers; what is read is the secret, and its own scope",
     "key_scope.scope": "the same",
     "webhook_state.webhook_id": "when a receiver is tried again, and what is shown of that",
@@ -140,6 +144,7 @@ USER = Aggregate(
     Children(t.membership, t.membership.c.user_id, t.membership.c.tenant_id, t.membership.c.role),
 )
 STANDING_ADMIN = Aggregate("standing sys_admin", t.standing_admin, TellingChain.SYSTEM)
+TRUST = Aggregate("trust", t.trust, TellingChain.SYSTEM)
 TOKEN = Aggregate("token", t.access_token, TellingChain.SYSTEM)
 SESSION = Aggregate("console session", t.console_session, TellingChain.SYSTEM)
 ROOT_KEY = Aggregate("root key", t.root_key, TellingChain.SYSTEM)
@@ -161,6 +166,7 @@ BY_KIND = {
         TENANT,
         USER,
         STANDING_ADMIN,
+        TRUST,
         TOKEN,
         SESSION,
         ROOT_KEY,

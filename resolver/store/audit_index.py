@@ -73,6 +73,11 @@ class AuditIndexRows(Rows):
             by = [_R.folded == storable(query.caller).casefold(), _R.nth == 0]
             same = [_R.chain_id == _U.chain_id, _R.number == _U.number]
             where += by if c is _R else [exists().where(*same, *by)]
+        if query.run:
+            of_run = _R.run.is_not(None) if "=" in query.run else _R.run == storable(query.run)
+            by = [of_run, _R.nth == 0]
+            same = [_R.chain_id == _U.chain_id, _R.number == _U.number]
+            where += by if c is _R else [exists().where(*same, *by)]
         r = t.audit_record.c
         where.append(exists().where(r.chain_id == c.chain_id, r.number == c.number, *between(query)))
         return select(c.number).distinct().where(*where).order_by(in_order(c.number, query)).limit(size)

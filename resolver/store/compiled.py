@@ -10,27 +10,41 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports.accounts import StoredToken
 from resolver.core.ports.keys import StoredDataKey
 from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret
+from resolver.core.ports.trusts import StoredTrust
 from resolver.core.providers import Provider
+from resolver.core.trusts import TrustKind
 from resolver.store.reading import AggregateCheck, Many, Reading, Root, Statement, scope
 
 SQLALCHEMY = '2.1.9'
 
-SCHEMA_REVISION = '0007'
+SCHEMA_REVISION = '0008'
 """The Alembic revision that this code needs."""
 
 USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')
 """What is under the MAC of a user, but for the roles."""
 
 TOKEN: Statement[StoredToken] = Statement(
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.row_mac AS mac__access_token__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac
 FROM access_token
 WHERE access_token.id = :token""",
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.row_mac AS mac__access_token__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac
 FROM access_token
 WHERE access_token.id = %(token)s::VARCHAR""",
-    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'mac__access_token__row_mac'),
+    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'trust_id', 'run', 'mac__access_token__row_mac'),
     {6: scope},
-    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'replaced_by', 'user_id'), (4, 3, 2, 5, 0, 6, 8, 1, 9)), ), ()),
+    Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'replaced_by', 'run', 'trust_id', 'user_id'), (4, 3, 2, 5, 0, 6, 8, 10, 9, 1, 11)), ), ()),
+)
+
+TRUST: Statement[StoredTrust] = Statement(
+    """SELECT trust.id AS id, trust.name AS name, trust.kind AS kind, trust.issuer AS issuer, trust.audience AS audience, trust.claims AS claims, trust.user_id AS user_id, trust.narrowing AS scope, trust.lifetime AS lifetime, trust.exchanges AS exchanges, trust.jwks AS jwks, trust.jwks_url AS jwks_url, trust.ca AS ca, trust.enabled AS enabled, trust.created_by AS created_by, trust.created_at AS created_at, trust.updated_at AS updated_at, trust.row_mac AS mac__trust__row_mac
+FROM trust
+WHERE trust.id = :trust""",
+    """SELECT trust.id AS id, trust.name AS name, trust.kind AS kind, trust.issuer AS issuer, trust.audience AS audience, trust.claims AS claims, trust.user_id AS user_id, trust.narrowing AS scope, trust.lifetime AS lifetime, trust.exchanges AS exchanges, trust.jwks AS jwks, trust.jwks_url AS jwks_url, trust.ca AS ca, trust.enabled AS enabled, trust.created_by AS created_by, trust.created_at AS created_at, trust.updated_at AS updated_at, trust.row_mac AS mac__trust__row_mac
+FROM trust
+WHERE trust.id = %(trust)s::VARCHAR""",
+    ('id', 'name', 'kind', 'issuer', 'audience', 'claims', 'user_id', 'scope', 'lifetime', 'exchanges', 'jwks', 'jwks_url', 'ca', 'enabled', 'created_by', 'created_at', 'updated_at', 'mac__trust__row_mac'),
+    {2: TrustKind, 7: scope, 13: bool},
+    Reading((StoredTrust, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, )), (AggregateCheck(Root('trust', ('id',)), ('audience', 'ca', 'claims', 'created_at', 'created_by', 'enabled', 'exchanges', 'id', 'issuer', 'jwks', 'jwks_url', 'kind', 'lifetime', 'name', 'narrowing', 'updated_at', 'user_id'), (4, 12, 5, 15, 14, 13, 9, 0, 3, 10, 11, 2, 8, 1, 7, 16, 6, 17)), ), ()),
 )
 
 USER_BY_ID: Statement[Any] = Statement(
@@ -240,9 +254,9 @@ ADD_RECORDS = Many(
 )
 
 ADD_RUNS = Many(
-    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(nth)b::integer[], %(at)b::text[], %(action)b::text[], %(caller)b::text[], %(folded)b::text[], %(caller_id)b::text[], %(token)b::text[], %(tenant)b::text[], %(tenant_id)b::text[], %(blueprint)b::text[], %(digest)b::text[], %(claimed)b::boolean[])""",
-    ('chain_id', 'number', 'nth', 'at', 'action', 'caller', 'folded', 'caller_id', 'token', 'tenant', 'tenant_id', 'blueprint', 'digest', 'claimed'),
+    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+    """INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed, run) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(nth)b::integer[], %(at)b::text[], %(action)b::text[], %(caller)b::text[], %(folded)b::text[], %(caller_id)b::text[], %(token)b::text[], %(tenant)b::text[], %(tenant_id)b::text[], %(blueprint)b::text[], %(digest)b::text[], %(claimed)b::boolean[], %(run)b::text[])""",
+    ('chain_id', 'number', 'nth', 'at', 'action', 'caller', 'folded', 'caller_id', 'token', 'tenant', 'tenant_id', 'blueprint', 'digest', 'claimed', 'run'),
 )
 
 ADD_USES = Many(

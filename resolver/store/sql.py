@@ -21,7 +21,7 @@ from resolver.store.rows import sql_of
 from resolver.store.sealed_columns import SealedTokenRows
 from resolver.store.secrets import SecretRows, VersionRows
 from resolver.store.sessions import ConsoleSessionRows
-from resolver.store.tokens import TokenRows
+from resolver.store.trusts import TrustRows
 from resolver.store.use import AnyStore, revision_of
 from resolver.store.webhooks import WebhookRows
 
@@ -39,7 +39,7 @@ _WIPE_TIMEOUT_MS = 1000
 
 
 class SqlSession(
-    TokenRows,
+    TrustRows,
     LoginFailureRows,
     ConsoleSessionRows,
     HoldingRows,

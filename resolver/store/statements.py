@@ -40,6 +40,7 @@ from resolver.store.records import RecordColumns, fields_of
 from resolver.store.rows import GLOBAL, SECRETS, TENANT, insert_of
 from resolver.store.secrets import CURRENT, SIZE, STORED
 from resolver.store.tokens import TOKEN
+from resolver.store.trusts import TRUST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +104,7 @@ _OF_A_HEAD = ("number", "hash", "mac", "mac_key_id", "enforced")
 
 STATEMENTS: Mapping[str, tuple[Both, RecordColumns[Any] | None]] = {
     "TOKEN": (_same(select(*TOKEN.columns).where(t.access_token.c.id == bindparam("token"))), TOKEN),
+    "TRUST": (_same(select(*TRUST.columns).where(t.trust.c.id == bindparam("trust"))), TRUST),
     "USER_BY_ID": (_same(WITH_ROLES.where(t.user_account.c.id == bindparam("user"))), None),
     "USER_BY_NAME": (_same(WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))), None),
     "TENANT": (_same(select(*TENANT.columns).where(t.tenant.c.name == bindparam("tenant"))), TENANT),

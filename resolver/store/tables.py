@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from resolver.core.model import Scope, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.trusts import TrustKind
 from resolver.store.reading import scope
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0007"
+SCHEMA_REVISION = "0008"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -165,6 +166,43 @@ membership = Table(
     Index(None, "user_id"),
 )
 
+trust = Table(
+    "trust",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("kind", _one_of(TrustKind, 16), nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    # Rules, as JSON text.
+    Column("claims", Text, nullable=False),
+    Column("user_id", ID, ForeignKey("user_account.id"), nullable=False, index=True),
+    Column("narrowing", ScopeText, nullable=False),
+    # Of a token, in seconds.
+    Column("lifetime", Integer, nullable=False),
+    Column("exchanges", Integer, nullable=False),
+    Column("jwks", Text),
+    Column("jwks_url", Text),
+    Column("ca", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("created_by", ID, nullable=False),
+    Column("created_at", TIME, nullable=False),
+    Column("updated_at", TIME, nullable=False),
+    _row_mac(),
+)
+
+# How often a JWT was exchanged, until it ends.
+jwt_exchange = Table(
+    "jwt_exchange",
+    metadata,
+    # SHA-256 of issuer, source of the keys, and what identifies the JWT.
+    Column("issuer", String(64), primary_key=True),
+    Column("source", String(64), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("ends_at", TIME, nullable=False, index=True),
+)
+
 access_token = Table(
     "access_token",
     metadata,
@@ -178,6 +216,9 @@ access_token = Table(
     Column("narrowing", ScopeText, nullable=False),
     # The id of the one that took its place.
     Column("replaced_by", String(10)),
+    # Of a token that a workload got for its JWT: the trust, and which run it was, as JSON text.
+    Column("trust_id", ID, index=True),
+    Column("run", Text),
     _row_mac(),
 )
 
@@ -357,8 +398,17 @@ audit_run = Table(
     Column("blueprint", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("claimed", Boolean, nullable=False),
+    Column("run", Text),
     Index(None, "chain_id", "folded", "number"),
     Index(None, "chain_id", "blueprint", "number"),
+    Index(
+        "ix_audit_run_chain_id_run_number",
+        "chain_id",
+        "run",
+        "number",
+        sqlite_where=text("run IS NOT NULL"),
+        postgresql_where=text("run IS NOT NULL"),
+    ),
     # Of the uses of global secrets, which are in the chains of the tenants that these are of.
     Index(None, "tenant_id", "at"),
     sqlite_with_rowid=False,

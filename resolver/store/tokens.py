@@ -77,6 +77,10 @@ class TokenRows(AccountRows):
         which = [t.access_token.c.user_id == user_id]
         if expired_at is not None:
             which.append(t.access_token.c.expires_at <= expired_at)
+        return self._remove_tokens(*which)
+
+    def _remove_tokens(self, *which: ColumnElement[bool]) -> int:
+        """Delete tokens, with the sessions that were opened with them; how many there were."""
         gone = select(t.access_token.c.id).where(*which)
         self._remove(SESSION, t.console_session.c.token_id.in_(gone))
         return self._remove(TOKENS, *which)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         StoredExternal,
         StoredSecret,
         StoredToken,
+        StoredTrust,
     )
     from resolver.store.engine import Held
     from resolver.store.reading import Many
@@ -74,6 +75,13 @@ class DriverSession(CheckedRows):
         self._demand_asked_for("token", token_id, token.id)
         user = self.user(user_id=token.user_id)
         return None if user is None else (token, user)
+
+    def trust(self, trust_id: str) -> StoredTrust | None:
+        """A trust by id."""
+        found = self._first(compiled.TRUST, trust=trust_id)
+        if found is not None:
+            self._demand_asked_for("trust", trust_id, found.id)
+        return found
 
     def note_token_use(self, token_id: str, at: str) -> None:
         """Record that a token was used."""

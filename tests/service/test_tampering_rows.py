@@ -31,6 +31,7 @@ from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, World, database, executing
 from tests.service.test_fail_closed import ATTEMPTS, Closed
 from tests.service.uses import DIGESTS, key_use
+from tests.trusting import jwt, trusting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ class Attacked:
         self.token = world.service.tokens.create(
             self.member, NewToken(permissions=frozenset({Permission.SECRET_USE}), expires_at="2031-01-01")
         ).token
+        trusting(world)
+        self.workload = world.service.trusts.exchange(jwt(world))
         self.admin_token = world.service.tokens.create(world.admin, NewToken()).token
         self.session = world.service.sessions.open(token=self.admin_token).secret
         nowhere = {"url": "http://127.0.0.1:9", "token": "t", "path": "x", "mount": "kv"}
@@ -158,6 +161,8 @@ class Attacked:
         for attempt in (
             lambda: service.gate.authenticate_token(self.admin_token),
             lambda: service.gate.authenticate_token(self.token),
+            lambda: service.gate.authenticate_token(self.workload.token),
+            lambda: service.trusts.list(admin),
             lambda: service.sessions.authenticate(self.session),
             lambda: service.gate.authenticate_password("admin", "admin password"),
             lambda: service.use.use(admin, "home", [key_use("k"), key_use("kept")], DIGESTS),

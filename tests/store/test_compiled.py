@@ -19,6 +19,7 @@ from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.store import compiled, statements
 from resolver.store.reading import Statement
 from tests.service.uses import DIGESTS, key_use
+from tests.trusting import trusting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +52,8 @@ def filled(world: World) -> World:
         kept = NewSecret(value=SecretValue("p"), provider="local")
         service.secrets.create(eve if tenant == "home" else admin, tenant, "p", kept)
         service.secrets.update(admin, tenant, "a", SecretChange(value=SecretValue("newer")))
+    trusting(world)
+    trusting(world, "other")
     world.secret("g", "everyone's", "away", Visibility.GLOBAL)
     world.secret("h", "everyone's", "away", Visibility.GLOBAL)
     for tenant_id in ("", _column(world, "SELECT id FROM tenant WHERE name = 'home'")[0]):
@@ -77,6 +80,7 @@ def _values(world: World) -> dict[str, Sequence[Any]]:
     secrets = _column(world, "SELECT id FROM secret WHERE provider_id IS NOT NULL ORDER BY id")
     return {
         "token": _column(world, "SELECT id FROM access_token ORDER BY id"),
+        "trust": _column(world, "SELECT id FROM trust ORDER BY id"),
         "user": [*users, "admin", "eve", "nobody"],
         "tenant": ["home", "away", "none", "", *tenants],
         "tenant_id": tenants,

@@ -17,14 +17,19 @@ from resolver.core.ports.secrets import (
     StoredVersion,
 )
 from resolver.core.ports.store import AuditEnd, RowChange, Session, Store, UseSession, UseStore
+from resolver.core.ports.trusts import JwtVerifier, KeySource, PendingKeys, ReadJwt, StoredTrust
 
 __all__ = [
     "AuditEnd",
     "Cipher",
     "DataKey",
     "DataKeyState",
+    "JwtVerifier",
+    "KeySource",
     "KnownTenants",
     "PasswordHasher",
+    "PendingKeys",
+    "ReadJwt",
     "RootKeyState",
     "RowChange",
     "SealedToken",
@@ -38,6 +43,7 @@ __all__ = [
     "StoredProvider",
     "StoredSecret",
     "StoredToken",
+    "StoredTrust",
     "StoredUser",
     "StoredVersion",
     "UseSession",

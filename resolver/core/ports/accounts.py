@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from resolver.core.model import Scope, User
 from resolver.core.permissions import TenantRole
+from resolver.core.ports.trusts import TrustSession, TrustsForUse
 from resolver.core.redacted import Redacted
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class StoredUser(Redacted, frozen=True):
 
 
 class StoredToken(Redacted, frozen=True):
-    """An access token as stored: a digest, never the token."""
+    """An access token as stored: a digest, never the token.
+
+    One that a workload got has the id of its trust, and as JSON text which run it is of.
+    """
 
     id: str
     user_id: str
@@ -41,6 +45,8 @@ class StoredToken(Redacted, frozen=True):
     scope: Scope
     last_used_at: str | None = None
     replaced_by: str | None = None
+    trust_id: str | None = None
+    run: str | None = None
 
 
 class StoredConsoleSession(Redacted, frozen=True):
@@ -77,7 +83,7 @@ class KnownTenants(Struct, frozen=True):
     names: frozenset[str] | None
 
 
-class AccountsForUse(Protocol):
+class AccountsForUse(TrustsForUse, Protocol):
     """What a use asks about users, tenants and tokens."""
 
     def user(self, *, name: str = "", user_id: str = "") -> StoredUser | None:
@@ -93,7 +99,7 @@ class AccountsForUse(Protocol):
         """Record that a token was used."""
 
 
-class AccountSession(AccountsForUse, Protocol):
+class AccountSession(TrustSession, AccountsForUse, Protocol):
     """The part of a transaction about users, tenants, tokens and sessions."""
 
     def users(self, choice: Choice[UserField]) -> Sequence[StoredUser]:

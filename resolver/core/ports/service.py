@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from resolver.core.secret_changes import NewSecret, SecretChange
     from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
+    from resolver.core.trusts import NewTrust, Trust, TrustChange, TrustCheck
     from resolver.core.webhooks import (
         Delivery,
         MadeWebhook,
@@ -56,6 +57,9 @@ class IdentifiesCallers(Protocol):
 
     def authenticate_password(self, username: str, password: str) -> Caller:
         """Identify a caller by user name and password."""
+
+    def exchange_jwt(self, jwt: str, trust: str = "") -> Caller:
+        """Identify a workload by a JWT of its platform, by a trust where it could be several."""
 
 
 class UsesSecrets(Protocol):
@@ -242,6 +246,28 @@ class ManagesWebhooks(Protocol):
         """Send an event of the kind `webhook.test`, now."""
 
 
+class ManagesTrusts(Protocol):
+    """Manages trusts."""
+
+    def create(self, caller: Caller, name: str, new: NewTrust) -> Trust:
+        """Make a trust."""
+
+    def list(self, caller: Caller) -> Sequence[Trust]:
+        """All trusts for a sys_admin, by name; those for oneself, for others."""
+
+    def get(self, caller: Caller, name: str) -> Trust:
+        """One trust."""
+
+    def update(self, caller: Caller, name: str, wanted: TrustChange) -> Trust:
+        """Change a trust."""
+
+    def delete(self, caller: Caller, name: str) -> None:
+        """Delete a trust; the tokens that came of it end at once."""
+
+    def test(self, caller: Caller, name: str, jwt: str = "") -> TrustCheck:
+        """Fetch an issuer's keys, and see what of a JWT does not fit a trust."""
+
+
 class ReadsAudit(Protocol):
     """Reads and verifies audit trails."""
 
@@ -326,6 +352,10 @@ class AnyService(ResolvingService, Protocol):
     @property
     def webhooks(self) -> ManagesWebhooks:
         """Manages webhooks."""
+
+    @property
+    def trusts(self) -> ManagesTrusts:
+        """Manages trusts."""
 
     @property
     def trail(self) -> ReadsAudit:

@@ -41,6 +41,7 @@ class RecordQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     key: _Word = ""
     action: _Word = ""
     decision: Literal["", "allowed", "refused"] = ""
+    run: _Word = ""
     after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     size: Annotated[int, Meta(ge=1, le=MAX_RECORDS)] = 100
     newest_first: Flag = False
@@ -69,7 +70,8 @@ class UnusedQuery(Struct, frozen=True, forbid_unknown_fields=True):
 def list_audit_records(call: ApiCall, query: RecordQuery) -> Response:
     """The records of a tenant's trail, or of the system's when no tenant is named. No record holds a value.
 
-    Times are UTC as records have them; `by` is who asked; `key` and `action` may be globs.
+    Times are UTC as records have them; `by` is who asked; `key` and `action` may be globs. `run` is the id of
+    a workload's run, or one of its claims, `NAME=VALUE`.
     """
     wanted = AuditQuery(
         since=query.since,
@@ -78,6 +80,7 @@ def list_audit_records(call: ApiCall, query: RecordQuery) -> Response:
         key=query.key,
         action=query.action,
         decision=query.decision,
+        run=query.run,
         after=query.after,
         newest_first=is_true(query.newest_first),
         size=query.size + 1,  # one more shows whether more follow
