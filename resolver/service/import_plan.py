@@ -109,8 +109,16 @@ class ImportPlans(ServicePart):
         super().__init__(shared)
         self._changes = Changes(shared)
 
-    def seal_ahead(self, run: ImportRun, prepared: PreparedEntries) -> None:
-        """Encrypt what entries will most likely store; outside of any transaction."""
+    def seal_ahead(
+        self, run: ImportRun, prepared: PreparedEntries, found: Mapping[tuple[str, str], Secret]
+    ) -> None:
+        """Encrypt what entries will most likely store; outside of any transaction.
+
+        Args:
+            run: the import.
+            prepared: the entries.
+            found: the secrets that were there when they were checked, by tenant and key.
+        """
         wanted: list[tuple[int, Place, DataKey, SecretValue]] = []
 
         def note(*one: *tuple[int, Place, DataKey, SecretValue]) -> str:
@@ -119,7 +127,7 @@ class ImportPlans(ServicePart):
 
         first = next(in_turns(prepared.entries), [])
         with self._store.read() as session:
-            self._plan(session, run.attempt(), prepared, first, note, is_last=False)
+            self._plan(session, run.attempt(), prepared, first, found, note, is_last=False)
         for position, place, data_key, value in wanted:
             run.tokens[position, place] = data_key.seal(place, value)
 
@@ -134,7 +142,8 @@ class ImportPlans(ServicePart):
         def seal(position: int, place: Place, data_key: DataKey, value: SecretValue) -> str:
             return run.tokens.get((position, place)) or data_key.seal(place, value)
 
-        return self._plan(session, run, prepared, entries, seal, is_last=True)
+        found = find_secrets(session, entries)
+        return self._plan(session, run, prepared, entries, found, seal, is_last=True)
 
     def _plan(
         self,
@@ -142,11 +151,11 @@ class ImportPlans(ServicePart):
         run: ImportRun,
         prepared: PreparedEntries,
         entries: Sequence[CheckedEntry],
+        found: Mapping[tuple[str, str], Secret],
         seal: Callable[[int, Place, DataKey, SecretValue], str],
         *,
         is_last: bool,
     ) -> list[PlannedEntry]:
-        found = find_secrets(session, entries)
         linked = [secret.id for secret in found.values() if secret.provider is not None]
         same = [prepared.same[one.position][0] for one in entries if one.position in prepared.same]
         moment = _Moment(

@@ -150,21 +150,22 @@ class Imports(ServicePart):
         """Check entries, and encrypt the values of those that may be stored."""
         with self._store.read() as session:
             checked = self._checks.check_all(session, run, batch)
-            schemas = self._schemas(session, run, checked)
+            found = find_secrets(session, checked)
+            schemas = self._schemas(run, found, checked)
         fit = self._checks.without_mismatches(run, checked, schemas)
         same = self._same(run, fit) if run.compares else {}
         prepared = PreparedEntries(fit, {one.position: schemas[one.position] for one in fit}, same)
-        self._plans.seal_ahead(run, prepared)
+        self._plans.seal_ahead(run, prepared, found)
         return prepared
 
+    @staticmethod
     def _schemas(
-        self, session: Session, run: ImportRun, entries: Sequence[CheckedEntry]
+        run: ImportRun, found: Mapping[tuple[str, str], Secret], entries: Sequence[CheckedEntry]
     ) -> Mapping[int, str | None]:
         """The schemas of entries, or else of the secrets that they would override, by position."""
-        found = find_secrets(session, entries) if run.override else {}
         schemas: dict[int, str | None] = {}
         for entry in entries:
-            existing = found.get((entry.home.id, entry.given.key))
+            existing = found.get((entry.home.id, entry.given.key)) if run.override else None
             theirs = existing.schema if existing and _may_change(run.caller, existing, entry.home) else None
             schemas[entry.position] = entry.given.schema or theirs
         return schemas
@@ -197,23 +198,26 @@ class Imports(ServicePart):
     ) -> Iterator[tuple[CheckedEntry, Comparison]]:
         """What the values of entries are compared with, where they would override that here."""
         given = [entry for entry in entries if entry.provider is None]
-        found = find_secrets(session, given)
         for home_id, some in by_home(given).items():
             home, keys = some[0].home, {entry.given.key for entry in some}
             # At once, where they are no larger than they could be if all were the same.
             is_small = session.size_by_keys(home_id, keys) <= sum(map(_room_of, some))
             rows = session.secrets_by_keys(home_id, keys) if is_small else ()
+            secrets = [row.secret for row in rows] if is_small else session.find_secrets(home_id, keys)
+            found = {secret.key: secret for secret in secrets}
             data_keys = {one.id: one for one in session.data_keys({row.data_key_id for row in rows})}
             known = {
-                row.secret: (row, data_keys[row.data_key_id]) for row in rows if row.data_key_id in data_keys
+                row.secret.key: (row, data_keys[row.data_key_id])
+                for row in rows
+                if row.data_key_id in data_keys
             }
             for entry in some:
-                secret = found.get((home_id, entry.given.key))
+                secret = found.get(entry.given.key)
                 if secret is None or secret.provider or not _may_change(run.caller, secret, home):
                     continue
                 change = Change(session, run.caller, home, Permission.SECRET_IMPORT)
                 with contextlib.suppress(ConflictError):  # there is no room: said when it is to be stored
-                    compared = self._changes.comparison(change, secret, known.get(secret))
+                    compared = self._changes.comparison(change, secret, known.get(secret.key))
                     if compared is not None:
                         yield entry, compared
 

@@ -7,6 +7,7 @@ its root's column `row_mac`. Every column of every table is in one of the lists 
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -85,7 +86,7 @@ class TellingChain(enum.Enum):
     TENANT = "tenant"
 
 
-class Aggregate(Struct, frozen=True):
+class Aggregate(Struct, frozen=True, dict=True):
     """A row with what belongs to it.
 
     Args:
@@ -100,7 +101,7 @@ class Aggregate(Struct, frozen=True):
     told_by: TellingChain | None
     children: Children | None = None
 
-    @property
+    @cached_property
     def decides(self) -> Sequence[Column[Any]]:
         """The root's columns that are under the MAC, in the order of their names."""
         return [
@@ -109,7 +110,7 @@ class Aggregate(Struct, frozen=True):
             if column.name != t.ROW_MAC and str(column) not in UNDECIDED
         ]
 
-    @property
+    @cached_property
     def ids(self) -> Sequence[Column[Any]]:
         """The columns that identify the root."""
         return list(self.table.primary_key.columns)

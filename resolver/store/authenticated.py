@@ -360,7 +360,9 @@ def _end_of(
 
 
 def _bytes(aggregate: Aggregate, generation: int, fields: Mapping[str, Any]) -> bytes:
-    ordered = [(name, as_stored(value)) for name, value in sorted(fields.items())]
+    ordered = [
+        (name, value if type(value) is str else as_stored(value)) for name, value in sorted(fields.items())
+    ]
     return row_bytes(aggregate.kind, generation, ordered)
 
 

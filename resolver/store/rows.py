@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import String, false, func, select
@@ -69,9 +70,15 @@ class Rows(DriverSession):
         """The values of rows, as the driver takes them."""
         dialect = self._connection.dialect
         columns = [(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names]
-        return [
-            tuple(row[name] if bind is None else bind(row[name]) for name, bind in columns) for row in rows
-        ]
+        take = itemgetter(*names)
+        changed = [(place, bind) for place, (_, bind) in enumerate(columns) if bind is not None]
+        found = []
+        for row in rows:
+            values = list(take(row))
+            for place, bind in changed:
+                values[place] = bind(values[place])
+            found.append(tuple(values))
+        return found
 
     def _ordered(self, column: ColumnElement[Any], *, descending: bool = False) -> ColumnElement[Any]:
         """A column to sort by, the same in both databases."""

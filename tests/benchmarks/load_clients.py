@@ -23,10 +23,11 @@ class Connection:
 
     Args:
         port: where the server listens.
+        source: the address to come from; any by default.
     """
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port: int, source: str = "") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self, request: bytes) -> Any:  # noqa: ANN401 - JSON data
