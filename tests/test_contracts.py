@@ -360,6 +360,7 @@ OTHER_NAMES = {
     "service/exporting": "transfer, one way",
     "service/first_setup": "fills an empty store",
     "service/import_checks": "transfer, the other way: what is looked at before anything is stored",
+    "service/import_plan": "transfer, the other way: what becomes of each entry",
     "service/importing": "transfer, the other way",
     "service/key_rotation": "replaces keys, in steps",
     "service/provider_values": "fetches values that providers keep",

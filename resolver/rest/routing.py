@@ -74,8 +74,8 @@ _SEALED_AT_ONCE = 2
 _TURNS = 4
 """How many of the 40 threads work for one address or one user: more would only wait for the interpreter."""
 
-_REST = 2
-"""How much longer than each step of long work the pause after it is."""
+_REST = 1
+"""How many times as long as each step of long work the pause after it is."""
 
 _LARGE = 64 * 1024
 """Length of a body from which on reading its blueprints takes long, and a hundred times its memory."""
