@@ -302,7 +302,7 @@ def _photograph(chromium: BrowserType, url: str) -> None:
     """One picture in each colour scheme, of the list of secrets with one of them opened."""
     browser = chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
     for scheme in ("light", "dark"):
-        page = browser.new_page(color_scheme=scheme, viewport={"width": 1180, "height": 560})
+        page = browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 600})
         for _ in range(100):
             with contextlib.suppress(Exception):  # the server is not there yet
                 page.goto(f"{url}/console/")

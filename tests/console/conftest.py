@@ -178,6 +178,13 @@ def dialog(page: Page) -> Locator:
     return page.get_by_role("dialog").last
 
 
+def discard(page: Page) -> None:
+    """Close the dialog in front by the Escape key, and lose what was typed, which is asked about."""
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Close and lose it").click()
+    page.get_by_role("dialog").first.wait_for(state="detached")
+
+
 def said(page: Page, words: str) -> None:
     """Wait until the page tells that something was done."""
     page.locator(".said", has_text=words).last.wait_for()

@@ -14,7 +14,7 @@ from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, resolve
-from tests.console.conftest import dialog, row
+from tests.console.conftest import dialog, discard, row
 from tests.peer import answer, serving
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_texts_of_secrets(console: Console) -> None:
     page.get_by_role("button", name="Save").click()
     dialog(page).get_by_role("alert").wait_for()
     unharmed(page)
-    page.keyboard.press("Escape")
+    discard(page)
     for place in ("home/secrets", "home/check", "home/uses"):
         page.goto(f"{console.live.url}/console/#/{place}/{SHORT}")
         page.locator("h1").wait_for()
@@ -142,7 +142,7 @@ def test_names_can_not_be_markup(console: Console) -> None:
     page.get_by_role("button", name="Create", exact=True).click()
     dialog(page).get_by_role("alert").wait_for()
     unharmed(page)
-    page.keyboard.press("Escape")
+    discard(page)
     page.get_by_role("button", name="Add member").first.click()
     page.get_by_label("User name").fill(SHORT)
     page.get_by_role("button", name="Add", exact=True).click()

@@ -1,6 +1,6 @@
 // What is one's own: roles, password, access tokens. For sys_admins also the tokens of others.
 
-import { tokens, users } from "./api.js";
+import { session, tokens, users } from "./api.js";
 import { copyForAWhile } from "./clipboard.js";
 import {
   button,
@@ -12,8 +12,12 @@ import {
   iconButton,
   newPassword,
   problem,
+  restart,
+  rowActions,
   say,
   time,
+  timeInput,
+  wallClock,
   wordInput,
 } from "./dom.js";
 import { Listing } from "./listing.js";
@@ -31,14 +35,22 @@ export async function page(context) {
       { title: "Token", kind: "key", cell: (token) => token.value },
       ...(rights.isAdmin ? [{ title: "User", field: "username", cell: (token) => token.username }] : []),
       { title: "For", cell: (token) => token.description || "–" },
-      { title: "Narrowed to", cell: narrowed },
+      { title: "Narrowed to", kind: "wide", cell: narrowed },
       { title: "Expires", field: "expiration_date", cell: (token) => time(token.expiration_date) || "never" },
       { title: "Last used", field: "last_used", cell: (token) => time(token.last_used) || "–" },
       {
         title: "Actions",
         unseen: true,
         kind: "actions",
-        cell: (token) => [button("Revoke", () => after(revoke(token)), "small")],
+        cell: (token) =>
+          rowActions(token.value, token.id, [
+            {
+              icon: "trash",
+              words: "Revoke",
+              label: `Revoke token ${token.value}`,
+              onclick: () => after(revoke(token, () => listing.reload())),
+            },
+          ]),
       },
     ],
     load: async ({ size, offset, sort }) => {
@@ -91,26 +103,62 @@ export async function page(context) {
 }
 
 function narrowed(token) {
-  const parts = [
+  const words = narrowedTo(token);
+  return words || el("span", { class: "quiet" }, "not narrowed");
+}
+
+function narrowedTo(token) {
+  return [
     ["", token.permissions],
     ["tenants ", token.tenants],
     ["from ", token.networks],
     ["keys ", token.keys],
-  ].filter(([, names]) => names !== null && names !== undefined);
-  if (parts.length === 0) return el("span", { class: "quiet" }, "not narrowed");
-  return parts.map(([words, names]) => `${words}${names.join(", ") || "none"}`).join("; ");
+  ]
+    .filter(([, names]) => names !== null && names !== undefined)
+    .map(([words, names]) => `${words}${names.join(", ") || "none"}`)
+    .join("; ");
 }
 
-function revoke(token) {
+function revoke(token, reload) {
+  const facts = [
+    ["Token", token.value],
+    ["User", token.username],
+    ["For", token.description],
+    ["Narrowed to", narrowedTo(token) || "nothing: it may do all that the user may"],
+    ["Expires", token.expiration_date ? `${wallClock(token.expiration_date)} UTC` : "never"],
+    ["Last used", token.last_used ? `${wallClock(token.last_used)} UTC` : "never"],
+  ].filter(([, words]) => words);
   return confirm(
-    `Revoke token ${token.id}?`,
+    `Revoke ${token.description ? `“${token.description}”` : "this token"} of ${token.username}?`,
     "Whatever uses it is refused at once. This can't be undone.",
     "Revoke",
     async () => {
       await tokens.revoke(token.id);
-      say("Token revoked");
+      say(`Token ${token.value} revoked`);
+    },
+    {
+      fields: [el("dl", { class: "facts" }, ...facts.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]))],
+      changed: () => reload().then(() => "The list of tokens was read again."),
     },
   );
+}
+
+/** Boxes to choose several of; none chosen is no limit. */
+function choices(title, names, help) {
+  const boxes = names.map((name) => el("input", { type: "checkbox", value: name }));
+  return {
+    node: el(
+      "fieldset",
+      { class: "choices" },
+      el("legend", {}, title),
+      el("div", {}, ...boxes.map((box) => field(box.value, box))),
+      el("p", { class: "help" }, help),
+    ),
+    read() {
+      const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+      return chosen.length > 0 ? chosen : null;
+    },
+  };
 }
 
 function createToken(context) {
@@ -118,27 +166,22 @@ function createToken(context) {
   const text = (help) => wordInput({ placeholder: help });
   const [description, keys] = [text(""), text("shop_*, db_password")];
   const username = text(rights.me.username);
-  const expires = el("input", { type: "datetime-local" });
-  const permissions = [...new Set(Object.values(rights.me.permissions).flat())].sort();
-  const permission = el(
-    "select",
-    { multiple: true, size: 5 },
-    ...permissions.map((name) => el("option", { value: name }, name)),
+  const expires = timeInput("Expires", "Optional.");
+  const permissions = choices(
+    "Permissions",
+    [...new Set(Object.values(rights.me.permissions).flat())].sort(),
+    "None: all that the user may. A pipeline that resolves blueprints needs secret:use only.",
   );
-  const tenant = el(
-    "select",
-    {},
-    el("option", { value: "" }, "all of the user's tenants"),
-    ...rights.tenants.map((name) => el("option", { value: name }, name)),
-  );
+  const chosen = choices("Tenants", rights.tenants, "None: all of the user's tenants.");
   return dialog("Create access token", {
+    wide: true,
     fields: [
       rights.isAdmin ? field("For user", username, "Empty: for yourself.") : null,
       field("What it is for", description),
-      field("Permission", permission, "None: all that the user may. A pipeline that resolves blueprints needs secret:use only."),
-      field("Tenant", tenant),
+      permissions.node,
+      chosen.node,
       field("Keys", keys, "Optional patterns, separated by commas. Only keys that match can be named."),
-      field("Expires", expires, "Optional."),
+      expires.node,
     ],
     action: "Create",
     first: description,
@@ -150,12 +193,10 @@ function createToken(context) {
       const made = await tokens.create({
         description: description.value.trim(),
         ...(username.value.trim() ? { username: username.value.trim() } : {}),
-        permissions: permission.value ? [...permission.selectedOptions].map((one) => one.value) : null,
-        tenants: tenant.value ? [tenant.value] : null,
+        permissions: permissions.read(),
+        tenants: chosen.read(),
         keys: patterns.length > 0 ? patterns : null,
-        expiration_date: expires.value
-          ? new Date(expires.value).toISOString().slice(0, 16).replace("T", " ")
-          : null,
+        expiration_date: expires.read()?.slice(0, 16).replace("T", " ") ?? null,
       });
       queueMicrotask(() => showToken(made));
     },
@@ -168,6 +209,7 @@ function showToken(made) {
   const copy = () => copyForAWhile(made.value).catch((error) => errors.replaceChildren(problem(error)));
   return dialog("Your new token", {
     wide: true,
+    keeps: "The token is not shown again: whoever did not copy it makes another one.",
     fields: [
       el("p", {}, "Copy it now: it is not shown again."),
       el("pre", { class: "value", tabindex: 0, translate: "no" }, made.value),
@@ -178,7 +220,7 @@ function showToken(made) {
 }
 
 function changePassword(name) {
-  const password = newPassword("New password");
+  const password = newPassword("New password", session.passwordLength());
   return dialog("Change your password", {
     fields: [
       el("p", {}, "All your sessions end, this one, too: sign in with the new password after that."),
@@ -187,7 +229,7 @@ function changePassword(name) {
     action: "Change password",
     submit: async () => {
       await users.change(name, { password: password.read() });
-      location.reload(); // to the sign-in: the session has ended
+      restart(); // to the sign-in: the session has ended
     },
   });
 }

@@ -1,5 +1,7 @@
 // Talks to the server. The proof of the session lives in this module and nowhere else: no storage, no URL.
 
+import { restart } from "./dom.js";
+
 const OWN = "/api/v1/resolver";
 const TIMEOUT_MS = 30_000;
 const PATIENT_MS = 600_000; // for what goes through all secrets or records
@@ -8,6 +10,8 @@ let proof = "";
 let onSignedOut = async () => false;
 let onUnconfirmed = async () => false;
 let signedIn = "";
+let terms = { idle: 0, until: 0, used: 0, password: 0 }; // of the session: milliseconds, on this machine's clock
+let onUsed = () => {};
 
 export class ApiError extends Error {
   constructor(status, body) {
@@ -25,6 +29,11 @@ export class ApiError extends Error {
 
 export function whenSignedOut(call) {
   onSignedOut = call;
+}
+
+/** Called after each answer to a session: it lasts longer then. */
+export function whenUsed(call) {
+  onUsed = call;
 }
 
 export function whenUnconfirmed(call) {
@@ -55,9 +64,12 @@ async function isNewer(sent) {
   try {
     const found = await askOnce("GET", `${OWN}/session`, {});
     if (found.csrf_token === sent) return false;
-    if (found.username !== signedIn) location.reload();
-    proof = found.csrf_token;
-    return found.username === signedIn;
+    if (found.username !== signedIn) {
+      restart();
+      return false;
+    }
+    keep(found);
+    return true;
   } catch {
     return false;
   }
@@ -98,6 +110,8 @@ async function askOnce(method, path, { body, tenant, query, patient }) {
   } catch {
     throw new ApiError(answer.status, { message: "the server's answer is not understood" });
   }
+  if (answer.status !== 401) session.used(Date.now());
+  onUsed();
   if (answer.ok) return data;
   throw new ApiError(answer.status, data);
 }
@@ -109,10 +123,22 @@ const at = (key) => `/secrets/${encodeURIComponent(key)}`;
 function keep(found) {
   proof = found.csrf_token;
   signedIn = found.username;
+  const now = Date.now();
+  terms = {
+    idle: found.idle_seconds * 1000,
+    until: now + found.seconds_left * 1000,
+    used: now,
+    password: found.password_length,
+  };
   return found.username;
 }
 
 export const session = {
+  /** When it ends unless something is asked before, and when it does at the latest. */
+  ends: () => ({ unused: Math.min(terms.used + terms.idle, terms.until), latest: terms.until }),
+  /** It was used then, by this page or another one of this browser. */
+  used: (at) => (terms.used = Math.max(terms.used, at)),
+  passwordLength: () => terms.password,
   async resume() {
     const found = await own("GET", "/session", { quiet: true });
     return keep(found);
@@ -152,6 +178,7 @@ export const blueprints = {
 
 export const trail = {
   list: (query) => own("GET", "/audit", { query }),
+  head: (tenant) => own("GET", "/audit/head", { query: { tenant } }),
   verify: (tenant) => own("GET", "/audit/verify", { query: { tenant }, patient: true }),
   uses: (tenant) => own("GET", "/uses", { tenant, patient: true }),
 };
@@ -160,14 +187,8 @@ const V31 = "/api/v3.1";
 const named = (path, name) => `${V31}${path}/${encodeURIComponent(name)}`;
 
 export const tenants = {
-  /** One's tenants, each with how many members it has, and who they are for those who may know. */
-  async list() {
-    const query = { _get_all_results: true, _sort: "name" };
-    const asked = (more) => ask("GET", `${V31}/tenants`, { query: { ...query, ...more } });
-    const [counted, named] = await Promise.all([asked({}), asked({ _get_data: true })]);
-    const roles = new Map(named.items.map((tenant) => [tenant.name, tenant.user_roles?.direct ?? {}]));
-    return counted.items.map(({ name, users }) => ({ name, count: users, members: roles.get(name) ?? {} }));
-  },
+  list: (query) => ask("GET", `${V31}/tenants`, { query }),
+  get: (name) => own("GET", `/tenants/${encodeURIComponent(name)}`),
   create: (name) => ask("POST", named("/tenants", name), { body: {} }),
   remove: (name) => ask("DELETE", named("/tenants", name)),
   add: (body) => ask("PUT", `${V31}/tenants/users`, { body }),
@@ -181,7 +202,8 @@ export const users = {
   change: (name, body) => ask("POST", named("/users", name), { body }),
   activate: (name, action) => ask("POST", named("/users/active", name), { body: { action } }),
   unlock: (name) => ask("POST", named("/users/unlock", name)),
-  remove: (name) => ask("DELETE", named("/users", name)),
+  remove: (name, heir) =>
+    own("DELETE", `/users/${encodeURIComponent(name)}`, { query: heir ? { reassign_to: heir } : {} }),
 };
 
 export const tokens = {

@@ -1,11 +1,22 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
 import { page as account } from "./account.js";
-import { ApiError, session, whenSignedOut, whenUnconfirmed } from "./api.js";
+import { ApiError, session, whenSignedOut, whenUnconfirmed, whenUsed } from "./api.js";
 import { page as audit } from "./audit.js";
 import { page as check } from "./check.js";
 import { clearClipboard } from "./clipboard.js";
-import { button, dialog, el, empty, problem, say } from "./dom.js";
+import {
+  areUnsaved,
+  button,
+  closeDialogs,
+  dialog,
+  el,
+  empty,
+  icon,
+  problem,
+  restart,
+  say,
+} from "./dom.js";
 import { Rights } from "./rules.js";
 import { page as secrets } from "./secrets.js";
 import { confirmAgain, signIn, signInAgain } from "./signin.js";
@@ -46,10 +57,16 @@ const main = document.getElementById("main");
 const header = document.getElementById("header");
 const nav = document.getElementById("nav");
 const who = document.getElementById("who");
+const pages = document.getElementById("pages"); // what opens the list of pages where there is no room for it
 const otherPages = new BroadcastChannel("console"); // of the same browser; told of signing out, and nothing else
+
+const WARNED_MS = 120_000;
+const LOOKED_EVERY_MS = 5_000;
 
 let rights = null;
 let turn = 0;
+let shownAddress = ""; // of the page that is on the screen
+let warning = null; // closes the dialog that warns of the session's end
 
 function address() {
   const [tenant, page, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decode);
@@ -81,19 +98,19 @@ async function show({ focus = true } = {}) {
   const tenant = rights.tenants.includes(asked.tenant) ? asked.tenant : rights.tenants[0] || "";
   const allowed = PAGES.filter((page) => page.allowed(rights, tenant));
   const page = allowed.find((one) => one.name === asked.page) || allowed[0];
-  if (tenant !== asked.tenant || page.name !== asked.page) {
-    history.replaceState(null, "", link(tenant, page.name, page.name === asked.page ? asked.argument : ""));
-  }
+  const isAsked = tenant === asked.tenant && page.name === asked.page;
+  if (!isAsked) history.replaceState(null, "", link(tenant, page.name)); // what it asked for is of another place
+  shownAddress = location.hash;
   frame(tenant, page, allowed);
   document.title = `${page.title} – Blueprint resolver`;
   const place = el("div", {}, el("p", { class: "quiet", role: "status" }, "Loading…"));
-  put(place);
+  put(...foreign(asked.tenant, tenant), place);
   if (focus) main.focus({ preventScroll: true });
   window.scrollTo(0, 0);
   const context = {
     rights,
     tenant,
-    argument: asked.page === page.name ? asked.argument : "",
+    argument: isAsked ? asked.argument : "",
     isCurrent: () => mine === turn,
     link: (name, argument, other = tenant) => link(other, name, argument),
     go: (name, argument, other = tenant) => (location.hash = link(other, name, argument)),
@@ -112,12 +129,28 @@ async function show({ focus = true } = {}) {
   }
 }
 
+/** Says so where the address names a tenant that one has no role in: the page is of another one. */
+function foreign(asked, tenant) {
+  if (!asked || asked === tenant || asked === NO_TENANT) return [];
+  const instead = tenant ? ` This is tenant ${tenant}.` : "";
+  return [
+    el(
+      "div",
+      { class: "notice", role: "status" },
+      el("p", {}, `The address names tenant ${asked}, in which you have no role, or which does not exist.${instead}`),
+    ),
+  ];
+}
+
 function heading(text) {
   return el("div", { class: "bar" }, el("h1", {}, text));
 }
 
 function frame(tenant, current, allowed) {
   header.hidden = false;
+  document.getElementById("footer").hidden = false;
+  if (nav.matches(":popover-open")) nav.hidePopover();
+  pages.replaceChildren(icon("list"), current.title);
   nav.replaceChildren(
     ...allowed.map((page) =>
       el(
@@ -126,6 +159,7 @@ function frame(tenant, current, allowed) {
         page.title,
       ),
     ),
+    el("span", { class: "me" }, `${rights.me.username} ${roleIn(tenant)}`),
   );
   const choice = el(
     "select",
@@ -136,15 +170,17 @@ function frame(tenant, current, allowed) {
     },
     ...rights.tenants.map((name) => el("option", { value: name, selected: name === tenant }, name)),
   );
-  const role = rights.me.roles[tenant] || (rights.isAdmin ? "sys_admin" : "no tenant");
   who.replaceChildren(
     ...(rights.tenants.length > 0 ? [choice] : []),
-    el("span", { class: "me" }, rights.me.username, el("span", { class: "quiet" }, ` ${role}`)),
+    el("span", { class: "me" }, rights.me.username, el("span", { class: "quiet" }, ` ${roleIn(tenant)}`)),
     button("Sign out", signOut),
   );
 }
 
+const roleIn = (tenant) => rights.me.roles[tenant] || (rights.isAdmin ? "sys_admin" : "no tenant");
+
 async function signOut() {
+  if (!(await closeDialogs())) return;
   await clearClipboard();
   try {
     await session.close();
@@ -155,8 +191,9 @@ async function signOut() {
     }
   }
   otherPages.postMessage("signed out");
+  rights = null;
   location.hash = "";
-  location.reload(); // nothing of what was shown stays in memory
+  restart();
 }
 
 /** Read again who is signed in and what may be done: after one's own rights or tenants changed. */
@@ -172,6 +209,7 @@ async function enter(options) {
 
 async function askWho() {
   header.hidden = true;
+  document.getElementById("footer").hidden = true;
   document.title = "Sign in – Blueprint resolver";
   put(await signIn(() => enter()));
   main.querySelector("input")?.focus();
@@ -181,7 +219,7 @@ whenSignedOut(async () => {
   const before = rights?.me.username;
   if (!before) return false;
   const now = await signInAgain(before);
-  if (now && now !== before) location.reload(); // another person: nothing of what is on the screen is theirs
+  if (now && now !== before) restart(); // another person: nothing of what is on the screen is theirs
   return now === before;
 });
 
@@ -194,20 +232,94 @@ window.addEventListener("unhandledrejection", (event) => {
   dialog("That did not work", { fields: [problem(event.reason)] });
 });
 
-otherPages.addEventListener("message", () => location.reload());
+let toldAt = 0;
+whenUsed(() => {
+  if (Date.now() - toldAt < LOOKED_EVERY_MS) return;
+  toldAt = Date.now();
+  otherPages.postMessage({ used: toldAt });
+});
+
+otherPages.addEventListener("message", ({ data }) => {
+  if (data.used) session.used(data.used);
+  else restart();
+});
+
+/** Warn two minutes before the session ends, and take everything off the screen when it has. */
+async function lookAtTheClock() {
+  if (!rights) return;
+  const { unused, latest } = session.ends();
+  const left = unused - Date.now();
+  if (left > WARNED_MS) {
+    warning?.();
+    warning = null;
+    return;
+  }
+  if (left <= 0) await lock();
+  else if (!warning) warn(unused >= latest);
+}
+
+function warn(isLast) {
+  const text = isLast
+    ? "A session lasts 12 hours at most. Store what you typed now; after that you sign in again."
+    : "Nothing was asked of the server for a while. After that you sign in again.";
+  dialog("You are signed out in two minutes", {
+    fields: [el("p", {}, text)],
+    action: "Stay signed in",
+    stays: true,
+    submit: isLast ? undefined : () => session.resume(),
+    opened: (close) => (warning = close),
+  }).then(() => (warning = isLast ? () => {} : null));
+}
+
+/** The session is over: what was shown goes, and what was typed waits unseen until the same person is back. */
+async function lock() {
+  const name = rights.me.username;
+  rights = null;
+  turn += 1;
+  warning?.();
+  warning = null;
+  document.body.classList.add("locked"); // first: the line may be down, and the server slow
+  put();
+  if (!areUnsaved()) await closeDialogs({ asks: false });
+  await clearClipboard();
+  await session.close().catch(() => {});
+  if (!areUnsaved()) {
+    restart();
+    return;
+  }
+  if ((await signInAgain(name)) !== name) {
+    restart();
+    return;
+  }
+  document.body.classList.remove("locked");
+  await enter({ focus: false });
+}
+
+setInterval(lookAtTheClock, LOOKED_EVERY_MS);
+document.addEventListener("visibilitychange", lookAtTheClock);
 
 // A browser may keep a page that one leaves, as it looks, and show it again when one comes back.
 window.addEventListener("pagehide", () => {
   for (const open of document.querySelectorAll("dialog")) open.remove();
 });
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+  if (event.persisted) restart();
 });
 
-window.addEventListener("hashchange", () => {
-  // A dialog belongs to the page that it was opened on; the one that asks to sign in again stays.
-  for (const open of document.querySelectorAll("dialog:not(.stays)")) open.close();
-  show();
+// A dialog belongs to the page that it was opened on; the one that asks to sign in again stays.
+window.addEventListener("hashchange", async () => {
+  if (!rights) return;
+  const wanted = location.hash;
+  if (areUnsaved()) {
+    history.pushState(null, "", shownAddress); // the page that one stays on until it is said what is to become of it
+    if (!(await closeDialogs())) return;
+    history.replaceState(null, "", wanted);
+  } else await closeDialogs({ asks: false });
+  await show();
+});
+pages.addEventListener("click", () => nav.togglePopover());
+nav.addEventListener("toggle", (event) => {
+  pages.setAttribute("aria-expanded", String(event.newState === "open"));
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the part of the address after # names the page

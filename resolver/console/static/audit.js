@@ -23,13 +23,17 @@ export async function page(context) {
   const rows = el("tbody", {});
   const place = el("div", { class: "card flush", hidden: true }, table(rows));
   const foot = el("div", { class: "pages" });
-  const state = el("div", { class: "tag" });
+  const state = el("div", { class: "bar middle" });
   let turn = 0;
+  let checking = 0;
 
   async function load(after) {
     const mine = (turn += 1);
-    place.setAttribute("aria-busy", "true");
-    foot.replaceChildren();
+    if (!after) {
+      place.inert = true; // what is there is not what is asked for
+      place.setAttribute("aria-busy", "true");
+    }
+    foot.replaceChildren(el("p", { class: "waiting", role: "status" }, "Loading…"));
     const query = {
       tenant: chain.value,
       newest_first: true,
@@ -46,10 +50,13 @@ export async function page(context) {
       const { records, more } = await trail.list(query);
       if (mine !== turn) return;
       if (!after) rows.replaceChildren();
+      place.inert = false;
+      foot.replaceChildren();
       rows.append(...records.map(row));
       place.hidden = rows.children.length === 0;
       if (place.hidden) foot.replaceChildren(empty("No records", "Nothing was recorded that matches."));
       else if (more) foot.replaceChildren(button("Older records", () => load(records.at(-1).number)));
+      if (after) rows.querySelector(`[data-number="${records[0]?.number}"] button`)?.focus({ preventScroll: true });
     } catch (error) {
       if (mine === turn)
         foot.replaceChildren(
@@ -61,26 +68,62 @@ export async function page(context) {
     }
   }
 
+  /** Nothing is known of the chain until somebody asks: checking it reads all records. */
+  function unverified() {
+    checking += 1;
+    state.replaceChildren(
+      button("Verify the chain", verify),
+      el("span", { class: "quiet" }, "Reads all records of this trail."),
+    );
+  }
+
   async function verify() {
-    state.replaceChildren(el("span", { class: "quiet", role: "status" }, "Checking the chain…"));
+    const mine = (checking += 1);
+    const began = Date.now();
+    const progress = el("progress", { "aria-label": "Verifying the chain" });
+    const words = el("span", { class: "quiet", role: "status" }, "Verifying the chain…");
+    const passed = el("span", { class: "quiet" });
+    state.replaceChildren(progress, words, passed);
+    const clock = setInterval(() => {
+      passed.textContent = `${Math.round((Date.now() - began) / 1000)} s`;
+    }, 1000);
     try {
-      const found = await trail.verify(chain.value);
-      const whole = found.broken === null;
-      const words = whole
-        ? `Chain whole: ${found.number.toLocaleString()} records`
-        : `Chain broken at record ${found.broken}`;
-      state.replaceChildren(
-        el("strong", { class: whole ? "good" : "bad", role: "status" }, `${whole ? "✓" : "✗"} ${words}`),
-        el(
-          "code",
-          { class: "quiet", title: "Keep this head elsewhere: it proves later that nothing was cut off" },
-          `${found.number}:${found.hash.slice(0, 16)}…`,
-        ),
-        button("Head", () => head(found)),
-      );
+      const trails = chain.value;
+      const { number } = await trail.head(trails);
+      words.textContent = `Verifying ${counted(number)}…`;
+      const found = await trail.verify(trails);
+      if (mine === checking) state.replaceChildren(...verified(found));
     } catch (error) {
-      state.replaceChildren(problem(error));
+      if (mine === checking) state.replaceChildren(problem(error), button("Try again", verify));
+    } finally {
+      clearInterval(clock);
     }
+  }
+
+  function verified(found) {
+    const whole = found.broken === null;
+    const words = whole
+      ? `Chain whole: ${counted(found.number)}`
+      : `Chain broken at record ${found.broken}`;
+    const more = [
+      found.kept_differs,
+      found.rows?.length ? `${found.rows.length.toLocaleString()} rows of the database are not as recorded` : "",
+      found.index_faults ? `the index differs in ${found.index_faults.toLocaleString()} places` : "",
+    ].filter(Boolean);
+    return [
+      el(
+        "strong",
+        { class: whole && more.length === 0 ? "good" : "bad", role: "status" },
+        `${whole && more.length === 0 ? "✓" : "✗"} ${[words, ...more].join("; ")}`,
+      ),
+      el(
+        "code",
+        { class: "quiet", title: "Keep this head elsewhere: it proves later that nothing was cut off" },
+        `${found.number}:${found.hash.slice(0, 16)}…`,
+      ),
+      button("Head", () => head(found)),
+      button("Verify again", verify),
+    ];
   }
 
   function head(found) {
@@ -90,9 +133,7 @@ export async function page(context) {
         el(
           "p",
           {},
-          "Kept elsewhere, it shows later whether records were cut off or an older copy was put back: ",
-          el("code", {}, "resolver audit verify --head"),
-          ".",
+          "Kept elsewhere, it shows later whether records were cut off or an older copy was put back: who checks the trail then compares it with this.",
         ),
         el("pre", { class: "value", tabindex: 0 }, `${found.number}:${found.hash}`),
       ],
@@ -107,8 +148,8 @@ export async function page(context) {
     field("Key or name", key),
     field("Action", action),
     field("Decision", decision),
-    field("From", since),
-    field("To", until),
+    field("From (UTC)", since),
+    field("To (UTC)", until),
     el("button", { type: "submit", class: "main" }, "Filter"),
   );
   form.addEventListener("submit", (event) => {
@@ -117,11 +158,14 @@ export async function page(context) {
   });
   chain.addEventListener("change", () => {
     load();
-    verify();
+    unverified();
   });
-  await Promise.all([load(), verify()]);
-  return [el("div", { class: "bar" }, el("h1", {}, "Audit"), state), form, place, foot];
+  unverified();
+  await load();
+  return [el("div", { class: "bar" }, el("h1", {}, "Audit")), form, state, place, foot];
 }
+
+const counted = (number) => `${number.toLocaleString()} ${number === 1 ? "record" : "records"}`;
 
 function dayAfter(day) {
   return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString();
@@ -130,6 +174,7 @@ function dayAfter(day) {
 const ROUND = 2; // the format of records that tell of several keys
 const SHOWN = 5;
 
+const KINDS = { By: "word", Action: "name plain", "Key or name": "key", Decision: "plain", "": "actions" };
 const TITLES = ["Number", "When", "By", "Action", "Key or name", "Version", "Decision", ""];
 
 function table(rows) {
@@ -166,9 +211,28 @@ function row(record) {
     about(told, record.keys_total ?? told.length),
     told.length > 1 || told[0].version === undefined ? "–" : String(told[0].version),
     decided,
-    button("Details", () => details(record), "small"),
+    el(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": `Details of record ${record.number}`,
+        onclick: () => details(record),
+      },
+      "Details",
+    ),
   ];
-  return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
+  return el(
+    "tr",
+    { "data-number": record.number },
+    ...cells.map((cell, index) =>
+      el(
+        "td",
+        { "data-label": TITLES[index] || null, class: cell === "–" ? "blank" : (KINDS[TITLES[index]] ?? null) },
+        cell,
+      ),
+    ),
+  );
 }
 
 /** The keys of a round, or the one thing that a record is about; those that were refused first. */

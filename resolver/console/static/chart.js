@@ -9,6 +9,15 @@ function shape(name, attributes = {}, ...children) {
   return made;
 }
 
+/** What stands for a kind of bar, beside the words for it: drawn like the bars, in all colours. */
+export function keyOf(kind) {
+  return shape(
+    "svg",
+    { viewBox: "0 0 12 12", class: "key-of", "aria-hidden": "true" },
+    shape("rect", { class: kind, x: 1, y: 1, width: 10, height: 10 }),
+  );
+}
+
 const DAY_MS = 86_400_000;
 const [MIN_WIDTH, MAX_WIDTH] = [270, 1240]; // as wide as there is room, so that the numbers keep their size
 

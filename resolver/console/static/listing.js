@@ -1,8 +1,9 @@
 // Tables whose rows come from the server in parts: searched, sorted and cut there.
 
-import { button, el, empty, icon, problem } from "./dom.js";
+import { button, el, empty, field, icon, problem } from "./dom.js";
 
 const SIZES = [25, 50, 100];
+const WAITING_MS = 300;
 
 export class Listing {
   /**
@@ -12,7 +13,7 @@ export class Listing {
   constructor({ caption, columns, load, none, sort = "", size = 50 }) {
     Object.assign(this, { caption, columns, load, none, sort, size, offset: 0, total: 0 });
     this.turn = 0;
-    this.root = el("div", { tabindex: -1 });
+    this.root = el("div", { class: "listing", tabindex: -1 });
     this.heads = el("tr", {});
     this.body = el("tbody", {});
     this.table = el(
@@ -23,16 +24,24 @@ export class Listing {
       this.body,
     );
     this.place = el("div", { class: "card flush", hidden: true }, this.table);
-    this.pages = el("div", { class: "pages" });
+    this.pages = el("div", { class: "pages", hidden: true });
+    this.nothing = el("div", {});
     this.note = el("div", {});
-    this.root.append(this.note, this.place, this.pages);
+    this.waiting = el("p", { class: "waiting", role: "status" });
+    this.makePages();
+    this.root.append(this.note, this.waiting, this.place, this.nothing, this.pages);
   }
 
-  /** Ask for the part again; with `first`, for the first one. */
+  /** Ask for the part again; with `first`, for the first one. Rows that may be others soon are out of reach. */
   async reload({ first = false } = {}) {
     const mine = (this.turn += 1);
     if (first) this.offset = 0;
-    this.place.setAttribute("aria-busy", "true");
+    const focused = this.place.contains(document.activeElement)
+      ? (document.activeElement.dataset.focus ?? "")
+      : null;
+    this.outdate();
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => (this.waiting.textContent = "Loading…"), WAITING_MS);
     try {
       let found = await this.load({ size: this.size, offset: this.offset, sort: this.sort });
       if (mine === this.turn && found.items.length === 0 && this.offset > 0) {
@@ -41,7 +50,7 @@ export class Listing {
       }
       if (mine !== this.turn) return;
       this.total = found.total;
-      this.draw(found.items);
+      this.draw(found.items, focused);
       this.note.replaceChildren();
     } catch (error) {
       if (mine !== this.turn) return;
@@ -50,26 +59,37 @@ export class Listing {
         button("Try again", () => this.reload()),
       );
     } finally {
-      if (mine === this.turn) this.place.removeAttribute("aria-busy");
+      if (mine === this.turn) {
+        clearTimeout(this.patience);
+        this.waiting.textContent = "";
+        this.place.removeAttribute("aria-busy");
+      }
     }
   }
 
-  draw(items) {
-    const focused = this.body.contains(document.activeElement)
-      ? (document.activeElement.dataset.focus ?? "")
-      : null;
+  /** What is there may not be what will be: it can't be clicked until it was read again. */
+  outdate() {
+    this.place.inert = true;
+    this.place.setAttribute("aria-busy", "true");
+  }
+
+  draw(items, focused) {
     this.heads.replaceChildren(...this.columns.map((column) => this.head(column)));
     this.body.replaceChildren(...items.map((item) => this.row(item)));
     this.place.hidden = items.length === 0;
+    this.place.inert = false;
     this.drawPages(items.length);
-    if (focused !== null)
-      (this.body.querySelector(`[data-focus="${CSS.escape(focused)}"]`) ?? this.root).focus();
+    if (focused === null) return;
+    const again = [...this.place.querySelectorAll(`[data-focus="${CSS.escape(focused)}"]`)];
+    (again.find((one) => one.checkVisibility()) ?? this.root).focus();
   }
 
   row(item) {
     const cells = this.columns.map((column) => {
-      const content = column.cell(item);
-      return el("td", { "data-label": column.title, class: column.kind }, ...[content].flat());
+      const content = [column.cell(item)].flat().filter((one) => one !== null && one !== false);
+      const isBlank = content.length === 0 || content[0] === "" || content[0] === "–";
+      const kinds = [column.kind, isBlank ? "blank" : ""].filter(Boolean).join(" ");
+      return el("td", { "data-label": column.unseen ? null : column.title, class: kinds || null }, ...content);
     });
     return el("tr", {}, ...cells);
   }
@@ -79,83 +99,104 @@ export class Listing {
       return el(
         "th",
         { scope: "col" },
-        column.field === undefined && column.unseen
-          ? el("span", { class: "unseen" }, column.title)
-          : column.title,
+        column.unseen ? el("span", { class: "unseen" }, column.title) : column.title,
       );
     const direction =
       this.sort === column.field ? "ascending" : this.sort === `-${column.field}` ? "descending" : null;
     const turn = () => {
       this.sort = direction === "ascending" ? `-${column.field}` : column.field;
-      this.reload({ first: true }).then(() =>
-        this.heads.querySelector(`[data-field="${column.field}"]`)?.focus(),
-      );
+      this.reload({ first: true });
     };
     const sign = direction && icon(direction === "ascending" ? "up" : "down");
+    const shared = { type: "button", "data-focus": `head ${column.field}`, onclick: turn };
     return el(
       "th",
       { scope: "col", "aria-sort": direction },
-      el("button", { type: "button", "data-field": column.field, onclick: turn }, column.title, sign || null),
+      el("button", shared, column.title, sign || null),
     );
+  }
+
+  /** The controls below the table: they stay the same ones, so that the focus stays on them. */
+  makePages() {
+    const choice = (label, kind, options, chosen) => {
+      const select = el(
+        "select",
+        { "aria-label": label, class: `narrow ${kind}`, onchange: () => chosen(select.value) },
+        ...options.map(([value, words]) => el("option", { value }, words)),
+      );
+      return select;
+    };
+    const turn = (by) => (event) => {
+      if (event.currentTarget.getAttribute("aria-disabled") === "true") return;
+      this.offset = Math.max(0, this.offset + by * this.size);
+      this.reload();
+      this.root.scrollIntoView({ block: "nearest" });
+    };
+    this.words = el("span", { role: "status" });
+    this.sizes = choice(
+      "Rows on a page",
+      "",
+      SIZES.map((count) => [count, `${count} rows`]),
+      (size) => {
+        this.size = Number(size);
+        this.reload({ first: true });
+      },
+    );
+    this.sorter = choice(
+      "Sort by",
+      "sorter",
+      [
+        ...(this.sort ? [] : [["", "As they were made"]]),
+        ...this.columns
+          .filter((column) => column.field)
+          .flatMap(({ title, field }) => [
+            [field, title],
+            [`-${field}`, `${title}, downwards`],
+          ]),
+      ],
+      (sort) => {
+        this.sort = sort;
+        this.reload({ first: true });
+      },
+    );
+    this.back = el("button", { type: "button", onclick: turn(-1) }, "Previous");
+    this.on = el("button", { type: "button", onclick: turn(1) }, "Next");
+    this.pages.append(this.words, this.sorter, this.sizes, this.back, this.on);
   }
 
   drawPages(shown) {
-    if (this.total === 0) {
-      this.pages.replaceChildren(...this.none());
-      this.pages.className = "";
-      return;
-    }
-    this.pages.className = "pages";
+    this.pages.hidden = this.total === 0;
+    this.nothing.replaceChildren(...(this.total === 0 ? this.none() : []));
     const number = (count) => count.toLocaleString();
-    const words = `${number(this.offset + 1)} to ${number(this.offset + shown)} of ${number(this.total)}`;
-    const turn = (by) => {
-      this.offset = Math.max(0, this.offset + by * this.size);
-      this.reload();
-    };
-    const size = el(
-      "select",
-      {
-        "aria-label": "Rows on a page",
-        class: "narrow",
-        onchange: () => {
-          this.size = Number(size.value);
-          this.reload({ first: true });
-        },
-      },
-      ...SIZES.map((count) => el("option", { value: count, selected: count === this.size }, `${count} rows`)),
-    );
-    const sorter = el(
-      "select",
-      {
-        "aria-label": "Sort by",
-        class: "narrow sorter",
-        onchange: () => {
-          this.sort = sorter.value;
-          this.reload({ first: true });
-        },
-      },
-      ...this.columns
-        .filter((column) => column.field)
-        .flatMap(({ title, field }) =>
-          [field, `-${field}`].map((value) =>
-            el(
-              "option",
-              { value, selected: value === this.sort },
-              `${title}${value === field ? "" : ", downwards"}`,
-            ),
-          ),
-        ),
-    );
-    const back = button("Previous", () => turn(-1));
-    const on = button("Next", () => turn(1));
-    back.disabled = this.offset === 0;
-    on.disabled = this.offset + shown >= this.total;
-    this.pages.replaceChildren(el("span", { role: "status" }, words), sorter, size, back, on);
+    this.words.textContent = `${number(this.offset + 1)} to ${number(this.offset + shown)} of ${number(this.total)}`;
+    this.sizes.value = String(this.size);
+    this.sorter.value = this.sort;
+    this.sorter.hidden = this.sorter.length < 2;
+    this.back.setAttribute("aria-disabled", String(this.offset === 0));
+    this.on.setAttribute("aria-disabled", String(this.offset + shown >= this.total));
   }
 }
 
+/** A field to search a listing by, a moment after the last letter. */
+export function searchField(placeholder, listing, wanted, value = "") {
+  const look = settled(() => listing.reload({ first: true }));
+  const control = el("input", {
+    type: "search",
+    value,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder,
+    oninput: () => {
+      wanted(control.value.trim());
+      listing.outdate();
+      look();
+    },
+  });
+  return el("div", { class: "grow" }, field("Search", control));
+}
+
 /** Calls something a moment after the last time that it was asked for. */
-export function settled(call, wait = 250) {
+function settled(call, wait = 250) {
   let timer = 0;
   return () => {
     clearTimeout(timer);

@@ -12,7 +12,7 @@ export function exportSecrets(context, kept) {
     "select",
     {},
     el("option", { value: "sealed" }, "sealed: everything, for this program"),
-    el("option", { value: "cloudify" }, "Cloudify: current values, for `cfy secrets import`"),
+    el("option", { value: "cloudify" }, "Cloudify: current values, for its own import"),
   );
   const passphrase = el("input", {
     type: "password",

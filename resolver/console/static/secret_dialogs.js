@@ -1,9 +1,10 @@
 // Dialogs that make and change secrets. What is typed into one is gone when it closes.
 
 import { secrets } from "./api.js";
-import { dialog, el, field, say, wallClock, wordInput } from "./dom.js";
+import { button, confirm, dialog, el, field, say, timeInput, wordInput } from "./dom.js";
 import { readText } from "./files.js";
 import { KNOWN_TO } from "./rules.js";
+import { asksAbout, unseenIn, without } from "./value_checks.js";
 
 const KEY = /^[A-Za-z][A-Za-z0-9._~-]*$/; // another one would not even fit into the address
 const MAX_VALUE = 1024 * 1024;
@@ -18,6 +19,28 @@ function valueInput(label, { required, help }) {
     required,
   });
   const file = el("input", { type: "file" });
+  const unseen = el("div", { role: "status" });
+  const look = () => {
+    const found = unseenIn(text.value);
+    const clean = () => {
+      text.value = without(text.value);
+      look();
+      text.focus();
+    };
+    unseen.replaceChildren(
+      ...(found.length > 0
+        ? [
+            el(
+              "div",
+              { class: "notice" },
+              el("p", {}, `It holds ${found.join("; ")}.`),
+              button("Take that out", clean, "small"),
+            ),
+          ]
+        : []),
+    );
+  };
+  text.addEventListener("input", look);
   file.addEventListener("change", () => {
     text.required = required && file.files.length === 0;
     text.disabled = file.files.length > 0;
@@ -25,29 +48,29 @@ function valueInput(label, { required, help }) {
   return {
     nodes: [
       field(label, text, help),
+      unseen,
       field("Or a file", file, "Its content is taken as it is, byte for byte."),
     ],
     async read() {
-      if (file.files.length === 0) return text.value || null;
+      if (file.files.length === 0) {
+        const found = unseenIn(text.value);
+        const asked = `It holds ${found.join("; ")}.`;
+        const stores = async () => {};
+        if (asksAbout(text.value, found) && !(await confirm("Store it with what can't be seen?", asked, "Store it as it is", stores)))
+          throw new Error("nothing was stored: look at the value again");
+        return text.value || null;
+      }
       return readText(file.files[0], { most: MAX_VALUE, what: "a value", exact: true });
     },
   };
 }
 
 function expiryInput(at) {
-  const control = el("input", {
-    type: "datetime-local",
-    value: at ? wallClock(at).replace(" ", "T") : "",
-    autocomplete: "off",
-  });
-  return {
-    node: field(
-      "Expires",
-      control,
-      "Optional. From then on its use is warned of, or refused if the store says so.",
-    ),
-    read: () => (control.value ? new Date(control.value).toISOString() : null),
-  };
+  return timeInput(
+    "Expires",
+    "Optional. From then on its use is warned of, or refused if the store says so.",
+    at,
+  );
 }
 
 function descriptionInput(text) {
@@ -100,6 +123,7 @@ export function createSecret(context, key = "") {
       ),
     ],
     action: "Create",
+    changed: context.changed && (() => context.changed()),
     first: key ? value.nodes[0].querySelector("textarea") : name,
     submit: async () => {
       if (!KEY.test(name.value.trim()))
@@ -118,6 +142,7 @@ export function createSecret(context, key = "") {
 }
 
 export function editSecret(context, secret) {
+  const before = { ...secret }; // what is changed is told by what was shown, also after others changed it
   const value = valueInput("New value", { required: false, help: "Empty leaves the value as it is." });
   const expires = expiryInput(secret.expires_at);
   const description = descriptionInput(secret.description);
@@ -154,14 +179,15 @@ export function editSecret(context, secret) {
       expires.node,
       field("Rotate after days", days, "Optional. Then the list says that a new value is due."),
     ],
+    changed: () => context.changed(secret),
     submit: async () => {
       const given = await value.read();
       const body = { if_version: secret.version };
       if (given !== null) body.value = given;
-      if (expires.read()?.slice(0, 16) !== secret.expires_at?.slice(0, 16)) body.expires_at = expires.read();
+      if (expires.read()?.slice(0, 16) !== before.expires_at?.slice(0, 16)) body.expires_at = expires.read();
       const after = days.value ? Number(days.value) : null;
-      if (after !== (secret.rotate_after ?? null)) body.rotate_after = after;
-      if (description.read() !== (secret.description ?? null)) body.description = description.read();
+      if (after !== (before.rotate_after ?? null)) body.rotate_after = after;
+      if (description.read() !== (before.description ?? null)) body.description = description.read();
       if (Object.keys(body).length === 1) throw new Error("nothing was changed");
       const changed = await secrets.change(context.rights.from(secret, context.tenant), secret.key, body);
       const what = changed.unchanged ? ": value unchanged" : " updated";
@@ -197,6 +223,7 @@ export function widen(context, secret, wider) {
     ],
     action: "Widen",
     danger: true,
+    changed: () => context.changed(secret),
     submit: async () => {
       const chosen = choice.find((one) => one.checked).value;
       await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
@@ -213,6 +240,7 @@ export function giveAway(context, secret) {
   return dialog(`Change the owner of ${secret.key}`, {
     fields: [el("p", {}, `It belongs to ${secret.owner}.`), field("New owner", owner, "A user's name.")],
     action: "Change owner",
+    changed: () => context.changed(secret),
     submit: async () => {
       await secrets.change(context.rights.from(secret, context.tenant), secret.key, {
         owner: owner.value.trim(),

@@ -9,9 +9,11 @@ export async function showHistory(context, secret) {
   const from = context.rights.from(secret, context.tenant);
   const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
   let changed = false;
+  let latest = 0;
   const load = async () => {
     try {
       const { versions } = await secrets.history(from, secret.key);
+      latest = versions.at(-1)?.number ?? 0;
       place.replaceChildren(versionTable([...versions].reverse()));
     } catch (error) {
       place.replaceChildren(problem(error), button("Try again", load));
@@ -23,18 +25,18 @@ export async function showHistory(context, secret) {
       { class: "cards" },
       el("caption", { class: "unseen" }, `Versions of ${secret.key}`),
       el("thead", {}, el("tr", {}, ...TITLES.map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, ...versions.map((version) => versionRow(version, versions[0].number))),
+      el("tbody", {}, ...versions.map((version) => versionRow(version))),
     );
-  const versionRow = (version, current) => {
+  const versionRow = (version) => {
     const cells = [
       String(version.number),
       time(version.created_at),
       version.created_by,
-      act(version, current),
+      act(version),
     ];
     return el("tr", {}, ...cells.map((cell, index) => el("td", { "data-label": TITLES[index] }, cell)));
   };
-  const act = (version, current) => {
+  const act = (version) => {
     if (version.current) return el("span", { class: "good" }, "current");
     if (!context.rights.changes(secret)) return "";
     return button(`Back to version ${version.number}`, async () => {
@@ -43,14 +45,21 @@ export async function showHistory(context, secret) {
           el(
             "p",
             {},
-            `${secret.key} gets the value of version ${version.number} again, as version ${current + 1}. Nothing is lost: version ${current} stays in the history.`,
+            `${secret.key} gets the value of version ${version.number} again, as version ${latest + 1}. Nothing is lost: version ${latest} stays in the history.`,
           ),
         ],
         action: "Go back",
+        changed: async () => {
+          changed = true;
+          const was = latest;
+          await load();
+          if (latest === was) return "The list of versions was read again.";
+          return `Meanwhile version ${latest} was made, after version ${was}. Try again if you still want to.`;
+        },
         submit: async () => {
           const now = await secrets.rollBack(from, secret.key, {
             version: version.number,
-            if_version: current,
+            if_version: latest,
           });
           say(
             `Secret ${secret.key} has the value of version ${version.number} again, as version ${now.version}`,

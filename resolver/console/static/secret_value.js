@@ -3,6 +3,7 @@
 import { secrets } from "./api.js";
 import { copyForAWhile } from "./clipboard.js";
 import { button, dialog, el, iconButton, problem } from "./dom.js";
+import { unseenIn } from "./value_checks.js";
 
 const SHOWN_MS = 30_000;
 
@@ -45,12 +46,14 @@ export async function showValue(context, secret) {
       if (seconds <= 0) mask("Masked again.");
       else left.textContent = `Masked in ${seconds} s`;
     };
+    const unseen = unseenIn(value);
     place.replaceChildren(
       el(
         "pre",
         { class: "value", tabindex: 0, translate: "no", "aria-label": `Value of ${secret.key}` },
         value,
       ),
+      ...(unseen.length > 0 ? [el("p", { class: "help" }, `It holds ${unseen.join("; ")}.`)] : []),
     );
     foot.replaceChildren(
       iconButton("copy", `Copy the value of ${secret.key}`, copy),

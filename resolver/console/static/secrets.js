@@ -1,8 +1,8 @@
 // The secrets of a tenant: a table that the server searches, sorts and cuts, and what can be done with each.
 
 import { secrets } from "./api.js";
-import { button, confirm, dialog, el, empty, field, icon, iconButton, problem, say, time } from "./dom.js";
-import { Listing, nothingFound, settled } from "./listing.js";
+import { button, confirm, dialog, el, empty, field, icon, problem, rowActions, say, time } from "./dom.js";
+import { Listing, nothingFound, searchField } from "./listing.js";
 import { exportSecrets, importSecrets } from "./moving.js";
 import { KNOWN_TO, VISIBILITIES } from "./rules.js";
 import { createSecret, editSecret, giveAway, widen } from "./secret_dialogs.js";
@@ -36,6 +36,11 @@ export async function page(context) {
     none: () => (kept.search || kept.visibility ? nothingFound(kept.search) : [noSecrets()]),
   });
   listing.offset = kept.offset;
+  context.changed = async (secret) => {
+    const words = secret ? await whatChanged(context, secret) : "";
+    await listing.reload();
+    return words;
+  };
 
   async function after(wanted) {
     if (await wanted) await listing.reload();
@@ -54,18 +59,6 @@ export async function page(context) {
 
   const create = () => after(createSecret(context));
   const look = () => listing.reload({ first: true });
-  const lookSoon = settled(look);
-  const search = el("input", {
-    type: "search",
-    value: kept.search,
-    autocomplete: "off",
-    spellcheck: "false",
-    placeholder: "Part of a key",
-    oninput: () => {
-      kept.search = search.value.trim();
-      lookSoon();
-    },
-  });
   const visibility = el(
     "select",
     {
@@ -89,7 +82,7 @@ export async function page(context) {
     "div",
     { class: "bar" },
     el("h1", {}, "Secrets"),
-    el("div", { class: "grow" }, field("Search", search)),
+    searchField("Part of a key", listing, (text) => (kept.search = text), kept.search),
     field("Visibility", visibility),
     rights.may("all_tenants", tenant) ? field("All tenants", all) : null,
     rights.may("secret:import", tenant) ? button("Import", () => after(importSecrets(context))) : null,
@@ -113,11 +106,11 @@ function columns(context, after) {
       kind: "key",
       cell: (secret) => [el("span", {}, secret.key), ...notes(secret)],
     },
-    { title: "Visibility", field: "visibility", cell: (secret) => visibilityOf(secret, context, after) },
+    { title: "Visibility", field: "visibility", kind: "plain", cell: (secret) => visibilityOf(secret, context, after) },
     { title: "Hidden", field: "hidden", cell: (secret) => hiddenOf(secret, context, after) },
-    { title: "Tenant", field: "tenant", cell: (secret) => secret.tenant },
-    { title: "Owner", field: "owner", cell: (secret) => secret.owner },
-    { title: "Created", field: "created_at", cell: (secret) => time(secret.created_at) },
+    { title: "Tenant", field: "tenant", kind: "name plain", cell: (secret) => secret.tenant },
+    { title: "Owner", field: "owner", kind: "word", cell: (secret) => secret.owner },
+    { title: "Created", field: "created_at", kind: "minor", cell: (secret) => time(secret.created_at) },
     { title: "Updated", field: "updated_at", cell: (secret) => time(secret.updated_at) },
     { title: "Version", field: "version", cell: (secret) => String(secret.version) },
     { title: "Actions", unseen: true, kind: "actions", cell: (secret) => actions(secret, context, after) },
@@ -192,7 +185,8 @@ async function hide(secret, context) {
     say(`The value of ${secret.key} is hidden`);
     return true;
   } catch (error) {
-    await dialog("That did not work", { fields: [problem(error)] });
+    const words = error.status === 404 || error.status === 409 ? await context.changed(secret) : "";
+    await dialog("That did not work", { fields: [problem(error), words && el("p", {}, words)] });
     return false;
   }
 }
@@ -205,34 +199,58 @@ function unhide(secret, context) {
       if_version: secret.version,
     });
     say(`The value of ${secret.key} is not hidden any more`);
-  });
+  }, { changed: () => context.changed(secret) });
 }
 
 function actions(secret, context, after) {
   const { rights, tenant } = context;
-  const act = (name, words, onclick) =>
-    iconButton(name, `${words} ${secret.key}`, onclick, { "data-focus": `${name} ${secret.id}` });
-  return [
-    rights.shows(secret, tenant) ? act("eye", "Show the value of", () => showValue(context, secret)) : null,
-    rights.changes(secret) ? act("edit", "Edit", () => after(editSecret(context, secret))) : null,
-    act("history", "History of", () => after(showHistory(context, secret))),
-    rights.may("audit:read", tenant)
-      ? el(
-          "a",
-          {
-            class: "quiet-button",
-            href: context.link("uses", secret.key),
-            "aria-label": `Uses of ${secret.key}`,
-            title: `Uses of ${secret.key}`,
-          },
-          icon("uses"),
-        )
-      : null,
-    rights.may("secret:set_owner", secret.tenant)
-      ? act("owner", "Change the owner of", () => after(giveAway(context, secret)))
-      : null,
-    rights.removes(secret) ? act("trash", "Delete", () => after(remove(context, secret))) : null,
+  const act = (icon, words, label, onclick) => ({ icon, words, label: `${label} ${secret.key}`, onclick });
+  return rowActions(secret.key, secret.id, [
+    rights.shows(secret, tenant) && act("eye", "Show", "Show the value of", () => showValue(context, secret)),
+    rights.changes(secret) && act("edit", "Edit", "Edit", () => after(editSecret(context, secret))),
+    act("history", "History", "History of", () => after(showHistory(context, secret))),
+    rights.may("audit:read", tenant) && {
+      icon: "uses",
+      words: "Uses",
+      label: `Uses of ${secret.key}`,
+      href: context.link("uses", secret.key),
+    },
+    rights.may("secret:set_owner", secret.tenant) &&
+      act("owner", "Change owner", "Change the owner of", () => after(giveAway(context, secret))),
+    rights.removes(secret) && act("trash", "Delete", "Delete", () => after(remove(context, secret))),
+  ]);
+}
+
+const TOLD = {
+  version: "version",
+  visibility: "visibility",
+  owner: "owner",
+  expires_at: "expiry",
+  description: "description",
+};
+const MOST_LIKE_IT = 1000;
+
+/**
+ * Read a secret again after it was found to be another one.
+ *
+ * @returns what of it changed, in words; the secret has its new facts then
+ */
+async function whatChanged(context, secret) {
+  const query = [
+    ["_search", secret.key],
+    ["_size", MOST_LIKE_IT],
   ];
+  const { items } = await secrets.list(context.rights.from(secret, context.tenant), query);
+  const now = items.find((one) => one.id === secret.id);
+  if (!now) return `Meanwhile ${secret.key} was deleted, or you may not know of it any more.`;
+  const show = (value) => (value === null || value === undefined || value === "" ? "none" : String(value));
+  const changes = Object.entries(TOLD)
+    .filter(([name]) => show(secret[name]) !== show(now[name]))
+    .map(([name, words]) => `${words} ${show(now[name])} in place of ${show(secret[name])}`);
+  if (secret.hidden !== now.hidden) changes.push(now.hidden ? "it is hidden" : "it is not hidden");
+  Object.assign(secret, now);
+  if (changes.length === 0) return "";
+  return `Meanwhile somebody changed it: ${changes.join(", ")}. Try again if you still want to.`;
 }
 
 function remove(context, secret) {
@@ -240,5 +258,5 @@ function remove(context, secret) {
   return confirm(`Delete ${secret.key}?`, text, "Delete", async () => {
     await secrets.remove(context.rights.from(secret, context.tenant), secret.key, secret.version);
     say(`Secret ${secret.key} deleted`);
-  });
+  }, { changed: () => context.changed(secret) });
 }

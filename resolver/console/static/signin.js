@@ -121,7 +121,7 @@ function oncemore(username) {
   });
   return dialog("Confirm that it is you", {
     fields: [
-      el("p", {}, "Passwords and access tokens are changed shortly after your password was given."),
+      el("p", {}, "This needs your password, unless it was given within the last five minutes."),
       name,
       field("Your password", password),
     ],

@@ -1,110 +1,159 @@
-// One's tenants, their members, and for sys_admins what can be changed about both.
+// One's tenants and their members, and for sys_admins what can be changed about both.
 
 import { tenants } from "./api.js";
-import { button, confirm, dialog, el, empty, field, say, wordInput } from "./dom.js";
+import { button, confirm, dialog, el, empty, field, rowActions, say, wordInput } from "./dom.js";
+import { Listing, nothingFound, searchField } from "./listing.js";
 
 const ROLES = ["manager", "user", "operations", "viewer"];
 
-export async function page(context) {
+export function page(context) {
+  return context.argument ? ofTenant(context, context.argument) : ofAll(context);
+}
+
+async function ofAll(context) {
   const { rights } = context;
-  const items = await tenants.list();
-  const create = async () => {
-    if (await createTenant()) await context.refresh();
+  let wanted = "";
+  const after = async (done) => {
+    if (await done) await context.refresh();
   };
+  const listing = new Listing({
+    caption: "Tenants",
+    sort: "name",
+    size: 25,
+    columns: [
+      {
+        title: "Tenant",
+        field: "name",
+        kind: "key",
+        cell: (tenant) => el("a", { href: context.link("tenants", tenant.name) }, tenant.name),
+      },
+      { title: "Members", field: "users", cell: (tenant) => tenant.users.toLocaleString() },
+      { title: "Your role", cell: (tenant) => roleIn(rights, tenant.name) },
+      ...(rights.isAdmin
+        ? [{ title: "Actions", unseen: true, kind: "actions", cell: (tenant) => actions(tenant, after, listing) }]
+        : []),
+    ],
+    load: async ({ size, offset, sort }) => {
+      const found = await tenants.list({ _size: size, _offset: offset, _sort: sort, _search: wanted });
+      return { items: found.items, total: found.metadata.pagination.total };
+    },
+    none: () =>
+      wanted
+        ? nothingFound(wanted)
+        : [empty("No tenants", "You belong to none yet. A sys_admin can make you a member of one.")],
+  });
+  await listing.reload();
   return [
     el(
       "div",
       { class: "bar" },
       el("h1", {}, "Tenants"),
-      rights.isAdmin ? button("Create tenant", create, "main") : null,
+      searchField("Part of a name", listing, (text) => (wanted = text)),
+      rights.isAdmin ? button("Create tenant", () => after(createTenant()), "main") : null,
     ),
-    ...(items.length > 0
-      ? items.map((tenant) => card(context, tenant))
-      : [empty("No tenants", "You belong to none yet. A sys_admin can make you a member of one.")]),
+    listing.root,
   ];
 }
 
-function card(context, tenant) {
-  const { rights } = context;
-  const { members, count } = tenant;
-  const names = Object.keys(members).sort((a, b) => a.localeCompare(b));
-  const after = async (done) => {
-    if (await done) await context.refresh();
-  };
-  const told = names.length > 0 || rights.isAdmin;
-  return el(
-    "section",
-    { class: "card", "aria-label": `Tenant ${tenant.name}` },
-    el(
-      "div",
-      { class: "bar middle" },
-      el("h2", { class: "grow" }, tenant.name),
-      el(
-        "span",
-        { class: "quiet" },
-        rights.me.roles[tenant.name]
-          ? `You are ${rights.me.roles[tenant.name]} here`
-          : rights.isAdmin
-            ? "You are sys_admin"
-            : "",
-      ),
-      rights.isAdmin ? button("Add member", () => after(addMember(tenant.name))) : null,
-      rights.isAdmin ? button("Delete tenant", () => after(remove(tenant.name)), "danger") : null,
-    ),
-    told && names.length > 0
-      ? el(
-          "table",
-          { class: "cards" },
-          el("caption", { class: "unseen" }, `Members of ${tenant.name}`),
-          el(
-            "thead",
-            {},
-            el(
-              "tr",
-              {},
-              el("th", { scope: "col" }, "Member"),
-              el("th", { scope: "col" }, "Role"),
-              rights.isAdmin ? el("th", { scope: "col" }, el("span", { class: "unseen" }, "Actions")) : null,
-            ),
-          ),
-          el(
-            "tbody",
-            {},
-            ...names.map((name) => memberRow(context, tenant.name, name, members[name], after)),
-          ),
-        )
-      : el("p", { class: "quiet" }, told ? "No members." : `${count} ${count === 1 ? "member" : "members"}.`),
-  );
+function roleIn(rights, name) {
+  return rights.me.roles[name] ?? (rights.isAdmin ? "sys_admin" : "–");
 }
 
-function memberRow(context, tenant, username, role, after) {
-  const isAdmin = context.rights.isAdmin;
-  return el(
-    "tr",
-    {},
-    el("td", { "data-label": "Member", class: "key" }, username),
-    el("td", { "data-label": "Role" }, role),
-    isAdmin
-      ? el(
-          "td",
-          { class: "actions" },
-          button("Change role", () => after(changeRole(tenant, username, role)), "small"),
-          button(
-            "Remove",
-            () =>
-              after(
-                confirm(
-                  `Remove ${username} from ${tenant}?`,
-                  "What they own there stays. They lose all access to it at once.",
-                  "Remove",
-                  () => tenants.drop({ username, tenant_name: tenant }),
-                ),
-              ),
-            "small",
-          ),
-        )
-      : null,
+function actions(tenant, after, listing) {
+  const { name } = tenant;
+  return rowActions(name, name, [
+    {
+      icon: "owner",
+      words: "Add a member",
+      label: `Add member to ${name}`,
+      onclick: () => after(addMember(name)),
+    },
+    {
+      icon: "trash",
+      words: "Delete",
+      label: `Delete tenant ${name}`,
+      onclick: () => after(remove(name, () => listing.reload())),
+    },
+  ]);
+}
+
+/** One tenant: its members, for those who may know them. */
+async function ofTenant(context, name) {
+  const { rights } = context;
+  let [wanted, found] = ["", await tenants.get(name)];
+  const after = async (done) => {
+    if (!(await done)) return;
+    if (rights.isAdmin) await listing.reload();
+    else await context.refresh();
+  };
+  const bar = el(
+    "div",
+    { class: "bar" },
+    el("h1", {}, `Tenant ${name}`),
+    el("p", { class: "grow" }, el("a", { href: context.link("tenants") }, "All tenants"), ` · your role: ${roleIn(rights, name)}`),
   );
+  if (!found.roles) {
+    const words = `${found.members} ${found.members === 1 ? "member" : "members"}.`;
+    return [bar, el("p", { class: "card" }, `${words} Its managers see who they are.`)];
+  }
+  const again = async () => (found = await tenants.get(name));
+  const listing = new Listing({
+    caption: `Members of ${name}`,
+    sort: "name",
+    columns: [
+      { title: "Member", field: "name", kind: "key", cell: (one) => one.name },
+      { title: "Role", field: "role", cell: (one) => one.role },
+      ...(rights.isAdmin
+        ? [{ title: "Actions", unseen: true, kind: "actions", cell: (one) => memberActions(name, one, after, listing) }]
+        : []),
+    ],
+    load: async ({ size, offset, sort }) => {
+      await again();
+      const down = sort.startsWith("-");
+      const by = down ? sort.slice(1) : sort;
+      const items = Object.entries(found.roles)
+        .map(([member, role]) => ({ name: member, role }))
+        .filter((one) => one.name.toLowerCase().includes(wanted.toLowerCase()))
+        .sort((a, b) => (down ? -1 : 1) * (a[by].localeCompare(b[by]) || a.name.localeCompare(b.name)));
+      return { items: items.slice(offset, offset + size), total: items.length };
+    },
+    none: () => (wanted ? nothingFound(wanted) : [empty("No members.", "Nobody has a role in this tenant.")]),
+  });
+  if (rights.isAdmin) {
+    bar.append(
+      searchField("Part of a name", listing, (text) => (wanted = text)),
+      button("Add member", () => after(addMember(name)), "main"),
+    );
+  }
+  await listing.reload();
+  return [bar, listing.root];
+}
+
+function memberActions(tenant, { name, role }, after, listing) {
+  const changed = () => listing.reload().then(() => "The list of members was read again.");
+  return rowActions(name, name, [
+    {
+      icon: "role",
+      words: "Change role",
+      label: `Change role of ${name} in ${tenant}`,
+      onclick: () => after(changeRole(tenant, name, role, changed)),
+    },
+    {
+      icon: "trash",
+      words: "Remove",
+      label: `Remove ${name} from ${tenant}`,
+      onclick: () =>
+        after(
+          confirm(
+            `Remove ${name} from ${tenant}?`,
+            "What they own there stays. They lose all access to it at once.",
+            "Remove",
+            () => tenants.drop({ username: name, tenant_name: tenant }),
+            { changed },
+          ),
+        ),
+    },
+  ]);
 }
 
 function roleChoice(chosen) {
@@ -128,10 +177,11 @@ function addMember(tenant) {
   });
 }
 
-function changeRole(tenant, username, now) {
+function changeRole(tenant, username, now, changed) {
   const role = roleChoice(now);
   return dialog(`Role of ${username} in ${tenant}`, {
     fields: [field("Role", role)],
+    changed,
     submit: async () => {
       await tenants.change({ username, tenant_name: tenant, role: role.value });
       say(`${username} is ${role.value} in ${tenant} now`);
@@ -151,7 +201,7 @@ function createTenant() {
   });
 }
 
-function remove(name) {
+function remove(name, reload) {
   return confirm(
     `Delete tenant ${name}?`,
     "Only a tenant that holds no secrets is deleted here. Its data key is destroyed; its audit trail stays.",
@@ -160,5 +210,6 @@ function remove(name) {
       await tenants.remove(name);
       say(`Tenant ${name} deleted`);
     },
+    { changed: () => reload().then(() => "The list of tenants was read again.") },
   );
 }

@@ -1,7 +1,7 @@
 // Where secrets are used, as the audit trail tells: one secret, or a tenant as a whole.
 
 import { secrets, trail } from "./api.js";
-import { bars, dots } from "./chart.js";
+import { bars, dots, keyOf } from "./chart.js";
 import { el, empty, time } from "./dom.js";
 
 export async function page(context) {
@@ -72,9 +72,9 @@ async function ofTenant(context) {
       el(
         "p",
         { class: "quiet" },
-        el("span", { class: "key-of" }),
+        keyOf("bar-shape"),
         `${sum("allowed").toLocaleString()} allowed, `,
-        el("span", { class: "key-of refused" }),
+        keyOf("refused"),
         `${sum("refused").toLocaleString()} refused, since ${since}.`,
       ),
     ),
