@@ -105,3 +105,9 @@ def _put_vouched(vouched: Vouched) -> None:
         ([one.name, one.tenant, one.destination or "-"] for one in vouched.providers),
     )
     put("")
+    if vouched.trusts:
+        put_table(
+            ["TRUST", "ISSUER", "USER", "ENABLED"],
+            ([one.name, one.issuer, one.username, one.enabled] for one in vouched.trusts),
+        )
+        put("")

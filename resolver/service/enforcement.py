@@ -51,6 +51,22 @@ class VouchedProvider(Struct, frozen=True):
     destination: str
 
 
+class VouchedTrust(Struct, frozen=True):
+    """A trust by which JWTs would be exchanged.
+
+    Args:
+        name: its name.
+        issuer: who signs them.
+        username: the user that workloads act as.
+        enabled: whether it is in use.
+    """
+
+    name: str
+    issuer: str
+    username: str
+    enabled: bool
+
+
 class VouchedMember(Struct, frozen=True):
     """A user's role in a tenant.
 
@@ -73,12 +89,14 @@ class Vouched(Struct, frozen=True):
         members: all roles of users in tenants.
         tokens: all access tokens.
         providers: all secrets providers.
+        trusts: all trusts.
     """
 
     sys_admins: Sequence[str]
     members: Sequence[VouchedMember]
     tokens: Sequence[VouchedToken]
     providers: Sequence[VouchedProvider]
+    trusts: Sequence[VouchedTrust] = ()
 
 
 class Enforcement(ServicePart):
@@ -122,7 +140,12 @@ class Enforcement(ServicePart):
                         except TokenError:
                             place = "unreadable"
                         providers.append(VouchedProvider(tenant.name, provider.name, place))
-        return Vouched(admins, members, tokens, providers)
+            known = {stored.user.id: stored.user.name for stored in users}
+            trusts = [
+                VouchedTrust(one.name, one.issuer, known.get(one.user_id, one.user_id), one.enabled)
+                for one in session.trusts()
+            ]
+        return Vouched(admins, members, tokens, providers, trusts)
 
     def finish(self, vouched: Vouched) -> int:
         """Give all rows that decide their MACs, and refuse rows without from then on; how many there were.

@@ -6,8 +6,11 @@ With a release this file is copied beside the dumps that it made, and from then 
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import Any
 
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from msgspec.structs import asdict
 
 from resolver.core.account_changes import NewToken, NewUser, UserChange
@@ -15,11 +18,14 @@ from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.trusts import ClaimRule, NewTrust, TrustKind
 from resolver.core.webhooks import NewWebhook
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher
 from resolver.errors import AuthenticationError
+from resolver.identity import IssuerKeys, Verifier
 from resolver.providers import make_types, parse_allow_list
+from resolver.providers.requests import RequestSender
 from resolver.providers.webhooks import WebhookSender
 from resolver.service import Service
 from resolver.store.sql import SqlStore
@@ -95,6 +101,7 @@ def make_service(url: str) -> Service:
         clock=lambda: NOW,
         provider_types=lambda: types,
         event_sender=lambda: WebhookSender(parse_allow_list(["127.0.0.0/8"])),
+        verifier=lambda: Verifier(IssuerKeys(lambda: RequestSender(parse_allow_list([])))),
     )
 
 
@@ -141,6 +148,7 @@ def fill(url: str) -> dict[str, Any]:
     hook = NewWebhook(url="http://127.0.0.1:9/events", tenants=["prod"])
     service.webhooks.create(admin, "hook", hook)
     _make_secret(service, admin, "prod", "told", {"values": ["told value"]})
+    _exchange(service, admin)
     service.delivery.round()
     service.keys.rotate_root(admin, RootKey(ROOT_KEYS["current"], "the tests").id, lambda *_: None)
     by_password = service.sessions.open(username="user", password=PASSWORDS["user"]).secret
@@ -169,6 +177,26 @@ def _scope(permissions: list[str] | None, tenants: list[str] | None, keys: list[
         None if tenants is None else frozenset(tenants),
         None if keys is None else tuple(keys),
     )
+
+
+def _exchange(service: Service, admin: Any) -> None:  # noqa: ANN401 - a caller
+    """Make a trust, and have a JWT exchanged by it."""
+    key = ECKey.generate_key("P-256", {"kid": "1", "use": "sig"})
+    issuer, audience, at = "https://issuer.example.com", "https://resolver.example.com", 1796040000
+    trust = NewTrust(
+        kind=TrustKind.GENERIC,
+        issuer=issuer,
+        audience=audience,
+        username="operations",
+        claims=[ClaimRule("sub", "somebody")],
+        permissions=frozenset({Permission.SECRET_USE}),
+        tenants=frozenset({"prod"}),
+        keys=("*",),
+        jwks=json.dumps({"keys": [key.as_dict(private=False)]}),
+    )
+    service.trusts.create(admin, "shop", trust)
+    claims = {"iss": issuer, "aud": audience, "sub": "somebody", "jti": "1", "iat": at, "exp": at + 300}
+    service.trusts.exchange(jwt.encode({"alg": "ES256", "kid": "1"}, claims, key))
 
 
 def _make_secret(service: Service, who: Any, tenant: str, key: str, about: dict[str, Any]) -> None:  # noqa: ANN401 - a caller
