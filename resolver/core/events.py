@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from resolver.core.audit import SYSTEM_CHAIN, fields_of, told_of
+from resolver.core.audit import ROUND, SYSTEM_CHAIN, fields_of, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,6 +136,9 @@ _TOLD = (
 MAX_GROUPS = 20
 """Most kinds of refusals of one window that are told apart; the others are counted together."""
 
+MAX_TOLD_KEYS = 100
+"""Most keys that an event about an import names; it always counts them all."""
+
 MAX_KEYS = 10
 """Most keys that an event about refusals names."""
 
@@ -201,6 +204,9 @@ def event_of(chain: str, record: AuditRecord) -> Event | None:
     if record.action == "provider:update" and not fields.get("changed"):  # the record before the change
         return None
     data = {name: fields[name] for name in _TOLD if name in fields}
+    if fields.get("format") == ROUND:  # one record about several secrets
+        told = [one["key"] for one in told_of(fields) if "key" in one]
+        data |= {"count": len(told), "keys": told[:MAX_TOLD_KEYS]}
     data["record"] = {"chain": chain, "number": record.number}
     return make_event(kind, record.at, chain, data, record.number, record.hash)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from resolver.core.ports import Cipher, JwtVerifier, Store, UseStore
-from resolver.core.ports.webhooks import SendsEvents
 from resolver.errors import ConflictError
 from resolver.service.access import Gate
 from resolver.service.audit import Trail
 from resolver.service.decryption import Opener
 from resolver.service.provider_values import ExternalValues
+
+if TYPE_CHECKING:
+    from resolver.core.ports.webhooks import SendsEvents
 
 
 class Shared(Struct, frozen=True):
@@ -28,7 +31,7 @@ class Shared(Struct, frozen=True):
         external: fetches the values that providers have, and knows the types of providers.
         clock: gives the time as it is stored.
         rules: what holds for the whole store.
-        event_sender: makes what sends events to webhooks, once it is needed.
+        event_sender: makes what sends events to webhooks, a `SendsEvents`, once it is needed.
         verifier: makes what verifies JWTs, once one is shown.
     """
 
@@ -40,7 +43,7 @@ class Shared(Struct, frozen=True):
     external: ExternalValues
     clock: Callable[[], str]
     rules: Rules
-    event_sender: Callable[[], SendsEvents]
+    event_sender: Callable[[], Any]
     verifier: Callable[[], JwtVerifier]
 
 
@@ -60,7 +63,7 @@ class ServicePart:
         self._external = shared.external
         self._clock = shared.clock
         self._rules = shared.rules
-        self._event_sender = shared.event_sender
+        self._event_sender: Callable[[], SendsEvents] = shared.event_sender
         self._make_verifier = shared.verifier
 
     @cached_property

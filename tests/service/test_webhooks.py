@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from resolver.core.account_changes import NewToken
 from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.events import KIND_OF, MAX_GROUPS, SILENT, EventKind
-from resolver.core.model import Scope, SecretValue
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.times import later
+from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
 from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.errors import (
     ConflictError,
@@ -189,6 +190,22 @@ def test_only_the_kinds_and_tenants_that_were_asked_for_come(embedded: World, re
     embedded.secret("again")
     embedded.service.delivery.round()
     assert receiver.kinds[2:] == ["secret.deleted"]
+
+
+def test_an_import_is_one_event(embedded: World, receiver: Receiver) -> None:
+    """It names keys, not values, and says how many there are."""
+    hooked(embedded, receiver, EventKind.SECRET_UPDATED)
+    entries = [
+        ImportEntry(
+            f"k{n}", "home", [VersionWithValue(1, SecretValue("marked"))], Visibility.TENANT, hidden=False
+        )
+        for n in range(3)
+    ]
+    embedded.service.transfer.import_(embedded.admin, ImportRequest("home", entries))
+    embedded.service.delivery.round()
+    (event,) = receiver.events
+    assert (event["data"]["count"], event["data"]["keys"]) == (3, ["k0", "k1", "k2"])
+    assert b"marked" not in receiver.peer.bodies[0]
 
 
 def test_refusals_are_counted_not_flooded(embedded: World, receiver: Receiver) -> None:

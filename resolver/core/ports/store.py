@@ -10,7 +10,6 @@ from resolver.core.audit import AuditHead
 from resolver.core.ports.accounts import AccountSession, AccountsForUse
 from resolver.core.ports.keys import KeySession, KeysForUse
 from resolver.core.ports.secrets import KeyedSecrets, SecretSession
-from resolver.core.ports.webhooks import WebhookSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,9 +18,14 @@ if TYPE_CHECKING:
     from resolver.core.audit import AuditQuery, AuditRecord
     from resolver.core.audit_rounds import IndexRows
     from resolver.core.ports.crypto import Cipher
+    from resolver.core.ports.webhooks import WebhookSession
     from resolver.core.results import BlueprintUse
     from resolver.core.rows import StoredRow
     from resolver.errors import TamperedRowError
+else:
+
+    class WebhookSession(Protocol):
+        """What a use does without, which has no time to load it."""
 
 
 class RowChange(Struct, frozen=True):
