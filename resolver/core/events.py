@@ -38,6 +38,7 @@ class EventKind(enum.StrEnum):
     TOKEN_CREATED = "token.created"
     TOKEN_REVOKED = "token.revoked"
     TOKEN_EXPIRING = "token.expiring"
+    TRUST_CHANGED = "trust.changed"
     KEYS_ROTATED = "keys.rotated"
     WEBHOOK_CHANGED = "webhook.changed"
     STORE_RECOVERED = "store.recovered"
@@ -71,6 +72,9 @@ KIND_OF: Mapping[str, EventKind] = {
     "token:create": EventKind.TOKEN_CREATED,
     "token:rotate": EventKind.TOKEN_CREATED,
     "token:revoke": EventKind.TOKEN_REVOKED,
+    "trust:create": EventKind.TRUST_CHANGED,
+    "trust:update": EventKind.TRUST_CHANGED,
+    "trust:delete": EventKind.TRUST_CHANGED,
     "keys:data_rotated": EventKind.KEYS_ROTATED,
     "keys:root_rotated": EventKind.KEYS_ROTATED,
     "webhook:create": EventKind.WEBHOOK_CHANGED,
@@ -104,6 +108,7 @@ SILENT = frozenset(
         "session:open",
         "session:confirm",
         "session:close",
+        "trust:exchange",
         "webhook:dropped",
         "webhook:test",
     }
