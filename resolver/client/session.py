@@ -205,7 +205,7 @@ class ServerSession:
                 hint="the store may be full, read-only or out of its reach; its log tells more",
             )
 
-    def _parsed(self, data: bytes) -> Any:  # noqa: ANN401 - JSON data
+    def _parsed(self, data: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON data
         with contextlib.suppress(ValueError, RecursionError):
             return parse(data)
         raise self.nonsense()
@@ -338,7 +338,7 @@ def _error_of(answer: HttpResponse) -> ErrorBody | None:
     """The error that a server of ours tells of; None for another answer."""
     if answer.status >= 400:  # noqa: PLR2004 - the first status of an error
         with contextlib.suppress(ValueError, RecursionError):
-            return decode(ErrorBody, parse(answer.body))
+            return decode(ErrorBody, parse(bytes(answer.body)))  # it may be read once more
     return None
 
 

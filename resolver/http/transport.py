@@ -100,12 +100,12 @@ class HttpResponse(msgspec.Struct, frozen=True):
     Args:
         status: its status code.
         headers: its headers, by their names in lower case.
-        body: its content.
+        body: its content; nobody else has it, so that who reads it may empty it.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
     def __repr__(self) -> str:
         return f"HttpResponse({self.status})"
@@ -365,4 +365,4 @@ def _exchange(url: Url, request: HttpRequest, sock: socket.socket, max_bytes: in
         if response.length:  # the peer went away before the end it had announced
             raise http.client.IncompleteRead(b"")
         received = {name.lower(): text for name, text in response.getheaders()}
-        return HttpResponse(response.status, received, bytes(body))
+        return HttpResponse(response.status, received, body)

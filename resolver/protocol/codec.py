@@ -48,8 +48,8 @@ class MalformedError(ValueError):
         self.unknown = unknown
 
 
-def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
-    """Parse JSON text.
+def parse(data: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON data
+    """Parse JSON text. A bytearray is emptied once it is text: an answer may take 64 MiB.
 
     Raises:
         ValueError: it is no JSON, or has duplicate keys, half a character, NaN, or a number without an end.
@@ -57,10 +57,12 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - JSON data
         RecursionError: it is nested too deeply.
     """
     try:
-        parsed = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
-        )
-        if _SURROGATE_ESCAPE.search(data):
+        text = data.decode()
+        has_escapes = _SURROGATE_ESCAPE.search(data) is not None
+        if isinstance(data, bytearray):
+            data.clear()
+        parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+        if has_escapes:
             _demand_whole_characters(parsed)
     except ValueError as error:
         fault = str(error) if isinstance(error, _FaultError) else ""

@@ -192,6 +192,6 @@ def read_response(
         case status:
             return FetchFailure(f"it answered with status {status}")
     try:
-        return read(read_json(response.body))
+        return read(read_json(bytes(response.body)))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return FetchFailure(malformed)

@@ -18,7 +18,7 @@ from resolver.rest.errors import add_handlers
 from resolver.rest.middleware import Watching
 from resolver.rest.openapi import make_document
 from resolver.rest.options import ServerOptions
-from resolver.rest.responses import Answer
+from resolver.rest.responses import whole
 from resolver.rest.routing import Server
 
 if TYPE_CHECKING:
@@ -93,5 +93,5 @@ async def _document(request: Request) -> Response:
 @functools.cache
 def _make_document() -> tuple[bytes, str]:
     """It as it is sent, and its tag: the same for all."""
-    body = Answer(make_document(GROUPS)).body
-    return bytes(body), f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    body = whole(make_document(GROUPS))
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -32,7 +32,8 @@ HOLD: ContextVar[Callable[[int], None] | None] = ContextVar("hold", default=None
 class Answer(Response):
     """A JSON answer, in ASCII: text that can't be written as UTF-8 is escaped rather than an error.
 
-    Its bytes are counted before it is written, and sent in pieces, so that no copy of it waits to be taken.
+    Its bytes are counted before it is written. It is written and sent in pieces, which are dropped as they
+    are taken: beside the data there is one copy of a large answer, and `body` is empty.
 
     Args:
         content: JSON data, or records.
@@ -48,29 +49,88 @@ class Answer(Response):
         status_code: int = 200,
         headers: dict[str, str] | None = None,
     ) -> None:
+        self._pieces: list[bytes] = []
         super().__init__(content, status_code, headers)
+        if self._pieces:
+            self.headers["content-length"] = str(sum(map(len, self._pieces)))
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - JSON data
-        """The body.
+        """The body of an answer that is one piece; the pieces of a larger one are kept.
 
         Raises:
             RequestError: all bytes that answers may take are taken.
         """
         data = encode(content)
         size, hold = size_of(data), HOLD.get()
-        if size > _PIECE and hold is not None:
+        if size <= _PIECE:
+            return _dumps(data).encode("ascii")
+        if hold is not None:
             hold(size)
-        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode("ascii")
+        self._pieces = [piece.encode("ascii") for piece in _pieces(data, size)]
+        return b""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        body = memoryview(self.body)
-        for start in range(0, len(body), _PIECE):
-            end = start + _PIECE
-            await send({"type": "http.response.body", "body": body[start:end], "more_body": end < len(body)})
-        if not body:
-            await send({"type": "http.response.body", "body": b""})
+        left, self._pieces = self._pieces[::-1], []
+        while left:
+            await send({"type": "http.response.body", "body": left.pop(), "more_body": True})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def whole(content: Any) -> bytes:  # noqa: ANN401 - JSON data, or records
+    """The body of an answer of any size."""
+    return _dumps(encode(content)).encode("ascii")
+
+
+def _dumps(data: object) -> str:
+    return json.dumps(data, allow_nan=False, separators=(",", ":"))
+
+
+def _pieces(data: object, size: int) -> Iterator[str]:
+    """JSON text in pieces: as many members as fit into one, and of a long text so many characters.
+
+    Args:
+        data: JSON data.
+        size: what `size_of` says of it.
+    """
+    if size <= _PIECE or not isinstance(data, (str, dict, list)):
+        yield _dumps(data)
+    elif isinstance(data, str):
+        yield '"'
+        for start in range(0, len(data), _PIECE):
+            yield _dumps(data[start : start + _PIECE])[1:-1]
+        yield '"'
+    else:
+        left, right = "{}" if isinstance(data, dict) else "[]"
+        yield left
+        yield from _members(data)
+        yield right
+
+
+def _members(data: dict[str, Any] | list[Any]) -> Iterator[str]:
+    """The members of an object or a list, with the commas between them."""
+    few: list[tuple[str, Any]] = []
+    room, comma = _PIECE, ""
+    pairs = data.items() if isinstance(data, dict) else (("", item) for item in data)
+
+    def written() -> str:
+        return comma + _dumps(dict(few) if isinstance(data, dict) else [item for _, item in few])[1:-1]
+
+    for name, item in pairs:
+        size = size_of(name) + size_of(item)
+        if few and size > room:
+            yield written()
+            few, room, comma = [], _PIECE, ","
+        if size <= _PIECE:
+            few.append((name, item))
+            room -= size
+            continue
+        yield f"{comma}{_dumps(name)}:" if isinstance(data, dict) else comma
+        yield from _pieces(item, size)
+        comma = ","
+    if few:
+        yield written()
 
 
 def size_of(data: object) -> int:
