@@ -14,7 +14,7 @@ from resolver.cli.context import App, not_hardened
 from resolver.cli.exit_codes import ExitCode
 from resolver.cli.output import count, say
 from resolver.cli.report.report import Report
-from resolver.cli.request import ResolveArguments, request_options, resolved_text, run_request
+from resolver.cli.request import request_options, resolved_text, run_request
 from resolver.delivery.child import WITHHELD, ChildExit, run
 from resolver.delivery.child_input import (
     WHOLE,
@@ -36,6 +36,7 @@ from resolver.resolution.variables import parse_variables
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from resolver.cli.arguments import ResolveArguments
     from resolver.core.formats import DocumentFormat
     from resolver.delivery.child_input import ChildInput
     from resolver.delivery.child_output import ChildOutput

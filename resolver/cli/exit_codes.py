@@ -13,7 +13,7 @@ from resolver.cli.output import say
 from resolver.cli.report.items import ReportedError
 from resolver.cli.report.text import say_failure, say_problems
 from resolver.cli.streams import OutputError, ReaderGoneError, flush_stdout, forget_stdout, lost
-from resolver.dsl.problems import Reason
+from resolver.dsl.reasons import Reason
 from resolver.errors import (
     AccessError,
     BlueprintError,

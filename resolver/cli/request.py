@@ -7,49 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
 from resolver.cli.context import App, choice_option, common_options, options, tenant_option
 from resolver.cli.output import count
-from resolver.cli.progress import Counted
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
 from resolver.core.formats import DialectName, DocumentFormat
-from resolver.dsl.problems import WARNINGS, Reason
+from resolver.dsl.reasons import WARNINGS, Reason
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from resolver.cli.arguments import ResolveArguments
     from resolver.cli.report.report import Report
     from resolver.dsl.context import DeploymentContext
     from resolver.plugins.manager import Plugins
     from resolver.resolution import BlueprintText, Options, Resolution
 
 R = TypeVar("R")
-
-
-class ResolveArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be resolved, and how: the arguments that `resolve` and `exec` share."""
-
-    blueprints: tuple[str, ...] = ()
-    tenant: str | None
-    inputs: tuple[str, ...]
-    context: str | None
-    output_format: DocumentFormat
-    evaluate: bool
-    merge_imports: bool
-    root: str | None
-    partial: bool
-    dialect: DialectName | None
-    diagnostics: ReportFormat
-    keep_going: bool
-    fail_on: tuple[str, ...]
-    allow_duplicate_keys: bool
-    environment: tuple[tuple[str, str], ...] = ()
-
-    def __repr__(self) -> str:
-        return f"ResolveArguments({self.blueprints!r})"  # inputs may hold values
 
 
 _KINDS = {reason.removeprefix("secret_").replace("_", "-"): reason for reason in WARNINGS}
@@ -134,6 +110,8 @@ def request_options(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def collect(app: App, **named: Any) -> R:  # noqa: ANN401 - whatever the options are
+        from resolver.cli.arguments import ResolveArguments  # noqa: PLC0415 - not for a page of help
+
         shared = {name: named.pop(name) for name in ResolveArguments.__struct_fields__ if name in named}
         return command(app, ResolveArguments(**shared), **named)
 
@@ -146,6 +124,8 @@ def read_blueprints(request: ResolveArguments, report: Report) -> Sequence[Bluep
     Raises:
         UsageError: one can't be read, unless the run keeps going; none can; or stdin is named twice.
     """
+    from resolver.cli.progress import Counted  # noqa: PLC0415 - not for a page of help
+
     if request.blueprints.count("-") > 1:
         raise UsageError("stdin ('-') can be named only once")
     texts: list[BlueprintText] = []
@@ -241,6 +221,7 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
 
 def resolved_text(resolution: Resolution, output_format: DocumentFormat) -> str:
     """The text of all blueprints of a run, with the values in their places."""
+    from resolver.cli.progress import Counted  # noqa: PLC0415
     from resolver.resolution.resolved import joined_text  # noqa: PLC0415
 
     return joined_text(Counted(resolution.blueprints, "blueprints written"), output_format)

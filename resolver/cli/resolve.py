@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import click
-from msgspec.structs import replace
 
 from resolver.cli.exit_codes import ExitCode, problems_exit_code
 from resolver.cli.output import count
@@ -20,14 +19,14 @@ from resolver.cli.request import (
 )
 from resolver.cli.streams import write_bytes
 from resolver.core.formats import DocumentFormat
-from resolver.delivery.stdout_policy import StdoutKind, check_stdout
 from resolver.errors import SinkRefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from resolver.cli.arguments import ResolveArguments
     from resolver.cli.context import App
-    from resolver.cli.request import ResolveArguments
+    from resolver.delivery.stdout_policy import StdoutKind
     from resolver.plugins.payloads import DeliveryTarget
     from resolver.resolution import Resolution
 
@@ -51,6 +50,8 @@ def _terminal_text(resolution: Resolution, output_format: DocumentFormat, *, sho
 
 
 def _run_check(app: App, request: ResolveArguments, report: Report, *, offline: bool, strict: bool) -> int:
+    from msgspec.structs import replace  # noqa: PLC0415 - not for a page of help
+
     from resolver.cli.report.check import NO_CALLS, put_check  # noqa: PLC0415
     from resolver.resolution import check  # noqa: PLC0415
 
@@ -136,6 +137,8 @@ def resolve_command(  # noqa: PLR0913 - one for each option
                 )
             _deliver(app, request, report, app.target)
             return 0
+        from resolver.delivery.stdout_policy import check_stdout  # noqa: PLC0415 - not for a page of help
+
         stdout = check_stdout(
             1,
             2,
@@ -182,6 +185,8 @@ def _deliver(app: App, request: ResolveArguments, report: Report, target: Delive
 def _write_resolved(
     app: App, request: ResolveArguments, report: Report, stdout: StdoutKind, *, show_values: bool
 ) -> None:
+    from resolver.delivery.stdout_policy import StdoutKind  # noqa: PLC0415 - not for a page of help
+
     output_format = request.output_format
     if stdout is StdoutKind.TERMINAL and output_format is DocumentFormat.JSON and not show_values:
         raise SinkRefusedError(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from resolver.blueprint import read, render
+from resolver.cli.arguments import ResolveArguments
 from resolver.cli.context import App
-from resolver.cli.request import ResolveArguments
 from resolver.config.profile import Profile
 from resolver.core.account_changes import NewPassword, NewUser
 from resolver.core.model import SecretValue

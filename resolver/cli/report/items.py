@@ -6,8 +6,6 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from resolver.cli.output import count
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ class Level(enum.StrEnum):
     WARNING = "warning"
 
 
-class RunFailure(msgspec.Struct, frozen=True):
+class RunFailure(NamedTuple):
     """What went wrong with a run, other than problems of its blueprints."""
 
     message: str

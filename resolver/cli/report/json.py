@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +21,7 @@ def make_document(found: Found, extra: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "problems": [problem_as_json(problem) for problem in found.problems],
         "warnings": [problem_as_json(warning) for warning in found.warnings],
-        "failures": [msgspec.structs.asdict(failure) for failure in found.failures],
+        "failures": [failure._asdict() for failure in found.failures],
         "notes": found.notes,
         **extra,
     }

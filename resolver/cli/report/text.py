@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from resolver.cli.output import printable, say, width
 from resolver.cli.report.items import Level, cut_short, location_of
-from resolver.core.location import format_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +48,8 @@ def problem_lines(problem: Problem, level: Level = Level.ERROR) -> Iterator[str]
     """One problem as text: message, location, source line with a caret, hint."""
     yield f"{level}: {problem.message} [{problem.reason}]"
     if problem.source:
+        from resolver.core.location import format_path  # noqa: PLC0415 - not for a page of help
+
         path = f"  {format_path(problem.path)}" if problem.path else ""
         yield f"  --> {location_of(problem)}{path}"
         if problem.position and problem.line_text:
