@@ -459,6 +459,8 @@ def _calls(
 
 def _is_relative(node: Mapping[Any, Any]) -> bool:
     pending: list[Any] = list(node.values())
+    if len(pending) == 1 and type(pending[0]) is str:  # most calls
+        return pending[0] in _RELATIVE
     while pending:
         item = pending.pop()
         if isinstance(item, str) and item in _RELATIVE:
