@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -210,7 +211,10 @@ def run_request(app: App, request: ResolveArguments, report: Report) -> Resoluti
             raise
     report.warn(resolution.warnings)
     for note in resolution.notes:
-        report.note(note)
+        from resolver.cli.session_notes import is_told  # noqa: PLC0415 - many runs have no note
+
+        if not report.is_text or not is_told(note, os.environ):
+            report.note(note)
     if resolution.deferred:
         report.note(f"{count(resolution.deferred, 'call')} kept for the orchestrator")
     for blueprint in resolution.blueprints:
