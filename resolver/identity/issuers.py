@@ -257,7 +257,7 @@ class IssuerKeys:
             raise RefusedJwtError(f"{url.address} answers with more than {most} bytes")
         if answer.status != _OK:  # a redirect as well: it is not followed
             raise RefusedJwtError(f"{url.address} answered with status {answer.status}")
-        return answer.body
+        return bytes(answer.body)
 
 
 def _https(text: str, what: str) -> Url:
