@@ -31,8 +31,8 @@ _tenant_option = click.option("-t", "--tenant", metavar="TENANT", help="The tena
 def who_can(app: App, *, key: str, tenant: str | None, output_format: OutputFormat) -> None:
     """Show who could read a secret, and why.
 
-    Lists each user and token that a blueprint's use, or `resolver secrets get`, would give the value now,
-    by the rules that decide then.
+    Lists each user, token and trust that would be given the value now, by the rules that decide then: in a
+    blueprint, or by `resolver secrets get`.
     """
     found = app.service.access.who_can(app.caller, app.settings.tenant(tenant), key)
     facts = encode(found) | {"secret": fields(found.secret)}
@@ -55,11 +55,11 @@ def _put_readers(found: WhoCan) -> None:
     put_table(["ROLE", "USE", "SHOW"], ([role.role.value, role.use, role.show] for role in found.roles))
     put("")
     put_table(
-        ["USER", "TOKEN", "USE", "SHOW", "BECAUSE OF"],
+        ["USER", "TOKEN OR TRUST", "USE", "SHOW", "BECAUSE OF"],
         (
             [
                 reader.username,
-                reader.token_id or "-",
+                f"trust {reader.trust}" if reader.trust else reader.token_id or "-",
                 _where(reader.use, everywhere=found.everywhere),
                 _where(reader.show, everywhere=found.everywhere),
                 ", ".join(reader.grounds),

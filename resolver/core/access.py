@@ -30,11 +30,12 @@ class Ground(enum.StrEnum):
 
 
 class SecretReader(Struct, frozen=True):
-    """A user, or one of a user's tokens, that the rules give a secret's value.
+    """A user, one of a user's tokens, or a trust, that the rules give a secret's value.
 
     Args:
-        username: the user.
+        username: the user; of a trust the one that its workloads act as.
         token_id: the public part of the token; empty for the user with the whole of their rights.
+        trust: the name of the trust; empty for users and tokens.
         use: names of the tenants in which a blueprint that they resolve is given it.
         show: names of the tenants in which they are shown it.
         grounds: by which rules.
@@ -42,6 +43,7 @@ class SecretReader(Struct, frozen=True):
 
     username: str
     token_id: str
+    trust: str
     use: Sequence[str]
     show: Sequence[str]
     grounds: Sequence[Ground]
@@ -70,7 +72,7 @@ class WhoCan(Struct, frozen=True):
         everywhere: whether uses of a global secret in other tenants than the one asked in were looked at;
             only for a caller who may read all audit trails.
         roles: what each role gives.
-        readers: users and their tokens, by name.
+        readers: users, their tokens and trusts, by the name of the user.
     """
 
     secret: Secret

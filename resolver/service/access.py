@@ -192,7 +192,7 @@ def _same_login(checked: StoredUser | None, now: StoredUser | None) -> bool:
     )
 
 
-def _trust_of(session: UseSession, found: tuple[StoredToken, StoredUser] | None) -> StoredTrust | None:
+def trust_of(session: UseSession, found: tuple[StoredToken, StoredUser] | None) -> StoredTrust | None:
     """The trust that a token came of, as it is now. Other tokens, most of them, cost no statement for it."""
     trust_id = None if found is None else found[0].trust_id
     return None if trust_id is None else session.trust(trust_id)
@@ -266,7 +266,7 @@ class Gate:
         public = token_id(token)
         with self._store.read() as session:
             found = session.token(public)
-            trust = _trust_of(session, found)
+            trust = trust_of(session, found)
         digest = hashlib.sha256(token.encode()).hexdigest()
         expected = found[0].digest if found else hashlib.sha256(b"").hexdigest()
         if not hmac.compare_digest(digest, expected) or found is None:
@@ -373,7 +373,7 @@ class Gate:
             found = session.token(caller.token_id)
             if found is None or found[1].user.id != caller.user_id:
                 raise _refused_token()
-            current, stored = self._caller(*found, _trust_of(session, found)), found[1]
+            current, stored = self._caller(*found, trust_of(session, found)), found[1]
         else:
             known = session.user(user_id=caller.user_id)
             if known is None or not known.user.active:

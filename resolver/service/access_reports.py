@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
 from resolver.core.access import AccessPart, RoleAccess, SecretAccess, SecretReader, WhoCan, grounds
 from resolver.core.audit import cap
-from resolver.core.model import FULL_SCOPE, Caller, Visibility, check_key
+from resolver.core.model import FULL_SCOPE, Caller, Scope, Visibility, check_key
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.query import EVERYTHING, WHOLE, Listing
 from resolver.errors import InvalidRequestError, NotFoundError
-from resolver.service.access import narrowed, not_found
+from resolver.service.access import is_trusted, narrowed, not_found, trust_of
 from resolver.service.base import ServicePart
 from resolver.service.decryption import look_up
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from resolver.core.access import Ground
     from resolver.core.model import Secret, Tenant
-    from resolver.core.ports import Session, StoredToken, StoredUser
+    from resolver.core.ports import Session, StoredToken, StoredTrust, StoredUser
 
 _READS = (Permission.SECRET_USE, Permission.SECRET_SHOW)
 
@@ -55,8 +56,8 @@ class AccessReport(ServicePart):
             tenants = session.tenants() if everywhere else [home]
             readers = [
                 reader
-                for holder in self._holders(session)
-                if (reader := _reader(holder, secret, _asked_from(holder, tenants, home))) is not None
+                for holder, trust in self._holders(session)
+                if (reader := _reader(holder, trust, secret, _asked_from(holder, tenants, home))) is not None
             ]
         expired = self._rules.refuse_expired and secret.is_expired(self._clock())
         return WhoCan(secret, expired, everywhere, _by_role(secret, home), readers)
@@ -109,10 +110,11 @@ class AccessReport(ServicePart):
 
     def _other(self, session: Session, caller: Caller, home: Tenant, username: str, token_id: str) -> Caller:
         """A user or a token as the caller that they would be; who has no part in the tenant is not found."""
-        token = None
+        token, trust = None, None
         if token_id:
             found = session.token(token_id)
             token, stored = found if found is not None else (None, None)
+            trust = trust_of(session, found)
         else:
             stored = session.user(name=username)
         if stored is None or not (
@@ -122,36 +124,45 @@ class AccessReport(ServicePart):
         ):
             what = f"token {cap(token_id)!r}" if token_id else f"user {cap(username)!r}"
             raise NotFoundError(f"{what} has no part in tenant {home.name!r}")
-        return self._holder(stored, token)
+        return self._holder(stored, token, trust)
 
-    def _holders(self, session: Session) -> Iterator[Caller]:
-        """Every user who is let in, each followed by their tokens."""
+    def _holders(self, session: Session) -> Iterator[tuple[Caller, str]]:
+        """Every user, with their tokens and the trusts that act as them; of each the name of the trust.
+
+        What workloads got for a trust lives for minutes, within the trust, and is not told apart.
+        """
         tokens: dict[str, list[StoredToken]] = {}
         for token, _ in session.tokens(None, WHOLE):
-            tokens.setdefault(token.user_id, []).append(token)
+            if token.trust_id is None:
+                tokens.setdefault(token.user_id, []).append(token)
+        trusts: dict[str, list[StoredTrust]] = {}
+        for trust in session.trusts():
+            trusts.setdefault(trust.user_id, []).append(trust)
         for stored in session.users(WHOLE):
             for token in (None, *tokens.get(stored.user.id, ())):
-                holder = self._holder(stored, token)
-                if holder.roles or holder.system_role is not SystemRole.DEFAULT:
-                    yield holder
+                yield self._holder(stored, token, None), ""
+            for trust in trusts.get(stored.user.id, ()):
+                yield self._holder(stored, None, trust), trust.name
 
-    def _holder(self, stored: StoredUser, token: StoredToken | None) -> Caller:
-        """A user, or one of their tokens, as the caller that they would be, without rights if not let in."""
+    def _holder(self, stored: StoredUser, token: StoredToken | None, trust: StoredTrust | None) -> Caller:
+        """A user, a token or a trust as the caller that it would be, without rights if not let in."""
         user = stored.user
-        is_in = user.active and (
-            token is None or token.expires_at is None or token.expires_at > self._clock()
-        )
+        ended = token is not None and token.expires_at is not None and token.expires_at <= self._clock()
+        by_trust = token is not None and token.trust_id is not None
+        distrusted = by_trust if trust is None else not is_trusted(trust, stored)
+        is_in = user.active and not ended and not distrusted
+        scopes = [one.scope for one in (token, trust) if one is not None]
         return Caller(
             user.id,
             user.name,
             user.system_role if is_in else SystemRole.DEFAULT,
             stored.roles if is_in else {},
             token.id if token is not None else "",
-            token.scope if token is not None else FULL_SCOPE,
+            functools.reduce(Scope.within, scopes, FULL_SCOPE),
         )
 
 
-def _reader(holder: Caller, secret: Secret, asked_from: Iterable[Tenant]) -> SecretReader | None:
+def _reader(holder: Caller, trust: str, secret: Secret, asked_from: Iterable[Tenant]) -> SecretReader | None:
     found: dict[Permission, list[str]] = {permission: [] for permission in _READS}
     by: dict[Ground, None] = {}
     for tenant in asked_from:
@@ -162,7 +173,7 @@ def _reader(holder: Caller, secret: Secret, asked_from: Iterable[Tenant]) -> Sec
     use, show = found.values()
     if not use and not show:
         return None
-    return SecretReader(holder.username, holder.token_id, use, show, list(by))
+    return SecretReader(holder.username, holder.token_id, trust, use, show, list(by))
 
 
 def _asked_from(holder: Caller, tenants: Sequence[Tenant], home: Tenant) -> Iterator[Tenant]:

@@ -12,8 +12,10 @@ from resolver.core.model import FULL_SCOPE, Scope, SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.query import Listing
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.trusts import TrustChange
 from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundError, NotPermittedError
 from tests.service.uses import DIGESTS, key_use
+from tests.trusting import exchanged, trusting
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
@@ -203,6 +205,28 @@ def test_a_narrowed_token_learns_of_itself_alone(embedded: World) -> None:
     whole = world.caller("user", FULL_SCOPE)
     with pytest.raises(NotPermittedError):
         world.service.access.access(narrow, "home", token_id=whole.token_id)
+
+
+def test_trusts_are_told_and_not_what_they_gave(embedded: World) -> None:
+    """As long as a workload would be trusted; a token that it got reaches as far as the trust does now."""
+    world = embedded
+    for key in ("k", "other"):
+        world.secret(key)
+    trusting(world)
+    workload = exchanged(world)
+    assert uses(world, workload, "home", "k")
+    access = world.service.access
+    told = {
+        (one.username, one.trust): bool(one.use)
+        for one in access.who_can(world.admin, "home", "k").readers
+        if one.trust or one.token_id == workload.token_id
+    }
+    assert told == {("robot", "shop"): True}
+    assert [one.trust for one in access.who_can(world.admin, "home", "other").readers if one.trust] == []
+    part = access.access(world.admin, "home", token_id=workload.token_id)
+    assert [(item.key, item.use, item.show) for item in part.items] == [("k", True, False)]
+    world.service.trusts.update(world.admin, "shop", TrustChange(enabled=False))
+    assert [one.trust for one in access.who_can(world.admin, "home", "k").readers if one.trust] == []
 
 
 def test_parts_of_a_tenant(embedded: World) -> None:

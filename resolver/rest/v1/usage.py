@@ -88,7 +88,7 @@ def get_tenant_uses(call: ApiCall, tenant: str) -> Response:
 
 @GROUP.route("GET", "/secrets/{key}/access", WhoCan)
 def get_secret_access(call: ApiCall, tenant: str, key: str) -> Response:
-    """Every user and token that the rules give a secret's value, each with these rules."""
+    """Every user, token and trust that the rules give a secret's value, each with these rules."""
     return Answer(call.service.access.who_can(call.caller, tenant, key))
 
 
