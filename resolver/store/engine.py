@@ -344,9 +344,26 @@ class Database:
             raise StoreError("the process was forked within a transaction, which is its parent's")
         if writes and not self.is_postgresql:
             _give_back(held.raw)
-        done = held.raw.execute("COMMIT")
-        if self.is_postgresql and done.statusmessage != "COMMIT":  # of a transaction that had failed
+        if not (writes and self.is_postgresql):
+            held.raw.execute("COMMIT")
+            return
+        severities: list[str | None] = []
+
+        def note(told: Any) -> None:  # noqa: ANN401 - the driver's, to be read at once
+            severities.append(told.severity_nonlocalized)
+
+        held.raw.add_notice_handler(note)
+        try:
+            done = held.raw.execute("COMMIT")
+        finally:
+            held.raw.remove_notice_handler(note)
+        if done.statusmessage != "COMMIT":  # of a transaction that had failed
             raise StoreError(f"the database {self.place} failed: it did not commit")
+        if "WARNING" in severities:  # as of a standby that has not got it
+            raise StoreError(
+                f"the database {self.place} warned when it committed, so that does not count",
+                hint="its own log tells more; whether the change is kept is not known",
+            )
 
     @staticmethod
     def _roll_back(held: Held) -> None:
