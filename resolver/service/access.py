@@ -214,6 +214,15 @@ def is_trusted(trust: StoredTrust, stored: StoredUser) -> bool:
     )
 
 
+def _with_login(current: Caller, caller: Caller, stored: StoredUser) -> Caller:
+    """A caller whose rights were read again, as one who was identified in the same way as before."""
+    if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
+        raise AuthenticationError("the password was changed since this login", hint="log in again")
+    return replace(
+        current, login=caller.login, interactive=caller.interactive, confirmed_at=caller.confirmed_at
+    )
+
+
 class Gate:
     """Identifies callers and lets them into tenants.
 
@@ -370,21 +379,21 @@ class Gate:
             AuthenticationError: the token was revoked or has expired, or the user is not active any more.
         """
         if caller.token_id:
-            found = session.token(caller.token_id)
-            if found is None or found[1].user.id != caller.user_id:
-                raise _refused_token()
-            current, stored = self._caller(*found, trust_of(session, found)), found[1]
-        else:
-            known = session.user(user_id=caller.user_id)
-            if known is None or not known.user.active:
-                raise AuthenticationError("the user is not active any more")
-            user, stored = known.user, known
-            current = replace(caller, username=user.name, system_role=user.system_role, roles=known.roles)
-        if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
-            raise AuthenticationError("the password was changed since this login", hint="log in again")
-        return replace(
-            current, login=caller.login, interactive=caller.interactive, confirmed_at=caller.confirmed_at
-        )
+            return self._by_token(session, caller, session.token(caller.token_id))
+        known = session.user(user_id=caller.user_id)
+        if known is None or not known.user.active:
+            raise AuthenticationError("the user is not active any more")
+        user = known.user
+        current = replace(caller, username=user.name, system_role=user.system_role, roles=known.roles)
+        return _with_login(current, caller, known)
+
+    def _by_token(
+        self, session: UseSession, caller: Caller, found: tuple[StoredToken, StoredUser] | None
+    ) -> Caller:
+        """The same of one who was identified by a token, which was read with its user."""
+        if found is None or found[1].user.id != caller.user_id:
+            raise _refused_token()
+        return _with_login(self._caller(*found, trust_of(session, found)), caller, found[1])
 
     def enter(
         self,
@@ -400,10 +409,15 @@ class Gate:
             NotPermittedError: not a member; the same whether or not the tenant exists.
             NotFoundError: there is no such tenant, for those who may know.
         """
-        caller = self.current(session, caller)
+        if caller.token_id:
+            found = session.entering(caller.token_id, tenant_name)
+            caller = self._by_token(session, caller, found and found[:2])
+            tenant = found and found[2]
+        else:
+            caller = self.current(session, caller)
+            tenant = session.tenant(tenant_name) if tenant_name else None
         if not tenant_name:
             raise NotPermittedError("no tenant was named", hint="name the tenant that it is asked in")
-        tenant = session.tenant(tenant_name)
         decision = policy.decide_in_tenant(caller, permission, tenant)
         if not decision.allowed:
             if tenant is not None and (tenant.id in caller.roles or decision.reason is Verdict.TOKEN):

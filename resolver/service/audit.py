@@ -6,7 +6,7 @@ import contextlib
 import hmac
 import itertools
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -36,6 +36,7 @@ from resolver.core.row_ledger import ROWS, RowLedger, tells_of_rows
 from resolver.core.times import parse_time
 from resolver.errors import NotFoundError, ResolverError, StoreError, TamperedRowError
 from resolver.service.access import demand_full_scope
+from resolver.service.shared_commits import SharedCommits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from resolver.core.results import Holding
     from resolver.core.rows import StoredRow
     from resolver.service.access import Gate
+    from resolver.service.shared_commits import Decision, Entry
 
 _ROWS_IN_RECORD = 500
 """Most rows that one record tells of."""
@@ -56,8 +58,6 @@ _MAX_TAMPERED = 1000
 
 _MAX_TOLD = 10_000
 """Most records of one minute that a process remembers, so as not to repeat them."""
-
-_Entry: TypeAlias = "tuple[Mapping[str, Any], bytes]"
 
 EVERYTHING = AuditQuery()
 """All records of a chain, oldest first."""
@@ -107,6 +107,7 @@ class Trail:
         self._cipher = cipher
         self._gate = gate
         self._clock = clock
+        self._shared = SharedCommits(store, self)
         self._tampered: set[tuple[str, str]] = set()
         self._minute = ""
         self._told: set[bytes] = set()  # in this minute
@@ -341,11 +342,21 @@ class Trail:
             if len(told) < _MAX_TOLD:
                 told.add(about)
 
-    def commit_all(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Commit records of several chains, all of them or none."""
-        if any(entries.values()):
-            with self._store.write() as session:
-                self.append_all(session, entries)
+    def commit_all(
+        self, entries: Mapping[str, Sequence[Mapping[str, Any]]], decision: Decision | None = None
+    ) -> None:
+        """Commit records of several chains, all of them or none.
+
+        Args:
+            entries: the fields of the records, by chain.
+            decision: what they depend on.
+
+        Raises:
+            OvertakenError: what was decided is not so any more; nothing was recorded.
+        """
+        told = {chain: _parts(some) for chain, some in entries.items() if some}
+        if told:
+            self._shared.commit(told, decision)
 
     def append_all(self, session: UseSession, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Put records at the ends of several chains, within the transaction that they tell of."""
@@ -355,8 +366,18 @@ class Trail:
 
     def append(self, session: UseSession, chain: str, entries: Sequence[Mapping[str, Any]]) -> None:
         """Put records at the end of a chain, within the transaction that they are about."""
-        head, mac, mac_key_id = session.audit_head(chain)
-        stored = session.active_data_key("")
+        head, key = self.locked(session, chain)
+        self.extend(session, head, key, self._with_rows(session, chain, _parts(entries)))
+
+    def locked(self, session: UseSession, chain: str) -> tuple[AuditHead, DataKey]:
+        """A chain's head, locked until the transaction ends, with the key that makes the next one's MAC.
+
+        Raises:
+            StoreError: it has not the MAC that this program gave it.
+            TamperedRowError: it is older than one that this process has seen.
+        """
+        head, mac, mac_key_id, stored = session.locked_head(chain)
+        stored = stored or session.active_data_key("")
         if stored is None:
             raise StoreError("the store has no system key", hint="`resolver init` gives it one")
         mac_key = self._cipher.open_data_key(stored)
@@ -364,16 +385,35 @@ class Trail:
             raise _forged()
         if differs := _cut(head, session.seen_head(chain)):
             raise TamperedRowError.of("audit trail", chain, f"is refused, {differs}")
-        self._extend(session, head, mac_key, self._with_rows(session, chain, _parts(entries)))
+        return head, mac_key
 
     @staticmethod
-    def _extend(session: UseSession, head: AuditHead, key: DataKey, entries: Sequence[_Entry]) -> None:
-        """Put records behind a head that is locked."""
+    def extend(
+        session: UseSession,
+        head: AuditHead,
+        key: DataKey,
+        entries: Sequence[Entry],
+        system_end: int | None = None,
+    ) -> AuditHead | None:
+        """Put records behind a head that is locked.
+
+        Args:
+            session: the transaction.
+            head: the head.
+            key: makes the next one's MAC.
+            entries: the fields of the records, with their canonical bytes.
+            system_end: the number that the system's chain has to end with; None for any.
+
+        Returns:
+            The new head; None when the system's chain ends elsewhere, and nothing was done.
+        """
         newer, records = extend_with(head, entries)
         index = index_of(enumerate((fields for fields, _ in entries), head.number + 1))
-        session.append_audit(newer, key.mac(newer.encode()), key.id, records, index)
+        mac = key.mac(newer.encode())
+        moved = session.append_audit(newer, mac, key.id, records, index, system_end=system_end)
+        return newer if moved else None
 
-    def _with_rows(self, session: UseSession, chain: str, entries: Sequence[_Entry]) -> Sequence[_Entry]:
+    def _with_rows(self, session: UseSession, chain: str, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Entries that also tell what the transaction made of rows that decide: in the last, or in more."""
         rows = [change.told for change in session.row_changes(chain)]
         if not rows:
@@ -391,28 +431,19 @@ class Trail:
             self.append(session, chain, [])
 
     @staticmethod
-    def ends(session: UseSession, chains: Iterable[str]) -> Mapping[str, int]:
-        """Where chains of tenants and the system's end in the state that a transaction sees."""
-        return {chain: session.audit_head(chain, lock=False)[0].number for chain in {*chains, SYSTEM_CHAIN}}
+    def tells_of_rows(session: UseSession, chain: str, after: int, last: int) -> bool:
+        """Whether records tell of changed rows that decide; True when in doubt.
 
-    @staticmethod
-    def has_same_rows(session: UseSession, ends: Mapping[str, int]) -> bool:
-        """Whether no row that decides was changed since chains ended at some numbers; False when in doubt.
-
-        Asked in a transaction that has put its records to these chains: each change of a row is told there.
+        Args:
+            session: the transaction.
+            chain: the chain.
+            after: the number of the record before them.
+            last: that of the last one.
         """
-        if not session.rows_enforced:
-            return False
-        for chain, number in ends.items():
-            last = session.end_before(chain)
-            if last == number:
-                continue
-            if not 0 < last - number <= _FEW:
-                return False
-            between = session.audit_between(chain, number, last + 1, size=_FEW)
-            if len(between) != last - number or any(tells_of_rows(record) for record in between):
-                return False
-        return True
+        if last - after > _FEW:
+            return True
+        between = session.audit_between(chain, after, last + 1, size=_FEW)
+        return len(between) != last - after or any(map(tells_of_rows, between))
 
     def note_tampered(self, kind: str, row_id: str) -> None:
         """Record that a row was refused: once in this process, so that nobody fills the trail with it."""
@@ -422,8 +453,9 @@ class Trail:
         self._tampered.add(about)
         entry = by_nobody(self._clock(), "row:tampered")
         entry |= {"kind": kind, "object": cap(row_id), **decided("tampered_row")}
-        with contextlib.suppress(ResolverError):  # the trail itself may be what was changed
-            self.commit(SYSTEM_CHAIN, [entry])
+        # The trail itself may be what was changed. Not shared: who is refused may be the one that leads.
+        with contextlib.suppress(ResolverError), self._store.write() as session:
+            self.append(session, SYSTEM_CHAIN, [entry])
 
     def is_genuine(self, session: UseSession, chain: str) -> bool:
         """Whether a chain's head has the MAC that this program gave it."""
@@ -446,7 +478,7 @@ class Trail:
             raise _forged()
         mac_key = self._cipher.open_data_key(stored)
         entry = by_nobody(self._clock(), "rows:enforce") | {"number": rows, **decided(Verdict.ALLOWED)}
-        self._extend(session, replace(head, enforced=True), mac_key, _parts([entry]))
+        self.extend(session, replace(head, enforced=True), mac_key, _parts([entry]))
 
     def renew_mac(self, session: Session, chain: str) -> bool:
         """Give a chain's head a MAC of the active system key; False when it is not genuine."""
@@ -509,7 +541,7 @@ def _rows_of(session: Session, chain: str) -> Mapping[tuple[str, str], StoredRow
     }
 
 
-def _parts(entries: Iterable[Mapping[str, Any]]) -> list[_Entry]:
+def _parts(entries: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """Entries as they are recorded, with their canonical bytes."""
     return [part for entry in entries for part in parts_of(entry)]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from resolver.core import policy
-from resolver.core.audit import MAX_CALL_SITES, cap
+from resolver.core.audit import MAX_CALL_SITES, SYSTEM_CHAIN, cap
 from resolver.core.audit_rounds import MAX_REFUSED, RoundKey
 from resolver.core.location import Location, format_path
 from resolver.core.model import SecretValue
@@ -25,9 +25,10 @@ from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
 from resolver.service.decryption import LOOKS, MAX_USED, NOT_READ, demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
+from resolver.service.shared_commits import Decision, OvertakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from resolver.core.model import Caller, Secret, Tenant
     from resolver.core.ports import StoredSecret, UseSession
@@ -68,10 +69,6 @@ class ClaimedUse(Redacted, frozen=True):
 
 _SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
 """What is decided about secrets that are known to the caller."""
-
-
-class _OvertakenError(Exception):
-    """What was decided is not so any more."""
 
 
 class Claim(Struct, frozen=True):
@@ -116,7 +113,7 @@ class SecretUse(ServicePart):
             ResolverError: the store or a key is not available.
         """
         for _ in range(LOOKS):
-            with contextlib.suppress(_OvertakenError):
+            with contextlib.suppress(OvertakenError):
                 return self._use(caller, tenant, uses, digests, claim, forwards)
         raise ConflictError("what you may use is being changed", hint="try again")
 
@@ -143,11 +140,10 @@ class SecretUse(ServicePart):
                 }
                 if not refusals:
                     _demand_room(row for use, row, _ in judged if use.needs_value)
-                # Not for what is refused: a secret that may not be seen costs what a missing one costs.
-                key_ids = set() if refusals else {row.data_key_id for row in rows.values()}
-                data_keys = session.data_keys(key_ids) if key_ids else []
                 kept = find_external(session, _to_be_opened(judged))
-                ends = self._trail.ends(session, {home.id, *(row.secret.tenant.id for row in rows.values())})
+                # Not for what is refused: a secret that may not be seen costs what a missing one costs.
+                chains_of = {SYSTEM_CHAIN, home.id, *(row.secret.tenant.id for row in rows.values())}
+                ends = {} if refusals else session.ends(chains_of)
         except MemberRefusedError as refused:
             # Nothing was looked up. Some keys are named and all counted: this costs the trail little.
             keys = [
@@ -171,9 +167,12 @@ class SecretUse(ServicePart):
             chain, key = _about(use, row, verdict, digests, home, claimed=claim is not None)
             chains.setdefault(chain, []).append(key)
         entries = {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
-        with self._recording(entries) as session:
-            if session is not None and not refusals and not self._is_unchanged(session, caller, ends):
-                self._demand_still(session, caller, home, judged, claim)
+        decision = Decision(
+            ends,
+            lambda: caller.expires_at is not None and caller.expires_at <= self._clock(),
+            lambda session: self._demand_still(session, caller, home, judged, claim),
+        )
+        self._trail.commit_all(entries, None if refusals else decision)
         if refusals:
             missed = self._external.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
@@ -188,7 +187,8 @@ class SecretUse(ServicePart):
         now = self._clock()
         may_show = policy.decide_in_tenant(caller, Permission.SECRET_SHOW, home).allowed
         computed = {use.key: use.shown for use in uses if use.provenance.secrets}
-        opened = self._opener.data_keys(caller, home, data_keys)
+        data_keys = {row.data_key_id: row.data_key for row in rows.values() if row.data_key is not None}
+        opened = self._opener.data_keys(caller, home, [*data_keys.values()])
         values = {
             key: UsedSecret(
                 value
@@ -267,21 +267,6 @@ class SecretUse(ServicePart):
             )
         return answer
 
-    @contextlib.contextmanager
-    def _recording(self, entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[UseSession | None]:
-        """A transaction at whose beginning records are put to the trail; None when there are none."""
-        if not entries:
-            yield None
-            return
-        with self._uses.write() as session:
-            self._trail.append_all(session, entries)
-            yield session
-
-    def _is_unchanged(self, session: UseSession, caller: Caller, ends: Mapping[str, int]) -> bool:
-        """Whether what was decided when chains had these ends is so still, as is told without much work."""
-        ended = caller.expires_at is not None and caller.expires_at <= self._clock()
-        return not ended and self._trail.has_same_rows(session, ends)
-
     def _demand_still(
         self,
         session: UseSession,
@@ -293,18 +278,18 @@ class SecretUse(ServicePart):
         """Decide once more: the database may have been waited for, and others have changed something.
 
         Raises:
-            _OvertakenError: something is decided otherwise; nothing was recorded.
+            OvertakenError: something is decided otherwise; nothing was recorded.
         """
         try:
             current, here = self._gate.enter(session, caller, Permission.SECRET_USE, home.name)
         except AccessError:
-            raise _OvertakenError from None
+            raise OvertakenError from None
         rows = look_up(session, current, here, {use.key for use, _, _ in judged})
         for use, row, verdict in judged:
             now = rows.get(use.key)
             same = (row and row.secret.id) == (now and now.secret.id)
             if not same or self._judge(current, here, use.key, now, claim) is not verdict:
-                raise _OvertakenError
+                raise OvertakenError
 
     def _judge(
         self, caller: Caller, home: Tenant, key: str, row: StoredSecret | None, claim: Claim | None = None

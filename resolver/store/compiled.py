@@ -23,15 +23,17 @@ SCHEMA_REVISION = '0008'
 USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')
 """What is under the MAC of a user, but for the roles."""
 
-TOKEN: Statement[StoredToken] = Statement(
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac
-FROM access_token
+TENANT_FIELDS = ('created_at', 'id', 'name')
+
+ENTERING: Statement[StoredToken] = Statement(
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
+FROM access_token JOIN user_account ON user_account.id = access_token.user_id LEFT OUTER JOIN membership ON membership.user_id = user_account.id LEFT OUTER JOIN tenant ON tenant.name = :tenant
 WHERE access_token.id = :token""",
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac
-FROM access_token
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
+FROM access_token JOIN user_account ON user_account.id = access_token.user_id LEFT OUTER JOIN membership ON membership.user_id = user_account.id LEFT OUTER JOIN tenant ON tenant.name = %(tenant)s::VARCHAR
 WHERE access_token.id = %(token)s::VARCHAR""",
-    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'trust_id', 'run', 'mac__access_token__row_mac'),
-    {6: scope},
+    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'trust_id', 'run', 'mac__access_token__row_mac', 'user__id', 'user__name', 'user__folded_name', 'user__system_role', 'user__active', 'user__password_hash', 'user__created_at', 'user__first_login_at', 'user__last_login_at', 'user__row_mac', 'in_tenant', 'in_role', 'tenant__id', 'tenant__name', 'tenant__created_at', 'tenant__row_mac'),
+    {6: scope, 15: SystemRole, 16: bool, 23: TenantRole},
     Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'replaced_by', 'run', 'trust_id', 'user_id'), (4, 3, 2, 5, 0, 6, 8, 10, 9, 1, 11)), ), ()),
 )
 
@@ -84,17 +86,17 @@ WHERE tenant.name = %(tenant)s::VARCHAR""",
 )
 
 SECRETS: Statement[StoredSecret] = Statement(
-    """SELECT secret.id AS secret__id, secret."key" AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
-FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+    """SELECT secret.id AS secret__id, secret."key" AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret_version.data_key_id AS data_key__id, data_key.tenant_id AS data_key__tenant_id, data_key.root_key_id AS data_key__root_key_id, data_key.wrapped AS data_key__wrapped, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.id AS mac__data_key__id, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac, own.number AS own_end, system.number AS system_end
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version LEFT OUTER JOIN data_key ON data_key.id = secret_version.data_key_id LEFT OUTER JOIN audit_chain AS own ON own.id = secret.tenant_id LEFT OUTER JOIN audit_chain AS system ON system.id = 'system'
 WHERE secret.tenant_id = :tenant_id AND secret."key" IN (SELECT anon_1.value
 FROM json_each(:keys) AS anon_1) OR secret.scope = 'global' AND secret."key" IN (SELECT anon_1.value
 FROM json_each(:keys) AS anon_1)""",
-    """SELECT secret.id AS secret__id, secret.key AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac
-FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version
+    """SELECT secret.id AS secret__id, secret.key AS secret__key, secret.tenant_id AS secret__tenant__id, tenant.name AS secret__tenant__name, secret.visibility AS secret__visibility, secret.hidden AS secret__hidden, secret.owner_id AS secret__owner__id, owner.name AS secret__owner__name, secret.version AS secret__version, secret.created_at AS secret__created_at, secret.updated_at AS secret__updated_at, secret.schema AS secret__schema, secret.expires_at AS secret__expires_at, secret.rotate_after AS secret__rotate_after, secret.rotate_at AS secret__rotate_at, secrets_provider.name AS secret__provider, secret.description AS secret__description, secret_version.data_key_id AS data_key_id, secret_version.token AS token, secret_version.data_key_id AS data_key__id, data_key.tenant_id AS data_key__tenant_id, data_key.root_key_id AS data_key__root_key_id, data_key.wrapped AS data_key__wrapped, secret.provider_id AS mac__secret__provider_id, secret.provider_options AS mac__secret__provider_options, secret.provider_options_data_key_id AS mac__secret__provider_options_data_key_id, secret.scope AS mac__secret__scope, secret.row_mac AS mac__secret__row_mac, tenant.created_at AS mac__tenant__created_at, tenant.id AS mac__tenant__id, tenant.row_mac AS mac__tenant__row_mac, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.id AS mac__data_key__id, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac, own.number AS own_end, system.number AS system_end
+FROM secret JOIN tenant ON tenant.id = secret.tenant_id JOIN user_account AS owner ON owner.id = secret.owner_id LEFT OUTER JOIN secrets_provider ON secrets_provider.id = secret.provider_id JOIN secret_version ON secret_version.secret_id = secret.id AND secret_version.version = secret.version LEFT OUTER JOIN data_key ON data_key.id = secret_version.data_key_id LEFT OUTER JOIN audit_chain AS own ON own.id = secret.tenant_id LEFT OUTER JOIN audit_chain AS system ON system.id = 'system'
 WHERE secret.tenant_id = %(tenant_id)s::VARCHAR AND secret.key = ANY (%(keys)s::TEXT[]) OR secret.scope = 'global' AND secret.key = ANY (%(keys)s::TEXT[])""",
-    ('secret__id', 'secret__key', 'secret__tenant__id', 'secret__tenant__name', 'secret__visibility', 'secret__hidden', 'secret__owner__id', 'secret__owner__name', 'secret__version', 'secret__created_at', 'secret__updated_at', 'secret__schema', 'secret__expires_at', 'secret__rotate_after', 'secret__rotate_at', 'secret__provider', 'secret__description', 'data_key_id', 'token', 'mac__secret__provider_id', 'mac__secret__provider_options', 'mac__secret__provider_options_data_key_id', 'mac__secret__scope', 'mac__secret__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac'),
-    {4: Visibility, 5: bool},
-    Reading((StoredSecret, False, ((Secret, False, (0, 1, (Tenant, True, (2, 3, )), 4, 5, (Owner, True, (6, 7, )), 8, 9, 10, 11, 12, 13, 14, 15, 16, )), 17, 18, )), (AggregateCheck(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (9, 16, 12, 5, 0, 1, 6, 19, 20, 21, 13, 14, 11, 22, 2, 10, 8, 4, 23)), AggregateCheck(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (24, 25, 3, 26)), ), (('tenant', 2, 25),)),
+    ('secret__id', 'secret__key', 'secret__tenant__id', 'secret__tenant__name', 'secret__visibility', 'secret__hidden', 'secret__owner__id', 'secret__owner__name', 'secret__version', 'secret__created_at', 'secret__updated_at', 'secret__schema', 'secret__expires_at', 'secret__rotate_after', 'secret__rotate_at', 'secret__provider', 'secret__description', 'data_key_id', 'token', 'data_key__id', 'data_key__tenant_id', 'data_key__root_key_id', 'data_key__wrapped', 'mac__secret__provider_id', 'mac__secret__provider_options', 'mac__secret__provider_options_data_key_id', 'mac__secret__scope', 'mac__secret__row_mac', 'mac__tenant__created_at', 'mac__tenant__id', 'mac__tenant__row_mac', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__id', 'mac__data_key__outdated', 'mac__data_key__row_mac', 'own_end', 'system_end'),
+    {4: Visibility, 5: bool, 31: bool, 34: bool},
+    Reading((StoredSecret, False, ((Secret, False, (0, 1, (Tenant, True, (2, 3, )), 4, 5, (Owner, True, (6, 7, )), 8, 9, 10, 11, 12, 13, 14, 15, 16, )), 17, 18, (StoredDataKey, True, (19, 20, 21, 22, )), )), (AggregateCheck(Root('secret', ('id',)), ('created_at', 'description', 'expires_at', 'hidden', 'id', 'key', 'owner_id', 'provider_id', 'provider_options', 'provider_options_data_key_id', 'rotate_after', 'rotate_at', 'schema', 'scope', 'tenant_id', 'updated_at', 'version', 'visibility'), (9, 16, 12, 5, 0, 1, 6, 23, 24, 25, 13, 14, 11, 26, 2, 10, 8, 4, 27)), AggregateCheck(Root('tenant', ('id',)), ('created_at', 'id', 'name'), (28, 29, 3, 30)), AggregateCheck(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (31, 32, 33, 34, 21, 20, 22, 35)), ), (('tenant', 2, 29), ('data key', 19, 33))),
 )
 
 SIZE_OF_SECRETS: Statement[Any] = Statement(
@@ -197,15 +199,28 @@ WHERE audit_chain.id = %(chain)s::VARCHAR""",
     None,
 )
 
-CHAIN_LOCKED: Statement[Any] = Statement(
-    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
-FROM audit_chain
+CHAIN_LOCKED: Statement[StoredDataKey] = Statement(
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced, data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM audit_chain LEFT OUTER JOIN data_key ON data_key.id = audit_chain.mac_key_id
 WHERE audit_chain.id = :chain""",
-    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced
+    """SELECT audit_chain.id, audit_chain.number, audit_chain.hash, audit_chain.mac, audit_chain.mac_key_id, audit_chain.enforced, data_key.id AS id, data_key.tenant_id AS tenant_id, data_key.root_key_id AS root_key_id, data_key.wrapped AS wrapped, data_key.active AS mac__data_key__active, data_key.created_at AS mac__data_key__created_at, data_key.outdated AS mac__data_key__outdated, data_key.row_mac AS mac__data_key__row_mac
+FROM audit_chain LEFT OUTER JOIN data_key ON data_key.id = audit_chain.mac_key_id
+WHERE audit_chain.id = %(chain)s::VARCHAR FOR UPDATE OF audit_chain""",
+    ('id', 'number', 'hash', 'mac', 'mac_key_id', 'enforced', 'id', 'tenant_id', 'root_key_id', 'wrapped', 'mac__data_key__active', 'mac__data_key__created_at', 'mac__data_key__outdated', 'mac__data_key__row_mac'),
+    {5: bool, 10: bool, 12: bool},
+    Reading((StoredDataKey, False, (6, 7, 8, 9, )), (AggregateCheck(Root('data key', ('id',)), ('active', 'created_at', 'id', 'outdated', 'root_key_id', 'tenant_id', 'wrapped'), (10, 11, 6, 12, 8, 7, 9, 13)), ), ()),
+)
+
+ENDS: Statement[Any] = Statement(
+    """SELECT audit_chain.id, audit_chain.number
 FROM audit_chain
-WHERE audit_chain.id = %(chain)s::VARCHAR FOR UPDATE""",
-    ('id', 'number', 'hash', 'mac', 'mac_key_id', 'enforced'),
-    {5: bool},
+WHERE audit_chain.id IN (SELECT anon_1.value
+FROM json_each(:chains) AS anon_1)""",
+    """SELECT audit_chain.id, audit_chain.number
+FROM audit_chain
+WHERE audit_chain.id = ANY (%(chains)s::TEXT[])""",
+    ('id', 'number'),
+    {},
     None,
 )
 
@@ -218,8 +233,12 @@ START_CHAIN: Statement[Any] = Statement(
 )
 
 SET_HEAD: Statement[Any] = Statement(
-    """UPDATE audit_chain SET number=:new_number, hash=:new_hash, mac=:new_mac, mac_key_id=:new_mac_key_id, enforced=:new_enforced WHERE audit_chain.id = :chain""",
-    """UPDATE audit_chain SET number=%(new_number)s::INTEGER, hash=%(new_hash)s::VARCHAR, mac=%(new_mac)s::VARCHAR, mac_key_id=%(new_mac_key_id)s::VARCHAR, enforced=%(new_enforced)s WHERE audit_chain.id = %(chain)s::VARCHAR""",
+    """UPDATE audit_chain SET number=:new_number, hash=:new_hash, mac=:new_mac, mac_key_id=:new_mac_key_id, enforced=:new_enforced WHERE audit_chain.id = :chain AND NOT (EXISTS (SELECT *
+FROM audit_chain AS system
+WHERE system.id = 'system' AND system.number != :system_end))""",
+    """UPDATE audit_chain SET number=%(new_number)s::INTEGER, hash=%(new_hash)s::VARCHAR, mac=%(new_mac)s::VARCHAR, mac_key_id=%(new_mac_key_id)s::VARCHAR, enforced=%(new_enforced)s WHERE audit_chain.id = %(chain)s::VARCHAR AND NOT (EXISTS (SELECT *
+FROM audit_chain AS system
+WHERE system.id = 'system' AND system.number != %(system_end)s::INTEGER))""",
     (),
     {},
     None,
@@ -264,3 +283,7 @@ ADD_USES = Many(
     """INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) SELECT * FROM unnest(%(chain_id)b::text[], %(number)b::integer[], %(place)b::integer[], %(nth)b::integer[], %(key)b::text[], %(secret_id)b::text[], %(version)b::integer[], %(decision)b::text[])""",
     ('chain_id', 'number', 'place', 'nth', 'key', 'secret_id', 'version', 'decision'),
 )
+
+APPEND = """WITH moved AS (UPDATE audit_chain SET number=%(new_number)s::INTEGER, hash=%(new_hash)s::VARCHAR, mac=%(new_mac)s::VARCHAR, mac_key_id=%(new_mac_key_id)s::VARCHAR, enforced=%(new_enforced)s WHERE audit_chain.id = %(chain)s::VARCHAR AND NOT (EXISTS (SELECT *
+FROM audit_chain AS system
+WHERE system.id = 'system' AND system.number != %(system_end)s::INTEGER)) RETURNING id), ADD_RECORDS AS (INSERT INTO audit_record (chain_id, number, at, action, body, hash) SELECT told.* FROM moved, unnest(%(ADD_RECORDS_chain_id)b::text[], %(ADD_RECORDS_number)b::integer[], %(ADD_RECORDS_at)b::text[], %(ADD_RECORDS_action)b::text[], %(ADD_RECORDS_body)b::bytea[], %(ADD_RECORDS_hash)b::text[]) AS told), ADD_RUNS AS (INSERT INTO audit_run (chain_id, number, nth, at, action, caller, folded, caller_id, token, tenant, tenant_id, blueprint, digest, claimed, run) SELECT told.* FROM moved, unnest(%(ADD_RUNS_chain_id)b::text[], %(ADD_RUNS_number)b::integer[], %(ADD_RUNS_nth)b::integer[], %(ADD_RUNS_at)b::text[], %(ADD_RUNS_action)b::text[], %(ADD_RUNS_caller)b::text[], %(ADD_RUNS_folded)b::text[], %(ADD_RUNS_caller_id)b::text[], %(ADD_RUNS_token)b::text[], %(ADD_RUNS_tenant)b::text[], %(ADD_RUNS_tenant_id)b::text[], %(ADD_RUNS_blueprint)b::text[], %(ADD_RUNS_digest)b::text[], %(ADD_RUNS_claimed)b::boolean[], %(ADD_RUNS_run)b::text[]) AS told), ADD_USES AS (INSERT INTO audit_use (chain_id, number, place, nth, key, secret_id, version, decision) SELECT told.* FROM moved, unnest(%(ADD_USES_chain_id)b::text[], %(ADD_USES_number)b::integer[], %(ADD_USES_place)b::integer[], %(ADD_USES_nth)b::integer[], %(ADD_USES_key)b::text[], %(ADD_USES_secret_id)b::text[], %(ADD_USES_version)b::integer[], %(ADD_USES_decision)b::text[]) AS told) SELECT id FROM moved"""

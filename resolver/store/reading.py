@@ -162,6 +162,7 @@ class Many(Struct, frozen=True):
     columns: tuple[str, ...]
 
 
+@functools.lru_cache
 def scope(text: str) -> Scope:
     """What a token is narrowed to, of its JSON text."""
     fields = json.loads(text)

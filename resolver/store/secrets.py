@@ -17,11 +17,11 @@ from sqlalchemy import (
 )
 
 from resolver.core.model import Visibility
-from resolver.core.ports import SecretWrite, StoredSecret, StoredVersion
+from resolver.core.ports import SecretWrite, StoredDataKey, StoredSecret, StoredVersion
 from resolver.errors import ConflictError
 from resolver.store import tables as t
+from resolver.store.aggregates import DATA_KEY, VERSION
 from resolver.store.aggregates import SECRET as OF_A_SECRET
-from resolver.store.aggregates import VERSION
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
 from resolver.store.rows import GLOBAL, SECRET, batches, count_of
@@ -33,10 +33,17 @@ if TYPE_CHECKING:
 
     from resolver.core.model import Secret
 
+SEALING = RecordColumns(
+    StoredDataKey,
+    t.data_key,
+    unread=["active", "outdated", "created_at"],
+    shared=True,  # by the secrets of a tenant
+    aggregate=DATA_KEY,
+)
 STORED = RecordColumns(
     StoredSecret,
     t.secret_version,
-    {"secret": SECRET},
+    {"secret": SECRET, "data_key": SEALING.within(id=t.secret_version.c.data_key_id)},
     unread=["secret_id", "version", "created_at", "created_by"],
 )
 _VERSION = RecordColumns(

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    exists,
     func,
     literal_column,
     or_,
@@ -29,8 +30,9 @@ from sqlalchemy import any_ as sql_any
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from resolver.core.audit import AuditRecord
+from resolver.core.audit import SYSTEM_CHAIN, AuditRecord
 from resolver.core.audit_rounds import AuditRun, AuditUse
+from resolver.store import aggregates
 from resolver.store import tables as t
 from resolver.store.accounts import DECIDES, WITH_ROLES
 from resolver.store.keys import DATA_KEY
@@ -45,7 +47,7 @@ from resolver.store.trusts import TRUST
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Dialect, Executable, Table
+    from sqlalchemy import ColumnElement, Dialect, Executable, FromClause, Table
 
     from resolver.store.reading import Shape
 
@@ -68,7 +70,9 @@ def _listed(column: ColumnElement[Any], name: str) -> tuple[ColumnElement[bool],
     )
 
 
-def _by_keys(columns: Sequence[ColumnElement[Any]], key_is_listed: ColumnElement[bool]) -> Select[Any]:
+def _by_keys(
+    columns: Sequence[ColumnElement[Any]], rows: FromClause, key_is_listed: ColumnElement[bool]
+) -> Select[Any]:
     """Of the tenant's own secrets under some keys, and of the global ones of all tenants, these columns.
 
     The keys stand on both sides of the OR: SQLite, which has no statistics of a store, would otherwise read
@@ -78,12 +82,23 @@ def _by_keys(columns: Sequence[ColumnElement[Any]], key_is_listed: ColumnElement
     everyones = t.secret.c.scope == literal_column(f"'{GLOBAL}'")
     return (
         select(*columns)
-        .select_from(SECRETS.join(t.secret_version, CURRENT))
+        .select_from(rows)
         .where(or_(and_(own, key_is_listed), and_(everyones, key_is_listed)))
     )
 
 
 _BY_KEYS = _listed(t.secret.c.key, "keys")
+_CURRENT = SECRETS.join(t.secret_version, CURRENT)
+_OWN, _SYSTEM = t.audit_chain.alias("own"), t.audit_chain.alias("system")
+_IS_SYSTEM = _SYSTEM.c.id == literal_column(f"'{SYSTEM_CHAIN}'")
+_SEALED = (
+    _CURRENT.outerjoin(t.data_key, t.data_key.c.id == t.secret_version.c.data_key_id)
+    .outerjoin(_OWN, _OWN.c.id == t.secret.c.tenant_id)
+    .outerjoin(_SYSTEM, _IS_SYSTEM)
+)
+_WITH_ENDS = [*STORED.columns, _OWN.c.number.label("own_end"), _SYSTEM.c.number.label("system_end")]
+"""Secrets with what opens them, and where the chains end that tell of all of it."""
+
 _KEY = select(*DATA_KEY.columns)
 _KEYS_BY_ID = _listed(t.data_key.c.id, "ids")
 _ACTIVE = _KEY.where(t.data_key.c.tenant_id == bindparam("tenant"), t.data_key.c.active)
@@ -92,6 +107,30 @@ _SYSTEM_KEYS = select(*_SYSTEM_KEY.columns).where(t.data_key.c.tenant_id == lite
 _EXTERNAL = select(*EXTERNAL.columns).select_from(EXTERNAL_FROM)
 _EXTERNAL_BY_ID = _listed(t.secret.c.id, "ids")
 _CHAIN = select(t.audit_chain).where(t.audit_chain.c.id == bindparam("chain"))
+_WITH_KEY = (
+    select(t.audit_chain, *_KEY.selected_columns)
+    .select_from(t.audit_chain.outerjoin(t.data_key, t.data_key.c.id == t.audit_chain.c.mac_key_id))
+    .where(t.audit_chain.c.id == bindparam("chain"))
+    .with_for_update(of=t.audit_chain)
+)
+_ENDS = _listed(t.audit_chain.c.id, "chains")
+_ENTERING = (
+    select(
+        *TOKEN.columns,
+        *(column.label(f"user__{column.name}") for column in t.user_account.c),
+        t.membership.c.tenant_id.label("in_tenant"),
+        t.membership.c.role.label("in_role"),
+        *(column.label(f"tenant__{column.name}") for column in t.tenant.c),
+    )
+    .select_from(
+        t.access_token.join(t.user_account, t.user_account.c.id == t.access_token.c.user_id)
+        .outerjoin(t.membership, t.membership.c.user_id == t.user_account.c.id)
+        .outerjoin(t.tenant, t.tenant.c.name == bindparam("tenant"))
+    )
+    .where(t.access_token.c.id == bindparam("token"))
+)
+"""Who asks, with memberships, and the tenant that is asked in."""
+
 _RECORD = RecordColumns(
     AuditRecord,
     t.audit_record,
@@ -103,13 +142,16 @@ _STARTED: Mapping[str, Any] = {name: bindparam(name) for name in ("id", "number"
 _OF_A_HEAD = ("number", "hash", "mac", "mac_key_id", "enforced")
 
 STATEMENTS: Mapping[str, tuple[Both, RecordColumns[Any] | None]] = {
-    "TOKEN": (_same(select(*TOKEN.columns).where(t.access_token.c.id == bindparam("token"))), TOKEN),
+    "ENTERING": (_same(_ENTERING), TOKEN),
     "TRUST": (_same(select(*TRUST.columns).where(t.trust.c.id == bindparam("trust"))), TRUST),
     "USER_BY_ID": (_same(WITH_ROLES.where(t.user_account.c.id == bindparam("user"))), None),
     "USER_BY_NAME": (_same(WITH_ROLES.where(t.user_account.c.folded_name == bindparam("user"))), None),
     "TENANT": (_same(select(*TENANT.columns).where(t.tenant.c.name == bindparam("tenant"))), TENANT),
-    "SECRETS": ((_by_keys(STORED.columns, _BY_KEYS[0]), _by_keys(STORED.columns, _BY_KEYS[1])), STORED),
-    "SIZE_OF_SECRETS": ((_by_keys(SIZE, _BY_KEYS[0]), _by_keys(SIZE, _BY_KEYS[1])), None),
+    "SECRETS": (
+        (_by_keys(_WITH_ENDS, _SEALED, _BY_KEYS[0]), _by_keys(_WITH_ENDS, _SEALED, _BY_KEYS[1])),
+        STORED,
+    ),
+    "SIZE_OF_SECRETS": ((_by_keys(SIZE, _CURRENT, _BY_KEYS[0]), _by_keys(SIZE, _CURRENT, _BY_KEYS[1])), None),
     "DATA_KEYS": ((_KEY.where(_KEYS_BY_ID[0]), _KEY.where(_KEYS_BY_ID[1])), DATA_KEY),
     "ACTIVE_DATA_KEY": (_same(_ACTIVE), DATA_KEY),
     "ACTIVE_DATA_KEY_LOCKED": (_same(_ACTIVE.with_for_update(read=True, key_share=True)), DATA_KEY),
@@ -120,7 +162,14 @@ STATEMENTS: Mapping[str, tuple[Both, RecordColumns[Any] | None]] = {
     ),
     "EXTERNAL": ((_EXTERNAL.where(_EXTERNAL_BY_ID[0]), _EXTERNAL.where(_EXTERNAL_BY_ID[1])), EXTERNAL),
     "CHAIN": (_same(_CHAIN), None),
-    "CHAIN_LOCKED": (_same(_CHAIN.with_for_update()), None),
+    "CHAIN_LOCKED": (_same(_WITH_KEY), DATA_KEY),
+    "ENDS": (
+        (
+            select(t.audit_chain.c.id, t.audit_chain.c.number).where(_ENDS[0]),
+            select(t.audit_chain.c.id, t.audit_chain.c.number).where(_ENDS[1]),
+        ),
+        None,
+    ),
     "START_CHAIN": (
         (
             sqlite.insert(t.audit_chain).values(_STARTED).on_conflict_do_nothing(index_elements=["id"]),
@@ -131,7 +180,11 @@ STATEMENTS: Mapping[str, tuple[Both, RecordColumns[Any] | None]] = {
     "SET_HEAD": (
         _same(
             update(t.audit_chain)
-            .where(t.audit_chain.c.id == bindparam("chain"))
+            .where(
+                t.audit_chain.c.id == bindparam("chain"),
+                # With NULL for a number nothing is compared: the head moves whatever the other chain's is.
+                ~exists().where(_IS_SYSTEM, _SYSTEM.c.number != bindparam("system_end")),
+            )
             .values({name: bindparam(f"new_{name}") for name in _OF_A_HEAD})
         ),
         None,
@@ -190,8 +243,10 @@ def rendered() -> str:
         f"SQLALCHEMY = {SQLALCHEMY!r}\n",
         f'SCHEMA_REVISION = {t.SCHEMA_REVISION!r}\n"""The Alembic revision that this code needs."""\n',
         f'USER_FIELDS = {tuple(DECIDES)!r}\n"""What is under the MAC of a user, but for the roles."""\n',
+        f"TENANT_FIELDS = {tuple(column.name for column in aggregates.TENANT.decides)!r}\n",
         *(_statement(name, both, record, imports) for name, (both, record) in STATEMENTS.items()),
         *(_insert(name, table, record, imports) for name, (table, record) in INSERTS.items()),
+        _append(),
     ]
     lines = [f"from {room} import {', '.join(sorted(names))}\n" for room, names in sorted(imports.items())]
     return "\n".join([_HEAD + "".join(lines), *parts])
@@ -253,6 +308,17 @@ def _insert(name: str, table: Table, record: type, imports: _Imports) -> str:
     kind = _imported(Many, imports)
     texts = f'    """{made.sqlite}""",\n    """{made.postgresql}""",\n'
     return f"{name} = {kind}(\n{texts}    {made.columns!r},\n)\n"
+
+
+def _append() -> str:
+    """For PostgreSQL, all that records put to a chain, in one statement; nothing unless the head moves."""
+    moved = _compiled(STATEMENTS["SET_HEAD"][0][1], _DIALECTS[1])
+    parts = [f"WITH moved AS ({moved} RETURNING id)"]
+    for name, (table, record) in INSERTS.items():
+        insert = insert_of(table, ("chain_id", *fields_of(record))).postgresql
+        told = insert.replace("%(", f"%({name}_").replace("SELECT * FROM ", "SELECT told.* FROM moved, ")
+        parts.append(f"{name} AS ({told} AS told)")
+    return f'APPEND = """{", ".join(parts)} SELECT id FROM moved"""\n'  # noqa: S608 - names of our own
 
 
 def _imported(what: Any, imports: _Imports) -> str:  # noqa: ANN401 - a class or a function

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from resolver.core.audit import SYSTEM_CHAIN, AuditHead
-from resolver.core.model import User, Visibility, is_storable
+from resolver.core.model import Tenant, User, Visibility, is_storable
 from resolver.core.ports import StoredUser
 from resolver.core.providers import LOCAL
 from resolver.errors import ConflictError, StoreError, TamperedRowError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from resolver.core.audit import AuditRecord
     from resolver.core.audit_rounds import IndexRows
-    from resolver.core.model import Tenant
     from resolver.core.permissions import TenantRole
     from resolver.core.ports import (
         Cipher,
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from resolver.store.reading import Many
     from resolver.store.row_macs import Row, Wrong
 
-_USER = Root("user")
+_USER, _TENANT = Root("user"), Root("tenant")
 
 
 class DriverSession(CheckedRows):
@@ -61,20 +60,49 @@ class DriverSession(CheckedRows):
         super().__init__(held, guard, seen)
         self._changes: list[RowChange] = []
         self.new_heads: dict[str, AuditHead] = {}
-        self._ends_before: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
 
     # Who asks, and where
 
     def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
         """A token that was not revoked, with its user."""
+        entering = self.entering(token_id, "")
+        return None if entering is None else entering[:2]
+
+    def entering(self, token_id: str, tenant: str) -> tuple[StoredToken, StoredUser, Tenant | None] | None:
+        """A token that was not revoked, with its user, and a tenant by name: in one statement."""
         if not is_storable(token_id):
             return None
-        token = self._first(compiled.TOKEN, token=token_id)
-        if token is None:
-            return None
-        self._demand_asked_for("token", token_id, token.id)
-        user = self.user(user_id=token.user_id)
-        return None if user is None else (token, user)
+        statement = compiled.ENTERING
+        asked = tenant if is_storable(tenant) else ""  # no tenant has that name
+
+        def attempt() -> tuple[tuple[StoredToken, StoredUser, Tenant | None] | None, Wrong | None]:
+            raw = self._run(statement, token=token_id, tenant=asked)
+            rows = [dict(zip(statement.columns, row, strict=True)) for row in raw]
+            if not rows:
+                return None, None
+            row = rows[0]
+            token = statement.reading.make(raw[0])
+            self._demand_asked_for("token", token_id, token.id)
+            self._demand_asked_for(_USER.kind, token.user_id, row["user__id"])
+            wrong: Wrong | None = None
+            for root, names, take in () if self._guard is None else statement.reading.takes:
+                wrong = self._first_wrong(root, names, take, raw)
+            roles = {one["in_tenant"]: one["in_role"] for one in rows if one["in_role"] is not None}
+            user, wrong_user = self._stored_user(_part(row, "user__"), roles)
+            home, wrong_tenant = self._stored_tenant(asked, _part(row, "tenant__"))
+            return (token, user, home), wrong or wrong_user or wrong_tenant
+
+        return self._twice(attempt)
+
+    def _stored_tenant(self, asked: str, row: Mapping[str, Any]) -> tuple[Tenant | None, Wrong | None]:
+        """A tenant of a row, and what is wrong with it."""
+        if row["id"] is None:
+            return None, None
+        self._demand_asked_for(_TENANT.kind, asked, row["name"])
+        fields = {name: row[name] for name in compiled.TENANT_FIELDS}
+        genuine = self._genuine(_TENANT, *ordered(fields), row["row_mac"])
+        return Tenant(row["id"], row["name"]), None if genuine else (_TENANT, fields, row["row_mac"])
 
     def trust(self, trust_id: str) -> StoredTrust | None:
         """A trust by id."""
@@ -138,6 +166,7 @@ class DriverSession(CheckedRows):
         """One SELECT: the tenant's own secrets under these keys, and global ones of other tenants."""
         asked = frozenset(keys)
         provider_id = compiled.SECRETS.place("mac__secret__provider_id")
+        own_end, system_end = map(compiled.SECRETS.place, ("own_end", "system_end"))
         found: list[StoredSecret] = []
         for stored, row in self._found(compiled.SECRETS, tenant_id=tenant_id, keys=self._listed(keys)):
             secret = stored.secret
@@ -147,6 +176,8 @@ class DriverSession(CheckedRows):
             ):
                 self._refuse_other("secret", secret.id)
             found.append(stored)
+            for chain, end in ((secret.tenant.id, row[own_end]), (SYSTEM_CHAIN, row[system_end])):
+                self._ends.setdefault(chain, number_of(end or 0))
         return found
 
     def size_by_keys(self, tenant_id: str, keys: Collection[str]) -> int:
@@ -194,14 +225,19 @@ class DriverSession(CheckedRows):
 
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
-        statement = compiled.CHAIN_LOCKED if lock else compiled.CHAIN
-        rows = self._run(statement, chain=chain)
         if lock:
-            self._ends_before.setdefault(chain, number_of(rows[0][1]) if rows else 0)
+            return self.locked_head(chain)[:3]
+        rows = self._run(compiled.CHAIN, chain=chain)
         if not rows:
-            start = AuditHead(chain, enforced=chain == SYSTEM_CHAIN)  # of a new store from the start
-            if not lock:
-                return start, "", ""
+            return _first_head(chain), "", ""
+        return head_of(chain, rows[0]), text_of(rows[0][3]), text_of(rows[0][4])
+
+    def locked_head(self, chain: str) -> tuple[AuditHead, str, str, StoredDataKey | None]:
+        """The same, and that key where it is the active one; locked until the transaction ends."""
+        statement = compiled.CHAIN_LOCKED
+        rows = self._run(statement, chain=chain)
+        if not rows:
+            start = _first_head(chain)
             self._run(
                 compiled.START_CHAIN,
                 id=chain,
@@ -211,30 +247,70 @@ class DriverSession(CheckedRows):
                 enforced=start.enforced or None,
             )
             rows = self._run(statement, chain=chain)
-        return head_of(chain, rows[0]), text_of(rows[0][3]), text_of(rows[0][4])
+        row = rows[0]
+        key: StoredDataKey | None = None
+        if row[statement.place("mac__data_key__active")] and row[statement.place("tenant_id")] == "":
+            read = [rows]
+            found = self._checked(
+                statement.reading, lambda: read.pop() if read else self._run(statement, chain=chain)
+            )
+            key = found[0][0]
+        return head_of(chain, row), text_of(row[3]), text_of(row[4]), key
 
-    def end_before(self, chain: str) -> int:
-        """The number of a chain's last record, without those of this transaction."""
-        if chain not in self._ends_before:
-            return self.audit_head(chain, lock=False)[0].number
-        return self._ends_before[chain]
+    def ends(self, chains: Collection[str]) -> Mapping[str, int]:
+        """The numbers of the last records of chains, in a transaction that only reads."""
+        if missing := [chain for chain in chains if chain not in self._ends]:
+            told = dict(self._run(compiled.ENDS, chains=self._listed(missing)))
+            self._ends |= {chain: number_of(told.get(chain, 0)) for chain in missing}
+        return {chain: self._ends[chain] for chain in chains}
 
     def append_audit(
-        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
-    ) -> None:
-        """Store records, their rows of the index, and the new head."""
-        self._add(compiled.ADD_RECORDS, head.chain, records)
-        self.append_audit_index(head.chain, index)
+        self,
+        head: AuditHead,
+        mac: str,
+        mac_key_id: str,
+        records: Sequence[AuditRecord],
+        index: IndexRows,
+        *,
+        system_end: int | None = None,
+    ) -> bool:
+        """Store records, their rows of the index, and the new head.
+
+        Nothing happens when the system's chain does not end with a number that is given.
+
+        Args:
+            head: the new head; the one before is locked.
+            mac: its MAC.
+            mac_key_id: the MAC's key.
+            records: the records.
+            index: their rows of the index.
+            system_end: the number that the system's chain has to end with; None for any.
+        """
+        values = {
+            "chain": head.chain,
+            "new_number": head.number,
+            "new_hash": head.hash,
+            "new_mac": mac,
+            "new_mac_key_id": mac_key_id,
+            "new_enforced": head.enforced or None,
+            "system_end": system_end,
+        }
+        if self._postgresql:
+            for name, some in (("ADD_RECORDS", records), ("ADD_RUNS", index.runs), ("ADD_USES", index.uses)):
+                insert = getattr(compiled, name)
+                rows = _rows_of(insert, head.chain, some)
+                columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in insert.columns)
+                values |= zip((f"{name}_{column}" for column in insert.columns), columns, strict=True)
+            moved = self._raw.execute(compiled.APPEND, values).fetchall()
+            if not moved:
+                return False
+        else:
+            if self._raw.execute(compiled.SET_HEAD.texts[0], values).rowcount != 1:
+                return False
+            self._add(compiled.ADD_RECORDS, head.chain, records)
+            self.append_audit_index(head.chain, index)
         self.new_heads[head.chain] = head
-        self._run(
-            compiled.SET_HEAD,
-            chain=head.chain,
-            new_number=head.number,
-            new_hash=head.hash,
-            new_mac=mac,
-            new_mac_key_id=mac_key_id,
-            new_enforced=head.enforced or None,
-        )
+        return True
 
     def append_audit_index(self, chain: str, rows: IndexRows) -> None:
         """Store rows of the index."""
@@ -244,8 +320,7 @@ class DriverSession(CheckedRows):
     def _add(self, insert: Many, chain: str, records: Sequence[Any]) -> None:
         if not records:
             return
-        values = attrgetter(*insert.columns[1:])
-        self._send_all(insert, [(chain, *values(record)) for record in records])
+        self._send_all(insert, _rows_of(insert, chain, records))
 
     def _send_all(self, statement: Many, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run a statement for many rows at once."""
@@ -271,6 +346,20 @@ class DriverSession(CheckedRows):
         taken = [change for change in self._changes if change.chain == chain]
         self._changes = [change for change in self._changes if change.chain != chain]
         return taken
+
+
+def _rows_of(insert: Many, chain: str, records: Sequence[Any]) -> list[tuple[Any, ...]]:
+    values = attrgetter(*insert.columns[1:])
+    return [(chain, *values(record)) for record in records]
+
+
+def _first_head(chain: str) -> AuditHead:
+    return AuditHead(chain, enforced=chain == SYSTEM_CHAIN)  # of a new store from the start
+
+
+def _part(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """What a row has in columns of one prefix."""
+    return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
 
 
 def role_in(tenant_id: str) -> str:

@@ -255,8 +255,9 @@ WITHIN = {
     *(f"trail.{name}" for name in ("commit", "commit_all", "commit_once", "entry", "read", "round")),
     *(
         "trail.is_genuine",
-        "trail.ends",
-        "trail.has_same_rows",
+        "trail.extend",
+        "trail.locked",
+        "trail.tells_of_rows",
         "trail.renew_mac",
         "trail.append_rows",
         "trail.note_tampered",

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -599,7 +600,7 @@ def answering(
 
     def rewrite(query: Query) -> Query:
         statement, parameters = query
-        if not statement.startswith("SELECT") or f"FROM {table}" not in statement:
+        if not statement.startswith("SELECT") or not re.search(rf"(FROM|JOIN) {table}\b", statement):
             return query
         swap = {asked: instead}
         if isinstance(parameters, dict):
@@ -616,15 +617,19 @@ def test_a_genuine_row_in_place_of_another_is_refused(attacked: Attacked) -> Non
     theirs = world.service.sessions.open(token=world.service.tokens.create(member, NewToken()).token).secret
     digests = [hashlib.sha256(secret.encode()).hexdigest() for secret in (theirs, attacked.session)]
     narrow = world.service.gate.authenticate_token(attacked.token)
+    by_password = replace(member, token_id="")
     fresh = world.reopened()
+    for attempt in (
+        lambda: fresh.users.whoami(narrow),
+        lambda: fresh.gate.authenticate_token(attacked.token),
+    ):
+        with (
+            rewriting(attacked, lambda query: (query[0].replace(*_THEIRS), query[1])),
+            pytest.raises(TamperedRowError, match="another row"),
+        ):
+            attempt()
     for table, asked, instead, attempt in (
-        ("user_account", member.user_id, admin.user_id, lambda: fresh.users.whoami(narrow)),
-        (
-            "user_account",
-            member.user_id,
-            admin.user_id,
-            lambda: fresh.gate.authenticate_token(attacked.token),
-        ),
+        ("user_account", member.user_id, admin.user_id, lambda: fresh.users.whoami(by_password)),
         ("access_token", narrow.token_id, member.token_id, lambda: fresh.users.whoami(narrow)),
         ("console_session", *digests, lambda: fresh.sessions.authenticate(theirs)),
     ):
@@ -633,6 +638,9 @@ def test_a_genuine_row_in_place_of_another_is_refused(attacked: Attacked) -> Non
             pytest.raises(TamperedRowError, match="another row"),
         ):
             attempt()
+
+
+_THEIRS = ("user_account.id = access_token.user_id", "user_account.name = 'admin'")
 
 
 def test_another_chain_s_head_does_not_say_that_rows_are_believed(attacked: Attacked) -> None:

@@ -135,7 +135,7 @@ def test_nothing_is_decrypted_when_the_record_cannot_be_written(
     fresh = world.reopened()
     assert fresh.use.use(world.admin, "home", [key_use("k")], DIGESTS).secrets
 
-    def failing(*_arguments: object) -> None:
+    def failing(*_arguments: object, **_more: object) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(SqlSession, "append_audit", failing)

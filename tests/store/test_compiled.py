@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from resolver.core.audit import canonical
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.providers import NewProvider
@@ -88,6 +89,8 @@ def _values(world: World) -> dict[str, Sequence[Any]]:
         "ids": [[], data_keys[:2], secrets[:1], secrets],
         "id": data_keys,
         "chain": ["system", *tenants, "none"],
+        "chains": [[], ["system"], [tenants[0], "none"]],
+        "system_end": [None, *_column(world, "SELECT number FROM audit_chain WHERE id = 'system'"), 0],
         "after": [0, 2],
         "before": [2, 100],
         "size": [1, 50],
@@ -148,15 +151,18 @@ def _answers(world: World, name: str, run: Callable[[SqlSession, dict[str, Any]]
 
 
 _BEGIN = re.compile(r"\b(?:WHERE|ON(?! CONFLICT)|AND|OR) ")
-_END = re.compile(r"\s+(?:AND|OR|JOIN|LEFT OUTER JOIN|ORDER BY|LIMIT|FOR|WHERE)\b|\Z")
+_END = re.compile(r"\s+(?:AND|OR|JOIN|LEFT OUTER JOIN|ORDER BY|LIMIT|FOR|WHERE)\b|\Z|[()]")
 
 
 def mutations(text: str) -> Iterator[str]:
     """A statement without each of its conditions."""
     for begin in _BEGIN.finditer(text):
-        end = _END.search(text, begin.end())
-        assert end is not None
-        yield f"{text[: begin.end()]}1 = 1{text[end.start() :]}"
+        depth = 0
+        for end in _END.finditer(text, begin.end()):
+            depth += {"(": 1, ")": -1}.get(end[0], 0)
+            if depth < 0 or (depth == 0 and end[0] not in "()") or not end[0]:
+                yield f"{text[: begin.end()]}1 = 1{text[end.start() :]}"
+                break
 
 
 def test_a_condition_that_is_missing_is_noticed(filled: World) -> None:
@@ -191,4 +197,25 @@ def test_a_use_takes_so_many_statements(world: World) -> None:
         world.service.use.use(world.admin, "home", wanted, DIGESTS)  # keys are opened, the head was seen
         with world.statements() as seen:
             world.service.use.use(world.admin, "home", wanted, DIGESTS)
-        assert len(seen) == 14, seen
+        assert len(seen) == (4 if "postgresql" in world.url else 7), seen
+
+
+def test_a_statement_on_postgresql_appends_only_if_the_head_moves(world: World) -> None:
+    """Where the head moves is the condition that the statement of SQLite has, whose parts are tried above."""
+    moves = compiled.SET_HEAD.texts[1]
+    assert compiled.APPEND.startswith(f"WITH moved AS ({moves} RETURNING id)")
+    assert compiled.APPEND.count("FROM moved") == len(statements.INSERTS) + 1
+    trail = world.service.trail
+    before = trail.head(world.admin)
+    entry = trail.entry(world.admin, None, "test")
+    with world.store.write() as session:
+        head, key = trail.locked(session, before.chain)
+        assert head == before
+        told = [(entry, canonical(entry))]
+        assert trail.extend(session, head, key, told, before.number + 1) is None
+    assert trail.head(world.admin) == before
+    assert trail.verify(world.admin).whole
+    with world.store.write() as session:
+        assert trail.extend(session, *trail.locked(session, before.chain), told, before.number) is not None
+    assert trail.head(world.admin).number == before.number + 1
+    assert trail.verify(world.admin).whole

@@ -95,6 +95,9 @@ class AccountsForUse(TrustsForUse, Protocol):
     def token(self, token_id: str) -> tuple[StoredToken, StoredUser] | None:
         """A token that was not revoked, with its user."""
 
+    def entering(self, token_id: str, tenant: str) -> tuple[StoredToken, StoredUser, Tenant | None] | None:
+        """The same, with the tenant of a name, in one statement."""
+
     def note_token_use(self, token_id: str, at: str) -> None:
         """Record that a token was used."""
 

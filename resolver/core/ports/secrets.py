@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from resolver.core.model import Secret
+from resolver.core.ports.keys import StoredDataKey
 from resolver.core.providers import Provider
 from resolver.core.redacted import Redacted
 
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
 
 
 class StoredSecret(Redacted, frozen=True):
-    """A secret with the token of its current version."""
+    """A secret with the token of its current version.
+
+    Args:
+        secret: the secret.
+        data_key_id: the key that encrypts the token.
+        token: the encrypted value.
+        data_key: that key, where it was read with them.
+    """
 
     secret: Secret
     data_key_id: str
     token: str
+    data_key: StoredDataKey | None = None
 
 
 class StoredVersion(Redacted, frozen=True):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resolver.core.audit import AuditQuery, AuditRecord
     from resolver.core.audit_rounds import IndexRows
     from resolver.core.ports.crypto import Cipher
+    from resolver.core.ports.keys import StoredDataKey
     from resolver.core.ports.webhooks import WebhookSession
     from resolver.core.results import BlueprintUse
     from resolver.core.rows import StoredRow
@@ -57,16 +58,29 @@ class AuditForUse(Protocol):
     def audit_head(self, chain: str, *, lock: bool = True) -> tuple[AuditHead, str, str]:
         """A chain's head with its MAC and that key's id; locked until the transaction ends."""
 
-    def end_before(self, chain: str) -> int:
-        """The number of a chain's last record, without those of this transaction."""
+    def locked_head(self, chain: str) -> tuple[AuditHead, str, str, StoredDataKey | None]:
+        """A chain's head, locked, with its MAC, that key's id, and the key where it is the active one."""
+
+    def ends(self, chains: Collection[str]) -> Mapping[str, int]:
+        """The numbers of the last records of chains, in a transaction that only reads."""
 
     def seen_head(self, chain: str) -> AuditHead | None:
         """The latest end of a chain that this process saw before the transaction began."""
 
     def append_audit(
-        self, head: AuditHead, mac: str, mac_key_id: str, records: Sequence[AuditRecord], index: IndexRows
-    ) -> None:
-        """Store records, their rows of the index, and the new head."""
+        self,
+        head: AuditHead,
+        mac: str,
+        mac_key_id: str,
+        records: Sequence[AuditRecord],
+        index: IndexRows,
+        *,
+        system_end: int | None = None,
+    ) -> bool:
+        """Store records, their rows of the index, and the new head.
+
+        Nothing happens when the system's chain does not end with a number that is given.
+        """
 
     def audit_between(self, chain: str, after: int, before: int, *, size: int) -> Sequence[AuditRecord]:
         """At most so many of a chain's records between two numbers, oldest first."""
