@@ -16,13 +16,13 @@ from resolver.cli.tokens import token_fields
 from resolver.cli.trusts import trust_fields
 from resolver.cli.users import user_fields
 from resolver.core.account_changes import NewToken, NewUser, UserChange
-from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, UserProfile, Visibility
+from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, TrustKind, UserProfile, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider, Provider, ProviderChange
 from resolver.core.results import TenantInfo, TokenInfo, UserInfo, Version
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportedSecret, ImportEntry, VersionWithValue
-from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange, TrustKind
+from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange
 from resolver.protocol.codec import encode
 from resolver.rest.app import GROUPS
 from resolver.rest.cloudify.accounts import TenantObject, UserObject

@@ -29,7 +29,15 @@ PACKAGE = Path(resolver.__file__).parent
 HEAVY = frozenset({"sqlalchemy", "alembic", "cryptography", "jsonschema", "argon2"})
 SLOW = frozenset(
     {"dataclasses", "difflib", "importlib.resources", "logging", "subprocess", "tempfile", "traceback"}
-) | {"ssl", "asyncio", "email", "importlib.metadata", "concurrent.futures", "platformdirs"}
+) | {
+    "ssl",
+    "asyncio",
+    "email",
+    "importlib.metadata",
+    "concurrent.futures",
+    "platformdirs",
+    "resolver.core.trusts",
+}
 """What takes a millisecond or more to import, and no run needs that reads a blueprint and finds no fault."""
 READS = frozenset({"msgspec", "yaml", "resolver.dsl.problems", "resolver.delivery.memfd"})
 """What a page of help needs none of: it reads no blueprint and makes no record."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.model import TrustKind
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.times import read_time
-from resolver.core.trusts import ClaimRule, NewTrust, TrustKind
+from resolver.core.trusts import ClaimRule, NewTrust
 from resolver.service.trusts import ExchangedToken
 from tests.issuer import AUDIENCE, Key, claims_of, key_set
 

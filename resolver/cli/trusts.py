@@ -11,9 +11,10 @@ from resolver.cli.confirmation import confirmed, old_password_option
 from resolver.cli.context import App, choice_option, common_options, confirm_deletion, format_option, options
 from resolver.cli.files import read_text
 from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_part, say
+from resolver.core.model import TrustKind
 from resolver.core.permissions import Permission
 from resolver.core.times import parse_time, read_time
-from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange, TrustKind
+from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange
 from resolver.errors import NotPermittedError, UsageError
 
 if TYPE_CHECKING:

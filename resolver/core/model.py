@@ -106,6 +106,15 @@ class Visibility(enum.StrEnum):
         return list(Visibility).index(self)
 
 
+class TrustKind(enum.StrEnum):
+    """The kinds of platforms that sign JWTs for their workloads, each with claims of its own."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    KUBERNETES = "kubernetes"
+    GENERIC = "generic"
+
+
 class Named:
     """A reference by id, which stays in the store, and by name, which is all that leaves it.
 

@@ -7,7 +7,6 @@ elsewhere, before any claim is believed.
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from resolver.core.audit import cap
+from resolver.core.model import TrustKind
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission
 from resolver.errors import InvalidRequestError
 
@@ -33,15 +33,6 @@ MAX_CLAIM = 1024
 
 MAX_JWKS = 64 * 1024
 """Longest key set that is given with a trust, in characters."""
-
-
-class TrustKind(enum.StrEnum):
-    """The kinds of platforms, each with claims and habits of its own."""
-
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    KUBERNETES = "kubernetes"
-    GENERIC = "generic"
 
 
 class ClaimRule(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from resolver.core.audit import AuditRecord
-from resolver.core.model import Owner, Secret, Tenant, Visibility
+from resolver.core.model import Owner, Secret, Tenant, TrustKind, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports.accounts import StoredToken
 from resolver.core.ports.keys import StoredDataKey
 from resolver.core.ports.secrets import StoredExternal, StoredProvider, StoredSecret
 from resolver.core.ports.trusts import StoredTrust
 from resolver.core.providers import Provider
-from resolver.core.trusts import TrustKind
 from resolver.store.reading import AggregateCheck, Many, Reading, Root, Statement, scope
 
 SQLALCHEMY = '2.1.9'

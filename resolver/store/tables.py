@@ -28,9 +28,8 @@ from sqlalchemy import (
     text,
 )
 
-from resolver.core.model import Scope, Visibility
+from resolver.core.model import Scope, TrustKind, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
-from resolver.core.trusts import TrustKind
 from resolver.store.reading import scope
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from resolver.core.model import TrustKind
 from resolver.core.permissions import Permission
 from resolver.core.trusts import (
     DEFAULT_EVENTS,
     ClaimRule,
-    TrustKind,
     check_audience,
     check_claims,
     check_issuer,

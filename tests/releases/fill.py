@@ -14,11 +14,11 @@ from joserfc.jwk import ECKey
 from msgspec.structs import asdict
 
 from resolver.core.account_changes import NewToken, NewUser, UserChange
-from resolver.core.model import Scope, SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, TrustKind, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
-from resolver.core.trusts import ClaimRule, NewTrust, TrustKind
+from resolver.core.trusts import ClaimRule, NewTrust
 from resolver.core.webhooks import NewWebhook
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.crypto.passwords import Argon2Hasher

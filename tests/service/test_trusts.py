@@ -12,12 +12,12 @@ from msgspec.structs import replace
 
 from resolver.core.account_changes import NewPassword, NewToken, UserChange
 from resolver.core.audit import AuditQuery
-from resolver.core.model import Scope, SecretValue
+from resolver.core.model import Scope, SecretValue, TrustKind
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.core.times import later, read_time
 from resolver.core.transfer import ExportRequest
-from resolver.core.trusts import ClaimRule, TrustChange, TrustKind
+from resolver.core.trusts import ClaimRule, TrustChange
 from resolver.errors import (
     AccessError,
     AuthenticationError,

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from resolver.core.model import Scope
-from resolver.core.trusts import TrustKind
+from resolver.core.model import Scope, TrustKind
 
 
 class StoredTrust(Struct, frozen=True):
