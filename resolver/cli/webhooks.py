@@ -10,6 +10,7 @@ from msgspec import UNSET
 from resolver.cli.confirmation import confirmed, old_password_option
 from resolver.cli.context import App, common_options, confirm_deletion, format_option
 from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_table, say
+from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.events import EventKind
 from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.errors import UnavailableError, UsageError
@@ -220,12 +221,10 @@ def update(  # noqa: PLR0913 - one for each option
 @_NAME
 @click.option(
     "--overlap",
-    "overlap_hours",
-    type=click.IntRange(0, 720),
-    default=24,
+    default=DEFAULT_OVERLAP,
     show_default=True,
-    metavar="HOURS",
-    help="For so long events are signed with the old secret, too.",
+    metavar="TIME",
+    help="How long events are signed with the old secret, too, like 24h or 0m; 30d at most.",
 )
 @click.option("--quiet", is_flag=True, help="Print the secret alone.")
 @old_password_option
@@ -235,7 +234,7 @@ def rotate_secret(
     app: App,
     *,
     name: str,
-    overlap_hours: int,
+    overlap: str,
     quiet: bool,
     old_password_file: str | None,
     output_format: OutputFormat,
@@ -244,7 +243,7 @@ def rotate_secret(
     made = confirmed(
         app,
         old_password_file,
-        lambda caller: app.service.webhooks.rotate_secret(caller, name, overlap_hours),
+        lambda caller: app.service.webhooks.rotate_secret(caller, name, overlap),
     )
     _put_secret(made, output_format, quiet=quiet)
 

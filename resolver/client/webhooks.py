@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from resolver.client.session import Remote, step
+from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.model import check_key
 from resolver.core.webhooks import Delivery, MadeWebhook, Outcome, WebhookInfo
 from resolver.protocol.codec import encode
@@ -53,9 +54,9 @@ class RemoteWebhooks(Remote):
         """Change a webhook; what is not given stays."""
         return self._server.ask(caller, WebhookInfo, "PATCH", _path(name), encode(wanted))
 
-    def rotate_secret(self, caller: Caller, name: str, overlap_hours: int = 24) -> MadeWebhook:
+    def rotate_secret(self, caller: Caller, name: str, overlap: str = DEFAULT_OVERLAP) -> MadeWebhook:
         """Give a webhook another secret, shown this once; the old one signs too for a while."""
-        about = {"overlap_hours": overlap_hours}
+        about = {"overlap": overlap}
         return self._server.ask(caller, MadeWebhook, "POST", f"{_path(name)}/rotate-secret", about)
 
     def delete(self, caller: Caller, name: str) -> None:

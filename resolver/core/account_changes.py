@@ -6,9 +6,13 @@ from msgspec import UNSET, Struct, UnsetType
 
 from resolver.core.model import Scope, SecretValue
 from resolver.core.permissions import SystemRole
+from resolver.core.times import later, parse_time
+from resolver.errors import InvalidRequestError
 
 DEFAULT_OVERLAP = "24h"
-"""How long a token still lives that was replaced."""
+"""How long a token, or a webhook's secret, is still good that was replaced."""
+
+MAX_OVERLAP_DAYS = 30
 
 
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,11 +70,23 @@ class NewToken(Scope, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return Scope(self.permissions, self.tenants, self.keys, self.networks)
 
 
-class TokenRotation(Struct, frozen=True, forbid_unknown_fields=True):
-    """How an access token is replaced.
+class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How an access token, or a webhook's secret, is replaced.
 
     Args:
-        overlap: how long the old one still lives, as `parse_time` reads it; never past its own end.
+        overlap: how long the old one is still good, as `parse_time` reads it; a token never past its own end.
     """
 
     overlap: str = DEFAULT_OVERLAP
+
+
+def overlap_end(overlap: str, now: str) -> str:
+    """When an overlap ends that begins now.
+
+    Raises:
+        InvalidRequestError: it is malformed, or longer than 30 days.
+    """
+    until = max(now, parse_time(overlap, now, "the overlap"))
+    if until > later(now, MAX_OVERLAP_DAYS * 86400):
+        raise InvalidRequestError(f"the overlap is longer than {MAX_OVERLAP_DAYS} days")
+    return until

@@ -21,8 +21,6 @@ SECRET_BYTES = 32
 
 ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
 
-MAX_OVERLAP_HOURS = 30 * 24
-
 
 class NewWebhook(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A webhook to be made.
@@ -89,16 +87,6 @@ class MadeWebhook(Redacted, frozen=True):
 
     secret: str
     info: WebhookInfo
-
-
-class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a webhook's secret is replaced.
-
-    Args:
-        overlap_hours: how long everything is signed with the old secret, too.
-    """
-
-    overlap_hours: int = 24
 
 
 class Outcome(Struct, frozen=True):

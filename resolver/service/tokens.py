@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict, replace
 
 from resolver.core import policy
-from resolver.core.account_changes import DEFAULT_OVERLAP, NewToken
+from resolver.core.account_changes import DEFAULT_OVERLAP, NewToken, overlap_end
 from resolver.core.audit import cap
 from resolver.core.model import MAX_KEY_LENGTH, Caller, Scope, User
 from resolver.core.networks import parse_networks
@@ -18,7 +18,7 @@ from resolver.core.permissions import CLOSURES, EQUAL_TO_SYS_ADMIN, Permission, 
 from resolver.core.ports import StoredToken
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import MadeToken, TokenInfo
-from resolver.core.times import later, parse_time, parse_time_ahead, read_time, show_time
+from resolver.core.times import parse_time, parse_time_ahead, read_time, show_time
 from resolver.core.tokens import TOKEN_ID_LENGTH, TOKEN_PREFIX, TOKEN_SECRET_LENGTH
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, UnconfirmedError
 from resolver.service.access import (
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _TOKEN_ALPHABET = string.ascii_letters + string.digits
 _MAX_DESCRIPTION = 256
 _MAX_SCOPE = 100
-_MAX_OVERLAP_DAYS = 30
 
 
 class Tokens(ServicePart):
@@ -108,9 +107,7 @@ class Tokens(ServicePart):
             ConflictError: it has ended, or was replaced before.
         """
         now = self._clock()
-        until = max(now, parse_time(overlap, now, "the overlap"))
-        if until > later(now, _MAX_OVERLAP_DAYS * 86400):
-            raise InvalidRequestError(f"the overlap is longer than {_MAX_OVERLAP_DAYS} days")
+        until = overlap_end(overlap, now)
         with self._store.write() as session:
             current = self._enter_to_rotate(session, caller, token_id)
             _, user = _find(session, current, token_id)

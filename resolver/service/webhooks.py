@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from resolver.core.account_changes import DEFAULT_OVERLAP, overlap_end
 from resolver.core.audit import SYSTEM_CHAIN, cap
 from resolver.core.binding import Place, Purpose
 from resolver.core.events import EventKind, make_event
 from resolver.core.model import SecretValue, check_key
 from resolver.core.permissions import Permission
-from resolver.core.times import later, read_time
+from resolver.core.times import read_time
 from resolver.core.webhooks import (
-    MAX_OVERLAP_HOURS,
     SECRET_BYTES,
     SECRET_PREFIX,
     Delivery,
@@ -155,22 +155,21 @@ class Webhooks(ServicePart):
             self._note(session, current, "webhook:update", name, changed=sorted(changes))
             return _info(session, newer)
 
-    def rotate_secret(self, caller: Caller, name: str, overlap_hours: int = 24) -> MadeWebhook:
+    def rotate_secret(self, caller: Caller, name: str, overlap: str = DEFAULT_OVERLAP) -> MadeWebhook:
         """Give a webhook another secret, shown this once; the old one signs too for a while.
 
         Args:
             caller: who asks.
             name: which one.
-            overlap_hours: how long everything is signed with both.
+            overlap: how long everything is signed with both, like `24h`.
 
         Raises:
-            InvalidRequestError: the overlap is negative, or longer than 30 days.
+            InvalidRequestError: the overlap is malformed, or longer than 30 days.
             NotPermittedError: the caller is no sys_admin, or has a narrowed token.
             UnconfirmedError: the caller's session needs the password again, or the token expires.
             NotFoundError: there is none of this name.
         """
-        if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
-            raise InvalidRequestError(f"the overlap must be from 0 to {MAX_OVERLAP_HOURS} hours")
+        overlap_end(overlap, self._clock())
         with self._store.write() as session:
             current = self._enter_to_change(session, caller, "rotate a webhook's secret")
             stored = _find(session, name)
@@ -181,10 +180,10 @@ class Webhooks(ServicePart):
             stored = _find(session, name)
             at, secret = self._clock(), _new_secret()
             signing = {CURRENT: secret}
-            if overlap_hours:
+            if (until := overlap_end(overlap, at)) > at:
                 keys = session.data_keys([stored.data_key_id])
                 signing[PREVIOUS] = open_secrets(self._cipher, keys, stored, at)[0]
-                signing[UNTIL] = later(at, overlap_hours * 3600)
+                signing[UNTIL] = until
             newer = self._sealed(session, replace(stored, updated_at=at), signing)
             session.change_webhook(newer, stored.updated_at)
             return MadeWebhook(secret, _info(session, newer))

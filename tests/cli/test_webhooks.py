@@ -63,7 +63,7 @@ def test_a_webhook_from_its_making_to_its_end(admin: Cli, home: Path) -> None:
         head = dict(line.split(": ", 1) for line in peer.seen[0].splitlines() if ": " in line)
         recipe()(secret.strip(), head, peer.bodies[0])
         assert json.loads(peer.bodies[0])["type"] == "webhook.test"
-        newer = admin.prints("webhooks", "rotate-secret", "h", "--quiet", "--overlap", "0")
+        newer = admin.prints("webhooks", "rotate-secret", "h", "--quiet", "--overlap", "0m")
         assert SECRET.fullmatch(newer)
         assert newer != secret
         assert (

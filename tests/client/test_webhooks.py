@@ -43,7 +43,7 @@ def test_both_modes_answer_alike(tmp_path: Path) -> None:
             changed = hooks.update(caller, "h", WebhookChange(events=None))
             with pytest.raises(ConflictError, match="webhook 'h' already exists"):
                 hooks.create(caller, "h", new)
-            assert hooks.rotate_secret(caller, "h", 1).secret != made.secret
+            assert hooks.rotate_secret(caller, "h", "1h").secret != made.secret
             shown = hooks.get(caller, "h")
             assert list(hooks.list(caller)) == [shown]
             outcome = hooks.test(caller, "h")

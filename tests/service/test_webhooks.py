@@ -418,17 +418,17 @@ def test_two_that_believe_to_deliver_store_nothing_twice(
 def test_a_secret_is_rotated_with_an_overlap(embedded: World, receiver: Receiver) -> None:
     """For the overlap both secrets verify, then the new one alone."""
     old = hooked(embedded, receiver)
-    new = embedded.service.webhooks.rotate_secret(embedded.admin, "h", 2).secret
+    new = embedded.service.webhooks.rotate_secret(embedded.admin, "h", "2h").secret
     embedded.service.webhooks.test(embedded.admin, "h")
     assert (receiver.verifies(old), receiver.verifies(new)) == (True, True)
     passing(embedded, 2 * 3600 + 1)
     embedded.service.webhooks.test(embedded.admin, "h")
     assert (receiver.verifies(old), receiver.verifies(new)) == (False, True)
-    newest = embedded.service.webhooks.rotate_secret(embedded.admin, "h", 0).secret
+    newest = embedded.service.webhooks.rotate_secret(embedded.admin, "h", "0m").secret
     embedded.service.webhooks.test(embedded.admin, "h")
     assert (receiver.verifies(new), receiver.verifies(newest)) == (False, True)
-    with pytest.raises(InvalidRequestError):
-        embedded.service.webhooks.rotate_secret(embedded.admin, "h", 721)
+    with pytest.raises(InvalidRequestError, match="longer than 30 days"):
+        embedded.service.webhooks.rotate_secret(embedded.admin, "h", "31d")
 
 
 def test_what_ends_soon_is_told_once(embedded: World, receiver: Receiver) -> None:

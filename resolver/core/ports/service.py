@@ -236,7 +236,7 @@ class ManagesWebhooks(Protocol):
     def update(self, caller: Caller, name: str, wanted: WebhookChange) -> WebhookInfo:
         """Change a webhook; what is not given stays."""
 
-    def rotate_secret(self, caller: Caller, name: str, overlap_hours: int = 24) -> MadeWebhook:
+    def rotate_secret(self, caller: Caller, name: str, overlap: str = ...) -> MadeWebhook:
         """Give a webhook another secret, shown this once; the old one signs too for a while."""
 
     def delete(self, caller: Caller, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from starlette.responses import Response
 
-from resolver.core.account_changes import NewPassword, NewToken, NewUser, TokenRotation, UserChange
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, RotationRequest, UserChange
 from resolver.core.model import UserProfile
 from resolver.core.permissions import TenantRole
 from resolver.core.query import Choice, Part
@@ -185,7 +185,7 @@ def list_tokens(call: ApiCall, query: TokenQuery) -> Response:
 
 
 @GROUP.route("POST", "/tokens/{token_id}/rotate", MadeToken)
-def rotate_token(call: ApiCall, token_id: str, body: TokenRotation) -> Response:
+def rotate_token(call: ApiCall, token_id: str, body: RotationRequest) -> Response:
     """Make a token's successor, which this answer alone shows; the old one ends after the overlap."""
     return Answer(call.service.tokens.rotate(call.caller, token_id, body.overlap))
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from msgspec import Struct
 from starlette.responses import Response
 
+from resolver.core.account_changes import RotationRequest
 from resolver.core.webhooks import (
     Delivery,
     MadeWebhook,
     NewWebhook,
     Outcome,
-    RotationRequest,
     WebhookChange,
     WebhookInfo,
 )
@@ -68,7 +68,7 @@ def delete_webhook(call: ApiCall, name: str) -> Response:
 @GROUP.route("POST", "/webhooks/{name}/rotate-secret", MadeWebhook)
 def rotate_webhook_secret(call: ApiCall, name: str, body: RotationRequest) -> Response:
     """Give a webhook another secret, which this answer alone shows; the old one signs too for a while."""
-    return Answer(call.service.webhooks.rotate_secret(call.caller, name, body.overlap_hours))
+    return Answer(call.service.webhooks.rotate_secret(call.caller, name, body.overlap))
 
 
 @GROUP.route("POST", "/webhooks/{name}/test", Outcome)
