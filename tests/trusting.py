@@ -9,7 +9,7 @@ from resolver.core.model import TrustKind
 from resolver.core.permissions import Permission, TenantRole
 from resolver.core.times import read_time
 from resolver.core.trusts import ClaimRule, NewTrust
-from resolver.service.trusts import ExchangedToken
+from resolver.protocol.identity import Grant
 from tests.issuer import AUDIENCE, Key, claims_of, key_set
 
 if TYPE_CHECKING:
@@ -68,5 +68,5 @@ def jwt(world: World, **more: Any) -> str:  # noqa: ANN401 - claims
 def exchanged(world: World, text: str = "", name: str = "") -> Caller:
     """The caller of the token that a JWT is exchanged for."""
     granted = world.service.trusts.exchange(text or jwt(world), name)
-    assert isinstance(granted, ExchangedToken)
+    assert isinstance(granted, Grant)
     return world.service.gate.authenticate_token(granted.token)

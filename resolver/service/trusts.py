@@ -13,7 +13,6 @@ from resolver.core import policy
 from resolver.core.model import Caller, Scope, check_key, is_storable
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.ports import KeySource, StoredTrust
-from resolver.core.redacted import Redacted
 from resolver.core.secret_changes import UNCHANGED
 from resolver.core.times import later, read_time
 from resolver.core.trusts import (
@@ -25,6 +24,7 @@ from resolver.core.trusts import (
     RefusedJwtError,
     Run,
     Trust,
+    TrustChange,
     TrustCheck,
     check_audience,
     check_claims,
@@ -34,7 +34,14 @@ from resolver.core.trusts import (
     run_of,
     token_problems,
 )
-from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundError, NotPermittedError
+from resolver.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    NotPermittedError,
+)
+from resolver.protocol.identity import Grant
 from resolver.service.access import (
     demand_credentials,
     demand_full_scope,
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from resolver.core.ports import PendingKeys, ReadJwt, Session, StoredUser
-    from resolver.core.trusts import NewTrust, TrustChange
+    from resolver.core.trusts import NewTrust
     from resolver.service.base import Shared
 
 _DOING = "make, change or delete a trust"
@@ -58,22 +65,6 @@ _MAX_TRUSTS = 1000
 _RULES = msgspec.json.Decoder(tuple[ClaimRule, ...])
 _WHO_FITS = ("audience", "claims", "jwks", "jwks_url", "ca")
 """The fields that say which JWTs fit: when one changes, what was exchanged before ends."""
-
-
-class ExchangedToken(Redacted, frozen=True):
-    """What a workload gets for its JWT.
-
-    Args:
-        token: the token.
-        expires_at: UTC time at which it ends.
-        username: the user that the workload acts as.
-        trust: the trust that the JWT fits.
-    """
-
-    token: str
-    expires_at: str
-    username: str
-    trust: str
 
 
 class Trusts(ServicePart):
@@ -174,6 +165,7 @@ class Trusts(ServicePart):
 
         Raises:
             NotFoundError, InvalidRequestError, NotPermittedError, UnconfirmedError: as for a new one.
+            ConflictError: someone else changed it meanwhile.
         """
         changed: dict[str, object] = {
             field: value
@@ -181,15 +173,22 @@ class Trusts(ServicePart):
             if (value := getattr(wanted, field, UNCHANGED)) is not UNCHANGED
         }
         with self._store.read() as session:
-            self._check(_changed(self._enter_to_change_named(session, caller, name)[1], wanted, changed))
+            _, before = self._enter_to_change_named(session, caller, name)
+        trust = replace(_changed(before, wanted, changed), updated_at=self._clock())
+        self._check(trust)
         with self._store.write() as session:
-            current, before = self._enter_to_change_named(session, caller, name)
-            trust = replace(_changed(before, wanted, changed), updated_at=self._clock())
-            check_audience(trust.audience, trust.issuer)
+            current, found = self._enter_to_change_named(session, caller, name)
+            if found != before:
+                raise ConflictError(f"trust {name!r} was changed by someone else at the same time")
             session.change_trust(trust)
             if any(getattr(trust, field) != getattr(before, field) for field in _WHO_FITS):
                 session.delete_trust_tokens(trust.id)
-            told = sorted(name for name in wanted.__struct_fields__ if _is_given(wanted, name))
+            nothing = TrustChange()
+            told = sorted(
+                field
+                for field in wanted.__struct_fields__
+                if getattr(wanted, field) != getattr(nothing, field)
+            )
             self._trail.append_system(session, current, "trust:update", object=name, fields=told)
             return _shown(trust, session)
 
@@ -258,7 +257,7 @@ class Trusts(ServicePart):
 
     # Exchanging
 
-    def exchange(self, text: str, name: str = "") -> ExchangedToken | PendingKeys:
+    def exchange(self, text: str, name: str = "") -> Grant | PendingKeys:
         """Give a token for a JWT that fits a trust.
 
         Args:
@@ -325,7 +324,7 @@ class Trusts(ServicePart):
         problems = token_problems(trust.kind, trust.issuer, trust.audience, jwt.claims, now)
         return [*problems, *claim_problems(_RULES.decode(trust.claims), jwt.claims)]
 
-    def _exchanged(self, jwt: ReadJwt, fitting: StoredTrust) -> ExchangedToken:
+    def _exchanged(self, jwt: ReadJwt, fitting: StoredTrust) -> Grant:
         with self._store.write() as session:
             trust, stored = session.trust(fitting.id), session.user(user_id=fitting.user_id)
             if trust != fitting or stored is None or not is_trusted(fitting, stored):
@@ -350,15 +349,13 @@ class Trusts(ServicePart):
             run = run_of(fitting.name, fitting.kind, _RULES.decode(fitting.claims), jwt.claims)
             return self._made(session, fitting, stored, run, at)
 
-    def _made(
-        self, session: Session, trust: StoredTrust, stored: StoredUser, run: Run, at: str
-    ) -> ExchangedToken:
+    def _made(self, session: Session, trust: StoredTrust, stored: StoredUser, run: Run, at: str) -> Grant:
         user, expires_at, told = stored.user, later(at, trust.lifetime), asdict(run)
         text, token = new_token(user.id, f"of trust {trust.name}", at, expires_at, trust.scope)
         session.add_token(replace(token, trust_id=trust.id, run=msgspec.json.encode(told).decode()))
         caller = Caller(user.id, user.name, SystemRole.DEFAULT, token_id=token.id, run=told)
         self._trail.append_system(session, caller, "trust:exchange", object=trust.name, made=token.id)
-        return ExchangedToken(text, expires_at, user.name, trust.name)
+        return Grant(text, expires_at, user.name, trust.name)
 
     def key_ages(self) -> Mapping[str, float]:
         """How many seconds ago the keys that are in use were fetched, by issuer."""
@@ -376,15 +373,6 @@ def _find(session: Session, caller: Caller, name: str) -> StoredTrust:
         if _manages(caller) or trust.user_id == caller.user_id:
             return trust
     raise NotFoundError(f"trust {name!r} does not exist", hint="`resolver trusts list` shows what there is")
-
-
-def _is_given(wanted: TrustChange, field: str) -> bool:
-    value = getattr(wanted, field)
-    return (
-        value is not UNCHANGED and value is not False
-        if field == "unprotected_refs"
-        else value is not UNCHANGED
-    )
 
 
 def _changed(trust: StoredTrust, wanted: TrustChange, changed: Mapping[str, object]) -> StoredTrust:

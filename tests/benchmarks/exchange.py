@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resolver.service.trusts import ExchangedToken
+from resolver.protocol.identity import Grant
 from tests.databases import made_world
 from tests.issuer import claims_of, key_set
 from tests.service.uses import DIGESTS, key_use
@@ -46,7 +46,7 @@ def main() -> None:
     }
     plain = world.caller(ROBOT)
     granted = service.trusts.exchange(jwt(world))
-    assert isinstance(granted, ExchangedToken)
+    assert isinstance(granted, Grant)
     workload = service.gate.authenticate_token(granted.token)
     verifier = service.trusts._verifier  # noqa: SLF001 - a part of it, alone
     sys.stdout.write("what                                        ms, median" + "\n")

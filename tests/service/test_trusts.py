@@ -28,8 +28,8 @@ from resolver.errors import (
     ResolverError,
     UnconfirmedError,
 )
+from resolver.protocol.identity import Grant
 from resolver.service.access_log import Strangers
-from resolver.service.trusts import ExchangedToken
 from tests.core.test_trusts import GITHUB, GITLAB, KUBERNETES
 from tests.databases import made_world
 from tests.issuer import AUDIENCE, Key, claims_of, key_set
@@ -64,7 +64,7 @@ def test_a_jwt_is_exchanged_for_what_the_trust_leaves(world: World) -> None:
     world.secret("k", "the value")
     world.secret("other")
     granted = world.service.trusts.exchange(jwt(world))
-    assert isinstance(granted, ExchangedToken)
+    assert isinstance(granted, Grant)
     assert (granted.username, granted.trust) == (ROBOT, "shop")
     assert granted.expires_at == later(world.clock(), 900)
     caller = world.service.gate.authenticate_token(granted.token)
@@ -236,7 +236,7 @@ def test_what_a_token_of_a_trust_may_not_do(embedded: World) -> None:
     trusting(embedded)
     embedded.secret("k")
     granted = embedded.service.trusts.exchange(jwt(embedded))
-    assert isinstance(granted, ExchangedToken)
+    assert isinstance(granted, Grant)
     caller, service = embedded.service.gate.authenticate_token(granted.token), embedded.service
     attempts: list[Callable[[], object]] = [
         lambda: service.tokens.create(caller, NewToken()),
@@ -428,6 +428,23 @@ def test_a_trust_that_breaks_a_rule_is_not_made(refusing: World, more: dict[str,
     with pytest.raises(ResolverError):
         refusing.service.trusts.create(refusing.admin, "new", wanted(**more))
     assert [one.name for one in refusing.service.trusts.list(refusing.admin)] == ["shop"]
+
+
+def test_a_trust_that_changes_while_a_change_is_checked(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later change is refused: what was checked is not what would be stored."""
+    trusting(embedded)
+    service = embedded.service.trusts
+
+    def overtaken(_source: object) -> None:
+        monkeypatch.undo()
+        service.update(embedded.admin, "shop", TrustChange(lifetime=60))
+
+    monkeypatch.setattr(service._verifier, "check_source", overtaken)  # noqa: SLF001 - between the two looks
+    with pytest.raises(ConflictError, match=r"^trust 'shop' was changed by someone else at the same time$"):
+        service.update(embedded.admin, "shop", TrustChange(lifetime=120))
+    assert service.get(embedded.admin, "shop").lifetime == 60
 
 
 def test_one_of_several_trusts_is_named(embedded: World, caplog: pytest.LogCaptureFixture) -> None:

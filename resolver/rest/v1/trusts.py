@@ -14,7 +14,6 @@ from resolver.protocol.identity import Grant, JwtExchange
 from resolver.rest.errors import RequestError
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, ApiCall, Group
-from resolver.service.trusts import ExchangedToken
 
 GROUP = Group("trusts", OWN)
 EXCHANGE = Group("trusts", OWN, guarded=False)
@@ -46,8 +45,8 @@ async def exchange_jwt(call: ApiCall, body: JwtExchange) -> Response:
             server.metrics.refused_logins.inc()
             raise
         server.metrics.count_key_ages(trusts.key_ages())
-        if isinstance(granted, ExchangedToken):
-            return Answer(Grant(granted.token, granted.expires_at, granted.username, granted.trust))
+        if isinstance(granted, Grant):
+            return Answer(granted)
         while not granted.is_done():
             if asyncio.get_running_loop().time() >= deadline:
                 raise RequestError(503, "keys are being fetched", {"Retry-After": "2"})
