@@ -168,7 +168,7 @@ def _delivery(one: Delivery) -> dict[str, object]:
         "event_id": one.event_id,
         "kind": one.kind.value,
         "at": one.at,
-        "state": one.state,
+        "state": one.state.value,
         "attempts": one.attempts,
         "tried_at": one.tried_at,
         "status": one.status,

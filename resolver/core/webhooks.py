@@ -7,6 +7,7 @@ Headers, signature and form of the secret are those of the Standard Webhooks spe
 from __future__ import annotations
 
 import base64
+import enum
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -103,6 +104,14 @@ class Outcome(Struct, frozen=True):
     error: str = ""
 
 
+class DeliveryState(enum.StrEnum):
+    """Where an event is on its way to a receiver; dropped is one that was given up."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+
+
 class Delivery(Struct, frozen=True):
     """An event on its way to a receiver, or there.
 
@@ -110,7 +119,7 @@ class Delivery(Struct, frozen=True):
         event_id: the id of the event.
         kind: its kind.
         at: when it happened.
-        state: `pending`, `delivered`, or `dropped` for one that was given up.
+        state: what became of it so far.
         attempts: how often it was sent.
         tried_at: when it was last sent; None for never.
         status: the status that was answered then; None without an answer.
@@ -120,7 +129,7 @@ class Delivery(Struct, frozen=True):
     event_id: str
     kind: EventKind
     at: str
-    state: str
+    state: DeliveryState
     attempts: int
     tried_at: str | None = None
     status: int | None = None
@@ -199,6 +208,10 @@ class QueuedEvent(Struct, frozen=True):
     queued_at: str
     attempts: int = 0
     answered: int = 0
+
+
+EXPIRY = "expiry"
+"""The id of the source of events about what ends soon."""
 
 
 class EventSource(Struct, frozen=True):

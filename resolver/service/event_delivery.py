@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from resolver.core.audit import GENESIS, SYSTEM_CHAIN, find_break
 from resolver.core.events import WINDOW_SECONDS, EventKind, Refusals, event_of, make_event
 from resolver.core.times import later
-from resolver.core.webhooks import EventSource, StoredWebhook, WebhookState
+from resolver.core.webhooks import EXPIRY, DeliveryState, EventSource, StoredWebhook, WebhookState
 from resolver.errors import ResolverError, TamperedRowError
 from resolver.service.audit import EVERYTHING, by_nobody
 from resolver.service.base import ServicePart
@@ -72,9 +72,6 @@ MOST_ANSWERED = 15
 
 _KEPT = 200
 """How many events that were sent or given up are kept for each webhook."""
-
-EXPIRY = "expiry"
-"""The source of events about what ends soon."""
 
 _OVERLAP_SECONDS = 300
 """How far back what was changed is looked at again: a transaction may commit long after its time."""
@@ -375,7 +372,9 @@ class EventDelivery(ServicePart):
         at = self._clock()
         refused = event.answered + (outcome.status is not None and not outcome.delivered)
         given_up = refused >= MOST_ANSWERED
-        state = "delivered" if outcome.delivered else "dropped" if given_up else "pending"
+        state = DeliveryState.DROPPED if given_up else DeliveryState.PENDING
+        if outcome.delivered:
+            state = DeliveryState.DELIVERED
         with self._store.write() as session:
             before = session.webhook_states().get(stored.id)
             failures = 0 if outcome.delivered else (before.failures if before else 0) + 1

@@ -10,7 +10,9 @@ from resolver.core.audit import GENESIS
 from resolver.core.events import EventKind
 from resolver.core.model import is_storable
 from resolver.core.webhooks import (
+    EXPIRY,
     Delivery,
+    DeliveryState,
     EventSource,
     Expiring,
     QueuedEvent,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from resolver.core.events import Event
     from resolver.core.webhooks import Outcome
 
-PENDING, DROPPED = "pending", "dropped"
+PENDING, DROPPED = DeliveryState.PENDING.value, DeliveryState.DROPPED.value
 
 _STORED = RecordColumns(StoredWebhook, t.webhook, aggregate=WEBHOOK)
 _STATE = RecordColumns(WebhookState, t.webhook_state)
@@ -127,7 +129,7 @@ class WebhookRows(AuthenticatedRows):
             .order_by(_E.number.desc())
             .limit(size)
         )
-        return [Delivery(row[0], EventKind(row[1]), *row[2:]) for row in rows]
+        return [Delivery(row[0], EventKind(row[1]), row[2], DeliveryState(row[3]), *row[4:]) for row in rows]
 
     def queue_events(self, webhook_id: str, events: Sequence[Event], at: str) -> None:
         """Have events wait for a webhook; one that it has already is left alone."""
@@ -149,13 +151,13 @@ class WebhookRows(AuthenticatedRows):
         if rows:
             self._execute(insert(t.webhook_event), rows)
 
-    def end_event(self, event: QueuedEvent, outcome: Outcome, state: str, at: str) -> None:
+    def end_event(self, event: QueuedEvent, outcome: Outcome, state: DeliveryState, at: str) -> None:
         """Note what became of an attempt to send an event."""
         self._execute(
             update(t.webhook_event)
             .where(_E.webhook_id == event.webhook_id, _E.number == event.number)
             .values(
-                state=state,
+                state=state.value,
                 attempts=event.attempts + 1,
                 answered=event.answered + (outcome.status is not None and not outcome.delivered),
                 tried_at=at,
@@ -231,7 +233,7 @@ class WebhookRows(AuthenticatedRows):
             return
         chain = t.audit_chain.c
         heads = self._execute(select(chain.id, chain.number, chain.hash).order_by(chain.id)).all()
-        sources = [EventSource(*head) for head in heads] + [EventSource("expiry", hash=GENESIS, since=at)]
+        sources = [EventSource(*head) for head in heads] + [EventSource(EXPIRY, hash=GENESIS, since=at)]
         self._execute(
             insert(t.webhook_source), [self._made(SOURCE, _SOURCE.values(source)) for source in sources]
         )

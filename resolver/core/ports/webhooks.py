@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from resolver.core.events import Event
     from resolver.core.webhooks import (
         Delivery,
+        DeliveryState,
         EventSource,
         Expiring,
         Outcome,
@@ -55,7 +56,7 @@ class WebhookSession(Protocol):
     def queue_events(self, webhook_id: str, events: Sequence[Event], at: str) -> None:
         """Have events wait for a webhook; one that it has already is left alone."""
 
-    def end_event(self, event: QueuedEvent, outcome: Outcome, state: str, at: str) -> None:
+    def end_event(self, event: QueuedEvent, outcome: Outcome, state: DeliveryState, at: str) -> None:
         """Note what became of an attempt to send an event."""
 
     def drop_events(self, webhook_id: str, *, most: int, queued_before: str, keep: int) -> int:
