@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from resolver.client.session import Remote, step
+from resolver.core.query import Part
 from resolver.core.trusts import Trust, TrustCheck
 from resolver.protocol.codec import encode
 
@@ -24,7 +25,7 @@ class RemoteTrusts(Remote):
 
     def list(self, caller: Caller) -> Sequence[Trust]:
         """All trusts for a sys_admin, by name; those for oneself, for others."""
-        return self._server.ask(caller, list[Trust], "GET", "/trusts")
+        return self._server.ask(caller, Part[Trust], "GET", "/trusts").items
 
     def get(self, caller: Caller, name: str) -> Trust:
         """One trust."""

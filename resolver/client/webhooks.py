@@ -10,18 +10,13 @@ from msgspec import Struct
 from resolver.client.session import Remote, step
 from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.model import check_key
+from resolver.core.query import Part
 from resolver.core.webhooks import Delivery, MadeWebhook, Outcome, WebhookInfo
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
     from resolver.core.webhooks import NewWebhook, WebhookChange
-
-
-class _Webhooks(Struct, frozen=True):
-    """A list of webhooks, as the server answers it."""
-
-    items: Sequence[WebhookInfo]
 
 
 class _Deliveries(Struct, frozen=True):
@@ -40,7 +35,7 @@ class RemoteWebhooks(Remote):
 
     def list(self, caller: Caller) -> Sequence[WebhookInfo]:
         """All webhooks, by name."""
-        return self._server.ask(caller, _Webhooks, "GET", "/webhooks").items
+        return self._server.ask(caller, Part[WebhookInfo], "GET", "/webhooks").items
 
     def get(self, caller: Caller, name: str) -> WebhookInfo:
         """One webhook."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from resolver.core.query import Part
 from resolver.core.redacted import Redacted
 from resolver.core.trusts import NewTrust, Trust, TrustChange, TrustCheck
 from resolver.errors import AuthenticationError
@@ -53,10 +53,11 @@ async def exchange_jwt(call: ApiCall, body: JwtExchange) -> Response:
             await asyncio.sleep(_LOOK_EVERY)
 
 
-@GROUP.route("GET", "/trusts", Sequence[Trust])
+@GROUP.route("GET", "/trusts", Part[Trust])
 def list_trusts(call: ApiCall) -> Response:
     """All trusts for a sys_admin; those for oneself, for others."""
-    return Answer(call.service.trusts.list(call.caller))
+    found = call.service.trusts.list(call.caller)
+    return Answer(Part(found, len(found)))
 
 
 @GROUP.route("GET", "/trusts/{name}", Trust)

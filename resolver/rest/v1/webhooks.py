@@ -8,6 +8,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.core.account_changes import RotationRequest
+from resolver.core.query import Part
 from resolver.core.webhooks import (
     Delivery,
     MadeWebhook,
@@ -22,22 +23,17 @@ from resolver.rest.routing import OWN, ApiCall, Group
 GROUP = Group("webhooks", OWN)
 
 
-class WebhookList(Struct, frozen=True):
-    """All webhooks."""
-
-    items: Sequence[WebhookInfo]
-
-
 class DeliveryList(Struct, frozen=True):
     """The latest events of a webhook, newest first."""
 
     items: Sequence[Delivery]
 
 
-@GROUP.route("GET", "/webhooks", WebhookList)
+@GROUP.route("GET", "/webhooks", Part[WebhookInfo])
 def list_webhooks(call: ApiCall) -> Response:
     """All webhooks, by name."""
-    return Answer(WebhookList(call.service.webhooks.list(call.caller)))
+    found = call.service.webhooks.list(call.caller)
+    return Answer(Part(found, len(found)))
 
 
 @GROUP.route("GET", "/webhooks/{name}", WebhookInfo)
