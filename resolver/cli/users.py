@@ -122,7 +122,9 @@ def set_role(app: App, *, name: str, role: SystemRole, yes: bool, output_format:
 @_NAME
 @_PASSWORD_FILE
 @old_password_option
-@click.option("--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, too.")
+@click.option(
+    "--revoke-tokens", is_flag=True, help="Revoke all access tokens of the user, and delete their own trusts."
+)
 @format_option
 @common_options
 def set_password(

@@ -44,7 +44,8 @@ class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         password: the password.
-        revoke_tokens: whether the user's access tokens end with the old one.
+        revoke_tokens: whether the user's access tokens end with the old one, and the trusts that the user
+            made for themselves.
     """
 
     password: SecretValue

@@ -54,7 +54,7 @@ from resolver.service.base import ServicePart
 from resolver.service.tokens import check_token_scope, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, MutableSequence, Sequence
 
     from resolver.core.ports import PendingKeys, ReadJwt, Session, StoredUser
     from resolver.core.trusts import NewTrust
@@ -62,6 +62,9 @@ if TYPE_CHECKING:
 
 _DOING = "make, change or delete a trust"
 _MAX_TRUSTS = 1000
+_MAX_OWN = 20
+"""How many trusts there may be for a user who makes another one for himself: nobody takes the room of all."""
+
 _RULES = msgspec.json.Decoder(tuple[ClaimRule, ...])
 _WHO_FITS = ("audience", "claims", "jwks", "jwks_url", "ca")
 """The fields that say which JWTs fit: when one changes, what was exchanged before ends."""
@@ -121,6 +124,11 @@ class Trusts(ServicePart):
             _demand_service_user(trust, stored)
             if len(session.trusts()) >= _MAX_TRUSTS:
                 raise InvalidRequestError(f"there are {_MAX_TRUSTS} trusts, and no more are kept")
+            if not _manages(current) and len(session.trusts(user_id=current.user_id)) >= _MAX_OWN:
+                raise InvalidRequestError(
+                    f"there are {_MAX_OWN} trusts for user {current.username!r}, who makes no more",
+                    hint="delete one that is not needed, or a sys_admin makes it",
+                )
             session.add_trust(trust)
             self._trail.append_system(
                 session, current, "trust:create", object=name, issuer=trust.issuer, user=stored.user.name
@@ -288,13 +296,30 @@ class Trusts(ServicePart):
         with self._store.read() as session:
             candidates = [
                 trust
-                for trust in session.trusts(issuer=jwt.issuer, name=name)
+                for trust in (session.trusts(issuer=jwt.issuer, name=name) if is_storable(name) else ())
                 if (stored := session.user(user_id=trust.user_id)) is not None and is_trusted(trust, stored)
             ]
         if not candidates:
             raise RefusedJwtError("no trust that is in use has this issuer, and the name if one was given")
-        fitting: list[StoredTrust] = []
+        # Those of sys_admins first: what others make for themselves must keep nobody's workload out.
+        own = [trust for trust in candidates if _is_own(trust)]
         problems: list[str] = []
+        for some in ([trust for trust in candidates if not _is_own(trust)], own):
+            fitting = self._fitting_of(jwt, some, problems)
+            if not isinstance(fitting, tuple):
+                return fitting
+            if len(fitting) > 1:
+                names = ", ".join(repr(trust.name) for trust in fitting)
+                raise RefusedJwtError(f"it fits several trusts, and the request names none of them: {names}")
+            if fitting:
+                return fitting[0]
+        raise RefusedJwtError(" | ".join(problems))
+
+    def _fitting_of(
+        self, jwt: ReadJwt, candidates: Sequence[StoredTrust], problems: MutableSequence[str]
+    ) -> tuple[StoredTrust, ...] | PendingKeys:
+        """Those of some trusts that a JWT fits; what does not fit the others goes to the problems."""
+        fitting: list[StoredTrust] = []
         verified: dict[KeySource, str] = {}
         for trust in candidates:
             source = source_of(trust)
@@ -312,12 +337,7 @@ class Trusts(ServicePart):
                 problems.append(f"trust {trust.name!r}: {'; '.join(found)}")
             else:
                 fitting.append(trust)
-        if len(fitting) > 1:
-            names = ", ".join(repr(trust.name) for trust in fitting)
-            raise RefusedJwtError(f"it fits several trusts, and the request names none of them: {names}")
-        if not fitting:
-            raise RefusedJwtError(" | ".join(problems))
-        return fitting[0]
+        return tuple(fitting)
 
     def _problems(self, trust: StoredTrust, jwt: ReadJwt) -> Sequence[str]:
         now = read_time(self._clock()).timestamp()
@@ -364,6 +384,11 @@ class Trusts(ServicePart):
 
 def _manages(caller: Caller) -> bool:
     return policy.decide_in_tenant(caller, Permission.TRUST_MANAGE, None).allowed
+
+
+def _is_own(trust: StoredTrust) -> bool:
+    """Whether a user made it for himself, as a sys_admin never does."""
+    return trust.created_by == trust.user_id
 
 
 def _find(session: Session, caller: Caller, name: str) -> StoredTrust:

@@ -162,7 +162,8 @@ class Users(ServicePart):
 
         One's own is changed by giving the old one: a login of its own, or one that was just confirmed. Every
         login with the old one ends at once. Access tokens have nothing to do with it, and are kept
-        unless they are to be revoked, too.
+        unless they are to be revoked, too. Then the trusts end as well that the user made for themselves:
+        whoever knew the old password may have made one, and would get new tokens by it.
 
         Returns:
             How many access tokens were revoked, or else are still there.
@@ -181,6 +182,10 @@ class Users(ServicePart):
             self._trail.append_system(
                 session, current, "user:set_password", object=user.name, tokens_revoked=revoked
             )
+            for trust in session.trusts(user_id=user.id) if new.revoke_tokens else ():
+                if trust.created_by == user.id:
+                    session.delete_trust(trust.id)
+                    self._trail.append_system(session, current, "trust:delete", object=trust.name)
             return number
 
     def delete(

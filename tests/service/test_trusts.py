@@ -383,6 +383,56 @@ def test_who_makes_trusts(embedded: World) -> None:
     service.trusts.delete(person, "own")
 
 
+def of_a_person(world: World) -> Caller:
+    """Someone with a password, who has just given it."""
+    world.user("person", TenantRole.USER)
+    world.service.users.set_password(world.admin, "person", NewPassword(SecretValue("a long password")))
+    return world.service.gate.authenticate_password("person", "a long password")
+
+
+def test_what_people_make_for_themselves_keeps_nobody_out(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their trusts fit the same JWTs, have keys that never come, or are many: workloads get in as before."""
+    trusting(embedded)
+    person, trusts = of_a_person(embedded), embedded.service.trusts
+    trusts.create(person, "copy", wanted(username="person"))
+    nowhere = "http://127.0.0.1:1"
+    trusts.create(person, "hole", wanted(username="person", jwks=None, jwks_url=nowhere))
+    assert exchanged(embedded).username == ROBOT
+    trusts.update(embedded.admin, "hole", TrustChange(enabled=False))
+    trusts.update(embedded.admin, "shop", TrustChange(claims=[ClaimRule("sub", "another")]))
+    assert exchanged(embedded).username == "person"
+    monkeypatch.setattr("resolver.service.trusts._MAX_OWN", 2)
+    with pytest.raises(InvalidRequestError, match="2 trusts for user 'person'"):
+        trusts.create(person, "more", wanted(username="person"))
+    trusting(embedded, "theirs", username=ROBOT)
+
+
+def test_trusts_end_with_a_password_that_leaked(embedded: World) -> None:
+    """Those that its user made: who knew it would get new tokens by them. A sys_admin's stays."""
+    trusting(embedded)
+    person, trusts = of_a_person(embedded), embedded.service.trusts
+    trusts.create(person, "own", wanted(username="person"))
+    caller = exchanged(embedded, name="own")
+    change = NewPassword(SecretValue("another long password"))
+    embedded.service.users.set_password(embedded.admin, "person", change)
+    assert [one.name for one in trusts.list(embedded.admin)] == ["own", "shop"]
+    embedded.service.users.set_password(embedded.admin, "person", replace(change, revoke_tokens=True))
+    assert [one.name for one in trusts.list(embedded.admin)] == ["shop"]
+    with pytest.raises(AuthenticationError), embedded.store.read() as session:
+        embedded.service.gate.current(session, caller)
+    assert [one["object"] for one in records(embedded) if one["action"] == "trust:delete"] == ["own"]
+
+
+def test_a_name_that_no_database_takes_is_refused(embedded: World, caplog: pytest.LogCaptureFixture) -> None:
+    """As any other that no trust has, and before it gets there: PostgreSQL would fail."""
+    trusting(embedded)
+    with embedded.statements() as statements:
+        assert "no trust that is in use" in refusal(embedded, jwt(embedded), caplog, "a\0b")
+    assert not [one for one in statements if "FROM trust" in one]
+
+
 def test_whom_a_workload_acts_as(embedded: World) -> None:
     """A service user: nobody with a password or a system role, nor one who is not there."""
     trusting(embedded)
