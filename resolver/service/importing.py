@@ -50,6 +50,9 @@ BATCH = 200
 _ATTEMPTS = 3
 """How often it is tried to store entries that collide with what another writer does."""
 
+_MOST_MAPPED = 10_000
+"""Most tenants that a map names: each is looked up before the first entry."""
+
 _MOST_OF_A_KEY = 20
 """How often an import may change one secret: each time takes statements of its own."""
 
@@ -129,12 +132,15 @@ class Imports(ServicePart):
         try:
             with self._store.read() as session:
                 current, _ = self._gate.enter(session, caller, Permission.SECRET_IMPORT, wanted.tenant)
+                mapped = sorted(set(wanted.tenant_map.values()))
+                if len(mapped) > _MOST_MAPPED:
+                    raise InvalidRequestError(f"the tenant map names more than {_MOST_MAPPED} tenants")
                 seconds = CHILD_SECONDS + _ENTRY_SECONDS * len(wanted.entries)
                 budget = Budget(child_seconds=seconds, payer=current.user_id)
                 run = ImportRun(
                     current, wanted.tenant, wanted.override, wanted.override and not wanted.rotated, budget
                 )
-                found = {name: self._checks.home(session, run, name) for name in wanted.tenant_map.values()}
+                found = {name: self._checks.home(session, run, name) for name in mapped}
         except MemberRefusedError as refused:
             entry = self._trail.entry(
                 refused.caller, refused.tenant, Permission.SECRET_IMPORT, reason=refused.reason

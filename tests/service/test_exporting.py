@@ -253,7 +253,7 @@ def test_entries_may_name_providers(world: World) -> None:
         assert found == {0: {"schema": "A value that is kept elsewhere can't be checked against a schema"}}
 
 
-def test_access_is_asked_in_each_tenant(world: World) -> None:
+def test_access_is_asked_in_each_tenant(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One text for a tenant where one may not and for one that is not there; globals need a sys_admin."""
     user = world.user("u", home=TenantRole.USER, away=TenantRole.VIEWER)
     found = errors(
@@ -280,6 +280,10 @@ def test_access_is_asked_in_each_tenant(world: World) -> None:
     assert [one["decision"] for one in actions(world, "secret:export")] == ["refused"]
     with pytest.raises(InvalidRequestError, match=r"^the tenant map names tenant 'nowhere', which does not"):
         errors(world, world.admin, [entry("k")], tenant_map={"home": "nowhere"})
+    monkeypatch.setattr("resolver.service.importing._MOST_MAPPED", 1)
+    assert not errors(world, world.admin, [entry("k")], tenant_map={"a": "home", "b": "home"})
+    with pytest.raises(InvalidRequestError, match=r"^the tenant map names more than 1 tenants"):
+        errors(world, world.admin, [], tenant_map={"a": "home", "b": "away"})
 
 
 def test_taken_keys_are_reported_and_overridden_by_the_rules(world: World) -> None:
