@@ -18,6 +18,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
+from resolver.core.trusts import TrustChange
 from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
@@ -26,6 +27,7 @@ from resolver.store import tables as t
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, World, database, raw_connection
 from tests.service.uses import DIGESTS, key_use
+from tests.trusting import jwt, trusting, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +81,7 @@ class Closed:
         self.session = world.service.sessions.open(username="eve", password="eve's password").secret
         self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
         world.service.webhooks.create(world.admin, "hook", NewWebhook(url=f"{NOWHERE}/events"))
+        trusting(world)
         for statement in REFUSING[dialect, when]:
             world.execute(statement)
         self.before = self.state()
@@ -194,6 +197,10 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
     "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
     "tokens.create": lambda s, a, _: s.tokens.create(a, NewToken(username="eve")),
+    "trusts.create": lambda s, a, _: s.trusts.create(a, "other", wanted()),
+    "trusts.update": lambda s, a, _: s.trusts.update(a, "shop", TrustChange(enabled=False)),
+    "trusts.delete": lambda s, a, _: s.trusts.delete(a, "shop"),
+    "trusts.exchange": lambda s, _, c: s.trusts.exchange(jwt(c.world)),
     "webhooks.create": lambda s, a, _: s.webhooks.create(a, "other", NewWebhook(url=f"{NOWHERE}/x")),
     "webhooks.update": lambda s, a, _: s.webhooks.update(a, "hook", WebhookChange(active=False)),
     "webhooks.rotate_secret": lambda s, a, _: s.webhooks.rotate_secret(a, "hook"),
@@ -224,6 +231,10 @@ NO_RECORD = {
     "sessions.left",
     "access.who_can",
     "access.access",
+    "trusts.list",
+    "trusts.get",
+    "trusts.test",
+    "trusts.key_ages",
     "webhooks.list",
     "webhooks.get",
     "webhooks.deliveries",
