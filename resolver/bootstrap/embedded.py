@@ -210,7 +210,7 @@ def open_service(
         KeyRing(keys),
         make_hasher,
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
-        event_sender=lambda: event_sender(settings, server=server),
+        event_sender=functools.cache(lambda: event_sender(settings, server=server)),  # it bounds look-ups
         rules=Rules(
             settings.keep_versions, settings.refuse_expired, public_url=settings.public_url, **settings.bounds
         ),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.core.webhooks import signed_headers
 from tests.peer import answer, serving
 from tests.sessions import blocks
@@ -22,6 +24,15 @@ NOTE = (
     "note: keep it now, it is not shown again; `resolver webhooks rotate-secret` makes another\n"
     "note: events are sent while `resolver serve` runs on this store\n"
 )
+
+
+def test_all_events_are_sent_by_one_sender(home: Path) -> None:
+    """It bounds how many names are looked up at a time, those included that nobody waits for any more."""
+    service = open_service(Settings({}, home))
+    sender = service.delivery._event_sender()  # noqa: SLF001 - what each delivery asks for
+    assert sender is service.delivery._event_sender()  # noqa: SLF001 - as above
+    assert sender is service.webhooks._event_sender()  # noqa: SLF001 - as above
+    service.close()
 
 
 def recipe() -> Any:  # noqa: ANN401 - a function of the page's
