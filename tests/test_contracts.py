@@ -326,6 +326,7 @@ def test_every_library_has_a_home(built: grimp.ImportGraph) -> None:
 
 
 NOUNS = {
+    "access_reports": "service client",
     "accounts": "core/ports store client rest/v1 rest/cloudify",
     "audit": "core service store client rest/v1 cli",
     "keys": "core/ports service store cli",
@@ -337,6 +338,7 @@ NOUNS = {
     "trusts": "core core/ports service store client rest/v1 cli",
     "usage": "rest/v1",
     "use": "service client rest/v1",
+    "webhooks": "core core/ports service store client providers rest/v1 cli",
 }
 """What the program is about, and the rooms that have a module of this name for it."""
 
@@ -357,6 +359,7 @@ OTHER_NAMES = {
     "service/console_sessions": "makes and ends sessions",
     "service/decryption": "opens what the store gave",
     "service/enforcement": "the end of the upgrade to authenticated rows",
+    "service/event_delivery": "finds what webhooks tell, and sends it",
     "service/exporting": "transfer, one way",
     "service/first_setup": "fills an empty store",
     "service/import_checks": "transfer, the other way: what is looked at before anything is stored",
@@ -366,6 +369,7 @@ OTHER_NAMES = {
     "service/provider_values": "fetches values that providers keep",
     "service/row_check": "compares rows with the audit trail while a server runs",
     "service/secret_change": "what all changes of a secret share",
+    "service/shared_commits": "transactions that uses share",
     "service/tenants": "accounts: a class of requests each",
     "service/usage_reports": "usage, and what is not used",
     "service/users": "accounts: a class of requests each",

@@ -16,7 +16,7 @@ from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from resolver.core.webhooks import Delivery, MadeWebhook, WebhookInfo
+    from resolver.core.webhooks import MadeWebhook, WebhookDelivery, WebhookInfo
 
 _NAME = click.argument("name")
 _EVENTS = click.option(
@@ -163,7 +163,7 @@ def get(app: App, *, name: str, output_format: OutputFormat) -> None:
     put_answer(output_format, about, put_webhook)
 
 
-def _delivery(one: Delivery) -> dict[str, object]:
+def _delivery(one: WebhookDelivery) -> dict[str, object]:
     return {
         "event_id": one.event_id,
         "kind": one.kind.value,

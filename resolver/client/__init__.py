@@ -22,7 +22,7 @@ from resolver.core.times import utc_now
 from resolver.http.url import parse_server_url
 
 if TYPE_CHECKING:
-    from resolver.client.access import RemoteAccess
+    from resolver.client.access_reports import RemoteAccess
     from resolver.client.webhooks import RemoteWebhooks
 
 
@@ -72,7 +72,7 @@ class Client:
     @cached_property
     def access(self) -> RemoteAccess:
         """Tells who may read what."""
-        from resolver.client.access import RemoteAccess  # noqa: PLC0415 - for its two commands only
+        from resolver.client.access_reports import RemoteAccess  # noqa: PLC0415 - for its two commands only
 
         return RemoteAccess(self._server)
 

@@ -11,7 +11,7 @@ from resolver.client.session import Remote, step
 from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.model import check_key
 from resolver.core.query import Part
-from resolver.core.webhooks import Delivery, MadeWebhook, Outcome, WebhookInfo
+from resolver.core.webhooks import MadeWebhook, Outcome, WebhookDelivery, WebhookInfo
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class _Deliveries(Struct, frozen=True):
     """A list of deliveries, as the server answers it."""
 
-    items: Sequence[Delivery]
+    items: Sequence[WebhookDelivery]
 
 
 class RemoteWebhooks(Remote):
@@ -41,7 +41,7 @@ class RemoteWebhooks(Remote):
         """One webhook."""
         return self._server.ask(caller, WebhookInfo, "GET", _path(name))
 
-    def deliveries(self, caller: Caller, name: str) -> Sequence[Delivery]:
+    def deliveries(self, caller: Caller, name: str) -> Sequence[WebhookDelivery]:
         """The latest events of a webhook, newest first."""
         return self._server.ask(caller, _Deliveries, "GET", f"{_path(name)}/deliveries").items
 

@@ -112,7 +112,7 @@ class DeliveryState(enum.StrEnum):
     DROPPED = "dropped"
 
 
-class Delivery(Struct, frozen=True):
+class WebhookDelivery(Struct, frozen=True):
     """An event on its way to a receiver, or there.
 
     Args:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from resolver.core.results import Holding
     from resolver.core.rows import StoredRow
     from resolver.service.access import Gate
-    from resolver.service.shared_commits import Decision, Entry
+    from resolver.service.shared_commits import Entry, StandingDecision
 
 _ROWS_IN_RECORD = 500
 """Most rows that one record tells of."""
@@ -343,7 +343,7 @@ class Trail:
                 told.add(about)
 
     def commit_all(
-        self, entries: Mapping[str, Sequence[Mapping[str, Any]]], decision: Decision | None = None
+        self, entries: Mapping[str, Sequence[Mapping[str, Any]]], decision: StandingDecision | None = None
     ) -> None:
         """Commit records of several chains, all of them or none.
 

@@ -68,7 +68,7 @@ class Chains(Protocol):
         """Whether records between two numbers tell of changed rows that decide; True when in doubt."""
 
 
-class Decision:
+class StandingDecision:
     """What a request was told before its records are put to the trail, and how that is found to be so still.
 
     Args:
@@ -101,7 +101,7 @@ class _Part:
         woken: set once it is its turn, or all is done.
     """
 
-    def __init__(self, told: Mapping[str, Sequence[Entry]], decision: Decision | None) -> None:
+    def __init__(self, told: Mapping[str, Sequence[Entry]], decision: StandingDecision | None) -> None:
         self.told, self.decision = told, decision
         self.leads = self.is_taken = False
         self.error: ResolverError | None = None
@@ -157,7 +157,7 @@ class SharedCommits:
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, ...], deque[_Part]] = {}  # of those who wait; there while somebody leads
 
-    def commit(self, told: Mapping[str, Sequence[Entry]], decision: Decision | None = None) -> None:
+    def commit(self, told: Mapping[str, Sequence[Entry]], decision: StandingDecision | None = None) -> None:
         """Commit records of one or several chains, all of them or none.
 
         Args:
@@ -278,7 +278,7 @@ class SharedCommits:
             part.decision is None or self._is_same(session, part.decision, shared)
         )
 
-    def _is_same(self, session: UseSession, decision: Decision, shared: _Round) -> bool:
+    def _is_same(self, session: UseSession, decision: StandingDecision, shared: _Round) -> bool:
         """Whether nothing was changed since something was decided; False when in doubt."""
         if decision.ends[SYSTEM_CHAIN] != shared.system_end or decision.is_over():
             return False

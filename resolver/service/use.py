@@ -25,7 +25,7 @@ from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
 from resolver.service.decryption import LOOKS, MAX_USED, NOT_READ, demand_still, look_up
 from resolver.service.provider_values import ExternalSecret, find_external
-from resolver.service.shared_commits import Decision, OvertakenError
+from resolver.service.shared_commits import OvertakenError, StandingDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -167,7 +167,7 @@ class SecretUse(ServicePart):
             chain, key = _about(use, row, verdict, digests, home, claimed=claim is not None)
             chains.setdefault(chain, []).append(key)
         entries = {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
-        decision = Decision(
+        decision = StandingDecision(
             ends,
             lambda: caller.expires_at is not None and caller.expires_at <= self._clock(),
             lambda session: self._demand_still(session, caller, home, judged, claim),

@@ -21,10 +21,10 @@ from resolver.core.times import read_time
 from resolver.core.webhooks import (
     SECRET_BYTES,
     SECRET_PREFIX,
-    Delivery,
     MadeWebhook,
     Outcome,
     StoredWebhook,
+    WebhookDelivery,
     WebhookInfo,
     WebhookState,
     signed_headers,
@@ -117,7 +117,7 @@ class Webhooks(ServicePart):
             self._gate.enter_system(session, caller, Permission.WEBHOOK_MANAGE)
             return _info(session, _find(session, name))
 
-    def deliveries(self, caller: Caller, name: str) -> Sequence[Delivery]:
+    def deliveries(self, caller: Caller, name: str) -> Sequence[WebhookDelivery]:
         """The latest events of a webhook, those that wait and those that were sent; newest first.
 
         Raises:

@@ -11,12 +11,12 @@ from resolver.core.events import EventKind
 from resolver.core.model import is_storable
 from resolver.core.webhooks import (
     EXPIRY,
-    Delivery,
     DeliveryState,
     EventSource,
     Expiring,
     QueuedEvent,
     StoredWebhook,
+    WebhookDelivery,
     WebhookState,
 )
 from resolver.errors import ConflictError
@@ -121,7 +121,7 @@ class WebhookRows(AuthenticatedRows):
             self._demand_asked_for(EVENT.kind, webhook_id, found.webhook_id)
         return found
 
-    def deliveries(self, webhook_id: str, size: int) -> Sequence[Delivery]:
+    def deliveries(self, webhook_id: str, size: int) -> Sequence[WebhookDelivery]:
         """Events of a webhook, latest first."""
         rows = self._execute(
             select(_E.event_id, _E.kind, _E.at, _E.state, _E.attempts, _E.tried_at, _E.status, _E.error)
@@ -129,7 +129,10 @@ class WebhookRows(AuthenticatedRows):
             .order_by(_E.number.desc())
             .limit(size)
         )
-        return [Delivery(row[0], EventKind(row[1]), row[2], DeliveryState(row[3]), *row[4:]) for row in rows]
+        return [
+            WebhookDelivery(row[0], EventKind(row[1]), row[2], DeliveryState(row[3]), *row[4:])
+            for row in rows
+        ]
 
     def queue_events(self, webhook_id: str, events: Sequence[Event], at: str) -> None:
         """Have events wait for a webhook; one that it has already is left alone."""

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from resolver.core.transfer import ExportRequest, ExportResult, ImportRequest, ImportResult
     from resolver.core.trusts import NewTrust, Trust, TrustChange, TrustCheck
     from resolver.core.webhooks import (
-        Delivery,
         MadeWebhook,
         NewWebhook,
         Outcome,
         WebhookChange,
+        WebhookDelivery,
         WebhookInfo,
     )
 
@@ -230,7 +230,7 @@ class ManagesWebhooks(Protocol):
     def get(self, caller: Caller, name: str) -> WebhookInfo:
         """One webhook."""
 
-    def deliveries(self, caller: Caller, name: str) -> Sequence[Delivery]:
+    def deliveries(self, caller: Caller, name: str) -> Sequence[WebhookDelivery]:
         """The latest events of a webhook, newest first."""
 
     def update(self, caller: Caller, name: str, wanted: WebhookChange) -> WebhookInfo:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from resolver.core.rows import StoredRow
     from resolver.errors import TamperedRowError
 else:
-
-    class WebhookSession(Protocol):
-        """What a use does without, which has no time to load it."""
+    WebhookSession = object  # for type checkers only: a use has no time to load it
 
 
 class RowChange(Struct, frozen=True):
@@ -220,9 +218,9 @@ class Session(
     AuditSession,
     AuditIndexSession,
     RowSession,
-    WebhookSession,
     UseSession,
     Protocol,
+    WebhookSession,  # behind all others, as `object` has to be
 ):
     """One transaction of a store."""
 

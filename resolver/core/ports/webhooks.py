@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
     from resolver.core.events import Event
     from resolver.core.webhooks import (
-        Delivery,
         DeliveryState,
         EventSource,
         Expiring,
         Outcome,
         QueuedEvent,
         StoredWebhook,
+        WebhookDelivery,
         WebhookState,
     )
 
@@ -50,7 +50,7 @@ class WebhookSession(Protocol):
     def next_event(self, webhook_id: str) -> QueuedEvent | None:
         """The event that is sent next."""
 
-    def deliveries(self, webhook_id: str, size: int) -> Sequence[Delivery]:
+    def deliveries(self, webhook_id: str, size: int) -> Sequence[WebhookDelivery]:
         """Events of a webhook, latest first."""
 
     def queue_events(self, webhook_id: str, events: Sequence[Event], at: str) -> None:

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from resolver.core.account_changes import RotationRequest
 from resolver.core.query import Part
 from resolver.core.webhooks import (
-    Delivery,
     MadeWebhook,
     NewWebhook,
     Outcome,
     WebhookChange,
+    WebhookDelivery,
     WebhookInfo,
 )
 from resolver.rest.responses import Answer, nothing
@@ -26,7 +26,7 @@ GROUP = Group("webhooks", OWN)
 class DeliveryList(Struct, frozen=True):
     """The latest events of a webhook, newest first."""
 
-    items: Sequence[Delivery]
+    items: Sequence[WebhookDelivery]
 
 
 @GROUP.route("GET", "/webhooks", Part[WebhookInfo])

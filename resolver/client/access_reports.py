@@ -1,4 +1,4 @@
-"""Who may read what on a server."""
+"""Who could read what on a server."""
 
 from __future__ import annotations
 
