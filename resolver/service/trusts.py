@@ -66,8 +66,8 @@ _MAX_OWN = 20
 """How many trusts there may be for a user who makes another one for himself: nobody takes the room of all."""
 
 _RULES = msgspec.json.Decoder(tuple[ClaimRule, ...])
-_WHO_FITS = ("audience", "claims", "jwks", "jwks_url", "ca")
-"""The fields that say which JWTs fit: when one changes, what was exchanged before ends."""
+_WHO_FITS = ("audience", "claims", "jwks", "jwks_url", "ca", "enabled")
+"""The fields that say which JWTs fit: when one changes, what was exchanged before ends for good."""
 
 
 class Trusts(ServicePart):

@@ -286,6 +286,7 @@ def updated(**more: Any) -> Callable[[World], object]:  # noqa: ANN401 - the rec
 
 ENDS: dict[str, Callable[[World], object]] = {
     "turned off": updated(enabled=False),
+    "turned off and on": lambda world: [updated(enabled=is_on)(world) for is_on in (False, True)],
     "other claims": updated(claims=[ClaimRule("sub", "somebody else")]),
     "another audience": updated(audience="https://other.example.com"),
     "other keys": updated(jwks=key_set(Key.make("one"))),
