@@ -38,6 +38,7 @@ membership:manage    x - - - -
 key:rotate           x - - - -
 token:manage_others  x - - - -
 webhook:manage       x - - - -
+trust:manage         x - - - -
 """
 
 ROWS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}
