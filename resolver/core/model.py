@@ -238,6 +238,7 @@ def _common(one: frozenset[T] | None, other: frozenset[T] | None) -> frozenset[T
     return other if one is None else one if other is None else one & other
 
 
+@functools.lru_cache(maxsize=64)  # asked at each request of a trust's token, and each pattern with each
 def _common_patterns(one: tuple[str, ...] | None, other: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if one is None or other is None or one == other:
         return other if one is None else one

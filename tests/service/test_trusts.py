@@ -343,6 +343,21 @@ def test_a_narrower_trust_narrows_what_was_exchanged(
     assert not both.permits_key("z")
 
 
+def test_patterns_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred with a hundred others take long, and each request asks, once with a trail locked."""
+    compared: list[str] = []
+
+    def covers(pattern: str, narrower: str) -> bool:
+        compared.append(narrower)
+        return pattern == narrower
+
+    monkeypatch.setattr("resolver.core.model._covers", covers)
+    one, other = (Scope(keys=tuple(f"{name}{number}*" for number in range(100))) for name in "ab")
+    for _ in range(3):
+        assert one.within(other).keys == ()
+    assert len(compared) == 20_000
+
+
 def test_scopes_have_in_common_what_both_leave() -> None:
     """None of a part is all of it."""
     use, show = frozenset({Permission.SECRET_USE}), frozenset({Permission.SECRET_SHOW})
