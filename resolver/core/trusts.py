@@ -331,7 +331,7 @@ def check_claims(
     habits = HABITS[kind]
     for rule in rules:
         _check_rule(rule, habits, kind)
-    given = {rule.claim for rule in rules if isinstance(rule.value, str) and not rule.contains}
+    given = {_spelled(rule.claim) for rule in rules if isinstance(rule.value, str) and not rule.contains}
     if habits.pins and not any(pin <= given for pin in habits.pins):
         ways = "; or ".join(" and ".join(sorted(pin)) for pin in habits.pins)
         raise InvalidRequestError(
@@ -419,6 +419,12 @@ def _steps(name: str) -> Sequence[str]:
     if not name.startswith("/"):
         return [name]
     return [step.replace("~1", "/").replace("~0", "~") for step in name[1:].split("/")]
+
+
+def _spelled(name: str) -> str:
+    """A claim's name in its plain spelling, where a JSON Pointer leads to nothing deeper."""
+    first, *deeper = _steps(name)
+    return name if deeper or first.startswith("/") else first
 
 
 def find_claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - JSON data
