@@ -71,16 +71,21 @@ def _for_whom(app: Asking, given: Mapping[str, Any], hint: str) -> str:
 
 
 NEEDED: Mapping[str, Permission] = {
+    "access": Permission.SECRET_LIST,
     "audit": Permission.AUDIT_READ,
     "keys": Permission.KEY_ROTATE,
     "secrets create": Permission.SECRET_CREATE,
+    "secrets get": Permission.SECRET_SHOW,
     "secrets history": Permission.SECRET_LIST,
     "secrets list": Permission.SECRET_LIST,
     "secrets providers list": Permission.PROVIDER_LIST,
     "secrets providers test": Permission.PROVIDER_CREATE,
     "secrets update": Permission.SECRET_UPDATE,
+    "trusts": Permission.TRUST_MANAGE,
     "users list": Permission.USER_MANAGE,
     "users set-password": Permission.USER_MANAGE,
+    "webhooks": Permission.WEBHOOK_MANAGE,
+    "who-can": Permission.AUDIT_READ,
 }
 """What commands need that hints name; those that are not here need nothing of the caller."""
 

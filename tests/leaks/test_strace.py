@@ -231,7 +231,12 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         ),
         *(
             {**told, "env": {"RESOLVER_KEY": root_key}}
-            for told in (*_provider_steps(step, marks.new("credential"), sources), *_last_steps(step))
+            for told in (
+                *_provider_steps(step, marks.new("credential"), sources),
+                *_webhook_steps(step),
+                *_trust_steps(step, sources),
+                *_last_steps(step),
+            )
         ),
     ]
 
@@ -256,6 +261,34 @@ def _provider_steps(
     yield step("providers delete", resolver(*providers, "delete", "v", "--yes"))
 
 
+def _webhook_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A webhook, at a place that does not answer."""
+    allowed = 'echo "webhook_destinations: [127.0.0.0/8]" >> "$RESOLVER_HOME/config.yaml"'
+    yield step("webhook_destinations", ["sh", "-c", allowed])
+    yield step("webhooks create", resolver("webhooks", "create", "hook", "--url", "http://127.0.0.1:9/"))
+    yield step("webhooks list", resolver("webhooks", "list"))
+    for doing in ("get", "update", "test", "rotate-secret"):
+        more = ("--event", "secret.deleted") if doing == "update" else ()
+        yield step(f"webhooks {doing}", resolver("webhooks", doing, "hook", *more))
+    yield step("webhooks delete", resolver("webhooks", "delete", "hook", "--yes"))
+
+
+def _trust_steps(step: Callable[..., dict[str, Any]], sources: Path) -> Iterator[dict[str, Any]]:
+    """A trust, with keys of its own."""
+    key = {"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    (sources / "jwks.json").write_text(json.dumps({"keys": [key]}))
+    yield step("users create a service", resolver("users", "create", "robot"))
+    who = ("--issuer", "https://issuer.invalid", "--audience", "https://resolver.invalid", "--claim", "sub=x")
+    what = ("--user", "robot", "-t", TENANT, "--key", "k*", "--permission", "secret:use")
+    keys = ("--kind", "generic", "--jwks-file", sources / "jwks.json")
+    yield step("trusts create", resolver("trusts", "create", "ci", *who, *what, *keys))
+    yield step("trusts list", resolver("trusts", "list"))
+    for doing in ("get", "update", "test"):
+        more = ("--lifetime", "10m") if doing == "update" else ()
+        yield step(f"trusts {doing}", resolver("trusts", doing, "ci", *more))
+    yield step("trusts delete", resolver("trusts", "delete", "ci", "--yes"))
+
+
 def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """What is left to do with users, tenants, tokens and the trail."""
     yield step("status", resolver("status"))
@@ -267,6 +300,7 @@ def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]
     yield step("tenants get", resolver("tenants", "get", "other"))
     yield step("tenants delete", resolver("tenants", "delete", "other", "--yes"))
     yield step("tokens get", resolver("tokens", "get", "0000000000"))
+    yield step("tokens rotate", resolver("tokens", "rotate", "0000000000"))
     yield step("tokens delete", resolver("tokens", "delete", "0000000000"))
     yield step("audit unused", resolver("audit", "unused", "-t", TENANT))
     yield step("access", resolver("access", "-t", TENANT))
@@ -324,7 +358,9 @@ EXPECTED_CODES = {
     "providers test": 6,
     "get from elsewhere": 6,
     "tokens get": 5,
+    "tokens rotate": 5,
     "tokens delete": 5,
+    "webhooks test": 6,
 }
 """The steps that shall fail; all others end in 0."""
 

@@ -21,7 +21,10 @@ API = "/api/v3.1"
 
 NAMES = ["ann", "Bob", "bob-2", "b.ob", "Z_ed", "zed", "a~b", "cid", "Ann-x", "I-am"]
 
-UNSORTABLE = {"users": {"tenant_roles", "is_locked"}, "tokens": {"permissions", "tenants", "keys"}}
+UNSORTABLE = {
+    "users": {"tenant_roles", "is_locked"},
+    "tokens": {"permissions", "tenants", "keys", "networks"},
+}
 """Fields that are made up of several rows, or of parts."""
 
 NUMBERS = {"tenants": {"users"}, "users": {"tenants"}}
