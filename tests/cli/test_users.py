@@ -79,19 +79,21 @@ def test_passwords(admin: Cli) -> None:
     for who in (user, admin):
         printed = who.prints(*change, stdin="a long password\n", note=note)
         assert printed == "Password of user `eve` changed\n"
-    assert user.refuses(*change, stdin="another one\n") == (
+    assert user.refuses(*change, stdin="another long one\n") == (
         4,
         f"error: your password has to be given again to set a password\n{CONFIRM}",
     )
     old = user.home / "old"
     old.write_text("a long password\n")
     confirmed = (*change, "--old-password-file", str(old))
-    assert user.prints(*confirmed, stdin="another one\n", note=note) == "Password of user `eve` changed\n"
-    assert user.refuses(*confirmed, stdin="another one\n") == (
+    assert (
+        user.prints(*confirmed, stdin="another long one\n", note=note) == "Password of user `eve` changed\n"
+    )
+    assert user.refuses(*confirmed, stdin="another long one\n") == (
         4,
         "error: the user name or the password is wrong\n",
     )
-    old.write_text("another one")
+    old.write_text("another long one")
     ending = ("tokens", "create", "--quiet")
     token = user.prints(*ending, "--expires", "+1h").strip()
     ending_user = user.with_token(token)

@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-ELSEWHERE = {"BlueprintError", "BudgetError", "SinkRefusedError", "PluginError", "NotAtProviderError"}
+ELSEWHERE = {
+    *("BlueprintError", "BudgetError", "SinkRefusedError", "PluginError", "NotAtProviderError"),
+    "StoppedError",
+}
 """A list of problems is raised by every case of a reason, once as a class of its own;
-sinks, plugins and providers that answer have tests of their own."""
+sinks, plugins, providers that answer and servers that stop have tests of their own."""
 
 ABSTRACT = {"ResolverError", "AccessError", "UnavailableError", "TokenError"}
 """Classes that only others are derived from, or that only a lacking platform raises."""

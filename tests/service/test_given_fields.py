@@ -134,6 +134,7 @@ CASES = [
             permissions=frozenset({Permission.SECRET_LIST}),
             tenants=frozenset({"home"}),
             keys=("db_*",),
+            networks=("10.0.0.0/8",),
         ),
         make_token,
         token,
