@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from resolver.core import policy
@@ -17,7 +18,7 @@ from resolver.service.base import ServicePart
 from resolver.service.decryption import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from resolver.core.access import Ground
     from resolver.core.model import Secret, Tenant
@@ -53,7 +54,7 @@ class AccessReport(ServicePart):
                 secret.visibility is Visibility.GLOBAL
                 and policy.decide_in_tenant(current, Permission.AUDIT_READ, None).allowed
             )
-            tenants = session.tenants() if everywhere else [home]
+            tenants = {one.id: one for one in (session.tenants() if everywhere else [home])}
             readers = [
                 reader
                 for holder, trust in self._holders(session)
@@ -176,9 +177,10 @@ def _reader(holder: Caller, trust: str, secret: Secret, asked_from: Iterable[Ten
     return SecretReader(holder.username, holder.token_id, trust, use, show, list(by))
 
 
-def _asked_from(holder: Caller, tenants: Sequence[Tenant], home: Tenant) -> Iterator[Tenant]:
-    """The tenants that somebody would ask in: those of their own, or for a sys_admin the one asked about."""
-    return (tenant for tenant in tenants if tenant.id in holder.roles or tenant.id == home.id)
+def _asked_from(holder: Caller, tenants: Mapping[str, Tenant], home: Tenant) -> list[Tenant]:
+    """The tenants that somebody would ask in, by name: those of their own, and the one asked about."""
+    ids = {home.id, *holder.roles} & tenants.keys()
+    return sorted((tenants[one] for one in ids), key=attrgetter("name"))
 
 
 def _by_role(secret: Secret, home: Tenant) -> list[RoleAccess]:
