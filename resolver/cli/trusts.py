@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec import UNSET
 
 from resolver.cli.confirmation import confirmed, old_password_option
 from resolver.cli.context import App, choice_option, common_options, confirm_deletion, format_option, options
@@ -18,7 +17,7 @@ from resolver.core.trusts import ClaimRule, NewTrust, Trust, TrustChange
 from resolver.errors import NotPermittedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _MOST = 128 * 1024
 """Most bytes that are read of a file: more than a server takes."""
@@ -105,53 +104,47 @@ _fields = options(
 @old_password_option
 @format_option
 @common_options
-def create(  # noqa: PLR0913 - one for each option
+def create(
     app: App,
+    /,
     *,
     name: str,
     kind: TrustKind,
     issuer: str,
     username: str,
-    audience: str | None,
-    claims: tuple[str, ...],
-    contained: tuple[str, ...],
-    tenants: tuple[str, ...],
-    keys: tuple[str, ...],
-    permissions: tuple[str, ...],
-    lifetime: str | None,
-    exchanges: int | None,
-    jwks_file: str | None,
-    jwks_url: str | None,
-    ca_file: str | None,
-    unprotected_refs: bool,
     old_password_file: str | None,
     output_format: OutputFormat,
+    **fields: Any,  # noqa: ANN401 - the options of `_fields`
 ) -> None:
     """Make a trust.
 
     Whoever shows a JWT that fits gets a token of a user for some minutes. It has what --tenant, --key and
     --permission leave of the user's rights; give all three.
     """
-    more: dict[str, Any] = {} if lifetime is None else {"lifetime": _seconds(lifetime)}
-    new = NewTrust(
-        kind=kind,
-        issuer=issuer,
-        username=username,
-        audience=audience or "",
-        claims=_rules(claims, contained),
-        permissions=frozenset(map(Permission, permissions)),
-        tenants=frozenset(tenants),
-        keys=keys,
-        exchanges=exchanges,
-        jwks=_content(jwks_file),
-        jwks_url=jwks_url,
-        ca=_content(ca_file),
-        unprotected_refs=unprotected_refs,
-        **more,
-    )
+    needed = {"claims": (), "permissions": frozenset(), "tenants": frozenset(), "keys": ()}
+    new = NewTrust(kind=kind, issuer=issuer, username=username, **(needed | _given(fields)))
     made = confirmed(app, old_password_file, lambda caller: app.service.trusts.create(caller, name, new))
     put_done(output_format, f"Trust `{name}` created", trust_fields(made))
     say(f"note: `resolver trusts test {name}` sees that the issuer's keys can be had")
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a trust that options give; those that are left out are not among them."""
+    lifetime = fields["lifetime"]
+    found = {
+        "audience": fields["audience"],
+        "claims": _rules(fields["claims"], fields["contained"]) or None,
+        "permissions": frozenset(map(Permission, fields["permissions"])) or None,
+        "tenants": frozenset(fields["tenants"]) or None,
+        "keys": fields["keys"] or None,
+        "lifetime": None if lifetime is None else _seconds(lifetime),
+        "exchanges": fields["exchanges"],
+        "jwks": _content(fields["jwks_file"]),
+        "jwks_url": fields["jwks_url"],
+        "ca": _content(fields["ca_file"]),
+        "unprotected_refs": fields["unprotected_refs"] or None,
+    }
+    return {field: value for field, value in found.items() if value is not None}
 
 
 @trusts.command
@@ -162,54 +155,31 @@ def create(  # noqa: PLR0913 - one for each option
 @old_password_option
 @format_option
 @common_options
-def update(  # noqa: PLR0913 - one for each option
+def update(
     app: App,
+    /,
     *,
     name: str,
     enabled: bool | None,
-    audience: str | None,
-    claims: tuple[str, ...],
-    contained: tuple[str, ...],
-    tenants: tuple[str, ...],
-    keys: tuple[str, ...],
-    permissions: tuple[str, ...],
-    lifetime: str | None,
-    exchanges: int | None,
-    jwks_file: str | None,
-    jwks_url: str | None,
-    ca_file: str | None,
-    unprotected_refs: bool,
     discovery: bool,
     old_password_file: str | None,
     output_format: OutputFormat,
+    **fields: Any,  # noqa: ANN401 - the options of `_fields`
 ) -> None:
     """Change a trust. What is given takes the place of all that was there of its kind.
 
     Where other JWTs fit afterwards, the tokens that came of it end at once.
     """
-    given: dict[str, Any] = {
-        "enabled": enabled,
-        "audience": audience,
-        "claims": _rules(claims, contained) or None,
-        "tenants": frozenset(tenants) or None,
-        "keys": keys or None,
-        "permissions": frozenset(map(Permission, permissions)) or None,
-        "lifetime": None if lifetime is None else _seconds(lifetime),
-        "exchanges": exchanges,
-        "jwks": _content(jwks_file),
-        "jwks_url": jwks_url,
-        "ca": _content(ca_file),
-    }
-    given = {field: UNSET if value is None else value for field, value in given.items()}
+    given = _given(fields) | ({} if enabled is None else {"enabled": enabled})
     if discovery:
         given |= {"jwks": None, "jwks_url": None}
-    elif jwks_file is not None:
+    elif "jwks" in given:
         given["jwks_url"] = None
-    elif jwks_url is not None:
+    elif "jwks_url" in given:
         given["jwks"] = None
-    wanted = TrustChange(**given, unprotected_refs=unprotected_refs)
-    if all(value is UNSET for value in given.values()):
+    if not given.keys() - {"unprotected_refs"}:
         raise UsageError("nothing is to be changed", hint="name what is, like --disable")
+    wanted = TrustChange(**given)
     changed = confirmed(
         app, old_password_file, lambda caller: app.service.trusts.update(caller, name, wanted)
     )
