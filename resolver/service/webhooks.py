@@ -104,7 +104,7 @@ class Webhooks(ServicePart):
         """
         with self._store.read() as session:
             self._gate.enter_system(session, caller, Permission.WEBHOOK_MANAGE)
-            return [_info(session, stored) for stored in session.webhooks()]
+            return _infos(session, session.webhooks())
 
     def get(self, caller: Caller, name: str) -> WebhookInfo:
         """One webhook.
@@ -320,18 +320,29 @@ def tenants_of(session: Session, stored: StoredWebhook) -> Mapping[str, str] | N
 
 
 def _info(session: Session, stored: StoredWebhook) -> WebhookInfo:
-    tenants = tenants_of(session, stored)
-    state = session.webhook_states().get(stored.id) or WebhookState(stored.id, 0, stored.created_at)
-    return WebhookInfo(
-        stored.name,
-        stored.url,
-        None if stored.events is None else [EventKind(kind) for kind in json.loads(stored.events)],
-        None if tenants is None else sorted(tenants.values()),
-        stored.active,
-        stored.created_at,
-        stored.updated_at,
-        session.pending_events().get(stored.id, 0),
-        state.last_at,
-        state.last_status,
-        state.last_error,
-    )
+    return _infos(session, [stored])[0]
+
+
+def _infos(session: Session, webhooks: Sequence[StoredWebhook]) -> list[WebhookInfo]:
+    """Webhooks as they are shown; how deliveries fare is read once for all of them."""
+    states, pending = session.webhook_states(), session.pending_events()
+    found = []
+    for stored in webhooks:
+        tenants = tenants_of(session, stored)
+        state = states.get(stored.id) or WebhookState(stored.id, 0, stored.created_at)
+        found.append(
+            WebhookInfo(
+                stored.name,
+                stored.url,
+                None if stored.events is None else [EventKind(kind) for kind in json.loads(stored.events)],
+                None if tenants is None else sorted(tenants.values()),
+                stored.active,
+                stored.created_at,
+                stored.updated_at,
+                pending.get(stored.id, 0),
+                state.last_at,
+                state.last_status,
+                state.last_error,
+            )
+        )
+    return found
