@@ -54,7 +54,7 @@ from resolver.service.base import ServicePart
 from resolver.service.tokens import check_token_scope, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableSequence, Sequence
+    from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 
     from resolver.core.ports import PendingKeys, ReadJwt, Session, StoredUser
     from resolver.core.trusts import NewTrust
@@ -159,7 +159,9 @@ class Trusts(ServicePart):
             current = self._gate.current(session, caller)
             demand_full_scope(current, "list trusts")
             own = "" if _manages(current) else current.user_id
-            return [_shown(trust, session) for trust in session.trusts(user_id=own)]
+            found = session.trusts(user_id=own)
+            users = _users_of(session, (one for trust in found for one in (trust.user_id, trust.created_by)))
+            return [_as_shown(trust, users) for trust in found]
 
     def get(self, caller: Caller, name: str) -> Trust:
         """One trust; NotFoundError when there is none, or it is for others."""
@@ -294,11 +296,11 @@ class Trusts(ServicePart):
     def _fitting(self, jwt: ReadJwt, name: str) -> StoredTrust | PendingKeys:
         """The one trust that a JWT fits, or the keys that are needed to tell."""
         with self._store.read() as session:
-            candidates = [
-                trust
-                for trust in (session.trusts(issuer=jwt.issuer, name=name) if is_storable(name) else ())
-                if (stored := session.user(user_id=trust.user_id)) is not None and is_trusted(trust, stored)
-            ]
+            found = session.trusts(issuer=jwt.issuer, name=name) if is_storable(name) else ()
+            users = _users_of(session, (trust.user_id for trust in found))
+        candidates = [
+            trust for trust in found if trust.user_id in users and is_trusted(trust, users[trust.user_id])
+        ]
         if not candidates:
             raise RefusedJwtError("no trust that is in use has this issuer, and the name if one was given")
         # Those of sys_admins first: what others make for themselves must keep nobody's workload out.
@@ -451,11 +453,21 @@ def _digest(jwt: ReadJwt) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _users_of(session: Session, user_ids: Iterable[str]) -> Mapping[str, StoredUser]:
+    """Users by id, each looked up once; those that are gone are left out."""
+    found = {user_id: session.user(user_id=user_id) for user_id in set(user_ids)}
+    return {user_id: stored for user_id, stored in found.items() if stored is not None}
+
+
 def _shown(trust: StoredTrust, session: Session) -> Trust:
-    users = {
-        user_id: stored.user.name if (stored := session.user(user_id=user_id)) is not None else ""
-        for user_id in {trust.user_id, trust.created_by}
-    }
+    return _as_shown(trust, _users_of(session, (trust.user_id, trust.created_by)))
+
+
+def _as_shown(trust: StoredTrust, users: Mapping[str, StoredUser]) -> Trust:
+    user, maker = (
+        stored.user.name if (stored := users.get(user_id)) is not None else ""
+        for user_id in (trust.user_id, trust.created_by)
+    )
     scope = trust.scope
     return Trust(
         trust.name,
@@ -463,7 +475,7 @@ def _shown(trust: StoredTrust, session: Session) -> Trust:
         trust.issuer,
         trust.audience,
         _RULES.decode(trust.claims),
-        users[trust.user_id],
+        user,
         scope.permissions or frozenset(),
         scope.tenants or frozenset(),
         scope.keys or (),
@@ -473,7 +485,7 @@ def _shown(trust: StoredTrust, session: Session) -> Trust:
         trust.jwks_url,
         trust.ca,
         trust.enabled,
-        users[trust.created_by],
+        maker,
         trust.created_at,
         trust.updated_at,
     )
