@@ -64,12 +64,6 @@ class ServicePart:
         self._clock = shared.clock
         self._rules = shared.rules
         self._event_sender: Callable[[], SendsEvents] = shared.event_sender
-        self._make_verifier = shared.verifier
-
-    @cached_property
-    def _verifier(self) -> JwtVerifier:
-        """What verifies JWTs, made when one is shown."""
-        return self._make_verifier()
 
     @cached_property
     def _store(self) -> Store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -56,7 +57,7 @@ from resolver.service.tokens import check_token_scope, new_token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 
-    from resolver.core.ports import PendingKeys, ReadJwt, Session, StoredUser
+    from resolver.core.ports import JwtVerifier, PendingKeys, ReadJwt, Session, StoredUser
     from resolver.core.trusts import NewTrust
     from resolver.service.base import Shared
 
@@ -76,6 +77,12 @@ class Trusts(ServicePart):
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
         self._strangers = Strangers()
+        self._make_verifier = shared.verifier
+
+    @cached_property
+    def _verifier(self) -> JwtVerifier:
+        """What verifies JWTs, made when one is shown."""
+        return self._make_verifier()
 
     # Managing
 
