@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from resolver.client.session import Remote, step
 from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.model import check_key
 from resolver.core.query import Part
-from resolver.core.webhooks import MadeWebhook, Outcome, WebhookDelivery, WebhookInfo
+from resolver.core.webhooks import DeliveryList, MadeWebhook, Outcome, WebhookInfo
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resolver.core.model import Caller
-    from resolver.core.webhooks import NewWebhook, WebhookChange
-
-
-class _Deliveries(Struct, frozen=True):
-    """A list of deliveries, as the server answers it."""
-
-    items: Sequence[WebhookDelivery]
+    from resolver.core.webhooks import NewWebhook, WebhookChange, WebhookDelivery
 
 
 class RemoteWebhooks(Remote):
@@ -43,7 +36,7 @@ class RemoteWebhooks(Remote):
 
     def deliveries(self, caller: Caller, name: str) -> Sequence[WebhookDelivery]:
         """The latest events of a webhook, newest first."""
-        return self._server.ask(caller, _Deliveries, "GET", f"{_path(name)}/deliveries").items
+        return self._server.ask(caller, DeliveryList, "GET", f"{_path(name)}/deliveries").items
 
     def update(self, caller: Caller, name: str, wanted: WebhookChange) -> WebhookInfo:
         """Change a webhook; what is not given stays."""

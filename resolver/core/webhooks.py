@@ -136,6 +136,12 @@ class WebhookDelivery(Struct, frozen=True):
     error: str = ""
 
 
+class DeliveryList(Struct, frozen=True):
+    """The latest events of a webhook, newest first."""
+
+    items: Sequence[WebhookDelivery]
+
+
 class StoredWebhook(Redacted, frozen=True):
     """A webhook as stored.
 

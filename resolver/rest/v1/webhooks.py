@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.core.account_changes import RotationRequest
 from resolver.core.query import Part
 from resolver.core.webhooks import (
+    DeliveryList,
     MadeWebhook,
     NewWebhook,
     Outcome,
     WebhookChange,
-    WebhookDelivery,
     WebhookInfo,
 )
 from resolver.rest.responses import Answer, nothing
 from resolver.rest.routing import OWN, ApiCall, Group
 
 GROUP = Group("webhooks", OWN)
-
-
-class DeliveryList(Struct, frozen=True):
-    """The latest events of a webhook, newest first."""
-
-    items: Sequence[WebhookDelivery]
 
 
 @GROUP.route("GET", "/webhooks", Part[WebhookInfo])
