@@ -169,6 +169,17 @@ def choice_option(
     return click.option(*names, type=words, required=required, callback=member, help=help, **settings)
 
 
+def overlap_option(text: str) -> Decorator:
+    """For how long what is rotated is still good beside its successor.
+
+    Args:
+        text: its help.
+    """
+    from resolver.core.account_changes import DEFAULT_OVERLAP  # noqa: PLC0415 - two commands have it
+
+    return click.option("--overlap", default=DEFAULT_OVERLAP, show_default=True, metavar="TIME", help=text)
+
+
 def _keep_token_file(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
     if value is not None:
         context.ensure_object(App).token_file = value

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.confirmation import confirmed, even_last, last_credential_option, old_password_option
-from resolver.cli.context import App, common_options, format_option, part_options
+from resolver.cli.context import App, common_options, format_option, overlap_option, part_options
 from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_part, say
-from resolver.core.account_changes import DEFAULT_OVERLAP, NewToken
+from resolver.core.account_changes import NewToken
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import Choice
 from resolver.errors import NotFoundError
@@ -152,13 +152,7 @@ def token_fields(token: TokenInfo) -> dict[str, str | None]:
 
 @tokens.command
 @_TOKEN_ID
-@click.option(
-    "--overlap",
-    default=DEFAULT_OVERLAP,
-    show_default=True,
-    metavar="TIME",
-    help="How long the old one still lives, like 24h or 0m; never past its own end.",
-)
+@overlap_option("How long the old one still lives, like 24h or 0m; never past its own end.")
 @click.option("--quiet", is_flag=True, help="Print the token alone.")
 @old_password_option
 @format_option

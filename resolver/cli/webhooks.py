@@ -8,9 +8,8 @@ import click
 from msgspec import UNSET
 
 from resolver.cli.confirmation import confirmed, old_password_option
-from resolver.cli.context import App, common_options, confirm_deletion, format_option
+from resolver.cli.context import App, common_options, confirm_deletion, format_option, overlap_option
 from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, put_table, say
-from resolver.core.account_changes import DEFAULT_OVERLAP
 from resolver.core.events import EventKind
 from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.errors import UnavailableError, UsageError
@@ -219,13 +218,7 @@ def update(  # noqa: PLR0913 - one for each option
 
 @webhooks.command(name="rotate-secret")
 @_NAME
-@click.option(
-    "--overlap",
-    default=DEFAULT_OVERLAP,
-    show_default=True,
-    metavar="TIME",
-    help="How long events are signed with the old secret, too, like 24h or 0m; 30d at most.",
-)
+@overlap_option("How long events are signed with the old secret, too, like 24h or 0m; 30d at most.")
 @click.option("--quiet", is_flag=True, help="Print the secret alone.")
 @old_password_option
 @format_option
