@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.console.conftest import PASSWORD, dialog, row, said, value_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Dialog
+    from playwright.sync_api import Dialog, Page
 
     from tests.console.conftest import Console
 
@@ -116,13 +116,19 @@ def test_many_tenants_have_a_search_and_pages(console: Console) -> None:
     page.get_by_text("1 to 9 of 9").wait_for()
 
 
-def test_an_idle_session_ends_on_the_screen(console: Console) -> None:
-    """Two minutes before it is warned of; then no key is on the page, and nobody is signed in."""
+def with_a_clock(console: Console) -> Page:
+    """The secrets of a user, of which there is one, on a page whose time the test lets pass."""
     console.world.secret("db_password")
     page = console.context("una").new_page()
     page.clock.install()
     page.goto(f"{console.live.url}/console/#/home/secrets")
     row(page, "db_password").wait_for()
+    return page
+
+
+def test_an_idle_session_ends_on_the_screen(console: Console) -> None:
+    """Two minutes before it is warned of; then no key is on the page, and nobody is signed in."""
+    page = with_a_clock(console)
     warning = page.get_by_role("dialog", name="You are signed out in two minutes")
     page.clock.run_for(26 * 60_000)
     assert warning.count() == 0
@@ -141,11 +147,7 @@ def test_an_idle_session_ends_on_the_screen(console: Console) -> None:
 
 def test_typed_work_waits_unseen_for_who_typed_it(console: Console) -> None:
     """The session's end hides a dialog with something typed, and the same person gets it back."""
-    console.world.secret("db_password")
-    page = console.context("una").new_page()
-    page.clock.install()
-    page.goto(f"{console.live.url}/console/#/home/secrets")
-    row(page, "db_password").wait_for()
+    page = with_a_clock(console)
     page.get_by_role("button", name="Create secret").click()
     page.get_by_label("Key").fill("typed")
     page.get_by_label("Value", exact=True).fill("with care")
