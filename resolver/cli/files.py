@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resolver.cli.streams import read_stdin
-from resolver.config.files import why_unreadable
+from resolver.config.files import unreadable
 from resolver.errors import UsageError
 
 _MAX_PASSWORD_FILE = 64 * 1024
@@ -28,7 +28,7 @@ def read_file(name: str, most: int, what: str = "file") -> bytes:
         with Path(name).open("rb") as file:
             return file.read(most)
     except (OSError, ValueError) as error:
-        raise UsageError(f"the {what} {name!r} can't be read: {why_unreadable(error)}") from None
+        raise unreadable(f"the {what} {name!r}", name, error) from None
 
 
 def read_text(name: str, most: int, what: str = "file") -> str:
@@ -36,7 +36,7 @@ def read_text(name: str, most: int, what: str = "file") -> str:
     try:
         return read_file(name, most, what).decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"the {what} {name!r} can't be read: {why_unreadable(error)}") from None
+        raise unreadable(f"the {what} {name!r}", name, error) from None
 
 
 def read_password(name: str, what: str = "password") -> str:

@@ -243,11 +243,8 @@ def read_guarded(
             status = os.fstat(file.fileno())
             content = file.read(_MAX_GUARDED + 1)
     except OSError as failure:
-        helps = who_may_read(path) if isinstance(failure, PermissionError) else ""
         is_missing = isinstance(failure, FileNotFoundError | NotADirectoryError)
-        raise error(
-            f"{named} can't be read: {failure.strerror}", hint=hint if is_missing else helps
-        ) from None
+        raise unreadable(named, path, failure, error, hint=hint if is_missing else "") from None
     demand_trusted(path, what, error)
     if status.st_mode & _OTHERS_READ:
         if strict:
@@ -259,7 +256,33 @@ def read_guarded(
     return content.decode("ascii", errors="replace")
 
 
-def who_may_read(path: Path) -> str:
+def unreadable(
+    named: str,
+    path: str | Path,
+    failure: OSError | ValueError,
+    error: type[ResolverError] = UsageError,
+    *,
+    hint: str = "",
+) -> ResolverError:
+    """The error that says why a file can't be read, and whose it is where that is the reason.
+
+    Args:
+        named: what the message calls the file.
+        path: the file or folder.
+        failure: what reading it raised; never shown with what is in the file.
+        error: the class of the error.
+        hint: what to do where rights are not the reason.
+    """
+    if isinstance(failure, PermissionError):
+        hint = _who_may_read(Path(path)) or hint
+    if isinstance(failure, OSError):
+        why = failure.strerror or type(failure).__name__
+    else:
+        why = "it is not UTF-8 text" if isinstance(failure, UnicodeDecodeError) else "the name is malformed"
+    return error(f"{named} can't be read: {why}", hint=hint)
+
+
+def _who_may_read(path: Path) -> str:
     """To whom a file belongs that this user may not read, or the folder above it that lets nobody through."""
     if os.name != "posix":
         return ""
@@ -270,6 +293,10 @@ def who_may_read(path: Path) -> str:
             continue  # the folder above it lets one not even look
         owner, own = _user(status.st_uid), _user(os.geteuid())
         whose = f"{str(part)!r} belongs to {owner}, mode {stat.S_IMODE(status.st_mode):04o}"
+        if owner == own:
+            return (
+                f"{whose}: chmod u+{'rx' if stat.S_ISDIR(status.st_mode) else 'r'} {shlex.quote(str(part))}"
+            )
         return f"{whose}, and this runs as {own}: run it as {owner}, or have the owner let you read it"
     return ""
 
@@ -282,13 +309,6 @@ def _user(number: int) -> str:
         return f"user {pwd.getpwuid(number).pw_name}"
     except KeyError:
         return f"user {number}"
-
-
-def why_unreadable(error: OSError | ValueError) -> str:
-    """Why a file can't be read, in words; never with what is in it."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "the name is malformed"
 
 
 def write_private(path: Path, text: str, *, replace: bool = False) -> None:

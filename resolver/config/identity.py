@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from resolver.config.files import unreadable
 from resolver.core.audit import cap
 from resolver.errors import AuthenticationError, UsageError
 from resolver.http.transport import HttpRequest, TransportError, send_request
@@ -151,14 +152,12 @@ def _of_variable(environ: Mapping[str, str], name: str) -> str:
 
 def _of_file(path: Path) -> str:
     try:
-        with path.open(encoding="ascii") as file:
+        with path.open(encoding="utf-8") as file:
             return file.read(MAX_JWT + 1)
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
-    raise AuthenticationError(
-        f"the identity in {str(path)!r} can't be read: {why}",
-        hint="in Kubernetes a projected volume with `serviceAccountToken` puts it there",
-    )
+        helps = "in Kubernetes a projected volume with `serviceAccountToken` puts it there"
+        named = f"the identity in {str(path)!r}"
+        raise unreadable(named, path, error, AuthenticationError, hint=helps) from None
 
 
 def _of_command(command: str) -> str:

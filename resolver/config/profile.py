@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from resolver.config.files import Trusted, demand_trusted, why_unreadable, write_private
+from resolver.config.files import Trusted, demand_trusted, unreadable, write_private
 from resolver.core.redacted import Redacted
 from resolver.errors import AuthenticationError
 
@@ -65,9 +65,7 @@ def read_profile(path: Path) -> Profile | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise AuthenticationError(
-            f"the profile {str(path)!r} can't be read: {why_unreadable(error)}",
-        ) from None
+        raise unreadable(f"the profile {str(path)!r}", path, error, AuthenticationError) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise AuthenticationError(
             f"the profile {str(path)!r} holds a token and is open to others",

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.config.files import Trusted, demand_trusted, who_may_read, why_unreadable
+from resolver.config.files import Trusted, demand_trusted, unreadable
 from resolver.config.profile import read_profile
 from resolver.core.formats import DialectName
 from resolver.errors import AuthenticationError, RootKeyError, UsageError
@@ -92,10 +92,8 @@ class Settings:
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{str(path)!r} can't be read: {why_unreadable(error)}",
-                hint="RESOLVER_HOME names another state directory",
-            ) from None
+            helps = "RESOLVER_HOME names another state directory"
+            raise unreadable(repr(str(path)), path, error, hint=helps) from None
         demand_trusted(path, Trusted.CONFIG)
         return _check_config(text, path)
 
@@ -227,10 +225,8 @@ class Settings:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise RootKeyError(
-                f"the folder {str(self.key_directory)!r} can't be read: {why_unreadable(error)}",
-                hint=who_may_read(self.key_directory) if isinstance(error, PermissionError) else "",
-            ) from None
+            folder = self.key_directory
+            raise unreadable(f"the folder {str(folder)!r}", folder, error, RootKeyError) from None
 
     @property
     def strict_key_file(self) -> bool:
@@ -322,9 +318,8 @@ class Settings:
             try:
                 text = token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                raise AuthenticationError(
-                    f"the token file {str(token_file)!r} can't be read: {why_unreadable(error)}",
-                ) from None
+                named = f"the token file {str(token_file)!r}"
+                raise unreadable(named, token_file, error, AuthenticationError) from None
             demand_trusted(token_file, Trusted.TOKEN, AuthenticationError)
             if not text:
                 raise AuthenticationError(f"the token file {str(token_file)!r} is empty")

@@ -30,7 +30,7 @@ from resolver.blueprint.imports import VERSION_PREFIX
 from resolver.blueprint.limits import MAX_PROBLEMS
 from resolver.blueprint.near_misses import near_misses
 from resolver.blueprint.positions import EntryLocation, Finding, problems_of, with_positions
-from resolver.config.files import why_unreadable
+from resolver.config.files import unreadable
 from resolver.core.formats import DialectName
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
@@ -42,7 +42,7 @@ from resolver.dsl.plan import Plan
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.typed_places import misfits
 from resolver.dsl.values import GivenInput
-from resolver.errors import BlueprintError, BudgetError, UsageError
+from resolver.errors import BlueprintError, BudgetError
 from resolver.resolution.check import Requirement
 from resolver.resolution.resolved import ResolvedBlueprint, Use
 from resolver.resolution.undeclared_inputs import undeclared_inputs
@@ -108,7 +108,7 @@ class BlueprintText(Redacted, frozen=True):
                     raise IsADirectoryError(0, "Is a directory")
                 return cls(name, file.read(DEFAULT_LIMITS.size + 1), Path(name).parent, root)
         except (OSError, ValueError) as error:
-            raise UsageError(f"blueprint {name!r} can't be read: {why_unreadable(error)}") from None
+            raise unreadable(f"blueprint {name!r}", name, error) from None
 
 
 class Options(Redacted, frozen=True):

@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from resolver.bootstrap.embedded import open_service
-from resolver.config.files import Trusted, demand_trusted
+from resolver.config.files import Trusted, demand_trusted, unreadable
 from resolver.config.filesystems import sqlite_warning
 from resolver.errors import UnavailableError, UsageError
 from resolver.http.transport import CIPHERS
@@ -156,7 +156,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{str(path)!r} can't be read: {error.strerror}") from None
+        raise unreadable(repr(str(path)), path, error) from None
 
 
 def _is_proxy(text: str) -> bool:

@@ -13,9 +13,13 @@ import click
 import pytest
 
 from resolver.bootstrap.embedded import from_file, root_keys
+from resolver.cli.files import read_text
 from resolver.cli.main import resolver_group
+from resolver.config.identity import parse_source, read_jwt
+from resolver.config.profile import read_profile
 from resolver.config.settings import Settings
-from resolver.errors import RootKeyError, UsageError
+from resolver.errors import ResolverError, RootKeyError, UsageError
+from resolver.resolution.run import BlueprintText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +99,39 @@ def test_a_key_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(RootKeyError, match="No such file") as missing:
         from_file(keys / "other.key")
     assert missing.value.hint == "`resolver init` makes one for a new store"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: Settings({"RESOLVER_HOME": str(path.parent)}).server_url,
+        read_profile,
+        lambda path: Settings({"RESOLVER_HOME": str(path.parent / "none")}).token(path),
+        lambda path: read_jwt(parse_source(f"file:{path}"), {}, "https://host.example"),
+        BlueprintText.read,
+        lambda path: read_text(str(path), 9),
+    ],
+    ids=["settings", "profile", "token", "identity", "blueprint", "other"],
+)
+def test_a_file_without_the_right_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    """Whatever it is for, it is said whose it is and its mode; its owner gets the command that helps."""
+    path = tmp_path / "config.yaml"
+    path.touch(mode=0o600)
+
+    def refuse(asked: Path, *_: object, **__: object) -> NoReturn:
+        if asked == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        raise FileNotFoundError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        patch.setattr(Path, "read_text", refuse)
+        with pytest.raises(ResolverError, match=r"can't be read: Permission denied$") as refused:
+            read(path)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    assert refused.value.hint == f"{str(path)!r} belongs to user {owner}, mode 0600: chmod u+r {path}"
 
 
 def test_a_user_without_a_home_can_use_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
