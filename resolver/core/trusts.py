@@ -160,7 +160,7 @@ class TrustCheck(Struct, frozen=True):
     key_ids: Sequence[str]
 
 
-class Run(Struct, frozen=True):
+class WorkloadRun(Struct, frozen=True):
     """Which run of which workload a token was given to, as audit records have it.
 
     Args:
@@ -182,7 +182,7 @@ class RefusedJwtError(Exception):
     """A JWT is refused; the text is for the server's own log and for whoever manages trusts."""
 
 
-class Habits(Struct, frozen=True):
+class PlatformRules(Struct, frozen=True):
     """What is known of a kind of platform.
 
     Args:
@@ -205,8 +205,8 @@ class Habits(Struct, frozen=True):
 
 _KUBERNETES: Final = "/kubernetes.io"
 
-HABITS: Mapping[TrustKind, Habits] = {
-    TrustKind.GITHUB: Habits(
+PLATFORM_RULES: Mapping[TrustKind, PlatformRules] = {
+    TrustKind.GITHUB: PlatformRules(
         pins=(frozenset({"repository_id"}), frozenset({"repository_owner_id", "repository"})),
         once=True,
         longest=15 * 60,
@@ -217,7 +217,7 @@ HABITS: Mapping[TrustKind, Habits] = {
         ids=("run_id",),
         no_subject=True,
     ),
-    TrustKind.GITLAB: Habits(
+    TrustKind.GITLAB: PlatformRules(
         pins=(frozenset({"project_id"}), frozenset({"namespace_id"})),
         once=False,
         longest=3 * 3600,
@@ -234,7 +234,7 @@ HABITS: Mapping[TrustKind, Habits] = {
         ids=("job_id",),
         no_subject=True,
     ),
-    TrustKind.KUBERNETES: Habits(
+    TrustKind.KUBERNETES: PlatformRules(
         pins=(
             frozenset(
                 {
@@ -255,7 +255,7 @@ HABITS: Mapping[TrustKind, Habits] = {
         ),
         ids=(f"{_KUBERNETES}/pod/name", f"{_KUBERNETES}/serviceaccount/name"),
     ),
-    TrustKind.GENERIC: Habits(pins=(), once=True, longest=3600, run=("jti",), ids=("jti",)),
+    TrustKind.GENERIC: PlatformRules(pins=(), once=True, longest=3600, run=("jti",), ids=("jti",)),
 }
 
 DEFAULT_EVENTS = ("push", "workflow_dispatch", "schedule", "release")
@@ -328,12 +328,12 @@ def check_claims(
     Raises:
         InvalidRequestError: anyone's workload could fit, or a rule can't fit any.
     """
-    habits = HABITS[kind]
+    platform = PLATFORM_RULES[kind]
     for rule in rules:
-        _check_rule(rule, habits, kind)
+        _check_rule(rule, platform, kind)
     given = {_spelled(rule.claim) for rule in rules if isinstance(rule.value, str) and not rule.contains}
-    if habits.pins and not any(pin <= given for pin in habits.pins):
-        ways = "; or ".join(" and ".join(sorted(pin)) for pin in habits.pins)
+    if platform.pins and not any(pin <= given for pin in platform.pins):
+        ways = "; or ".join(" and ".join(sorted(pin)) for pin in platform.pins)
         raise InvalidRequestError(
             f"a trust of kind {kind} has to say whose workloads fit, by an id that nobody else gets: {ways}",
             hint="a name alone can be given up and taken by others",
@@ -375,7 +375,7 @@ def check_issuer(kind: TrustKind, issuer: str) -> None:
         )
 
 
-def _check_rule(rule: ClaimRule, habits: Habits, kind: TrustKind) -> None:
+def _check_rule(rule: ClaimRule, platform: PlatformRules, kind: TrustKind) -> None:
     name, value = rule.claim, rule.value
     if not name.isprintable() or (isinstance(value, str) and not value.isprintable()):
         raise InvalidRequestError("a claim's name and what it has to be are of printable characters")
@@ -384,7 +384,7 @@ def _check_rule(rule: ClaimRule, habits: Habits, kind: TrustKind) -> None:
     top = _steps(name)[0]
     if top in _REGISTERED:
         raise InvalidRequestError(f"the claim {top!r} is checked by itself, and is no rule of a trust")
-    if top == "sub" and habits.no_subject:
+    if top == "sub" and platform.no_subject:
         raise InvalidRequestError(
             f"a trust of kind {kind} can't go by 'sub': the platform's users may have it say anything",
             hint="name the claims that it is made of",
@@ -516,13 +516,13 @@ def token_problems(
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject or len(subject) > MAX_CLAIM:
         problems.append(f"'sub' is not a text of 1 to {MAX_CLAIM} characters")
-    habits = HABITS[kind]
+    platform = PLATFORM_RULES[kind]
     identifier = claims.get("jti")
-    if (identifier is not None or habits.once) and (
+    if (identifier is not None or platform.once) and (
         not isinstance(identifier, str) or not identifier or len(identifier) > MAX_CLAIM
     ):
         problems.append(f"'jti' is not a text of 1 to {MAX_CLAIM} characters")
-    return [*problems, *_time_problems(claims, habits.longest, now)]
+    return [*problems, *_time_problems(claims, platform.longest, now)]
 
 
 def _time_problems(claims: Mapping[str, Any], longest: int, now: float) -> Sequence[str]:
@@ -547,14 +547,14 @@ def _time_problems(claims: Mapping[str, Any], longest: int, now: float) -> Seque
     return problems
 
 
-def run_of(name: str, kind: TrustKind, rules: Sequence[ClaimRule], claims: Mapping[str, Any]) -> Run:
+def run_of(name: str, kind: TrustKind, rules: Sequence[ClaimRule], claims: Mapping[str, Any]) -> WorkloadRun:
     """Which run shows a JWT: what of it audit records have."""
-    names = [*HABITS[kind].run]
+    names = [*PLATFORM_RULES[kind].run]
     if kind is TrustKind.GENERIC:
         names = [*dict.fromkeys((*(rule.claim for rule in rules), *names))]
     found = {one: find_claim(claims, one) for one in names}
     told = {
         one: cap(str(value)) for one, value in found.items() if isinstance(value, str | int) and value != ""
     }
-    known_as = next((told[one] for one in HABITS[kind].ids if one in told), "")
-    return Run(name, claims["iss"], cap(claims["sub"]), known_as, told)
+    known_as = next((told[one] for one in PLATFORM_RULES[kind].ids if one in told), "")
+    return WorkloadRun(name, claims["iss"], cap(claims["sub"]), known_as, told)

@@ -22,8 +22,9 @@ from msgspec.structs import replace
 
 from resolver.core.audit import GENESIS, SYSTEM_CHAIN, find_break
 from resolver.core.events import WINDOW_SECONDS, EventKind, Refusals, event_of, make_event
+from resolver.core.ports.webhooks import EXPIRY, EventSource, StoredWebhook, WebhookState
 from resolver.core.times import later
-from resolver.core.webhooks import EXPIRY, DeliveryState, EventSource, StoredWebhook, WebhookState
+from resolver.core.webhooks import DeliveryState
 from resolver.errors import ResolverError, TamperedRowError
 from resolver.service.audit import EVERYTHING, by_nobody
 from resolver.service.base import ServicePart
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from resolver.core.audit import AuditRecord
     from resolver.core.events import Event
     from resolver.core.ports import Session
-    from resolver.core.webhooks import Expiring, Outcome, QueuedEvent
+    from resolver.core.ports.webhooks import Expiring, QueuedEvent
+    from resolver.core.webhooks import Outcome
     from resolver.service.base import Shared
 
 LOG = logging.getLogger("resolver.server")

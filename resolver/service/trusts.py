@@ -18,15 +18,15 @@ from resolver.core.secret_changes import UNCHANGED
 from resolver.core.times import later, read_time
 from resolver.core.trusts import (
     DEFAULT_EXCHANGES,
-    HABITS,
     LEEWAY,
     MAX_JWKS,
+    PLATFORM_RULES,
     ClaimRule,
     RefusedJwtError,
-    Run,
     Trust,
     TrustChange,
     TrustCheck,
+    WorkloadRun,
     check_audience,
     check_claims,
     check_issuer,
@@ -103,7 +103,7 @@ class Trusts(ServicePart):
         if not new.issuer.isprintable() or not new.issuer.isascii():
             raise InvalidRequestError("the issuer's URL is malformed")
         check_issuer(new.kind, new.issuer)
-        exchanges = new.exchanges or (1 if HABITS[new.kind].once else DEFAULT_EXCHANGES)
+        exchanges = new.exchanges or (1 if PLATFORM_RULES[new.kind].once else DEFAULT_EXCHANGES)
         at = self._clock()
         trust = StoredTrust(
             str(uuid.uuid4()),
@@ -148,7 +148,7 @@ class Trusts(ServicePart):
         check_scope(scope.permissions or frozenset(), scope.tenants or frozenset(), scope.keys or ())
         check_token_scope(scope)
         check_audience(trust.audience, trust.issuer)
-        if HABITS[trust.kind].once and trust.exchanges != 1:
+        if PLATFORM_RULES[trust.kind].once and trust.exchanges != 1:
             raise InvalidRequestError(f"a JWT of kind {trust.kind} is exchanged once")
         if trust.jwks is not None and trust.jwks_url is not None:
             raise InvalidRequestError("keys are given or fetched: leave out one of jwks and jwks_url")
@@ -378,7 +378,9 @@ class Trusts(ServicePart):
             run = run_of(fitting.name, fitting.kind, _RULES.decode(fitting.claims), jwt.claims)
             return self._made(session, fitting, stored, run, at)
 
-    def _made(self, session: Session, trust: StoredTrust, stored: StoredUser, run: Run, at: str) -> Grant:
+    def _made(
+        self, session: Session, trust: StoredTrust, stored: StoredUser, run: WorkloadRun, at: str
+    ) -> Grant:
         user, expires_at, told = stored.user, later(at, trust.lifetime), asdict(run)
         text, token = new_token(user.id, f"of trust {trust.name}", at, expires_at, trust.scope)
         session.add_token(replace(token, trust_id=trust.id, run=msgspec.json.encode(told).decode()))

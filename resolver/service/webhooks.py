@@ -17,16 +17,15 @@ from resolver.core.binding import Place, Purpose
 from resolver.core.events import EventKind, make_event
 from resolver.core.model import SecretValue, check_key
 from resolver.core.permissions import Permission
+from resolver.core.ports.webhooks import StoredWebhook, WebhookState
 from resolver.core.times import read_time
 from resolver.core.webhooks import (
     SECRET_BYTES,
     SECRET_PREFIX,
     MadeWebhook,
     Outcome,
-    StoredWebhook,
     WebhookDelivery,
     WebhookInfo,
-    WebhookState,
     signed_headers,
 )
 from resolver.errors import InvalidRequestError, NotFoundError

@@ -9,16 +9,15 @@ from sqlalchemy import and_, delete, func, insert, literal, or_, select, update
 from resolver.core.audit import GENESIS
 from resolver.core.events import EventKind
 from resolver.core.model import is_storable
-from resolver.core.webhooks import (
+from resolver.core.ports.webhooks import (
     EXPIRY,
-    DeliveryState,
     EventSource,
     Expiring,
     QueuedEvent,
     StoredWebhook,
-    WebhookDelivery,
     WebhookState,
 )
+from resolver.core.webhooks import DeliveryState, WebhookDelivery
 from resolver.errors import ConflictError
 from resolver.store import tables as t
 from resolver.store.aggregates import EVENT, SOURCE, WEBHOOK

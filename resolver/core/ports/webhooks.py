@@ -4,20 +4,123 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from resolver.core.redacted import Redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from resolver.core.events import Event
-    from resolver.core.webhooks import (
-        DeliveryState,
-        EventSource,
-        Expiring,
-        Outcome,
-        QueuedEvent,
-        StoredWebhook,
-        WebhookDelivery,
-        WebhookState,
-    )
+    from resolver.core.webhooks import DeliveryState, Outcome, WebhookDelivery
+
+
+class StoredWebhook(Redacted, frozen=True):
+    """A webhook as stored.
+
+    Args:
+        id: its id.
+        name: what it is called.
+        url: where events are sent.
+        events: the kinds that are sent, as a JSON list; None for all.
+        tenants: ids of the tenants whose events are sent, as a JSON list; None for the whole system.
+        active: whether anything is sent.
+        signing: what events are signed with, encrypted.
+        data_key_id: the key that encrypts it.
+        created_at: when it was made.
+        updated_at: when it was last changed.
+    """
+
+    id: str
+    name: str
+    url: str
+    events: str | None
+    tenants: str | None
+    active: bool
+    signing: str
+    data_key_id: str
+    created_at: str
+    updated_at: str
+
+
+class WebhookState(Struct, frozen=True):
+    """How a webhook's deliveries fare.
+
+    Args:
+        webhook_id: whose they are.
+        failures: how many in a row were not taken.
+        next_at: when it is tried next.
+        last_at: when something was last sent; None for never.
+        last_status: the status that was answered then.
+        last_error: why it was not taken then; empty when it was.
+    """
+
+    webhook_id: str
+    failures: int
+    next_at: str
+    last_at: str | None = None
+    last_status: int | None = None
+    last_error: str = ""
+
+
+class QueuedEvent(Struct, frozen=True):
+    """An event that waits to be sent to one webhook.
+
+    Args:
+        webhook_id: whose it is.
+        number: its place among those of this webhook.
+        event_id: the id of the event.
+        kind: its kind.
+        at: when it happened.
+        body: what is sent.
+        queued_at: since when it waits.
+        attempts: how often it was sent.
+        answered: how often that was answered, and not taken.
+    """
+
+    webhook_id: str
+    number: int
+    event_id: str
+    kind: str
+    at: str
+    body: str
+    queued_at: str
+    attempts: int = 0
+    answered: int = 0
+
+
+EXPIRY = "expiry"
+"""The id of the source of events about what ends soon."""
+
+
+class EventSource(Struct, frozen=True):
+    """How far something was looked through for events.
+
+    Args:
+        id: the id of an audit chain, or what else events come from.
+        number: the last record that was looked at.
+        hash: its hash.
+        since: when this was noted; or the time up to which was looked, where there are no records.
+        refusals: those that were counted since the last event about them, as JSON.
+    """
+
+    id: str
+    number: int = 0
+    hash: str = ""
+    since: str | None = None
+    refusals: str | None = None
+
+
+class Expiring(Struct, frozen=True):
+    """A secret or token that ends soon, as events tell of it."""
+
+    id: str
+    name: str
+    owner: str
+    expires_at: str
+    tenant_id: str = ""
+    tenant: str = ""
+    version: int | None = None
 
 
 class WebhookSession(Protocol):
