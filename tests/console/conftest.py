@@ -130,8 +130,8 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def consoles(browser: Browser, folder: Path) -> Iterator[Console]:
-    """A console on a store of its own; at the end no page may have complained."""
+def consoles(browser: Browser | None, folder: Path) -> Iterator[Console]:
+    """A console on a store of its own; no page may have complained at the end. Without a browser, its server."""
     world = made_world("sqlite", folder)
     for name, role in ROLES.items():
         world.user(name, role)
@@ -139,6 +139,7 @@ def consoles(browser: Browser, folder: Path) -> Iterator[Console]:
     contexts: list[BrowserContext] = []
 
     def make(**options: Any) -> BrowserContext:  # noqa: ANN401 - the browser's options
+        assert browser is not None
         context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
