@@ -131,7 +131,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def consoles(browser: Browser | None, folder: Path) -> Iterator[Console]:
-    """A console on a store of its own; no page may have complained at the end. Without a browser, its server."""
+    """A console on a store of its own; no page may have complained. Without a browser, its server alone."""
     world = made_world("sqlite", folder)
     for name, role in ROLES.items():
         world.user(name, role)
