@@ -45,6 +45,8 @@ class ExitCode(enum.IntEnum):
     UNAVAILABLE = 6
     SINK_REFUSED = 7
     CONFLICT = 8
+    CHANGED = 10
+    """Something has changed, which is what was asked."""
     EXEC_FAILURE = 125
     """What `exec` exits with when the failure is its own, so that the command's codes stay the command's."""
     INTERRUPTED = 130

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "recover": ("resolver.cli.recover:recover", "Let a sys_admin in again, with root key and database."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),
     "serve": ("resolver.cli.serve:serve", "Serve the REST API."),
+    "stale": ("resolver.cli.stale:stale", "Show which blueprints to deploy again, since secrets changed."),
     "status": ("resolver.cli.whoami:status", "Show whether the store works, and where it is."),
     "tenants": ("resolver.cli.tenants:tenants", "Manage tenants and their members."),
     "tokens": ("resolver.cli.tokens:tokens", "Manage access tokens."),

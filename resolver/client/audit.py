@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from resolver.client.session import Remote
 from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification, canonical
-from resolver.core.results import Usage
+from resolver.core.results import StaleBlueprints, Usage
 from resolver.protocol.audit import (
     ExportedChain,
     ExportedHead,
@@ -116,3 +116,8 @@ class RemoteUsage(Remote):
         """What was not used in a tenant since some time."""
         query = {"tenant": tenant, "since": since}
         return self._server.ask(caller, Usage, "GET", "/audit/unused", query=query)
+
+    def stale(self, caller: Caller, tenant: str, key: str = "") -> StaleBlueprints:
+        """Which blueprints have to be deployed again, since secrets have changed."""
+        query = {"tenant": tenant} | ({"key": key} if key else {})
+        return self._server.ask(caller, StaleBlueprints, "GET", "/audit/stale", query=query)

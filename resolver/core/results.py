@@ -308,6 +308,82 @@ class Usage(Struct, frozen=True):
     tokens: Sequence[WideToken] | None
 
 
+class LastUse(Struct, frozen=True):
+    """The last time that a text of a blueprint was given one version of a secret.
+
+    Args:
+        blueprint: its name; empty when none was told.
+        digest: SHA-256 of its text.
+        caller: who asked, where no blueprint was told: what was asked for together is then all of theirs.
+        key: the secret's key.
+        secret_id: its id.
+        version: the version.
+        last: when that was, UTC.
+    """
+
+    blueprint: str
+    digest: str
+    caller: str
+    key: str
+    secret_id: str
+    version: int
+    last: str
+
+
+class StaleUse(Struct, frozen=True):
+    """A secret that has changed since a blueprint was given it.
+
+    Args:
+        key: its key.
+        version: the version that was used.
+        used_at: when it was used last, UTC.
+        current: the current version; None when the secret is gone.
+        changed_at: since when that one is current, UTC; None when the secret is gone.
+        changed_by: who made it; None when the secret is gone.
+        replaced: whether it is another secret under the same key: the first one was deleted.
+    """
+
+    key: str
+    version: int
+    used_at: str
+    current: int | None = None
+    changed_at: str | None = None
+    changed_by: str | None = None
+    replaced: bool = False
+
+
+class StaleBlueprint(Struct, frozen=True):
+    """A blueprint whose last use of some secret was of a version that is not current.
+
+    Args:
+        blueprint: its name; empty when none was told.
+        digest: SHA-256 of the text that was resolved last.
+        caller: who asked, where no blueprint was told; empty else.
+        last: when it was resolved last, UTC.
+        secrets: the secrets that have changed since.
+    """
+
+    blueprint: str
+    digest: str
+    caller: str
+    last: str
+    secrets: Sequence[StaleUse]
+
+
+class StaleBlueprints(Struct, frozen=True):
+    """What has to be deployed again in a tenant, since secrets have changed.
+
+    Args:
+        tenant: the tenant's name.
+        blueprints: the blueprints, those with the oldest use first.
+        since: from when on uses were looked at, UTC; None when all were.
+    """
+
+    tenant: str
+    blueprints: Sequence[StaleBlueprint]
+    since: str | None = None
+
+
 class Status(Struct, frozen=True):
     """A store that works.
 

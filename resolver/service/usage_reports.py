@@ -13,17 +13,28 @@ from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.model import Caller, Visibility, check_key
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
 from resolver.core.query import WHOLE
-from resolver.core.results import BlueprintUse, Usage, WideMember, WideToken
+from resolver.core.results import (
+    BlueprintUse,
+    StaleBlueprint,
+    StaleBlueprints,
+    StaleUse,
+    Usage,
+    WideMember,
+    WideToken,
+)
 from resolver.core.times import later, parse_time
 from resolver.service.base import ServicePart
 from resolver.service.decryption import look_up
 
 if TYPE_CHECKING:
     from resolver.core.model import Secret, Tenant
-    from resolver.core.ports import Session
+    from resolver.core.ports import Session, StoredVersion
+    from resolver.core.results import LastUse
 
 MAX_USES = 500
 """Most lines of a list of uses; the latest ones."""
+MAX_LAST_USES = 100_000
+"""From how many last uses it is found what is stale; the latest ones."""
 
 MAX_KEYS, MAX_BLUEPRINTS = 25, 15
 """Most secrets and blueprints of a tenant's picture; those that are used most."""
@@ -192,6 +203,48 @@ class UsageReport(ServicePart):
         unused = [held for held in secrets if held.id not in done]
         return Usage(start, unused, wide, tokens)
 
+    def stale(self, caller: Caller, tenant: str, key: str = "") -> StaleBlueprints:
+        """Which blueprints of a tenant have to be deployed again, since secrets have changed.
+
+        A blueprint is known by its name. The text that was resolved last counts, and of each secret that
+        this text was given, the last use. Where no name was told, all that one user asked for counts as one.
+        Of a very long trail the latest uses are looked at; the answer says since when.
+
+        Args:
+            caller: who asks.
+            tenant: the tenant's name.
+            key: the only secret to look at; empty for all.
+
+        Raises:
+            NotPermittedError: the caller may not read the tenant's audit trail.
+        """
+        if key:
+            check_key(key)
+        with self._store.read() as session:
+            current, home = self._gate.enter(session, caller, Permission.AUDIT_READ, tenant)
+            last_uses = session.last_uses(home.id, MAX_LAST_USES)
+            used = _last_texts(last_uses)
+            asked = sorted({use.key for uses in used for use in uses if key in ("", use.key)})
+            rows = look_up(session, current, home, asked)
+            secrets = {name: rows[name].secret if name in rows else None for name in asked}
+            stale = [[use for use in uses if _is_stale(use, secrets)] for uses in used]
+            ids = {secret.id for uses in stale for use in uses if (secret := secrets[use.key]) is not None}
+            changed = {secret_id: session.history(secret_id)[-1] for secret_id in sorted(ids)}
+        found = [
+            StaleBlueprint(
+                left[0].blueprint,
+                left[0].digest,
+                left[0].caller,
+                max(use.last for use in uses),
+                [_stale_use(use, secrets[use.key], changed) for use in left],
+            )
+            for uses, left in zip(used, stale, strict=True)
+            if left
+        ]
+        found.sort(key=lambda one: (one.last, one.blueprint, one.caller))
+        since = last_uses[-1].last if len(last_uses) == MAX_LAST_USES else None
+        return StaleBlueprints(home.name, found, since)
+
     @staticmethod
     def _tokens(
         session: Session,
@@ -229,3 +282,43 @@ def _enough(used: set[Permission]) -> TenantRole | None:
         return None
     fits = (role for role in _FROM_NARROW_TO_WIDE if used <= TENANT_ROLE_PERMISSIONS[role])
     return next(fits, TenantRole.MANAGER)
+
+
+def _last_texts(found: Sequence[LastUse]) -> list[list[LastUse]]:
+    """Of each blueprint the last use of each secret by the text that was resolved last, by key."""
+    texts: dict[tuple[str, str], dict[str, list[LastUse]]] = {}
+    for use in found:
+        texts.setdefault((use.blueprint, use.caller), {}).setdefault(use.digest, []).append(use)
+    chosen = []
+    for by_digest in texts.values():
+        uses = max(by_digest.values(), key=lambda uses: max(use.last for use in uses))
+        last: dict[str, LastUse] = {}
+        for use in uses:
+            before = last.get(use.key)
+            if before is None or (use.last, use.version) > (before.last, before.version):
+                last[use.key] = use
+        chosen.append([last[key] for key in sorted(last)])
+    return chosen
+
+
+def _is_stale(use: LastUse, secrets: Mapping[str, Secret | None]) -> bool:
+    """Whether a secret that is asked about is not the one that was used, or has another version."""
+    if use.key not in secrets:
+        return False
+    secret = secrets[use.key]
+    return secret is None or (secret.id, secret.version) != (use.secret_id, use.version)
+
+
+def _stale_use(use: LastUse, secret: Secret | None, changed: Mapping[str, StoredVersion]) -> StaleUse:
+    if secret is None:
+        return StaleUse(use.key, use.version, use.last)
+    made = changed[secret.id]
+    return StaleUse(
+        use.key,
+        use.version,
+        use.last,
+        secret.version,
+        made.created_at,
+        made.created_by,
+        secret.id != use.secret_id,
+    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, case, delete, exists, func, or_, select
 
 from resolver.core.audit_rounds import AuditRun, AuditUse, IndexRows, storable
 from resolver.core.permissions import Permission
-from resolver.core.results import BlueprintUse
+from resolver.core.results import BlueprintUse, LastUse
 from resolver.store import tables as t
 from resolver.store.records import RecordColumns
 from resolver.store.rows import Rows
@@ -132,6 +132,20 @@ class AuditIndexRows(Rows):
             .group_by(_U.key, _R.blueprint)
         )
         return [(row[0], row[1], row[2]) for row in self._execute(query)]
+
+    def last_uses(self, tenant_id: str, most: int) -> Sequence[LastUse]:
+        """When each text of a tenant was last given each version of a secret, the latest first."""
+        unnamed = case((_R.blueprint == "", _R.caller), else_="")
+        groups = (_R.blueprint, _R.digest, unnamed, _U.key, _U.secret_id, _U.version)
+        query = (
+            select(*groups, func.max(_R.at))
+            .select_from(_JOINED)
+            .where(_R.tenant_id == tenant_id, _USED, _ALLOWED, _U.version.is_not(None))
+            .group_by(*groups)
+            .order_by(func.max(_R.at).desc(), *groups)
+            .limit(most)
+        )
+        return [LastUse(*row) for row in self._execute(query)]
 
     def secrets_done(self, chains: Collection[str], actions: Collection[str], since: str) -> set[str]:
         """The ids of the secrets with which something was done since some time."""

@@ -8,6 +8,8 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Cli
 
 NOT_PERMITTED = "  hint: `resolver whoami` shows what this user and token may do\n"
@@ -102,6 +104,28 @@ def test_audit_refused(admin: Cli) -> None:
             f"{NOT_PERMITTED}"
         ),
     )
+
+
+def test_what_is_stale(admin: Cli, tmp_path: Path) -> None:
+    """A table and JSON, and exit code 10; 0 when all are current; refused to who may not read the trail."""
+    admin.prints("secrets", "create", "smtp", "-s", "value")
+    blueprint = tmp_path / "shop.yaml"
+    blueprint.write_text("a: { get_secret: smtp }\n")
+    admin.prints("exec", str(blueprint), "--", "true")
+    assert (
+        admin.prints("stale") == "tenant 'default_tenant': every blueprint was given the current versions\n"
+    )
+    admin.prints("secrets", "update", "smtp", "-s", "other")
+    done = admin.run("resolver", "stale", "--key", "smtp")
+    assert (done.returncode, done.stderr) == (10, "")
+    table = TIME.sub("TIME", done.stdout).splitlines()
+    assert table[0].split() == ["BLUEPRINT", "LAST", "USED", "SECRET", "VERSION", "NOW", "SINCE", "BY"]
+    assert table[1].split()[1:] == ["TIME", "smtp", "1", "2", "TIME", "admin"]
+    assert table[2:] == ["1 blueprint to deploy again"]
+    (found,) = json.loads(admin.run("resolver", "stale", "--format", "json").stdout)["blueprints"]
+    assert found["blueprint"] == str(blueprint)
+    assert [(use["key"], use["version"], use["current"]) for use in found["secrets"]] == [("smtp", 1, 2)]
+    assert admin.as_user("eve", role="user").refuses("stale")[0] == 4
 
 
 def test_audit_unused(admin: Cli) -> None:

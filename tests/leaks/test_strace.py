@@ -304,6 +304,7 @@ def _last_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]
     yield step("tokens delete", resolver("tokens", "delete", "0000000000"))
     yield step("audit unused", resolver("audit", "unused", "-t", TENANT))
     yield step("access", resolver("access", "-t", TENANT))
+    yield step("stale", resolver("stale", "-t", TENANT))
     yield step("audit export", resolver("audit", "export", "-t", TENANT))
 
 
@@ -344,6 +345,7 @@ EXPECTED_CODES = {
     "export plain to a file": 7,
     "create again": 8,
     "to a file": 7,
+    "stale": 10,
     "exec fails": 127,
     "step": 3,
     "not JSON": 3,

@@ -247,6 +247,7 @@ NO_RECORD = {
     "keys.status",
     "keys.steps",
     "usage.unused",
+    "usage.stale",
     "where_used.secret",
     "where_used.tenant",
     "trail.verify",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.model import SecretValue, Visibility
+from resolver.core.model import Scope, SecretValue, Visibility
 from resolver.core.permissions import TenantRole
+from resolver.core.results import StaleUse
 from resolver.core.secret_changes import SecretChange
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.resolution import BlueprintText, resolve
@@ -138,3 +142,112 @@ def test_the_picture_of_a_tenant(world: World, monkeypatch: pytest.MonkeyPatch) 
     few = world.service.where_used.tenant(world.admin, "home")
     assert few.pairs == {("one", "a.yaml"): 3, ("two", "a.yaml"): 2}
     assert (few.keys, few.blueprints) == (3, 3)
+
+
+def rotate(world: World, key: str, value: str) -> None:
+    """Give a secret another value."""
+    world.service.secrets.update(world.admin, "home", key, SecretChange(value=SecretValue(value)))
+
+
+def test_what_was_given_an_old_version_is_stale(world: World) -> None:
+    """Until it is resolved again; the others are not, nor is one whose text needs the secret no more."""
+    for key in ("smtp", "ftp"):
+        world.secret(key)
+        use(world, key, f"{key}.yaml")
+    use(world, "smtp", "moved.yaml")
+    assert world.service.usage.stale(world.admin, "home").blueprints == []
+    world.clock.now = "2030-01-02T00:00:00.000Z"
+    rotate(world, "smtp", "two")
+    use(world, "ftp", "moved.yaml")
+    (found,) = world.service.usage.stale(world.admin, "home").blueprints
+    assert (found.blueprint, found.caller, found.last) == ("smtp.yaml", "", "2030-01-01T00:00:00.000Z")
+    since = "2030-01-02T00:00:00.000Z"
+    assert found.secrets == [StaleUse("smtp", 1, "2030-01-01T00:00:00.000Z", 2, since, "admin")]
+    assert world.service.usage.stale(world.admin, "home", "ftp").blueprints == []
+    use(world, "smtp", "smtp.yaml")
+    assert world.service.usage.stale(world.admin, "home").blueprints == []
+
+
+def test_a_secret_that_is_gone_or_another_is_stale(world: World) -> None:
+    """One that was made again under its key starts with version 1, too, and is not the one that was used."""
+    world.secret("smtp")
+    use(world, "smtp")
+    world.service.secrets.delete(world.admin, "home", "smtp")
+    (gone,) = world.service.usage.stale(world.admin, "home").blueprints
+    assert [(one.current, one.replaced) for one in gone.secrets] == [(None, False)]
+    world.secret("smtp")
+    (again,) = world.service.usage.stale(world.admin, "home").blueprints
+    assert [(one.version, one.current, one.replaced) for one in again.secrets] == [(1, 1, True)]
+
+
+def test_stale_uses_of_other_tenants_are_theirs(world: World) -> None:
+    """A global secret that changed makes a blueprint stale in the tenant where it was resolved."""
+    world.secret("everywhere", visibility=Visibility.GLOBAL)
+    use(world, "everywhere", "there.yaml", tenant="away")
+    rotate(world, "everywhere", "two")
+    assert world.service.usage.stale(world.admin, "home").blueprints == []
+    (found,) = world.service.usage.stale(world.admin, "away").blueprints
+    assert found.blueprint == "there.yaml"
+    narrow = world.caller("admin", Scope(keys=("every*",)))  # a trail tells of all keys
+    for caller in (narrow, world.user("una", TenantRole.USER), world.user("mo", None, TenantRole.MANAGER)):
+        with pytest.raises(NotPermittedError, match="is not permitted to read the audit trail"):
+            world.service.usage.stale(caller, "home")
+
+
+def test_what_is_stale_has_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many uses the latest are looked at, and the answer says since when."""
+    monkeypatch.setattr("resolver.service.usage_reports.MAX_LAST_USES", 2)
+    world.secret("smtp")
+    for day in (1, 2):
+        world.clock.now = f"2030-01-0{day}T00:00:00.000Z"
+        use(world, "smtp", f"{day}.yaml")
+        rotate(world, "smtp", str(day))
+    whole = world.service.usage.stale(world.admin, "home")
+    assert ([one.blueprint for one in whole.blueprints], whole.since) == (
+        ["1.yaml", "2.yaml"],
+        "2030-01-01T00:00:00.000Z",
+    )
+    world.clock.now = "2030-01-03T00:00:00.000Z"
+    use(world, "smtp", "3.yaml")
+    late = world.service.usage.stale(world.admin, "home")
+    assert ([one.blueprint for one in late.blueprints], late.since) == (
+        ["2.yaml"],
+        "2030-01-02T00:00:00.000Z",
+    )
+
+
+HISTORY = int(os.environ.get("RESOLVER_TEST_HISTORY", "200"))
+"""How many steps a made-up history has; CONTRIBUTING.md has the longer one."""
+
+
+def test_what_is_stale_agrees_with_what_was_done(world: World) -> None:
+    """Of a made-up history of uses, changes and deletions, written down beside the store."""
+    random, identity = Random(7), itertools.count()
+    current: dict[str, tuple[int, int]] = {}
+    last: dict[str, dict[str, tuple[int, int]]] = {}
+    for step in range(HISTORY):
+        world.clock.now = f"2030-01-01T{step // 3600:02}:{step // 60 % 60:02}:{step % 60:02}.000Z"
+        key = f"k{random.randrange(6)}"
+        if key not in current:
+            world.secret(key)
+            current[key] = (next(identity), 1)
+        elif random.random() < 0.2:
+            rotate(world, key, f"value {step}")
+            current[key] = (current[key][0], current[key][1] + 1)
+        elif random.random() < 0.05:
+            world.service.secrets.delete(world.admin, "home", key)
+            del current[key]
+        else:
+            name, keys = f"{random.randrange(8)}.yaml", random.sample(sorted(current), min(2, len(current)))
+            text = "".join(f"{one}: {{ get_secret: {one} }}\n" for one in keys)
+            resolve(world.service, world.admin, "home", [BlueprintText(name, text.encode(), None)])
+            last[name] = {one: current[one] for one in keys}
+    expected = {
+        (name, key, used[1])
+        for name, uses in last.items()
+        for key, used in uses.items()
+        if current.get(key) != used
+    }
+    found = world.service.usage.stale(world.admin, "home").blueprints
+    assert {(one.blueprint, use.key, use.version) for one in found for use in one.secrets} == expected
+    assert expected

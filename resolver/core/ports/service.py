@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Identity,
         KeyStatus,
         MadeToken,
+        StaleBlueprints,
         Status,
         TenantInfo,
         TokenInfo,
@@ -292,6 +293,9 @@ class ReportsUsage(Protocol):
 
     def unused(self, caller: Caller, tenant: str, since: str = "") -> Usage:
         """What was not used in a tenant since some time."""
+
+    def stale(self, caller: Caller, tenant: str, key: str = "") -> StaleBlueprints:
+        """Which blueprints have to be deployed again, since secrets have changed."""
 
 
 class ReportsAccess(Protocol):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from resolver.core.ports.crypto import Cipher
     from resolver.core.ports.keys import StoredDataKey
     from resolver.core.ports.webhooks import WebhookSession
-    from resolver.core.results import BlueprintUse
+    from resolver.core.results import BlueprintUse, LastUse
     from resolver.core.rows import StoredRow
     from resolver.errors import TamperedRowError
 else:
@@ -194,6 +194,9 @@ class AuditIndexSession(Protocol):
 
     def uses_by_pair(self, tenant_id: str, since: str) -> Sequence[tuple[str, str, int]]:
         """How often which key was used by which blueprint of a tenant."""
+
+    def last_uses(self, tenant_id: str, most: int) -> Sequence[LastUse]:
+        """When each text of a tenant was last given each version of a secret, the latest first."""
 
     def secrets_done(self, chains: Collection[str], actions: Collection[str], since: str) -> set[str]:
         """The ids of the secrets with which something was done since some time."""

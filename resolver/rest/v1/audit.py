@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from resolver.core.audit import AuditQuery, AuditRecord, fields_of, parse_head
-from resolver.core.results import Identity, Usage
+from resolver.core.results import Identity, StaleBlueprints, Usage
 from resolver.protocol.audit import HeadResult, RecordsResult, ReindexResult, VerifyResult
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Flag, Group, is_true
@@ -64,6 +64,13 @@ class UnusedQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
     tenant: _Word
     since: _Word = ""
+
+
+class StaleQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """In which tenant, and of which secret alone."""
+
+    tenant: _Word
+    key: _Word = ""
 
 
 @GROUP.route("GET", "/audit", RecordsResult)
@@ -145,3 +152,9 @@ def _lines(chain: str, records: Iterator[AuditRecord], number: int, digest: str)
 def list_unused_secrets(call: ApiCall, query: UnusedQuery) -> Response:
     """Secrets that nobody used, and roles and tokens wider than their use."""
     return Answer(call.service.usage.unused(call.caller, query.tenant, query.since))
+
+
+@GROUP.route("GET", "/audit/stale", StaleBlueprints)
+def list_stale_blueprints(call: ApiCall, query: StaleQuery) -> Response:
+    """Blueprints whose last use of a secret was of a version that is not current: to be deployed again."""
+    return Answer(call.service.usage.stale(call.caller, query.tenant, query.key))
