@@ -15,6 +15,7 @@ from resolver.dsl.inheritance import Kind, Typed, Types, Unknown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from resolver.core.location import Path
     from resolver.dsl.inheritance import Part
 
 
@@ -111,6 +112,10 @@ class Definitions:
         self._open = open_imports
         self.types = Types(self._find, dialect.types or _BY_NAME, self.budget, dialect)
         self._documents = [dialect.sections(document) for document in documents if isinstance(document, dict)]
+        self.is_whole = not dialect.template or any(
+            dialect.template in document for document in documents if isinstance(document, dict)
+        )
+        """Whether inputs are declared here, if at all. A file of TOSCA types has those of what imports it."""
         if dialect.has_normative_types:
             from resolver.dsl.tosca_types import NORMATIVE  # noqa: PLC0415 - only TOSCA needs it
 
@@ -135,6 +140,15 @@ class Definitions:
     def input(self, name: str) -> Mapping[Any, Any] | None:
         """The declaration of an input; empty when it declares nothing, None when there is no such input."""
         return self._find("inputs", name)
+
+    def is_workflow_input(self, name: str, here: Path) -> bool:
+        """Whether a name means an input of the workflow of TOSCA that a path leads into."""
+        here = self.dialect.within(here)
+        if not self.dialect.template or len(here) < 2 or here[0] != "workflows":  # noqa: PLR2004 - and its name
+            return False
+        workflow = self._find("workflows", here[1])
+        inputs = workflow.get("inputs") if workflow is not None else None
+        return isinstance(inputs, dict) and name in inputs
 
     def inputs(self) -> Iterator[tuple[str, Mapping[Any, Any]]]:
         """All inputs with their declarations."""

@@ -323,6 +323,12 @@ class Evaluation:
         provenance = argument.provenance
         steps = [*_steps("get_input", path, provenance), *onward]
         shown = provenance.show(name)
+        if self._definitions.is_workflow_input(name, self._here):
+            raise Fault(
+                Reason.NOT_KNOWN_YET,
+                f"input {shown} is one of the workflow, which is given when that is run",
+                _PARTIAL_HINT,
+            )
         declared = self._definitions.input(name)
         given = self._blueprint.inputs.get(name)
         if given is None:
@@ -360,6 +366,12 @@ class Evaluation:
         question = ""
         if declared is None:
             self._refuse_undecided("input", name, provenance)
+            if not self._definitions.is_whole:
+                raise Fault(
+                    Reason.NOT_KNOWN_YET,
+                    f"input {provenance.show(name)} may be declared by what imports this file",
+                    f"resolve the file that has {self._dialect.template}",
+                )
             question = self._definitions.inputs_like(name) if provenance is WRITTEN else ""
         raise Fault(
             Reason.BAD_INPUT,

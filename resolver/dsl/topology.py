@@ -22,6 +22,7 @@ MAX_HOPS = 50
 
 _AT_RUN_TIME = Unknown("what fulfils the requirement is not known before deployment")
 _NOT_STATIC = Unknown("where its path leads is not known before deployment")
+_FILTERED = Unknown("in a node filter it means each node that may fulfil the requirement")
 _NO_END = Unknown("the call stands in no relationship that one requirement makes")
 _REFINED = Unknown("the node's type changes what the relationship or capability type declares")
 
@@ -114,6 +115,16 @@ def entity_of(definitions: Definitions, word: object, here: Path) -> Entity | Un
     if word not in ("SELF", "SOURCE", "TARGET", "HOST"):
         return _node(definitions, word) or _template(definitions, word)
     match here:
+        case ("node_templates", _, "node_filter", *_) | (
+            "node_templates",
+            _,
+            "requirements",
+            int(),
+            _,
+            "node_filter",
+            *_,
+        ):
+            return _FILTERED
         case ("node_templates", node, "requirements", int(number), name, *_):
             around = _relationship(definitions, str(node), number, name)
         case ("node_templates", node, *_):

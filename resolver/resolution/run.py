@@ -367,8 +367,11 @@ class BlueprintRun:
     def _defining(self, main: Blueprint, document: object) -> Definitions | None:
         """What is defined for a document of a blueprint or an import; None for what is not the DSL."""
         root = main.documents[0] if len(main.documents) == 1 else document
-        is_dsl = isinstance(root, dict) and str(root.get(VERSION)).startswith(VERSION_PREFIX)
-        return self.definitions.get(id(root)) if is_dsl else None
+        found = self.definitions.get(id(root))
+        if found is None or not found.is_whole:
+            return None
+        is_dsl = found.dialect.template or version_of(root).startswith(VERSION_PREFIX)
+        return found if is_dsl else None
 
     def _check_names(self, given: Mapping[str, GivenInput]) -> None:
         """Refuse given inputs that nothing declares, where all that may declare inputs was read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from resolver.dsl.calls import call_name
+from resolver.dsl.dialects import DIALECTS
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_nodes
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from resolver.blueprint import Blueprint
     from resolver.core.location import Path
     from resolver.dsl.definitions import Definitions
+    from resolver.dsl.dialects import Dialect
 
 
 def undeclared_inputs(
@@ -29,16 +30,17 @@ def undeclared_inputs(
         blueprint: the blueprint, or a file that it imports.
         definitions_of: what counts for a document; None where more may be declared than is known.
     """
-    called = {
-        id(span.node): (span.start, name)
-        for span in blueprint.parsed.spans.values()
-        if (name := _input_of(span.node)) is not None
-    }
+    nodes = [span for span in blueprint.parsed.spans.values() if not _GET_INPUT.isdisjoint(span.node)]
     several = len(blueprint.documents) > 1
-    for number, document in enumerate(blueprint.documents, 1) if called else ():
+    for number, document in enumerate(blueprint.documents, 1) if nodes else ():
         definitions = definitions_of(document)
         if definitions is None:
             continue
+        called = {
+            id(span.node): (span.start, name)
+            for span in nodes
+            if (name := _input_of(span.node, definitions.dialect)) is not None
+        }
         missing = {
             name
             for name in {name for _, name in called.values()}
@@ -46,8 +48,10 @@ def undeclared_inputs(
         }
         wrong = {mark: found for mark, found in called.items() if found[1] in missing}
         prefix: Path = (f"document {number}",) if several else ()
-        for path, mark in find_nodes(document, wrong, prefix) if wrong else ():
+        for path, mark in find_nodes(document, wrong, prefix, definitions.dialect) if wrong else ():
             start, name = wrong[mark]
+            if definitions.is_workflow_input(name, path[len(prefix) :]):
+                continue
             yield blueprint.text.problem(
                 Reason.UNDECLARED_INPUT,
                 f"input {name!r} is not declared",
@@ -57,11 +61,15 @@ def undeclared_inputs(
             )
 
 
-def _input_of(node: Mapping[Any, Any]) -> str | None:
+_GET_INPUT = frozenset(f"{dialect.prefix}get_input" for dialect in DIALECTS.values())
+
+
+def _input_of(node: Mapping[Any, Any], dialect: Dialect) -> str | None:
     """The name of the input that a call is written with; None for another call, or a computed name."""
-    if "get_input" not in node or call_name(node) is None:
+    get_input = f"{dialect.prefix}get_input"
+    if get_input not in node or dialect.call_name(node) is None:
         return None
-    name = node["get_input"]
+    name = node[get_input]
     if isinstance(name, list) and name:
         name = name[0]
     return name if isinstance(name, str) else None

@@ -265,3 +265,65 @@ def test_inputs_that_fit(tmp_path: Path, declared: str, given: object, key: str 
     else:
         assert not found.problems
         assert found.calls[0].location.path == ("topology_template", "outputs", "o", "value")
+
+
+IN_PLACES = """\
+tosca_definitions_version: {version}
+{template}:
+  inputs:
+    both: {{type: string, default: of_template}}
+    own: {{type: string, default: of_template}}
+  node_templates:
+    db:
+      type: Unknown
+      properties: {{size: a_size, node_filter: {{size: {own_filter}}}}}
+      node_filter: {filter}
+      requirements:
+        - host: {{node_filter: {filter}}}
+  workflows:
+    backup:
+      inputs: {{both: {{type: string}}}}
+      steps:
+        first: {{activities: [{{call_operation: {{operation: x, inputs: {{place: {place}}}}}}}]}}
+"""
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_words_that_mean_something_else_in_their_place(tmp_path: Path, two: bool) -> None:  # noqa: FBT001
+    """A workflow's inputs hide those of the template; SELF in a node filter is not the node that has it."""
+    mark, template = ("$", "service_template") if two else ("", "topology_template")
+    given = {"version": "tosca_2_0" if two else "tosca_simple_yaml_1_3", "template": template}
+
+    def secret(function: str, argument: str) -> str:
+        return f"{{{mark}get_secret: {{{mark}{function}: {argument}}}}}"
+
+    own, hidden = secret("get_input", "own"), secret("get_input", "both")
+    here, size = secret("get_property", "[SELF, size]"), "[{size: 1}]"
+    text = IN_PLACES.format(**given, own_filter=here, filter=size, place=own)
+    assert keys(tmp_path, text) == ["a_size", "of_template"]
+    found = problem(tmp_path, IN_PLACES.format(**given, own_filter=1, filter=size, place=hidden))
+    assert found.reason is Reason.NOT_KNOWN_YET
+    assert found.message.endswith("input 'both' is one of the workflow, which is given when that is run")
+    found_all = checked(tmp_path, IN_PLACES.format(**given, own_filter=1, filter=f"[{here}]", place=own))
+    assert [each.reason for each in found_all.problems] == [Reason.NOT_KNOWN_YET] * 2
+    assert all("in a node filter it means each node" in each.message for each in found_all.problems)
+
+
+@pytest.mark.parametrize("two", [False, True])
+def test_inputs_that_nothing_declares(tmp_path: Path, two: bool) -> None:  # noqa: FBT001
+    """Are warnings, but for a workflow's own, and in files of types, whose importers have inputs."""
+    mark, version = ("$", "tosca_2_0") if two else ("", "tosca_simple_yaml_1_3")
+    template = "service_template" if two else "topology_template"
+    call = f"{{{mark}get_input: nope}}"
+    head = f"tosca_definitions_version: {version}\n"
+    outputs = f"{head}{template}: {{outputs: {{o: {{value: {call}}}}}}}\n"
+    (warning,) = checked(tmp_path, outputs).warnings
+    assert (warning.reason, warning.message) == (Reason.UNDECLARED_INPUT, "input 'nope' is not declared")
+    workflow = f"{{workflows: {{w: {{inputs: {{nope: {{}}}}, steps: {{s: {{x: {call}}}}}}}}}}}"
+    assert checked(tmp_path, f"{head}{template}: {workflow}\n").warnings == ()
+    types = f"{head}node_types: {{N: {{properties: {{p: {{type: string, default: {call}}}}}}}}}\n"
+    assert checked(tmp_path, types).warnings == ()
+    used = types.replace(call, f"{{{mark}get_secret: {call}}}")
+    found = problem(tmp_path, used)
+    assert found.reason is Reason.NOT_KNOWN_YET
+    assert found.message.endswith("input 'nope' may be declared by what imports this file")
