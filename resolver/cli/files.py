@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import stat
 from pathlib import Path
 
 from resolver.cli.streams import read_stdin
 from resolver.config.files import unreadable
-from resolver.errors import UsageError
+from resolver.errors import ConflictError, UsageError
 
 _MAX_PASSWORD_FILE = 64 * 1024
 
@@ -49,3 +53,47 @@ def read_password(name: str, what: str = "password") -> str:
     if len(text) > _MAX_PASSWORD_FILE:
         raise UsageError(f"the {what} file {name!r} is too long for a {what}")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def replace_file(name: str, digest: str, data: bytes) -> None:
+    """Replace what is in a file, as a whole or not at all; its mode and, where possible, its owner stay.
+
+    Args:
+        name: its path; of a link, the file that it leads to is replaced.
+        digest: SHA-256 of what has to be in it, in hexadecimal.
+        data: what is to be in it.
+
+    Raises:
+        ConflictError: something else is in it by now.
+        UsageError: it can't be replaced.
+    """
+    partial = None
+    try:
+        path = Path(name).resolve(strict=True)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"the file {name!r} can't be changed: it is no regular file")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ConflictError(f"the file {name!r} was changed meanwhile", hint="run it again")
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            with contextlib.suppress(PermissionError):
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            file.flush()
+            os.fsync(descriptor)
+        partial.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
+        raise UsageError(f"the file {name!r} can't be changed: {cause}") from None
+    finally:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)

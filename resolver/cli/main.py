@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
     "db": ("resolver.cli.db:db", "Upgrade the database to this program's schema."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
+    "extract": ("resolver.cli.extract:extract", "Make secrets of credentials that blueprints hold."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
     "login": ("resolver.cli.login:login", "Use a server from now on."),

@@ -24,6 +24,7 @@ class Reason(enum.StrEnum):
     UNKNOWN_VERSION = "unknown_version"
     SCHEMA = "schema"
     BAD_DEFINITION = "bad_definition"
+    CREDENTIAL = "credential"
     # imports
     IMPORT_REFUSED = "import_refused"
     IMPORT_HOLDS_CALLS = "import_holds_calls"

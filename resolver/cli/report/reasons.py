@@ -60,6 +60,10 @@ HELP: dict[Reason, Help] = {
         "Cloudify would refuse what the blueprint defines: an unknown name, a missing or misfitting value",
         "Define what the message names, or write the name as it is defined.",
     ),
+    Reason.CREDENTIAL: Help(
+        "a value is most likely a credential, by its name or its form",
+        "Make it a secret: `resolver extract` does, and leaves the rest of the file as it is.",
+    ),
     Reason.IMPORT_REFUSED: Help(
         "an import leads out of the blueprint's folder, or can't be read",
         "Keep imported files inside the folder and name them by relative paths.",

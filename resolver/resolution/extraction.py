@@ -1,0 +1,325 @@
+"""Takes credentials out of blueprints: what becomes a secret, under which key, and the text to write."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from resolver.blueprint import Blueprint, read
+from resolver.blueprint.credentials import Credential, find_credentials
+from resolver.blueprint.text import BOM
+from resolver.blueprint.text_scalars import Replacement, replace_scalars
+from resolver.core.model import SecretValue, is_key
+from resolver.core.redacted import Redacted
+from resolver.dsl.budget import Budget
+from resolver.dsl.dialects import DIALECTS, Dialect, dialect_of
+from resolver.dsl.problems import Problem, Reason
+from resolver.errors import BlueprintError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from resolver.core.formats import DialectName
+    from resolver.core.location import Path
+    from resolver.resolution.run import BlueprintText
+
+MASK = "********"
+
+
+class FoundCredential(Redacted, frozen=True):
+    """A credential in a blueprint.
+
+    Args:
+        blueprint: the blueprint.
+        credential: the credential.
+        dialect: the language of its document.
+    """
+
+    blueprint: Blueprint
+    credential: Credential
+    dialect: Dialect
+
+    @property
+    def path(self) -> Path:
+        """Its path, with the document's number where there are several."""
+        scalar = self.credential.scalar
+        several = len(self.blueprint.documents) > 1
+        return (f"document {scalar.document + 1}", *scalar.path) if several else scalar.path
+
+    @property
+    def value(self) -> SecretValue | None:
+        """The value of the secret that it can be; None when it has to stay."""
+        return None if self.credential.kept else SecretValue(self.credential.scalar.value)
+
+    def key_among(self, keys: Mapping[str, SecretValue]) -> str | None:
+        """The key of the secret that it becomes; None when it stays."""
+        return next((key for key, value in keys.items() if value == self.value), None)
+
+    def problem(self) -> Problem:
+        """The place as a problem, without the line that it stands in."""
+        credential, text = self.credential, self.blueprint.text
+        return Problem(
+            Reason.CREDENTIAL,
+            f"this is most likely a credential: {credential.what}",
+            text.name,
+            text.position_at(credential.scalar.start),
+            self.path,
+            hint=credential.kept or "`resolver extract` makes it a secret",
+        )
+
+
+class Rewritten(Redacted, frozen=True):
+    """A blueprint whose credentials are secrets.
+
+    Args:
+        blueprint: what it was.
+        text: what it is to be, without a credential that became a secret.
+        before: what it was, with each credential masked.
+        after: what it is to be, with each credential masked that stays.
+    """
+
+    blueprint: Blueprint
+    text: str
+    before: str
+    after: str
+
+
+class Taken(Protocol):
+    """Tells whether a key may be used for a value, which may be there under it already."""
+
+    def __call__(self, key: str, value: SecretValue) -> bool:
+        """Whether no secret has the key, or one with this very value."""
+
+
+class Extraction:
+    """The credentials of some blueprints, and what becomes of them.
+
+    Args:
+        texts: the blueprints.
+        chosen: what they are read as whose version leaves it open.
+        budget: what the run may spend.
+
+    Attributes:
+        places: the credentials, by blueprint and in the order of the text.
+
+    Raises:
+        BlueprintError: a text is no valid blueprint.
+        UsageError: `detect-secrets` is not installed.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[BlueprintText],
+        chosen: DialectName | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self._budget = budget or Budget()
+        self.blueprints = [read(text.data, text.name, budget=self._budget) for text in texts]
+        dialect = DIALECTS.get(chosen) if chosen is not None else None
+        self.places = [
+            FoundCredential(
+                blueprint, credential, dialect_of(blueprint.documents[credential.scalar.document], dialect)
+            )
+            for blueprint in self.blueprints
+            for credential in find_credentials(blueprint, self._budget)
+        ]
+
+    def keys(self, names: Mapping[str, str | None], is_free: Taken) -> dict[str, SecretValue]:
+        """Choose a key for each credential: one for each value, made of the path where it stands first.
+
+        Args:
+            names: other keys for those that would be chosen; None for one that stays in the text.
+            is_free: whether a key may be used for a value.
+
+        Returns:
+            The values by key.
+
+        Raises:
+            InvalidRequestError: a name is no key, is for two values, or for a value that it can't be for.
+        """
+        chosen: dict[str, SecretValue] = {}
+        met: set[SecretValue] = set()
+        for place in self.places:
+            value = place.value
+            if value is None or value in met:
+                continue
+            met.add(value)
+            proposed = _numbered(key_of(place), chosen)
+            wanted = names.get(proposed, proposed)
+            if wanted is None:
+                continue
+            if wanted != proposed:
+                if not is_key(wanted) or wanted in chosen or not is_free(wanted, value):
+                    raise InvalidRequestError(
+                        f"the key {wanted!r} can't be used in place of {proposed!r}",
+                        hint="it begins with a letter, and is not yet in use for another value",
+                    )
+            else:
+                while not is_free(wanted, value):
+                    wanted = _numbered(wanted, (*chosen, wanted))
+            chosen[wanted] = value
+        return chosen
+
+    def rewrite(self, keys: Mapping[str, SecretValue]) -> list[Rewritten]:
+        """The blueprints that change, each proven to mean what it meant.
+
+        Args:
+            keys: the values by key.
+
+        Raises:
+            BlueprintError: a text would mean something else.
+        """
+        by_value = {value: key for key, value in keys.items()}
+        rewritten = []
+        for blueprint in self.blueprints:
+            places = [place for place in self.places if place.blueprint is blueprint]
+            calls = [
+                Replacement(place.credential.scalar, _call(place.dialect, by_value[place.value]))
+                for place in places
+                if place.value in by_value
+            ]
+            if not calls:
+                continue
+            content = blueprint.text.content
+            masks = [Replacement(place.credential.scalar, MASK) for place in places]
+            stay = [mask for mask, place in zip(masks, places, strict=True) if place.value not in by_value]
+            text = replace_scalars(content, calls)
+            _prove(blueprint, text, keys, self._budget)
+            rewritten.append(
+                Rewritten(
+                    blueprint,
+                    (BOM if blueprint.has_bom else "") + text,
+                    replace_scalars(content, masks),
+                    replace_scalars(content, [*calls, *stay]),
+                )
+            )
+        return rewritten
+
+
+def _call(dialect: Dialect, key: str) -> str:
+    return f"{{ {dialect.get_secret}: {key} }}"
+
+
+_NOISE = frozenset(
+    {
+        *(
+            "inputs",
+            "node_templates",
+            "properties",
+            "default",
+            "value",
+            "interfaces",
+            "outputs",
+            "operations",
+        ),
+        *(
+            "topology_template",
+            "service_template",
+            "dsl_definitions",
+            "node_types",
+            "data_types",
+            "capabilities",
+        ),
+        *("relationships", "requirements", "kwargs", "resource_config", "lifecycle", "cloudify"),
+    }
+)
+"""Steps of paths that say nothing of what a value is for."""
+
+_OTHERS = re.compile(r"[^A-Za-z0-9_~-]+")
+_LAST_STEPS = 2
+_LONGEST_KEY = 200
+"""Most characters of a key that is made of a path: fewer than a key may have, as it may get a number."""
+
+
+def key_of(place: FoundCredential) -> str:
+    """A key for a credential: the first and the last telling steps of its path."""
+    scalar = place.credential.scalar
+    steps = [step for step in scalar.path if isinstance(step, str) and step not in _NOISE]
+    beside = scalar.beside.get("name")
+    if scalar.path[-1:] == ("value",) and beside is not None:
+        steps.append(beside)
+    words = [_OTHERS.sub("_", step).strip("_") for step in [*steps[:1], *steps[1:][-_LAST_STEPS:]]]
+    key = "_".join(word for word in words if word)[:_LONGEST_KEY] or "secret"
+    return key if is_key(key) else f"secret_{key}"
+
+
+def _numbered(key: str, taken: Iterable[str]) -> str:
+    """A key, with a number where it is taken."""
+    taken = set(taken)
+    base = re.sub(r"_\d+\Z", "", key) if key in taken else key
+    number = 2
+    while key in taken:
+        key = f"{base}_{number}"
+        number += 1
+    return key
+
+
+def _prove(blueprint: Blueprint, text: str, keys: Mapping[str, SecretValue], budget: Budget) -> None:
+    """See that a text is read as the same documents, once its new calls have their values."""
+    try:
+        documents = read(text.encode(), blueprint.name, budget=budget).documents
+    except BlueprintError:
+        documents = []
+    same = len(documents) == len(blueprint.documents) and all(
+        _is_same(old, new, keys, budget) for old, new in zip(blueprint.documents, documents, strict=True)
+    )
+    if not same:
+        raise BlueprintError(
+            [
+                Problem(
+                    Reason.CREDENTIAL,
+                    "the text can't be rewritten without changing what else it means; it is left as it is",
+                    blueprint.name,
+                    hint="write the calls by hand, or leave credentials out with --map",
+                )
+            ]
+        )
+
+
+def _is_same(old: Any, new: Any, keys: Mapping[str, SecretValue], budget: Budget) -> bool:  # noqa: ANN401 - plain data
+    """Whether two documents are the same but for calls that stand where their values stood."""
+    seen: set[tuple[int, int]] = set()
+    pending = [(old, new)]
+    while pending:
+        one, other = pending.pop()
+        budget.spend(1)
+        if (id(one), id(other)) in seen:
+            continue
+        if isinstance(one, str) and isinstance(other, dict):
+            if not _is_call_of(one, other, keys):
+                return False
+            continue
+        parts = _parts(one, other)
+        if parts is None:
+            return False
+        if parts:
+            seen.add((id(one), id(other)))
+            pending += parts
+    return True
+
+
+def _parts(one: Any, other: Any) -> list[tuple[Any, Any]] | None:  # noqa: ANN401 - plain data
+    """What stands in two nodes, in pairs; None when the nodes themselves differ."""
+    if type(one) is not type(other):
+        return None
+    if isinstance(one, dict):
+        return list(zip(one.values(), other.values(), strict=True)) if list(one) == list(other) else None
+    if isinstance(one, (list, tuple)):
+        return list(zip(one, other, strict=True)) if len(one) == len(other) else None
+    return [] if repr(one) == repr(other) else None  # NaN is the same here, and a tag is not
+
+
+def _is_call_of(value: str, call: Mapping[Any, Any], keys: Mapping[str, SecretValue]) -> bool:
+    """Whether a mapping asks for the secret that has a value."""
+    key = next(iter(call.values()), None) if len(call) == 1 else None
+    names = {dialect.get_secret for dialect in DIALECTS.values()}
+    return isinstance(key, str) and not names.isdisjoint(call) and key in keys and keys[key].reveal() == value
+
+
+def changed_lines(rewritten: Rewritten) -> Iterator[str]:
+    """What changes, as lines of a unified diff without context, with all credentials masked."""
+    from difflib import unified_diff  # noqa: PLC0415 - one command needs it
+
+    name = rewritten.blueprint.name
+    old, new = rewritten.before.splitlines(), rewritten.after.splitlines()
+    yield from unified_diff(old, new, name, name, n=0, lineterm="")
