@@ -146,6 +146,7 @@ FORBIDDEN = [
     ("bootstrap", "starlette", "starlette"),
     ("service", "jsonschema", "schemas"),
     ("core", "ahocorasick_rs", "searching"),
+    ("cli", "detect_secrets", "detecting"),
     ("cli", "pluggy", "pluggy"),
     ("plugins", "cloudify", "cloudify"),
 ]

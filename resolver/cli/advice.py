@@ -73,6 +73,7 @@ def _for_whom(app: Asking, given: Mapping[str, Any], hint: str) -> str:
 NEEDED: Mapping[str, Permission] = {
     "access": Permission.SECRET_LIST,
     "audit": Permission.AUDIT_READ,
+    "extract": Permission.SECRET_CREATE,
     "keys": Permission.KEY_ROTATE,
     "secrets create": Permission.SECRET_CREATE,
     "secrets get": Permission.SECRET_SHOW,

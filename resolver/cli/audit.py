@@ -273,6 +273,11 @@ def _put_unused(facts: dict[str, Any]) -> None:
     put_table(["UNUSED SECRET"], ([key] for key in facts["secrets"]))
     put("")
     put_table(
+        ["SECRET", "VISIBILITY", "ENOUGH WOULD BE"],
+        ([row["key"], row["visibility"], row["enough"]] for row in facts["wide_secrets"]),
+    )
+    put("")
+    put_table(
         ["MEMBER", "ROLE", "ENOUGH WOULD BE"],
         ([row["user"], row["role"], row["enough"] or "none"] for row in facts["members"]),
     )
@@ -298,6 +303,10 @@ def _usage(usage: Usage) -> dict[str, Any]:
     return {
         "since": usage.since,
         "secrets": [holding.name for holding in usage.secrets],
+        "wide_secrets": [
+            {"key": one.key, "visibility": one.visibility.value, "enough": one.enough.value}
+            for one in usage.wide_secrets
+        ],
         "members": [
             {
                 "user": member.username,

@@ -124,7 +124,7 @@ def _check(blueprints: Sequence[str], dialect: DialectName | None, report: Repor
         texts = _read(blueprints)
         report.texts = texts
         found = Extraction(texts, dialect)
-        report.add([place.problem() for place in found.places])
+        report.put([place.problem() for place in found.places])
         if report.is_text and not found.places:
             put(f"{count(len(found.blueprints), 'blueprint')} without credentials")
     return ExitCode.INVALID_BLUEPRINT if found.places else ExitCode.DONE

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "extract": ("resolver.cli.extract:extract", "Make secrets of credentials that blueprints hold."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),
     "keys": ("resolver.cli.keys:keys", "Show and rotate the keys that secrets are encrypted with."),
+    "lint": ("resolver.cli.lint:lint", "Look at all blueprints of a repository and a tenant's secrets."),
     "login": ("resolver.cli.login:login", "Use a server from now on."),
     "recover": ("resolver.cli.recover:recover", "Let a sys_admin in again, with root key and database."),
     "secrets": ("resolver.cli.secrets:secrets", "Manage secrets."),

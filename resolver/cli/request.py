@@ -14,7 +14,7 @@ from resolver.cli.output import count
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.streams import read_stdin
 from resolver.core.formats import DialectName, DocumentFormat
-from resolver.dsl.reasons import WARNINGS, Reason
+from resolver.dsl.reasons import WARNINGS, Reason, kind_named
 from resolver.errors import BlueprintError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-_KINDS = {reason.removeprefix("secret_").replace("_", "-"): reason for reason in WARNINGS}
+_KINDS = {kind_named(reason): reason for reason in WARNINGS}
 """The kinds of warnings, as options name them."""
 
 _OPTIONS = options(

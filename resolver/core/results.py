@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
-from resolver.core.model import Scope, Secret, SecretValue, Tenant, UserProfile
+from resolver.core.model import Scope, Secret, SecretValue, Tenant, UserProfile, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.policy import Verdict
 from resolver.core.redacted import Redacted
@@ -242,6 +242,20 @@ class WideMember(Struct, frozen=True):
     enough: TenantRole | None
 
 
+class WideSecret(Struct, frozen=True):
+    """A secret that more may know of than read it.
+
+    Args:
+        key: its key.
+        visibility: who may know of it.
+        enough: the narrowest visibility that would have done.
+    """
+
+    key: str
+    visibility: Visibility
+    enough: Visibility
+
+
 class WideToken(Struct, frozen=True):
     """A token that permits more in the tenant than was done with it.
 
@@ -300,12 +314,14 @@ class Usage(Struct, frozen=True):
         secrets: the secrets that nobody used, showed or exported.
         members: the members whose role permits more than they did.
         tokens: the tokens that permit more than was done with them; None for those who manage none.
+        wide_secrets: the secrets that more may know of than read them.
     """
 
     since: str
     secrets: Sequence[Holding]
     members: Sequence[WideMember]
     tokens: Sequence[WideToken] | None
+    wide_secrets: Sequence[WideSecret] = ()
 
 
 class LastUse(Struct, frozen=True):

@@ -52,6 +52,10 @@ class Reason(enum.StrEnum):
     TEXT_FOR_TYPE = "text_for_type"
     DUE = "secret_due"
     UNUSED = "secret_unused"
+    # warnings of a whole repository
+    SIMILAR_KEYS = "similar_keys"
+    TOO_VISIBLE = "secret_too_visible"
+    IN_PARTS = "secret_in_parts"
 
 
 ONLY_WARNINGS = (
@@ -65,3 +69,11 @@ ONLY_WARNINGS = (
 
 WARNINGS = (*ONLY_WARNINGS, Reason.DUPLICATE_KEY, Reason.CUSTOM_TAG, Reason.EXPIRED)
 """The reasons that warnings may have."""
+
+ONLY_LINT = (Reason.SIMILAR_KEYS, Reason.TOO_VISIBLE, Reason.IN_PARTS)
+"""The reasons of warnings about all blueprints of a repository together."""
+
+
+def kind_named(reason: Reason) -> str:
+    """What options call the kind of warnings that a reason is of."""
+    return reason.removeprefix("secret_").replace("_", "-")

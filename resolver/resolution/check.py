@@ -73,6 +73,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what is most likely not meant as it is written, with its place.
         notes: what the reader should know, without any value.
         blueprints: what was read, to find where calls end.
+        imported: the digests of the files that they import.
     """
 
     calls: tuple[CheckedCall, ...]
@@ -83,6 +84,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...]
     notes: tuple[str, ...]
     blueprints: tuple[Blueprint, ...]
+    imported: frozenset[str] = frozenset()
 
 
 def check_calls(

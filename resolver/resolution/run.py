@@ -261,6 +261,16 @@ class BlueprintRun:
         if None in used:
             self.notes.append("calls whose key is not known yet may use some of the secrets named as unused")
 
+    @property
+    def imported_digests(self) -> frozenset[str]:
+        """The digests of the files that blueprints of the run import."""
+        return frozenset(
+            file.digest
+            for tree, _ in self._checked
+            for file in tree.imported
+            if file.digest != tree.main.digest
+        )
+
     def _check_strictly(self) -> None:
         """Check all files, each once: what a blueprint of the run imports as an import of it."""
         from resolver.blueprint.dsl_schema import strict_problems  # noqa: PLC0415 - only where it is wanted

@@ -12,7 +12,7 @@ from resolver.core import policy
 from resolver.core.audit import SYSTEM_CHAIN
 from resolver.core.model import Caller, Visibility, check_key
 from resolver.core.permissions import TENANT_ROLE_PERMISSIONS, Permission, TenantRole
-from resolver.core.query import WHOLE
+from resolver.core.query import WHOLE, Listing, Reach
 from resolver.core.results import (
     BlueprintUse,
     StaleBlueprint,
@@ -20,6 +20,7 @@ from resolver.core.results import (
     StaleUse,
     Usage,
     WideMember,
+    WideSecret,
     WideToken,
 )
 from resolver.core.times import later, parse_time
@@ -187,6 +188,11 @@ class UsageReport(ServicePart):
             secrets = [held for held in session.holdings(tenant_id=home.id) if held.kind == "secret"]
             members = session.members(home.id)
             done = session.secrets_done(chains, _READS, start)
+            # A secret's own chain tells of its uses in other tenants, too.
+            readers: dict[str, set[tuple[str, str]]] = {}
+            for secret_id, asked_in, user_id in session.readers_of_secrets(home.id, _READS, start):
+                readers.setdefault(secret_id, set()).add((asked_in, user_id))
+            known = session.page(Reach("", frozenset({home.id}), None), Listing(size=None)).items
             by_user: dict[str, set[Permission]] = {}
             by_token: dict[str, set[Permission]] = {}
             for user_id, token, action in session.deeds(home.id, start):
@@ -201,7 +207,14 @@ class UsageReport(ServicePart):
             if enough is not role
         ]
         unused = [held for held in secrets if held.id not in done]
-        return Usage(start, unused, wide, tokens)
+        wide_secrets = [
+            WideSecret(secret.key, secret.visibility, narrowest)
+            for secret in known
+            if secret.tenant.id == home.id and secret.id in readers
+            for narrowest in (_narrowest(secret, readers[secret.id]),)
+            if narrowest is not secret.visibility
+        ]
+        return Usage(start, unused, wide, tokens, wide_secrets)
 
     def stale(self, caller: Caller, tenant: str, key: str = "") -> StaleBlueprints:
         """Which blueprints of a tenant have to be deployed again, since secrets have changed.
@@ -282,6 +295,18 @@ def _enough(used: set[Permission]) -> TenantRole | None:
         return None
     fits = (role for role in _FROM_NARROW_TO_WIDE if used <= TENANT_ROLE_PERMISSIONS[role])
     return next(fits, TenantRole.MANAGER)
+
+
+def _narrowest(secret: Secret, readers: set[tuple[str, str]]) -> Visibility:
+    """The narrowest visibility with which the same users could read a secret in the same tenants."""
+    if any(asked_in != secret.tenant.id for asked_in, _ in readers):
+        return secret.visibility
+    if any(user_id != secret.owner.id for _, user_id in readers):
+        return min(secret.visibility, Visibility.TENANT, key=_FROM_NARROW.index)
+    return Visibility.PRIVATE
+
+
+_FROM_NARROW = (Visibility.PRIVATE, Visibility.TENANT, Visibility.GLOBAL)
 
 
 def _last_texts(found: Sequence[LastUse]) -> list[list[LastUse]]:

@@ -157,6 +157,18 @@ class AuditIndexRows(Rows):
         )
         return set(self._execute(query).scalars())
 
+    def readers_of_secrets(
+        self, chain: str, actions: Collection[str], since: str
+    ) -> Sequence[tuple[str, str, str]]:
+        """Who did something with which secret, by one chain: ids of secret, tenant asked in, and user."""
+        query = (
+            select(_U.secret_id, _R.tenant_id, _R.caller_id)
+            .distinct()
+            .select_from(_JOINED)
+            .where(_U.chain_id == chain, _R.action.in_(sorted(actions)), _R.at >= since, _ALLOWED)
+        )
+        return [(row[0], row[1], row[2]) for row in self._execute(query)]
+
     def deeds(self, tenant_id: str, since: str) -> Sequence[tuple[str, str, str]]:
         """Which user did what with which token in a tenant: ids of user and token, and the permission."""
         query = (

@@ -136,13 +136,17 @@ def test_audit_unused(admin: Cli) -> None:
     eve = admin.as_user("eve", role="user")
     report = json.loads(admin.prints("audit", "unused", "-t", "default_tenant", "--format", "json"))
     assert report["secrets"] == ["idle"]
+    assert report["wide_secrets"] == [{"key": "used", "visibility": "tenant", "enough": "private"}]
     assert report["members"] == [{"user": "eve", "role": "user", "enough": None}]
     assert {token["user"]: token["used"] for token in report["tokens"]} == {
         "admin": ["secret:create", "secret:show"],
         "eve": [],
     }
     printed = TIME.sub("TIME", admin.prints("audit", "unused", "--since", "1d"))
-    assert printed.startswith("since TIME\nUNUSED SECRET\nidle\n\nMEMBER  ROLE  ENOUGH WOULD BE\neve ")
+    assert printed.startswith(
+        "since TIME\nUNUSED SECRET\nidle\n\nSECRET  VISIBILITY  ENOUGH WOULD BE\n"
+        "used    tenant      private\n\nMEMBER  ROLE  ENOUGH WOULD BE\neve "
+    )
     assert admin.refuses("audit", "unused", "--since", "lately") == (
         2,
         (

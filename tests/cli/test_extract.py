@@ -73,8 +73,8 @@ def test_to_look_first(admin: Cli, blueprint: Path) -> None:
     ]
     nowhere = admin.at(blueprint.parent / "nowhere")
     printed, said = extracted(nowhere, str(blueprint), "--check", code=3)
-    assert printed == ""
-    assert said.count("this is most likely a credential: the value of 'password' [credential]") == 2
+    assert said == ""
+    assert printed.count("this is most likely a credential: the value of 'password' [credential]") == 2
     printed, _ = extracted(nowhere, str(blueprint), "--check", "--diagnostics", "sarif", code=3)
     assert len(json.loads(printed)["runs"][0]["results"]) == 3
     assert blueprint.read_text() == TEXT

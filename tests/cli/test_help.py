@@ -106,6 +106,7 @@ OWN_FORMS = frozenset(
     {
         "resolver serve",
         "resolver exec",
+        "resolver lint",
         "resolver secrets export",
         "resolver audit export",
         "resolver db upgrade",

@@ -22,6 +22,7 @@ from resolver.core.model import SecretValue, Visibility
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.dsl.problems import ONLY_WARNINGS, Reason
+from resolver.dsl.reasons import ONLY_LINT
 from resolver.errors import BlueprintError, ResolverError
 from tests.conftest import TENANT
 
@@ -742,6 +743,8 @@ def test_every_reason_has_a_case() -> None:
     covered = {str(case.error) for case in CASES} | {
         Reason.SCHEMA,
         Reason.BAD_DEFINITION,
+        Reason.CREDENTIAL,
+        *ONLY_LINT,
         Reason.EXPIRED,
         Reason.PROVIDER,
         Reason.NOT_AT_PROVIDER,

@@ -144,6 +144,26 @@ def test_the_picture_of_a_tenant(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert (few.keys, few.blueprints) == (3, 3)
 
 
+def test_secrets_that_too_many_may_know_of(world: World) -> None:
+    """A global one that its own tenant uses alone, and one that its owner uses alone; not one in no use."""
+    for key in ("idle", "here", "there"):
+        world.secret(key, visibility=Visibility.GLOBAL)
+    for key in ("mine", "ours"):
+        world.secret(key)
+    una = world.user("una", TenantRole.USER)
+    for key in ("here", "there", "mine", "ours"):
+        use(world, key)
+    text = b"a: { get_secret: here }\nb: { get_secret: ours }\n"
+    resolve(world.service, una, "home", [BlueprintText("b.yaml", text, None)])
+    use(world, "there", tenant="away")
+    for caller in (world.admin, world.user("manny", TenantRole.MANAGER)):
+        wide = world.service.usage.unused(caller, "home").wide_secrets
+        assert [(one.key, one.visibility, one.enough) for one in wide] == [
+            ("here", Visibility.GLOBAL, Visibility.TENANT),
+            ("mine", Visibility.TENANT, Visibility.PRIVATE),
+        ]
+
+
 def rotate(world: World, key: str, value: str) -> None:
     """Give a secret another value."""
     world.service.secrets.update(world.admin, "home", key, SecretChange(value=SecretValue(value)))

@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from resolver.cli.output import count, put, put_table, table_lines
-from resolver.cli.report.items import Level, location_of
-from resolver.cli.report.text import problems_lines
+from resolver.cli.report.items import location_of
 from resolver.core.location import format_path
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ def put_check(check: Check, report: Report, *, offline: bool) -> None:
         report: takes it, in the format that the reader asked for; text is written at once.
         offline: whether no store was asked.
     """
+    if report.is_text and check.calls:
+        _put_calls(check.calls, offline=offline)
+    report.put(check.problems, check.warnings)
     if report.is_text:
-        _put_text(check, offline=offline)
-    else:
-        report.add(check.problems)
-        report.warn(check.warnings)
+        put(_summary(check, offline=offline))
     report.extra = {
         "calls": [_call_as_json(call) for call in check.calls],
         "imports": [{"source": source, "import": name} for source, name in check.imports],
@@ -70,14 +69,6 @@ def _call_as_json(call: CheckedCall) -> dict[str, Any]:
         "due": call.due,
         "reasons": [str(problem.reason) for problem in call.problems],
     }
-
-
-def _put_text(check: Check, *, offline: bool) -> None:
-    if check.calls:
-        _put_calls(check.calls, offline=offline)
-    for line in (*problems_lines(check.problems), *problems_lines(check.warnings, Level.WARNING)):
-        put(line)
-    put(_summary(check, offline=offline))
 
 
 def _summary(check: Check, *, offline: bool) -> str:

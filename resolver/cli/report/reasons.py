@@ -152,5 +152,16 @@ HELP: dict[Reason, Help] = {
         "a secret of the tenant is asked for by none of the blueprints",
         "Delete it, or check the blueprints that use it together with these.",
     ),
+    Reason.SIMILAR_KEYS: Help(
+        "two keys differ only by case or by `-`, `_` and `.`", "Keep one of them, and delete the other."
+    ),
+    Reason.TOO_VISIBLE: Help(
+        "more may know of a secret than use it",
+        "Make it again with a narrower visibility, if nobody else needs it.",
+    ),
+    Reason.IN_PARTS: Help(
+        "a blueprint asks for several secrets that belong together",
+        "Make one secret of JSON of them, and read its parts by steps.",
+    ),
 }
 """The explanation of each reason."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from resolver.cli.output import put, say
 from resolver.cli.report.items import Found, Level, ReportedError, ReportFormat, RunFailure, cut_short
-from resolver.cli.report.text import say_failure, say_problems
+from resolver.cli.report.text import problems_lines, say_failure, say_problems
 from resolver.cli.streams import write_stderr, write_stdout
 from resolver.errors import BlueprintError, ResolverError
 
@@ -69,6 +69,15 @@ class Report:
             say_problems(warnings, Level.WARNING)
         else:
             self._warnings += warnings
+
+    def put(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
+        """Add all that a run found whose output the report is."""
+        if self.is_text:
+            for line in (*problems_lines(problems), *problems_lines(warnings, Level.WARNING)):
+                put(line)
+        else:
+            self.add(problems)
+            self.warn(warnings)
 
     def fail(self, message: str, hint: str = "") -> None:
         """Add what is wrong with the run and does not end it."""

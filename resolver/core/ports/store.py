@@ -201,6 +201,11 @@ class AuditIndexSession(Protocol):
     def secrets_done(self, chains: Collection[str], actions: Collection[str], since: str) -> set[str]:
         """The ids of the secrets with which something was done since some time."""
 
+    def readers_of_secrets(
+        self, chain: str, actions: Collection[str], since: str
+    ) -> Sequence[tuple[str, str, str]]:
+        """Who did something with which secret, by one chain: ids of secret, tenant asked in, and user."""
+
     def deeds(self, tenant_id: str, since: str) -> Sequence[tuple[str, str, str]]:
         """Which user did what with which token in a tenant: ids of user and token, and the permission."""
 
