@@ -70,7 +70,7 @@ def test_texts_of_secrets(console: Console) -> None:
         page.goto(f"{console.live.url}/console/#/{place}/{SHORT}")
         page.locator("h1").wait_for()
         unharmed(page)
-    page.goto(f"{console.live.url}/console/#/home/secrets/{SHORT}")
+    page.goto(f"{console.live.url}/console/#/home/secrets?create={SHORT}")
     expect(page.get_by_label("Key")).to_have_value(SHORT)
     page.get_by_label("Value", exact=True).fill("v")
     page.get_by_role("button", name="Create", exact=True).click()

@@ -12,6 +12,7 @@ from resolver.core.secret_changes import NewSecret
 from resolver.resolution import BlueprintText, resolve
 from tests.console.conftest import dialog
 from tests.console.test_quality import settle
+from tests.trusting import trusting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,18 @@ WIDTHS = (360, 640, 768, 1024, 1090, 1279, 1280, 1440, 1920)
 
 LONG = "k" + "abcdefghij" * 20
 TENANT = "a-tenant-whose-name-is-as-long-as-people-make-them-when-they-put-all-in"
-PLACES = ("secrets", "check", "uses", f"uses/{LONG}", "audit", "tenants", "tenants/home", "users", "account")
+PLACES = (
+    "secrets",
+    "check",
+    "uses",
+    f"uses/{LONG}",
+    "audit",
+    "trusts",
+    "tenants",
+    "tenants/home",
+    "users",
+    "account",
+)
 
 OUT_OF_SIGHT = """() => {
     const wide = document.documentElement.clientWidth;
@@ -56,6 +68,7 @@ def shared(shared: Console) -> Iterator[Console]:
     world.service.tenants.create(world.admin, TENANT)
     blueprint = b"a: { get_secret: " + LONG.encode() + b" }\n"
     resolve(world.service, world.admin, "home", [BlueprintText("b" * 200, blueprint, None)])
+    trusting(world, LONG)
     return shared
 
 
@@ -167,7 +180,7 @@ def test_forced_colours_and_paper(shared: Console) -> None:
 def test_buttons_that_repeat_have_their_row_in_their_name(shared: Console) -> None:
     """No two buttons or links of a page are called the same."""
     page = shared.open("admin")
-    for place in ("secrets", "audit", "tenants", "tenants/home", "users", "account"):
+    for place in ("secrets", "audit", "trusts", "tenants", "tenants/home", "users", "account"):
         settle(page, place)
         if place == "audit":
             page.locator("tbody tr").first.wait_for()

@@ -75,12 +75,12 @@ OFFERED: dict[str, dict[str, set[str]]] = {
 }
 
 NAVIGATION = {
-    "cora": ["Secrets", "Blueprint check", "Tenants", "Account"],
-    "una": ["Secrets", "Blueprint check", "Tenants", "Account"],
-    "opal": ["Secrets", "Blueprint check", "Tenants", "Account"],
-    "vic": ["Secrets", "Blueprint check", "Tenants", "Account"],
-    "manny": ["Secrets", "Blueprint check", "Uses", "Audit", "Tenants", "Account"],
-    "admin": ["Secrets", "Blueprint check", "Uses", "Audit", "Tenants", "Users", "Account"],
+    "cora": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "una": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "opal": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "vic": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "manny": ["Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Account"],
+    "admin": ["Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Users", "Account"],
     "stranger": ["Account"],
 }
 

@@ -4,12 +4,14 @@ import { session, tokens, users } from "./api.js";
 import { copyForAWhile } from "./clipboard.js";
 import {
   button,
+  choices,
   confirm,
   dialog,
   el,
   empty,
   field,
   iconButton,
+  listed,
   newPassword,
   problem,
   restart,
@@ -29,6 +31,7 @@ export async function page(context) {
     if (await done) await listing.reload();
   };
   const listing = new Listing({
+    context,
     caption: "Access tokens",
     size: 25,
     columns: [
@@ -53,14 +56,7 @@ export async function page(context) {
           ]),
       },
     ],
-    load: async ({ size, offset, sort }) => {
-      const found = await tokens.list([
-        ["_size", size],
-        ["_offset", offset],
-        ...(sort ? [["_sort", sort]] : []),
-      ]);
-      return { items: found.items, total: found.metadata.pagination.total };
-    },
+    load: tokens.list,
     none: () => [empty("No tokens", "A token lets a pipeline or a command act for you.")],
   });
   await listing.reload();
@@ -107,7 +103,7 @@ function narrowed(token) {
   return words || el("span", { class: "quiet" }, "not narrowed");
 }
 
-function narrowedTo(token) {
+export function narrowedTo(token) {
   return [
     ["", token.permissions],
     ["tenants ", token.tenants],
@@ -143,24 +139,6 @@ function revoke(token, reload) {
   );
 }
 
-/** Boxes to choose several of; none chosen is no limit. */
-function choices(title, names, help) {
-  const boxes = names.map((name) => el("input", { type: "checkbox", value: name }));
-  return {
-    node: el(
-      "fieldset",
-      { class: "choices" },
-      el("legend", {}, title),
-      el("div", {}, ...boxes.map((box) => field(box.value, box))),
-      el("p", { class: "help" }, help),
-    ),
-    read() {
-      const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
-      return chosen.length > 0 ? chosen : null;
-    },
-  };
-}
-
 function createToken(context) {
   const { rights } = context;
   const text = (help) => wordInput({ placeholder: help });
@@ -186,10 +164,7 @@ function createToken(context) {
     action: "Create",
     first: description,
     submit: async () => {
-      const patterns = keys.value
-        .split(",")
-        .map((one) => one.trim())
-        .filter(Boolean);
+      const patterns = listed(keys.value);
       const made = await tokens.create({
         description: description.value.trim(),
         ...(username.value.trim() ? { username: username.value.trim() } : {}),

@@ -167,6 +167,16 @@ export const secrets = {
   rollBack: (tenant, key, body) => own("POST", `${at(key)}/rollback`, { tenant, body }),
 };
 
+const trustAt = (name, more = "") => `/trusts/${encodeURIComponent(name)}${more}`;
+
+export const trusts = {
+  list: () => own("GET", "/trusts"),
+  create: (name, body) => own("PUT", trustAt(name), { body }),
+  change: (name, body) => own("PATCH", trustAt(name), { body }),
+  remove: (name) => own("DELETE", trustAt(name)),
+  test: (name, jwt) => own("POST", trustAt(name, "/test"), { body: { jwt } }),
+};
+
 export const moving = {
   seal: (tenant, body) => own("POST", "/sealed-export", { tenant, body, patient: true }),
   open: (tenant, body) => own("POST", "/sealed-import", { tenant, body, patient: true }),
@@ -186,8 +196,16 @@ export const trail = {
 const V31 = "/api/v3.1";
 const named = (path, name) => `${V31}${path}/${encodeURIComponent(name)}`;
 
+/** A part of a list of Cloudify's API, as a listing asks for it. */
+async function part(path, { size, offset, sort, search }, more = {}) {
+  const asked = { _size: size, _offset: offset, _sort: sort, _search: search, ...more };
+  const query = Object.entries(asked).filter(([, value]) => value);
+  const found = await ask("GET", V31 + path, { query });
+  return { items: found.items, total: found.metadata.pagination.total };
+}
+
 export const tenants = {
-  list: (query) => ask("GET", `${V31}/tenants`, { query }),
+  list: (wanted) => part("/tenants", wanted),
   get: (name) => own("GET", `/tenants/${encodeURIComponent(name)}`),
   create: (name) => ask("POST", named("/tenants", name), { body: {} }),
   remove: (name) => ask("DELETE", named("/tenants", name)),
@@ -197,7 +215,7 @@ export const tenants = {
 };
 
 export const users = {
-  list: (query) => ask("GET", `${V31}/users`, { query: { _get_data: true, ...query } }),
+  list: (wanted) => part("/users", wanted, { _get_data: true }),
   create: (body) => ask("PUT", `${V31}/users`, { body }),
   change: (name, body) => ask("POST", named("/users", name), { body }),
   activate: (name, action) => ask("POST", named("/users/active", name), { body: { action } }),
@@ -207,7 +225,7 @@ export const users = {
 };
 
 export const tokens = {
-  list: (query) => ask("GET", `${V31}/tokens`, { query }),
+  list: (wanted) => part("/tokens", wanted),
   create: (body) => ask("POST", `${V31}/tokens`, { body }),
   revoke: (id) => ask("DELETE", named("/tokens", id)),
 };

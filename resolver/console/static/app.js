@@ -21,6 +21,7 @@ import { Rights } from "./rules.js";
 import { page as secrets } from "./secrets.js";
 import { confirmAgain, signIn, signInAgain } from "./signin.js";
 import { page as tenants } from "./tenants.js";
+import { page as trusts } from "./trusts.js";
 import { page as users } from "./users.js";
 import { page as uses } from "./uses.js";
 
@@ -48,6 +49,7 @@ const PAGES = [
     build: audit,
     allowed: (rights, tenant) => rights.isAdmin || rights.may("audit:read", tenant),
   },
+  { name: "trusts", title: "Trusts", build: trusts, allowed: (rights) => rights.tenants.length > 0 },
   { name: "tenants", title: "Tenants", build: tenants, allowed: (rights) => rights.tenants.length > 0 },
   { name: "users", title: "Users", build: users, allowed: (rights) => rights.isAdmin },
   { name: "account", title: "Account", build: account, allowed: () => true },
@@ -69,8 +71,9 @@ let shownAddress = ""; // of the page that is on the screen
 let warning = null; // closes the dialog that warns of the session's end
 
 function address() {
-  const [tenant, page, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decode);
-  return { tenant: tenant || "", page: page || "", argument: rest.join("/") };
+  const [path, query] = location.hash.replace(/^#\//, "").split("?");
+  const [tenant, page, ...rest] = path.split("/").map(decode);
+  return { tenant: tenant || "", page: page || "", argument: rest.join("/"), query: new URLSearchParams(query) };
 }
 
 function decode(text) {
@@ -81,9 +84,10 @@ function decode(text) {
   }
 }
 
-function link(tenant, page, argument = "") {
+function link(tenant, page, argument = "", query = {}) {
   const parts = [tenant || NO_TENANT, page, argument].filter((part, index) => part || index < 2);
-  return `#/${parts.map(encodeURIComponent).join("/")}`;
+  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value)).toString();
+  return `#/${parts.map(encodeURIComponent).join("/")}${asked && `?${asked}`}`;
 }
 
 function put(...nodes) {
@@ -107,13 +111,21 @@ async function show({ focus = true } = {}) {
   put(...foreign(asked.tenant, tenant), place);
   if (focus) main.focus({ preventScroll: true });
   window.scrollTo(0, 0);
+  const argument = isAsked ? asked.argument : "";
   const context = {
     rights,
     tenant,
-    argument: isAsked ? asked.argument : "",
+    argument,
+    query: isAsked ? asked.query : new URLSearchParams(),
     isCurrent: () => mine === turn,
-    link: (name, argument, other = tenant) => link(other, name, argument),
-    go: (name, argument, other = tenant) => (location.hash = link(other, name, argument)),
+    link: (name, more, query) => link(tenant, name, more, query),
+    go: (name, more, query) => (location.hash = link(tenant, name, more, query)),
+    /** Have the address say what is shown, so that it lasts; a page that was left says nothing. */
+    remember(query) {
+      if (mine !== turn) return;
+      shownAddress = link(tenant, page.name, argument, query);
+      history.replaceState(null, "", shownAddress);
+    },
     refresh,
   };
   try {

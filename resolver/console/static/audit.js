@@ -11,15 +11,21 @@ export async function page(context) {
     ...(rights.may("audit:read", tenant) ? [[tenant, `tenant ${tenant}`]] : []),
     ...(rights.isAdmin ? [["", "the system"]] : []),
   ];
-  const chain = el("select", {}, ...choices.map(([value, words]) => el("option", { value }, words)));
-  const text = (help) => wordInput({ placeholder: help });
-  const [by, key, action] = [text("a user"), text("db_*"), text("secret:*")];
-  const decision = el(
-    "select",
-    {},
-    ...["", "allowed", "refused"].map((value) => el("option", { value }, value || "any")),
-  );
-  const [since, until] = [el("input", { type: "date" }), el("input", { type: "date" })];
+  const asked = (name) => context.query.get(name) ?? "";
+  const chosen = (options, now) =>
+    el("select", {}, ...options.map(([value, words]) => el("option", { value, selected: value === now }, words)));
+  const text = (name, help) => wordInput({ placeholder: help, value: asked(name) });
+  const day = (name) => el("input", { type: "date", value: asked(name) });
+  const fields = {
+    by: text("by", "a user"),
+    key: text("key", "db_*"),
+    action: text("action", "secret:*"),
+    decision: chosen([["", "any"], ["allowed", "allowed"], ["refused", "refused"]], asked("decision")),
+    run: text("run", "ID or NAME=TEXT"),
+    since: day("since"),
+    until: day("until"),
+  };
+  const chain = chosen(choices, asked("of") === "system" ? "" : tenant);
   const rows = el("tbody", {});
   const place = el("div", { class: "card flush", hidden: true }, table(rows));
   const foot = el("div", { class: "pages" });
@@ -34,17 +40,11 @@ export async function page(context) {
       place.setAttribute("aria-busy", "true");
     }
     foot.replaceChildren(el("p", { class: "waiting", role: "status" }, "Loading…"));
-    const query = {
-      tenant: chain.value,
-      newest_first: true,
-      size: SIZE,
-      by: by.value.trim(),
-      key: key.value.trim(),
-      action: action.value.trim(),
-      decision: decision.value,
-    };
-    if (since.value) query.since = `${since.value}T00:00:00.000Z`;
-    if (until.value) query.until = dayAfter(until.value);
+    const given = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.value.trim()]));
+    context.remember({ of: chain.value === tenant ? "" : "system", ...given });
+    const query = { ...given, tenant: chain.value, newest_first: true, size: SIZE };
+    if (given.since) query.since = `${given.since}T00:00:00.000Z`;
+    if (given.until) query.until = dayAfter(given.until);
     if (after) query.after = after;
     try {
       const { records, more } = await trail.list(query);
@@ -52,7 +52,7 @@ export async function page(context) {
       if (!after) rows.replaceChildren();
       place.inert = false;
       foot.replaceChildren();
-      rows.append(...records.map(row));
+      rows.append(...records.map((record) => row(record, context)));
       place.hidden = rows.children.length === 0;
       if (place.hidden) foot.replaceChildren(empty("No records", "Nothing was recorded that matches."));
       else if (more) foot.replaceChildren(button("Older records", () => load(records.at(-1).number)));
@@ -144,12 +144,13 @@ export async function page(context) {
     "form",
     { class: "bar", autocomplete: "off", role: "search", "aria-label": "Records" },
     field("Trail of", chain),
-    field("By", by),
-    field("Key or name", key),
-    field("Action", action),
-    field("Decision", decision),
-    field("From (UTC)", since),
-    field("To (UTC)", until),
+    field("By", fields.by),
+    field("Key or name", fields.key),
+    field("Action", fields.action),
+    field("Decision", fields.decision),
+    field("Run", fields.run),
+    field("From (UTC)", fields.since),
+    field("To (UTC)", fields.until),
     el("button", { type: "submit", class: "main" }, "Filter"),
   );
   form.addEventListener("submit", (event) => {
@@ -197,7 +198,7 @@ function table(rows) {
   );
 }
 
-function row(record) {
+function row(record, context) {
   const decided =
     record.decision === "allowed"
       ? el("span", { class: "good" }, "allowed")
@@ -206,7 +207,7 @@ function row(record) {
   const cells = [
     String(record.number),
     time(record.at),
-    record.caller,
+    by(record, context),
     record.action,
     about(told, record.keys_total ?? told.length),
     told.length > 1 || told[0].version === undefined ? "–" : String(told[0].version),
@@ -232,6 +233,19 @@ function row(record) {
         cell,
       ),
     ),
+  );
+}
+
+/** Who asked; of a workload also which run, with what that did. */
+function by({ caller, run }, context) {
+  if (!run) return caller;
+  const label = `All records of run ${run.id} of ${run.trust}`;
+  const asked = { run: run.id };
+  return el(
+    "span",
+    {},
+    `${caller}, run `,
+    el("a", { href: context.link("audit", "", asked), title: label, "aria-label": label }, run.id),
   );
 }
 

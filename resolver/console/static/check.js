@@ -1,7 +1,7 @@
 // A blueprint's text with each get_secret call marked in place. The text is kept nowhere but on this page.
 
 import { blueprints } from "./api.js";
-import { button, el, field, guard, problem, sentence } from "./dom.js";
+import { button, el, field, guard, problem, sentence, wallClock } from "./dom.js";
 import { readText } from "./files.js";
 
 const STATES = {
@@ -142,7 +142,7 @@ function told(context, text, result) {
   const rest = problems.filter((one) => !ofCalls.has(of(one)));
   const lines = marked(text, calls);
   const remarks = [
-    ...notes.map((note) => sentence(note.replace(`${kept.name || "<blueprint>"}: `, ""))),
+    ...notes.map((note) => noteOn(note, kept.name || "<blueprint>")),
     ...(inputs.length > 0 ? [`Inputs without a value: ${inputs.join(", ")}.`] : []),
     ...(imports.length > 0 && !notes.some((note) => note.includes("imports left"))
       ? [`Imports left to the manager: ${imports.join(", ")}.`]
@@ -164,6 +164,13 @@ function told(context, text, result) {
         : el("p", { class: "quiet" }, "The text has no get_secret call."),
     ),
   ].filter(Boolean);
+}
+
+/** A note of the check as a sentence of this page: where it is by its line, and no name of a rule. */
+function noteOn(note, name) {
+  const [, line, words] = new RegExp(`^${RegExp.escape?.(name) ?? name.replace(/[^\w ]/g, "\\$&")}:(?:(\\d+):\\d+:)? (.*)$`, "s").exec(note) ?? [null, "", note];
+  const told = words.replace(/ \[\w+\]$/, "").replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => `${wallClock(time)} UTC`);
+  return sentence(line ? `line ${line}: ${told}` : told);
 }
 
 function summary(calls, problems) {
@@ -340,7 +347,7 @@ function lineOf(context, call, lines) {
         ),
       ),
     creates
-      ? el("a", { class: "button", href: context.link("secrets", call.key) }, `Create ${call.key}`)
+      ? el("a", { class: "button", href: context.link("secrets", "", { create: call.key }) }, `Create ${call.key}`)
       : null,
   ];
 }

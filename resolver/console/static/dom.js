@@ -151,6 +151,31 @@ export function wordInput(attributes = {}) {
 
 let counter = 0;
 
+/** Boxes to choose several of; `read` gives null where none is chosen. */
+export function choices(title, names, help, chosen = []) {
+  const boxes = names.map((name) => el("input", { type: "checkbox", value: name, checked: chosen.includes(name) }));
+  return {
+    node: el(
+      "fieldset",
+      { class: "choices" },
+      el("legend", {}, title),
+      el("div", {}, ...boxes.map((box) => field(box.value, box))),
+      el("p", { class: "help" }, help),
+    ),
+    read() {
+      const chosen = boxes.filter((box) => box.checked).map((box) => box.value);
+      return chosen.length > 0 ? chosen : null;
+    },
+  };
+}
+
+/** What was typed with commas or line breaks between. */
+export const listed = (text) =>
+  text
+    .split(/[,\n]/)
+    .map((one) => one.trim())
+    .filter(Boolean);
+
 /** A label with its control, and words that belong to it. */
 export function field(label, control, help = "") {
   const id = control.id || `field-${(counter += 1)}`;
@@ -262,6 +287,7 @@ function discard(words) {
  * Show a dialog with a form; `submit` does the work, and what it throws is shown in the dialog.
  *
  * @param keeps what to say before it is closed by the Escape key or by going elsewhere, whatever was typed
+ * @param stillOpen whether it stays after the work, which shows there what was found
  * @param changed after 404 or 409: reads again what the dialog is about, and gives words for what changed
  */
 export function dialog(
@@ -275,6 +301,7 @@ export function dialog(
     first = null,
     stays = false,
     keeps = "",
+    stillOpen = false,
     changed = null,
     opened = () => {},
   },
@@ -312,7 +339,7 @@ export function dialog(
       );
       try {
         result = (await submit()) ?? true;
-        shown.close();
+        if (!stillOpen) shown.close();
       } catch (error) {
         clearTimeout(wait);
         errors.replaceChildren(problem(error));

@@ -7,11 +7,20 @@ const WAITING_MS = 300;
 
 export class Listing {
   /**
+   * What is searched, the filters, the order and the page are in the address, so that a link to them lasts.
+   *
    * @param columns of {title, field, cell}: what a head says, what to sort by, and what makes a cell of an item
-   * @param load asks the server: ({size, offset, sort}) => {items, total}
+   * @param filters the names of what rows are chosen by beside the search, and what they are at first
+   * @param load asks the server: ({size, offset, sort, search, and each filter}) => {items, total}
    */
-  constructor({ caption, columns, load, none, sort = "", size = 50 }) {
-    Object.assign(this, { caption, columns, load, none, sort, size, offset: 0, total: 0 });
+  constructor({ context, caption, columns, load, none, filters = {}, sort = "", size = 50 }) {
+    const { query } = context;
+    this.usual = { search: "", ...filters, sort, size: String(size), page: "1" };
+    const asked = (name) => query.get(name) ?? this.usual[name];
+    this.filters = Object.fromEntries(Object.keys({ search: "", ...filters }).map((name) => [name, asked(name)]));
+    Object.assign(this, { context, caption, columns, load, none, total: 0, sort: asked("sort") });
+    this.size = SIZES.includes(Number(asked("size"))) ? Number(asked("size")) : size;
+    this.offset = (Math.max(1, Math.floor(Number(asked("page"))) || 1) - 1) * this.size;
     this.turn = 0;
     this.root = el("div", { class: "listing", tabindex: -1 });
     this.heads = el("tr", {});
@@ -43,13 +52,15 @@ export class Listing {
     clearTimeout(this.patience);
     this.patience = setTimeout(() => (this.waiting.textContent = "Loading…"), WAITING_MS);
     try {
-      let found = await this.load({ size: this.size, offset: this.offset, sort: this.sort });
+      const part = () => this.load({ size: this.size, offset: this.offset, sort: this.sort, ...this.filters });
+      let found = await part();
       if (mine === this.turn && found.items.length === 0 && this.offset > 0) {
         this.offset = Math.max(0, Math.ceil(found.total / this.size) - 1) * this.size; // others deleted the last part
-        found = await this.load({ size: this.size, offset: this.offset, sort: this.sort });
+        found = await part();
       }
       if (mine !== this.turn) return;
       this.total = found.total;
+      this.remember();
       this.draw(found.items, focused);
       this.note.replaceChildren();
     } catch (error) {
@@ -65,6 +76,20 @@ export class Listing {
         this.place.removeAttribute("aria-busy");
       }
     }
+  }
+
+  remember() {
+    const page = String(this.offset / this.size + 1);
+    const shown = { ...this.filters, sort: this.sort, size: String(this.size), page };
+    this.context.remember(
+      Object.fromEntries(Object.entries(shown).filter(([name, value]) => value !== this.usual[name])),
+    );
+  }
+
+  /** Choose rows by something else, from the first one on. */
+  filter(name, value) {
+    this.filters[name] = value;
+    return this.reload({ first: true });
   }
 
   /** What is there may not be what will be: it can't be clicked until it was read again. */
@@ -178,16 +203,16 @@ export class Listing {
 }
 
 /** A field to search a listing by, a moment after the last letter. */
-export function searchField(placeholder, listing, wanted, value = "") {
+export function searchField(placeholder, listing) {
   const look = settled(() => listing.reload({ first: true }));
   const control = el("input", {
     type: "search",
-    value,
+    value: listing.filters.search,
     autocomplete: "off",
     spellcheck: "false",
     placeholder,
     oninput: () => {
-      wanted(control.value.trim());
+      listing.filters.search = control.value.trim();
       listing.outdate();
       look();
     },
@@ -208,4 +233,29 @@ export function nothingFound(search) {
   return [
     empty("Nothing found", search ? "Nothing here matches. Try fewer letters." : "Nothing here matches."),
   ];
+}
+
+/** A table of what is known as a whole. */
+export function table(caption, titles, rows, kinds = ["key"]) {
+  return el(
+    "div",
+    { class: "card flush" },
+    el(
+      "table",
+      { class: "cards" },
+      el("caption", { class: "unseen" }, caption),
+      el("thead", {}, el("tr", {}, ...titles.map((title) => el("th", { scope: "col" }, title)))),
+      el(
+        "tbody",
+        {},
+        ...rows.map((cells) =>
+          el(
+            "tr",
+            {},
+            ...cells.map((cell, index) => el("td", { "data-label": titles[index], class: kinds[index] || null }, cell)),
+          ),
+        ),
+      ),
+    ),
+  );
 }

@@ -6,7 +6,7 @@ import { readText } from "./files.js";
 
 const SHORTEST = 8;
 
-export function exportSecrets(context, kept) {
+export function exportSecrets(context, { search: sought, all: everywhere }) {
   const { rights, tenant } = context;
   const format = el(
     "select",
@@ -21,9 +21,9 @@ export function exportSecrets(context, kept) {
     minlength: SHORTEST,
   });
   const again = el("input", { type: "password", autocomplete: "new-password", required: true });
-  const search = el("input", { type: "text", autocomplete: "off", value: kept.search });
+  const search = el("input", { type: "text", autocomplete: "off", value: sought });
   const history = el("input", { type: "checkbox" });
-  const all = el("input", { type: "checkbox", checked: kept.all });
+  const all = el("input", { type: "checkbox", checked: everywhere !== "" });
   return dialog("Export secrets", {
     fields: [
       el(

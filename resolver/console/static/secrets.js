@@ -9,33 +9,32 @@ import { createSecret, editSecret, giveAway, widen } from "./secret_dialogs.js";
 import { showHistory } from "./secret_history.js";
 import { showValue } from "./secret_value.js";
 
-let kept = { tenant: "", search: "", visibility: "", all: false, sort: "key", size: 50, offset: 0 };
-
 export async function page(context) {
   const { rights, tenant } = context;
-  if (kept.tenant !== tenant) kept = { ...kept, tenant, search: "", visibility: "", offset: 0 };
-  if (!rights.may("all_tenants", tenant)) kept.all = false;
-
+  const opened = context.query.get("create"); // the address does not ask again when it is loaded again
+  const mayAll = rights.may("all_tenants", tenant);
   const listing = new Listing({
+    context,
     caption: `Secrets of tenant ${tenant}`,
     columns: columns(context, (wanted) => after(wanted)),
-    sort: kept.sort,
-    size: kept.size,
-    load: async ({ size, offset, sort }) => {
-      Object.assign(kept, { size, offset, sort });
-      const query = [
-        ["_size", size],
-        ["_offset", offset],
-        ["_sort", sort],
-        ["_search", kept.search],
-      ];
-      if (kept.visibility) query.push(["visibility", kept.visibility]);
-      if (kept.all) query.push(["_all_tenants", "true"]);
-      return secrets.list(tenant, query);
+    filters: { visibility: "", all: "" },
+    sort: "key",
+    load: ({ size, offset, sort, search, visibility, all }) => {
+      const asked = {
+        _size: size,
+        _offset: offset,
+        _sort: sort,
+        _search: search,
+        visibility,
+        _all_tenants: mayAll && all ? "true" : "",
+      };
+      return secrets.list(tenant, Object.entries(asked).filter(([, value]) => value !== ""));
     },
-    none: () => (kept.search || kept.visibility ? nothingFound(kept.search) : [noSecrets()]),
+    none: () => {
+      const { search, ...others } = listing.filters;
+      return search || Object.values(others).some(Boolean) ? nothingFound(search) : [noSecrets()];
+    },
   });
-  listing.offset = kept.offset;
   context.changed = async (secret) => {
     const words = secret ? await whatChanged(context, secret) : "";
     await listing.reload();
@@ -58,43 +57,33 @@ export async function page(context) {
   }
 
   const create = () => after(createSecret(context));
-  const look = () => listing.reload({ first: true });
   const visibility = el(
     "select",
-    {
-      onchange: () => {
-        kept.visibility = visibility.value;
-        look();
-      },
-    },
+    { onchange: () => listing.filter("visibility", visibility.value) },
     el("option", { value: "" }, "any"),
-    ...VISIBILITIES.map((name) => el("option", { value: name, selected: name === kept.visibility }, name)),
+    ...VISIBILITIES.map((name) =>
+      el("option", { value: name, selected: name === listing.filters.visibility }, name),
+    ),
   );
   const all = el("input", {
     type: "checkbox",
-    checked: kept.all,
-    onchange: () => {
-      kept.all = all.checked;
-      look();
-    },
+    checked: listing.filters.all !== "",
+    onchange: () => listing.filter("all", all.checked ? "yes" : ""),
   });
   const bar = el(
     "div",
     { class: "bar" },
     el("h1", {}, "Secrets"),
-    searchField("Part of a key", listing, (text) => (kept.search = text), kept.search),
+    searchField("Part of a key", listing),
     field("Visibility", visibility),
-    rights.may("all_tenants", tenant) ? field("All tenants", all) : null,
+    mayAll ? field("All tenants", all) : null,
     rights.may("secret:import", tenant) ? button("Import", () => after(importSecrets(context))) : null,
-    rights.may("secret:export", tenant) ? button("Export", () => exportSecrets(context, kept)) : null,
+    rights.may("secret:export", tenant) ? button("Export", () => exportSecrets(context, listing.filters)) : null,
     rights.may("secret:create", tenant) ? button("Create secret", create, "main") : null,
   );
   await listing.reload();
-  if (context.argument && context.isCurrent()) {
-    history.replaceState(null, "", context.link("secrets")); // loading the page again does not ask again
-    if (rights.may("secret:create", tenant))
-      queueMicrotask(() => after(createSecret(context, context.argument)));
-  }
+  if (opened && context.isCurrent() && rights.may("secret:create", tenant))
+    queueMicrotask(() => after(createSecret(context, opened)));
   return [bar, listing.root];
 }
 

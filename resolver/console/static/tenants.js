@@ -12,11 +12,11 @@ export function page(context) {
 
 async function ofAll(context) {
   const { rights } = context;
-  let wanted = "";
   const after = async (done) => {
     if (await done) await context.refresh();
   };
   const listing = new Listing({
+    context,
     caption: "Tenants",
     sort: "name",
     size: 25,
@@ -33,13 +33,10 @@ async function ofAll(context) {
         ? [{ title: "Actions", unseen: true, kind: "actions", cell: (tenant) => actions(tenant, after, listing) }]
         : []),
     ],
-    load: async ({ size, offset, sort }) => {
-      const found = await tenants.list({ _size: size, _offset: offset, _sort: sort, _search: wanted });
-      return { items: found.items, total: found.metadata.pagination.total };
-    },
+    load: tenants.list,
     none: () =>
-      wanted
-        ? nothingFound(wanted)
+      listing.filters.search
+        ? nothingFound(listing.filters.search)
         : [empty("No tenants", "You belong to none yet. A sys_admin can make you a member of one.")],
   });
   await listing.reload();
@@ -48,7 +45,7 @@ async function ofAll(context) {
       "div",
       { class: "bar" },
       el("h1", {}, "Tenants"),
-      searchField("Part of a name", listing, (text) => (wanted = text)),
+      searchField("Part of a name", listing),
       rights.isAdmin ? button("Create tenant", () => after(createTenant()), "main") : null,
     ),
     listing.root,
@@ -80,7 +77,7 @@ function actions(tenant, after, listing) {
 /** One tenant: its members, for those who may know them. */
 async function ofTenant(context, name) {
   const { rights } = context;
-  let [wanted, found] = ["", await tenants.get(name)];
+  let found = await tenants.get(name);
   const after = async (done) => {
     if (!(await done)) return;
     if (rights.isAdmin) await listing.reload();
@@ -98,6 +95,7 @@ async function ofTenant(context, name) {
   }
   const again = async () => (found = await tenants.get(name));
   const listing = new Listing({
+    context,
     caption: `Members of ${name}`,
     sort: "name",
     columns: [
@@ -107,21 +105,22 @@ async function ofTenant(context, name) {
         ? [{ title: "Actions", unseen: true, kind: "actions", cell: (one) => memberActions(name, one, after, listing) }]
         : []),
     ],
-    load: async ({ size, offset, sort }) => {
+    load: async ({ size, offset, sort, search }) => {
       await again();
       const down = sort.startsWith("-");
       const by = down ? sort.slice(1) : sort;
       const items = Object.entries(found.roles)
         .map(([member, role]) => ({ name: member, role }))
-        .filter((one) => one.name.toLowerCase().includes(wanted.toLowerCase()))
+        .filter((one) => one.name.toLowerCase().includes(search.toLowerCase()))
         .sort((a, b) => (down ? -1 : 1) * (a[by].localeCompare(b[by]) || a.name.localeCompare(b.name)));
       return { items: items.slice(offset, offset + size), total: items.length };
     },
-    none: () => (wanted ? nothingFound(wanted) : [empty("No members.", "Nobody has a role in this tenant.")]),
+    none: () =>
+      listing.filters.search ? nothingFound(listing.filters.search) : [empty("No members.", "Nobody has a role in this tenant.")],
   });
   if (rights.isAdmin) {
     bar.append(
-      searchField("Part of a name", listing, (text) => (wanted = text)),
+      searchField("Part of a name", listing),
       button("Add member", () => after(addMember(name)), "main"),
     );
   }

@@ -5,11 +5,11 @@ import { button, confirm, dialog, el, field, newPassword, rowActions, say, time,
 import { Listing, nothingFound, searchField } from "./listing.js";
 
 export async function page(context) {
-  let wanted = "";
   const after = async (done) => {
     if (await done) await listing.reload();
   };
   const listing = new Listing({
+    context,
     caption: "Users",
     sort: "username",
     columns: [
@@ -26,11 +26,8 @@ export async function page(context) {
         cell: (user) => actions(context, user, after, () => listing.reload()),
       },
     ],
-    load: async ({ size, offset, sort }) => {
-      const found = await users.list({ _size: size, _offset: offset, _sort: sort, _search: wanted });
-      return { items: found.items, total: found.metadata.pagination.total };
-    },
-    none: () => nothingFound(wanted),
+    load: users.list,
+    none: () => nothingFound(listing.filters.search),
   });
   await listing.reload();
   return [
@@ -38,7 +35,7 @@ export async function page(context) {
       "div",
       { class: "bar" },
       el("h1", {}, "Users"),
-      searchField("Part of a name", listing, (text) => (wanted = text)),
+      searchField("Part of a name", listing),
       button("Create user", () => after(createUser()), "main"),
     ),
     listing.root,

@@ -3,6 +3,7 @@
 import { secrets, trail } from "./api.js";
 import { bars, dots, keyOf } from "./chart.js";
 import { el, empty, time } from "./dom.js";
+import { table } from "./listing.js";
 
 export async function page(context) {
   return context.argument ? ofSecret(context, context.argument) : ofTenant(context);
@@ -113,30 +114,4 @@ async function ofTenant(context) {
         )
       : null,
   ];
-}
-
-function table(caption, titles, rows) {
-  return el(
-    "div",
-    { class: "card flush" },
-    el(
-      "table",
-      { class: "cards" },
-      el("caption", { class: "unseen" }, caption),
-      el("thead", {}, el("tr", {}, ...titles.map((title) => el("th", { scope: "col" }, title)))),
-      el(
-        "tbody",
-        {},
-        ...rows.map((cells) =>
-          el(
-            "tr",
-            {},
-            ...cells.map((cell, index) =>
-              el("td", { "data-label": titles[index], class: index === 0 ? "key" : null }, cell),
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
 }
