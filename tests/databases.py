@@ -29,6 +29,7 @@ from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.secret_changes import NewSecret
 from resolver.crypto.keyring import KeyRing, RootKey
 from resolver.identity import MAX_SET, IssuerKeys, Verifier
+from resolver.identity.sign_in import OpenIdClient
 from resolver.providers import make_types, parse_allow_list
 from resolver.providers.requests import RequestSender
 from resolver.providers.webhooks import SETTING, WebhookSender
@@ -301,6 +302,10 @@ class _ThrownAwayError(Exception):
     """Ends a transaction that is not committed."""
 
 
+def _loopback_sender() -> RequestSender:
+    return RequestSender(parse_allow_list(["127.0.0.0/8"]), max_bytes=MAX_SET)
+
+
 @dataclass
 class World:
     """A service on a database, with its administrator and two tenants, `home` and `away`.
@@ -379,10 +384,18 @@ class World:
             provider_types=lambda: make_types(parse_allow_list(["127.0.0.0/8"])),
             rules=self.rules,
             event_sender=lambda: WebhookSender(parse_allow_list(self.receivers, SETTING)),
-            verifier=lambda: Verifier(
-                IssuerKeys(lambda: RequestSender(parse_allow_list(["127.0.0.0/8"]), max_bytes=MAX_SET))
+            verifier=lambda: Verifier(self._issuer_keys),
+            sign_in_client=lambda: OpenIdClient(
+                _loopback_sender,
+                self._issuer_keys,
+                Verifier(self._issuer_keys),
+                lambda path: Path(path).read_text(encoding="utf-8"),
             ),
         )
+
+    @functools.cached_property
+    def _issuer_keys(self) -> IssuerKeys:
+        return IssuerKeys(_loopback_sender)
 
     def execute(self, statement: str, **values: object) -> list[Any]:
         """Run SQL of one's own, and commit it."""

@@ -150,12 +150,14 @@ class Issuer:
         keys: its keys.
         answers: answers of others than its own, by path: status, headers and body, or what makes them.
         asked: the paths that were asked for.
+        posts: what answers POST, by path: of headers and body.
     """
 
     url: str
     keys: list[Key] = field(default_factory=lambda: [Key.make("one")])
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    posts: dict[str, Callable[[Mapping[str, str], bytes], Any]] = field(default_factory=dict)
 
     def answer(self, path: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Answer a request."""
@@ -186,7 +188,14 @@ def issuing() -> Iterator[Issuer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = issuer.answer(self.path, {k.lower(): v for k, v in self.headers.items()})
+            self._send(*issuer.answer(self.path, {k.lower(): v for k, v in self.headers.items()}))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {k.lower(): v for k, v in self.headers.items()}
+            self._send(*issuer.posts[self.path](headers, body))
+
+        def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
             with contextlib.suppress(OSError):
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from resolver.config.settings import Settings
-    from resolver.core.ports import JwtVerifier, PasswordHasher, WrappingKey
+    from resolver.core.ports import JwtVerifier, PasswordHasher, SignInClient, WrappingKey
     from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
+    from resolver.identity import IssuerKeys
     from resolver.providers import AllowList
+    from resolver.providers.requests import RequestSender
     from resolver.store.sql import SqlStore
 
 
@@ -212,30 +214,61 @@ def open_service(
         provider_types=lambda: provider_types(settings, server=server, plugins=plugins),
         event_sender=functools.cache(lambda: event_sender(settings, server=server)),  # it bounds look-ups
         rules=Rules(
-            settings.keep_versions, settings.refuse_expired, public_url=settings.public_url, **settings.bounds
+            settings.keep_versions,
+            settings.refuse_expired,
+            public_url=settings.public_url,
+            sign_in=settings.login_rules,
+            **settings.bounds,
         ),
         verifier=lambda: _verifier(settings, server=server),
+        sign_in_client=lambda: _sign_in_client(settings, server=server),
     )
 
 
-def _verifier(settings: Settings, *, server: bool) -> JwtVerifier:
-    """Make what verifies JWTs; the keys of their issuers come from allowed destinations."""
+def _sender(settings: Settings, *, server: bool) -> RequestSender:
+    """Make what asks issuers, of workloads and of people: allowed destinations alone."""
     from resolver.providers.requests import RequestSender  # noqa: PLC0415 - only who has trusts needs it
 
     try:
-        from resolver.identity import MAX_SET, IssuerKeys, Verifier  # noqa: PLC0415 - as above
+        from resolver.identity import MAX_SET  # noqa: PLC0415 - as above
     except ModuleNotFoundError:
         raise UsageError(
             "JWTs are verified with joserfc, which is not installed",
             hint="install the program with `server`, as servers have it",
         ) from None
+    allowed = _allow_list(settings.provider_destinations, "provider_destinations", server=server)
+    return RequestSender(allowed, max_bytes=MAX_SET)
+
+
+def _issuer_keys(settings: Settings, sender: RequestSender) -> IssuerKeys:
+    from resolver.identity import IssuerKeys  # noqa: PLC0415 - as above
+
     files = settings.discovery_token_files
 
     def token(issuer: str) -> str | None:  # read each time: such tokens are renewed while a server runs
-        if issuer not in files:
-            return None
-        return read_guarded(Path(files[issuer]), Trusted.TOKEN, UsageError, strict=False, warn=_log).strip()
+        return _read_named(files[issuer]).strip() if issuer in files else None
 
-    allowed = _allow_list(settings.provider_destinations, "provider_destinations", server=server)
-    sender = RequestSender(allowed, max_bytes=MAX_SET)
-    return Verifier(IssuerKeys(lambda: sender, settings.stale_keys, token))
+    return IssuerKeys(lambda: sender, settings.stale_keys, token)
+
+
+def _verifier(settings: Settings, *, server: bool) -> JwtVerifier:
+    """Make what verifies JWTs."""
+    sender = _sender(settings, server=server)
+    from resolver.identity import Verifier  # noqa: PLC0415 - as above
+
+    return Verifier(_issuer_keys(settings, sender))
+
+
+def _sign_in_client(settings: Settings, *, server: bool) -> SignInClient:
+    """Make what speaks with OpenID providers."""
+    sender = _sender(settings, server=server)
+    from resolver.identity import Verifier  # noqa: PLC0415 - as above
+    from resolver.identity.sign_in import OpenIdClient  # noqa: PLC0415 - few stores have providers
+
+    keys = _issuer_keys(settings, sender)
+    return OpenIdClient(lambda: sender, keys, Verifier(keys), _read_named)
+
+
+def _read_named(path: str) -> str:
+    """A file with a secret or with authorities; it is read each time, since they are renewed."""
+    return read_guarded(Path(path), Trusted.TOKEN, UsageError, strict=False, warn=_log)

@@ -23,6 +23,7 @@ from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole
 from resolver.core.query import Choice
 from resolver.core.results import count_holdings
+from resolver.errors import UsageError
 
 if TYPE_CHECKING:
     from resolver.core.results import UserInfo
@@ -67,6 +68,9 @@ def user_fields(info: UserInfo) -> dict[str, object]:
         "created_at": user.created_at,
         "first_login_at": user.first_login_at,
         "last_login_at": user.last_login_at,
+        "issuer": user.issuer,
+        "subject": user.subject,
+        "roles_until": user.roles_until,
         "tenants": {name: role.value for name, role in sorted(info.roles.items())},
     }
 
@@ -150,6 +154,36 @@ def set_password(
     put_done(output_format, f"Password of user `{name}` changed{revoked}", {"user": name, **tokens})
     if not revoke_tokens and number:
         say(f"note: {count(number, 'access token')} of this user kept; --revoke-tokens ends all of them")
+
+
+@users.command
+@_NAME
+@click.option("--issuer", metavar="URL", help="The issuer, as the server's settings have it.")
+@click.option("--subject", metavar="TEXT", help="Who the user is there: the claim `sub`.")
+@click.option("--remove", is_flag=True, help="End it: the user signs in by no provider.")
+@last_credential_option
+@format_option
+@common_options
+def link(
+    app: App,
+    *,
+    name: str,
+    issuer: str | None,
+    subject: str | None,
+    remove: bool,
+    yes: bool,
+    output_format: OutputFormat,
+) -> None:
+    """Say who a user is for an OpenID provider.
+
+    From then on the user signs in by that provider alone: the password goes, and sessions end. With --remove
+    the roles that came of groups go, too.
+    """
+    if remove == bool(issuer or subject) or bool(issuer) != bool(subject):
+        raise UsageError("give --issuer and --subject, or --remove")
+    _update(app, name, UserChange(issuer=issuer, subject=subject), yes=yes)
+    done = "signs in by no provider" if remove else f"signs in as {subject!r} of {issuer}"
+    put_done(output_format, f"User `{name}` {done}", {"user": name, "issuer": issuer, "subject": subject})
 
 
 @users.command

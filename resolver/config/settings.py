@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from resolver.config.identity import IdentitySource
     from resolver.config.profile import Profile
+    from resolver.core.login_rules import LoginRules
 
 APPLICATION = "blueprint-resolver"
 
@@ -254,6 +255,35 @@ class Settings:
     def public_url(self) -> str:
         """This server's URL as clients have it; empty when it is not said."""
         return str(self._config.get("public_url", "")).rstrip("/")
+
+    @property
+    def login_rules(self) -> LoginRules:
+        """How people get in.
+
+        Raises:
+            UsageError: two providers have one name or issuer, or it is not said where browsers come back to.
+        """
+        from resolver.core.login_rules import LoginRules  # noqa: PLC0415 - for a store in this process
+
+        given = self._config.get("sign_in")
+        if given is None:
+            return LoginRules()
+        import msgspec  # noqa: PLC0415 - few stores have any of this
+
+        from resolver.core.sign_in import SignInProvider  # noqa: PLC0415 - as above
+
+        providers = msgspec.convert(given.get("providers", ()), tuple[SignInProvider, ...])
+        for what in ("name", "issuer"):
+            if len({getattr(one, what) for one in providers}) < len(providers):
+                raise UsageError(f"config.yaml: sign_in: two providers have the same {what}")
+        if providers and not self.public_url:
+            raise UsageError(
+                "config.yaml: sign_in: browsers have to come back to this server",
+                hint="set `public_url`, as browsers have it",
+            )
+        return LoginRules(
+            providers, given.get("passwords", True), given.get("break_glass_user", ""), self.public_url
+        )
 
     @property
     def stale_keys(self) -> float:

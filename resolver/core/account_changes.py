@@ -33,10 +33,15 @@ class UserChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     Args:
         system_role: the role in the whole system.
         active: whether the user is let in, by password or by any token.
+        issuer: the OpenID provider that the user signs in by from now on, and no longer by a password; None
+            for none.
+        subject: who it is there; given with the issuer, or None with it.
     """
 
     system_role: SystemRole | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+    issuer: str | UnsetType | None = UNSET
+    subject: str | UnsetType | None = UNSET
 
 
 class NewPassword(Struct, frozen=True, forbid_unknown_fields=True):

@@ -35,6 +35,7 @@ class EventKind(enum.StrEnum):
     USER_CREATED = "user.created"
     USER_UPDATED = "user.updated"
     USER_DELETED = "user.deleted"
+    BREAK_GLASS_USED = "break_glass.used"
     TOKEN_CREATED = "token.created"
     TOKEN_REVOKED = "token.revoked"
     TOKEN_EXPIRING = "token.expiring"
@@ -68,6 +69,8 @@ KIND_OF: Mapping[str, EventKind] = {
     "user:activate": EventKind.USER_UPDATED,
     "user:deactivate": EventKind.USER_UPDATED,
     "user:unlock": EventKind.USER_UPDATED,
+    "user:link": EventKind.USER_UPDATED,
+    "user:break_glass": EventKind.BREAK_GLASS_USED,
     "user:delete": EventKind.USER_DELETED,
     "token:create": EventKind.TOKEN_CREATED,
     "token:rotate": EventKind.TOKEN_CREATED,
@@ -109,6 +112,7 @@ SILENT = frozenset(
         "session:confirm",
         "session:close",
         "trust:exchange",
+        "user:sign_in",
         "webhook:dropped",
         "webhook:test",
     }

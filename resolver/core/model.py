@@ -161,6 +161,9 @@ class UserProfile(Struct, frozen=True):
         created_at: UTC time.
         first_login_at: UTC time of the first login with a password; None before it.
         last_login_at: UTC time of the last one.
+        issuer: the OpenID provider that the user signs in by; None for none.
+        subject: who it is there.
+        roles_until: UTC time at which the roles of groups end; None for roles that are given here.
     """
 
     name: str
@@ -169,6 +172,9 @@ class UserProfile(Struct, frozen=True):
     created_at: str
     first_login_at: str | None = None
     last_login_at: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    roles_until: str | None = None
 
 
 class User(UserProfile, frozen=True, kw_only=True):

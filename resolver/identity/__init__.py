@@ -1,4 +1,4 @@
-"""Identities of workloads: JWTs and the keys of their issuers.
+"""Identities of workloads and people: JWTs, the keys of their issuers, and OpenID providers.
 
 Whether a trust fits is decided by `core/trusts.py`; here is what happens before any claim is believed.
 """

@@ -105,14 +105,17 @@ class IssuerKeys:
         self._kept: dict[KeySource, _Kept] = {}
 
     def find(self, source: KeySource, key_id: str) -> KeySearch:
-        """A key of an issuer. Whoever asks never waits: a set is fetched in a thread of its own."""
+        """A key of an issuer. Whoever asks never waits: a set is fetched in a thread of its own.
+
+        Without an id it is the only key there is; of several none is taken.
+        """
         with self._lock:
             kept = self._of(source)
             now = self._clock()
             age = None if kept.fetched_at is None else now - kept.fetched_at
             if source.jwks is None and age is not None and age > self._stale:
                 kept.keys, age = {}, None  # what was withdrawn meanwhile must not be good for ever
-            key = kept.keys.get(key_id)
+            key = kept.keys.get(key_id or _lone(kept.keys))
             if source.jwks is None and (key is None or age is None or age > FRESH):
                 self._start(source, kept, now)
             if key is not None:
@@ -181,7 +184,7 @@ class IssuerKeys:
             InvalidRequestError: a URL is malformed, or the keys or authorities are.
             NotPermittedError: the allow-list does not have it.
         """
-        url = _https(source.issuer, "issuer's URL")
+        url = https_url(source.issuer, "issuer's URL")
         if source.jwks is not None:
             try:
                 read_set(source.jwks.encode())
@@ -191,7 +194,7 @@ class IssuerKeys:
                 return
             raise InvalidRequestError(fault, hint="give the issuer's JWKS as its jwks_uri answers it")
         if source.jwks_url is not None:
-            url = _https(source.jwks_url, "key set's URL")
+            url = https_url(source.jwks_url, "key set's URL")
         if source.ca is not None:
             tls_context(source.ca)
         self._make_sender().check_allowed(url)
@@ -212,11 +215,11 @@ class IssuerKeys:
         token = self._token(source.issuer)
         try:
             if source.jwks_url is not None:
-                url = _https(source.jwks_url, "key set's URL")
+                url = https_url(source.jwks_url, "key set's URL")
             else:
                 url = self._discovered(source, token)
             # The token goes to the issuer's own host alone.
-            own = _https(source.issuer, "issuer's URL")
+            own = https_url(source.issuer, "issuer's URL")
             is_own = (url.scheme, url.host, url.port) == (own.scheme, own.host, own.port)
             data = self._get(url, "", source.ca, token if is_own else None, MAX_SET)
         except ResolverError as error:
@@ -226,8 +229,31 @@ class IssuerKeys:
         raise RefusedJwtError(f"the issuer's keys can't be fetched: {fault}")
 
     def _discovered(self, source: KeySource, token: str | None) -> Url:
-        """Where the key set is, as the issuer's discovery says (OpenID Connect Discovery 1.0)."""
-        issuer = _https(source.issuer, "issuer's URL")
+        """Where the key set is, as the issuer's discovery says."""
+        issuer = https_url(source.issuer, "issuer's URL")
+        found = self._discovery(source, token)
+        where = found.get("jwks_uri")
+        if not isinstance(where, str):
+            raise RefusedJwtError("the issuer's discovery names no jwks_uri")
+        url = https_url(where, "jwks_uri")
+        if url.host != issuer.host or url.scheme != issuer.scheme:
+            raise RefusedJwtError(
+                "the issuer's discovery names a jwks_uri on another host: name it with --jwks-url"
+            )
+        return url
+
+    def discover(self, source: KeySource) -> Mapping[str, Any]:
+        """An issuer's discovery, fetched now.
+
+        Raises:
+            RefusedJwtError: it is not its own, or can't be had.
+            ResolverError: it can't be reached, or may not be.
+        """
+        return self._discovery(source, self._token(source.issuer))
+
+    def _discovery(self, source: KeySource, token: str | None) -> Mapping[str, Any]:
+        """What an issuer says of itself (OpenID Connect Discovery 1.0)."""
+        issuer = https_url(source.issuer, "issuer's URL")
         data = self._get(issuer, _DISCOVERY, source.ca, token, _MAX_DISCOVERY)
         found: Any = None
         try:
@@ -236,15 +262,7 @@ class IssuerKeys:
             found = None
         if not isinstance(found, dict) or found.get("issuer") != source.issuer:
             raise RefusedJwtError("the issuer's discovery is not its own: 'issuer' in it is another one")
-        where = found.get("jwks_uri")
-        if not isinstance(where, str):
-            raise RefusedJwtError("the issuer's discovery names no jwks_uri")
-        url = _https(where, "jwks_uri")
-        if url.host != issuer.host or url.scheme != issuer.scheme:
-            raise RefusedJwtError(
-                "the issuer's discovery names a jwks_uri on another host: name it with --jwks-url"
-            )
-        return url
+        return found
 
     def _get(self, url: Url, path: str, ca: str | None, token: str | None, most: int) -> bytes:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -260,8 +278,17 @@ class IssuerKeys:
         return bytes(answer.body)
 
 
-def _https(text: str, what: str) -> Url:
-    """A URL with TLS, or of this machine."""
+def _lone(keys: Mapping[str, SigningKey]) -> str:
+    """The id of the only key of a set; empty when there are several, or none."""
+    return next(iter(keys)) if len(keys) == 1 else ""
+
+
+def https_url(text: str, what: str) -> Url:
+    """A URL with TLS, or of this machine.
+
+    Raises:
+        InvalidRequestError: it is malformed, or plain HTTP to another machine.
+    """
     url = parse_url(text, what)
     if url.scheme is not Scheme.HTTPS and not is_loopback(url.host):
         raise InvalidRequestError(f"the {what} is plain HTTP to another machine", hint="name one with https")

@@ -50,8 +50,12 @@ class Verifier:
     def __init__(self, keys: IssuerKeys) -> None:
         self._keys = keys
 
-    def read(self, text: str) -> ReadJwt:
+    def read(self, text: str, *, lone_key: bool = False) -> ReadJwt:
         """Read a JWT, and believe nothing of it.
+
+        Args:
+            text: the JWT.
+            lone_key: whether it may name no key: then it is the issuer's only one (OpenID Connect).
 
         Raises:
             RefusedJwtError: it is malformed, or has a header that is not understood.
@@ -68,14 +72,16 @@ class Verifier:
         if not isinstance(kind, str) or kind.upper() != "JWT":
             raise RefusedJwtError("its header says that it is something else than a JWT")
         key_id = header.get("kid")
-        if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID:
+        if key_id is None and lone_key and "kid" not in header:
+            key_id = ""
+        elif not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID:
             raise RefusedJwtError("its header names no key")
         claims = _object(parts[1], "claims")
         _decoded(parts[2], "signature")
         issuer = claims.get("iss")
         if not isinstance(issuer, str) or not issuer.isascii() or not issuer.isprintable():
             raise RefusedJwtError("it names no issuer")
-        return ReadJwt(issuer, key_id, text, f"{parts[0]}.{parts[1]}", claims)
+        return ReadJwt(issuer, key_id, text, f"{parts[0]}.{parts[1]}", claims, header["alg"])
 
     def verify(self, jwt: ReadJwt, source: KeySource) -> PendingKeys | None:
         """Check a signature.

@@ -52,6 +52,7 @@ GROUPS = (
     v1.sealed_transfer.GROUP,
     v1.blueprints.GROUP,
     v1.console_session.GROUP,
+    v1.sign_in.GROUP,
 )
 """All routes, in the order of the document."""
 

@@ -35,6 +35,9 @@ T = TypeVar("T")
 _PASSWORDS_AT_ONCE = 2
 """Password hashes are made slow and large on purpose: so many are computed at once."""
 
+_SIGN_INS_AT_ONCE = 6
+"""So many wait for an OpenID provider at once, each in a thread."""
+
 _PASSWORDS_WAITING = 40
 """How many wait for that: whoever guesses at passwords must not hold the places of all other requests."""
 
@@ -111,6 +114,8 @@ class Authenticator:
         self._service = service
         self._turns = turns
         self._passwords = CapacityLimiter(_PASSWORDS_AT_ONCE)
+        self._sign_ins = CapacityLimiter(_SIGN_INS_AT_ONCE)
+        self._signing_in = Shares(_SIGN_INS_AT_ONCE + _PASSWORDS_WAITING, sharing)
         self._checking = Shares(_PASSWORDS_AT_ONCE + _PASSWORDS_WAITING, sharing)
 
     async def identify(self, request: Request) -> Caller:
@@ -139,6 +144,20 @@ class Authenticator:
             account, lambda: gate.authenticate_password(given.username, given.password)
         )
 
+    async def sign_in(self, account: Account, work: Callable[[], T]) -> T:
+        """Run what asks an OpenID provider in a thread, once there is a turn for it.
+
+        Few at once: providers may be slow, and whoever has no credentials must not hold the places of others.
+
+        Args:
+            account: whose share of the turns it takes.
+            work: what asks.
+
+        Raises:
+            RequestError: too many wait for theirs.
+        """
+        return await self._in_turn(account, work, self._sign_ins, self._signing_in, "sign-ins are under way")
+
     async def hash_password(self, account: Account, check: Callable[[], T]) -> T:
         """Run what computes a password's hash in a thread, once there is a turn for it.
 
@@ -149,11 +168,19 @@ class Authenticator:
         Raises:
             RequestError: too many wait for theirs.
         """
+        return await self._in_turn(
+            account, check, self._passwords, self._checking, "passwords are being checked"
+        )
+
+    @staticmethod
+    async def _in_turn(
+        account: Account, work: Callable[[], T], turns: CapacityLimiter, waiting: Shares, doing: str
+    ) -> T:
         # The limiter itself counts those who wait a moment late, when many come at once.
         name = account.name
-        if not self._checking.take([name]):
-            raise RequestError(503, "too many passwords are being checked", {"Retry-After": "2"})
+        if not waiting.take([name]):
+            raise RequestError(503, f"too many {doing}", {"Retry-After": "2"})
         try:
-            return await account.run(check, self._passwords)
+            return await account.run(work, turns)
         finally:
-            self._checking.give([name])
+            waiting.give([name])

@@ -95,6 +95,9 @@ _ANSWERED = (404, 409)
 _VERSION_TAG = re.compile(r'"([0-9]{1,10})"')
 """The `ETag` of a secret: the number of its current version."""
 
+_SIGN_INS_A_SECOND = 5.0
+"""Sign-ins by providers that one network may begin; offices share an address."""
+
 _MAX_FORWARDS_DIGITS = 3
 """Far beyond the limit on how many managers a request may come through."""
 
@@ -140,6 +143,7 @@ class Server:
         probes: that of its questions after health, which are answered beyond it, too.
         newcomers: that of its new connections.
         users: the rate limit of each user.
+        sign_ins: that of sign-ins by providers which each network begins.
         sharing: how large the share of each address is.
         trusted: the proxies that are believed.
         connections: all connections.
@@ -162,6 +166,7 @@ class Server:
         self.probes = Buckets(options.address_rate)
         self.newcomers = Buckets(2 * options.address_rate)  # a refused request costs one
         self.users = Buckets(options.user_rate)
+        self.sign_ins = Buckets(min(_SIGN_INS_A_SECOND, options.address_rate))
         self.sharing = Sharing(options.share, options.network_shares)
         self.trusted = TrustedProxies(options.trusted_proxies)
         self.connections = Connections(

@@ -64,6 +64,43 @@ def set_session(connection: HTTPConnection, response: Response, secret: str) -> 
     )
 
 
+_SIGN_IN = "sign-in"
+"""What the cookie that binds a sign-in is called, behind the prefix."""
+
+
+def read_sign_in(connection: HTTPConnection) -> str:
+    """The secret of the sign-in that this browser has begun; empty without one."""
+    return connection.cookies.get(_sign_in_name(connection), "")
+
+
+def set_sign_in(connection: HTTPConnection, response: Response, secret: str, seconds: int) -> None:
+    """Bind a sign-in to this browser."""
+    response.set_cookie(
+        _sign_in_name(connection),
+        secret,
+        max_age=seconds,
+        path="/",
+        secure=_is_secure(connection),
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def drop_sign_in(connection: HTTPConnection, response: Response) -> None:
+    """Have the browser forget its sign-in, which has ended."""
+    response.delete_cookie(
+        _sign_in_name(connection),
+        path="/",
+        secure=_is_secure(connection),
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def _sign_in_name(connection: HTTPConnection) -> str:
+    return f"__Host-resolver-{_SIGN_IN}" if _is_secure(connection) else f"resolver-{_SIGN_IN}"
+
+
 def drop_session(connection: HTTPConnection, response: Response) -> None:
     """Have the browser forget its session."""
     secure = _is_secure(connection)

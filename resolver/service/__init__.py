@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from resolver.core.model import Caller
-    from resolver.core.ports import Cipher, JwtVerifier, PasswordHasher, UseSession, UseStore
+    from resolver.core.ports import (
+        Cipher,
+        JwtVerifier,
+        PasswordHasher,
+        Session,
+        SignInClient,
+        UseSession,
+        UseStore,
+    )
     from resolver.core.ports.webhooks import SendsEvents
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
     from resolver.service.providers import Providers
     from resolver.service.row_check import RowCheck
     from resolver.service.secrets import Secrets
+    from resolver.service.sign_in import SignIns
     from resolver.service.tenants import Tenants
     from resolver.service.tokens import Tokens
     from resolver.service.trusts import Trusts
@@ -63,6 +72,10 @@ def _no_verifier() -> JwtVerifier:
     )
 
 
+def _no_sign_in() -> SignInClient:
+    raise UsageError("people sign in by a provider through a server", hint="RESOLVER_URL names one")
+
+
 class Service:
     """The secrets store as callers see it.
 
@@ -75,13 +88,14 @@ class Service:
         rules: what holds for the whole store.
         event_sender: makes what sends events to webhooks, once it is needed.
         verifier: makes what verifies the JWTs of workloads, once one is shown.
+        sign_in_client: makes what speaks with OpenID providers, once somebody signs in.
 
     Attributes:
         gate: identifies callers.
         trail: the audit trail.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each edge is one
         self,
         store: UseStore,
         cipher: Cipher,
@@ -91,12 +105,14 @@ class Service:
         rules: Rules = DEFAULT_RULES,
         event_sender: Callable[[], SendsEvents] = no_sender,
         verifier: Callable[[], JwtVerifier] = _no_verifier,
+        *,
+        sign_in_client: Callable[[], SignInClient] = _no_sign_in,
     ) -> None:
         self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
         self._clock = clock
         self._written_until = 0.0
-        self.gate = Gate(store, passwords, clock)
+        self.gate = Gate(store, passwords, clock, rules.sign_in, self._record_break_glass)
         self.trail = Trail(store, cipher, self.gate, clock)
         self._shared = Shared(
             store,
@@ -109,6 +125,7 @@ class Service:
             rules,
             event_sender,
             verifier,
+            sign_in_client,
         )
 
     @cached_property
@@ -175,6 +192,13 @@ class Service:
         return Sessions(self._shared)
 
     @cached_property
+    def sign_in(self) -> SignIns:
+        """Lets people sign in by OpenID providers."""
+        from resolver.service.sign_in import SignIns
+
+        return SignIns(self._shared)
+
+    @cached_property
     def webhooks(self) -> Webhooks:
         """Manages webhooks."""
         from resolver.service.webhooks import Webhooks
@@ -236,6 +260,9 @@ class Service:
         from resolver.service.enforcement import Enforcement
 
         return Enforcement(self._shared)
+
+    def _record_break_glass(self, session: Session, caller: Caller) -> None:
+        self.trail.append_system(session, caller, "user:break_glass", object=caller.username)
 
     def _record_rows(self, session: UseSession) -> None:
         self.trail.append_rows(session)

@@ -34,6 +34,7 @@ from resolver.service.access_log import Strangers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from resolver.core.login_rules import LoginRules
     from resolver.core.model import User
     from resolver.core.ports import (
         PasswordHasher,
@@ -177,6 +178,12 @@ def _refused_token() -> AuthenticationError:
     )
 
 
+def sign_in_of(stored: StoredUser) -> str:
+    """What a sign-in by a provider is bound to: who the user is there."""
+    person = json.dumps([stored.user.issuer, stored.user.subject])
+    return hashlib.sha256(f"openid {person}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _login_of(stored: StoredUser) -> str:
     """What a password login is bound to: another password has another hash, since hashes are salted."""
     return hashlib.sha256((stored.password_hash or "").encode()).hexdigest()[:32]
@@ -210,16 +217,7 @@ def is_trusted(trust: StoredTrust, stored: StoredUser) -> bool:
         and user.active
         and user.id == trust.user_id
         and user.system_role is SystemRole.DEFAULT
-        and (stored.password_hash is None or trust.created_by == user.id)
-    )
-
-
-def _with_login(current: Caller, caller: Caller, stored: StoredUser) -> Caller:
-    """A caller whose rights were read again, as one who was identified in the same way as before."""
-    if caller.login and not hmac.compare_digest(caller.login, _login_of(stored)):
-        raise AuthenticationError("the password was changed since this login", hint="log in again")
-    return replace(
-        current, login=caller.login, interactive=caller.interactive, confirmed_at=caller.confirmed_at
+        and ((stored.password_hash is None and user.issuer is None) or trust.created_by == user.id)
     )
 
 
@@ -230,6 +228,8 @@ class Gate:
         store: where users and tokens are kept.
         passwords: makes the password hasher, once one is needed.
         clock: gives the time as it is stored.
+        rules: how people get in.
+        on_break_glass: records that the break-glass account was used, in the transaction that lets it in.
     """
 
     def __init__(
@@ -237,8 +237,12 @@ class Gate:
         store: UseStore,
         passwords: Callable[[], PasswordHasher],
         clock: Callable[[], str],
+        rules: LoginRules,
+        on_break_glass: Callable[[Session, Caller], None],
     ) -> None:
         self._store = store
+        self._rules = rules
+        self._on_break_glass = on_break_glass
         self._make_hasher = passwords
         self._clock = clock
         self._strangers = Strangers()
@@ -306,6 +310,7 @@ class Gate:
         expired = token.expires_at is not None and token.expires_at <= self._clock()
         if expired or not stored.user.active:
             raise _refused_token()
+        stored = stored.as_of(self._clock())
         user, scope, run = stored.user, token.scope, None
         if token.trust_id is not None:
             if trust is None or token.run is None or not is_trusted(trust, stored):
@@ -347,24 +352,60 @@ class Gate:
             again = session.user(name=username)
             slot = slot_of(stored.user.id if stored else None, username)
             failures = session.login_failures(slot)
-            fits = again if matches and _same_login(stored, again) else None
+            fits = again if matches and _same_login(stored, again) and self._takes_password(again) else None
             let_in = fits if not failures.refuses(now) else None
             # The same writes whatever the outcome, so that the time taken tells nothing.
             kept = Failures() if let_in else failures if fits else failures.with_another(now)
             session.set_login_failures(slot, kept)
             session.note_login(let_in.user.id if let_in else "", now)
-        if let_in is None:
+            caller = None if let_in is None else self.person(let_in, _login_of(let_in), now)
+            if caller is not None and not self._rules.password_sign_in:
+                self._on_break_glass(session, caller)
+        if caller is None:
             self._strangers.note("a login was refused", user=stored.user.name if stored else "unknown")
-            raise AuthenticationError("the user name or the password is wrong")
-        user = let_in.user
+            hint = "" if self._rules.password_sign_in else "passwords are switched off: sign in by a provider"
+            raise AuthenticationError("the user name or the password is wrong", hint=hint)
+        if not self._rules.password_sign_in:
+            self._strangers.note("the break-glass account was used", user=caller.username)
+        return caller
+
+    def person(self, stored: StoredUser, login: str, confirmed_at: str) -> Caller:
+        """A person who has just shown who it is, with the rights of this moment.
+
+        Args:
+            stored: the user.
+            login: what the login is bound to.
+            confirmed_at: when the person showed who it is; empty when that is not known.
+        """
+        stored = stored.as_of(self._clock())
+        user = stored.user
         return Caller(
             user.id,
             user.name,
             user.system_role,
-            let_in.roles,
-            login=_login_of(let_in),
+            stored.roles,
+            login=login,
             interactive=True,
-            confirmed_at=now,
+            confirmed_at=confirmed_at,
+        )
+
+    def _takes_password(self, stored: StoredUser | None) -> bool:
+        """Whether a user may log in by a password: not who signs in by a provider, nor where that is off."""
+        if stored is None or stored.user.issuer is not None:
+            return False
+        rules = self._rules
+        return rules.password_sign_in or stored.user.name.casefold() == rules.break_glass_user.casefold()
+
+    def _with_login(self, current: Caller, caller: Caller, stored: StoredUser) -> Caller:
+        """A caller whose rights were read again, as one who was identified in the same way as before."""
+        if caller.login:
+            valid = [_login_of(stored)] if self._takes_password(stored) else []
+            if stored.user.issuer in self._rules.issuers:
+                valid.append(sign_in_of(stored))
+            if not any(hmac.compare_digest(caller.login, one) for one in valid):
+                raise AuthenticationError("the password was changed since this login", hint="log in again")
+        return replace(
+            current, login=caller.login, interactive=caller.interactive, confirmed_at=caller.confirmed_at
         )
 
     @functools.cached_property
@@ -383,9 +424,10 @@ class Gate:
         known = session.user(user_id=caller.user_id)
         if known is None or not known.user.active:
             raise AuthenticationError("the user is not active any more")
+        known = known.as_of(self._clock())
         user = known.user
         current = replace(caller, username=user.name, system_role=user.system_role, roles=known.roles)
-        return _with_login(current, caller, known)
+        return self._with_login(current, caller, known)
 
     def _by_token(
         self, session: UseSession, caller: Caller, found: tuple[StoredToken, StoredUser] | None
@@ -393,7 +435,7 @@ class Gate:
         """The same of one who was identified by a token, which was read with its user."""
         if found is None or found[1].user.id != caller.user_id:
             raise _refused_token()
-        return _with_login(self._caller(*found, trust_of(session, found)), caller, found[1])
+        return self._with_login(self._caller(*found, trust_of(session, found)), caller, found[1])
 
     def enter(
         self,

@@ -147,6 +147,7 @@ class AccessReport(ServicePart):
 
     def _holder(self, stored: StoredUser, token: StoredToken | None, trust: StoredTrust | None) -> Caller:
         """A user, a token or a trust as the caller that it would be, without rights if not let in."""
+        stored = stored.as_of(self._clock())
         user = stored.user
         ended = token is not None and token.expires_at is not None and token.expires_at <= self._clock()
         by_trust = token is not None and token.trust_id is not None

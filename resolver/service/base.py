@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from resolver.core.login_rules import LoginRules
 from resolver.core.ports import Cipher, JwtVerifier, Store, UseStore
 from resolver.errors import ConflictError
 from resolver.service.access import Gate
@@ -33,6 +34,7 @@ class Shared(Struct, frozen=True):
         rules: what holds for the whole store.
         event_sender: makes what sends events to webhooks, a `SendsEvents`, once it is needed.
         verifier: makes what verifies JWTs, once one is shown.
+        sign_in_client: makes what speaks with OpenID providers, a `SignInClient`, once somebody signs in.
     """
 
     store: UseStore
@@ -45,6 +47,7 @@ class Shared(Struct, frozen=True):
     rules: Rules
     event_sender: Callable[[], Any]
     verifier: Callable[[], JwtVerifier]
+    sign_in_client: Callable[[], Any]
 
 
 class ServicePart:
@@ -109,6 +112,7 @@ class Rules(Struct, frozen=True):
         events_per_webhook: how many events may wait for one webhook.
         hours_per_event: how many hours an event waits before it is given up.
         expiry_notice_days: how many days before their end events tell of secrets and tokens.
+        sign_in: how people get in.
     """
 
     keep_versions: int = 0
@@ -127,6 +131,7 @@ class Rules(Struct, frozen=True):
     events_per_webhook: int = 10_000
     hours_per_event: int = 72
     expiry_notice_days: int = 14
+    sign_in: LoginRules = LoginRules()
 
 
 DEFAULT_RULES = Rules()

@@ -75,6 +75,10 @@ class Sessions(ServicePart):
             demand_full_scope(caller, "open a console session")
         else:
             caller = self._gate.authenticate_password(username, password)
+        return self.open_for(caller)
+
+    def open_for(self, caller: Caller) -> OpenedSession:
+        """Open a session for somebody who has just been identified."""
         secret = secrets.token_urlsafe(32)
         at = self._clock()
         with self._store.write() as session:
@@ -144,7 +148,17 @@ class Sessions(ServicePart):
             AuthenticationError: the session has ended, or the password is wrong.
         """
         caller = self.authenticate(secret)
-        confirmed = self._gate.authenticate_password(caller.username, password)
+        return self.confirm_by(secret, self._gate.authenticate_password(caller.username, password))
+
+    def confirm_by(self, secret: str, confirmed: Caller) -> Caller:
+        """The same, when the person has just been identified in another way.
+
+        Raises:
+            AuthenticationError: the session has ended, or is another person's.
+        """
+        caller = self.authenticate(secret)
+        if caller.user_id != confirmed.user_id:
+            raise AuthenticationError("the session is another person's", hint="sign in again")
         with self._store.write() as session:
             session.hold_user(caller.user_id)
             stored = session.console_session(_digest(secret))

@@ -122,6 +122,11 @@ class Tenants(ServicePart):
         with self._store.write() as session:
             current = self._enter_for_members(session, caller)
             home, user = find_tenant(session, tenant), find_user(session, username)
+            if user.roles_until is not None:
+                raise ConflictError(
+                    f"the roles of user {user.name!r} come of groups, and are set at each sign-in",
+                    hint="`sign_in` in `config.yaml` says which groups have which roles",
+                )
             session.hold_tenant(home.id)
             session.set_membership(home.id, user.id, role)
             self._trail.append_system(

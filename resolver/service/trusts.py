@@ -432,8 +432,8 @@ def _demand_service_user(trust: StoredTrust, stored: StoredUser) -> None:
     user = stored.user
     if user.system_role is not SystemRole.DEFAULT:
         why = "has a system role"
-    elif stored.password_hash is not None:
-        why = "has a password, as people do"
+    elif stored.password_hash is not None or user.issuer is not None:
+        why = "has a password or signs in by a provider, as people do"
     else:
         why = "is not active"
     raise NotPermittedError(

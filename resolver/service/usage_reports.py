@@ -199,7 +199,7 @@ class UsageReport(ServicePart):
                 if action in _PERMISSIONS:
                     by_user.setdefault(user_id, set()).add(Permission(action))
                     by_token.setdefault(token, set()).add(Permission(action))
-            tokens = self._tokens(session, current, home, start, by_token)
+            tokens = self._tokens(session, current, home, start, by_token, now)
         wide = [
             WideMember(user.name, role, enough)
             for user, role in members
@@ -265,6 +265,7 @@ class UsageReport(ServicePart):
         home: Tenant,
         since: str,
         by_token: Mapping[str, set[Permission]],
+        now: str,
     ) -> list[WideToken] | None:
         if (
             caller.scope.is_limited
@@ -277,7 +278,7 @@ class UsageReport(ServicePart):
         users = {stored.user.id: stored for stored in session.users(WHOLE)}
         found = []
         for token, username in session.tokens(None, WHOLE):
-            user = users[token.user_id]
+            user = users[token.user_id].as_of(now)
             holder = Caller(token.user_id, username, user.user.system_role, user.roles, token.id, token.scope)
             used = frozenset(by_token.get(token.id, ()))
             unused = policy.rights(holder, home) - used

@@ -15,6 +15,7 @@ from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import WHOLE, Part
 from resolver.core.results import DeletedUser, Identity, UserInfo, count_holdings
 from resolver.core.secret_changes import UNCHANGED
+from resolver.core.sign_in import MAX_SUBJECT
 from resolver.errors import ConflictError, InvalidRequestError, NotFoundError, TamperedRowError
 from resolver.service.access import (
     MAX_PASSWORD,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from resolver.core.account_changes import NewPassword, NewUser, UserChange
+    from resolver.core.login_rules import LoginRules
     from resolver.core.model import SecretValue
     from resolver.core.ports import Session, StoredUser
     from resolver.core.query import Choice, UserField
@@ -44,6 +46,25 @@ def check_password(password: str, rules: Rules) -> str:
     if not rules.password_length <= len(password) <= MAX_PASSWORD:
         raise InvalidRequestError(f"a password has {rules.password_length} to {MAX_PASSWORD} characters")
     return password
+
+
+def check_person(issuer: object, subject: object, rules: LoginRules) -> tuple[str, str] | tuple[None, None]:
+    """Check who a user is to be for an OpenID provider; two times None for nobody.
+
+    Raises:
+        InvalidRequestError: one is given without the other, or there is no such provider.
+    """
+    if issuer is None and subject is None:
+        return None, None
+    if not isinstance(issuer, str) or not isinstance(subject, str):
+        raise InvalidRequestError("issuer and subject are given together")
+    if issuer not in rules.issuers:
+        raise InvalidRequestError(
+            "nobody signs in by this issuer", hint="`sign_in` in `config.yaml` has them"
+        )
+    if not 0 < len(subject) <= MAX_SUBJECT or not subject.isascii() or not subject.isprintable():
+        raise InvalidRequestError(f"a subject has 1 to {MAX_SUBJECT} printable ASCII characters")
+    return issuer, subject
 
 
 def replace_password(session: Session, user_id: str, hashed: str) -> None:
@@ -62,6 +83,8 @@ class Users(ServicePart):
         check_key(name, "user name")
         with self._store.read() as session:  # before the hash, which is made slow on purpose
             self._enter_to_create(session, caller, new)
+            if new.password is not None:
+                self._demand_password(name, linked=False)
         hashed = None if new.password is None else self._hashed(new.password)
         with self._store.write() as session:
             current = self._enter_to_create(session, caller, new)
@@ -137,8 +160,44 @@ class Users(ServicePart):
                 session.set_active(user.id, active=active)
                 action = "user:activate" if active else "user:deactivate"
                 self._trail.append_system(session, current, action, object=user.name)
+            if wanted.issuer is not UNCHANGED or wanted.subject is not UNCHANGED:
+                self._link(session, current, user, wanted)
             self._demand_way_in(session, user, even_last=even_last)
             return self._after_change(session, user)
+
+    def _link(self, session: Session, current: Caller, user: User, wanted: UserChange) -> None:
+        """Have a user sign in by a provider and by no password, or no more by one.
+
+        Roles that came of groups end with it: nobody would take them away.
+        """
+        demand_credentials(current, self._clock(), "say who signs in as a user")
+        issuer, subject = check_person(wanted.issuer, wanted.subject, self._rules.sign_in)
+        if issuer is not None and user.name.casefold() == self._rules.sign_in.break_glass_user.casefold():
+            raise ConflictError("the break-glass account signs in by its password alone")
+        if issuer is None and user.issuer is None:
+            raise ConflictError(f"user {user.name!r} signs in by no provider")
+        session.set_identity(user.id, issuer, subject)
+        session.delete_console_sessions_of(user.id)
+        stored = session.user(user_id=user.id)
+        if user.roles_until is not None and stored is not None:
+            tenants = {tenant.id: tenant.name for tenant in session.tenants(set(stored.roles))}
+            for tenant_id, tenant in tenants.items():
+                session.remove_membership(tenant_id, user.id)
+                self._trail.append_system(
+                    session, current, "membership:remove", object=user.name, tenant=tenant
+                )
+            session.set_roles_until(user.id, None)
+        self._trail.append_system(
+            session, current, "user:link", object=user.name, issuer=issuer, subject=subject
+        )
+
+    def _demand_password(self, name: str, *, linked: bool) -> None:
+        """Refuse a password that nobody could log in by."""
+        rules = self._rules.sign_in
+        if linked:
+            raise ConflictError(f"user {name!r} signs in by a provider, and has no password here")
+        if not rules.password_sign_in and name.casefold() != rules.break_glass_user.casefold():
+            raise ConflictError("passwords are switched off", hint="`sign_in` in `config.yaml` says so")
 
     def _demand_way_in(self, session: Session, changed: User, *, even_last: bool) -> None:
         if changed.system_role is SystemRole.SYS_ADMIN and not even_last:
@@ -170,12 +229,14 @@ class Users(ServicePart):
         """
         with self._store.read() as session:  # before the hash, which is made slow on purpose
             self._enter_for_password(session, caller, username)
+            self._demand_password(username, linked=find_user(session, username).issuer is not None)
         hashed = self._hashed(new.password)
         with self._store.write() as session:
             self._enter_for_password(session, caller, username)
             user = find_user(session, username)
             session.hold_user(user.id)
             current = self._enter_for_password(session, caller, username)
+            self._demand_password(user.name, linked=find_user(session, username).issuer is not None)
             replace_password(session, user.id, hashed)
             number = session.delete_tokens(user.id) if new.revoke_tokens else session.count_tokens(user.id)
             revoked = number if new.revoke_tokens else 0

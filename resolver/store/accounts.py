@@ -123,6 +123,33 @@ class AccountRows(AuthenticatedRows):
         """Replace a password hash."""
         self._change_one(USERS, t.user_account.c.id == user_id, values={"password_hash": password_hash})
 
+    def user_of(self, issuer: str, subject: str) -> StoredUser | None:
+        """The user who is somebody for an OpenID provider."""
+        if not is_storable(subject):
+            return None
+        c = t.user_account.c
+        found = self._users(_WHOLE.where(c.issuer == issuer, c.subject == subject))
+        for stored in found:  # what was asked for, or a row was put in another's place
+            self._demand_asked_for(USERS.kind, subject, stored.user.subject or "")
+            self._demand_asked_for(USERS.kind, issuer, stored.user.issuer or "")
+        return found[0] if found else None
+
+    def set_identity(self, user_id: str, issuer: str | None, subject: str | None) -> None:
+        """Say who a user is for an OpenID provider, or that it is nobody there; the password goes.
+
+        ConflictError when another user is.
+        """
+        c = t.user_account.c
+        taken = c.issuer == issuer, c.subject == subject, c.id != user_id
+        if issuer is not None and self._execute(select(c.id).where(*taken)).first() is not None:
+            raise ConflictError("another user is this person already")
+        values = {"issuer": issuer, "subject": subject, "password_hash": None}
+        self._change_one(USERS, c.id == user_id, values=values)
+
+    def set_roles_until(self, user_id: str, until: str | None) -> None:
+        """Say when the roles of groups end."""
+        self._change_one(USERS, t.user_account.c.id == user_id, values={"roles_until": until})
+
     def note_login(self, user_id: str, at: str) -> None:
         """Record a login."""
         self._execute(

@@ -16,23 +16,23 @@ from resolver.store.reading import AggregateCheck, Many, Reading, Root, Statemen
 
 SQLALCHEMY = '2.1.9'
 
-SCHEMA_REVISION = '0008'
+SCHEMA_REVISION = '0009'
 """The Alembic revision that this code needs."""
 
-USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'name', 'password_hash', 'system_role')
+USER_FIELDS = ('active', 'created_at', 'folded_name', 'id', 'issuer', 'name', 'password_hash', 'roles_until', 'subject', 'system_role')
 """What is under the MAC of a user, but for the roles."""
 
 TENANT_FIELDS = ('created_at', 'id', 'name')
 
 ENTERING: Statement[StoredToken] = Statement(
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.issuer AS user__issuer, user_account.subject AS user__subject, user_account.roles_until AS user__roles_until, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
 FROM access_token JOIN user_account ON user_account.id = access_token.user_id LEFT OUTER JOIN membership ON membership.user_id = user_account.id LEFT OUTER JOIN tenant ON tenant.name = :tenant
 WHERE access_token.id = :token""",
-    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
+    """SELECT access_token.id AS id, access_token.user_id AS user_id, access_token.digest AS digest, access_token.description AS description, access_token.created_at AS created_at, access_token.expires_at AS expires_at, access_token.narrowing AS scope, access_token.last_used_at AS last_used_at, access_token.replaced_by AS replaced_by, access_token.trust_id AS trust_id, access_token.run AS run, access_token.row_mac AS mac__access_token__row_mac, user_account.id AS user__id, user_account.name AS user__name, user_account.folded_name AS user__folded_name, user_account.system_role AS user__system_role, user_account.active AS user__active, user_account.password_hash AS user__password_hash, user_account.created_at AS user__created_at, user_account.first_login_at AS user__first_login_at, user_account.last_login_at AS user__last_login_at, user_account.issuer AS user__issuer, user_account.subject AS user__subject, user_account.roles_until AS user__roles_until, user_account.row_mac AS user__row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role, tenant.id AS tenant__id, tenant.name AS tenant__name, tenant.created_at AS tenant__created_at, tenant.row_mac AS tenant__row_mac
 FROM access_token JOIN user_account ON user_account.id = access_token.user_id LEFT OUTER JOIN membership ON membership.user_id = user_account.id LEFT OUTER JOIN tenant ON tenant.name = %(tenant)s::VARCHAR
 WHERE access_token.id = %(token)s::VARCHAR""",
-    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'trust_id', 'run', 'mac__access_token__row_mac', 'user__id', 'user__name', 'user__folded_name', 'user__system_role', 'user__active', 'user__password_hash', 'user__created_at', 'user__first_login_at', 'user__last_login_at', 'user__row_mac', 'in_tenant', 'in_role', 'tenant__id', 'tenant__name', 'tenant__created_at', 'tenant__row_mac'),
-    {6: scope, 15: SystemRole, 16: bool, 23: TenantRole},
+    ('id', 'user_id', 'digest', 'description', 'created_at', 'expires_at', 'scope', 'last_used_at', 'replaced_by', 'trust_id', 'run', 'mac__access_token__row_mac', 'user__id', 'user__name', 'user__folded_name', 'user__system_role', 'user__active', 'user__password_hash', 'user__created_at', 'user__first_login_at', 'user__last_login_at', 'user__issuer', 'user__subject', 'user__roles_until', 'user__row_mac', 'in_tenant', 'in_role', 'tenant__id', 'tenant__name', 'tenant__created_at', 'tenant__row_mac'),
+    {6: scope, 15: SystemRole, 16: bool, 26: TenantRole},
     Reading((StoredToken, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, )), (AggregateCheck(Root('token', ('id',)), ('created_at', 'description', 'digest', 'expires_at', 'id', 'narrowing', 'replaced_by', 'run', 'trust_id', 'user_id'), (4, 3, 2, 5, 0, 6, 8, 10, 9, 1, 11)), ), ()),
 )
 
@@ -49,26 +49,26 @@ WHERE trust.id = %(trust)s::VARCHAR""",
 )
 
 USER_BY_ID: Statement[Any] = Statement(
-    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.issuer, user_account.subject, user_account.roles_until, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
 FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
 WHERE user_account.id = :user""",
-    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.issuer, user_account.subject, user_account.roles_until, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
 FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
 WHERE user_account.id = %(user)s::VARCHAR""",
-    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'row_mac', 'in_tenant', 'in_role'),
-    {3: SystemRole, 4: bool, 11: TenantRole},
+    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'issuer', 'subject', 'roles_until', 'row_mac', 'in_tenant', 'in_role'),
+    {3: SystemRole, 4: bool, 14: TenantRole},
     None,
 )
 
 USER_BY_NAME: Statement[Any] = Statement(
-    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.issuer, user_account.subject, user_account.roles_until, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
 FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
 WHERE user_account.folded_name = :user""",
-    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
+    """SELECT user_account.id, user_account.name, user_account.folded_name, user_account.system_role, user_account.active, user_account.password_hash, user_account.created_at, user_account.first_login_at, user_account.last_login_at, user_account.issuer, user_account.subject, user_account.roles_until, user_account.row_mac, membership.tenant_id AS in_tenant, membership.role AS in_role
 FROM user_account LEFT OUTER JOIN membership ON membership.user_id = user_account.id
 WHERE user_account.folded_name = %(user)s::VARCHAR""",
-    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'row_mac', 'in_tenant', 'in_role'),
-    {3: SystemRole, 4: bool, 11: TenantRole},
+    ('id', 'name', 'folded_name', 'system_role', 'active', 'password_hash', 'created_at', 'first_login_at', 'last_login_at', 'issuer', 'subject', 'roles_until', 'row_mac', 'in_tenant', 'in_role'),
+    {3: SystemRole, 4: bool, 14: TenantRole},
     None,
 )
 

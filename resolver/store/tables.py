@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -122,7 +122,13 @@ user_account = Table(
     Column("created_at", TIME, nullable=False),
     Column("first_login_at", TIME),
     Column("last_login_at", TIME),
+    # Who it is for an OpenID provider; both or neither.
+    Column("issuer", Text),
+    Column("subject", Text),
+    # When the roles of groups end, unless there is a sign-in before.
+    Column("roles_until", TIME),
     _row_mac(),
+    Index(None, "issuer", "subject", unique=True),
     CheckConstraint("system_role IN ('sys_admin', 'default')", name="system_role"),
     # For `standing_admin` to refer to.
     UniqueConstraint("id", "system_role", "active"),

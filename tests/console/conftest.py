@@ -130,9 +130,18 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def consoles(browser: Browser | None, folder: Path) -> Iterator[Console]:
-    """A console on a store of its own; no page may have complained. Without a browser, its server alone."""
+def consoles(
+    browser: Browser | None, folder: Path, prepare: Callable[[World], None] = lambda _: None
+) -> Iterator[Console]:
+    """A console on a store of its own; no page may have complained. Without a browser, its server alone.
+
+    Args:
+        browser: the browser.
+        folder: where the store is.
+        prepare: changes the world before the server starts.
+    """
     world = made_world("sqlite", folder)
+    prepare(world)
     for name, role in ROLES.items():
         world.user(name, role)
         world.service.users.set_password(world.admin, name, NewPassword(SecretValue(PASSWORD)))

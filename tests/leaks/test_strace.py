@@ -308,6 +308,7 @@ def _last_steps(step: Callable[..., dict[str, Any]], sources: Path) -> Iterator[
     yield step("recover", resolver("recover", "--user", "admin"))
     for doing in ("get", "deactivate", "activate", "unlock"):
         yield step(f"users {doing}", resolver("users", doing, "eve"))
+    yield step("users link", resolver("users", "link", "eve", "--remove"))
     yield step("users delete", resolver("users", "delete", "eve", "--reassign-to", "admin", "--yes"))
     yield step("tenants get", resolver("tenants", "get", "other"))
     yield step("tenants delete", resolver("tenants", "delete", "other", "--yes"))
@@ -357,6 +358,7 @@ EXPECTED_CODES = {
     "update schema": 2,
     "export plain to a file": 7,
     "create again": 8,
+    "users link": 8,
     "to a file": 7,
     "extract --check": 3,
     "stale": 10,

@@ -321,7 +321,7 @@ def test_what_does_not_open_is_one_record_a_minute(embedded: World) -> None:
 def test_bounds_are_settings(tmp_path: Path) -> None:
     """Each has the name that it has in the settings file; what is not given is the default."""
     bounds = dict.fromkeys(Rules.__struct_fields__, 7)
-    del bounds["keep_versions"], bounds["refuse_expired"], bounds["public_url"]
+    del bounds["keep_versions"], bounds["refuse_expired"], bounds["public_url"], bounds["sign_in"]
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     config = home / "config.yaml"

@@ -17,22 +17,26 @@ from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.sign_in import Person, SignInAnswer
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.core.trusts import TrustChange
 from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.service import Service
+from resolver.service.sign_in import SignInPurpose
 from resolver.store import tables as t
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, World, database, raw_connection
+from tests.people import let_in_by, provider_of
 from tests.service.uses import DIGESTS, key_use
-from tests.trusting import jwt, trusting, wanted
+from tests.trusting import ISSUER, jwt, trusting, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from resolver.core.model import Caller
+    from resolver.core.sign_in import AuthorizationRequest, SignInProvider
 
 _REFUSE = (
     "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -65,6 +69,8 @@ class Closed:
 
     def __init__(self, dialect: str, when: str, url: str) -> None:
         self.world = world = World(url, SqlStore(url))
+        let_in_by(world, provider_of(ISSUER, groups=None, device=True))
+        world.service.sign_in._known = _Provider()  # type: ignore[assignment]  # noqa: SLF001 - some of the port is not asked
         self.admin = world.admin
         world.secret("k", "first")
         world.service.secrets.update(world.admin, "home", "k", SecretChange(value=SecretValue("second")))
@@ -117,6 +123,29 @@ def _entry(key: str) -> ImportEntry:
 def _rotate_root(service: Service, caller: Caller) -> object:
     wrapping = service.keys.status(caller).root_keys[0].id
     return service.keys.rotate_root(caller, wrapping, _quiet)
+
+
+class _Provider:
+    """Speaks with a provider that lets in one person, whatever it is asked."""
+
+    def authorization_url(self, _provider: SignInProvider, request: AuthorizationRequest) -> str:
+        """The state in place of a URL."""
+        return request.state
+
+    def demands_issuer(self, _provider: SignInProvider) -> bool:
+        """It does not."""
+        return False
+
+    def redeem(self, provider: SignInProvider, *_: object) -> Person:
+        """The person, of whom no claim is asked for."""
+        return Person(provider.issuer, "sub-una", {"preferred_username": "una"})
+
+    poll_device = redeem
+
+
+def _sign_in(service: Service) -> object:
+    start = service.sign_in.begin("example", SignInPurpose.OPEN)
+    return service.sign_in.finish(start.secret, SignInAnswer(state=start.url, code="x"))
 
 
 ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
@@ -187,6 +216,11 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     ),
     "users.update": lambda s, a, _: s.users.update(a, "eve", UserChange(active=False)),
     "setup.recover": lambda s, _, __: s.setup.recover("admin", lambda _: None),
+    "users.update, linked": lambda s, a, _: s.users.update(
+        a, "eve", UserChange(issuer=ISSUER, subject="sub-eve")
+    ),
+    "sign_in.finish": lambda s, _, __: _sign_in(s),
+    "sign_in.poll_device": lambda s, _, __: s.sign_in.poll_device("example", "x"),
     "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
     "users.set_password": lambda s, a, _: s.users.set_password(
         a, "eve", NewPassword(SecretValue("another password"))
@@ -209,6 +243,10 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "tokens.rotate": lambda s, a, c: s.tokens.rotate(a, c.token),
     "tokens.revoke": lambda s, a, c: s.tokens.revoke(a, c.token),
     "sessions.open": lambda s, _, __: s.sessions.open(username="eve", password="eve's password"),
+    "sessions.open_for": lambda s, _, c: s.sessions.open_for(c.viewer),
+    "sessions.confirm_by": lambda s, _, c: s.sessions.confirm_by(
+        c.session, s.sessions.authenticate(c.session)
+    ),
     "sessions.close": lambda s, _, c: s.sessions.close(c.session),
     "sessions.confirm": lambda s, _, c: s.sessions.confirm(c.session, "eve's password"),
     "trail.reindex": lambda s, a, _: s.trail.reindex(a, "home"),
@@ -229,6 +267,9 @@ NO_RECORD = {
     "users.get",
     "users.whoami",
     "sessions.left",
+    "sign_in.options",
+    "sign_in.begin",
+    "sign_in.begin_device",
     "access.who_can",
     "access.access",
     "trusts.list",

@@ -16,6 +16,8 @@ from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange
 from resolver.core.secret_changes import NewSecret, SecretChange
+from tests.people import let_in_by, provider_of
+from tests.trusting import ISSUER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,6 +94,7 @@ def change_provider(world: World, wanted: ProviderChange) -> None:
 
 def change_user(world: World, wanted: UserChange) -> None:
     """Change a user that is active and has no role."""
+    let_in_by(world, provider_of(ISSUER))
     world.service.users.create(world.admin, "una", NewUser())
     world.service.users.update(world.admin, "una", wanted)
 
@@ -125,7 +128,11 @@ CASES = [
         lambda world, wanted: world.service.users.create(world.admin, "una", wanted),
         user,
     ),
-    Case(UserChange(system_role=SystemRole.SYS_ADMIN, active=False), change_user, user),
+    Case(
+        UserChange(system_role=SystemRole.SYS_ADMIN, active=False, issuer=ISSUER, subject="sub-una"),
+        change_user,
+        user,
+    ),
     Case(
         NewToken(
             username="una",

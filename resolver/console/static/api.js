@@ -147,6 +147,18 @@ export const session = {
     const found = await own("POST", "/session", { body: credentials, quiet: true });
     return keep(found);
   },
+  /** How people sign in here: by which providers, and whether by passwords. */
+  ways: () => own("GET", "/sign-in", { quiet: true }),
+  /** Begin a sign-in by a provider; where the browser has to go. */
+  async begin(provider, purpose) {
+    return (await own("POST", "/sign-in", { body: { provider, purpose }, quiet: true })).url;
+  },
+  /** End the sign-in that the provider sent the browser back from; what it was for. */
+  async finish(answer) {
+    const found = await own("POST", "/sign-in/finish", { body: answer, quiet: true });
+    keep(found.session);
+    return found.purpose;
+  },
   confirm: (password) => own("POST", "/session/confirm", { body: { password }, quiet: true }),
   async close() {
     await session.resume(); // another page may have opened a newer one

@@ -17,6 +17,7 @@ import {
   restart,
   say,
 } from "./dom.js";
+import { comeBack } from "./provider.js";
 import { Rights } from "./rules.js";
 import { page as secrets } from "./secrets.js";
 import { confirmAgain, signIn, signInAgain } from "./signin.js";
@@ -219,12 +220,12 @@ async function enter(options) {
   await show(options);
 }
 
-async function askWho() {
+async function askWho(failed) {
   header.hidden = true;
   document.getElementById("footer").hidden = true;
   document.title = "Sign in – Blueprint resolver";
-  put(await signIn(() => enter()));
-  main.querySelector("input")?.focus();
+  put(await signIn(() => enter(), failed));
+  main.querySelector(".providers button, input")?.focus();
 }
 
 whenSignedOut(async () => {
@@ -339,6 +340,15 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 
 async function start() {
+  try {
+    if (!(await comeBack())) {
+      put(empty("You are signed in", "You can close this window, and go on in the other one."));
+      return;
+    }
+  } catch (error) {
+    await askWho(error);
+    return;
+  }
   try {
     await session.resume();
   } catch (error) {

@@ -2,6 +2,7 @@
 
 import { session } from "./api.js";
 import { dialog, el, field, problem } from "./dom.js";
+import { leaveFor, providerButtons, signInBeside, ways } from "./provider.js";
 
 function credentials(username = "") {
   const name = el("input", {
@@ -50,11 +51,23 @@ function credentials(username = "") {
   };
 }
 
-export async function signIn(done) {
+/** The form, and why the last sign-in failed, if it did. */
+export async function signIn(done, failed = null) {
+  const { providers, passwords } = await ways();
   const asked = credentials();
   const errors = el("div", {});
   const send = el("button", { type: "submit", class: "main" }, "Sign in");
   const form = el("form", { class: "card" }, ...asked.nodes, errors, el("div", { class: "actions" }, send));
+  const elsewhere = el("div", {}, failed && problem(failed));
+  const leave = async (name) => {
+    elsewhere.replaceChildren();
+    try {
+      await leaveFor(name);
+    } catch (error) {
+      elsewhere.replaceChildren(problem(error));
+    }
+  };
+  const buttons = providerButtons(providers, leave);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (send.disabled) return;
@@ -74,7 +87,9 @@ export async function signIn(done) {
     { class: "signin" },
     el("h1", {}, "Blueprint resolver"),
     el("p", { class: "quiet" }, "Sign in to manage secrets."),
-    form,
+    elsewhere,
+    buttons.length ? el("div", { class: "providers" }, ...buttons) : null,
+    passwords ? form : el("details", {}, el("summary", {}, "Sign in without a provider"), form),
   );
 }
 
@@ -86,15 +101,46 @@ export function signInAgain(username) {
   return asking;
 }
 
-function again(username) {
+async function again(username) {
   const asked = credentials(username);
-  return dialog("Your session has ended", {
-    fields: [el("p", {}, "Sign in again to go on. What you typed is kept."), ...asked.nodes],
+  const beside = await besides("again");
+  const opened = await dialog("Your session has ended", {
+    fields: [el("p", {}, "Sign in again to go on. What you typed is kept."), ...beside.nodes, ...asked.nodes],
     action: "Sign in",
-    first: asked.first,
+    first: beside.first ?? asked.first,
     stays: true,
     submit: () => asked.open(),
+    opened: beside.opened,
   });
+  return beside.isDone() ? session.resume() : opened;
+}
+
+/** The buttons of providers for a dialog, which closes once one has signed in beside it. */
+async function besides(purpose) {
+  const { providers } = await ways();
+  const errors = el("div", {});
+  let close = () => {};
+  let isDone = false;
+  let going = new AbortController();
+  const buttons = providerButtons(providers, async (name) => {
+    going.abort();
+    going = new AbortController();
+    const { signal } = going;
+    errors.replaceChildren(el("p", { class: "quiet", role: "status" }, "Go on in the other window."));
+    try {
+      if (!(await signInBeside(name, purpose, signal)) || signal.aborted) return;
+      isDone = true;
+      close();
+    } catch (error) {
+      errors.replaceChildren(problem(error));
+    }
+  });
+  return {
+    nodes: buttons.length ? [el("div", { class: "providers" }, ...buttons), errors] : [],
+    first: buttons[0],
+    opened: (way) => (close = way),
+    isDone: () => isDone,
+  };
 }
 
 let confirming = null;
@@ -105,7 +151,8 @@ export function confirmAgain(username) {
   return confirming;
 }
 
-function oncemore(username) {
+async function oncemore(username) {
+  const beside = await besides("confirm");
   const name = el("input", {
     type: "text",
     name: "username",
@@ -119,17 +166,20 @@ function oncemore(username) {
     autocomplete: "current-password",
     required: true,
   });
-  return dialog("Confirm that it is you", {
+  const confirmed = await dialog("Confirm that it is you", {
     fields: [
       el("p", {}, "This needs your password, unless it was given within the last five minutes."),
+      ...beside.nodes,
       name,
       field("Your password", password),
     ],
     action: "Confirm",
-    first: password,
+    first: beside.first ?? password,
+    opened: beside.opened,
     submit: async () => {
       await session.confirm(password.value);
       password.value = "";
     },
   });
+  return beside.isDone() ? true : confirmed;
 }

@@ -16,6 +16,7 @@ from resolver.core.ports.secrets import (
     StoredSecret,
     StoredVersion,
 )
+from resolver.core.ports.sign_in import SignInClient
 from resolver.core.ports.store import AuditEnd, RowChange, Session, Store, UseSession, UseStore
 from resolver.core.ports.trusts import JwtVerifier, KeySource, PendingKeys, ReadJwt, StoredTrust
 
@@ -36,6 +37,7 @@ __all__ = [
     "SecretLink",
     "SecretWrite",
     "Session",
+    "SignInClient",
     "Store",
     "StoredConsoleSession",
     "StoredDataKey",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from resolver.core.model import Scope, User
-from resolver.core.permissions import TenantRole
+from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.ports.trusts import TrustSession, TrustsForUse
 from resolver.core.redacted import Redacted
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from resolver.core.login_backoff import Failures
     from resolver.core.model import Tenant
-    from resolver.core.permissions import SystemRole
     from resolver.core.query import Choice, TenantField, TokenField, UserField
     from resolver.core.results import Holding
 
@@ -28,6 +28,13 @@ class StoredUser(Redacted, frozen=True):
     user: User
     roles: Mapping[str, TenantRole]
     password_hash: str | None = None
+
+    def as_of(self, now: str) -> StoredUser:
+        """The same without the roles that have ended: those of groups do, some time after a sign-in."""
+        until = self.user.roles_until
+        if until is None or now < until:
+            return self
+        return StoredUser(replace(self.user, system_role=SystemRole.DEFAULT), {}, self.password_hash)
 
 
 class StoredToken(Redacted, frozen=True):
@@ -116,6 +123,18 @@ class AccountSession(TrustSession, AccountsForUse, Protocol):
 
     def set_password(self, user_id: str, password_hash: str) -> None:
         """Replace a password hash."""
+
+    def user_of(self, issuer: str, subject: str) -> StoredUser | None:
+        """The user who is somebody for an OpenID provider."""
+
+    def set_identity(self, user_id: str, issuer: str | None, subject: str | None) -> None:
+        """Say who a user is for an OpenID provider, or that it is nobody there; the password goes.
+
+        ConflictError when another user is.
+        """
+
+    def set_roles_until(self, user_id: str, until: str | None) -> None:
+        """Say when the roles of groups end."""
 
     def hold_user(self, user_id: str) -> None:
         """Have others wait who change how this user gets in, until the transaction ends."""

@@ -77,6 +77,7 @@ class ReadJwt(Struct, frozen=True):
         text: all of it, for the signature.
         signed: the part that is signed.
         claims: what it says, which is not to be believed yet.
+        algorithm: what it is said to be signed with.
     """
 
     issuer: str
@@ -84,6 +85,7 @@ class ReadJwt(Struct, frozen=True):
     text: str
     signed: str
     claims: Mapping[str, Any]
+    algorithm: str = ""
 
     def __repr__(self) -> str:
         return "ReadJwt(****)"

@@ -53,8 +53,9 @@ class SessionInfo(Struct, frozen=True):
     password_length: int
 
 
-def _info(call: ApiCall, username: str, proof: str, left: timedelta) -> SessionInfo:
-    length = call.service.sessions.password_length
+def make_info(call: ApiCall, username: str, secret: str, left: timedelta) -> SessionInfo:
+    """What the console's pages have to know of a session, by its secret."""
+    length, proof = call.service.sessions.password_length, csrf_token(secret)
     return SessionInfo(username, proof, int(SURE.total_seconds()), int(left.total_seconds()), length)
 
 
@@ -79,7 +80,7 @@ async def open_session(call: ApiCall, body: SessionRequest) -> Response:
         server.metrics.refused_logins.inc()
         raise
     request.state.caller = opened.caller
-    answer = Answer(_info(call, opened.caller.username, opened.csrf_token, LONGEST))
+    answer = Answer(make_info(call, opened.caller.username, opened.secret, LONGEST))
     if old := read_session(request):
         await call.account.run(lambda: server.service.sessions.close(old))
     set_session(request, answer, opened.secret)
@@ -96,7 +97,7 @@ def get_session(call: ApiCall) -> Response:
         raise AuthenticationError("nobody is signed in")
     caller = call.service.sessions.authenticate(secret)
     request.state.caller = caller
-    return Answer(_info(call, caller.username, csrf_token(secret), call.service.sessions.left(secret)))
+    return Answer(make_info(call, caller.username, secret, call.service.sessions.left(secret)))
 
 
 @GROUP.route("POST", "/session/confirm", status=204)
