@@ -1,9 +1,14 @@
-"""The clients from PyPI, unmodified: every command and method that the API is there for."""
+"""The clients from PyPI, unmodified: every command and method that the API is there for.
+
+What `cfy` prints is compared with `cfy_printed/`, a file for each test; `RESOLVER_TEST_WRITE=1` writes them
+anew, for somebody to read.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +27,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+PRINTED = Path(__file__).with_name("cfy_printed")
+
+VARYING = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z? *"), "<TIME> "),
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<ID>"),
+    (re.compile(r"ctok-(?:<TOKEN ID>|[A-Za-z0-9]{10})-[A-Za-z0-9]{40}"), "<TOKEN>"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "<ADDRESS>"),
+    (re.compile(r"-{3,}"), "---"),
+    (re.compile(r" {2,}"), "  "),
+)
+"""What is another text in each run, and how wide tables are with it."""
+
+TOKENS = re.compile(r'(?:\{"id": "<TOKEN ID>".*\n)+')
+
 VARIABLE = "RESOLVER_TEST_CFY_PYTHON"
 """Names the Python of an environment that has `cloudify==7.0.5`."""
 
@@ -32,9 +51,13 @@ class Cfy:
     Args:
         python: the client's Python.
         folder: where it keeps its profiles.
+
+    Attributes:
+        transcript: what was typed and printed.
     """
 
     def __init__(self, python: str, folder: Path) -> None:
+        self.transcript = ""
         self._process = subprocess.Popen(
             [python, "-W", "ignore", Path(__file__).with_name("cfy_forks.py")],
             stdin=subprocess.PIPE,
@@ -51,6 +74,7 @@ class Cfy:
         self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
         told = json.loads(self._process.stdout.readline())
+        self.transcript += f"$ cfy {' '.join(arguments)}\n{told['output'].rstrip()}\n= {told['code']}\n\n"
         return told["code"], told["output"]
 
     def prints(self, *arguments: str) -> str:
@@ -86,8 +110,8 @@ def python() -> str:
 
 
 @pytest.fixture
-def cfy(live: Live, tmp_path: Path, python: str) -> Iterator[Cfy]:
-    """The client, with a profile for the server's administrator."""
+def cfy(live: Live, tmp_path: Path, python: str, request: pytest.FixtureRequest) -> Iterator[Cfy]:
+    """The client, with a profile for the server's administrator; in the end, what it printed is compared."""
     folder = tmp_path / "cfy"
     folder.mkdir()
     client = Cfy(python, folder)
@@ -101,6 +125,19 @@ def cfy(live: Live, tmp_path: Path, python: str) -> Iterator[Cfy]:
         yield client
     finally:
         client.close()
+    printed = client.transcript.replace(str(tmp_path), "<FOLDER>").replace(port, "<PORT>")
+    for token_id in re.findall(r'"id": "([A-Za-z0-9]{10})"', printed):
+        printed = printed.replace(token_id, "<TOKEN ID>")
+    for varying, name in VARYING:
+        printed = varying.sub(name, printed)
+    # Tokens are listed by their ids, which are random.
+    printed = TOKENS.sub(
+        lambda found: "".join(sorted(found[0].replace("},\n", "}\n").splitlines(keepends=True))), printed
+    )
+    expected = PRINTED / f"{request.node.name.removeprefix('test_')}.txt"
+    if os.environ.get("RESOLVER_TEST_WRITE"):
+        expected.write_text(printed)
+    assert printed == expected.read_text()
 
 
 def test_the_library_of_the_client(live: Live, python: str, tmp_path: Path) -> None:
