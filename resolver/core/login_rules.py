@@ -22,6 +22,10 @@ class LoginRules(Struct, frozen=True):
     break_glass_user: str = ""
     public_url: str = ""
 
+    def is_break_glass(self, name: str) -> bool:
+        """Whether a name, whatever its case, is that of the break-glass account."""
+        return bool(self.break_glass_user) and name.casefold() == self.break_glass_user.casefold()
+
     @property
     def issuers(self) -> frozenset[str | None]:
         """The issuers of all providers."""

@@ -199,6 +199,13 @@ def _same_login(checked: StoredUser | None, now: StoredUser | None) -> bool:
     )
 
 
+def takes_password(stored: StoredUser | None, rules: LoginRules) -> bool:
+    """Whether a user may log in by a password: not who signs in by a provider, nor where that is off."""
+    if stored is None or stored.user.issuer is not None:
+        return False
+    return rules.password_sign_in or rules.is_break_glass(stored.user.name)
+
+
 def trust_of(session: UseSession, found: tuple[StoredToken, StoredUser] | None) -> StoredTrust | None:
     """The trust that a token came of, as it is now. Other tokens, most of them, cost no statement for it."""
     trust_id = None if found is None else found[0].trust_id
@@ -352,7 +359,11 @@ class Gate:
             again = session.user(name=username)
             slot = slot_of(stored.user.id if stored else None, username)
             failures = session.login_failures(slot)
-            fits = again if matches and _same_login(stored, again) and self._takes_password(again) else None
+            fits = (
+                again
+                if matches and _same_login(stored, again) and takes_password(again, self._rules)
+                else None
+            )
             let_in = fits if not failures.refuses(now) else None
             # The same writes whatever the outcome, so that the time taken tells nothing.
             kept = Failures() if let_in else failures if fits else failures.with_another(now)
@@ -389,17 +400,10 @@ class Gate:
             confirmed_at=confirmed_at,
         )
 
-    def _takes_password(self, stored: StoredUser | None) -> bool:
-        """Whether a user may log in by a password: not who signs in by a provider, nor where that is off."""
-        if stored is None or stored.user.issuer is not None:
-            return False
-        rules = self._rules
-        return rules.password_sign_in or stored.user.name.casefold() == rules.break_glass_user.casefold()
-
     def _with_login(self, current: Caller, caller: Caller, stored: StoredUser) -> Caller:
         """A caller whose rights were read again, as one who was identified in the same way as before."""
         if caller.login:
-            valid = [_login_of(stored)] if self._takes_password(stored) else []
+            valid = [_login_of(stored)] if takes_password(stored, self._rules) else []
             if stored.user.issuer in self._rules.issuers:
                 valid.append(sign_in_of(stored))
             if not any(hmac.compare_digest(caller.login, one) for one in valid):
@@ -504,8 +508,10 @@ def tell(holdings: Sequence[Holding]) -> str:
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
-def demand_way_in(session: Session, now: str) -> None:
+def demand_way_in(session: Session, now: str, rules: LoginRules) -> None:
     """See, within the transaction that took a credential or a role away, that a sys_admin can still log in.
+
+    Sign-ins by providers do not count: a provider may be down, or gone.
 
     Raises:
         LastCredentialError: no active one has a password, or a token that neither expired nor is narrowed.
@@ -513,7 +519,8 @@ def demand_way_in(session: Session, now: str) -> None:
     for stored in session.users(WHOLE):
         if stored.user.system_role is not SystemRole.SYS_ADMIN or not stored.user.active:
             continue
-        if stored.password_hash is not None or any(
+        has_password = stored.password_hash is not None and takes_password(stored, rules)
+        if has_password or any(
             not token.scope.is_limited and (token.expires_at is None or token.expires_at > now)
             for token, _ in session.tokens(stored.user.id, WHOLE)
         ):

@@ -187,7 +187,7 @@ class Tokens(ServicePart):
             _, user = _find(session, current, token_id)
             session.revoke_token(token_id)
             if user.system_role is SystemRole.SYS_ADMIN and not even_last:
-                demand_way_in(session, self._clock())
+                demand_way_in(session, self._clock(), self._rules.sign_in)
             self._trail.append_system(session, current, "token:revoke", object=user.name, made=token_id)
 
     def _demand_token_room(self, session: Session, user: User) -> None:

@@ -148,6 +148,11 @@ class Trusts(ServicePart):
         check_scope(scope.permissions or frozenset(), scope.tenants or frozenset(), scope.keys or ())
         check_token_scope(scope)
         check_audience(trust.audience, trust.issuer)
+        if any(trust.audience == one.client_id for one in self._rules.sign_in.providers):
+            raise InvalidRequestError(
+                "the audience is that of people who sign in: an ID token of one would be good here",
+                hint="name this server's own URL",
+            )
         if PLATFORM_RULES[trust.kind].once and trust.exchanges != 1:
             raise InvalidRequestError(f"a JWT of kind {trust.kind} is exchanged once")
         if trust.jwks is not None and trust.jwks_url is not None:

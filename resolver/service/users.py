@@ -172,7 +172,7 @@ class Users(ServicePart):
         """
         demand_credentials(current, self._clock(), "say who signs in as a user")
         issuer, subject = check_person(wanted.issuer, wanted.subject, self._rules.sign_in)
-        if issuer is not None and user.name.casefold() == self._rules.sign_in.break_glass_user.casefold():
+        if issuer is not None and self._rules.sign_in.is_break_glass(user.name):
             raise ConflictError("the break-glass account signs in by its password alone")
         if issuer is None and user.issuer is None:
             raise ConflictError(f"user {user.name!r} signs in by no provider")
@@ -196,12 +196,12 @@ class Users(ServicePart):
         rules = self._rules.sign_in
         if linked:
             raise ConflictError(f"user {name!r} signs in by a provider, and has no password here")
-        if not rules.password_sign_in and name.casefold() != rules.break_glass_user.casefold():
+        if not rules.password_sign_in and not rules.is_break_glass(name):
             raise ConflictError("passwords are switched off", hint="`sign_in` in `config.yaml` says so")
 
     def _demand_way_in(self, session: Session, changed: User, *, even_last: bool) -> None:
         if changed.system_role is SystemRole.SYS_ADMIN and not even_last:
-            demand_way_in(session, self._clock())
+            demand_way_in(session, self._clock(), self._rules.sign_in)
 
     def unlock(self, caller: Caller, username: str) -> UserInfo:
         """Forget the wrong passwords that were given for a user, so that logins are not refused any more."""

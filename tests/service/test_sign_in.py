@@ -16,6 +16,7 @@ from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundEr
 from resolver.service.sign_in import SignInPurpose
 from tests.issuer import Key
 from tests.people import begun, let_in_by, openid_provider, provider_of, signed_in
+from tests.trusting import trusting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -438,3 +439,11 @@ def test_ports_are_for_commands(embedded: World, provider: OpenIdProvider) -> No
     let_in_by(embedded, provider_of(provider.url, loopback=True))
     provider.agree(begun(embedded, SignInPurpose.LOOPBACK, port=4000).url)
     assert provider.codes["code0"]["redirect_uri"] == "http://127.0.0.1:4000/"
+
+
+def test_no_trust_takes_what_people_sign_in_with(embedded: World, provider: OpenIdProvider) -> None:
+    """The audience of ID tokens is no trust's: whoever has one would be a workload by it."""
+    assert provider.url
+    with pytest.raises(InvalidRequestError, match="that of people who sign in"):
+        trusting(embedded, audience="resolver")
+    assert trusting(embedded).audience != "resolver"
