@@ -27,7 +27,7 @@ NOUNS = {
     "providers": "core service store client rest/v1 rest/cloudify cli/secrets",
     "secrets": "core/ports service store client rest/v1 rest/cloudify cli",
     "sessions": "store",
-    "sign_in": "core core/ports service identity rest/v1",
+    "sign_in": "core core/ports service identity client rest/v1 cli",
     "tokens": "core service store rest/cloudify cli",
     "transfer": "core bootstrap rest/v1 rest/cloudify cli/secrets",
     "trusts": "core core/ports service store client rest/v1 cli",

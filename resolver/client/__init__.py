@@ -23,6 +23,7 @@ from resolver.http.url import parse_server_url
 
 if TYPE_CHECKING:
     from resolver.client.access_reports import RemoteAccess
+    from resolver.client.sign_in import RemoteSignIn
     from resolver.client.webhooks import RemoteWebhooks
 
 
@@ -68,6 +69,13 @@ class Client:
         from resolver.client.webhooks import RemoteWebhooks  # noqa: PLC0415 - as said
 
         return RemoteWebhooks(self._server)
+
+    @cached_property
+    def sign_in(self) -> RemoteSignIn:
+        """Lets people sign in by OpenID providers; `resolver login` alone asks for it."""
+        from resolver.client.sign_in import RemoteSignIn  # noqa: PLC0415 - as said
+
+        return RemoteSignIn(self._server)
 
     @cached_property
     def access(self) -> RemoteAccess:

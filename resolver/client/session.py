@@ -157,9 +157,11 @@ class ServerSession:
         answer = self._asked(caller, method, path, body, tenant, query, changes=not asks)
         return self.read(kind, self._parsed(answer.body))
 
-    def ask_openly(self, kind: type[T], path: str, body: Mapping[str, Any]) -> T:
-        """Ask for something without saying who asks, which the body does."""
-        answer = self._answered(json_request("POST", f"{OWN_ROUTES}{path}", {}, body))
+    def ask_openly(self, kind: type[T], path: str, body: Mapping[str, Any] | None = None) -> T:
+        """Ask for something without saying who asks, which the body does, if anything."""
+        target = f"{OWN_ROUTES}{path}"
+        request = HttpRequest("GET", target) if body is None else json_request("POST", target, {}, body)
+        answer = self._answered(request)
         return self.read(kind, self._parsed(answer.body))
 
     def do(

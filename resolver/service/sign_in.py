@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from resolver.core.model import Caller, User
+from resolver.core.model import FULL_SCOPE, MAX_KEY_LENGTH, Caller, User
 from resolver.core.permissions import SystemRole
 from resolver.core.redacted import Redacted
 from resolver.core.sign_in import (
@@ -36,9 +36,11 @@ from resolver.core.sign_in import (
 )
 from resolver.core.times import later, read_time
 from resolver.errors import AuthenticationError, ConflictError, InvalidRequestError, NotFoundError
+from resolver.protocol.identity import Grant
 from resolver.service.access import sign_in_of
 from resolver.service.access_log import Strangers
 from resolver.service.base import ServicePart
+from resolver.service.tokens import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,9 @@ T = TypeVar("T")
 
 LIFE_SECONDS = 600
 """How long a sign-in may take."""
+
+_TOKEN_SECONDS = 12 * 3600
+"""How long a token lives that a command gets; the roles of groups may end before."""
 
 _EPOCH = "1970-01-01T00:00:00.000Z"
 _MAX_SECRET = 512
@@ -209,6 +214,29 @@ class SignIns(ServicePart):
             return SignedIn(SignInPurpose.LOOPBACK, self._let_in(provider, found, f"device {device_code}"))
 
         return self._speaking(poll)
+
+    def grant(self, done: SignedIn, description: str) -> Grant:
+        """Give a command that somebody signed in by a token, which lives as long as a session may.
+
+        Raises:
+            AuthenticationError: the sign-in was not for a command.
+            ConflictError: the user has too many tokens.
+        """
+        if done.purpose is not SignInPurpose.LOOPBACK:
+            raise AuthenticationError("this sign-in was begun in a browser")
+        with self._store.write() as session:
+            session.hold_user(done.caller.user_id)
+            current, at = self._gate.current(session, done.caller), self._clock()
+            session.delete_tokens(current.user_id, at)  # the expired ones
+            number = session.count_tokens(current.user_id)
+            self._demand_room(f"user {current.username!r}", number, "tokens_per_user", "revoke some")
+            ends_at = later(at, _TOKEN_SECONDS)
+            text, token = new_token(current.user_id, description[:MAX_KEY_LENGTH], at, ends_at, FULL_SCOPE)
+            session.add_token(token)
+            self._trail.append_system(
+                session, current, "token:create", object=current.username, made=token.id, expires_at=ends_at
+            )
+        return Grant(text, ends_at, current.username, "")
 
     # What was begun
 

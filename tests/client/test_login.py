@@ -163,7 +163,7 @@ REFUSED = [
         ("URL", "-u", "una", "--token-file", "/nowhere"),
         "",
         2,
-        "error: --token-file goes without user name, password and expiry\n",
+        "error: --token-file goes without user name, password and expiry, and so does --sso\n",
     ),
     (
         ("URL", "--token-file", "/nowhere"),

@@ -24,7 +24,7 @@ from resolver.core.webhooks import NewWebhook, WebhookChange
 from resolver.crypto.keyring import FernetDataKey
 from resolver.errors import ConflictError, StoreError
 from resolver.service import Service
-from resolver.service.sign_in import SignInPurpose
+from resolver.service.sign_in import SignedIn, SignInPurpose
 from resolver.store import tables as t
 from resolver.store.sql import SqlStore
 from tests.databases import DIALECTS, World, database, raw_connection
@@ -220,6 +220,7 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
         a, "eve", UserChange(issuer=ISSUER, subject="sub-eve")
     ),
     "sign_in.finish": lambda s, _, __: _sign_in(s),
+    "sign_in.grant": lambda s, _, c: s.sign_in.grant(SignedIn(SignInPurpose.LOOPBACK, c.viewer), "login"),
     "sign_in.poll_device": lambda s, _, __: s.sign_in.poll_device("example", "x"),
     "users.unlock": lambda s, a, _: s.users.unlock(a, "eve"),
     "users.set_password": lambda s, a, _: s.users.set_password(

@@ -13,8 +13,9 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from resolver.core.redacted import Redacted
-from resolver.core.sign_in import SignInAnswer, SignInOptions
+from resolver.core.sign_in import DeviceCode, DevicePending, SignInAnswer, SignInOptions, StartedSignIn
 from resolver.errors import AuthenticationError
+from resolver.protocol.identity import CommandAnswer, CommandStart, DevicePoll, DeviceState, Grant
 from resolver.rest.errors import RequestError
 from resolver.rest.rate_limit import network_of
 from resolver.rest.responses import Answer
@@ -32,6 +33,8 @@ from resolver.service.console_sessions import LONGEST
 from resolver.service.sign_in import LIFE_SECONDS, SignInPurpose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from resolver.service.sign_in import SignedIn
 
 GROUP = Group("signing in", OWN, guarded=False)
@@ -69,6 +72,63 @@ class FinishedSignIn(Redacted, frozen=True):
 def get_options(call: ApiCall) -> Response:
     """Say how people sign in here."""
     return Answer(call.service.sign_in.options())
+
+
+@GROUP.route("POST", "/sign-in/command", StartedSignIn)
+async def begin_command(call: ApiCall, body: CommandStart) -> Response:
+    """Begin a sign-in of a command, to which the browser comes back on its own machine."""
+    refuse_other_sites(call.request.headers)
+    demand_rate(call)
+    sign_in = call.service.sign_in
+    return Answer(
+        await call.server.authenticator.sign_in(
+            call.account, lambda: sign_in.begin(body.provider, SignInPurpose.LOOPBACK, body.port)
+        )
+    )
+
+
+@GROUP.route("POST", "/sign-in/command/finish", Grant, largest=_MOST_ANSWER)
+async def finish_command(call: ApiCall, body: CommandAnswer) -> Response:
+    """End a sign-in of a command: the answer has a token, which lives for 12 hours."""
+    refuse_other_sites(call.request.headers)
+    sign_in = call.service.sign_in
+    answer = SignInAnswer(body.state, body.code, body.iss, body.error)
+    return await _granted(call, lambda: sign_in.grant(sign_in.finish(body.secret, answer), body.description))
+
+
+@GROUP.route("POST", "/sign-in/device", DeviceCode)
+async def begin_device(call: ApiCall, body: CommandStart) -> Response:
+    """Begin a sign-in whose code is typed in any browser."""
+    refuse_other_sites(call.request.headers)
+    demand_rate(call)
+    sign_in = call.service.sign_in
+    return Answer(
+        await call.server.authenticator.sign_in(call.account, lambda: sign_in.begin_device(body.provider))
+    )
+
+
+@GROUP.route("POST", "/sign-in/device/poll", DeviceState, largest=_MOST_ANSWER)
+async def poll_device(call: ApiCall, body: DevicePoll) -> Response:
+    """Say whether the person has agreed: then the answer has a token."""
+    refuse_other_sites(call.request.headers)
+    demand_rate(call)
+    sign_in = call.service.sign_in
+
+    def poll() -> DeviceState:
+        found = sign_in.poll_device(body.provider, body.device_code)
+        if isinstance(found, DevicePending):
+            return DeviceState(slow_down=found.slow_down)
+        return DeviceState(sign_in.grant(found, body.description))
+
+    return await _granted(call, poll)
+
+
+async def _granted(call: ApiCall, work: Callable[[], object]) -> Response:
+    try:
+        return Answer(await call.server.authenticator.sign_in(call.account, work))
+    except AuthenticationError:
+        call.server.metrics.refused_logins.inc()
+        raise
 
 
 def demand_rate(call: ApiCall) -> None:
