@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -86,6 +87,13 @@ class Watching:
             await self._pass_on(account, scope, receive, watched)
         except ClientDisconnect:
             status = _GONE
+        except asyncio.CancelledError:
+            # The time that requests have when the server stops is over, and what this one did is not known.
+            if not status:
+                await refusal(503, "the server stopped before the request had an end; look what it did")(
+                    scope, receive, watched
+                )
+            raise
         except Exception as error:  # noqa: BLE001 - the outermost layer: nothing of it may reach a library's log
             failure = describe(error)
             if not status:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from resolver.core.permissions import TenantRole
+from resolver.rest.app import create_app
 from resolver.rest.options import ServerOptions
 from tests.databases import World, made_world
 from tests.rest.conftest import SECRETS, USE, SlowPasswords, basic, refusal, serving
@@ -456,3 +458,42 @@ def test_a_body_with_two_lengths_is_refused(shared: Live) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
     assert b"given in two ways" in answer
+
+
+def test_a_request_that_the_stop_of_the_server_ends(world: World) -> None:
+    """When its time is over, the answer is ours, and no text of the library's."""
+    sent: list[Any] = []
+    given = {"authentication-token": str(world.token), "content-type": "application/json", "tenant": "home"}
+    given |= {"content-length": "10", "host": "x"}
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": "/api/v3.1/secrets/late",
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "query_string": b"",
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+    }
+
+    async def stop() -> None:
+        app = create_app(world.service, ServerOptions(address_rate=0, user_rate=0))
+        reached = asyncio.Event()
+
+        async def receive() -> Any:  # noqa: ANN401 - a message
+            reached.set()
+            await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:  # noqa: ANN401 - a message
+            sent.append(message)
+
+        task = asyncio.create_task(app(scope, receive, send))
+        await asyncio.wait({task, asyncio.create_task(reached.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(stop())
+    start, body = sent
+    assert (start["status"], dict(start["headers"])[b"content-type"]) == (503, b"application/json")
+    message = "the server stopped before the request had an end; look what it did"
+    assert json.loads(body["body"])["message"] == message
