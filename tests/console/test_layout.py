@@ -133,10 +133,10 @@ def test_rows_and_their_menu_on_small_screens(shared: Console) -> None:
     assert page.get_by_role("button", name="Edit key_03").count() == 0
     more.focus()
     page.keyboard.press("Enter")
-    assert more.get_attribute("aria-expanded") == "true"
-    assert page.evaluate("document.activeElement.textContent") == "Show"
+    expect(more).to_have_attribute("aria-expanded", "true")  # the browser tells of it a little later
+    page.wait_for_function("document.activeElement.textContent === 'Show'")
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.title") == "Actions for key_03"
+    page.wait_for_function("document.activeElement.title === 'Actions for key_03'")
     more.click()
     menu = page.get_by_role("group", name="Actions for key_03")
     assert menu.get_by_role("button").all_inner_texts() == [
@@ -150,7 +150,7 @@ def test_rows_and_their_menu_on_small_screens(shared: Console) -> None:
     dialog(page).get_by_text("current").wait_for()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")
-    assert page.evaluate("document.activeElement.title") == "Actions for key_03"
+    page.wait_for_function("document.activeElement.title === 'Actions for key_03'")
     page.get_by_role("button", name="Secrets", exact=True).click()
     page.get_by_role("navigation").get_by_text("admin sys_admin").wait_for()
     page.get_by_role("link", name="Users").click()

@@ -12,7 +12,16 @@ from resolver.core.model import Owner, Scope, Secret, SecretValue, Tenant, User,
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import Provider, ProviderInfo
 from resolver.core.query import Page, Part
-from resolver.core.results import Holding, Identity, MadeToken, TenantInfo, TokenInfo, Usage, WideMember
+from resolver.core.results import (
+    Holding,
+    Identity,
+    MadeToken,
+    TenantInfo,
+    TokenInfo,
+    Usage,
+    WideMember,
+    WideSecret,
+)
 from resolver.core.transfer import ExportedSecret, ExportResult, ImportResult, VersionWithValue
 from resolver.protocol.codec import MalformedError, decode, encode, parse
 
@@ -34,6 +43,7 @@ SECRET = Secret(
 )
 PROVIDER = Provider("uuid", "far", "vault", Tenant("", "home"), Visibility.TENANT, Owner("", "una"), AT, AT)
 HOLDING = Holding("secret", "uuid", "key", Tenant("", "home"))
+WIDE_SECRET = WideSecret("key", Visibility.GLOBAL, Visibility.TENANT)
 
 RECORDS: list[tuple[Any, Any]] = [
     (Secret, SECRET),
@@ -53,7 +63,7 @@ RECORDS: list[tuple[Any, Any]] = [
             frozenset(),
         ),
     ),
-    (Usage, Usage(AT, [HOLDING], [WideMember("una", TenantRole.USER, None)], None)),
+    (Usage, Usage(AT, [HOLDING], [WideMember("una", TenantRole.USER, None)], None, [WIDE_SECRET])),
     (ProviderInfo, ProviderInfo(PROVIDER, {"url": "https://vault.example"})),
     (ProviderInfo, ProviderInfo(PROVIDER)),
     (ExportResult, ExportResult([ExportedSecret(SECRET, [VersionWithValue(1, SecretValue("ö"))])], 1, 2)),
