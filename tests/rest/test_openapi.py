@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import hypothesis.stateful
 import pytest
 import schemathesis
 
@@ -50,6 +51,48 @@ def test_no_made_up_request_breaks_the_server(live: Live) -> None:
         ask()
     assert len(asked) > 50
     assert [(label, status) for label, status in asked if status not in listed[label]] == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library's own dependencies
+def test_no_made_up_sequence_breaks_the_server(live: Live) -> None:
+    """Requests about what earlier ones made, changed and deleted: the statuses are those of the document."""
+    live.world.secret("one")
+    token = live.client().token
+    schema: Any = schemathesis.openapi.from_url(f"{live.url}/openapi.json", timeout=120)
+    listed = {
+        operation.label: set(operation.definition.raw["responses"])
+        for operation in (result.ok() for result in schema.get_all_operations())
+    }
+    asked: list[tuple[str, str]] = []
+
+    class Workflow(schema.as_state_machine()):  # type: ignore[misc]  # made of the document
+        """What is asked, one after the other."""
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ANN401 - the library's
+            """As an administrator, who does not take these rights from himself."""
+            for name in ("Authorization", "authorization"):
+                (case.headers or {}).pop(name, None)
+            return {"headers": {"Authentication-Token": token, "Tenant": "home"}, "timeout": 120}
+
+        def validate_response(self, response: Any, case: Any, **_: Any) -> None:  # noqa: ANN401 - as above
+            """Compare the status."""
+            asked.append((case.operation.label, str(response.status_code)))
+            assert response.status_code < 500, (case.method, case.path, response.text)
+            assert str(response.status_code) in listed[case.operation.label], asked[-1]
+
+    hypothesis.stateful.run_state_machine_as_test(
+        Workflow,
+        settings=hypothesis.settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=8,
+            deadline=None,
+            database=None,
+            derandomize=EXAMPLES < 100,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        ),
+    )
+    assert len(asked) > EXAMPLES
 
 
 def test_the_document_names_the_tenant_s_header(shared: Live) -> None:
