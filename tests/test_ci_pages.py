@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ import yaml
 
 from tests.client.conftest import serving, token_of
 from tests.conftest import SCRIPTS, clean_environment
+from tests.issuer import issuing
 from tests.leaks.marks import Marks
 from tests.sessions import blocks
 from tests.test_docs import DOCS, ROOT
@@ -87,12 +90,17 @@ def job(home: Path, tmp_path: Path, marks: Marks) -> Iterator[Job]:
         yield Job(url, folder)
 
 
-def make_token(job: Job, home: Path, page: Path) -> str:
+def make_token(job: Job, home: Path, page: Path, instead: str = "") -> str:
     """Run what a page says to do once, as the administrator at a desk; the token.
 
-    What a person types when asked is a file with a token, and what is random is known to the test.
+    What a person types when asked is a file with a token, and what is random is known to the test. Where
+    something is done instead, no token is made.
     """
     (commands,) = blocks(page.read_text(), "sh")
+    if instead:
+        commands, last = commands.rstrip().rsplit("\n", 1)
+        assert last.startswith("resolver tokens create")
+        commands += f"\n{instead}"
     (job.folder / "token").write_text(token_of(home))
     (job.folder / "token").chmod(0o600)
     for word, meant in {
@@ -113,7 +121,8 @@ def deploys(job: Job, marks: Marks, done: subprocess.CompletedProcess[str]) -> N
     got = yaml.safe_load(job.got.read_text())
     assert len(marks.find(got["password"])) == 1
     assert len(marks.find(got["certificate"])) == 2
-    assert "RESOLVER_TOKEN" not in (job.folder / "env").read_text()
+    environ = (job.folder / "env").read_text()
+    assert not [name for name in ("RESOLVER_TOKEN", "ID_TOKEN", "RESOLVER_IDENTITY") if name in environ]
     assert marks.find(done.stdout + done.stderr) == []
 
 
@@ -170,6 +179,74 @@ def test_github(job: Job, home: Path, marks: Marks) -> None:
     assert missing.stderr.startswith("error: secret 'shop_none' was not found in tenant 'prod'\n")
     assert "Traceback" not in missing.stderr
     deploys(job, marks, job.run(steps["Deploy"]["run"], **given))
+
+
+@pytest.mark.parametrize(
+    ("page", "kind_issuer", "claims", "others"),
+    [
+        (
+            GITLAB,
+            "https://gitlab.com",
+            {"project_id": "20", "ref": "main", "ref_type": "branch", "ref_protected": "true"},
+            {"ref": "other"},
+        ),
+        (
+            GITHUB,
+            "https://token.actions.githubusercontent.com",
+            {"repository_id": "74", "environment": "production", "event_name": "push"},
+            {"environment": "test"},
+        ),
+    ],
+)
+def test_without_a_token(
+    home: Path,
+    tmp_path: Path,
+    marks: Marks,
+    page: Path,
+    kind_issuer: str,
+    claims: dict[str, str],
+    others: dict[str, str],
+) -> None:
+    """What a page says to do first: the job deploys by what its platform signs, and nothing that lasts."""
+    (trust,), (more,) = blocks(page.read_text(), "shell"), blocks(page.read_text(), "yml")
+    entries = yaml.safe_load(more)
+    body = workflow(page) if page is GITLAB else workflow(page)["jobs"]
+    audience = (body["deploy"].get("variables") or body["deploy"]["env"])["RESOLVER_URL"]
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "shop-password").write_text(marks.new("password"))
+    (folder / "shop-certificate.pem").write_text(f"{marks.new('line one')}\n{marks.new('line two')}")
+    (home / "config.yaml").write_text(f"public_url: {audience}\nprovider_destinations: ['127.0.0.0/8']\n")
+    with issuing() as issuer, serving(home) as url:
+        job = Job(url, folder)
+        make_token(job, home, page, trust.replace(kind_issuer, issuer.url))
+        given = {"RESOLVER_TENANT": "prod", "RESOLVER_AUDIENCE": audience}
+        if page is GITLAB:
+            assert entries["deploy"]["id_tokens"] == {"RESOLVER_ID_TOKEN": {"aud": audience}}
+            given |= entries["deploy"]["variables"]
+            lines = "\n".join(body["deploy"]["script"])
+        else:
+            assert entries["permissions"]["id-token"] == "write"
+            given |= entries["jobs"]["deploy"]["env"]
+            given["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"{issuer.url}/ask"
+            given["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = "the request's"
+            lines = next(step["run"] for step in body["deploy"]["steps"] if step.get("name") == "Deploy")
+
+        def run(told: dict[str, str]) -> subprocess.CompletedProcess[str]:
+            path = f"/ask?audience={urllib.parse.quote(audience, safe='')}"
+            issuer.answers[path] = lambda: (
+                200,
+                {},
+                json.dumps({"value": issuer.jwt(aud=audience, **told)}).encode(),
+            )
+            signed = {"RESOLVER_ID_TOKEN": issuer.jwt(aud=audience, **told)} if page is GITLAB else {}
+            return job.run(lines, **given, **signed)
+
+        deploys(job, marks, run(claims))
+        job.got.unlink()
+        refused = run(claims | others)
+        assert (refused.returncode in (4, 125), job.got.exists()) == (True, False)
+        assert "the identity was refused" in refused.stderr
 
 
 def test_the_hook_definition_is_whole() -> None:

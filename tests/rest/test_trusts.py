@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resolver.core.times import read_time
+from resolver.rest.options import ServerOptions
+from tests.databases import made_world
 from tests.issuer import claims_of, issuing
-from tests.rest.conftest import Live, refusal
+from tests.rest.conftest import Live, refusal, serving
 from tests.trusting import ISSUER, jwt, trusting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
 TRUSTS = "/api/v1/resolver/trusts"
@@ -49,6 +53,19 @@ def test_all_refusals_look_alike(live: Live) -> None:
         (401, "unauthorized_error", "the identity was refused")
     }
     assert len({answer.content for answer in answers}) == 1
+
+
+def test_an_address_exchanges_so_often(tmp_path: Path) -> None:
+    """Beyond its rate nothing is looked at: a JWT that fits is still good once the time is over."""
+    world = made_world("sqlite", tmp_path)
+    trusting(world)
+    with serving(world, ServerOptions(address_rate=0.2, user_rate=0)) as live:
+        text = jwt(world)
+        assert exchange(live, "no JWT").status_code == 401
+        limited = exchange(live, text)
+        assert (limited.status_code, int(limited.headers["Retry-After"])) == (429, pytest.approx(5, abs=1))
+        assert world.execute("SELECT count(*) FROM jwt_exchange")[0][0] == 0
+        world.service.trusts.exchange(text)
 
 
 @pytest.mark.parametrize(
