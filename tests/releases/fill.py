@@ -134,6 +134,7 @@ def fill(url: str) -> dict[str, Any]:
         )
         tokens[name] = {"user": "user", "token": made.token, "narrowing": scope}
     service.users.update(admin, "left", UserChange(active=False))
+    _link(service, "Manager")
     tokens.pop("left")  # it lets nobody in
     owner = service.gate.authenticate_token(tokens["user"]["token"])
     for name, provider in PROVIDERS.items():
@@ -177,6 +178,15 @@ def _scope(permissions: list[str] | None, tenants: list[str] | None, keys: list[
         None if tenants is None else frozenset(tenants),
         None if keys is None else tuple(keys),
     )
+
+
+def _link(service: Service, name: str) -> None:
+    """Have a user be a person of an OpenID provider, whose roles are those of groups for some time."""
+    with service.users._store.write() as session:  # noqa: SLF001 - a provider would have to be there
+        user = session.user(name=name)
+        assert user is not None
+        session.set_identity(user.user.id, "https://login.example.com", "manager-1")
+        session.set_roles_until(user.user.id, "2031-01-01T00:00:00.000Z")
 
 
 def _exchange(service: Service, admin: Any) -> None:  # noqa: ANN401 - a caller
