@@ -166,13 +166,14 @@ async function oncemore(username) {
     autocomplete: "current-password",
     required: true,
   });
+  const own = field("Your password", password);
+  const other = el("details", {}, el("summary", {}, "With a password"), own);
+  other.addEventListener("toggle", () => (password.required = other.open));
+  if (beside.first) password.required = false;
   const confirmed = await dialog("Confirm that it is you", {
-    fields: [
-      el("p", {}, "This needs your password, unless it was given within the last five minutes."),
-      ...beside.nodes,
-      name,
-      field("Your password", password),
-    ],
+    fields: beside.first
+      ? [el("p", {}, "Sign in again for this: it is more than five minutes ago."), ...beside.nodes, name, other]
+      : [el("p", {}, "This needs your password, unless it was given within the last five minutes."), name, own],
     action: "Confirm",
     first: beside.first ?? password,
     opened: beside.opened,
