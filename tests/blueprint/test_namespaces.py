@@ -32,7 +32,7 @@ workflows: {install: {mapping: p.install}}
 plugins: {p: {executor: central_deployment_agent, install: false}}
 """
 
-TREES = int(os.environ.get("RESOLVER_TEST_TREES", "16"))
+TREES = int(os.environ.get("RESOLVER_TEST_TREES", "8"))
 """How many trees are compared; each takes Cloudify's parser a quarter of a second."""
 
 

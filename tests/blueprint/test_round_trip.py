@@ -341,7 +341,7 @@ def sharing(node: object, seen: dict[int, int] | None = None) -> list[int]:
     return numbers
 
 
-EXAMPLES = int(os.environ.get("ROUND_TRIP_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ROUND_TRIP_EXAMPLES", "40"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
