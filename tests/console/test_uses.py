@@ -41,7 +41,7 @@ def test_of_one_secret(console: Console) -> None:
     page = console.open("manny")
     page.get_by_role("link", name="Uses of smtp").click()
     page.get_by_role("heading", name="Uses of smtp").wait_for()
-    rows = page.locator("tbody tr")
+    rows = page.get_by_role("table", name="Uses of smtp").locator("tbody tr")
     expect(rows).to_have_count(3)
     told = [[cell.strip() for cell in line.split("\t")] for line in rows.all_inner_texts()]
     assert [(one[0], one[2], one[3], one[5], one[8]) for one in told] == [
@@ -144,3 +144,29 @@ def test_more_records_than_a_page(console: Console) -> None:
     page.get_by_role("button", name="Older records").click()
     expect(page.locator("tbody tr")).to_have_count(60)
     assert page.get_by_role("button", name="Older records").count() == 0
+
+
+def test_what_needs_deploying_again(console: Console) -> None:
+    """From a secret's history right after its update: which blueprints have the old version."""
+    world = console.world
+    world.secret("smtp", "one")
+    use(console, "<b>shop</b>.yaml", "smtp")
+    use(console, "queue.yaml", "smtp")
+    world.service.secrets.update(world.admin, "home", "smtp", SecretChange(value=SecretValue("two")))
+    use(console, "queue.yaml", "smtp", at="2030-01-02T00:00:00.000Z")
+    page = console.open("manny")
+    page.get_by_role("button", name="History of smtp").click()
+    dialog(page).get_by_role("link", name="Which blueprints have older versions").click()
+    page.get_by_role("heading", name="Needs deploying again").wait_for()
+    rows = page.get_by_role("table", name="Blueprints to deploy again").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    (told,) = [[cell.strip() for cell in line.split("\t")] for line in rows.all_inner_texts()]
+    assert told[:3] == ["<b>shop</b>.yaml", "smtp", "version 1"]
+    assert (told[4], told[6]) == ("version 2", "admin")
+    page.get_by_role("link", name="All uses in home").click()
+    page.get_by_role("heading", name="Over time").wait_for()
+    expect(page.get_by_role("heading", name="Needs deploying again")).to_be_visible()
+    use(console, "<b>shop</b>.yaml", "smtp", at="2030-01-02T00:05:00.000Z")
+    page.reload()
+    page.get_by_role("heading", name="Over time").wait_for()
+    expect(page.get_by_role("heading", name="Needs deploying again")).to_have_count(0)

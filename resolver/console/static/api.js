@@ -203,6 +203,8 @@ export const trail = {
   head: (tenant) => own("GET", "/audit/head", { query: { tenant } }),
   verify: (tenant) => own("GET", "/audit/verify", { query: { tenant }, patient: true }),
   uses: (tenant) => own("GET", "/uses", { tenant, patient: true }),
+  stale: (tenant, key = "") =>
+    own("GET", "/audit/stale", { query: { tenant, ...(key ? { key } : {}) }, patient: true }),
 };
 
 const V31 = "/api/v3.1";

@@ -74,7 +74,12 @@ export async function showHistory(context, secret) {
   };
   await dialog(`History of ${secret.key}`, {
     wide: true,
-    fields: [el("p", { class: "quiet" }, "No values are shown here."), place],
+    fields: [
+      el("p", { class: "quiet" }, "No values are shown here."),
+      place,
+      context.rights.may("audit:read", context.tenant) &&
+        el("p", {}, el("a", { href: context.link("uses", secret.key) }, "Which blueprints have older versions")),
+    ],
     opened: load,
   });
   return changed;

@@ -9,8 +9,46 @@ export async function page(context) {
   return context.argument ? ofSecret(context, context.argument) : ofTenant(context);
 }
 
+const MOST_STALE = 200;
+
+/** Blueprints that were given a version which is not current any more; nothing where there are none. */
+async function stale(context, key = "") {
+  const { blueprints, since } = await trail.stale(context.tenant, key);
+  if (blueprints.length === 0) return null;
+  const titles = ["Blueprint", "Secret", "Was given", "Last used", "Now", "Since", "By"];
+  const now = (use) => {
+    if (use.current === null) return el("span", { class: "bad" }, "deleted");
+    return use.replaced ? `version ${use.current} of another secret` : `version ${use.current}`;
+  };
+  const rows = blueprints.flatMap((one) =>
+    one.secrets.map((use) => [
+      one.blueprint || el("span", { class: "quiet" }, `no blueprint named, by ${one.caller}`),
+      el("a", { href: context.link("uses", use.key) }, el("code", {}, use.key)),
+      `version ${use.version}`,
+      time(use.used_at),
+      now(use),
+      use.changed_at ? time(use.changed_at) : "–",
+      use.changed_by ?? "–",
+    ]),
+  );
+  const left = rows.length - MOST_STALE;
+  return el(
+    "section",
+    {},
+    el("h2", { id: "stale" }, "Needs deploying again"),
+    el(
+      "p",
+      { class: "quiet" },
+      "The secret was changed after the blueprint was given it.",
+      since ? ` Only uses since ${since.slice(0, 10)} were looked at.` : "",
+      left > 0 ? ` ${left} more lines are left out: resolver stale has all.` : "",
+    ),
+    table("Blueprints to deploy again", titles, rows.slice(0, MOST_STALE)),
+  );
+}
+
 async function ofSecret(context, key) {
-  const { since, uses, more } = await secrets.uses(context.tenant, key);
+  const [{ since, uses, more }, old] = await Promise.all([secrets.uses(context.tenant, key), stale(context, key)]);
   const bar = el(
     "div",
     { class: "bar" },
@@ -21,6 +59,7 @@ async function ofSecret(context, key) {
     return [
       bar,
       empty("Not used", `No blueprint asked for it in tenant ${context.tenant} since ${since.slice(0, 10)}.`),
+      old,
     ];
   const titles = ["Blueprint", "Digest", "Version", "By", "Tenant", "Uses", "First", "Last", "Decision"];
   const cells = (use) => [
@@ -43,18 +82,23 @@ async function ofSecret(context, key) {
       { class: "quiet" },
       `Since ${since.slice(0, 10)}. “As a client told”: name and digest are the word of whoever resolved it with the values.`,
     ),
+    old,
     table(`Uses of ${key}`, titles, uses.map(cells)),
     more ? el("p", { class: "quiet" }, `These are the ${uses.length} latest; the audit page has all.`) : null,
   ];
 }
 
 async function ofTenant(context) {
-  const { since, until, days, pairs, keys, blueprints } = await trail.uses(context.tenant);
+  const [{ since, until, days, pairs, keys, blueprints }, old] = await Promise.all([
+    trail.uses(context.tenant),
+    stale(context),
+  ]);
   const bar = el("div", { class: "bar" }, el("h1", {}, "Uses"));
   if (days.length === 0)
     return [
       bar,
       empty("No uses yet", `No blueprint asked for a secret in tenant ${context.tenant} since ${since}.`),
+      old,
     ];
   const sum = (kind) => days.reduce((total, day) => total + day[kind], 0);
   const shown = new Set(pairs.map((pair) => pair.key)).size;
@@ -79,6 +123,7 @@ async function ofTenant(context) {
         `${sum("refused").toLocaleString()} refused, since ${since}.`,
       ),
     ),
+    old,
     pairs.length > 0
       ? el(
           "section",
