@@ -162,6 +162,9 @@ class ImportRequest(Struct, frozen=True, forbid_unknown_fields=True):
         override: whether secrets that are there already get value, hiding and visibility of the entries.
         rotated: with override, that values were renewed on purpose: each becomes a new version even where it
             is the current one again.
+        values_only: with override, that a secret keeps its own visibility and hiding.
+        atomic: whether nothing is stored when any entry is wrong.
+        dry_run: whether nothing is stored at all: the answer says what is wrong, and what is there already.
     """
 
     tenant: str
@@ -169,6 +172,9 @@ class ImportRequest(Struct, frozen=True, forbid_unknown_fields=True):
     tenant_map: Mapping[str, str] = field(default_factory=dict)
     override: bool = False
     rotated: bool = False
+    values_only: bool = False
+    atomic: bool = False
+    dry_run: bool = False
 
 
 class ImportResult(Struct, frozen=True):
@@ -180,9 +186,12 @@ class ImportResult(Struct, frozen=True):
         errors: what was wrong with entries, by position from 0 and field.
         unchanged: how many of the stored ones have the value that was current already, so that it made no
             version; those alone whose value the caller may be shown.
+        compared: of a dry run, whether the secret that is there has the value of an entry already, by its
+            position; of those alone whose value the caller may change and be shown.
     """
 
     stored: int
     colliding: Mapping[str, Sequence[str]]
     errors: Mapping[Annotated[int, Meta(ge=0, lt=2**31)], Mapping[str, Any]]
     unchanged: int = 0
+    compared: Mapping[Annotated[int, Meta(ge=0, lt=2**31)], bool] = field(default_factory=dict)

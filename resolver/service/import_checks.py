@@ -47,6 +47,8 @@ class ImportRun:
         tenant: the tenant that the right to import is asked in.
         override: whether secrets that are there are changed.
         compares: whether a value that is the current one makes no version.
+        values_only: whether secrets keep their own visibility and hiding.
+        atomic: whether nothing is stored when an entry is wrong.
         budget: what checking values may cost.
         sound: the positions of entries without a mistake of their own.
         tokens: what was encrypted for entries already, by their positions and what it is bound to.
@@ -58,6 +60,8 @@ class ImportRun:
     override: bool
     compares: bool
     budget: Budget
+    values_only: bool = False
+    atomic: bool = False
     tenants: dict[str, Tenant | str] = field(default_factory=dict)
     owners: dict[str, Owner | None] = field(default_factory=dict)
     providers: dict[tuple[str, str], StoredProvider | None] = field(default_factory=dict)

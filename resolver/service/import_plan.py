@@ -189,6 +189,8 @@ class ImportPlans(ServicePart):
         if not run.override:
             return None
         schema = moment.prepared.schemas[entry.position]
+        if run.values_only:
+            given = replace(given, visibility=existing.visibility, hidden=existing.hidden)
         newer = _overridden(run.caller, home, existing, given, schema)
         is_same = moment.prepared.same.get(entry.position) == (existing.id, existing.version) and (
             not moment.is_last or is_shown(run.caller, home, existing)

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from resolver.service.key_rotation import Progress
     from resolver.service.secret_change import Comparison
 
+
+class _WrongEntryError(Exception):
+    """An entry is wrong, and then none of them is to be stored."""
+
+
 _ENTRY_SECONDS = 0.01
 """What an entry adds to the time that an import may take to check values and their schemas."""
 
@@ -102,6 +107,8 @@ class Imports(ServicePart):
         run = self._begun(caller, wanted)
         report: Progress = progress or (lambda _doing, _more: None)
         whole = PreparedEntries([], {}, {})
+        seen: set[tuple[str, str]] = set()
+        compared: dict[int, bool] = {}
         done = 0
         try:
             # In the order of keys within a batch, so that two imports at once never wait for one another.
@@ -110,6 +117,10 @@ class Imports(ServicePart):
                     (start + number, replace(one, tenant=tenants.get(one.tenant, one.tenant)))
                     for number, one in enumerate(entries[start : start + BATCH])
                 ]
+                if wanted.dry_run:
+                    self._preview(run, batch, seen, compared)
+                    report(f"{start + len(batch)} of {len(entries)} entries", len(batch))
+                    continue
                 prepared = self._prepared(run, sorted(batch, key=lambda pair: (pair[1].key, pair[1].tenant)))
                 if in_parts:
                     self._store_all(run, prepared, report)
@@ -117,7 +128,8 @@ class Imports(ServicePart):
                 else:
                     whole.add(prepared)
                 report(f"{start + len(batch)} of {len(entries)} entries", len(batch))
-            self._store_all(run, whole, report)
+            if not (wanted.atomic and run.errors):
+                self._store_all(run, whole, report)
         except StoppedError as error:
             raise StoppedError(f"{error.message}: {_told(run, done, len(entries))}", hint=_AGAIN) from None
         return ImportResult(
@@ -125,7 +137,38 @@ class Imports(ServicePart):
             {name: sorted(keys) for name, keys in sorted(run.colliding.items())},
             dict(sorted(run.errors.items())),
             run.unchanged,
+            compared,
         )
+
+    def _preview(
+        self,
+        run: ImportRun,
+        batch: Sequence[tuple[int, ImportEntry]],
+        seen: set[tuple[str, str]],
+        compared: dict[int, bool],
+    ) -> None:
+        """Note what is wrong with entries, which keys are taken, and which of those have the value already.
+
+        Args:
+            run: the import; `stored` counts the entries that are new.
+            batch: the entries.
+            seen: the tenants and keys of the entries before; those of these are added.
+            compared: whether a secret that is there has the value of an entry, by its position; added to.
+        """
+        with self._store.read() as session:
+            checked = self._checks.check_all(session, run, batch)
+            found = find_secrets(session, checked)
+            schemas = self._schemas(run, found, checked)
+        fit = self._checks.without_mismatches(run, checked, schemas)
+        for entry in fit:
+            about = (entry.home.id, entry.given.key)
+            if about in found or about in seen:
+                run.collide(entry)
+            else:
+                run.stored += 1
+            seen.add(about)
+        same = {position: is_same for position, (_, is_same) in self._compared(run, fit).items()}
+        compared.update(same)
 
     def _begun(self, caller: Caller, wanted: ImportRequest) -> ImportRun:
         """The run of a caller who may import."""
@@ -138,7 +181,13 @@ class Imports(ServicePart):
                 seconds = CHILD_SECONDS + _ENTRY_SECONDS * len(wanted.entries)
                 budget = Budget(child_seconds=seconds, payer=current.user_id)
                 run = ImportRun(
-                    current, wanted.tenant, wanted.override, wanted.override and not wanted.rotated, budget
+                    current,
+                    wanted.tenant,
+                    wanted.override,
+                    wanted.override and not wanted.rotated,
+                    budget,
+                    wanted.values_only,
+                    wanted.atomic,
                 )
                 found = {name: self._checks.home(session, run, name) for name in mapped}
         except MemberRefusedError as refused:
@@ -181,23 +230,26 @@ class Imports(ServicePart):
         return self._checks.check_all(session, run, [(one.position, one.given) for one in entries])
 
     def _same(self, run: ImportRun, entries: Sequence[CheckedEntry]) -> dict[int, tuple[str, int]]:
-        """Id and version of the secrets that have the value of an entry already, if the caller may know that.
+        """Id and version of the secrets that have an entry's value already, if the caller may know that."""
+        compared = self._compared(run, entries)
+        return {at: (secret.id, secret.version) for at, (secret, is_same) in compared.items() if is_same}
 
-        No more tokens are held than such as the values of the entries could have.
+    def _compared(self, run: ImportRun, entries: Sequence[CheckedEntry]) -> dict[int, tuple[Secret, bool]]:
+        """The secrets that entries would change, and whether they have the value already, by position.
+
+        Those alone whose value the caller may be shown: it is put on record as compared. No more tokens are
+        held than such as the values of the entries could have.
         """
-        told: list[tuple[Tenant, Secret]] = []
+        told: list[tuple[CheckedEntry, Secret]] = []
         kept: list[tuple[CheckedEntry, Comparison]] = []
         with self._store.write() as session:
             for entry, found in self._comparisons(session, run, self._again(session, run, entries)):
-                told.append((entry.home, found.row.secret))
+                told.append((entry, found.row.secret))
                 if len(found.row.token) <= _room_of(entry):
                     kept.append((entry, found))
-            self._note(session, run, told, compared=True)
-        return {
-            entry.position: (found.row.secret.id, found.row.secret.version)
-            for entry, found in kept
-            if self._changes.is_same(found, entry.given.value)
-        }
+            self._note(session, run, ((entry.home, secret) for entry, secret in told), compared=True)
+        same = {one.position for one, found in kept if self._changes.is_same(found, one.given.value)}
+        return {entry.position: (secret, entry.position in same) for entry, secret in told}
 
     def _comparisons(
         self, session: Session, run: ImportRun, entries: Sequence[CheckedEntry]
@@ -235,7 +287,12 @@ class Imports(ServicePart):
             try:
                 with self._store.write() as session:
                     self._store_entries(session, attempt, prepared, entries)
+                    if run.atomic and attempt.errors:
+                        raise _WrongEntryError  # noqa: TRY301 - ends the transaction
                     report("", 0)
+            except _WrongEntryError:
+                run.errors, run.colliding = attempt.errors, attempt.colliding
+                return
             except ConflictError as error:
                 if not left and not run.stored:
                     raise

@@ -347,6 +347,7 @@ def _moving_steps(
     plain = ("secrets", "export", "--cloudify", "--non-encrypted")
     yield step("export plain", resolver(*plain))
     yield step("export plain to a file", resolver(*plain, "-o", sealed.with_name("plain")))
+    yield from _flat_steps(step, document, sealed)
     yield step(
         "import",
         resolver("secrets", "import", "-i", sealed, "--passphrase-file", "-", "--override-collisions"),
@@ -354,7 +355,27 @@ def _moving_steps(
     )
 
 
+def _flat_steps(step: Callable[..., dict[str, Any]], document: str, sealed: Path) -> Iterator[dict[str, Any]]:
+    """Names and values in and out, with mistakes."""
+    come = ("secrets", "import", "--from")
+    yield step("import dotenv", resolver(*come, "dotenv", "-", "--yes"), stdin=f"FLAT='{document}'\n")
+    yield step(
+        "import dotenv wrong", resolver(*come, "dotenv", "-", "--yes", "--debug"), stdin=f"F='{document}"
+    )
+    yield step("import json", resolver(*come, "json", "-", "--dry-run"), stdin=document)
+    yield step(
+        "import yaml wrong", resolver(*come, "yaml", "-", "--yes", "--debug"), stdin=f"a: {document}}}"
+    )
+    out = ("secrets", "export", "--to", "json")
+    yield step("export flat", resolver(*out))
+    yield step("export flat to a command", resolver(*out, "--", "cat", "{}"))
+    yield step("export flat to a file", resolver(*out), file=str(sealed.with_name("flat")))
+
+
 EXPECTED_CODES = {
+    "import dotenv wrong": 2,
+    "import yaml wrong": 3,
+    "export flat to a file": 7,
     "update schema": 2,
     "export plain to a file": 7,
     "create again": 8,
@@ -386,6 +407,8 @@ SHOWS_VALUES = {
     "get",
     "get json",
     "export plain",
+    "export flat",
+    "export flat to a command",
     "providers get",
     "tokens create",
     "yaml",

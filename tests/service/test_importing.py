@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from resolver.core.permissions import TenantRole
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import SecretChange
 from resolver.core.transfer import ImportEntry, ImportRequest, VersionWithValue
-from resolver.errors import ConflictError, StoppedError
+from resolver.errors import ConflictError, NotPermittedError, StoppedError
 from resolver.service import importing
 from tests.databases import executing
 
@@ -227,3 +228,63 @@ def test_a_stop_tells_what_is_stored(embedded: World, monkeypatch: pytest.Monkey
     told = "told to stop: 2 of the first 2 entries are stored, and none of the other 4"
     assert (caught.value.message, len(stored(embedded))) == (told, 2)
     assert imported(embedded, entries, stopping(99)).stored == 6
+
+
+def test_a_dry_run_stores_nothing_and_says_what_would_be(world: World) -> None:
+    """What is new, what is there and whether with this value, what is wrong; the comparison is on record."""
+    imported(world, [entry("same"), entry("other", "before")])
+    entries = [
+        entry("same"),
+        entry("other"),
+        entry("fresh"),
+        entry("fresh"),
+        entry("wrong key"),
+        entry("g", ""),
+    ]
+    request = ImportRequest("home", entries, dry_run=True)
+    done = world.service.transfer.import_(world.admin, request)
+    assert (done.stored, done.compared, [*done.errors]) == (1, {0: True, 1: False}, [4, 5])
+    assert done.colliding == {"home": ["fresh", "other", "same"]}
+    assert stored(world) == {"same": (1, "new"), "other": (1, "before")}
+    last = [json.loads(one.body) for one in world.service.trail.stream(world.admin, "home")]
+    compared = [one for one in last if one.get("compared")]
+    assert [one["key"] for one in compared[-1]["keys"]] == ["same", "other"]
+
+
+def test_a_dry_run_tells_no_value_to_who_may_not_see_it(embedded: World) -> None:
+    """A guess at another's hidden value is answered alike, right or wrong; who may not import, not at all."""
+    imported(embedded, [entry("hidden", "guess", hidden=True)])
+    mallory = embedded.user("mallory", TenantRole.USER)
+    guesses = [ImportRequest("home", [entry("hidden", guess)], dry_run=True) for guess in ("guess", "wrong")]
+    answers = [embedded.service.transfer.import_(mallory, guess) for guess in guesses]
+    assert answers[0] == answers[1]
+    assert answers[0].compared == {}
+    viewer = embedded.user("viewer", TenantRole.VIEWER)
+    with pytest.raises(NotPermittedError):
+        embedded.service.transfer.import_(viewer, ImportRequest("home", [entry("k")], dry_run=True))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_one_wrong_entry_stops_an_atomic_import(embedded: World, *, late: bool) -> None:
+    """Whether it is wrong in itself or found out only within the transaction."""
+    imported(embedded, [entry("k", "before")])
+    wrong = [entry("k", f"v{number}") for number in range(21)] if late else [entry("wrong key")]
+    request = ImportRequest("home", [entry("a"), *wrong], override=True, atomic=True)
+    done = embedded.service.transfer.import_(embedded.admin, request)
+    assert (done.stored, len(done.errors)) == (0, 1)
+    assert stored(embedded) == {"k": (1, "before")}
+    good = ImportRequest("home", [entry("a"), entry("k")], override=True, atomic=True)
+    assert embedded.service.transfer.import_(embedded.admin, good).stored == 2
+
+
+def test_values_alone_leave_visibility_and_hiding(embedded: World) -> None:
+    """What is hidden, private or global stays so, though the entry says nothing of it."""
+    for number, visibility in enumerate(Visibility):
+        imported(embedded, [entry(f"k{number}", "before", visibility=visibility, hidden=True)])
+    entries = [entry(f"k{number}") for number in range(3)]
+    request = ImportRequest("home", entries, override=True, values_only=True)
+    assert embedded.service.transfer.import_(embedded.admin, request).stored == 3
+    found = [embedded.service.secrets.show(embedded.admin, "home", f"k{number}")[0] for number in range(3)]
+    assert [(one.visibility, one.hidden, one.version) for one in found] == [
+        (visibility, True, 2) for visibility in Visibility
+    ]

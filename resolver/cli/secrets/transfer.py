@@ -19,6 +19,7 @@ from resolver.cli.files import read_file, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
 from resolver.cli.prompts import ask_hidden
+from resolver.cli.secrets.flat import FlatFormat, FlatImport, FlatTarget, export_flat, import_flat
 from resolver.cli.secrets.options import rotated_option
 from resolver.cli.streams import write_bytes
 from resolver.core.model import SecretValue, Visibility
@@ -38,6 +39,8 @@ MAX_FILE = 1024 * 1024 * 1024
 """Largest file that is read, in bytes."""
 
 _ASK_HINT = "give --passphrase-file FILE, or run it on a terminal to be asked"
+
+_COMMAND_HINT = "like `resolver secrets export --to json -- COMMAND {}`"
 
 _PASSPHRASE_FILE = click.option(
     "--passphrase-file",
@@ -76,6 +79,13 @@ def _read_passphrase(name: str | None, *, twice: bool) -> str | None:
     help="Write plain values even to a regular file.",
 )
 @click.option("--allow-log", is_flag=True, help="Write plain values even though stdout is a log.")
+@choice_option(
+    "--to",
+    "target",
+    choices=FlatTarget,
+    help="Hand names and plain values to a pipe, or to COMMAND: in place of {}, else on its stdin.",
+)
+@click.argument("words", nargs=-1, metavar="[-- COMMAND ARGS {}]")
 @tenant_option
 @common_options
 def export(  # noqa: PLR0913 - one for each option
@@ -91,16 +101,29 @@ def export(  # noqa: PLR0913 - one for each option
     visibility: Visibility | None,
     allow_plaintext_file: bool,
     allow_log: bool,
+    target: FlatTarget | None,
+    words: tuple[str, ...],
     tenant: str | None,
-) -> None:
+) -> int:
     """Write secrets to a file, sealed with a passphrase.
 
-    Hidden ones whose values you may not see are left out, and counted.
+    Hidden ones whose values you may not see are left out, and counted. With --to, as a .env file or a JSON
+    object, never to a file or a terminal.
     """
-    if (non_encrypted or include_metadata) and not cloudify:
-        raise UsageError(f"--{'non-encrypted' if non_encrypted else 'include-metadata'} goes with --cloudify")
-    if non_encrypted and passphrase_file is not None:
-        raise UsageError("--non-encrypted and --passphrase-file were given", hint="give one of them")
+    if target is not None:
+        others = (passphrase_file, output != "-", cloudify, allow_plaintext_file, allow_log, all_tenants)
+        if any(others):
+            raise UsageError(
+                "--to hands the plain values of one tenant to a pipe or a command only",
+                hint="leave out the options about files, formats and other tenants",
+            )
+        if words and "--" not in app.arguments:
+            raise UsageError("a command stands behind `--`", hint=_COMMAND_HINT)
+        request = ExportRequest(app.settings.tenant(tenant), search, visibility)
+        return export_flat(app, target, request, words)
+    if words:
+        raise UsageError("a command goes with --to", hint=_COMMAND_HINT)
+    _check_options(non_encrypted, include_metadata, cloudify=cloudify, passphrase_file=passphrase_file)
     if non_encrypted:
         _judge(output, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
     where = tenant or "" if all_tenants else app.settings.tenant(tenant)
@@ -117,6 +140,20 @@ def export(  # noqa: PLR0913 - one for each option
         say(f"note: {count(found.external, 'secret')} left out, whose values are kept with providers")
     if lost := sum(one.secret.schema is not None for one in found.secrets) if cloudify else 0:
         say(f"note: the schemas of {count(lost, 'secret')} do not fit into Cloudify's format")
+    return ExitCode.DONE
+
+
+def _check_options(
+    non_encrypted: bool,  # noqa: FBT001 - as the option
+    include_metadata: bool,  # noqa: FBT001 - as the option
+    *,
+    cloudify: bool,
+    passphrase_file: str | None,
+) -> None:
+    if (non_encrypted or include_metadata) and not cloudify:
+        raise UsageError(f"--{'non-encrypted' if non_encrypted else 'include-metadata'} goes with --cloudify")
+    if non_encrypted and passphrase_file is not None:
+        raise UsageError("--non-encrypted and --passphrase-file were given", hint="give one of them")
 
 
 def _encode(found: ExportResult, passphrase: str | None, *, cloudify: bool, metadata: bool) -> bytes:
@@ -172,9 +209,24 @@ def _write(output: str, data: bytes) -> None:
 
 
 @click.command(name="import")
-@click.option(
-    "-i", "--input-path", "source", required=True, metavar="FILE|-", help="The file to read; - is stdin."
+@click.argument("file", required=False, metavar="[FILE|-]")
+@click.option("-i", "--input-path", "source", metavar="FILE|-", help="The same as FILE; - is stdin.")
+@choice_option(
+    "--from",
+    "kind",
+    choices=FlatFormat,
+    help="It has names and values; `sops` decrypts one of its own. Shows a plan, and asks.",
 )
+@click.option("--prefix", default="", metavar="TEXT", help="With --from: what each key begins with.")
+@click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="With --from: the key that a name becomes. Repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="With --from: show the plan, and do nothing.")
+@click.option("--yes", is_flag=True, help="With --from: do not ask.")
 @_PASSPHRASE_FILE
 @click.option(
     "-m",
@@ -192,7 +244,13 @@ def _write(output: str, data: bytes) -> None:
 def import_(  # noqa: PLR0913 - one for each option
     app: App,
     *,
-    source: str,
+    file: str | None,
+    source: str | None,
+    kind: FlatFormat | None,
+    prefix: str,
+    names: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
     passphrase_file: str | None,
     tenant_map: str | None,
     override_collisions: bool,
@@ -201,12 +259,27 @@ def import_(  # noqa: PLR0913 - one for each option
     output_format: OutputFormat,
     tenant: str | None,
 ) -> int:
-    """Read secrets from an export of resolver or cfy.
+    """Read secrets from an export, or a .env or JSON file.
 
-    A JSON object of keys and values is read, too. Good entries are stored although others are not: all of
-    them together, or none when the import fails. Exits with 3 when an entry was wrong, else with 8 when a key
-    was taken and not overridden.
+    An export is one of resolver or cfy, or a JSON object of keys and values. Good entries are stored although
+    others are not: all of them together, or none when the import fails. With --from, one that is wrong stops
+    all of them. Exits with 3 when an entry was wrong, else with 8 when a key was taken and not overridden.
     """
+    if source is not None and file is not None:
+        raise UsageError("two files were given", hint="give FILE, or -i FILE")
+    source = file if source is None else source
+    if source is None:
+        raise UsageError("no file was given", hint="give FILE; - is stdin")
+    if kind is not None:
+        if passphrase_file is not None or tenant_map is not None or rotated or non_encrypted:
+            raise UsageError("--from reads names and values", hint="leave the options about exports out")
+        where = app.settings.tenant(tenant)
+        wanted_flat = FlatImport(
+            source, kind, where, prefix, names, override=override_collisions, dry_run=dry_run, yes=yes
+        )
+        return import_flat(app, wanted_flat, output_format)
+    if prefix or names or dry_run or yes:
+        raise UsageError("--prefix, --map, --dry-run and --yes go with --from", hint="like --from dotenv")
     if source == passphrase_file == "-":
         raise UsageError("stdin ('-') can be named only once")
     where = app.settings.tenant(tenant)
@@ -269,7 +342,7 @@ _FORMATS_HINT = (
     'it must be from `resolver` or `cfy secrets export`, or a JSON object like {"db_password": "its value"}'
 )
 
-_SOPS_HINT = "`sops --decrypt --output-type json FILE | resolver secrets import -i -` imports a flat one"
+_SOPS_HINT = "`resolver secrets import --from sops FILE` decrypts it with your `sops`"
 
 _ASSIGNMENT = re.compile(rb"\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=")
 
@@ -280,10 +353,7 @@ def _hint_for(text: bytes) -> str:
     if b"\nsops:" in text:
         return _SOPS_HINT
     if lines and _ASSIGNMENT.match(lines[0]):
-        return (
-            "it looks like a .env file: write it as a JSON object, like "
-            '{"DB_PASSWORD": "its value"}, or store each value with `resolver secrets create`'
-        )
+        return "it looks like a .env file: `resolver secrets import --from dotenv FILE`"
     return _FORMATS_HINT
 
 

@@ -174,8 +174,8 @@ def test_keys_and_values_are_imported(admin: Cli, text: str) -> None:
     [
         ("A=b\nC=d\n", "it looks like a .env file"),
         ("export A=b\n", "it looks like a .env file"),
-        ('{"A": "ENC[]", "sops": {"version": "3"}}', "sops --decrypt"),
-        ("A: ENC[]\nsops:\n  version: 3\n", "sops --decrypt"),
+        ('{"A": "ENC[]", "sops": {"version": "3"}}', "import --from sops FILE"),
+        ("A: ENC[]\nsops:\n  version: 3\n", "import --from sops FILE"),
         ('{"A": "b", "A": "c"}', "a key stands twice"),
         ('{"A": {"B": "c"}}', "must be from `resolver`"),
         ("hello", "must be from `resolver`"),
