@@ -64,7 +64,7 @@ def initialise(
 
     Raises:
         ConflictError: the database has keys that a root key wraps, and that one is not at hand.
-        StoreError: a folder or the database can't be made.
+        StoreError: a folder or the database can't be made, or an older program made it.
         UsageError: there is neither a profile nor a password to enter with.
     """
     settings.demand_embedded()
@@ -75,7 +75,7 @@ def initialise(
             demand_trusted(file.parent, Trusted.DATABASE, StoreError)
             make_private(file)
         with contextlib.closing(SqlStore(settings.database, settings.pool)) as store:
-            store.initialise()
+            store.initialise(upgrading=False)
             keys = root_keys(settings)
             if _is_initialised(store, keys):
                 return _found(settings, store)

@@ -9,15 +9,47 @@ from typing import TYPE_CHECKING
 import click
 
 from resolver.cli.context import App, common_options, confirm, format_option
-from resolver.cli.output import OutputFormat, count, put, put_done, put_table, say
+from resolver.cli.output import OutputFormat, count, put, put_answer, put_done, put_fields, put_table, say
+from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
+    from resolver.core.results import SchemaStatus
     from resolver.service.enforcement import Vouched
 
 
 @click.group
 def db() -> None:
-    """Upgrade the database to this program's schema, or shrink it."""
+    """Show and upgrade the schema of the database, or shrink it."""
+
+
+@db.command
+@format_option
+@common_options
+def status(app: App, *, output_format: OutputFormat) -> None:
+    """Show the schema of the database, and what an upgrade would do.
+
+    It changes nothing, and needs no login, as `resolver init` does not.
+    """
+    from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
+
+    with contextlib.closing(open_store(app.settings).managed) as store:
+        found = store.schema_status()
+    enforced = None if found.due else app.store.enforcement.is_on()
+    put_answer(
+        output_format,
+        encode(found) | {"rows_enforced": enforced},
+        lambda: _put_status(found, enforced=enforced),
+    )
+
+
+def _put_status(found: SchemaStatus, *, enforced: bool | None) -> None:
+    put_fields({"database": found.place, "schema": found.schema, "needed": found.needed})
+    if found.due:
+        put("")
+        put_table(["DUE", "WHAT IT DOES"], ([one.revision, one.what] for one in found.due))
+        say("note: back the store up, then `resolver db upgrade` does this")
+    elif not enforced:
+        say("note: `resolver db upgrade --finish` has rows refused that were changed by hand")
 
 
 @db.command

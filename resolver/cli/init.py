@@ -31,7 +31,7 @@ def init(
 ) -> None:
     """Make a store on this machine: database, root key, tenant default_tenant, user admin, and a profile.
 
-    Running it again changes nothing, but brings an older database to this program's schema.
+    Running it again changes nothing. A database of an older release is left to `resolver db upgrade`.
     """
     from resolver.bootstrap.initialise import ADMIN, initialise  # noqa: PLC0415 - slow to load
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415

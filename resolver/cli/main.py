@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "access": ("resolver.cli.access:access", "Show which secrets a user or a token could read."),
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
-    "db": ("resolver.cli.db:db", "Upgrade the database to this program's schema."),
+    "db": ("resolver.cli.db:db", "Show and upgrade the schema of the database."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "extract": ("resolver.cli.extract:extract", "Make secrets of credentials that blueprints hold."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),

@@ -400,6 +400,34 @@ class StaleBlueprints(Struct, frozen=True):
     since: str | None = None
 
 
+class Migration(Struct, frozen=True):
+    """One change of the database's schema.
+
+    Args:
+        revision: its number.
+        what: what it does, in a sentence.
+    """
+
+    revision: str
+    what: str
+
+
+class SchemaStatus(Struct, frozen=True):
+    """The schema of a database beside that of this program.
+
+    Args:
+        place: the database's URL, without password.
+        schema: the revision that it has.
+        needed: the revision that this program needs.
+        due: what an upgrade would do, in order.
+    """
+
+    place: str
+    schema: str
+    needed: str
+    due: Sequence[Migration]
+
+
 class Status(Struct, frozen=True):
     """A store that works.
 

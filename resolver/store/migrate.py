@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from resolver.core.results import Migration
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,3 +27,10 @@ def configuration() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
+
+
+def migrations_after(revision: str) -> list[Migration]:
+    """The migrations that a schema of some revision lacks, in the order in which they are made."""
+    scripts = ScriptDirectory.from_config(configuration()).walk_revisions()
+    missing = [script for script in scripts if script.revision > revision]
+    return [Migration(script.revision, (script.doc or "").partition("\n")[0]) for script in reversed(missing)]

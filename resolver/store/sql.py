@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect, text
 
+from resolver.core.results import SchemaStatus
 from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.accounts import LoginFailureRows
@@ -22,7 +23,7 @@ from resolver.store.sealed_columns import SealedTokenRows
 from resolver.store.secrets import SecretRows, VersionRows
 from resolver.store.sessions import ConsoleSessionRows
 from resolver.store.trusts import TrustRows
-from resolver.store.use import AnyStore, revision_of
+from resolver.store.use import AnyStore, demand_current, revision_of
 from resolver.store.webhooks import WebhookRows
 
 if TYPE_CHECKING:
@@ -109,11 +110,15 @@ class SqlStore(AnyStore[SqlSession]):
         if self._guard is not None:
             self._guard.refuse(floors)
 
-    def initialise(self) -> None:
+    def initialise(self, *, upgrading: bool = True) -> None:
         """Make the tables, or bring them to this program's schema; nothing happens when they are.
 
+        Args:
+            upgrading: whether tables that an older program made are brought to it, or are refused.
+
         Raises:
-            StoreError: a newer program made them, or one that was never released.
+            StoreError: a newer program made them, or one that was never released; or an older one did, and
+                they are not to be upgraded.
         """
         from resolver.store.migrate import upgrade  # noqa: PLC0415 - Alembic is slow to load
 
@@ -123,9 +128,23 @@ class SqlStore(AnyStore[SqlSession]):
                 # Two programs at once: the second waits, and then finds nothing to do.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x7265736F6C766572})
             if inspect(connection).has_table("alembic_version"):
-                revision_of(held)
+                found = revision_of(held)
+                if not upgrading and found != "0000":  # as one that was cut off has it
+                    demand_current(found)
             upgrade(connection)
             _demand_columns(connection)
+
+    def schema_status(self) -> SchemaStatus:
+        """Which schema the database has, and what an upgrade would do.
+
+        Raises:
+            StoreError: there is no store, or a newer program made it.
+        """
+        from resolver.store.migrate import migrations_after  # noqa: PLC0415 - Alembic is slow to load
+
+        with self._transaction(writes=False) as held:
+            found = revision_of(held)
+        return SchemaStatus(self.place, found, t.SCHEMA_REVISION, migrations_after(found))
 
     def demand_alone(self) -> None:
         """See that no other program has the database open, as far as it tells.

@@ -470,12 +470,7 @@ class AnyStore(Generic[S]):
             StoreError: there is no store, or an older or newer program made it.
         """
         with self._transaction(writes=False) as held:
-            found = revision_of(held)
-        if found != compiled.SCHEMA_REVISION:
-            raise StoreError(
-                f"the database has schema {found}, this program needs {compiled.SCHEMA_REVISION}",
-                hint="`resolver db upgrade` brings it up to date; back it up before",
-            )
+            demand_current(revision_of(held))
 
     def check_writable(self) -> None:
         """Check that a change could be stored; StoreError where it could not, as on a full disk."""
@@ -516,6 +511,15 @@ class DriverStore(AnyStore[DriverSession]):
 
 
 _REVISION = re.compile(r"\d{4}")
+
+
+def demand_current(revision: str) -> None:
+    """Refuse a schema that is older than this program's; StoreError with the way out."""
+    if revision != compiled.SCHEMA_REVISION:
+        raise StoreError(
+            f"the database has schema {revision}, this program needs {compiled.SCHEMA_REVISION}",
+            hint="`resolver db upgrade` brings it up to date; back it up before",
+        )
 
 
 def revision_of(held: Held) -> str:

@@ -29,6 +29,8 @@ WARNING = (
 def test_a_new_store_needs_no_upgrade(admin: Cli) -> None:
     """Its rows are refused without a MAC from the start."""
     assert admin.prints("db", "upgrade") == "the schema is up to date\n"
+    status = json.loads(admin.prints("db", "status", "--format", "json"))
+    assert (status["schema"], status["due"], status["rows_enforced"]) == (status["needed"], [], True)
     assert admin.prints("db", "upgrade", "--finish") == "rows that were changed by hand are refused already\n"
     admin.prints("status")
     assert re.fullmatch(r"[\d,]+ bytes before, [\d,]+ now\n", admin.prints("db", "vacuum"))
@@ -56,6 +58,12 @@ def test_a_store_of_the_first_release_is_finished(admin: Cli, tmp_path: Path) ->
     token = contents["tokens"]["admin"]["token"]
     old = replace(admin, home=home, env={"RESOLVER_KEY": keys, "RESOLVER_TOKEN": token})
     note = "note: `resolver db upgrade --finish` has rows refused that were changed by hand\n"
+    code, said = old.refuses("init", "--no-profile")
+    assert (code, "brings it up to date; back it up before" in said) == (6, True)
+    status = json.loads(old.prints("db", "status", "--format", "json"))
+    assert (status["schema"], status["due"][0]["revision"], status["rows_enforced"]) == ("0001", "0002", None)
+    due = "note: back the store up, then `resolver db upgrade` does this\n"
+    assert "0002  A description for each secret." in old.prints("db", "status", note=due)
     assert old.prints("db", "upgrade", note=note) == "the schema is up to date\n"
     old.prints("status", note=WARNING)
     done = old.run("resolver", "db", "upgrade", "--finish")

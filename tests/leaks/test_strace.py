@@ -304,6 +304,7 @@ def _extracting_steps(
 def _last_steps(step: Callable[..., dict[str, Any]], sources: Path) -> Iterator[dict[str, Any]]:
     """What is left to do with users, tenants, tokens and the trail."""
     yield step("status", resolver("status"))
+    yield step("db status", resolver("db", "status"))
     yield step("no profile", ["sh", "-c", 'rm "$RESOLVER_HOME/profile"'])
     yield step("recover", resolver("recover", "--user", "admin"))
     for doing in ("get", "deactivate", "activate", "unlock"):
