@@ -98,9 +98,10 @@ OLDEST = "1.29"
 
 def options(arguments: Sequence[str]) -> dict[str, Any]:
     """What a command line of `resolver` gives its command, which is not run."""
-    command = resolver_group.get_command(click.Context(resolver_group), arguments[0])
+    group = click.Context(resolver_group, **resolver_group.context_settings)
+    command = resolver_group.get_command(group, arguments[0])
     assert command is not None
-    return command.make_context(arguments[0], list(arguments[1:]), resilient_parsing=False).params
+    return command.make_context(arguments[0], list(arguments[1:]), parent=group).params
 
 
 @pytest.mark.parametrize("name", [name for name in MANIFESTS if not name.startswith("external-secrets-")])
