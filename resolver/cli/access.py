@@ -10,6 +10,7 @@ from resolver.cli.context import App, common_options, format_option
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_fields, put_table
 from resolver.cli.secrets.options import fields
 from resolver.core.query import Listing
+from resolver.core.tokens import public_part
 from resolver.protocol.codec import encode
 
 if TYPE_CHECKING:
@@ -77,7 +78,12 @@ def _where(tenants: Sequence[str], *, everywhere: bool) -> object:
 @click.command
 @click.argument("user", default="")
 @click.option(
-    "--token", "token_id", default="", metavar="ID", help="A token instead of a user: its public part."
+    "--token",
+    "token_id",
+    default="",
+    metavar="ID",
+    callback=lambda *given: public_part(given[-1]),
+    help="A token instead of a user: its public part.",
 )
 @_tenant_option
 @format_option

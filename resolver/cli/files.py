@@ -9,19 +9,20 @@ import stat
 from pathlib import Path
 
 from resolver.cli.streams import read_stdin
-from resolver.config.files import unreadable
+from resolver.config.files import called, unreadable
 from resolver.errors import ConflictError, UsageError
 
 _MAX_PASSWORD_FILE = 64 * 1024
 
 
-def read_file(name: str, most: int, what: str = "file") -> bytes:
+def read_file(name: str, most: int, what: str = "file", *, holds_credential: bool = False) -> bytes:
     """The beginning of a file.
 
     Args:
         name: its path, or `-`.
         most: how many bytes are read at most.
         what: what it is called in messages.
+        holds_credential: whether its name may be a credential that was given in its place, see `called`.
 
     Raises:
         UsageError: it can't be read.
@@ -32,15 +33,17 @@ def read_file(name: str, most: int, what: str = "file") -> bytes:
         with Path(name).open("rb") as file:
             return file.read(most)
     except (OSError, ValueError) as error:
-        raise unreadable(f"the {what} {name!r}", name, error) from None
+        named, helps = called(what, name, holds_credential=holds_credential)
+        raise unreadable(named, name, error, hint=helps) from None
 
 
-def read_text(name: str, most: int, what: str = "file") -> str:
+def read_text(name: str, most: int, what: str = "file", *, holds_credential: bool = False) -> str:
     """The beginning of a file that holds text; takes and raises what `read_file` does."""
     try:
-        return read_file(name, most, what).decode()
+        return read_file(name, most, what, holds_credential=holds_credential).decode()
     except UnicodeDecodeError as error:
-        raise unreadable(f"the {what} {name!r}", name, error) from None
+        named, helps = called(what, name, holds_credential=holds_credential)
+        raise unreadable(named, name, error, hint=helps) from None
 
 
 def read_password(name: str, what: str = "password") -> str:
@@ -49,7 +52,7 @@ def read_password(name: str, what: str = "password") -> str:
     Raises:
         UsageError: it can't be read, or is too long to be one.
     """
-    text = read_text(name, _MAX_PASSWORD_FILE + 1, f"{what} file")
+    text = read_text(name, _MAX_PASSWORD_FILE + 1, f"{what} file", holds_credential=True)
     if len(text) > _MAX_PASSWORD_FILE:
         raise UsageError(f"the {what} file {name!r} is too long for a {what}")
     return text.removesuffix("\n").removesuffix("\r")

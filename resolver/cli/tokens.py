@@ -12,13 +12,14 @@ from resolver.cli.output import OutputFormat, put_answer, put_done, put_fields, 
 from resolver.core.account_changes import NewToken
 from resolver.core.permissions import Permission, SystemRole
 from resolver.core.query import Choice
+from resolver.core.tokens import public_part
 from resolver.errors import NotFoundError
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller, Scope
     from resolver.core.results import TokenInfo
 
-_TOKEN_ID = click.argument("token_id", metavar="ID")
+_TOKEN_ID = click.argument("token_id", metavar="ID", callback=lambda *given: public_part(given[-1]))
 
 
 @click.group
@@ -220,7 +221,7 @@ def get(app: App, *, token_id: str, output_format: OutputFormat) -> None:
 @format_option
 @common_options
 def revoke(app: App, *, token_id: str, yes: bool, output_format: OutputFormat) -> None:
-    """Revoke a token, at once. ID is its public part, as `tokens list` shows it."""
+    """Revoke a token, at once. ID is its public part, as `tokens list` shows it, or all of it."""
     tokens = app.service.tokens
     even_last(lambda even: tokens.revoke(app.caller, token_id, even_last=even), yes=yes)
     put_done(output_format, f"Token `{token_id}` revoked", {"id": token_id})

@@ -236,7 +236,7 @@ def test(app: App, *, name: str, jwt_file: str | None, output_format: OutputForm
 
     The issuer's keys are fetched, and a JWT is compared with the trust. Nothing is exchanged.
     """
-    jwt = "" if jwt_file is None else read_text(jwt_file, _MOST, "JWT").strip()
+    jwt = "" if jwt_file is None else read_text(jwt_file, _MOST, "JWT", holds_credential=True).strip()
     found = app.service.trusts.test(app.caller, name, jwt)
     row = {"fits": found.fits, "problems": list(found.problems), "key_ids": list(found.key_ids)}
     put_answer(

@@ -42,6 +42,9 @@ class Trusted(enum.StrEnum):
 _MADE = frozenset({Trusted.HOME, Trusted.DATABASE, Trusted.SOCKET})
 """What is made when it is missing."""
 
+_CREDENTIALS = frozenset({Trusted.ROOT_KEY, Trusted.TOKEN})
+"""What holds a credential."""
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _MAX_GUARDED = 4096  # bytes
@@ -67,17 +70,17 @@ def demand_trusted(path: Path, what: Trusted, error: type[ResolverError] = Usage
     """
     if os.name != "posix":
         return
-    named = f"the {what} {str(path)!r}"
+    named, helps = called(what, path, holds_credential=what in _CREDENTIALS)
     try:
         parts, is_whole = _parts(path)
         found = next(((part, status) for part, status in parts if _may_be_written(part, status)), None)
         is_last = found is not None and found[0].resolve() == path.resolve()
     except (OSError, RuntimeError) as failure:  # RuntimeError: too many links
         reason = getattr(failure, "strerror", None) or "it has too many links"
-        raise error(f"{named} can't be looked at: {reason}") from None
+        raise error(f"{named} can't be looked at: {reason}", hint=helps) from None
     if found is None:
         if not is_whole and what not in _MADE:
-            raise error(f"{named} can't be read: {os.strerror(errno.ENOENT)}")
+            raise error(f"{named} can't be read: {os.strerror(errno.ENOENT)}", hint=helps)
         return
     part, status = found
     quoted = shlex.quote(str(part))
@@ -237,14 +240,14 @@ def read_guarded(
     Raises:
         ResolverError: it can't be read, or others may write it.
     """
-    named = f"the {what} {str(path)!r}"
+    named, helps = called(what, path, holds_credential=what in _CREDENTIALS)
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             content = file.read(_MAX_GUARDED + 1)
     except OSError as failure:
         is_missing = isinstance(failure, FileNotFoundError | NotADirectoryError)
-        raise unreadable(named, path, failure, error, hint=hint if is_missing else "") from None
+        raise unreadable(named, path, failure, error, hint=helps or hint * is_missing) from None
     demand_trusted(path, what, error)
     if status.st_mode & _OTHERS_READ:
         if strict:
@@ -252,8 +255,45 @@ def read_guarded(
                 f"{named} can be read by others, which strict_key_file forbids",
                 hint=f"chmod 600 {shlex.quote(str(path))}",
             )
-        warn(f"{named} can be read by others")
+        warn(f"{named} can be read by others: chmod 600 {shlex.quote(str(path))}")
     return content.decode("ascii", errors="replace")
+
+
+_MAX_NAME = 255
+"""Characters of a file's name, at most, on usual file systems."""
+
+
+def called(what: str, name: str | Path, *, holds_credential: bool) -> tuple[str, str]:
+    """What messages call a file, and a hint where its name is not shown: it may be what the file holds.
+
+    A password, a token or a key is easily given where the name of its file belongs, and messages are
+    collected as logs. So a file that holds a credential is named when it is there, or leads through a folder
+    that is; any other one unless its name has line breaks or is too long to be one.
+
+    Args:
+        what: what it is called.
+        name: its path, as it was given.
+        holds_credential: whether there is a credential in such a file.
+    """
+    text = str(name)
+    is_long = not text.isprintable() or max(map(len, text.split("/"))) > _MAX_NAME
+    if is_long or (text and holds_credential and not _leads_somewhere(text)):
+        return (
+            f"the {what}",
+            "give the name of a file, like ./NAME, not what is in it; GitLab has variables of type File",
+        )
+    return f"the {what} {text!r}", ""
+
+
+def _leads_somewhere(text: str) -> bool:
+    """Whether a path is there, or begins with a folder that is."""
+    first, separator, _ = text.removeprefix("/").partition("/")
+    try:
+        return os.path.lexists(text) or (
+            bool(separator) and Path("/" if text[0] == "/" else "", first).is_dir()
+        )
+    except (OSError, ValueError):
+        return False
 
 
 def unreadable(

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
-from resolver.config.files import unreadable
+from resolver.config.files import called, unreadable
 from resolver.core.audit import cap
 from resolver.errors import AuthenticationError, UsageError
 from resolver.http.transport import HttpRequest, TransportError, send_request
@@ -155,8 +155,8 @@ def _of_file(path: Path) -> str:
         with path.open(encoding="utf-8") as file:
             return file.read(MAX_JWT + 1)
     except (OSError, UnicodeDecodeError) as error:
-        helps = "in Kubernetes a projected volume with `serviceAccountToken` puts it there"
-        named = f"the identity in {str(path)!r}"
+        named, helps = called("identity file", path, holds_credential=True)
+        helps = helps or "in Kubernetes a projected volume with `serviceAccountToken` puts it there"
         raise unreadable(named, path, error, AuthenticationError, hint=helps) from None
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resolver.config.files import Trusted, demand_trusted, unreadable
+from resolver.config.files import Trusted, called, demand_trusted, unreadable
 from resolver.config.profile import read_profile
 from resolver.core.formats import DialectName
 from resolver.errors import AuthenticationError, RootKeyError, UsageError
@@ -348,8 +348,8 @@ class Settings:
             try:
                 text = token_file.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                named = f"the token file {str(token_file)!r}"
-                raise unreadable(named, token_file, error, AuthenticationError) from None
+                named, helps = called("token file", token_file, holds_credential=True)
+                raise unreadable(named, token_file, error, AuthenticationError, hint=helps) from None
             demand_trusted(token_file, Trusted.TOKEN, AuthenticationError)
             if not text:
                 raise AuthenticationError(f"the token file {str(token_file)!r} is empty")

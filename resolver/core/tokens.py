@@ -29,3 +29,12 @@ def token_id(token: str) -> str:
             hint="a token looks like ctok-<10 characters>-<40 characters>",
         )
     return parts[1]
+
+
+def public_part(text: str) -> str:
+    """The public part of a whole token, well formed or not; else the text as it is.
+
+    The rest of it is a credential: it belongs into no path of a request, and into no message.
+    """
+    prefix, separator, rest = text.strip().partition("-")
+    return rest.split("-")[0] if separator and prefix == TOKEN_PREFIX else text

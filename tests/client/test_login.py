@@ -166,10 +166,10 @@ REFUSED = [
         "error: --token-file goes without user name, password and expiry, and so does --sso\n",
     ),
     (
-        ("URL", "--token-file", "/nowhere"),
+        ("URL", "--token-file", "/dev/nowhere"),
         "",
         4,
-        "error: the token file '/nowhere' can't be read: No such file or directory\n",
+        "error: the token file '/dev/nowhere' can't be read: No such file or directory\n",
     ),
     (
         (f"https://una:{PASSWORD}@secrets.example",),

@@ -33,6 +33,19 @@ pytestmark = pytest.mark.slow
         (["resolver", "tokens", "create", "--expires", "VALUE"], "the expiry is malformed"),
         (["resolver", "tokens", "create", "--permission", "VALUE"], "invalid value for '--permission'"),
         (["resolver", "init", "VALUE"], "too many arguments were given"),
+        (["resolver", "secrets", "create", "k", "-f", "VALUE"], "the file can't be read"),
+        (["resolver", "secrets", "create", "k", "-f", "/VALUE"], "the file can't be read"),
+        (["resolver", "secrets", "create", "k", "-f", "VALUE/VALUE="], "the file can't be read"),
+        (["resolver", "secrets", "create", "k", "-f", "./a\nVALUE"], "the file can't be read"),
+        (["resolver", "secrets", "create", "k", "-f", "./VALUE" + 256 * "a"], "the file can't be read"),
+        (
+            ["resolver", "users", "create", "eve", "--password-file", "VALUE"],
+            "the password file can't be read",
+        ),
+        (
+            ["resolver", "secrets", "export", "-o", "x", "--passphrase-file", "VALUE"],
+            "the passphrase file can't be read",
+        ),
         (["resolve", "b.yaml", "--inputs", "=VALUE"], "an input has no name"),
         (["resolve", "b.yaml", "--format", "VALUE"], "invalid value for '--format'"),
         (["resolve", "b.yaml", "--inpu=VALUE"], "no such option"),
@@ -45,6 +58,36 @@ def test_a_mistyped_value_is_not_repeated(world: World, arguments: list[str], me
     world.file("b.yaml", "a: 1\n")
     said = world.run(*(word.replace("VALUE", mark) for word in arguments))
     assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"error: {message}")
+    assert world.marks.find(said.err) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "code", "message"),
+    [
+        (["whoami", "--token-file", "VALUE"], "", 4, "the token file can't be read"),
+        (["whoami", "--token-file", "ctok-abcdefghij-VALUE"], "", 4, "the token file can't be read"),
+        (["whoami"], "RESOLVER_KEY_FILE", 6, "the root key file can't be read"),
+        (["tokens", "revoke", "ctok-abcdefghij-VALUE"], "", 5, "token 'abcdefghij' does not exist"),
+        (["tokens", "get", "ctok-abcdefghij-VALUE\n"], "", 5, "token 'abcdefghij' does not exist"),
+        (["access", "--token", "ctok-abcdefghij-VALUE"], "", 5, "token 'abcdefghij' has no part"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_a_credential_in_the_place_of_its_file_or_id_is_not_repeated(
+    world: World,
+    arguments: list[str],
+    variable: str,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a file should hold, or a whole token, is easily given for the name: messages are kept in logs."""
+    mark = world.marks.new("typed")
+    if variable:
+        monkeypatch.setenv(variable, mark)
+    said = world.run("resolver", *(word.replace("VALUE", mark) for word in arguments))
+    assert (said.code, said.out) == (code, "")
     assert said.err.startswith(f"error: {message}")
     assert world.marks.find(said.err) == []
 

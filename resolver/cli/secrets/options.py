@@ -127,7 +127,7 @@ def read_value(value: str | None, value_file: str | None) -> str:
         from resolver.cli.prompts import ask_hidden  # noqa: PLC0415 - few commands ask
 
         return ask_hidden("Value", twice=True)
-    text = read_text(value_file or "-", MAX_VALUE_BYTES + 1)
+    text = read_text(value_file or "-", MAX_VALUE_BYTES + 1, holds_credential=True)
     if value_file is None:
         line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         text = text if "\n" in line else line

@@ -50,7 +50,7 @@ def _read_parameters(text: str | None, file: str | None) -> dict[str, str]:
     if text is not None and file is not None:
         raise UsageError(f"{_WHAT} and a file were given", hint="give -c or -f, not both")
     if file is not None:
-        text = read_text(file, _MAX_FILE)
+        text = read_text(file, _MAX_FILE, holds_credential=True)
     return read_mapping(text, _WHAT)
 
 

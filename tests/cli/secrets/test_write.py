@@ -77,9 +77,20 @@ def test_create_twice(admin: Cli) -> None:
         (("test", "-s", ""), "the value is empty"),
         (("test",), "the value is empty"),
         (("test", "-s", "x", "-f", "-"), "a value and a file were given"),
-        (("test", "-f", "missing"), "the file 'missing' can't be read: No such file or directory"),
+        (("test", "-f", "missing"), "the file can't be read: No such file or directory"),
+        (("test", "-f", "./missing"), "the file './missing' can't be read: No such file or directory"),
     ],
-    ids=["digit first", "blank", "no key", "long key", "no value", "empty stdin", "two values", "no file"],
+    ids=[
+        "digit first",
+        "blank",
+        "no key",
+        "long key",
+        "no value",
+        "empty stdin",
+        "two values",
+        "no file, or a value",
+        "no file",
+    ],
 )
 def test_create_refused(admin: Cli, arguments: tuple[str, ...], message: str) -> None:
     """A malformed key or value is a usage error, and nothing is stored."""

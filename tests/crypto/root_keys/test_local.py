@@ -51,7 +51,7 @@ def test_a_key_file_that_others_can_read_is_warned_of_or_refused(tmp_path: Path,
     path.chmod(mode)
     warnings: list[str] = []
     assert from_file(path, warn=warnings.append).id == RootKey(key, "a test").id
-    assert warnings == [f"the root key file {str(path)!r} can be read by others"]
+    assert warnings == [f"the root key file {str(path)!r} can be read by others: chmod 600 {path}"]
     with pytest.raises(RootKeyError) as caught:
         from_file(path, strict=True, warn=pytest.fail)
     assert caught.value.message == (
