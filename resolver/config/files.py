@@ -186,6 +186,8 @@ def make_directory(path: Path) -> None:
         for folder in (*reversed(path.parents), path):  # `parents=True` heeds no mode for those above
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise StoreError(f"the folder {str(path)!r} can't be made: {error.strerror}") from None
 
@@ -287,7 +289,7 @@ def called(what: str, name: str | Path, *, holds_credential: bool) -> tuple[str,
 
 def _leads_somewhere(text: str) -> bool:
     """Whether a path is there, or begins with a folder that is."""
-    first, separator, _ = text.removeprefix("/").partition("/")
+    first, separator, _ = text.lstrip("/").partition("/")
     try:
         return os.path.lexists(text) or (
             bool(separator) and Path("/" if text[0] == "/" else "", first).is_dir()
@@ -376,4 +378,5 @@ def write_private(path: Path, text: str, *, replace: bool = False) -> None:
     except OSError as error:
         raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):  # then there is nothing to take away
+            partial.unlink(missing_ok=True)

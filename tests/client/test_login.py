@@ -240,6 +240,16 @@ def test_the_url_of_a_profile_is_named_as_such(desk: Cli, tmp_path: Path) -> Non
     assert done.stderr.startswith("error: the profile's URL is plain HTTP to another machine\n")
 
 
+def test_a_home_that_is_a_file(desk: Cli, url: str, remote: Cli, tmp_path: Path) -> None:
+    """It is told in words, and no token is made for nothing."""
+    before = tokens_of_una(remote)
+    (tmp_path / "file").touch()
+    done = login(desk.having(RESOLVER_HOME=str(tmp_path / "file")), url)
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr == f"error: the folder '{tmp_path / 'file'}' can't be made: Not a directory\n"
+    assert tokens_of_una(remote) == before
+
+
 def test_a_home_that_can_not_be_written(desk: Cli, url: str, remote: Cli) -> None:
     """No token is made for nothing."""
     before = tokens_of_una(remote)

@@ -13,7 +13,7 @@ import pytest
 
 from resolver.bootstrap.embedded import open_service, root_keys
 from resolver.bootstrap.initialise import initialise
-from resolver.config.files import Trusted, demand_trusted, make_directory
+from resolver.config.files import Trusted, called, demand_trusted, make_directory, write_private
 from resolver.config.profile import Profile
 from resolver.config.settings import Settings
 from resolver.crypto.keyring import RootKey
@@ -174,6 +174,38 @@ def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "one", tmp_path / "one" / "two")] == [
         0o700
     ] * 2
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    """It is no folder, and nothing can be made in it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"^the folder '.*/file' can't be made: Not a directory$"):
+        make_directory(tmp_path / "file")
+    with pytest.raises(StoreError, match=r"^the file '.*/file/profile' can't be made: Not a directory$"):
+        write_private(tmp_path / "file" / "profile", "x")
+
+
+@pytest.mark.parametrize("name", ["here", "./none", "../none/none", "/dev/none", "/dev/none/none"])
+def test_a_name_that_leads_somewhere_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is there, or begins with a folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").touch()
+    assert called("token file", name, holds_credential=True) == (f"the token file {name!r}", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["hunter2", "ab/cd=", "/ab=", "/ab/cd=", "//x/y", "here\n", "./a\nb", "a\0b", "./" + 300 * "a"]
+)
+def test_what_may_be_a_credential_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A bare word, base64 with slashes in it, and several lines are no path that anyone has."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").touch()
+    named, hint = called("token file", name, holds_credential=True)
+    assert (named, hint[:26]) == ("the token file", "give the name of a file, l")
 
 
 # Each thing that is trusted.
