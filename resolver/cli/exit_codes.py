@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +27,7 @@ from resolver.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from resolver.dsl.problems import Problem
@@ -197,7 +197,69 @@ def _say_usage(error: click.ClickException) -> None:
     say(f"error: {message[:1].lower()}{message[1:].rstrip('.')}")
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None:
-        say(f"  hint: `{context.command_path} --help` shows what it takes")
+        say(f"  hint: {_usage_advice(error, context)}`{context.command_path} --help` shows what it takes")
+
+
+def _usage_advice(error: click.ClickException, context: click.Context) -> str:
+    """What was probably meant, where a word is too many or missing, or an option is another command's."""
+    is_option = isinstance(error, click.NoSuchOption)
+    if context.command.name == "exec" and is_option and "--" not in getattr(context.obj, "arguments", ["--"]):
+        return "put `--` before the command that is to be run, as in `-- COMMAND ARGS {}`; "
+    is_extra = "extra argument" in error.format_message()
+    if context.command_path in _WITH_VALUE and (
+        is_extra or getattr(error, "option_name", "") in _VALUE_OPTIONS
+    ):
+        return "a value comes from stdin, from -f FILE or from -s VALUE; "
+    if is_extra or isinstance(getattr(error, "param", None), click.Argument):
+        pieces = " ".join(context.command.collect_usage_pieces(context))
+        return f"it is written `{context.command_path} {pieces}`; "
+    return ""
+
+
+_WITH_VALUE = frozenset({"resolver secrets create", "resolver secrets update"})
+"""Commands that many give a secret's value as a word or by an option that there is not."""
+
+_VALUE_OPTIONS = frozenset({"--data", "--secret", "--text", "--value"})
+"""Options by which other programs take a value."""
+
+_SYNONYMS: Mapping[str, Sequence[str]] = {
+    "add": ("create", "add-user"),
+    "cat": ("get",),
+    "disable": ("deactivate",),
+    "edit": ("update",),
+    "enable": ("activate",),
+    "grant": ("add-user",),
+    "invite": ("add-user",),
+    "ls": ("list",),
+    "members": ("get",),
+    "new": ("create",),
+    "passwd": ("set-password",),
+    "password": ("set-password",),
+    "put": ("create", "update"),
+    "read": ("get",),
+    "remove": ("delete", "remove-user"),
+    "rm": ("delete",),
+    "set": ("create", "update"),
+    "show": ("get",),
+    "users": ("get",),
+    "view": ("get",),
+}
+"""What commands are called elsewhere, and what they are here."""
+
+
+_NO_COMMAND = re.compile(r"No such command '([^']*)'\.")
+"""How click says so, which has an error of its own for it since 8.4 only."""
+
+
+def _no_such_command(error: click.UsageError, name: str) -> str:
+    from resolver.core.suggestions import Suggestions  # noqa: PLC0415 - for a mistake only
+
+    group = error.ctx.command if error.ctx is not None else None
+    names = group.list_commands(error.ctx) if isinstance(group, click.Group) and error.ctx is not None else []
+    meant = [known for known in _SYNONYMS.get(name, ()) if known in names]
+    asked = f"did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+    question = asked or Suggestions(lambda: names).question(name)
+    return f"no such command {name!r}{question and f', {question}'}"
 
 
 _LIKE_AN_OPTION = re.compile(r"-[a-zA-Z]|--[a-z]{1,12}(-[a-z]{1,12}){0,3}")
@@ -212,7 +274,9 @@ def _usage_message(error: click.ClickException) -> str:
         ):
             choices = ", ".join(map(str, getattr(parameter.type, "choices", ())))
             name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
-            return f"invalid value for {name}" + (f", choose from {choices}" if choices else "")
+            if choices:
+                return f"invalid value for {name}, choose from {choices}"
+            return f"invalid value for {name}{_number_wanted(parameter.type)}"
         case click.NoSuchOption(possibilities=possible):
             name = f" {error.option_name}" if _LIKE_AN_OPTION.fullmatch(error.option_name) else ""
             return f"no such option{name}" + (
@@ -222,7 +286,18 @@ def _usage_message(error: click.ClickException) -> str:
             name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
             return f"missing {name}, choose from {', '.join(map(str, choice.choices))}"
     message = error.format_message()
+    if isinstance(error, click.UsageError) and (missing := _NO_COMMAND.match(message)):
+        return _no_such_command(error, missing[1])
     return "too many arguments were given" if "extra argument" in message else message
+
+
+def _number_wanted(kind: click.ParamType[Any]) -> str:
+    """Which numbers a type takes; empty for other types."""
+    match kind:
+        case click.IntRange(min=low, max=high) | click.FloatRange(min=low, max=high):
+            bounds = [f"{word} {bound}" for word, bound in (("from", low), ("to", high)) if bound is not None]
+            return f", it takes a number {' '.join(bounds)}".rstrip()
+    return ""
 
 
 def _say_frames(error: BaseException) -> None:

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
         (("secret", "list"), "error: no such command 'secret', did you mean 'secrets'?"),
         (("xyz",), "error: no such command 'xyz'"),
         (("secrets", "list", "--tenat", "x"), "no such option --tenat, did you mean --all-tenants, --tenant"),
+        (("secrets", "creat", "k"), "error: no such command 'creat', did you mean 'create'?"),
+        (("secrets", "set", "k"), "error: no such command 'set', did you mean 'create' or 'update'?"),
+        (("secrets", "providers", "rm", "k"), "error: no such command 'rm', did you mean 'delete'?"),
+        (("users", "add", "bob"), "error: no such command 'add', did you mean 'create'?"),
+        (("tenants", "members"), "error: no such command 'members', did you mean 'get'?"),
+        (("audit", "rm"), "error: no such command 'rm'"),
+        (("serve", "--port", "http"), "error: invalid value for '--port', it takes a number from 0 to 65535"),
+        (
+            ("secrets", "list", "-s", "x"),
+            "error: invalid value for '-s' / '--pagination-size', it takes a number from 0",
+        ),
         (("whoami", "--wxyz"), "error: no such option --wxyz"),
         (("whoami", "--s3cret"), "error: no such option"),
     ],
@@ -30,6 +41,39 @@ def test_commands_and_options(admin: Cli, arguments: tuple[str, ...], said: str)
     """What is mistyped is named, unless it may be a value, with what is close to it."""
     code, text = admin.refuses(*arguments)
     assert (code, text.splitlines()[0].endswith(said)) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (
+            ("exec", "b.yaml", "tail", "-n", "2"),
+            "put `--` before the command that is to be run, as in `-- COMMAND ARGS {}`",
+        ),
+        (("secrets", "create", "k", "v"), "a value comes from stdin, from -f FILE or from -s VALUE"),
+        (
+            ("secrets", "update", "k", "--value", "v"),
+            "a value comes from stdin, from -f FILE or from -s VALUE",
+        ),
+        (("secrets", "rollback", "--to", "1"), "it is written `resolver secrets rollback [OPTIONS] KEY`"),
+        (
+            ("tenants", "add-user", "ada", "prod", "-t", "x"),
+            "it is written `resolver tenants add-user [OPTIONS] USERNAME`",
+        ),
+    ],
+)
+def test_words_in_the_wrong_place(admin: Cli, arguments: tuple[str, ...], hint: str) -> None:
+    """What is left out before a command, or written as a word, is told with the place where it belongs."""
+    code, text = admin.refuses(*arguments)
+    assert (code in (2, 125), f"  hint: {hint}; `resolver " in text) == (True, True), text
+
+
+@pytest.mark.parametrize(
+    "arguments", [("exec", "b.yaml", "--wxyz", "--", "x"), ("secrets", "create", "--wxyz")]
+)
+def test_advice_is_not_given_for_other_mistakes(admin: Cli, arguments: tuple[str, ...]) -> None:
+    """A command that has its `--`, and an option that is not about a value, get the page of help alone."""
+    assert "  hint: `resolver " in admin.refuses(*arguments)[1]
 
 
 def test_tenants_and_keys(admin: Cli) -> None:
