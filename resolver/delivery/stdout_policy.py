@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _EXEC = "`resolver exec BLUEPRINT ... -- COMMAND {}` hands the blueprint to a command in memory"
-_FILE_HINT = f"{_EXEC}; --allow-plaintext-file writes the values to disk all the same"
-_LOG_HINT = f"{_EXEC}; --allow-log writes the values there all the same"
-_OTHER_HINT = f"{_EXEC}; or pipe into the command"
+_FILE_HINT = "--allow-plaintext-file writes the values to disk all the same"
+_LOG_HINT = "--allow-log writes the values there all the same"
+_OTHER_HINT = "or pipe into the command"
 
 
 class StdoutKind(enum.Enum):
@@ -48,6 +48,7 @@ def check_stdout(
     *,
     allow_plaintext_file: bool,
     allow_log: bool,
+    instead: str = _EXEC,
 ) -> StdoutKind:
     """Decide whether resolved text may be written to a descriptor.
 
@@ -57,6 +58,7 @@ def check_stdout(
         environ: where `JOURNAL_STREAM` and the variables of CI systems are looked up.
         allow_plaintext_file: accept a regular file.
         allow_log: accept what is known to be collected as a log.
+        instead: what to do rather, for the hint.
 
     Returns:
         What reads the text.
@@ -67,21 +69,21 @@ def check_stdout(
     try:
         status = os.fstat(fd)
     except OSError:
-        raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT) from None
+        raise SinkRefusedError("stdout is closed", hint=f"{instead}; {_OTHER_HINT}") from None
     mode = status.st_mode
     if stat.S_ISCHR(mode):
-        return _check_device(fd, status)
+        return _check_device(fd, status, instead)
     if stat.S_ISREG(mode):
         if not is_memfd(fd) and not allow_plaintext_file:
-            raise SinkRefusedError("stdout is a regular file", hint=_FILE_HINT)
+            raise SinkRefusedError("stdout is a regular file", hint=f"{instead}; {_FILE_HINT}")
         return StdoutKind.STREAM
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         log = "" if allow_log else _log_name(status, stderr_fd, environ)
         if log:
-            raise SinkRefusedError(f"stdout is {log}", hint=_LOG_HINT)
+            raise SinkRefusedError(f"stdout is {log}", hint=f"{instead}; {_LOG_HINT}")
         return StdoutKind.STREAM
     kind = "a directory" if stat.S_ISDIR(mode) else "neither a pipe, a socket nor a terminal"
-    raise SinkRefusedError(f"stdout is {kind}", hint=_OTHER_HINT)
+    raise SinkRefusedError(f"stdout is {kind}", hint=f"{instead}; {_OTHER_HINT}")
 
 
 def is_terminal_or_log(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> bool:
@@ -103,7 +105,7 @@ def is_terminal_or_log(fd: int, stderr_fd: int, environ: Mapping[str, str]) -> b
     return any(kind(status.st_mode) for kind in kinds) and bool(_log_name(status, stderr_fd, environ))
 
 
-def _check_device(fd: int, status: os.stat_result) -> StdoutKind:
+def _check_device(fd: int, status: os.stat_result, instead: str) -> StdoutKind:
     if os.isatty(fd):
         return StdoutKind.TERMINAL
     try:
@@ -112,7 +114,7 @@ def _check_device(fd: int, status: os.stat_result) -> StdoutKind:
         null = None
     if null is not None and stat.S_ISCHR(null.st_mode) and status.st_rdev == null.st_rdev:
         if not _is_writable(fd):
-            raise SinkRefusedError("stdout is closed", hint=_OTHER_HINT)
+            raise SinkRefusedError("stdout is closed", hint=f"{instead}; {_OTHER_HINT}")
         return StdoutKind.STREAM
     raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=_OTHER_HINT)
 

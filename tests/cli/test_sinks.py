@@ -38,10 +38,16 @@ FILE = (
     "error: stdout is a regular file\n"
     f"  hint: {_EXEC}; --allow-plaintext-file writes the values to disk all the same\n"
 )
+PIPE = "`resolver secrets get KEY --raw | COMMAND` gives the value to a command"
 _LOG = f"  hint: {_EXEC}; --allow-log writes the values there all the same\n"
 JOURNAL = f"error: stdout is the system journal\n{_LOG}"
 SHARED = f"error: stdout is the same pipe or socket as stderr, which is how logs are collected\n{_LOG}"
 CI_LOG = f"error: stdout is the output of the CI job's own shell, which CI systems keep as a log\n{_LOG}"
+
+
+def _for(command: tuple[str, ...] | None, said: str) -> str:
+    """What is said for a command: a blueprint is for `exec`, one value for a pipe."""
+    return said if command is None else said.replace(_EXEC, PIPE)
 
 
 class Store(NamedTuple):
@@ -147,7 +153,7 @@ def test_pipe_gets_the_values(store: Store) -> None:
 def test_regular_file_is_refused(store: Store, tmp_path: Path, command: tuple[str, ...] | None) -> None:
     """A file gets nothing, neither from `resolve` nor from `secrets get`, unless it is allowed."""
     with (tmp_path / "out").open("wb") as file:
-        assert _run(store, stdout=file.fileno(), command=command) == (7, FILE)
+        assert _run(store, stdout=file.fileno(), command=command) == (7, _for(command, FILE))
         assert os.fstat(file.fileno()).st_size == 0
         assert _run(store, "--allow-plaintext-file", stdout=file.fileno(), command=command) == (0, "")
     assert VALUE in (tmp_path / "out").read_text()
@@ -256,7 +262,7 @@ def test_journal_is_refused(store: Store, command: tuple[str, ...] | None) -> No
     with _pipe() as (reading, writing):
         status = os.fstat(writing)
         env = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
-        assert _run(store, stdout=writing, env=env, command=command) == (7, JOURNAL)
+        assert _run(store, stdout=writing, env=env, command=command) == (7, _for(command, JOURNAL))
         assert _content(reading) == ""
         assert _run(store, "--allow-log", stdout=writing, env=env, command=command) == (0, "")
         assert VALUE in _content(reading)

@@ -77,7 +77,9 @@ def get(
         raise UsageError("--raw and --path write one value alone", hint="give one key, and no --format")
     if len(keys) > 1 and output_format is not OutputFormat.JSON:
         raise UsageError("several secrets are shown as JSON only", hint="add --format json")
-    kind = check_stdout(1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log)
+    kind = check_stdout(
+        1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log, instead=_PIPE
+    )
     named = app.settings.tenant(tenant)
     found = [app.service.secrets.show(app.caller, named, key) for key in keys]
     if alone:
@@ -94,6 +96,9 @@ def get(
     put_answer(output_format, shown[0] if len(keys) == 1 else shown, lambda: put_fields(_given(lines)))
     if any(value is None for _, value in found):
         say("note: the value is hidden; you may use it in blueprints, but not see it")
+
+
+_PIPE = "`resolver secrets get KEY --raw | COMMAND` gives the value to a command"
 
 
 def _shown(secret: Secret, value: SecretValue | None) -> dict[str, Any]:
