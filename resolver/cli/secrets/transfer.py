@@ -298,15 +298,21 @@ def import_(  # noqa: PLR0913 - one for each option
             "colliding_secrets": done.colliding,
             "secrets_errors": {str(position): problems for position, problems in done.errors.items()},
         },
-        lambda: _put_imported(done, overridden=override_collisions),
+        lambda: _put_imported(done, where if _is_one(entries, where) else "", overridden=override_collisions),
     )
     if done.errors:
         return ExitCode.INVALID_BLUEPRINT
     return ExitCode.CONFLICT if done.colliding and not override_collisions else ExitCode.DONE
 
 
-def _put_imported(done: ImportResult, *, overridden: bool) -> None:
-    put(f"{count(done.stored, 'secret')} imported")
+def _is_one(entries: Sequence[ImportEntry], tenant: str) -> bool:
+    """Whether all entries go to one tenant, as those of a file do that names none."""
+    return all(entry.tenant == tenant for entry in entries)
+
+
+def _put_imported(done: ImportResult, tenant: str, *, overridden: bool) -> None:
+    """Say what was done; with the tenant that all of it is in, if there is one."""
+    put(f"{count(done.stored, 'secret')} imported" + (f" into tenant {tenant!r}" if tenant else ""))
     if done.unchanged:
         say(f"note: {count(done.unchanged, 'secret')} had the imported value already: no new version")
     for name, keys in done.colliding.items():
@@ -361,20 +367,41 @@ _LOOKED_AT = 64 * 1024
 """How much of a file is looked at to say what it seems to be, in bytes."""
 
 
+_MOST_FIELDS = 2
+"""Fields of an entry of a list of keys and values; those of an export have more."""
+
+
+def _named(positions: Sequence[int]) -> str:
+    """Entries by their positions, the first few of them; a key may be a value in the wrong place."""
+    named = ", ".join(map(str, positions[:MAX_NAMED]))
+    more = f" and {len(positions) - MAX_NAMED} more" if len(positions) > MAX_NAMED else ""
+    return f"entry {named}{more}" if len(positions) == 1 else f"each of the entries {named}{more}"
+
+
 def _pairs(text: bytes, data: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401 - JSON data
     """The keys and values of a JSON object of texts, or of a list of `{key, value}`; empty for others.
 
     Raises:
-        InvalidRequestError: a key stands twice.
+        InvalidRequestError: a key stands twice, or an entry is no text or has other fields.
     """
     if isinstance(data, list):
-        if not all(isinstance(one, dict) and one.keys() == {"key", "value"} for one in data):
+        wrong = [
+            at for at, one in enumerate(data) if not isinstance(one, dict) or one.keys() != {"key", "value"}
+        ]
+        if len(wrong) == len(data) or any(isinstance(one, dict) and len(one) > _MOST_FIELDS for one in data):
             return ()
+        if wrong:
+            raise InvalidRequestError(f"{_named(wrong)} of the list has not the two fields `key` and `value`")
         pairs = [(one["key"], one["value"]) for one in data]
     else:
-        pairs = list(data.items()) if isinstance(data, dict) else []
-    if not all(isinstance(word, str) for pair in pairs for word in pair):
+        pairs = list(data.items()) if isinstance(data, dict) and "format" not in data else []
+    wrong = [at for at, pair in enumerate(pairs) if not all(isinstance(word, str) for word in pair)]
+    if wrong and len(wrong) == len(pairs):
         return ()
+    if wrong:
+        raise InvalidRequestError(
+            f"{_named(wrong)} of the file is no text", hint="a secret is text: put what is none into quotes"
+        )
     try:
         is_unique = len(dict(pairs)) == len(pairs) and (not pairs or parse(text) is not None)
     except ValueError:

@@ -33,7 +33,7 @@ def test_sealed_there_and_back(admin: Cli, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir() if "sealed" in entry.name] == ["out.sealed"]
     admin.prints("secrets", "delete", "k", "--yes")
     back = ("secrets", "import", "-i", str(path), "--passphrase-file", "-")
-    assert admin.prints(*back, stdin=PASSPHRASE) == "1 secret imported\n"
+    assert admin.prints(*back, stdin=PASSPHRASE) == "1 secret imported into tenant 'default_tenant'\n"
     history = json.loads(admin.prints("secrets", "history", "k", "--format", "json"))
     assert [(one["version"], one["current"]) for one in history] == [(1, False), (2, True)]
     assert admin.refuses(*back, stdin="another horse") == (
@@ -46,7 +46,7 @@ def test_sealed_there_and_back(admin: Cli, tmp_path: Path) -> None:
     done = admin.run("resolver", *back, stdin=PASSPHRASE)
     assert (done.returncode, done.stdout, done.stderr) == (
         8,
-        "0 secrets imported\n",
+        "0 secrets imported into tenant 'default_tenant'\n",
         "note: tenant 'default_tenant': 1 secret there already, left as they are: k\n",
     )
 
@@ -83,6 +83,18 @@ def test_plain_values_in_a_file_are_refused(admin: Cli, tmp_path: Path) -> None:
         (("export", "--non-encrypted"), "", "--non-encrypted goes with --cloudify"),
         (("import", "-i", "-"), "{}", "the file is no export of secrets"),
         (("import", "-i", "-"), "[", "the file is not JSON"),
+        (
+            ("import", "-i", "-"),
+            '{"a": "x", "b": 5, "c": null}',
+            "each of the entries 1, 2 of the file is no text",
+        ),
+        (("import", "-i", "-"), '{"a": "x", "b": {"c": "d"}}', "entry 1 of the file is no text"),
+        (
+            ("import", "-i", "-"),
+            '[{"key": "a", "value": "x"}, {"kye": "b", "value": "y"}]',
+            "entry 1 of the list has not",
+        ),
+        (("import", "-i", "-"), '{"format": "another/1", "data": 5}', "the file is no export of secrets"),
         (("import", "-i", "-", "--passphrase-file", "-"), "", "stdin ('-') can be named only once"),
         (("import", "-i", "-"), '[{"encrypted": true}]', "the values are encrypted, and no passphrase was"),
         (("import", "-i", "missing"), "", "the file 'missing' can't be read: No such file or directory"),
@@ -111,7 +123,7 @@ def test_wrong_entries(admin: Cli) -> None:
     }
     text = json.dumps([good | {"visibility": "world", "key": None}, good])
     done = admin.run("resolver", "secrets", "import", "-i", "-", stdin=text)
-    assert (done.returncode, done.stdout) == (3, "1 secret imported\n")
+    assert (done.returncode, done.stdout) == (3, "1 secret imported into tenant 'default_tenant'\n")
     assert done.stderr == (
         "error: entry 0: missing secret fields: key\nerror: entry 0: visibility: Not a valid visibility\n"
     )
@@ -162,7 +174,7 @@ def test_keys_and_values_are_imported(admin: Cli, text: str) -> None:
     command = ("secrets", "import", "-i", "-")
     admin.prints("secrets", "create", "C", "-s", "mine", "--hidden-value")
     done = admin.run("resolver", *command, stdin=text)
-    assert (done.returncode, done.stdout) == (8, "1 secret imported\n")
+    assert (done.returncode, done.stdout) == (8, "1 secret imported into tenant 'default_tenant'\n")
     values = json.loads(admin.prints("secrets", "get", "A", "C", "--format", "json"))
     assert [(one["value"], one["visibility"]) for one in values] == [("b", "tenant"), ("mine", "tenant")]
     code, said = admin.refuses(*command, "--override-collisions", stdin=text)
@@ -191,7 +203,7 @@ def test_a_long_list_of_collisions_is_cut(admin: Cli) -> None:
     """A re-import names some of the keys and counts all; JSON has them all."""
     text = json.dumps({f"key_{number:02}": "value" for number in range(30)})
     command = ("secrets", "import", "-i", "-")
-    assert admin.prints(*command, stdin=text) == "30 secrets imported\n"
+    assert admin.prints(*command, stdin=text) == "30 secrets imported into tenant 'default_tenant'\n"
     said = admin.run("resolver", *command, stdin=text).stderr
     assert "30 secrets there already" in said
     assert said.endswith("key_19 and 10 more\n")
