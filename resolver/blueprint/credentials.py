@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from resolver.blueprint.text_scalars import TextScalar, text_scalars
+from resolver.core.extras import how_to_install
 from resolver.core.redacted import Redacted
 from resolver.errors import UsageError
 
@@ -226,7 +227,7 @@ class _Forms:
         except ImportError:
             raise UsageError(
                 "finding credentials needs the package detect-secrets",
-                hint="install this program with its extra `extract`",
+                hint=how_to_install("extract"),
             ) from None
         self._tests = is_potential_uuid, is_sequential_string
         self._hex: HighEntropyStringsPlugin = HexHighEntropyString()

@@ -53,7 +53,8 @@ def init(
         profile=not no_profile,
         secrets=SAMPLE_SECRETS if sample else None,
     )
-    _put_result(output_format, done, app.settings, sample=sample)
+    has_password = password_file is not None
+    _put_result(output_format, done, app.settings, sample=sample, has_password=has_password)
     if warning := sqlite_warning(app.settings.database_file):
         say(f"warning: {warning}")
     if generated and done.made:
@@ -62,7 +63,9 @@ def init(
         say(f"note: {ADMIN} has no password; `resolver users set-password {ADMIN}` gives one")
 
 
-def _put_result(output_format: OutputFormat, done: Initialised, settings: Settings, *, sample: bool) -> None:
+def _put_result(
+    output_format: OutputFormat, done: Initialised, settings: Settings, *, sample: bool, has_password: bool
+) -> None:
     from resolver.bootstrap.initialise import ADMIN, FIRST_TENANT  # noqa: PLC0415
     from resolver.cli.samples import SAMPLE_SECRETS  # noqa: PLC0415
 
@@ -80,6 +83,11 @@ def _put_result(output_format: OutputFormat, done: Initialised, settings: Settin
         put_done(output_format, f"a store is there already in {place}; nothing was changed", facts)
         if sample:
             say("note: --sample adds secrets to a new store only")
+        if has_password:
+            say(
+                "note: --password-file is for a new store only; "
+                f"`resolver users set-password {ADMIN}` changes the password"
+            )
         return
     lines = [f"store made in {place}"]
     if done.key_path is not None:

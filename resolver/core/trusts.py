@@ -298,7 +298,12 @@ def check_audience(audience: str, issuer: str) -> str:
     Raises:
         InvalidRequestError: it is empty or too long, or others take it, too.
     """
-    if not audience or len(audience) > MAX_PATTERN or not audience.isprintable():
+    if not audience:
+        raise InvalidRequestError(
+            "a trust needs an audience, and the server has no `public_url` in its config.yaml to take for it",
+            hint="give --audience URL: best this server's own URL, as clients have it in RESOLVER_URL",
+        )
+    if len(audience) > MAX_PATTERN or not audience.isprintable():
         raise InvalidRequestError(
             f"an audience is one line of 1 to {MAX_PATTERN} characters",
             hint="it is best this server's own URL, as clients have it in RESOLVER_URL",

@@ -6,6 +6,7 @@ import enum
 import errno
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -212,5 +213,7 @@ def _explain(program: str, failure: str, environ: Mapping[str, str]) -> ChildExi
 
         missing = shutil.which(program, os.F_OK, environ.get("PATH", os.defpath)) is None
     if missing:
-        return ChildExit(_NOT_FOUND, problem=f"the command {program!r} was not found")
+        is_here = os.sep not in program and Path(program).is_file()
+        here = f"; there is one in this folder, which is './{program}'" if is_here else ""
+        return ChildExit(_NOT_FOUND, problem=f"the command {program!r} was not found{here}")
     return ChildExit(_NOT_EXECUTABLE, problem=f"the command {program!r} can't be executed: {reason}")

@@ -37,6 +37,13 @@ def test_init(admin: Cli, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in home.glob("*/*") if path.suffix in {"", ".key"}}
     assert new.prints("init") == f"a store is there already in {home}; nothing was changed\n"
     assert {path: path.read_bytes() for path in before} == before
+    note = (
+        "note: --password-file is for a new store only; "
+        "`resolver users set-password admin` changes the password\n"
+    )
+    assert new.prints("init", "--password-file", "/dev/null", note=note).startswith(
+        "a store is there already"
+    )
 
 
 def test_init_as_json(admin: Cli, tmp_path: Path) -> None:

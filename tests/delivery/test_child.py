@@ -167,13 +167,19 @@ def test_signal_that_ended_the_command_is_told(supervise: Callable[..., Any], na
     assert ending == {"code": 128 + number, "signal": number, "problem": ""}
 
 
-def test_missing_command_is_127(supervise: Callable[..., Any], tmp_path: Path) -> None:
+def test_missing_command_is_127(
+    supervise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A program that is nowhere, or whose interpreter is nowhere, is 127 as in a shell."""
     assert supervise(["no-such-program"]).ending == {
         "code": 127,
         "signal": None,
         "problem": "the command 'no-such-program' was not found",
     }
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no-such-program").touch()
+    problem = supervise(["no-such-program"]).ending["problem"]
+    assert problem.endswith("was not found; there is one in this folder, which is './no-such-program'")
     script = tmp_path / "script"
     script.write_text("#!/no/such/interpreter\n")
     script.chmod(0o755)

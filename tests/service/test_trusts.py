@@ -573,3 +573,10 @@ def test_who_asks_by_a_run(embedded: World) -> None:
     assert found("jti=second") == ["second"]
     assert found("sub=somebody", key="k", caller=ROBOT) == ["first", "second"]
     assert found("somebody") == found("trust=shop") == []
+
+
+def test_a_missing_audience_names_its_option(refusing: World) -> None:
+    """Where the server has no public URL, the pages' first command needs one option more."""
+    with pytest.raises(ResolverError, match="public_url") as refused:
+        refusing.service.trusts.create(refusing.admin, "new", wanted(audience=""))
+    assert refused.value.hint.startswith("give --audience URL")
