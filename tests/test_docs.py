@@ -160,6 +160,49 @@ def test_every_command_is_documented(name: str) -> None:
     assert re.search(rf"(`|resolver |\$ ){name}\b", text)
 
 
+MENTIONED = re.compile(r"`((?:resolver|resolve) [^`\n]+)`")
+"""A command in the middle of a sentence: no page's run tries it."""
+
+
+@pytest.mark.parametrize(
+    "document", [README, OWN[0], *(page for page in PAGES if page.parent == DOCS)], ids=name_of
+)
+def test_commands_in_sentences_have_their_options(document: Path) -> None:
+    """What a sentence tells to type is a command with these options."""
+    prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    unknown = {mention: lack for mention in MENTIONED.findall(prose) if (lack := unknown_options(mention))}
+    assert unknown == {}
+
+
+def test_a_sentence_with_an_option_that_is_none_is_noticed() -> None:
+    """An option of a neighbour, one that there was, and a whole command that there is not."""
+    assert unknown_options("resolver tokens list --user admin") == {"--user"}
+    assert unknown_options("resolve b.yaml --chek") == {"--chek"}
+    assert unknown_options("resolver tokens show ID") == {"tokens"}
+    assert unknown_options("resolver exec b.yaml -t prod -- deploy --force {}") == set()
+
+
+def unknown_options(mention: str) -> set[str]:
+    """The options of a mentioned command that it does not have, or its name if there is no such command."""
+    program, *words = mention.partition(" -- ")[0].split()
+    known = dict(commands())
+    first = " ".join(words[:1])
+    name = (
+        "resolve"
+        if program == "resolve"
+        else next((full for full in (" ".join(words[:2]), first) if full in known), "")
+    )
+    if not name:
+        is_group = any(full.startswith(f"{first} ") for full in known)
+        return {first} if not is_group or len(words) > 1 else set()
+    command = known[name]
+    if isinstance(command, click.Group):
+        return set()
+    own = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    named = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    return named - own - {"--help", "-h"}
+
+
 OWN_PATHS = sorted({path for path in make_document(GROUPS)["paths"] if path.startswith(OWN_ROUTES)})
 
 
