@@ -135,6 +135,9 @@ def test_users_are_shown_shut_out_and_let_in(admin: Cli) -> None:
         "first_login_at": "-",
         "last_login_at": "-",
         "tenants": "default_tenant (viewer)",
+        "issuer": "-",
+        "subject": "-",
+        "roles_until": "-",
     }
     assert fields(eve.prints("users", "get"))["name"] == "eve"
     assert admin.prints("users", "deactivate", "eve") == "User `eve` deactivated\n"
