@@ -169,8 +169,10 @@ def test_lists_of_people_in_parts(admin: Cli) -> None:
     assert [row["user"] for row in json.loads(printed)] == ["ann"]
     assert admin.refuses("users", "list", "--size", "-1") == (
         2,
-        "error: invalid value for '--size', it takes a number from 0\n"
-        "  hint: `resolver users list --help` shows what it takes\n",
+        (
+            "error: invalid value for '--size', it takes a number from 0\n"
+            "  hint: `resolver users list --help` shows what it takes\n"
+        ),
     )
 
 
