@@ -183,7 +183,10 @@ def _delivery(one: WebhookDelivery) -> dict[str, object]:
 @_TENANTS
 @click.option("--all-tenants", is_flag=True, help="Send events of the whole system.")
 @click.option(
-    "--active/--inactive", default=None, help="Send events, or none; those of meanwhile are not sent later."
+    "--enable/--disable",
+    "active",
+    default=None,
+    help="Send events, or none; those of meanwhile are not sent later.",
 )
 @old_password_option
 @format_option
@@ -211,7 +214,7 @@ def update(  # noqa: PLR0913 - one for each option
         active=UNSET if active is None else active,
     )
     if wanted == WebhookChange():
-        raise UsageError("nothing is to be changed", hint="give an option, such as --url or --inactive")
+        raise UsageError("nothing is to be changed", hint="give an option, such as --url or --disable")
     info = confirmed(app, old_password_file, lambda caller: app.service.webhooks.update(caller, name, wanted))
     put_done(output_format, f"Webhook `{name}` updated", webhook_fields(info))
 

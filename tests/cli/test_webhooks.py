@@ -77,9 +77,7 @@ def test_a_webhook_from_its_making_to_its_end(admin: Cli, home: Path) -> None:
         newer = admin.prints("webhooks", "rotate-secret", "h", "--quiet", "--overlap", "0m")
         assert SECRET.fullmatch(newer)
         assert newer != secret
-        assert (
-            admin.prints("webhooks", "update", "h", "--all-events", "--inactive") == "Webhook `h` updated\n"
-        )
+        assert admin.prints("webhooks", "update", "h", "--all-events", "--disable") == "Webhook `h` updated\n"
         (listed,) = json.loads(admin.prints("webhooks", "list", "--format", "json"))
         assert (listed["events"], listed["tenants"], listed["active"]) == (None, ["default_tenant"], False)
         shown = admin.prints("webhooks", "get", "h")
