@@ -66,6 +66,7 @@ def test_the_list_of_what_a_user_owns_is_cut(embedded: World) -> None:
     assert caught.value.message.count("home/") == 20
 
 
+@pytest.mark.two_databases
 def test_what_a_user_owns_is_given_to_another(world: World) -> None:
     """The heir owns everything, private secrets too, with a record for each; the user and tokens are gone."""
     eve = owner(world)
@@ -86,6 +87,7 @@ def test_what_a_user_owns_is_given_to_another(world: World) -> None:
     assert (last["action"], last["object"], last["reassigned_to"]) == ("user:delete", "eve", "bob")
 
 
+@pytest.mark.two_databases
 def test_what_a_user_owns_is_deleted_with_the_user(world: World) -> None:
     """Purged secrets are gone with all versions, their keys free again in either scope."""
     owner(world)
@@ -145,6 +147,7 @@ def test_the_last_active_admin_stays(world: World) -> None:
         users.list(world.admin)
 
 
+@pytest.mark.two_databases
 def test_who_sees_users(world: World) -> None:
     """Everyone sees oneself; all are listed, in parts, for those who manage users only."""
     eve = world.user("eve", home=TenantRole.USER)
@@ -167,6 +170,7 @@ def test_who_sees_users(world: World) -> None:
             users.list(world.admin, Choice(size, offset))
 
 
+@pytest.mark.two_databases
 def test_who_sees_a_tenant_s_members(world: World) -> None:
     """Members see how many there are, its managers and sys_admins who; a stranger learns nothing."""
     manager, viewer = world.user("m", home=TenantRole.MANAGER), world.user("v", home=TenantRole.VIEWER)
@@ -214,6 +218,7 @@ def test_a_tenant_that_holds_secrets_is_not_deleted_silently(world: World) -> No
         tenants.delete(world.admin, "nowhere")
 
 
+@pytest.mark.two_databases
 def test_tokens_are_shown_to_whom_they_belong(world: World) -> None:
     """One's own are listed, in parts, and got; another's looks like one that does not exist."""
     eve = world.user("eve")
@@ -338,6 +343,7 @@ OUT_OF_REACH: dict[str, Callable[[World, Caller], object]] = WIDENING | {
 
 
 @pytest.mark.parametrize("system_role", SystemRole)
+@pytest.mark.two_databases
 def test_a_pipeline_s_token_uses_its_keys_and_does_nothing_else(
     world: World, system_role: SystemRole
 ) -> None:

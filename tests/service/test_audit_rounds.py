@@ -100,6 +100,7 @@ def test_each_chain_names_its_own_tenant_s_secrets(world: World) -> None:
         assert world.service.trail.verify(world.admin, tenant).whole
 
 
+@pytest.mark.two_databases
 def test_lists_are_read_from_the_index(world: World) -> None:
     """By key, pattern, user and decision, both ways, in parts; records of every form are found."""
     for key in ("db_a", "db_b", "DB_c"):
@@ -158,6 +159,7 @@ def test_a_row_of_the_index_that_was_edited_is_named(embedded: World, table: Any
         assert embedded.service.trail.verify(embedded.admin, tenant).whole
 
 
+@pytest.mark.two_databases
 def test_missing_and_additional_rows_are_named_and_mended(world: World) -> None:
     """Rows that were deleted, and rows of records that are not there; other chains' stay as they are."""
     world.secret("k")
@@ -214,8 +216,9 @@ def test_texts_that_a_database_takes_not_are_indexed(world: World) -> None:
 def test_a_user_makes_no_tokens_without_end(world: World) -> None:
     """One in no tenant, too: so many by setting; a refused one leaves no record, a revoked one makes room."""
     user, tokens = world.user("alone"), world.service.tokens
-    while world.execute("SELECT COUNT(*) FROM access_token WHERE description = 'one more'") != [(199,)]:
+    for _ in range(199):
         tokens.create(user, NewToken(description="one more"))
+    assert world.execute("SELECT COUNT(*) FROM access_token WHERE description = 'one more'") == [(199,)]
     before = world.service.trail.head(world.admin)
     for caller in (user, world.admin):
         with pytest.raises(ConflictError, match=r"^user 'alone' has 200 tokens, and may have no more$"):

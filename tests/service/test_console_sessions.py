@@ -59,6 +59,7 @@ def test_wrong_credentials_open_none(embedded: World) -> None:
     assert embedded.execute("SELECT * FROM console_session") == []
 
 
+@pytest.mark.two_databases
 def test_logout_ends_a_session(world: World) -> None:
     """On the server: the secret is worth nothing afterwards; a second logout does nothing."""
     secret, other = _open(world), _open(world)
@@ -69,6 +70,7 @@ def test_logout_ends_a_session(world: World) -> None:
     _ended(world, "never-was")
 
 
+@pytest.mark.two_databases
 def test_a_session_that_is_not_used_ends(world: World) -> None:
     """After half an hour without a request; each request gives another half hour."""
     secret = _open(world)

@@ -72,6 +72,7 @@ def test_whoever_may_not_change_a_secret_does_not_describe_it(world: World) -> N
     assert world.service.secrets.show(world.admin, "home", "k")[0].description is None
 
 
+@pytest.mark.two_databases
 def test_lists_find_and_sort_by_description(world: World) -> None:
     """A search looks into keys and descriptions, unless it is for keys alone; a wildcard is none."""
     for key, description in (("one", "Shop database"), ("two", None), ("shop", "100% mail"), ("three", "a")):
@@ -85,6 +86,7 @@ def test_lists_find_and_sort_by_description(world: World) -> None:
     assert ordered == ["shop", "one", "three", "two"]
 
 
+@pytest.mark.two_databases
 def test_a_description_of_what_may_not_be_seen_is_not_found(world: World) -> None:
     """A private secret's words are searched for those only to whom it exists."""
     new = NewSecret(value=SecretValue("v"), visibility=Visibility.PRIVATE, description="needle")
@@ -94,6 +96,7 @@ def test_a_description_of_what_may_not_be_seen_is_not_found(world: World) -> Non
     assert (page.items, page.total) == ([], 0)
 
 
+@pytest.mark.two_databases
 def test_a_description_travels(world: World) -> None:
     """Out in an export and in with an import; an entry without one takes it away when it is whole."""
     new = NewSecret(value=SecretValue("v"), description="travels")

@@ -205,6 +205,7 @@ def test_wrong_entries_are_named_by_position_and_good_ones_stored(world: World) 
     assert [one["key"] for one in actions(world, "secret:import")] == ["also.good", "good"]
 
 
+@pytest.mark.two_databases
 def test_entries_may_name_providers(world: World) -> None:
     """One that is there and seen, with options of its own and no value; else each mistake is told."""
     with serving(lambda _: answer(200, b'{"data": {"data": {"k": "value there", "old": "o"}}}')) as peer:
@@ -353,6 +354,7 @@ def test_a_sealed_entry_against_its_own_schema_is_refused(world: World) -> None:
     assert done.errors[1] == {"schema": "the JSON schema is not valid: /type breaks the rules of JSON Schema"}
 
 
+@pytest.mark.two_databases
 def test_hidden_values_of_others_stay_and_are_counted(world: World) -> None:
     """Neither the value nor the key leaves; their creator and managers take them along."""
     creator, other = world.user("c", home=TenantRole.USER), world.user("o", home=TenantRole.USER)

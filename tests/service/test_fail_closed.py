@@ -337,6 +337,7 @@ def closed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
+@pytest.mark.two_databases(2)  # as it is written or at the commit, by turns
 def test_nothing_happens_that_can_t_be_recorded(
     closed: Closed, attempt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_every_refusal_costs_the_same(eve: World, times: int) -> None:
     assert len(seen) == 1
 
 
+@pytest.mark.two_databases
 def test_strangers_do_not_fill_the_database(eve: World) -> None:
     """Wrong logins leave no audit record, and a bounded number of rows whatever names are tried."""
     before = [eve.service.trail.verify(eve.admin, chain) for chain in ("", "home")]
@@ -111,6 +112,7 @@ def test_strangers_do_not_fill_the_database(eve: World) -> None:
     assert eve.execute("SELECT count(*) FROM login_failure")[0][0] <= 20
 
 
+@pytest.mark.two_databases
 def test_guessing_at_once_gains_nothing(eve: World) -> None:
     """Sixteen guesses at the same moment count as many as one after the other: the right one is too late."""
     barrier = threading.Barrier(16)

@@ -49,6 +49,7 @@ def _actions(world: World) -> list[str]:
     return [one.action for one in world.service.trail.stream(admin, "", AuditQuery())]
 
 
+@pytest.mark.two_databases
 def test_a_person_signs_in(world: World) -> None:
     """The first time a user is made, with the groups' roles; the second time it is the same user."""
     with openid_provider(world) as provider:

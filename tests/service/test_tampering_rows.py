@@ -238,6 +238,7 @@ ROOTS = {aggregate.table.name: aggregate for aggregate in BY_KIND.values()}
 
 
 @pytest.mark.parametrize("name", [*ROOTS, "membership"])
+@pytest.mark.two_databases(3)
 def test_every_edit_of_a_column_is_refused(attacked: Attacked, name: str) -> None:
     """Each column of each row that decides: refused as tampering, or named with a reason why not."""
     table = t.metadata.tables[name]
@@ -245,7 +246,7 @@ def test_every_edit_of_a_column_is_refused(attacked: Attacked, name: str) -> Non
     tried = 0
     for at, row in enumerate(before[:2]):
         for column in table.c:
-            for value in list(edits(row, column.name, before))[:2]:
+            for value in list(edits(row, column.name, before))[: 1 if at else 2]:
                 if (value is None and not column.nullable) or column.name == "number":
                     continue
                 rows = [*before[:at], row | {column.name: value}, *before[at + 1 :]]
@@ -298,6 +299,7 @@ PLANTED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("attack", PLANTED)
+@pytest.mark.two_databases(3)
 @pytest.mark.slow
 def test_what_got_through_before_is_refused(attacked: Attacked, attack: str) -> None:
     """The attacks that were run with the source in hand, each refused at the next use."""

@@ -44,6 +44,7 @@ def owner(world: World, name: str = "eve") -> Caller:
     return world.service.gate.authenticate_password(name, password.reveal())
 
 
+@pytest.mark.two_databases
 def test_tokens_that_were_not_used_are_listed(world: World) -> None:
     """Those that were neither used nor made since then, for the owner and for a sys_admin."""
     eve = owner(world)
@@ -64,6 +65,7 @@ def test_tokens_that_were_not_used_are_listed(world: World) -> None:
         tokens.list(eve, unused="long ago")
 
 
+@pytest.mark.two_databases
 def test_a_successor_is_narrowed_and_lives_as_the_old_one(world: World) -> None:
     """The old token lives for the overlap, and says what took its place; the new one has all its limits."""
     eve, service = owner(world), world.service

@@ -208,6 +208,7 @@ RACES = int(os.environ.get("RESOLVER_TEST_RACES", "40"))
 
 
 @pytest.mark.parametrize(("kind", "most"), [(TrustKind.GITHUB, 1), (TrustKind.GITLAB, 7)])
+@pytest.mark.two_databases
 def test_one_jwt_in_many_hands(world: World, kind: TrustKind, most: int) -> None:
     """On two servers at once it is exchanged exactly as often as it may be."""
     trusting(world, kind=kind, exchanges=most)

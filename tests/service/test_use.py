@@ -106,6 +106,7 @@ def thousand(world: World) -> list[str]:
     return [secret.key for secret in secrets]
 
 
+@pytest.mark.two_databases
 def test_a_thousand_keys_take_the_statements_of_one(
     world: World, thousand: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,6 +121,7 @@ def passing(world: World, seconds: float) -> None:
     world.clock.now = later(world.clock.now, seconds)
 
 
+@pytest.mark.two_databases
 def test_a_change_is_told_signed_and_without_its_value(world: World, receiver: Receiver) -> None:
     """What was created, updated and deleted comes in order; the secret verifies, and another does not."""
     secret = hooked(world, receiver)
@@ -459,6 +460,7 @@ def test_what_ends_soon_is_told_once(embedded: World, receiver: Receiver) -> Non
     assert b"marked" not in b"".join(receiver.peer.bodies)
 
 
+@pytest.mark.two_databases
 def test_a_trail_that_was_cut_is_told(world: World, receiver: Receiver) -> None:
     """A record that was changed by hand, or taken away with the head, is an event of its own, once."""
     hooked(world, receiver, EventKind.AUDIT_BROKEN, EventKind.SECRET_CREATED)
