@@ -103,14 +103,39 @@ def list_(  # noqa: PLR0913 - one for each option
     put_answer(
         output_format,
         [{"number": record.number, "hash": record.hash} | fields_of(record) for record in records],
-        lambda: put_table(
-            ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"],
-            (row for record in records for row in _rows(record, query)),
-            spare=["VERSION"],
+        lambda: (
+            put_table(
+                ["NUMBER", "AT", "CALLER", "ACTION", "ABOUT", "VERSION", "DECISION"],
+                (row for record in records for row in _rows(record, query)),
+                spare=["VERSION"],
+            )
+            if records
+            else None
         ),
     )
+    if not records and output_format is OutputFormat.TABLE:
+        say(_no_records(action))
     if more and records:
         say(f"note: more records follow; --after {records[-1].number} shows them")
+
+
+def _no_records(action: str) -> str:
+    """What is said where nothing fits: also that no action is called so, and what was probably meant."""
+    from fnmatch import fnmatchcase  # noqa: PLC0415 - for a mistake only
+
+    from resolver.core.events import KIND_OF, SILENT  # noqa: PLC0415 - as above
+    from resolver.core.suggestions import Suggestions  # noqa: PLC0415 - as above
+
+    known = sorted({*KIND_OF, *SILENT})
+    if not action or any(fnmatchcase(name, action) for name in known):
+        return "no records"
+    ends = [name for name in known if name.partition(":")[2] == action]
+    question = (
+        f"did you mean {' or '.join(map(repr, ends))}?"
+        if ends
+        else Suggestions(lambda: known).question(action)
+    )
+    return f"no records: no action is called {action!r}{question and f', {question}'}"
 
 
 _MAX_ROWS = 20
