@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from resolver.core.ports import WrappingKey
 
-GIVE_KEY = "give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND"
+GIVE_KEY = "put its file back, or give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND"
 """The hint where a root key is missing."""
 
 _KEY_BYTES = 32

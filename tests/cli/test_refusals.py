@@ -336,7 +336,8 @@ def test_without_the_root_key(home: Path, blueprint: Path) -> None:
         6,
         (
             f"error: there is no root key in '{home / 'keys'}'\n"
-            "  hint: give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND\n"
+            "  hint: put its file back, or give it with RESOLVER_KEY_FILE, "
+            "RESOLVER_KEY or RESOLVER_KEY_COMMAND\n"
         ),
     )
 
@@ -353,7 +354,9 @@ def test_with_another_root_key(home: Path, blueprint: Path) -> None:
     assert code == 6
     lines = message.splitlines()
     assert lines[0].startswith(f"error: root key {needed} is needed and not at hand (at hand: ")
-    assert lines[1:] == ["  hint: give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND"]
+    assert lines[1:] == [
+        "  hint: put its file back, or give it with RESOLVER_KEY_FILE, RESOLVER_KEY or RESOLVER_KEY_COMMAND"
+    ]
 
 
 def test_a_key_file_that_others_can_write_is_refused(home: Path, blueprint: Path) -> None:
