@@ -27,6 +27,18 @@ def network_file_system(path: Path, mounts: Path | None = None) -> str:
         path: the file or folder.
         mounts: the list of mounts; by default the kernel's, proc(5).
     """
+    name = file_system(path, mounts)
+    fuse = name.removeprefix("fuse.").startswith(tuple(_NETWORK_FUSE.split()))
+    return name if fuse or name in _NETWORK.split() else ""
+
+
+def file_system(path: Path, mounts: Path | None = None) -> str:
+    """The type of the file system that a file or folder is on; empty for an unknown one.
+
+    Args:
+        path: the file or folder.
+        mounts: as above.
+    """
     try:
         device = path.stat().st_dev
         lines = (mounts or MOUNTS).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -36,9 +48,7 @@ def network_file_system(path: Path, mounts: Path | None = None) -> str:
     for line in lines:
         mount, _, kind = line.partition(" - ")
         if mount.split(" ")[2:3] == [wanted]:
-            name = kind.split(" ")[0]
-            fuse = name.removeprefix("fuse.").startswith(tuple(_NETWORK_FUSE.split()))
-            return name if fuse or name in _NETWORK.split() else ""
+            return kind.split(" ")[0]
     return ""
 
 

@@ -163,7 +163,7 @@ class ImportRequest(Struct, frozen=True, forbid_unknown_fields=True):
         rotated: with override, that values were renewed on purpose: each becomes a new version even where it
             is the current one again.
         values_only: with override, that a secret keeps its own visibility and hiding.
-        atomic: whether nothing is stored when any entry is wrong.
+        atomic: whether nothing is stored when any entry is wrong, or its key taken and not overridden.
         dry_run: whether nothing is stored at all: the answer says what is wrong, and what is there already.
     """
 

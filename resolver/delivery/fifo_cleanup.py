@@ -34,7 +34,7 @@ def make_folder(bases: list[str], names: list[str]) -> str:
         except OSError:
             continue
         try:
-            for name in names:
+            for name in filter(None, names):
                 os.mkfifo(f"{folder}/{name}", 0o600)
         except OSError:
             remove_folder(folder)

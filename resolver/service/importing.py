@@ -287,7 +287,7 @@ class Imports(ServicePart):
             try:
                 with self._store.write() as session:
                     self._store_entries(session, attempt, prepared, entries)
-                    if run.atomic and attempt.errors:
+                    if run.atomic and (attempt.errors or (attempt.colliding and not run.override)):
                         raise _WrongEntryError  # noqa: TRY301 - ends the transaction
                     report("", 0)
             except _WrongEntryError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from resolver.cli.secrets.edit import edit
+from resolver.cli.secrets.generate import generate
 from resolver.cli.secrets.providers import providers
 from resolver.cli.secrets.read import get, history, list_
 from resolver.cli.secrets.transfer import export, import_
@@ -20,6 +22,8 @@ for _command in (
     get,
     list_,
     update,
+    edit,
+    generate,
     delete,
     set_visibility,
     set_owner,

@@ -18,7 +18,7 @@ from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
 from resolver.cli.streams import write_bytes
 from resolver.core.transfer import ExportRequest, ImportRequest
-from resolver.errors import InvalidRequestError, SinkRefusedError, UnavailableError, UsageError
+from resolver.errors import ConflictError, InvalidRequestError, SinkRefusedError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,6 +155,10 @@ def import_flat(app: App, wanted: FlatImport, output_format: OutputFormat) -> in
         confirm(f"Store {count(len(chosen), 'secret')} in tenant {wanted.tenant!r}?", yes=False, doing="")
     if chosen and not refused and not wanted.dry_run:
         done = _store(app, wanted, chosen)
+        if done.colliding and not wanted.override:
+            raise ConflictError(
+                "a key of the file was taken meanwhile: nothing is stored", hint="run it again"
+            )
         answer["imported"] = done.stored
         planned = _with_errors(planned, chosen, done)
         refused = bool(done.errors)
