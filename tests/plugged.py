@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -11,7 +15,15 @@ SAMPLE = Path(__file__).with_name("sample_plugin")
 
 
 def install_sample(folder: Path) -> Path:
-    """Install the sample package with pip into a folder of its own; the folder."""
+    """Put the sample package into a folder of its own, as pip installed it; the folder."""
+    shutil.copytree(_installed(), folder, dirs_exist_ok=True)
+    return folder
+
+
+@functools.cache
+def _installed() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sample"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,13 +62,26 @@ def run(folder: Path, text: str, *options: str) -> str:
     """Run tests with this project's settings, but for short limits; what was shown of a run that failed."""
     (folder / "test_planted.py").write_text(text + "\n\ndef test_goes_on():\n    pass\n")
     settings = (ROOT / "pyproject.toml").read_text()
-    for name, number in (("timeout", 1), ("faulthandler_timeout", 4)):
+    for name, number in (("timeout", 1), ("faulthandler_timeout", 3)):
         lines = [line for line in settings.splitlines() if line.startswith(f"{name} = ")]
         assert len(lines) == 1
         settings = settings.replace(lines[0], f'{name} = "{number}"')
     (folder / "pyproject.toml").write_text(settings)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:randomly", *options, folder],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "xdist",
+            "-p",
+            "pytest_timeout",
+            "-p",
+            "no:cacheprovider",
+            *options,
+            folder,
+        ],
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # a second for each process
         capture_output=True,
         text=True,
         timeout=100,
@@ -98,9 +112,9 @@ def test_a_hang_is_a_failed_test(tmp_path: Path, text: str, line: str, options: 
 def test_a_hang_that_no_signal_ends_ends_the_process(tmp_path: Path, text: str) -> None:
     """A worker is replaced, and the test that it died of is named; the stack of each thread is shown."""
     shown = run(tmp_path, text, "-n", "1")
-    assert "Timeout (0:00:04)!" in shown
-    assert "test_planted.py" in shown.split("Timeout (0:00:04)!")[1]
-    assert "in test_hangs" in shown.split("Timeout (0:00:04)!")[1]
+    assert "Timeout (0:00:03)!" in shown
+    assert "test_planted.py" in shown.split("Timeout (0:00:03)!")[1]
+    assert "in test_hangs" in shown.split("Timeout (0:00:03)!")[1]
     assert "crashed while running" in shown
     assert "test_planted.py::test_hangs" in shown
     assert "1 failed, 1 passed" in shown

@@ -34,18 +34,12 @@ ELSEWHERE = {("serve",), ("login",)}
 STARTED = {
     "init",
     "create -s",
-    "create stdin",
     "get",
-    "users set-password",
     "yaml",
-    "json",
     "masked",
     "exec",
-    "exec --stdin",
-    "missing",
     "internal error",
     "export",
-    "import",
 }
 """The steps that are started as a user starts them; the others are forked from a process that has it all."""
 
