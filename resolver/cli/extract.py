@@ -182,6 +182,7 @@ def _answer(
     found: Extraction, keys: Mapping[str, SecretValue], rewritten: Sequence[Rewritten], *, done: bool
 ) -> dict[str, Any]:
     """What was found and done, as data without any value."""
+    by_value: dict[SecretValue | None, str] = {value: key for key, value in keys.items()}
     return {
         "credentials": [
             {
@@ -190,7 +191,7 @@ def _answer(
                 "column": problem.position.column if problem.position else None,
                 "path": list(problem.path),
                 "sign": place.credential.sign.value,
-                "key": place.key_among(keys),
+                "key": by_value.get(place.value),
                 "kept": place.credential.kept or None,
             }
             for place in found.places
@@ -207,10 +208,11 @@ def _put_plan(found: Extraction, keys: Mapping[str, SecretValue], rewritten: Seq
     if not found.places:
         put(f"{count(len(found.blueprints), 'blueprint')} without credentials")
         return
+    by_value: dict[SecretValue | None, str] = {value: key for key, value in keys.items()}
     for place in found.places:
         problem = place.problem()
         at = problem.position
-        key = place.key_among(keys)
+        key = by_value.get(place.value)
         where = f"{problem.source}:{at.line}:{at.column}" if at else problem.source
         what = f"becomes {key}" if key else f"stays: {place.credential.kept or 'by the map'}"
         put(f"{where}: {place.credential.what} {what}")

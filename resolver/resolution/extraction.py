@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +18,7 @@ from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from resolver.core.formats import DialectName
     from resolver.core.location import Path
@@ -50,10 +51,6 @@ class FoundCredential(Redacted, frozen=True):
     def value(self) -> SecretValue | None:
         """The value of the secret that it can be; None when it has to stay."""
         return None if self.credential.kept else SecretValue(self.credential.scalar.value)
-
-    def key_among(self, keys: Mapping[str, SecretValue]) -> str | None:
-        """The key of the secret that it becomes; None when it stays."""
-        return next((key for key, value in keys.items() if value == self.value), None)
 
     def problem(self) -> Problem:
         """The place as a problem, without the line that it stands in."""
@@ -138,13 +135,16 @@ class Extraction:
             InvalidRequestError: a name is no key, is for two values, or for a value that it can't be for.
         """
         chosen: dict[str, SecretValue] = {}
+        numbered: dict[str, Iterator[str]] = {}
         met: set[SecretValue] = set()
         for place in self.places:
             value = place.value
             if value is None or value in met:
                 continue
             met.add(value)
-            proposed = _numbered(key_of(place), chosen)
+            first = key_of(place)
+            offered = numbered.setdefault(first, _numbers(first))
+            proposed = next(key for key in offered if key not in chosen)
             wanted = names.get(proposed, proposed)
             if wanted is None:
                 continue
@@ -156,7 +156,7 @@ class Extraction:
                     )
             else:
                 while not is_free(wanted, value):
-                    wanted = _numbered(wanted, (*chosen, wanted))
+                    wanted = next(key for key in offered if key not in chosen)
             chosen[wanted] = value
         return chosen
 
@@ -243,15 +243,10 @@ def key_of(place: FoundCredential) -> str:
     return key if is_key(key) else f"secret_{key}"
 
 
-def _numbered(key: str, taken: Iterable[str]) -> str:
-    """A key, with a number where it is taken."""
-    taken = set(taken)
-    base = re.sub(r"_\d+\Z", "", key) if key in taken else key
-    number = 2
-    while key in taken:
-        key = f"{base}_{number}"
-        number += 1
-    return key
+def _numbers(key: str) -> Iterator[str]:
+    """A key, and it with a number for those that would have the same."""
+    yield key
+    yield from (f"{key}_{number}" for number in itertools.count(2))
 
 
 def _prove(blueprint: Blueprint, text: str, keys: Mapping[str, SecretValue], budget: Budget) -> None:
