@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -146,8 +147,16 @@ class _Store:
         self._tenant = tenant
         self.existing: set[str] = set()
 
+    @functools.cached_property
+    def _keys(self) -> frozenset[str]:
+        """The keys that are there, as far as the caller may know of them."""
+        listed = self._app.service.secrets.list(self._app.caller, self._tenant).items
+        return frozenset(secret.key for secret in listed)
+
     def is_free(self, key: str, value: SecretValue) -> bool:
         """Whether no secret has a key, or one that has this very value and may be shown to the caller."""
+        if key not in self._keys:
+            return True
         try:
             _, current = self._app.service.secrets.show(self._app.caller, self._tenant, key)
         except NotFoundError:

@@ -238,7 +238,7 @@ class BlueprintRun:
             expired_at, due_at = times.get(use.key, NO_TIMES)
             if expired_at is not None:
                 message = f"secret {use.shown} has expired, at {expired_at}"
-                hint = "who may update it gives it both anew: `resolver secrets update KEY --expires TIME`"
+                hint = "a new value and a new time end this: `resolver secrets update KEY --expires TIME`"
                 self._warn(self.plan.at_calls(use, Reason.EXPIRED, message, hint))
             if due_at is not None:
                 message = f"the value of secret {use.shown} should have been replaced by {due_at}"

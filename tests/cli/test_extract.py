@@ -78,6 +78,8 @@ def test_to_look_first(admin: Cli, blueprint: Path) -> None:
     printed, _ = extracted(nowhere, str(blueprint), "--check", "--diagnostics", "sarif", code=3)
     assert len(json.loads(printed)["runs"][0]["results"]) == 3
     assert blueprint.read_text() == TEXT
+    actions = {one["action"] for one in json.loads(admin.prints("audit", "list", "--format", "json"))}
+    assert actions.isdisjoint({"secret:show", "secret:create"})
     assert admin.refuses("secrets", "get", "a_password")[0] == 5
     clean = blueprint.with_name("clean.yaml")
     clean.write_text("a: { get_secret: k }\n")
