@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import click
 
+from resolver.cli.known_names import complete_tenants
 from resolver.cli.output import OutputFormat, say
 from resolver.errors import ResolverError, UnavailableError, UsageError
 
@@ -245,7 +246,9 @@ def common_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
     return options(*_COMMON_OPTIONS)(_pass_app(advised))
 
 
-tenant_option = click.option("-t", "--tenant", metavar="TENANT", help="Tenant to work in.")
+tenant_option = click.option(
+    "-t", "--tenant", metavar="TENANT", shell_complete=complete_tenants, help="Tenant to work in."
+)
 
 format_option = choice_option(
     "--format",

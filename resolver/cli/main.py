@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import itertools
+import os
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "access": ("resolver.cli.access:access", "Show which secrets a user or a token could read."),
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
+    "completion": ("resolver.cli.completion:completion", "Print what a shell completes commands by."),
+    "config": ("resolver.cli.config:config", "Show the settings, and where each comes from."),
     "db": ("resolver.cli.db:db", "Show and upgrade the schema of the database."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "extract": ("resolver.cli.extract:extract", "Make secrets of credentials that blueprints hold."),
@@ -95,6 +98,10 @@ def _start(command: click.Command, arguments: Sequence[str], failure: int | None
     # One command builds one document, whose size is limited, and ends: collecting cycles only costs time.
     gc.disable()
     fill_missing()
+    if any(os.environ.get(f"_{name}_COMPLETE") for name in ("RESOLVER", "RESOLVE")):
+        from resolver.cli.completion import be_quiet_and_quick  # noqa: PLC0415 - for a shell only
+
+        be_quiet_and_quick()
     lacks = harden()
     serves = command is resolver_group and arguments[:1] == ["serve"]
     required = "--require-hardening" in itertools.takewhile(lambda word: word != "--", arguments)

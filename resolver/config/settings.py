@@ -110,6 +110,11 @@ class Settings:
         return self._profile.url or None if self._profile is not None else None
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """What `config.yaml` says, as data."""
+        return self._config
+
+    @property
     def names_server(self) -> bool:
         """Whether RESOLVER_URL names a server, rather than a profile."""
         return self._url is not None

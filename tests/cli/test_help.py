@@ -108,6 +108,7 @@ OWN_FORMS = frozenset(
         "resolver exec",
         "resolver lint",
         "resolver secrets export",
+        "resolver completion",
         "resolver audit export",
         "resolver db upgrade",
     }

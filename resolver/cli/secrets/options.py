@@ -10,6 +10,7 @@ import click
 
 from resolver.cli.context import choice_option, options
 from resolver.cli.files import read_text
+from resolver.cli.known_names import complete_keys
 from resolver.cli.output import say
 from resolver.core.model import MAX_VALUE_BYTES, Secret, Visibility
 from resolver.core.times import parse_time_ahead, utc_now
@@ -23,7 +24,7 @@ NEVER = "never"
 _UNSEEN = {"\ufeff": "a byte order mark", "\r": "a carriage return"}
 """What a text brings along from elsewhere without being seen."""
 
-key_argument = click.argument("key")
+key_argument = click.argument("key", shell_complete=complete_keys)
 
 visibility_option = choice_option(
     "-l", "--visibility", choices=Visibility, default=Visibility.TENANT, help="Who knows of it."

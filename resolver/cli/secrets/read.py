@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from resolver.cli.context import App, common_options, format_option, tenant_option
+from resolver.cli.known_names import complete_keys
 from resolver.cli.output import (
     OutputFormat,
     count,
@@ -39,7 +40,7 @@ _NUMBER = re.compile(r"-?\d{1,9}")
 
 
 @click.command
-@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True, shell_complete=complete_keys)
 @click.option("--raw", is_flag=True, help="Write the value alone, to a pipe byte for byte.")
 @click.option(
     "--path",
