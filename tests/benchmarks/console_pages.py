@@ -20,6 +20,7 @@ PAGES = {
     "check": "textarea",
     "uses": "h1",
     "audit": "tbody tr",
+    "trusts": "h1",
     "tenants": "tbody tr",
     "users": "tbody tr",
     "account": "h1",
