@@ -125,10 +125,33 @@ def _read(descriptor: int) -> str:
         return file.read().decode()
 
 
-ROOMS = ("resolver.cli", "resolver.client", "resolver.resolution", "resolver.service")
+ROOMS = (
+    "resolver.blueprint",
+    "resolver.bootstrap",
+    "resolver.cli",
+    "resolver.client",
+    "resolver.config",
+    "resolver.crypto",
+    "resolver.delivery",
+    "resolver.dsl",
+    "resolver.resolution",
+    "resolver.service",
+    "resolver.store",
+    "resolver.transfer",
+)
 """All their modules are loaded before the first fork."""
 
-MODULES = ("resolver.bootstrap.embedded", "resolver.bootstrap.connect", "sqlalchemy.dialects.sqlite")
+MODULES = (
+    "alembic.command",
+    "ctypes",
+    "difflib",
+    "encodings.idna",
+    "jsonschema",
+    "resource",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+)
+"""Beside them, what they load when it is needed. What each command loaded anew would be most of its time."""
 
 
 _FOR_GOOD = ExitStack()
@@ -138,7 +161,8 @@ def load() -> None:
     """Import what commands need, and have their hashes cost little."""
     for room in map(importlib.import_module, ROOMS):
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            importlib.import_module(module.name)
+            if ".migrations." not in module.name:  # Alembic runs them
+                importlib.import_module(module.name)
     for name in MODULES:
         importlib.import_module(name)
     sys.path.append(str(ROOT))
