@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from resolver.cli.context import App, common_options, format_option, tenant_option
 from resolver.cli.known_names import complete_keys
@@ -150,6 +151,13 @@ def _text_of(key: str, value: SecretValue | None, steps: Sequence[str]) -> str:
     metavar="TIME",
     help="Only secrets that expire, or whose value falls due, by a UTC time or within so long (30d).",
 )
+@click.option(
+    "--unused",
+    metavar="TIME",
+    help="Only secrets that nobody used or was shown for so long (90d). For those who may "
+    "read the audit trail.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the keys alone, one in a line.")
 @click.option("-a", "--all-tenants", is_flag=True, help="List those of all tenants in which you may list.")
 @click.option(
     "-o",
@@ -178,6 +186,8 @@ def list_(  # noqa: PLR0913 - one for each option
     descending: bool,
     search: str,
     expiring: str | None,
+    unused: str | None,
+    quiet: bool,
     all_tenants: bool,
     offset: int,
     size: int | None,
@@ -188,12 +198,27 @@ def list_(  # noqa: PLR0913 - one for each option
     order = [Order.parse(text) for text in orders]
     if descending:
         order = [Order(one.field, not one.descending) for one in order or [Order.parse("created_at")]]
+    if unused is not None and (all_tenants or offset or size is not None):
+        raise UsageError("--unused lists all such secrets of one tenant", hint="leave the other options out")
+    if quiet and output_format is OutputFormat.JSON:
+        raise UsageError("give either --quiet or --format json")
+    where = tenant or "" if all_tenants else app.settings.tenant(tenant)
+    # Before the list: one who may not know how secrets are used learns no more by a refusal.
+    idle = None if unused is None else _unused(app, where, unused)
     page = app.service.secrets.list(
         app.caller,
-        tenant or "" if all_tenants else app.settings.tenant(tenant),
+        where,
         Listing(search, order, offset, size, ends_by=read_time_ahead(expiring, "--expiring") or ""),
         all_tenants=all_tenants,
     )
+    if idle is not None:
+        # Global secrets of other tenants are not of this one's trail.
+        items = [one for one in page.items if one.tenant.name == where and one.key in idle]
+        page = replace(page, items=items, total=len(items))
+    if quiet:
+        for secret in page.items:
+            put(secret.key)
+        return
     put_answer(
         output_format,
         [as_json(secret) for secret in page.items],
@@ -201,6 +226,11 @@ def list_(  # noqa: PLR0913 - one for each option
     )
     if len(page.items) < page.total:
         say(f"note: {len(page.items)} of {count(page.total, 'secret')} shown")
+
+
+def _unused(app: App, tenant: str, since: str) -> frozenset[str]:
+    """The keys of a tenant's secrets that nobody used or was shown since a time."""
+    return frozenset(one.name for one in app.service.usage.unused(app.caller, tenant, since).secrets)
 
 
 def _put_secrets(page: Page, now: str) -> None:

@@ -183,3 +183,17 @@ def test_list_refused(admin: Cli) -> None:
                 "  hint: `resolver whoami` shows what this user and token may do\n"
             ),
         )
+
+
+def test_keys_alone_and_unused_ones(admin: Cli) -> None:
+    """For scripts: one key in a line; those that nobody was given since a time."""
+    for key in ("used", "idle"):
+        admin.prints("secrets", "create", key, "-s", "x")
+    admin.prints("secrets", "get", "used")
+    assert admin.prints("secrets", "list", "-q") == "used\nidle\n"
+    assert admin.prints("secrets", "list", "-q", "--unused", "1d") == "idle\n"
+    assert admin.prints("secrets", "list", "-q", "--unused", "1d", "--search", "used") == ""
+    assert admin.refuses("secrets", "list", "--unused", "soon")[0] == 2
+    assert admin.refuses("secrets", "list", "--unused", "1d", "-a")[0] == 2
+    assert admin.refuses("secrets", "list", "-q", "--format", "json")[0] == 2
+    assert admin.as_user("eve", role="user").refuses("secrets", "list", "--unused", "1d")[0] == 4
