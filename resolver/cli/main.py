@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "completion": ("resolver.cli.completion:completion", "Print what a shell completes commands by."),
     "config": ("resolver.cli.config:config", "Show the settings, and where each comes from."),
     "db": ("resolver.cli.db:db", "Show and upgrade the schema of the database."),
+    "doctor": ("resolver.cli.doctor:doctor", "Look for what is wrong here, and say what to do."),
     "exec": ("resolver.cli.execute:execute", "Run a command that gets the resolved blueprint in memory."),
     "extract": ("resolver.cli.extract:extract", "Make secrets of credentials that blueprints hold."),
     "init": ("resolver.cli.init:init", "Make a store on this machine."),

@@ -303,6 +303,7 @@ def _extracting_steps(
 def _last_steps(step: Callable[..., dict[str, Any]], sources: Path) -> Iterator[dict[str, Any]]:
     """What is left to do with users, tenants, tokens and the trail."""
     yield step("status", resolver("status"))
+    yield step("doctor", resolver("doctor"))
     yield step("completion", resolver("completion", "fish"))
     yield step("config show", resolver("config", "show", "--all"))
     yield step("db status", resolver("db", "status"))
