@@ -178,7 +178,7 @@ def test_it_is_not_ready_before_it_stops(home: Path) -> None:
     """For the delay it goes on, so that a balancer notices; then each answer ends its connection."""
     port = free_port()
     with served(
-        home, "--port", str(port), "--drain-delay", "5", "--address-rate", "0", "--user-rate", "0"
+        home, "--port", str(port), "--drain-delay", "3", "--address-rate", "0", "--user-rate", "0"
     ) as server:
         with httpx.Client(
             base_url=f"http://127.0.0.1:{port}", headers=headers_of(home), trust_env=False
