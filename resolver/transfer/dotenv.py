@@ -1,4 +1,4 @@
-"""`.env` files: lines of `NAME=value`, read strictly and written so that every reader agrees.
+"""`.env` files: lines of `NAME=value`, read strictly, and written so that they are read the same here.
 
 Readers of such files differ. What they read differently is an error here, or stands in `docs/moving.md`:
 nothing is expanded, single quotes keep all as it is, double quotes have a few escapes.
@@ -89,7 +89,10 @@ def _value(text: str, at: int, end: int, line: int) -> tuple[str, int]:
 
 
 def write(pairs: Sequence[tuple[str, str]]) -> str:
-    """Write names and values, each so that `read`, shells and the usual libraries read the same.
+    """Write names and values, each so that `read` reads the same.
+
+    Other readers do, too, but for values with a quote, a backslash or a carriage return: of the escapes in
+    double quotes each knows its own. JSON has no such doubts.
 
     Args:
         pairs: names and values.
