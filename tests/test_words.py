@@ -57,6 +57,7 @@ OTHER_NAMES = {
     "service/event_delivery": "finds what webhooks tell, and sends it",
     "service/exporting": "transfer, one way",
     "service/first_setup": "fills an empty store",
+    "service/group_roles": "roles that the groups of a provider gave, and how they end",
     "service/import_checks": "transfer, the other way: what is looked at before anything is stored",
     "service/import_plan": "transfer, the other way: what becomes of each entry",
     "service/importing": "transfer, the other way",

@@ -204,7 +204,8 @@ class OpenIdClient:
         if problem := _claims_problem(provider, jwt, nonce, access_token, now):
             raise RefusedSignInError(f"the ID token is refused: {problem}")
         at = claims.get("auth_time")
-        return Person(provider.issuer, claims["sub"], claims, at if type(at) is int else None)
+        is_time = type(at) is int and 0 <= at <= now + LEEWAY
+        return Person(provider.issuer, claims["sub"], claims, at if is_time else None)
 
     def _check_signature(self, jwt: Any, source: KeySource) -> None:  # noqa: ANN401 - a JWT that was read
         deadline = self._clock() + _KEYS_SECONDS

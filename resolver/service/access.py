@@ -519,6 +519,8 @@ def demand_way_in(session: Session, now: str, rules: LoginRules) -> None:
     for stored in session.users(WHOLE):
         if stored.user.system_role is not SystemRole.SYS_ADMIN or not stored.user.active:
             continue
+        if stored.user.roles_until is not None:  # it ends, and a sign-in alone renews it
+            continue
         has_password = stored.password_hash is not None and takes_password(stored, rules)
         if has_password or any(
             not token.scope.is_limited and (token.expires_at is None or token.expires_at > now)

@@ -40,6 +40,7 @@ from resolver.protocol.identity import Grant
 from resolver.service.access import sign_in_of
 from resolver.service.access_log import Strangers
 from resolver.service.base import ServicePart
+from resolver.service.group_roles import end_roles
 from resolver.service.tokens import new_token
 
 if TYPE_CHECKING:
@@ -312,6 +313,8 @@ class SignIns(ServicePart):
             caller = Caller(user.id, user.name, user.system_role, stored.roles)
             if provider.maps_groups:
                 self._give_roles(session, provider, stored, groups, caller)
+            elif user.roles_until is not None and user.roles_until <= at:
+                end_roles(session, self._trail, caller, stored)  # else they would come back for good
             elif user.roles_until is not None:
                 session.set_roles_until(user.id, None)
             session.note_login(user.id, at)

@@ -29,6 +29,7 @@ from resolver.service.access import (
     unconfirmed,
 )
 from resolver.service.base import ServicePart
+from resolver.service.group_roles import end_roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,13 +181,7 @@ class Users(ServicePart):
         session.delete_console_sessions_of(user.id)
         stored = session.user(user_id=user.id)
         if user.roles_until is not None and stored is not None:
-            tenants = {tenant.id: tenant.name for tenant in session.tenants(set(stored.roles))}
-            for tenant_id, tenant in tenants.items():
-                session.remove_membership(tenant_id, user.id)
-                self._trail.append_system(
-                    session, current, "membership:remove", object=user.name, tenant=tenant
-                )
-            session.set_roles_until(user.id, None)
+            end_roles(session, self._trail, current, stored)
         self._trail.append_system(
             session, current, "user:link", object=user.name, issuer=issuer, subject=subject
         )

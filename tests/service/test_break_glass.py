@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resolver.core.account_changes import NewPassword, NewUser, UserChange
+from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
 from resolver.core.audit import AuditQuery
 from resolver.core.events import KIND_OF, EventKind
 from resolver.core.model import SecretValue
 from resolver.core.permissions import SystemRole
+from resolver.core.times import later
 from resolver.errors import AuthenticationError, ConflictError, InvalidRequestError, LastCredentialError
 from tests.people import let_in_by, openid_provider, provider_of, signed_in
 from tests.trusting import ISSUER
@@ -134,6 +135,30 @@ def test_unlinking(embedded: World) -> None:
         _refused(embedded, "eve", PASSWORD)
         with pytest.raises(ConflictError, match="signs in by no provider"):
             embedded.service.users.update(embedded.admin, "eve", UserChange(issuer=None, subject=None))
+
+
+@pytest.mark.parametrize("hours", [0, 13])
+def test_a_sys_admin_of_a_group_is_none_once_unlinked(embedded: World, hours: int) -> None:
+    """Nor one whose role had ended, who would have it again for good."""
+    with openid_provider(embedded, admin_groups=("ops",)) as provider:
+        signed_in(embedded, provider, groups=["ops"])
+        token = embedded.service.tokens.create(embedded.admin, NewToken(username="una")).token
+        embedded.clock.now = later(embedded.clock(), hours * 3600)
+        admin = embedded.service.gate.authenticate_token(embedded.token or "")
+        info = embedded.service.users.update(admin, "una", UserChange(issuer=None, subject=None))
+        assert (info.user.system_role, info.user.roles_until) == (SystemRole.DEFAULT, None)
+        assert embedded.service.gate.authenticate_token(token).system_role is SystemRole.DEFAULT
+        actions = [one.action for one in embedded.service.trail.stream(admin, "", AuditQuery())]
+        assert actions.count("user:set_role") == 2
+
+
+def test_a_role_of_a_group_is_no_last_way_in(embedded: World) -> None:
+    """A token of whoever is sys_admin by a group does not count: the role ends."""
+    with openid_provider(embedded, admin_groups=("ops",)) as provider:
+        signed_in(embedded, provider, groups=["ops"])
+        embedded.service.tokens.create(embedded.admin, NewToken(username="una"))
+        with pytest.raises(LastCredentialError):
+            embedded.service.users.update(embedded.admin, "admin", UserChange(active=False))
 
 
 def test_what_can_t_be_linked(embedded: World) -> None:

@@ -395,6 +395,24 @@ def test_sys_admin_by_group(embedded: World) -> None:
         assert signed_in(embedded, provider, groups=["ops"]).system_role is SystemRole.SYS_ADMIN
 
 
+@pytest.mark.parametrize("hours", [1, 13])
+def test_roles_that_ended_do_not_come_back(embedded: World, hours: int) -> None:
+    """Where groups give none any more, those last that still hold."""
+    with openid_provider(embedded, admin_groups=("ops",)) as provider:
+        signed_in(embedded, provider, groups=["ops", "devs"])
+        let_in_by(embedded, provider_of(provider.url, groups=None))
+        embedded.clock.now = later(embedded.clock(), hours * 3600)
+        una = signed_in(embedded, provider)
+        assert una.system_role is (SystemRole.SYS_ADMIN if hours == 1 else SystemRole.DEFAULT)
+        assert bool(una.roles) is (hours == 1)
+
+
+@pytest.mark.parametrize("at", [10**18, -(10**18), -1])
+def test_a_time_that_is_none(embedded: World, provider: OpenIdProvider, at: int) -> None:
+    """An ID token may say a time that no clock shows; it is as good as none."""
+    assert signed_in(embedded, provider, auth_time=at).confirmed_at == ""
+
+
 def test_no_sys_admin_without_the_setting(embedded: World, provider: OpenIdProvider) -> None:
     """A group of that name is a group like any other."""
     assert signed_in(embedded, provider, groups=["devs", "sys_admin"]).system_role is SystemRole.DEFAULT
