@@ -65,17 +65,17 @@ def find_credentials(blueprint: Blueprint, budget: Budget) -> Sequence[Credentia
     found = []
     for scalar in text_scalars(blueprint, budget):
         budget.spend(1)
-        credential = _judge(scalar, forms)
+        credential = _judge(scalar, forms, budget)
         if credential is not None:
             found.append(credential)
     return found
 
 
-def _judge(scalar: TextScalar, forms: _Forms) -> Credential | None:
+def _judge(scalar: TextScalar, forms: _Forms, budget: Budget) -> Credential | None:
     """What a scalar is, if it is a credential."""
     name = _name_of(scalar)
     value = scalar.value
-    kept = "no call is resolved there" if scalar.path[:1] and scalar.path[0] in _LITERAL else ""
+    kept = "no call is resolved there" if scalar.path[:1] and scalar.path[0] in LITERAL else ""
     if not isinstance(value, str):
         is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LEAST_NUMBER
         if is_number and _words(name)[-1:] in _PASSWORDS:
@@ -84,7 +84,7 @@ def _judge(scalar: TextScalar, forms: _Forms) -> Credential | None:
         return None
     if len(value) < _SHORTEST or forms.is_placeholder(value):
         return None
-    form = forms.form_of(value)
+    form = forms.form_of(value, budget)
     if form:
         return Credential(scalar, Sign.FORM, form, kept)
     if _is_prose(scalar.path):
@@ -99,7 +99,7 @@ def _judge(scalar: TextScalar, forms: _Forms) -> Credential | None:
 _SHORTEST = 3
 _LEAST_NUMBER = 1000
 
-_LITERAL = frozenset(
+LITERAL = frozenset(
     {"imports", "tosca_definitions_version", "plugins", "repositories", "profile", "namespace"}
 )
 """Sections in which nothing is resolved."""
@@ -209,6 +209,14 @@ _TEMPLATE = re.compile(
     r"\s*(?:\{\{.*\}\}|\{%.*%\}|\$\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|<[^<>]*>|\*+|x+|X+|\.+)\s*", re.DOTALL
 )
 _LONGEST_LOOK = 64 * 1024
+_LONGEST_PART, _OVERLAP, _SQUARE_PER_STEP = 4096, 512, 2000
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The lines of a value's beginning; long ones in parts that overlap."""
+    for line in value[:_LONGEST_LOOK].splitlines():
+        for start in range(0, max(len(line) - _OVERLAP, 1), _LONGEST_PART - _OVERLAP):
+            yield line[start : start + _LONGEST_PART]
 
 
 class _Forms:
@@ -239,13 +247,15 @@ class _Forms:
         """Whether a text stands for what somebody else puts in."""
         return _TEMPLATE.fullmatch(value) is not None
 
-    def form_of(self, value: str) -> str:
+    def form_of(self, value: str, budget: Budget) -> str:
         """What a text is by its form, in words; empty for none that is known."""
-        looked_at = value[:_LONGEST_LOOK]
-        for plugin in self._plugins:
-            for found in plugin.analyze_string(looked_at):
-                if not self.is_placeholder(found):
-                    return f"by its form: {plugin.secret_type}"
+        for part in _parts(value):
+            # Some detectors go through the rest of the text at each place that may begin a token.
+            budget.spend(len(part) ** 2 // _SQUARE_PER_STEP)
+            for plugin in self._plugins:
+                for found in plugin.analyze_string(part):
+                    if not self.is_placeholder(found):
+                        return f"by its form: {plugin.secret_type}"
         return ""
 
     def is_random(self, value: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resolver.blueprint import Blueprint, read
-from resolver.blueprint.credentials import Credential, find_credentials
+from resolver.blueprint.credentials import LITERAL, Credential, find_credentials
 from resolver.blueprint.text import BOM
 from resolver.blueprint.text_scalars import Replacement, replace_scalars
 from resolver.core.model import SecretValue, is_key
@@ -73,12 +73,14 @@ class Rewritten(Redacted, frozen=True):
         text: what it is to be, without a credential that became a secret.
         before: what it was, with each credential masked.
         after: what it is to be, with each credential masked that stays.
+        telling: texts that may stand nowhere in what is printed: the values, by their lines.
     """
 
     blueprint: Blueprint
     text: str
     before: str
     after: str
+    telling: frozenset[str]
 
 
 class Taken(Protocol):
@@ -191,6 +193,9 @@ class Extraction:
                     (BOM if blueprint.has_bom else "") + text,
                     replace_scalars(content, masks),
                     replace_scalars(content, [*calls, *stay]),
+                    frozenset(
+                        line for place in self.places for line in _telling(place.credential.scalar.value)
+                    ),
                 )
             )
         return rewritten
@@ -273,6 +278,11 @@ def _prove(blueprint: Blueprint, text: str, keys: Mapping[str, SecretValue], bud
 
 def _is_same(old: Any, new: Any, keys: Mapping[str, SecretValue], budget: Budget) -> bool:  # noqa: ANN401 - plain data
     """Whether two documents are the same but for calls that stand where their values stood."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        # An alias may bring a call to where none is resolved.
+        literal = [name for name in old if name in LITERAL]
+        if keys and not all(_is_same(old[name], new.get(name), {}, budget) for name in literal):
+            return False
     seen: set[tuple[int, int]] = set()
     pending = [(old, new)]
     while pending:
@@ -311,10 +321,43 @@ def _is_call_of(value: str, call: Mapping[Any, Any], keys: Mapping[str, SecretVa
     return isinstance(key, str) and not names.isdisjoint(call) and key in keys and keys[key].reveal() == value
 
 
+_LEAST_TELLING = 3
+_LONGEST_SHOWN, _MOST_LOOKS = 2_000, 10_000_000
+
+
+def _telling(value: object) -> Iterator[str]:
+    """The lines of a value that are long enough to be found elsewhere."""
+    yield from (line for one in str(value).splitlines() if len(line := one.strip()) >= _LEAST_TELLING)
+
+
 def changed_lines(rewritten: Rewritten) -> Iterator[str]:
-    """What changes, as lines of a unified diff without context, with all credentials masked."""
+    """What changes, as lines of a unified diff without context, with all credentials masked.
+
+    A value may stand beside its scalar, too, as in a comment: such a line is not shown, nor is a very long
+    one.
+    """
     from difflib import unified_diff  # noqa: PLC0415 - one command needs it
 
     name = rewritten.blueprint.name
     old, new = rewritten.before.splitlines(), rewritten.after.splitlines()
-    yield from unified_diff(old, new, name, name, n=0, lineterm="")
+    looks = _MOST_LOOKS
+    for number, line in enumerate(unified_diff(old, new, name, name, n=0, lineterm="")):
+        is_content = number > 1 and line[:1] in "+-"  # behind the two lines with the names
+        looks -= len(rewritten.telling) if is_content else 0
+        if is_content and (looks < 0 or len(line) > _LONGEST_SHOWN):
+            yield f"{line[:1]}(a line that is not shown: there is too much of it)"
+        elif is_content and _tells(line, rewritten.telling):
+            yield f"{line[:1]}(a line that is not shown: the value stands elsewhere in it, too)"
+        else:
+            yield line
+
+
+def _tells(line: str, telling: frozenset[str]) -> bool:
+    """Whether a value stands in a line; a short one only as a word, since it is in many others."""
+    return any(
+        value in line and (len(value) >= _LONG_WORD or value in _WORDS.findall(line)) for value in telling
+    )
+
+
+_LONG_WORD = 6
+_WORDS = re.compile(r"[\w~.-]+")

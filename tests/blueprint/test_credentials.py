@@ -7,6 +7,7 @@ import pytest
 from resolver.blueprint import read
 from resolver.blueprint.credentials import Sign, find_credentials
 from resolver.dsl.budget import Budget
+from resolver.errors import BudgetError
 from tests.real_blueprints import BLUEPRINTS, SKIPPED
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\n  MIIEow\n  -----END RSA PRIVATE KEY-----\n"
@@ -143,3 +144,16 @@ def test_public_blueprints() -> None:
         "publishing_password",
         "value",
     }
+
+
+def test_a_long_text_costs_what_it_is_charged() -> None:
+    """Detectors go through a line again and again: they get short ones, and the run pays for each."""
+    hostile = "a: [" + ", ".join(["'" + "//" * 8192 + "'"] * 10) + "]\n"
+    with pytest.raises(BudgetError):
+        find_credentials(read(hostile.encode(), "b.yaml"), Budget(steps=100_000))
+
+
+@pytest.mark.parametrize("before", [0, 4000, 4090, 10_000])
+def test_a_token_in_a_long_line(before: int) -> None:
+    """It is found wherever it stands."""
+    assert found(f"a: {{x: '{'- ' * (before // 2)}AKIAIOSFODNN7EXAMPLA '}}\n") == [("x", Sign.FORM)]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from resolver.blueprint import read
-from resolver.blueprint.credentials import Credential, Sign
+from resolver.blueprint.credentials import LITERAL, Credential, Sign
 from resolver.blueprint.text_scalars import text_scalars
 from resolver.core.model import SecretValue
 from resolver.dsl.budget import Budget
@@ -149,6 +149,41 @@ def test_what_is_printed() -> None:
     assert "123456" not in shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: hunter22 # was hunter22\n",
+        "a: {password: hunter22, constraints: [{valid_values: [hunter22, x]}]}\n",
+        "password: hunter22 # no more xhunter22x\n",
+        "password: abc # abc\n",
+        'password: "one hunter22\\nhunter33 two" # hunter33 two\n',
+    ],
+)
+def test_a_value_that_stands_beside_its_place(text: str) -> None:
+    """In a comment, say: the line is not printed."""
+    found = extraction(text)
+    (one,) = found.rewrite(found.keys({}, free))
+    printed = "\n".join(changed_lines(one))
+    assert "stands elsewhere in it" in printed
+    for part in ("hunter", "abc", "987654"):
+        assert part not in printed
+
+
+def test_lines_that_are_too_long_to_print() -> None:
+    """They are named, and not shown."""
+    found = extraction(f"password: hunter2 # {'x' * 3000}\n")
+    (one,) = found.rewrite(found.keys({}, free))
+    assert all(len(line) < 100 for line in changed_lines(one))
+
+
+@pytest.mark.parametrize("where", ["imports: [*a]", "plugins: {p: {install_arguments: *a}}"])
+def test_an_alias_where_no_call_is_resolved(where: str) -> None:
+    """Nothing is written."""
+    found = extraction(f"dsl_definitions: {{password: &a hunter2}}\n{where}\n")
+    with pytest.raises(BlueprintError):
+        found.rewrite(found.keys({}, free))
+
+
 def resolved(blueprint: Blueprint, values: Mapping[str, SecretValue]) -> list[object] | None:
     """The documents of a blueprint with values in place of its calls; None when it can't be resolved."""
     plan = Plan([blueprint], {})
@@ -181,7 +216,7 @@ def test_it_resolves_to_what_it_was(number: int) -> None:
             blueprint, Credential(each, Sign.NAME, ""), dialect_of(blueprint.documents[each.document])
         )
         for each in chosen
-        if each.path[:1] != ("tosca_definitions_version",)
+        if LITERAL.isdisjoint(each.path[:1])
     ]
     before = resolved(blueprint, {})
     keys = found.keys({}, free)
