@@ -116,7 +116,7 @@ def _check_device(fd: int, status: os.stat_result, instead: str) -> StdoutKind:
         if not _is_writable(fd):
             raise SinkRefusedError("stdout is closed", hint=f"{instead}; {_OTHER_HINT}")
         return StdoutKind.STREAM
-    raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=_OTHER_HINT)
+    raise SinkRefusedError(f"stdout is a device other than {os.devnull}", hint=f"{instead}; {_OTHER_HINT}")
 
 
 def _is_writable(fd: int) -> bool:
