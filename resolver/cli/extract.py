@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from resolver.cli.context import App, choice_option, common_options, format_option, tenant_option
 from resolver.cli.exit_codes import ExitCode
-from resolver.cli.files import read_file, replace_file
+from resolver.cli.files import demand_replaceable, read_file, replace_file
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.prompts import demand_yes
 from resolver.cli.report.items import ReportFormat
@@ -100,6 +101,7 @@ def extract(  # noqa: PLR0913 - one for each option
             )
         _put_plan(found, keys, rewritten)
         demand_yes(f"Store them in tenant {where!r}, and change {count(len(rewritten), 'file')}?")
+    linked = [each.blueprint.name for each in rewritten if demand_replaceable(each.blueprint.name) > 1]
     store.create(keys, visibility, hidden=hidden)
     for each in rewritten:
         replace_file(each.blueprint.name, each.blueprint.digest, each.text.encode())
@@ -107,6 +109,8 @@ def extract(  # noqa: PLR0913 - one for each option
     if output_format is not OutputFormat.JSON:
         new = len(keys) - len(store.existing)
         say(f"{count(new, 'secret')} stored in tenant {where!r}, {count(len(rewritten), 'file')} changed")
+        for name in linked:
+            say(f"note: the file {name!r} has another name, a hard link, under which the old text stays")
         say(f"note: {_AFTERWARDS}")
     return ExitCode.DONE
 
@@ -114,7 +118,10 @@ def extract(  # noqa: PLR0913 - one for each option
 def _read(names: Sequence[str]) -> Sequence[Any]:
     from resolver.resolution import BlueprintText  # noqa: PLC0415 - not for a page of help
 
-    return [BlueprintText.read(name) for name in dict.fromkeys(names)]
+    files: dict[str, str] = {}  # several names may lead to one file
+    for name in names:
+        files.setdefault(os.path.realpath(name), name)
+    return [BlueprintText.read(name) for name in files.values()]
 
 
 def _check(blueprints: Sequence[str], dialect: DialectName | None, report: Report) -> int:

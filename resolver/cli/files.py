@@ -58,6 +58,34 @@ def read_password(name: str, what: str = "password") -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def demand_replaceable(name: str) -> int:
+    """Refuse what `replace_file` can't replace, as far as that shows beforehand.
+
+    Args:
+        name: the path of a file.
+
+    Returns:
+        How many names the file has: others than this one keep what is in it.
+
+    Raises:
+        UsageError: it is gone, no regular file, or in a folder that can't be written.
+    """
+    problem = ""
+    try:
+        path = Path(name).resolve(strict=True)
+        status = path.stat()
+    except (OSError, ValueError):
+        problem = "it is not there"
+    else:
+        if not stat.S_ISREG(status.st_mode):
+            problem = "it is no regular file"
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            problem = "its folder can't be written"
+    if problem:
+        raise UsageError(f"the file {name!r} can't be changed: {problem}")
+    return status.st_nlink
+
+
 def replace_file(name: str, digest: str, data: bytes) -> None:
     """Replace what is in a file, as a whole or not at all; its mode and, where possible, its owner stay.
 

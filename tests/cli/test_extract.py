@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +127,28 @@ def test_a_link_and_a_folder(admin: Cli, blueprint: Path) -> None:
     assert blueprint.read_text() == NEW
     assert "can't be read: Is a directory" in extracted(admin, str(blueprint.parent), "--yes", code=2)[1]
     assert "a blueprint from stdin can't be rewritten" in extracted(admin, "-", "--yes", code=2)[1]
+
+
+def test_names_of_one_file(admin: Cli, blueprint: Path) -> None:
+    """Two names are one file, which is changed once; a hard link keeps the old text, which is said."""
+    link, other = blueprint.with_name("link.yaml"), blueprint.with_name("other.yaml")
+    link.symlink_to(blueprint)
+    other.hardlink_to(blueprint)
+    _, said = extracted(admin, str(blueprint), str(link), "--yes")
+    assert "1 file changed" in said
+    assert "a hard link, under which the old text stays" in said
+    assert (blueprint.read_text(), other.read_text()) == (NEW, TEXT)
+
+
+def test_nothing_is_stored_for_what_is_no_file(admin: Cli, tmp_path: Path) -> None:
+    """A pipe, as `<(command)` makes it, is read and can't be written."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(TEXT,))
+    writer.start()
+    assert "it is no regular file" in extracted(admin, str(pipe), "--yes", code=2)[1]
+    writer.join()
+    assert admin.run("resolver", "secrets", "list").stderr == "no secrets\n"
 
 
 def test_who_may_not(admin: Cli, blueprint: Path) -> None:
