@@ -183,7 +183,7 @@ _PUBLIC = frozenset(
 
 
 def _is_credential_name(name: str) -> bool:
-    words = _words(name)
+    words = tuple(word for word in _words(name) if not word.isdecimal())  # `password_2` is one, too
     if not words:
         return False
     if words[-1] in _ALONE:

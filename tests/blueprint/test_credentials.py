@@ -25,6 +25,7 @@ def found(text: str) -> list[tuple[str, Sign]]:
         *("password", "db_password", "DB_PASSWORD", "adminPassword", "MasterUserPassword", "passwd", "pass"),
         *("secret", "client_secret", "clientSecret", "api_key", "apiKey", "secret_key", "secretKey", "token"),
         *("auth_token", "access_key", "private_key", "secret_id", "passphrase", "credentials", "sharedKey"),
+        *("password1", "db_password_2", "api_key_1"),
     ],
 )
 def test_names(name: str) -> None:
