@@ -68,6 +68,7 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
     from resolver.bootstrap.embedded import open_store  # noqa: PLC0415 - not for a page of help
 
     with contextlib.closing(open_store(app.settings).managed) as store:
+        store.schema_status()  # of a database with no store: one has no key, no user, and maybe other tables
         store.initialise()
     if not finish:
         put("the schema is up to date")

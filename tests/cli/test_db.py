@@ -36,6 +36,19 @@ def test_a_new_store_needs_no_upgrade(admin: Cli) -> None:
     assert re.fullmatch(r"[\d,]+ bytes before, [\d,]+ now\n", admin.prints("db", "vacuum"))
 
 
+def test_what_is_no_store_is_not_upgraded(admin: Cli, tmp_path: Path) -> None:
+    """A database of something else, whose name was mistyped, gets no tables."""
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE customer (id)")
+    cli = replace(admin, env={"RESOLVER_DATABASE_URL": f"sqlite:///{file}"})
+    done = cli.run("resolver", "db", "upgrade")
+    assert done.returncode == 6
+    assert "there is no store in" in done.stderr
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("customer",)]
+
+
 def test_a_forged_row_ends_a_command_with_6(admin: Cli) -> None:
     """It says which row it is, on one line, and what to do."""
     with closing(sqlite3.connect(admin.home / "data" / "resolver.db")) as database, database:
