@@ -139,7 +139,19 @@ def test_hints_say_what_their_commands_take(admin: Cli) -> None:
         assert (done.returncode, f"  hint: {listing}\n" in done.stdout + done.stderr) == (5, True)
 
 
-_FREE = ("db", "exec", "init", "login", "recover", "tokens", "use", "whoami")
+_FREE = (
+    "completion",
+    "config",
+    "db",
+    "doctor",
+    "exec",
+    "init",
+    "login",
+    "recover",
+    "tokens",
+    "use",
+    "whoami",
+)
 """Commands that need no permission, or root key and database in place of one."""
 
 

@@ -86,7 +86,7 @@ def test_each_call_is_marked_in_place(console: Console) -> None:
     expect(items.filter(has_text="db_config host")).to_contain_text("version 1, tenant")
     assert "value of" not in page.content()
     page.get_by_role("link", name="Create smtp_pasword").click()
-    expect(page.get_by_label("Key")).to_have_value("smtp_pasword")
+    expect(page.locator("dialog").get_by_label("Key")).to_have_value("smtp_pasword")
     page.get_by_label("Value", exact=True).fill("v")
     page.get_by_role("button", name="Create", exact=True).click()
     said(page, "Secret smtp_pasword created")

@@ -44,6 +44,7 @@ def test_out_and_in_again(live: Live, kind: str) -> None:
         "unchanged": 0,
         "colliding": {},
         "errors": {},
+        "compared": {},
     }
     assert world.service.secrets.show(world.admin, "home", "one")[1] == SecretValue("the plain value")
 

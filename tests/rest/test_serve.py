@@ -182,8 +182,9 @@ def test_a_server_sends_events(run: Run, home: Path) -> None:
                 body = {"value": "the value itself"}
                 assert http.put(f"{SECRETS}/second", json=body).status_code == 200
                 until(lambda: len(peer.bodies) == 2, 60)
-                text = http.get("/metrics").text
-            assert 'resolver_webhook_events_total{result="delivered"} 2.0' in text
+                # They are counted once the answer is there.
+                counted = 'resolver_webhook_events_total{result="delivered"} 2.0'
+                until(lambda: counted in http.get("/metrics").text, 60)
             assert server.stop() == 0
             assert "the value itself" not in server.log.read_text() + str(peer.bodies)
     assert [json.loads(body)["data"]["key"] for body in peer.bodies] == ["first", "second"]
