@@ -24,7 +24,8 @@ from resolver.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from resolver.core.model import SecretValue, Visibility
+    from resolver.core.model import Caller, SecretValue, Visibility
+    from resolver.core.ports.service import AnyService
     from resolver.resolution.extraction import Extraction, Rewritten
 
 _AFTERWARDS = "version control still has the old values in its history: rotate these credentials"
@@ -85,9 +86,9 @@ def extract(  # noqa: PLR0913 - one for each option
         return _check(blueprints, dialect, Report(diagnostics, on_stdout=True))
     from resolver.resolution.extraction import Extraction  # noqa: PLC0415 - not for a page of help
 
-    where = app.settings.tenant(tenant)
+    service, caller, where = app.service, app.caller, app.settings.tenant(tenant)
     found = Extraction(_read(blueprints), dialect)
-    store = _Store(app, where)
+    store = _Store(service, caller, where)
     keys = found.keys(_read_names(names), store.is_free)
     rewritten = found.rewrite(keys)
     answer = _answer(found, keys, rewritten, done=not dry_run)
@@ -142,22 +143,24 @@ class _Store:
     """The secrets of the tenant that credentials are stored in.
 
     Args:
-        app: the command.
+        service: where the secrets are.
+        caller: who asks.
         tenant: the tenant's name.
 
     Attributes:
         existing: the keys that have the wanted value already, as after a run that was interrupted.
     """
 
-    def __init__(self, app: App, tenant: str) -> None:
-        self._app = app
+    def __init__(self, service: AnyService, caller: Caller, tenant: str) -> None:
+        self._secrets = service.secrets
+        self._caller = caller
         self._tenant = tenant
         self.existing: set[str] = set()
 
     @functools.cached_property
     def _keys(self) -> frozenset[str]:
         """The keys that are there, as far as the caller may know of them."""
-        listed = self._app.service.secrets.list(self._app.caller, self._tenant).items
+        listed = self._secrets.list(self._caller, self._tenant).items
         return frozenset(secret.key for secret in listed)
 
     def is_free(self, key: str, value: SecretValue) -> bool:
@@ -165,7 +168,7 @@ class _Store:
         if key not in self._keys:
             return True
         try:
-            _, current = self._app.service.secrets.show(self._app.caller, self._tenant, key)
+            _, current = self._secrets.show(self._caller, self._tenant, key)
         except NotFoundError:
             return True
         if current == value:
@@ -179,7 +182,7 @@ class _Store:
         for key, value in keys.items():
             if key not in self.existing:
                 new = NewSecret(value=value, visibility=visibility, hidden=hidden)
-                self._app.service.secrets.create(self._app.caller, self._tenant, key, new)
+                self._secrets.create(self._caller, self._tenant, key, new)
 
 
 def _read_names(file: str | None) -> Mapping[str, str | None]:

@@ -77,13 +77,13 @@ def lint(
 
     report = Report(diagnostics, on_stdout=True)
     with report.reporting():
-        where = app.settings.tenant(tenant)
+        service, caller, where = app.service, app.caller, app.settings.tenant(tenant)
         texts = list(_blueprints(paths, None if root is None else Path(root)))
         report.texts = texts
         if not texts:
             raise UsageError("there is no blueprint", hint="a blueprint states its tosca_definitions_version")
         options = Options(partial=True, merge_imports=merge_imports, dialect=dialect or app.settings.dialect)
-        found = look(app.service, app.caller, where, texts, options)
+        found = look(service, caller, where, texts, options)
         report.put(found.problems, found.warnings)
         for note in found.notes:
             report.note(note)

@@ -82,8 +82,8 @@ def get(
     kind = check_stdout(
         1, 2, os.environ, allow_plaintext_file=allow_plaintext_file, allow_log=allow_log, instead=_PIPE
     )
-    named = app.settings.tenant(tenant)
-    found = [app.service.secrets.show(app.caller, named, key) for key in keys]
+    secrets, caller, named = app.service.secrets, app.caller, app.settings.tenant(tenant)
+    found = [secrets.show(caller, named, key) for key in keys]
     if alone:
         text = _text_of(keys[0], found[0][1], steps)
         if kind is StdoutKind.TERMINAL:
@@ -202,11 +202,12 @@ def list_(  # noqa: PLR0913 - one for each option
         raise UsageError("--unused lists all such secrets of one tenant", hint="leave the other options out")
     if quiet and output_format is OutputFormat.JSON:
         raise UsageError("give either --quiet or --format json")
+    secrets, caller = app.service.secrets, app.caller  # without these, there is no tenant to speak of
     where = tenant or "" if all_tenants else app.settings.tenant(tenant)
     # Before the list: one who may not know how secrets are used learns no more by a refusal.
     idle = None if unused is None else _unused(app, where, unused)
-    page = app.service.secrets.list(
-        app.caller,
+    page = secrets.list(
+        caller,
         where,
         Listing(search, order, offset, size, ends_by=read_time_ahead(expiring, "--expiring") or ""),
         all_tenants=all_tenants,
