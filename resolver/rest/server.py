@@ -271,8 +271,11 @@ def _serve(
     server = make_server(app, doors)
     _collect_garbage()
     signal.signal(signal.SIGHUP, lambda *_: reload())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until the process ends, so also before and after the library's own handlers. A stop may come twice:
+        # neither is lost at the start, and the second one does not kill a process that has done its work.
+        signal.signal(number, server.handle_exit)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_signals_end_it())
         stack.enter_context(_meanwhile("row check", lambda stop: service.rows.watch(stop.wait)))
         if not lane.second:
             count = app.state.server.metrics.count_event
@@ -329,17 +332,6 @@ def _collect_garbage() -> None:
     gc.freeze()
     gc.set_threshold(_GC_YOUNG)
     gc.enable()
-
-
-@contextlib.contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """Let a stop by signal be a good end: the server raises the signal again once it has stopped."""
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _as_given(listener: Listener, given: Sequence[socket.socket]) -> Listener:

@@ -55,9 +55,10 @@ WHEN(tell)
 
 
 COLLECTOR_PROBE = """
-import atexit, gc, os
+import gc, os, signal
 
 def tell():
+    signal.raise_signal(signal.SIGTERM)
     found = gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()), gc.get_threshold()[0]
     os.write(2, f"PROBE {found}{chr(10)}".encode())
 
@@ -233,7 +234,8 @@ def test_the_process_is_hardened(home: Path, tmp_path: Path) -> None:
 def test_garbage_is_collected_but_not_among_what_was_loaded(home: Path, tmp_path: Path) -> None:
     """A server, unlike a command, collects; most objects are older than the first request, and left alone.
 
-    So are new ones until a large request has made its own: by default Python looks at 700 already.
+    So are new ones until a large request has made its own: by default Python looks at 700 already. A second
+    stop, when a worker is about to end, does not kill it.
     """
     at_end = "(lambda do, end=os._exit: setattr(os, '_exit', lambda code: (do(), end(code))))"  # of a worker
     with served(home, "--port", "0", env=probed(tmp_path, at_end, COLLECTOR_PROBE)) as server:
