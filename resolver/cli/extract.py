@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from resolver.cli.context import App, choice_option, common_options, format_option, tenant_option
 from resolver.cli.exit_codes import ExitCode
-from resolver.cli.files import demand_replaceable, read_file, replace_file
+from resolver.cli.files import demand_replaceable, read_map, replace_file
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
-from resolver.cli.prompts import demand_yes
+from resolver.cli.prompts import demand_asked, demand_yes
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.report.report import Report
+from resolver.cli.request import dialect_option
 from resolver.cli.secrets.options import visibility_option
-from resolver.core.formats import DialectName
 from resolver.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.core.formats import DialectName
     from resolver.core.model import Caller, SecretValue, Visibility
     from resolver.core.ports.service import AnyService
     from resolver.resolution.extraction import Extraction, Rewritten
@@ -46,12 +45,7 @@ _AFTERWARDS = "version control still has the old values in its history: rotate t
 )
 @click.option("--hidden", is_flag=True, help="Others may use the secrets, and not see them.")
 @visibility_option
-@choice_option(
-    "--dialect",
-    choices=DialectName,
-    default=None,
-    help="What blueprints are read as whose version leaves that open.",
-)
+@dialect_option
 @choice_option(
     "--diagnostics", choices=ReportFormat, default=ReportFormat.TEXT, help="With --check: how to report."
 )
@@ -89,24 +83,22 @@ def extract(  # noqa: PLR0913 - one for each option
     service, caller, where = app.service, app.caller, app.settings.tenant(tenant)
     found = Extraction(_read(blueprints), dialect)
     store = _Store(service, caller, where)
-    keys = found.keys(_read_names(names), store.is_free)
+    keys = found.keys(read_map(names, "map", "keys or null", str | None), store.is_free)
     rewritten = found.rewrite(keys)
-    answer = _answer(found, keys, rewritten, done=not dry_run)
+    by_value: _Keys = {value: key for key, value in keys.items()}
+    answer = _answer(found, by_value, rewritten, done=not dry_run)
     if dry_run or not rewritten:
-        put_answer(output_format, answer, lambda: _put_plan(found, keys, rewritten))
+        put_answer(output_format, answer, lambda: _put_plan(found, by_value, rewritten))
         return ExitCode.DONE
     if not yes:
-        if output_format is OutputFormat.JSON or not sys.stdin.isatty():
-            raise UsageError(
-                "nobody is asked here whether to go on", hint="look with --dry-run, then give --yes"
-            )
-        _put_plan(found, keys, rewritten)
+        demand_asked(output_format)
+        _put_plan(found, by_value, rewritten)
         demand_yes(f"Store them in tenant {where!r}, and change {count(len(rewritten), 'file')}?")
     linked = [each.blueprint.name for each in rewritten if demand_replaceable(each.blueprint.name) > 1]
     store.create(keys, visibility, hidden=hidden)
     for each in rewritten:
         replace_file(each.blueprint.name, each.blueprint.digest, each.text.encode())
-    put_answer(output_format, answer, lambda: _put_plan(found, keys, rewritten) if yes else None)
+    put_answer(output_format, answer, lambda: _put_plan(found, by_value, rewritten) if yes else None)
     if output_format is not OutputFormat.JSON:
         new = len(keys) - len(store.existing)
         say(f"{count(new, 'secret')} stored in tenant {where!r}, {count(len(rewritten), 'file')} changed")
@@ -185,23 +177,14 @@ class _Store:
                 self._secrets.create(self._caller, self._tenant, key, new)
 
 
-def _read_names(file: str | None) -> Mapping[str, str | None]:
-    if file is None:
-        return {}
-    try:
-        data = json.loads(read_file(file, 1024 * 1024))
-    except (ValueError, RecursionError):
-        raise UsageError(f"the map {file!r} is not JSON") from None
-    if not isinstance(data, dict) or not all(name is None or isinstance(name, str) for name in data.values()):
-        raise UsageError(f"the map {file!r} must be a JSON object with keys or null")
-    return data
+_Keys = dict["SecretValue | None", str]
+"""The key of each value that becomes a secret."""
 
 
 def _answer(
-    found: Extraction, keys: Mapping[str, SecretValue], rewritten: Sequence[Rewritten], *, done: bool
+    found: Extraction, by_value: _Keys, rewritten: Sequence[Rewritten], *, done: bool
 ) -> dict[str, Any]:
     """What was found and done, as data without any value."""
-    by_value: dict[SecretValue | None, str] = {value: key for key, value in keys.items()}
     return {
         "credentials": [
             {
@@ -220,14 +203,13 @@ def _answer(
     }
 
 
-def _put_plan(found: Extraction, keys: Mapping[str, SecretValue], rewritten: Sequence[Rewritten]) -> None:
+def _put_plan(found: Extraction, by_value: _Keys, rewritten: Sequence[Rewritten]) -> None:
     """Say where credentials are, which stay and why, and what changes."""
     from resolver.resolution.extraction import changed_lines  # noqa: PLC0415
 
     if not found.places:
         put(f"{count(len(found.blueprints), 'blueprint')} without credentials")
         return
-    by_value: dict[SecretValue | None, str] = {value: key for key, value in keys.items()}
     for place in found.places:
         problem = place.problem()
         at = problem.position

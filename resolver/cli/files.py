@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import json
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from resolver.cli.streams import read_stdin
-from resolver.config.files import called, unreadable
+from resolver.config.files import called, unreadable, written_beside
 from resolver.errors import ConflictError, UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import UnionType
+
 _MAX_PASSWORD_FILE = 64 * 1024
+_MAX_MAP = 1024 * 1024
 
 
 def read_file(name: str, most: int, what: str = "file", *, holds_credential: bool = False) -> bytes:
@@ -44,6 +50,29 @@ def read_text(name: str, most: int, what: str = "file", *, holds_credential: boo
     except UnicodeDecodeError as error:
         named, helps = called(what, name, holds_credential=holds_credential)
         raise unreadable(named, name, error, hint=helps) from None
+
+
+def read_map(name: str | None, what: str, holding: str, value: type | UnionType) -> Mapping[str, Any]:
+    """A JSON object of names from a file.
+
+    Args:
+        name: its path, or `-`; None for an empty object.
+        what: what the file is called in messages.
+        holding: what the object has, for a message.
+        value: what each of its values is.
+
+    Raises:
+        UsageError: it can't be read, or is something else.
+    """
+    if name is None:
+        return {}
+    try:
+        data = json.loads(read_file(name, _MAX_MAP))
+    except (ValueError, RecursionError):
+        raise UsageError(f"the {what} {name!r} is not JSON") from None
+    if not isinstance(data, dict) or not all(isinstance(each, value) for each in data.values()):
+        raise UsageError(f"the {what} {name!r} must be a JSON object with {holding}")
+    return data
 
 
 def read_password(name: str, what: str = "password") -> str:
@@ -98,7 +127,6 @@ def replace_file(name: str, digest: str, data: bytes) -> None:
         ConflictError: something else is in it by now.
         UsageError: it can't be replaced.
     """
-    partial = None
     try:
         path = Path(name).resolve(strict=True)
         status = path.stat()
@@ -106,16 +134,8 @@ def replace_file(name: str, digest: str, data: bytes) -> None:
             raise UsageError(f"the file {name!r} can't be changed: it is no regular file")
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise ConflictError(f"the file {name!r} was changed meanwhile", hint="run it again")
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-            file.flush()
-            os.fsync(descriptor)
-        partial.replace(path)
+        with written_beside(path, data, status) as partial:
+            partial.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -124,7 +144,3 @@ def replace_file(name: str, digest: str, data: bytes) -> None:
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
         raise UsageError(f"the file {name!r} can't be changed: {cause}") from None
-    finally:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)

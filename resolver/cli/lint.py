@@ -13,13 +13,14 @@ from resolver.cli.exit_codes import ExitCode, problems_exit_code
 from resolver.cli.output import count, put
 from resolver.cli.report.items import ReportFormat
 from resolver.cli.report.report import Report
-from resolver.core.formats import DialectName
+from resolver.cli.request import dialect_option, root_option
 from resolver.dsl.reasons import ONLY_LINT, WARNINGS, kind_named
 from resolver.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from resolver.core.formats import DialectName
     from resolver.resolution import BlueprintText
 
 MAX_FILES = 10_000
@@ -30,17 +31,8 @@ _KINDS = {kind_named(reason): reason for reason in (*WARNINGS, *ONLY_LINT)}
 
 @click.command
 @click.argument("paths", nargs=-1, required=True, metavar="FILE|FOLDER...")
-@choice_option(
-    "--dialect",
-    choices=DialectName,
-    default=None,
-    help="What blueprints are read as whose version leaves that open.",
-)
-@click.option(
-    "--root",
-    metavar="DIR",
-    help="A folder around the blueprints, within which imports may lead out of theirs by '..'.",
-)
+@dialect_option
+@root_option
 @click.option(
     "--merge-imports",
     is_flag=True,

@@ -7,7 +7,8 @@ import sys
 import click
 
 from resolver.cli.files import read_password
-from resolver.cli.output import say
+from resolver.cli.output import OutputFormat, say
+from resolver.errors import UsageError
 
 
 def ask(question: str) -> str:
@@ -34,6 +35,16 @@ def ask_password(question: str, file: str | None, *, twice: bool = False) -> str
     if file is None and sys.stdin.isatty():
         return ask_hidden(question, twice=twice)
     return read_password("-" if file is None else file)
+
+
+def demand_asked(output_format: OutputFormat) -> None:
+    """Refuse to go on where nobody can be shown a plan and asked about it.
+
+    Raises:
+        UsageError: there is no terminal to ask on, or the output is for programs.
+    """
+    if output_format is OutputFormat.JSON or not sys.stdin.isatty():
+        raise UsageError("nobody is asked here whether to go on", hint="look with --dry-run, then give --yes")
 
 
 def demand_yes(question: str) -> None:

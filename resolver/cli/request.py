@@ -32,6 +32,21 @@ R = TypeVar("R")
 _KINDS = {kind_named(reason): reason for reason in WARNINGS}
 """The kinds of warnings, as options name them."""
 
+dialect_option = choice_option(
+    "--dialect",
+    choices=DialectName,
+    default=None,
+    help="What blueprints are read as whose version leaves that open.",
+)
+"""Says what blueprints are whose version does not."""
+
+root_option = click.option(
+    "--root",
+    metavar="DIR",
+    help="A folder around the blueprints, within which imports may lead out of theirs by '..'.",
+)
+"""Says how far imports may lead."""
+
 _OPTIONS = options(
     tenant_option,
     click.option(
@@ -64,22 +79,13 @@ _OPTIONS = options(
         is_flag=True,
         help="Make one document of the blueprint and the local files that it imports.",
     ),
-    click.option(
-        "--root",
-        metavar="DIR",
-        help="A folder around the blueprints, within which imports may lead out of theirs by '..'.",
-    ),
+    root_option,
     click.option(
         "--partial",
         is_flag=True,
         help="Keep calls whose argument is not known before deployment; their number is on stderr.",
     ),
-    choice_option(
-        "--dialect",
-        choices=DialectName,
-        default=None,
-        help="What blueprints are read as whose version leaves that open.",
-    ),
+    dialect_option,
     choice_option(
         "--diagnostics",
         choices=ReportFormat,

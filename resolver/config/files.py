@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from resolver.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from resolver.errors import ResolverError
 
@@ -364,19 +364,41 @@ def write_private(path: Path, text: str, *, replace: bool = False) -> None:
     Raises:
         StoreError: it can't be written, or is there and may not be replaced.
     """
+    try:
+        with written_beside(path, text.encode()) as partial:
+            if replace:
+                partial.replace(path)
+            else:
+                os.link(partial, path)
+    except OSError as error:
+        raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, data: bytes, like: os.stat_result | None = None) -> Iterator[Path]:
+    """A new file on the disk beside another one, to be put in its place: so that is whole at any time.
+
+    Args:
+        path: the file that it is for.
+        data: its content.
+        like: whose mode and, where possible, owner it gets; without it only this user may read it.
+
+    Raises:
+        OSError: it can't be written.
+        ValueError: the path can't be one.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            if like is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(descriptor, like.st_uid, like.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
             file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            partial.replace(path)
-        else:
-            os.link(partial, path)
-    except OSError as error:
-        raise StoreError(f"the file {str(path)!r} can't be made: {error.strerror}") from None
+            os.fsync(descriptor)
+        yield partial
     finally:
-        with contextlib.suppress(NotADirectoryError):  # then there is nothing to take away
+        with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)

@@ -6,16 +6,15 @@ import enum
 import os
 import shutil
 import stat
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
-from resolver.cli.context import App, confirm
 from resolver.cli.exit_codes import ExitCode
 from resolver.cli.files import read_file
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
+from resolver.cli.prompts import demand_asked, demand_yes
 from resolver.cli.streams import write_bytes
 from resolver.core.transfer import ExportRequest, ImportRequest
 from resolver.errors import ConflictError, InvalidRequestError, SinkRefusedError, UnavailableError, UsageError
@@ -23,6 +22,7 @@ from resolver.errors import ConflictError, InvalidRequestError, SinkRefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from resolver.cli.context import App
     from resolver.core.transfer import ExportResult, ImportResult
     from resolver.transfer.flat import FlatEntry, NamedEntry
 
@@ -148,11 +148,10 @@ def import_flat(app: App, wanted: FlatImport, output_format: OutputFormat) -> in
     ]
     refused = bool(states[_EntryState.INVALID])
     asks = not (wanted.yes or wanted.dry_run or refused or not chosen)
-    if asks and (output_format is OutputFormat.JSON or not sys.stdin.isatty()):
-        raise UsageError("nobody is asked here whether to go on", hint="look with --dry-run, then give --yes")
     if asks:
+        demand_asked(output_format)
         _put_plan(planned)
-        confirm(f"Store {count(len(chosen), 'secret')} in tenant {wanted.tenant!r}?", yes=False, doing="")
+        demand_yes(f"Store {count(len(chosen), 'secret')} in tenant {wanted.tenant!r}?")
     if chosen and not refused and not wanted.dry_run:
         done = _store(app, wanted, chosen)
         if done.colliding and not wanted.override:

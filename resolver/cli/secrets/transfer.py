@@ -15,20 +15,21 @@ import click
 
 from resolver.cli.context import App, choice_option, common_options, format_option, tenant_option
 from resolver.cli.exit_codes import ExitCode
-from resolver.cli.files import read_file, read_password
+from resolver.cli.files import read_file, read_map, read_password
 from resolver.cli.output import OutputFormat, count, put, put_answer, say
 from resolver.cli.progress import ProgressBar
 from resolver.cli.prompts import ask_hidden
 from resolver.cli.secrets.flat import FlatFormat, FlatImport, FlatTarget, export_flat, import_flat
 from resolver.cli.secrets.options import rotated_option
 from resolver.cli.streams import write_bytes
+from resolver.config.files import written_beside
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest, VersionWithValue
 from resolver.errors import InvalidRequestError, UsageError
 from resolver.protocol.codec import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from resolver.core.transfer import ExportResult, ImportResult
 
@@ -190,22 +191,15 @@ def _write(output: str, data: bytes) -> None:
         write_bytes(data)
         return
     path = Path(output)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
             return
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with written_beside(path, data) as partial:
+            partial.replace(path)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else "the name is malformed"
         raise UsageError(f"the file {output!r} can't be written: {cause}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @click.command(name="import")
@@ -283,7 +277,7 @@ def import_(  # noqa: PLR0913 - one for each option
     if source == passphrase_file == "-":
         raise UsageError("stdin ('-') can be named only once")
     where = app.settings.tenant(tenant)
-    targets = _read_tenant_map(tenant_map)
+    targets = read_map(tenant_map, "tenant map", "names of tenants", str)
     entries = _read_entries(
         source, passphrase_file, where, ask=not non_encrypted, override=override_collisions
     )
@@ -330,18 +324,6 @@ def _put_imported(done: ImportResult, tenant: str, *, overridden: bool) -> None:
 
 MAX_NAMED = 20
 """Most keys and entries that are named."""
-
-
-def _read_tenant_map(name: str | None) -> Mapping[str, str]:
-    if name is None:
-        return {}
-    try:
-        data = json.loads(read_file(name, 1024 * 1024))
-    except (ValueError, RecursionError):
-        raise UsageError(f"the tenant map {name!r} is not JSON") from None
-    if not isinstance(data, dict) or not all(isinstance(target, str) for target in data.values()):
-        raise UsageError(f"the tenant map {name!r} must be a JSON object with names of tenants")
-    return data
 
 
 _FORMATS_HINT = (
