@@ -172,9 +172,11 @@ class Extraction:
             BlueprintError: a text would mean something else.
         """
         by_value = {value: key for key, value in keys.items()}
+        telling = frozenset(line for place in self.places for line in _telling(place.credential.scalar.value))
         rewritten = []
-        for blueprint in self.blueprints:
-            places = [place for place in self.places if place.blueprint is blueprint]
+        for _, grouped in itertools.groupby(self.places, key=lambda place: id(place.blueprint)):
+            places = list(grouped)
+            blueprint = places[0].blueprint
             calls = [
                 Replacement(place.credential.scalar, _call(place.dialect, by_value[place.value]))
                 for place in places
@@ -193,12 +195,14 @@ class Extraction:
                     (BOM if blueprint.has_bom else "") + text,
                     replace_scalars(content, masks),
                     replace_scalars(content, [*calls, *stay]),
-                    frozenset(
-                        line for place in self.places for line in _telling(place.credential.scalar.value)
-                    ),
+                    telling,
                 )
             )
         return rewritten
+
+
+_FUNCTIONS = frozenset(dialect.get_secret for dialect in DIALECTS.values())
+"""What the function is called that gives a secret's value."""
 
 
 def _call(dialect: Dialect, key: str) -> str:
@@ -316,9 +320,8 @@ def _parts(one: Any, other: Any) -> list[tuple[Any, Any]] | None:  # noqa: ANN40
 
 def _is_call_of(value: str, call: Mapping[Any, Any], keys: Mapping[str, SecretValue]) -> bool:
     """Whether a mapping asks for the secret that has a value."""
-    key = next(iter(call.values()), None) if len(call) == 1 else None
-    names = {dialect.get_secret for dialect in DIALECTS.values()}
-    return isinstance(key, str) and not names.isdisjoint(call) and key in keys and keys[key].reveal() == value
+    key = next(iter(call.values()), None) if len(call) == 1 and not _FUNCTIONS.isdisjoint(call) else None
+    return isinstance(key, str) and key in keys and keys[key].reveal() == value
 
 
 _LEAST_TELLING = 3

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from resolver.dsl.problems import Problem, Reason
 from resolver.errors import BlueprintError, NotPermittedError
 from resolver.resolution.resolve import check
+from resolver.resolution.run import MAY_BE_USED, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,9 +74,10 @@ def lint(
         notes.append("you may not list secrets here: unused ones and similar keys are not looked for")
     else:
         warnings += _alike([secret.key for secret in listed], used)
-        warnings += _unused([one.key for one in listed if one.tenant.name == tenant], used, tenant)
+        own = [secret.key for secret in listed if secret.tenant.name == tenant]
+        warnings += unused(own, used, tenant, "delete it, or look at its uses first")
         if "" in used:
-            notes.append("calls whose key is not known yet may use some of the secrets named as unused")
+            notes.append(MAY_BE_USED)
     try:
         wide = service.usage.unused(caller, tenant).wide_secrets
     except NotPermittedError:
@@ -113,13 +115,6 @@ def _about(reason: Reason, message: str, key: str, used: _Calls, hint: str) -> P
     if at is None:
         return Problem(reason, message, key=key, hint=hint)
     return Problem(reason, message, at.source, at.position, at.path, key, hint)
-
-
-def _unused(keys: Iterable[str], used: _Calls, tenant: str) -> Iterator[Problem]:
-    for key in keys:
-        if key not in used:
-            message = f"secret {key!r} of tenant {tenant!r} is asked for by none of these blueprints"
-            yield Problem(Reason.UNUSED, message, key=key, hint="delete it, or look at its uses first")
 
 
 def _folded(key: str) -> str:

@@ -222,7 +222,7 @@ def check(
         warnings=tuple(sorted([*warnings, *run.plan.left], key=run.order_of)),
         notes=tuple(run.notes),
         blueprints=tuple(run.blueprints),
-        imported=run.imported_digests,
+        imported=frozenset(run.imported),
     )
 
 

@@ -68,6 +68,24 @@ class ValueTimes(NamedTuple):
 NO_TIMES = ValueTimes(None, None)
 
 
+MAY_BE_USED = "calls whose key is not known yet may use some of the secrets named as unused"
+
+
+def unused(keys: Iterable[str], used: Container[str | None], tenant: str, hint: str) -> Iterator[Problem]:
+    """Warnings of secrets that no call of some blueprints asks for.
+
+    Args:
+        keys: the keys that are there.
+        used: those that are asked for.
+        tenant: the name of their tenant.
+        hint: what to do with such a secret.
+    """
+    for key in keys:
+        if key not in used:
+            message = f"secret {key!r} of tenant {tenant!r} is asked for by none of these blueprints"
+            yield Problem(Reason.UNUSED, message, key=key, hint=hint)
+
+
 class BlueprintText(Redacted, frozen=True):
     """A blueprint to be read.
 
@@ -248,39 +266,26 @@ class BlueprintRun:
     def warn_of_unused(self, tenant: str, keys: Iterable[str]) -> None:
         """Warn of secrets that no call of these blueprints asks for."""
         used = {survey.key for survey in self.plan.survey()}  # None for one that is not known yet
-        self._warn(
-            Problem(
-                Reason.UNUSED,
-                f"secret {key!r} of tenant {tenant!r} is asked for by none of these blueprints",
-                key=key,
-                hint="delete it, or check the blueprints that use it together with these",
-            )
-            for key in keys
-            if key not in used
-        )
+        hint = "delete it, or check the blueprints that use it together with these"
+        self._warn(unused(keys, used, tenant, hint))
         if None in used:
-            self.notes.append("calls whose key is not known yet may use some of the secrets named as unused")
+            self.notes.append(MAY_BE_USED)
 
     @property
-    def imported_digests(self) -> frozenset[str]:
-        """The digests of the files that blueprints of the run import."""
-        return frozenset(
-            file.digest
-            for tree, _ in self._checked
-            for file in tree.imported
-            if file.digest != tree.main.digest
-        )
-
-    def _check_strictly(self) -> None:
-        """Check all files, each once: what a blueprint of the run imports as an import of it."""
-        from resolver.blueprint.dsl_schema import strict_problems  # noqa: PLC0415 - only where it is wanted
-
-        includes = {
+    def imported(self) -> Mapping[str, tuple[Blueprint, Blueprint]]:
+        """The files that blueprints of the run import, by their digests, with one that imports each."""
+        return {
             file.digest: (file, tree.main)
             for tree, _ in self._checked
             for file in tree.imported
             if file.digest != tree.main.digest
         }
+
+    def _check_strictly(self) -> None:
+        """Check all files, each once: what a blueprint of the run imports as an import of it."""
+        from resolver.blueprint.dsl_schema import strict_problems  # noqa: PLC0415 - only where it is wanted
+
+        includes = self.imported
         trees = [(tree, text) for tree, text in self._checked if tree.main.digest not in includes]
         for tree, _ in trees:
             self._check_schema(tree.main)
