@@ -59,7 +59,7 @@ def test_threads_and_tenants(world: World, resolver: Resolver) -> None:
 
     def work(number: int) -> list[str]:
         own, other = ("home", "away") if number % 2 else ("away", "home")
-        barrier.wait(timeout=30)
+        barrier.wait(timeout=100)
         seen: list[str] = []
         for _ in range(4):
             with resolver.resolve(TEXT, tenant=own, caller=callers[own]) as got:

@@ -398,7 +398,7 @@ def test_a_session_at_a_terminal(home: Path, folder: Path) -> None:
     seen = receive_until(leader, lambda shown: b"raw" in shown)
     os.write(leader, b"\x1a")
     seen += receive_until(leader, lambda shown: b"best effort" in shown)
-    assert process.wait(20) == 0
+    assert process.wait(200) == 0
     assert seen.replace(b"\r\n", b"\n").split(b"raw")[1].startswith(b'key 26\na: "***"\nnote: 1 value masked')
     os.close(leader)
     os.close(follower)
@@ -411,7 +411,7 @@ def test_a_log_is_masked(home: Path, folder: Path, tmp_path: Path) -> None:
     assert PASSWORD.encode() not in out
     assert out.startswith(b"***\n***\n***\n")
     with (tmp_path / "log").open("wb") as log:
-        assert start(home, folder, LEAK, stdout=log, stderr=log).wait(20) == 0
+        assert start(home, folder, LEAK, stdout=log, stderr=log).wait(200) == 0
     assert PASSWORD.encode() not in (tmp_path / "log").read_bytes()
     words = [SCRIPTS / "resolver", "exec", folder / "one.yaml", "-t", TENANT, *LEAK]
     done = subprocess.run(

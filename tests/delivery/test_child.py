@@ -340,7 +340,7 @@ def test_command_outlives_a_killed_supervisor(start: Callable[..., Any]) -> None
     supervised = start(["sh", "-c", "echo ready; read go; cat {}"], stdin=subprocess.PIPE)
     assert supervised.process.stdout.readline() == b"ready\n"
     supervised.process.kill()
-    assert supervised.process.wait(20) == -9
+    assert supervised.process.wait(200) == -9
     finished = supervised.finish(b"go\n")
     assert finished.out == TEXT
     assert finished.ending == {}

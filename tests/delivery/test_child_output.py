@@ -133,7 +133,7 @@ def test_a_stalled_reader_and_a_signal(start: Callable[..., Supervised]) -> None
     supervised.process.terminate()
     time.sleep(0.2)
     supervised.process.terminate()
-    assert supervised.process.wait(10) is not None
+    assert supervised.process.wait(100) is not None
 
 
 def test_the_supervisor_is_killed(start: Callable[..., Supervised]) -> None:

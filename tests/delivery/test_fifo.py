@@ -122,7 +122,7 @@ def test_nothing_is_left_when_someone_is_killed(
     until(lambda: not list(base.iterdir()) and not cleaners(base))
     if victim == "supervisor":
         os.kill(command, signal.SIGKILL)  # it goes on without us, as it should
-    supervised.process.wait(10)
+    supervised.process.wait(100)
 
 
 def test_the_cleaner_is_killed(base: Path) -> None:

@@ -199,7 +199,7 @@ class Processes:
 
     def __exit__(self, *_error: object) -> None:
         for process in self._processes:
-            process.communicate(timeout=30)
+            process.communicate(timeout=100)
 
 
 def _main() -> None:

@@ -226,7 +226,7 @@ def test_a_run_waits_for_another_one(tmp_path: Path) -> None:
             running.result(timeout=0.5)
         assert [path.name for path in home.iterdir()] == [".lock"]
         fcntl.flock(lock, fcntl.LOCK_UN)
-        assert running.result(timeout=30).made
+        assert running.result(timeout=100).made
     works(home)
 
 

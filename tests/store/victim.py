@@ -68,7 +68,7 @@ class Victims:
 
     def close(self) -> None:
         """End the process that victims are forked from."""
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=100)
 
 
 def serve() -> None:
