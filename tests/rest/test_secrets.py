@@ -407,6 +407,25 @@ def test_our_own_routes_tell_everything(live: Live) -> None:
     own(admin, "DELETE", "/secrets/one?if_version=3", status=204)
 
 
+def test_secrets_by_their_keys(live: Live) -> None:
+    """Without their values; a key is no part of one, and who may not know of a secret finds nothing."""
+    for key in ("one", "two", "one_more"):
+        live.world.secret(key)
+    live.world.secret("mine", visibility=Visibility.PRIVATE)
+    live.world.secret("one", tenant="away", visibility=Visibility.PRIVATE)
+    admin, pipeline = live.client(), live.user("pipeline", TenantRole.OPERATIONS)
+    for client, query, keys in (
+        (admin, "key=one", ["one"]),
+        (admin, "key=two&key=mine&key=none&_sort=key", ["mine", "two"]),
+        (admin, "key=two&visibility=private", []),
+        (admin, "key=one&_all_tenants=true", ["one", "one"]),
+        (pipeline, "key=one&key=mine", ["one"]),
+    ):
+        items = own(client, "GET", f"/secrets?{query}")["items"]
+        assert [item["key"] for item in items] == keys
+        assert not any("value" in item for item in items)
+
+
 def test_our_own_routes_keep_the_same_rules(live: Live) -> None:
     """A hidden value is null, an operator changes nothing and exports nothing."""
     live.world.secret("one", "value one", hidden=True)

@@ -32,6 +32,7 @@ class SecretQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     get_all_results: Flag = field(name="_get_all_results", default=False)
     all_tenants: Flag = field(name="_all_tenants", default=False)
     visibility: list[Visibility] = field(default_factory=list)
+    key: list[str] = field(default_factory=list)
     ends_by: str = ""
 
 
@@ -65,16 +66,18 @@ def list_secrets(call: ApiCall, any_tenant: str, query: SecretQuery) -> Response
     """The secrets of a tenant that the caller may see, and the global ones; no values.
 
     With `_all_tenants` those of all tenants; then no tenant needs to be named. With `ends_by`, a time as
-    answers have it, only those that expire by then, or whose value falls due.
+    answers have it, only those that expire by then, or whose value falls due. With `key` only those that have
+    it, of several one of them.
     """
     if query.ends_by and not is_stored_time(query.ends_by):
         raise InvalidRequestError("ends_by is malformed", hint="write it like 2030-12-31T23:59:59.000Z")
+    equal: dict[Field, Sequence[str]] = {Field.VISIBILITY: query.visibility, Field.KEY: query.key}
     listing = Listing(
         query.search,
         [Order.parse(text) for text in query.sort],
         query.offset,
         None if is_true(query.get_all_results) else query.size,
-        {Field.VISIBILITY: query.visibility} if query.visibility else {},
+        {name: one_of for name, one_of in equal.items() if one_of},
         ends_by=query.ends_by,
     )
     all_tenants = is_true(query.all_tenants)
