@@ -28,6 +28,7 @@ LONG = "k" + "abcdefghij" * 20
 TENANT = "a-tenant-whose-name-is-as-long-as-people-make-them-when-they-put-all-in"
 PLACES = (
     "secrets",
+    f"secrets/{LONG}",
     "check",
     "uses",
     f"uses/{LONG}",

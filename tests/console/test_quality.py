@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from tests.console.conftest import Console
 
-PLACES = ("secrets", "check", "uses", "uses/smtp", "audit", "trusts", "tenants", "users", "account")
+PLACES = (
+    "secrets",
+    "secrets/smtp",
+    "check",
+    "uses",
+    "uses/smtp",
+    "audit",
+    "trusts",
+    "tenants",
+    "users",
+    "account",
+)
 
 BLUEPRINT = (
     "a: { get_secret: smtp }\nb: { get_secret: nothing }\nc: { get_secret: { get_attribute: [a, b] } }\n"

@@ -170,11 +170,17 @@ export const session = {
 
 export const secrets = {
   list: (tenant, query) => own("GET", "/secrets", { tenant, query }),
+  /** What a tenant's users know under a key, without its value; undefined where there is nothing. */
+  async find(tenant, key) {
+    const { items } = await secrets.list(tenant, [["key", key]]);
+    return items.find((one) => one.tenant === tenant) ?? items[0];
+  },
   create: (tenant, key, body) => own("PUT", at(key), { tenant, body }),
   show: (tenant, key) => own("GET", at(key), { tenant }),
   change: (tenant, key, body) => own("PATCH", at(key), { tenant, body }),
   remove: (tenant, key, version) => own("DELETE", at(key), { tenant, query: { if_version: version } }),
   uses: (tenant, key) => own("GET", `${at(key)}/uses`, { tenant, patient: true }),
+  access: (tenant, key) => own("GET", `${at(key)}/access`, { tenant }),
   history: (tenant, key) => own("GET", `${at(key)}/history`, { tenant }),
   rollBack: (tenant, key, body) => own("POST", `${at(key)}/rollback`, { tenant, body }),
 };

@@ -107,12 +107,12 @@ async function show({ focus = true } = {}) {
   if (!isAsked) history.replaceState(null, "", link(tenant, page.name)); // what it asked for is of another place
   shownAddress = location.hash;
   frame(tenant, page, allowed);
-  document.title = `${page.title} – Blueprint resolver`;
+  const argument = isAsked ? asked.argument : "";
+  document.title = `${argument ? `${argument} – ` : ""}${page.title} – Blueprint resolver`;
   const place = el("div", {}, el("p", { class: "quiet", role: "status" }, "Loading…"));
   put(...foreign(asked.tenant, tenant), place);
   if (focus) main.focus({ preventScroll: true });
   window.scrollTo(0, 0);
-  const argument = isAsked ? asked.argument : "";
   const context = {
     rights,
     tenant,
@@ -120,6 +120,8 @@ async function show({ focus = true } = {}) {
     query: isAsked ? asked.query : new URLSearchParams(),
     isCurrent: () => mine === turn,
     link: (name, more, query) => link(tenant, name, more, query),
+    /** The page of a secret, in the tenant that it is acted on from. */
+    at: (secret) => link(rights.from(secret, tenant), "secrets", secret.key),
     go: (name, more, query) => (location.hash = link(tenant, name, more, query)),
     /** Have the address say what is shown, so that it lasts; a page that was left says nothing. */
     remember(query) {

@@ -20,8 +20,13 @@ const doubt = () => (isOurs = false);
 window.addEventListener("blur", doubt);
 for (const kind of ["copy", "cut"]) document.addEventListener(kind, doubt);
 
-/** Copy a text for a while. */
-export async function copyForAWhile(text) {
+/** Copy a text that is not secret. */
+export async function copyText(text) {
+  await write(text);
+  say("Copied");
+}
+
+async function write(text) {
   if (!navigator.clipboard) {
     throw new CopyError(
       "the browser lets pages copy over TLS or from this machine only",
@@ -36,6 +41,11 @@ export async function copyForAWhile(text) {
       "select the text and copy it by hand; nothing clears the clipboard then",
     );
   }
+}
+
+/** Copy a text for a while. */
+export async function copyForAWhile(text) {
+  await write(text);
   held = text;
   isOurs = document.hasFocus();
   say("Copied. It stays on the clipboard until something else is copied; this page tries to clear it after 30 seconds.");

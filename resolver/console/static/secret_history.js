@@ -5,10 +5,15 @@ import { button, dialog, el, problem, say, time } from "./dom.js";
 
 const TITLES = ["Version", "Made", "By", "State"];
 
-export async function showHistory(context, secret) {
+/**
+ * The versions of a secret, newest first.
+ *
+ * @param changed called when the way back was taken, or others made a version meanwhile
+ * @returns where they are shown, and what reads them
+ */
+export function versionsOf(context, secret, changed) {
   const from = context.rights.from(secret, context.tenant);
   const place = el("div", {}, el("p", { class: "quiet" }, "Loading…"));
-  let changed = false;
   let latest = 0;
   const load = async () => {
     try {
@@ -50,7 +55,7 @@ export async function showHistory(context, secret) {
         ],
         action: "Go back",
         changed: async () => {
-          changed = true;
+          changed();
           const was = latest;
           await load();
           if (latest === was) return "The list of versions was read again.";
@@ -67,11 +72,17 @@ export async function showHistory(context, secret) {
         },
       });
       if (done) {
-        changed = true;
+        changed();
         await load();
       }
     });
   };
+  return { place, load };
+}
+
+export async function showHistory(context, secret) {
+  let isChanged = false;
+  const { place, load } = versionsOf(context, secret, () => (isChanged = true));
   await dialog(`History of ${secret.key}`, {
     wide: true,
     fields: [
@@ -82,5 +93,5 @@ export async function showHistory(context, secret) {
     ],
     opened: load,
   });
-  return changed;
+  return isChanged;
 }

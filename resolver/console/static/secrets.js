@@ -7,10 +7,12 @@ import { exportSecrets, importSecrets } from "./moving.js";
 import { KNOWN_TO, VISIBILITIES } from "./rules.js";
 import { createSecret, editSecret, giveAway, widen } from "./secret_dialogs.js";
 import { showHistory } from "./secret_history.js";
+import { secretPage } from "./secret_page.js";
 import { showValue } from "./secret_value.js";
 
 export async function page(context) {
   const { rights, tenant } = context;
+  if (context.argument) return secretPage(context, context.argument, { actions, notes, whatChanged });
   const opened = context.query.get("create"); // the address does not ask again when it is loaded again
   const mayAll = rights.may("all_tenants", tenant);
   const listing = new Listing({
@@ -93,7 +95,10 @@ function columns(context, after) {
       title: "Key",
       field: "key",
       kind: "key",
-      cell: (secret) => [el("span", {}, secret.key), ...notes(secret)],
+      cell: (secret) => [
+        el("a", { href: context.at(secret), "data-focus": `key ${secret.id}` }, secret.key),
+        ...notes(secret),
+      ],
     },
     { title: "Visibility", field: "visibility", kind: "plain", cell: (secret) => visibilityOf(secret, context, after) },
     { title: "Hidden", field: "hidden", cell: (secret) => hiddenOf(secret, context, after) },
@@ -102,7 +107,12 @@ function columns(context, after) {
     { title: "Created", field: "created_at", kind: "minor", cell: (secret) => time(secret.created_at) },
     { title: "Updated", field: "updated_at", cell: (secret) => time(secret.updated_at) },
     { title: "Version", field: "version", cell: (secret) => String(secret.version) },
-    { title: "Actions", unseen: true, kind: "actions", cell: (secret) => actions(secret, context, after) },
+    {
+      title: "Actions",
+      unseen: true,
+      kind: "actions",
+      cell: (secret) => rowActions(secret.key, secret.id, actions(secret, context, after)),
+    },
   ];
 }
 
@@ -194,7 +204,7 @@ function unhide(secret, context) {
 function actions(secret, context, after) {
   const { rights, tenant } = context;
   const act = (icon, words, label, onclick) => ({ icon, words, label: `${label} ${secret.key}`, onclick });
-  return rowActions(secret.key, secret.id, [
+  return [
     rights.shows(secret, tenant) && act("eye", "Show", "Show the value of", () => showValue(context, secret)),
     rights.changes(secret) && act("edit", "Edit", "Edit", () => after(editSecret(context, secret))),
     act("history", "History", "History of", () => after(showHistory(context, secret))),
@@ -207,7 +217,7 @@ function actions(secret, context, after) {
     rights.may("secret:set_owner", secret.tenant) &&
       act("owner", "Change owner", "Change the owner of", () => after(giveAway(context, secret))),
     rights.removes(secret) && act("trash", "Delete", "Delete", () => after(remove(context, secret))),
-  ]);
+  ].filter(Boolean);
 }
 
 const TOLD = {
@@ -217,7 +227,6 @@ const TOLD = {
   expires_at: "expiry",
   description: "description",
 };
-const MOST_LIKE_IT = 1000;
 
 /**
  * Read a secret again after it was found to be another one.
@@ -225,13 +234,8 @@ const MOST_LIKE_IT = 1000;
  * @returns what of it changed, in words; the secret has its new facts then
  */
 async function whatChanged(context, secret) {
-  const query = [
-    ["_search", secret.key],
-    ["_size", MOST_LIKE_IT],
-  ];
-  const { items } = await secrets.list(context.rights.from(secret, context.tenant), query);
-  const now = items.find((one) => one.id === secret.id);
-  if (!now) return `Meanwhile ${secret.key} was deleted, or you may not know of it any more.`;
+  const now = await secrets.find(context.rights.from(secret, context.tenant), secret.key);
+  if (now?.id !== secret.id) return `Meanwhile ${secret.key} was deleted, or you may not know of it any more.`;
   const show = (value) => (value === null || value === undefined || value === "" ? "none" : String(value));
   const changes = Object.entries(TOLD)
     .filter(([name]) => show(secret[name]) !== show(now[name]))

@@ -48,16 +48,21 @@ async function stale(context, key = "") {
 }
 
 async function ofSecret(context, key) {
-  const [{ since, uses, more }, old] = await Promise.all([secrets.uses(context.tenant, key), stale(context, key)]);
   const bar = el(
     "div",
     { class: "bar" },
     el("h1", {}, "Uses of ", el("code", {}, key)),
     el("a", { href: context.link("uses") }, `All uses in ${context.tenant}`),
+    el("a", { href: context.link("secrets", key) }, "The secret"),
   );
+  return [bar, ...(await usesOf(context, key))];
+}
+
+/** Which blueprints use a secret, and which of them have a version that is not current any more. */
+export async function usesOf(context, key) {
+  const [{ since, uses, more }, old] = await Promise.all([secrets.uses(context.tenant, key), stale(context, key)]);
   if (uses.length === 0)
     return [
-      bar,
       empty("Not used", `No blueprint asked for it in tenant ${context.tenant} since ${since.slice(0, 10)}.`),
       old,
     ];
@@ -76,7 +81,6 @@ async function ofSecret(context, key) {
       : el("span", { class: "bad" }, use.decision),
   ];
   return [
-    bar,
     el(
       "p",
       { class: "quiet" },
