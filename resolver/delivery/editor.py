@@ -17,8 +17,11 @@ from resolver.errors import UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_VIM = ("--clean", "-n", "-i", "NONE", "-c", "set noswapfile nobackup nowritebackup noundofile")
-"""No swap file, registers, history, backup or undo file, and no vimrc that says otherwise."""
+_VIM = (
+    *("--clean", "-n", "-i", "NONE", "--cmd", "set nomodeline"),
+    *("-c", "set noswapfile nobackup nowritebackup noundofile"),
+)
+"""No swap file, registers, history, backup or undo file; neither a vimrc nor a value says otherwise."""
 
 _OPTIONS: Mapping[str, Sequence[str]] = {
     "busybox": (),

@@ -154,10 +154,13 @@ class EventDelivery(ServicePart):
         Raises:
             ResolverError: the database can't be read or written.
         """
+        refused: list[TamperedRowError] = []
         with self._store.read() as session:
-            if not session.webhooks():
-                return False
-        if not self._hold():
+            hooks = _hooks(session, refused)
+        for error in refused:  # the others get theirs, this among it
+            self._trail.note_tampered(error.kind, error.id)
+            self._tell(error.message)
+        if not hooks or not self._hold():
             return False
         with self._store.read() as session:
             chains = session.chains_with_news()
@@ -218,7 +221,7 @@ class EventDelivery(ServicePart):
             head, _, _ = session.audit_head(chain, lock=False)
             genuine = self._trail.is_genuine(session, chain)
             counts = any(
-                hook.kinds is None or EventKind.ACCESS_REFUSED in hook.kinds for hook in _hooks(session)
+                hook.kinds is None or EventKind.ACCESS_REFUSED in hook.kinds for hook in _active(session)
             )
         now = self._clock()
         events: deque[Event] = deque(maxlen=self._rules.events_per_webhook)
@@ -259,7 +262,7 @@ class EventDelivery(ServicePart):
         for part in parts:
             with self._store.write() as session:
                 self._demand_lease(session, now)
-                for hook in _hooks(session) if part else ():
+                for hook in _active(session) if part else ():
                     wanted = [event for event in part if hook.wants(event)]
                     if wanted:
                         session.queue_events(hook.stored.id, wanted, now)
@@ -285,7 +288,7 @@ class EventDelivery(ServicePart):
             asked = {
                 kind
                 for kind in (EventKind.SECRET_EXPIRING, EventKind.TOKEN_EXPIRING)
-                if any(hook.kinds is None or kind in hook.kinds for hook in _hooks(session))
+                if any(hook.kinds is None or kind in hook.kinds for hook in _active(session))
             }
             since = later(after, -self._rules.expiry_notice_days * 86400 - _OVERLAP_SECONDS)
             events: list[Event] = []
@@ -305,7 +308,7 @@ class EventDelivery(ServicePart):
         dropped: dict[str, int] = {}
         with self._store.write() as session:
             self._demand_lease(session, now)
-            for stored in session.webhooks():
+            for stored in (hook.stored for hook in _hooks(session)):
                 number = session.drop_events(
                     stored.id, most=self._rules.events_per_webhook, queued_before=before, keep=_KEPT
                 )
@@ -336,7 +339,7 @@ class EventDelivery(ServicePart):
             pending, states = session.pending_events(), session.webhook_states()
             due = [
                 stored.id
-                for stored in session.webhooks()
+                for stored in (hook.stored for hook in _hooks(session))
                 if stored.active
                 and stored.id in pending
                 and (stored.id not in states or states[stored.id].next_at <= now)
@@ -392,17 +395,31 @@ class EventDelivery(ServicePart):
             LOG.warning("webhook %s did not take an event: %s", stored.name, outcome.error)
 
 
-def _hooks(session: Session) -> list[_Hook]:
+def _hooks(session: Session, refused: list[TamperedRowError] | None = None) -> list[_Hook]:
+    """The webhooks whose rows are genuine; the others stop none of these.
+
+    Args:
+        session: the transaction.
+        refused: gets why one is left out.
+    """
+    found = []
+    for webhook_id in session.webhook_ids():
+        try:
+            stored = session.webhook(webhook_id=webhook_id)
+            tenants = None if stored is None else tenants_of(session, stored)
+        except TamperedRowError as error:
+            if refused is not None:
+                refused.append(error)
+            continue
+        if stored is not None:
+            kinds = None if stored.events is None else frozenset(json.loads(stored.events))
+            found.append(_Hook(stored, kinds, tenants))
+    return found
+
+
+def _active(session: Session) -> list[_Hook]:
     """The webhooks that anything is sent to."""
-    return [
-        _Hook(
-            stored,
-            None if stored.events is None else frozenset(json.loads(stored.events)),
-            tenants_of(session, stored),
-        )
-        for stored in session.webhooks()
-        if stored.active
-    ]
+    return [hook for hook in _hooks(session) if hook.stored.active]
 
 
 def _watched(

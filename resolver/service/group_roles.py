@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from resolver.service.audit import Trail
 
 
-def end_roles(session: Session, trail: Trail, caller: Caller, stored: StoredUser) -> None:
+def end_roles(session: Session, trail: Trail, caller: Caller, stored: StoredUser, at: str) -> None:
     """Take all roles of a user away, in tenants and in the system, once no group decides about them any more.
 
     Args:
@@ -20,13 +20,14 @@ def end_roles(session: Session, trail: Trail, caller: Caller, stored: StoredUser
         trail: where it is recorded.
         caller: who does it.
         stored: the user.
+        at: when.
 
     Raises:
         ConflictError: no active sys_admin would remain.
     """
     user = stored.user
     if user.system_role is not SystemRole.DEFAULT:
-        session.set_system_role(user.id, SystemRole.DEFAULT)
+        session.set_system_role(user.id, SystemRole.DEFAULT, at)
         trail.append_system(session, caller, "user:set_role", object=user.name, role=SystemRole.DEFAULT)
     for tenant in session.tenants(set(stored.roles)):
         session.remove_membership(tenant.id, user.id)

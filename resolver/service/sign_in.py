@@ -265,7 +265,8 @@ class SignIns(ServicePart):
         ):
             name, purpose, port, began_at, _ = parts
             for provider in self._login_rules.providers:
-                if provider.name == name:
+                # Anyone can make up a secret: what `begin` refuses is refused here, too.
+                if provider.name == name and _fits_port(provider, purpose, int(port)):
                     return _Begun(provider, SignInPurpose(purpose), int(port), int(began_at), secret)
         raise AuthenticationError("this browser has begun no sign-in", hint="sign in again")
 
@@ -314,7 +315,7 @@ class SignIns(ServicePart):
             if provider.maps_groups:
                 self._give_roles(session, provider, stored, groups, caller)
             elif user.roles_until is not None and user.roles_until <= at:
-                end_roles(session, self._trail, caller, stored)  # else they would come back for good
+                end_roles(session, self._trail, caller, stored, at)  # else they would come back for good
             elif user.roles_until is not None:
                 session.set_roles_until(user.id, None)
             session.note_login(user.id, at)
@@ -401,7 +402,7 @@ class SignIns(ServicePart):
         in_system = system_role(provider, groups)
         if in_system is not None and in_system is not user.system_role:
             try:
-                session.set_system_role(user.id, in_system)
+                session.set_system_role(user.id, in_system, self._clock())
             except ConflictError as error:
                 problem = error.message
             else:
@@ -412,6 +413,11 @@ class SignIns(ServicePart):
                 session, caller, "user:set_role", object=user.name, role=in_system, by="groups"
             )
         session.set_roles_until(user.id, until)
+
+
+def _fits_port(provider: SignInProvider, purpose: str, port: int) -> bool:
+    """Whether a port goes with a purpose: with sign-ins of commands alone, where the provider has them."""
+    return provider.loopback and port > 0 if purpose == SignInPurpose.LOOPBACK else port == 0
 
 
 _SETTING = "the settings in `config.yaml` say what each provider is for"

@@ -155,10 +155,10 @@ class Users(ServicePart):
         """
         with self._changing(caller, username) as (session, current, user):
             if (role := wanted.system_role) is not UNCHANGED:
-                session.set_system_role(user.id, role)
+                session.set_system_role(user.id, role, self._clock())
                 self._trail.append_system(session, current, "user:set_role", object=user.name, role=role)
             if (active := wanted.active) is not UNCHANGED:
-                session.set_active(user.id, active=active)
+                session.set_active(user.id, self._clock(), active=active)
                 action = "user:activate" if active else "user:deactivate"
                 self._trail.append_system(session, current, action, object=user.name)
             if wanted.issuer is not UNCHANGED or wanted.subject is not UNCHANGED:
@@ -181,7 +181,7 @@ class Users(ServicePart):
         session.delete_console_sessions_of(user.id)
         stored = session.user(user_id=user.id)
         if user.roles_until is not None and stored is not None:
-            end_roles(session, self._trail, current, stored)
+            end_roles(session, self._trail, current, stored, self._clock())
         self._trail.append_system(
             session, current, "user:link", object=user.name, issuer=issuer, subject=subject
         )
@@ -287,7 +287,7 @@ class Users(ServicePart):
                 session.give_holdings(user.id, heir.id, self._clock())
             elif owned:
                 session.delete_holdings(user_id=user.id)
-            session.delete_user(user.id)
+            session.delete_user(user.id, self._clock())
             more = {"owner": heir.name} if heir is not None else {}
             action = "set_owner" if heir is not None else "delete"
             self._trail.append_holdings(session, current, owned, action, **more)

@@ -71,7 +71,7 @@ class Webhooks(ServicePart):
             current = self._enter_to_change(session, caller, "make a webhook")
             check_key(name, "webhook name")
             self._demand_room(
-                "the store", len(session.webhooks()), "webhooks_per_store", "delete one that is not needed"
+                "the store", len(session.webhook_ids()), "webhooks_per_store", "delete one that is not needed"
             )
             at, secret = self._clock(), _new_secret()
             stored = self._sealed(

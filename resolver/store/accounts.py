@@ -158,24 +158,24 @@ class AccountRows(AuthenticatedRows):
             .values(first_login_at=func.coalesce(t.user_account.c.first_login_at, at), last_login_at=at)
         )
 
-    def set_system_role(self, user_id: str, role: SystemRole) -> None:
-        """Give a system role; ConflictError when no active sys_admin would remain."""
+    def set_system_role(self, user_id: str, role: SystemRole, at: str) -> None:
+        """Give a system role; ConflictError when no active sys_admin would remain at that time."""
         if role is not SystemRole.SYS_ADMIN:
-            self._keep_an_admin(user_id, "given another role")
+            self._keep_an_admin(user_id, at, "given another role")
         self._change_one(USERS, t.user_account.c.id == user_id, values={"system_role": role})
 
-    def set_active(self, user_id: str, *, active: bool) -> None:
+    def set_active(self, user_id: str, at: str, *, active: bool) -> None:
         """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
         if not active:
-            self._keep_an_admin(user_id, "deactivated")
+            self._keep_an_admin(user_id, at, "deactivated")
         self._change_one(USERS, t.user_account.c.id == user_id, values={"active": active})
 
-    def delete_user(self, user_id: str) -> None:
+    def delete_user(self, user_id: str, at: str) -> None:
         """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
 
         ConflictError when no active sys_admin would remain, or the user owns something.
         """
-        self._keep_an_admin(user_id, "deleted")
+        self._keep_an_admin(user_id, at, "deleted")
         for aggregate in (SESSION, TOKEN, TRUST):
             self._remove(aggregate, aggregate.table.c.user_id == user_id)
         self._execute(delete(t.login_failure).where(t.login_failure.c.slot == user_id))
@@ -200,11 +200,17 @@ class AccountRows(AuthenticatedRows):
         """
         self._locked(STANDING_ADMIN)
 
-    def _keep_an_admin(self, user_id: str, becomes: str) -> None:
+    def _keep_an_admin(self, user_id: str, at: str, becomes: str) -> None:
         # Under the lock of `hold_admins` this reads who is left, and says so in words; without it, the
         # database still refuses to let the standing one go.
         admins = and_(t.user_account.c.system_role == SystemRole.SYS_ADMIN, t.user_account.c.active)
-        standing = {stored.user.id for stored in self._users(_WHOLE.where(admins))}
+        found = self._users(_WHOLE.where(admins))
+        # Who lost the role with a group's is none that remains, unless that is so of this one as well.
+        standing = {
+            stored.user.id for stored in found if stored.as_of(at).user.system_role is SystemRole.SYS_ADMIN
+        }
+        if user_id not in standing:
+            standing = {stored.user.id for stored in found}
         others = standing - {user_id}
         if not others and standing:
             raise ConflictError(

@@ -57,6 +57,11 @@ class WebhookRows(AuthenticatedRows):
         """All webhooks, by name."""
         return self._read(_STORED, select(*_STORED.columns).order_by(self._ordered(t.webhook.c.name)))
 
+    def webhook_ids(self) -> Sequence[str]:
+        """The ids of all webhooks, by name, whether or not their rows are genuine."""
+        query = select(t.webhook.c.id).order_by(self._ordered(t.webhook.c.name))
+        return [one for one in self._execute(query).scalars() if isinstance(one, str)]
+
     def webhook(self, *, name: str = "", webhook_id: str = "") -> StoredWebhook | None:
         """A webhook by name or id."""
         if not is_storable(name):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 OWN = "/api/v1/resolver"
 START, FINISH, SESSION = f"{OWN}/sign-in", f"{OWN}/sign-in/finish", f"{OWN}/session"
+COMMAND_FINISH = f"{OWN}/sign-in/command/finish"
 COOKIE = "resolver-sign-in"
 
 
@@ -152,6 +155,19 @@ def test_they_are_begun_at_a_bounded_rate(provider: OpenIdProvider, world: World
     assert len(refused) >= 15
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert world.execute("SELECT * FROM jwt_exchange") == []
+
+
+def test_they_are_ended_at_a_bounded_rate(provider: OpenIdProvider, world: World) -> None:
+    """A secret that somebody makes up has the server ask the provider: not as often as that one likes."""
+    secret = f"example.open.0.{int(provider.now())}.made-up"
+    state = hmac.new(secret.encode(), b"sign-in state", hashlib.sha256).hexdigest()
+    command = {"secret": secret, "state": state, "code": "x"}
+    with serving(world, ServerOptions(address_rate=1000, user_rate=0)) as live:
+        live.http.cookies[COOKIE] = secret
+        for where, body in ((FINISH, {"state": state, "code": "x"}), (COMMAND_FINISH, command)):
+            statuses = [live.http.post(where, json=body).status_code for _ in range(40)]
+            assert 429 in statuses
+    assert len(provider.granted) < 80
 
 
 def test_unknown_providers_and_fields(at: Live) -> None:

@@ -161,6 +161,22 @@ def test_a_role_of_a_group_is_no_last_way_in(embedded: World) -> None:
             embedded.service.users.update(embedded.admin, "admin", UserChange(active=False))
 
 
+def test_a_sys_admin_whose_role_ended_is_none_that_remains(embedded: World) -> None:
+    """The last one stays until another is there; of those whose roles ended each may go."""
+    users, admin = embedded.service.users, embedded.admin
+    with openid_provider(embedded, admin_groups=("ops",)) as provider:
+        signed_in(embedded, provider, groups=["ops"])
+        embedded.clock.now = later(embedded.clock(), 13 * 3600)
+        for change in (UserChange(active=False), UserChange(system_role=SystemRole.DEFAULT)):
+            with pytest.raises(ConflictError, match="the last active sys_admin can't be"):
+                users.update(admin, "admin", change, even_last=True)
+        with pytest.raises(ConflictError, match="can't be deleted"):
+            users.delete(admin, "admin", even_last=True, purge=True)
+        users.delete(admin, "una", purge=True)
+        signed_in(embedded, provider, groups=["ops"])
+        users.update(admin, "admin", UserChange(active=False), even_last=True)
+
+
 def test_what_can_t_be_linked(embedded: World) -> None:
     """Half of a person, an issuer that nobody signs in by, the break-glass account."""
     let_in_by(embedded, provider_of(ISSUER), break_glass_user="admin")

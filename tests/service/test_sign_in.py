@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from msgspec.structs import replace
 from resolver.core.account_changes import NewToken, UserChange
 from resolver.core.audit import AuditQuery, fields_of
 from resolver.core.permissions import SystemRole, TenantRole
+from resolver.core.sign_in import SignInAnswer
 from resolver.core.times import later
 from resolver.errors import AuthenticationError, InvalidRequestError, NotFoundError
 from resolver.service.sign_in import SignInPurpose
@@ -21,7 +24,6 @@ from tests.trusting import trusting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from resolver.core.sign_in import SignInAnswer
     from tests.databases import World
     from tests.people import OpenIdProvider
 
@@ -458,6 +460,18 @@ def test_ports_are_for_commands(embedded: World, provider: OpenIdProvider) -> No
     let_in_by(embedded, provider_of(provider.url, loopback=True))
     provider.agree(begun(embedded, SignInPurpose.LOOPBACK, port=4000).url)
     assert provider.codes["code0"]["redirect_uri"] == "http://127.0.0.1:4000/"
+
+
+@pytest.mark.parametrize(("port", "loopback"), [(4000, False), (0, True), (0, False)])
+def test_a_commands_sign_in_that_was_never_begun(
+    embedded: World, provider: OpenIdProvider, port: int, *, loopback: bool
+) -> None:
+    """A secret that somebody makes up ends none that could not be begun, whatever the provider agrees to."""
+    let_in_by(embedded, provider_of(provider.url, loopback=loopback))
+    secret = f"example.loopback.{port}.{int(provider.now())}.made-up"
+    state = hmac.new(secret.encode(), b"sign-in state", hashlib.sha256).hexdigest()
+    with pytest.raises(AuthenticationError, match="this browser has begun no sign-in"):
+        embedded.service.sign_in.finish(secret, SignInAnswer(state, "code0"))
 
 
 def test_no_trust_takes_what_people_sign_in_with(embedded: World, provider: OpenIdProvider) -> None:

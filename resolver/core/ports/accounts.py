@@ -148,13 +148,13 @@ class AccountSession(TrustSession, AccountsForUse, Protocol):
     def hold_admins(self) -> None:
         """Keep other transactions from changing users until this one ends."""
 
-    def set_system_role(self, user_id: str, role: SystemRole) -> None:
-        """Give a system role; ConflictError when no active sys_admin would remain."""
+    def set_system_role(self, user_id: str, role: SystemRole, at: str) -> None:
+        """Give a system role; ConflictError when no active sys_admin would remain at that time."""
 
-    def set_active(self, user_id: str, *, active: bool) -> None:
+    def set_active(self, user_id: str, at: str, *, active: bool) -> None:
         """Let a user in again, or not any more; ConflictError when no active sys_admin would remain."""
 
-    def delete_user(self, user_id: str) -> None:
+    def delete_user(self, user_id: str, at: str) -> None:
         """Delete a user with memberships, tokens and failures; who owns anything can't be deleted.
 
         ConflictError when no active sys_admin would remain, or the user owns something.

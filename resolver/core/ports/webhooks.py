@@ -129,6 +129,9 @@ class WebhookSession(Protocol):
     def webhooks(self) -> Sequence[StoredWebhook]:
         """All webhooks, by name."""
 
+    def webhook_ids(self) -> Sequence[str]:
+        """The ids of all webhooks, by name, whether or not their rows are genuine."""
+
     def webhook(self, *, name: str = "", webhook_id: str = "") -> StoredWebhook | None:
         """A webhook by name or id."""
 

@@ -91,6 +91,7 @@ async def begin_command(call: ApiCall, body: CommandStart) -> Response:
 async def finish_command(call: ApiCall, body: CommandAnswer) -> Response:
     """End a sign-in of a command: the answer has a token, which lives for 12 hours."""
     refuse_other_sites(call.request.headers)
+    demand_rate(call)  # whoever makes up a secret has the server ask the provider all the same
     sign_in = call.service.sign_in
     answer = SignInAnswer(body.state, body.code, body.iss, body.error)
     return await _granted(call, lambda: sign_in.grant(sign_in.finish(body.secret, answer), body.description))
@@ -132,7 +133,7 @@ async def _granted(call: ApiCall, work: Callable[[], object]) -> Response:
 
 
 def demand_rate(call: ApiCall) -> None:
-    """Refuse more sign-ins of one address than a person begins; RequestError with the time to wait."""
+    """Refuse more sign-ins of one address than people begin and end; RequestError with the time to wait."""
     wait = call.server.sign_ins.take(network_of(call.account.address))
     if wait:
         call.server.metrics.limited.labels("sign-ins").inc()
@@ -158,6 +159,7 @@ async def finish_sign_in(call: ApiCall, body: SignInAnswer) -> Response:
     """End a sign-in by what the provider answered: it opens a session, or confirms one."""
     request, server = call.request, call.server
     refuse_other_sites(request.headers)
+    demand_rate(call)
     secret = read_sign_in(request)
     if not secret:
         raise AuthenticationError("this browser has begun no sign-in", hint="sign in again")

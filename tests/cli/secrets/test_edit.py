@@ -127,9 +127,10 @@ def test_unknown_editors_get_no_value(admin: Cli, tmp_path: Path) -> None:
 
 
 def test_vim_leaves_no_copies(admin: Cli, tmp_path: Path) -> None:
-    """Though its user's settings ask for swap, backup and undo files and for registers on a disk."""
+    """Though its user's settings ask for them; nor does what a value says to vim (a modeline) count."""
     if not shutil.which("vim"):
         pytest.skip("there is no vim")
+    assert "set nomodeline" in editor_command({"EDITOR": "vim", "PATH": os.environ["PATH"]})
     admin.prints("secrets", "create", "k", "-s", "shown?")
     copies = tmp_path / "copies"
     copies.mkdir()
