@@ -73,7 +73,7 @@ def find_credentials(blueprint: Blueprint, budget: Budget) -> Sequence[Credentia
 
 def _judge(scalar: TextScalar, forms: _Forms, budget: Budget) -> Credential | None:
     """What a scalar is, if it is a credential."""
-    name = _name_of(scalar)
+    name = name_of(scalar)
     value = scalar.value
     kept = "no call is resolved there" if scalar.path[:1] and scalar.path[0] in LITERAL else ""
     if not isinstance(value, str):
@@ -111,7 +111,7 @@ def _is_prose(path: Path) -> bool:
     return any(step in _PROSE for step in path[-2:])
 
 
-def _name_of(scalar: TextScalar) -> str:
+def name_of(scalar: TextScalar) -> str:
     """The name that says what a value is: its entry's, or that of what it is the default or an item of."""
     steps = [step for step in scalar.path if isinstance(step, str)]
     if not steps:

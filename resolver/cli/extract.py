@@ -216,7 +216,7 @@ def _put_plan(found: Extraction, by_value: _Keys, rewritten: Sequence[Rewritten]
         key = by_value.get(place.value)
         where = f"{problem.source}:{at.line}:{at.column}" if at else problem.source
         what = f"becomes {key}" if key else f"stays: {place.credential.kept or 'by the map'}"
-        put(f"{where}: {place.credential.what} {what}")
+        put(f"{where}: {place.what} {what}")
     for each in rewritten:
         for line in changed_lines(each):
             put(line)

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resolver.blueprint import Blueprint, read
-from resolver.blueprint.credentials import LITERAL, Credential, find_credentials
+from resolver.blueprint.credentials import LITERAL, Credential, Sign, find_credentials, name_of
 from resolver.blueprint.text import BOM
-from resolver.blueprint.text_scalars import Replacement, replace_scalars
+from resolver.blueprint.text_scalars import Replacement, TextScalar, replace_scalars
 from resolver.core.model import SecretValue, is_key
 from resolver.core.redacted import Redacted
 from resolver.dsl.budget import Budget
@@ -34,18 +34,27 @@ class FoundCredential(Redacted, frozen=True):
         blueprint: the blueprint.
         credential: the credential.
         dialect: the language of its document.
+        hidden: the names in the blueprints that have a value in them: neither keys nor messages repeat them.
     """
 
     blueprint: Blueprint
     credential: Credential
     dialect: Dialect
+    hidden: frozenset[str] = frozenset()
 
     @property
     def path(self) -> Path:
         """Its path, with the document's number where there are several."""
         scalar = self.credential.scalar
         several = len(self.blueprint.documents) > 1
-        return (f"document {scalar.document + 1}", *scalar.path) if several else scalar.path
+        steps = tuple(MASK if step in self.hidden else step for step in scalar.path)
+        return (f"document {scalar.document + 1}", *steps) if several else steps
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
+        named = self.credential.sign is Sign.NAME and name_of(self.credential.scalar) in self.hidden
+        return f"the value of {MASK!r}" if named else self.credential.what
 
     @property
     def value(self) -> SecretValue | None:
@@ -57,7 +66,7 @@ class FoundCredential(Redacted, frozen=True):
         credential, text = self.credential, self.blueprint.text
         return Problem(
             Reason.CREDENTIAL,
-            f"this is most likely a credential: {credential.what}",
+            f"this is most likely a credential: {self.what}",
             text.name,
             text.position_at(credential.scalar.start),
             self.path,
@@ -115,12 +124,22 @@ class Extraction:
         self._budget = budget or Budget()
         self.blueprints = [read(text.data, text.name, budget=self._budget) for text in texts]
         dialect = DIALECTS.get(chosen) if chosen is not None else None
-        self.places = [
-            FoundCredential(
-                blueprint, credential, dialect_of(blueprint.documents[credential.scalar.document], dialect)
-            )
+        found = [
+            (blueprint, credential)
             for blueprint in self.blueprints
             for credential in find_credentials(blueprint, self._budget)
+        ]
+        scalars = [credential.scalar for _, credential in found]
+        self._telling = frozenset(line for scalar in scalars for line in _telling(scalar.value))
+        hidden = _names_that_tell(scalars, self._telling, self._budget)
+        self.places = [
+            FoundCredential(
+                blueprint,
+                credential,
+                dialect_of(blueprint.documents[credential.scalar.document], dialect),
+                hidden,
+            )
+            for blueprint, credential in found
         ]
 
     def keys(self, names: Mapping[str, str | None], is_free: Taken) -> dict[str, SecretValue]:
@@ -172,7 +191,6 @@ class Extraction:
             BlueprintError: a text would mean something else.
         """
         by_value = {value: key for key, value in keys.items()}
-        telling = frozenset(line for place in self.places for line in _telling(place.credential.scalar.value))
         rewritten = []
         for _, grouped in itertools.groupby(self.places, key=lambda place: id(place.blueprint)):
             places = list(grouped)
@@ -195,7 +213,7 @@ class Extraction:
                     (BOM if blueprint.has_bom else "") + text,
                     replace_scalars(content, masks),
                     replace_scalars(content, [*calls, *stay]),
-                    telling,
+                    self._telling,
                 )
             )
         return rewritten
@@ -241,11 +259,11 @@ _LONGEST_KEY = 200
 
 
 def key_of(place: FoundCredential) -> str:
-    """A key for a credential: the first and the last telling steps of its path."""
-    scalar = place.credential.scalar
-    steps = [step for step in scalar.path if isinstance(step, str) and step not in _NOISE]
+    """A key for a credential: the first and the last telling steps of its path, without any value."""
+    scalar, left_out = place.credential.scalar, _NOISE | place.hidden
+    steps = [step for step in scalar.path if isinstance(step, str) and step not in left_out]
     beside = scalar.beside.get("name")
-    if scalar.path[-1:] == ("value",) and beside is not None:
+    if scalar.path[-1:] == ("value",) and beside is not None and beside not in left_out:
         steps.append(beside)
     words = [_OTHERS.sub("_", step).strip("_") for step in [*steps[:1], *steps[1:][-_LAST_STEPS:]]]
     key = "_".join(word for word in words if word)[:_LONGEST_KEY] or "secret"
@@ -326,11 +344,27 @@ def _is_call_of(value: str, call: Mapping[Any, Any], keys: Mapping[str, SecretVa
 
 _LEAST_TELLING = 3
 _LONGEST_SHOWN, _MOST_LOOKS = 2_000, 10_000_000
+_SQUARE_PER_STEP = 2000
 
 
 def _telling(value: object) -> Iterator[str]:
     """The lines of a value that are long enough to be found elsewhere."""
     yield from (line for one in str(value).splitlines() if len(line := one.strip()) >= _LEAST_TELLING)
+
+
+def _names_that_tell(
+    scalars: Sequence[TextScalar], telling: frozenset[str], budget: Budget
+) -> frozenset[str]:
+    """The names on the way to credentials, and beside them, that have a value in them."""
+    names = {step for scalar in scalars for step in scalar.path if isinstance(step, str)}
+    names.update(
+        scalar.beside[word] for scalar in scalars for word in ("name", "key") if word in scalar.beside
+    )
+    joined = "\0".join(names)
+    budget.spend(len(joined) * len(telling) // _SQUARE_PER_STEP)
+    met = frozenset(value for value in telling if value in joined)
+    budget.spend(len(names) * len(met))
+    return frozenset(name for name in names if _tells(name, met))
 
 
 def changed_lines(rewritten: Rewritten) -> Iterator[str]:

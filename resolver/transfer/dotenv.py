@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[ \t]*(?:export[ \t]+)?([^\s=#'\"]+)[ \t]*=[ \t]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _END = re.compile(r"[ \t]*(?:[ \t]#[^\n]*)?(?:\n|\Z)")
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DOUBLE = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)  # possessive: nothing is kept to go back to
 _SINGLE = re.compile(r"'([^']*)'")
 _COMMENT = re.compile(r"[ \t]#")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -100,6 +100,24 @@ def test_keys() -> None:
     }
 
 
+def test_no_key_or_path_has_a_value_in_it() -> None:
+    """Keys are stored in the clear and shown to many; so a name that has a value in it is left out."""
+    found = extraction(
+        "password: hunter2\n"
+        "a: [{name: AKIAQ3EGUYTRJ4KLMNOP, value: AKIAZ3EGUYTRJ4KLMNOP}]\n"
+        "b: {'for hunter2': {token: other33}}\n"
+        "c: [{name: hunter2_password, value: fourth44}]\n"
+    )
+    keys = found.keys({}, free)
+    assert len(keys) == 5
+    printed = [*keys, *(str((place.problem().message, place.path)) for place in found.places)]
+    for value in keys.values():
+        assert not any(value.reveal() in text for text in printed)
+    assert [place.what for place in found.places if place.value == SecretValue("fourth44")] == [
+        "the value of '********'"
+    ]
+
+
 def test_keys_that_are_in_use() -> None:
     """Another number for one that has another value; the same key for one that has this value."""
     there = {"password": SecretValue("other"), "password_2": SecretValue("hunter2")}
