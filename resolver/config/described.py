@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resolver.config.files import called
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -90,11 +92,23 @@ def _described(name: str, value: object, source: str) -> Described:
     is_nested = isinstance(value, dict) or (
         isinstance(value, list) and any(isinstance(one, dict) for one in value)
     )
-    if source and (name in _HIDDEN or is_nested):
+    if source and (name in _HIDDEN or is_nested or _is_misplaced(name, value)):
         return Described(name, None, source, hidden=True)
-    if isinstance(value, str) and "://" in value:
-        # A password may be in an address, or behind its question mark.
-        value = _CREDENTIALS.sub("****@", value)
-        place, mark, _ = value.partition("?")
-        value = f"{place}?****" if mark else value
-    return Described(name, value, source)
+    if isinstance(value, list):
+        return Described(name, [_without_credentials(one) for one in value], source)
+    return Described(name, _without_credentials(value), source)
+
+
+def _is_misplaced(name: str, value: object) -> bool:
+    """Whether a value may be the credential itself, given where its file or address belongs."""
+    if name == "database_url":
+        return "://" not in str(value)
+    return name == "key_file" and called("file", str(value), holds_credential=True)[1] != ""
+
+
+def _without_credentials(value: object) -> object:
+    """A value without the password that an address may have, or what stands behind its question mark."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    place, mark, _ = _CREDENTIALS.sub("****@", value).partition("?")
+    return f"{place}?****" if mark else place

@@ -106,10 +106,11 @@ def write(pairs: Sequence[tuple[str, str]]) -> str:
                 f"the key {name!r} is no name of a variable: letters, digits and _ alone are",
                 hint="export with --to json, or choose keys with --filter-by",
             )
-    return "".join(f"{name}={_quoted(value)}\n" for name, value in pairs)
+    return "".join(f"{name}={quoted(value)}\n" for name, value in pairs)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as `write` writes it."""
     if _PLAIN.match(value):
         return value
     if "'" not in value and "\\" not in value and "\r" not in value:

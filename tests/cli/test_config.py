@@ -49,6 +49,12 @@ def test_no_credential_is_shown(admin: Cli) -> None:
         text = someone.prints("config", "show", "--all", "--format", form)
         assert "kept" not in text
         assert "postgresql://****@host/db?****" in text
+    # Nor what was given where its file or its address belongs.
+    (admin.home / "config.yaml").write_text("provider_destinations: ['https://kept8@vault']\n")
+    env = {"RESOLVER_KEY_FILE": "kept9" * 9, "RESOLVER_DATABASE_URL": "kept10"}
+    someone = type(admin)(admin.prefork, admin.home, env)
+    for form in ("table", "json"):
+        assert "kept" not in someone.prints("config", "show", "--all", "--format", form)
 
 
 def test_a_mistake_is_reported_as_everywhere(admin: Cli) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resolver.cli.context import App
     from resolver.core.transfer import ExportResult, ImportResult
+    from resolver.delivery.child_output import ChildOutput
     from resolver.transfer.flat import FlatEntry, NamedEntry
 
 MAX_FLAT_FILE = 64 * 1024 * 1024
@@ -390,13 +391,18 @@ def export_flat(app: App, target: FlatTarget, wanted: ExportRequest, command: Se
         return ExitCode.DONE
     from resolver.delivery.child import WITHHELD, run  # noqa: PLC0415 - only for a command
     from resolver.delivery.child_input import WHOLE, MemoryFiles, StdinFile  # noqa: PLC0415
+    from resolver.delivery.stdout_policy import is_terminal_or_log  # noqa: PLC0415 - as above
 
     withheld = app.withheld(WITHHELD)
     app.service.close()
     _say_left_out(found)
+    output = _masking(found) if is_terminal_or_log(1, 2, os.environ) else None
     is_named = any("{}" in word for word in command[1:])
     given = MemoryFiles({WHOLE: data}) if is_named else StdinFile(data)
-    ended = run(command, given, environ=os.environ, withheld=withheld)
+    del found, data  # the one copy is the command's
+    ended = run(command, given, environ=os.environ, supervisor=output, withheld=withheld)
+    if output is not None and output.count:
+        say(f"note: {count(output.count, 'value')} masked in what the command printed; this is best effort")
     if ended.problem:
         say(f"error: {ended.problem}")
     if ended.signal is not None:
@@ -404,6 +410,19 @@ def export_flat(app: App, target: FlatTarget, wanted: ExportRequest, command: Se
 
         die_by(ended.signal)
     return ended.code
+
+
+def _masking(found: ExportResult) -> ChildOutput | None:
+    """What masks values in the output of a command, as `exec` does; None where none can be looked for."""
+    from resolver.delivery.child_output import ChildOutput  # noqa: PLC0415 - only masked runs need it
+    from resolver.delivery.masking import needles_for  # noqa: PLC0415 - as above
+    from resolver.transfer.dotenv import quoted  # noqa: PLC0415 - as above
+
+    values = [(one.secret.key, one.value.reveal()) for one in found.secrets]
+    needles, short = needles_for((key, value, [quoted(value)[1:-1]]) for key, value in values)
+    if short:
+        say(f"note: masking is best effort; too short to be masked is something of: {', '.join(short)}")
+    return ChildOutput(needles) if needles else None
 
 
 def _written(found: ExportResult, target: FlatTarget) -> bytes:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.conftest import SCRIPTS, clean_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +161,29 @@ def test_out_to_a_pipe_and_to_a_command(admin: Cli) -> None:
         "A": 'a "b"'
     }
     assert admin.run("resolver", *export, "--", "sh", "-c", "exit 9").returncode == 9
+
+
+@pytest.mark.parametrize("target", ["json", "dotenv"])
+def test_a_command_prints_no_value_on_a_terminal(admin: Cli, target: str) -> None:
+    """What exec masks there is masked here as well, however the file has it."""
+    values = ("plain value", "two\nlong lines", 'a "quoted" back\\slash', "$dollar's")
+    for number, value in enumerate(values):
+        admin.prints("secrets", "create", f"K{number}", "-f", "-", stdin=value)
+    leader, follower = pty.openpty()
+    words = [str(SCRIPTS / "resolver"), "secrets", "export", "--to", target, "--", "cat"]
+    env = clean_environment() | {"RESOLVER_HOME": str(admin.home), **admin.env}
+    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env) as process:
+        os.close(follower)
+        shown = ""
+        with contextlib.suppress(OSError):  # the terminal is gone with the last who had it
+            while got := os.read(leader, 65536):
+                shown += got.decode()
+    os.close(leader)
+    assert process.returncode == 0, shown
+    assert "K1" in shown
+    assert "***" in shown
+    for piece in ("plain value", "two", "long lines", "quoted", "slash", "dollar"):
+        assert piece not in shown
 
 
 @pytest.mark.parametrize(
