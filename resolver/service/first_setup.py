@@ -97,7 +97,8 @@ class Setup(ServicePart):
         """Let an active sys_admin in, for whoever has root key and database but no login.
 
         The system's trail says so in a record of its own, beside that of the token. No bound on tokens
-        keeps anyone out.
+        keeps anyone out. Who is sys_admin by a group is so for good, or until the next sign-in by the
+        provider; with a password there is none any more.
 
         Args:
             username: the sys_admin's name; empty for the only one there is.
@@ -127,7 +128,13 @@ class Setup(ServicePart):
                 )
             caller = Caller(user.id, user.name, user.system_role)
             told: dict[str, object] = {} if hashed is None else {"password_set": True}
+            if user.roles_until is not None:  # else the role of a group would be one that has ended
+                session.set_roles_until(user.id, None)
+                told["role_stays"] = True
             if hashed is not None:
+                if user.issuer is not None:  # whose passwords are not taken
+                    session.set_identity(user.id, None, None)
+                    told["unlinked"] = True
                 replace_password(session, user.id, hashed)
             token = ""
             if keep is not None:

@@ -177,6 +177,23 @@ def test_a_sys_admin_whose_role_ended_is_none_that_remains(embedded: World) -> N
         users.update(admin, "admin", UserChange(active=False), even_last=True)
 
 
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_recovery_of_a_sys_admin_whose_role_ended(embedded: World, password: str | None) -> None:
+    """Whoever has the root key gets in: the role of a group stays; with a password nobody signs in for it."""
+    made: list[str] = []
+    with openid_provider(embedded, admin_groups=("ops",)) as provider:
+        signed_in(embedded, provider, groups=["ops"])
+        embedded.service.users.update(embedded.admin, "admin", UserChange(active=False), even_last=True)
+        embedded.clock.now = later(embedded.clock(), 13 * 3600)
+        assert embedded.service.setup.recover("", made.append, password) == "una"
+        una = embedded.service.gate.authenticate_token(made[0])
+        assert una.system_role is SystemRole.SYS_ADMIN
+        info = embedded.service.users.get(una, "una")
+        assert (info.user.roles_until, info.user.issuer is None) == (None, password is not None)
+        if password is not None:
+            assert embedded.service.gate.authenticate_password("una", password).username == "una"
+
+
 def test_what_can_t_be_linked(embedded: World) -> None:
     """Half of a person, an issuer that nobody signs in by, the break-glass account."""
     let_in_by(embedded, provider_of(ISSUER), break_glass_user="admin")
