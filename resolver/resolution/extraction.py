@@ -6,6 +6,8 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec.structs import replace
+
 from resolver.blueprint import Blueprint, read
 from resolver.blueprint.credentials import LITERAL, Credential, Sign, find_credentials, name_of
 from resolver.blueprint.text import BOM
@@ -122,7 +124,7 @@ class Extraction:
         budget: Budget | None = None,
     ) -> None:
         self._budget = budget or Budget()
-        self.blueprints = [read(text.data, text.name, budget=self._budget) for text in texts]
+        self.blueprints = [_read(text, self._budget) for text in texts]
         dialect = DIALECTS.get(chosen) if chosen is not None else None
         found = [
             (blueprint, credential)
@@ -221,6 +223,15 @@ class Extraction:
 
 _FUNCTIONS = frozenset(dialect.get_secret for dialect in DIALECTS.values())
 """What the function is called that gives a secret's value."""
+
+
+def _read(text: BlueprintText, budget: Budget) -> Blueprint:
+    """A blueprint; what is wrong with one is said without its line, which may have a credential in it."""
+    try:
+        return read(text.data, text.name, budget=budget)
+    except BlueprintError as error:
+        problems = [replace(problem, line_text="") for problem in error.problems]
+    raise BlueprintError(problems)
 
 
 def _call(dialect: Dialect, key: str) -> str:

@@ -98,6 +98,15 @@ def test_nobody_is_asked(admin: Cli, blueprint: Path) -> None:
     assert blueprint.read_text() == TEXT
 
 
+@pytest.mark.parametrize("more", [["--check"], ["--check", "--diagnostics", "sarif"], ["--dry-run"]])
+def test_a_mistake_beside_a_credential(admin: Cli, tmp_path: Path, more: list[str]) -> None:
+    """The line of a syntax error is not shown: this is the command for files with credentials in them."""
+    path = tmp_path / "b.yaml"
+    path.write_text("a: {password: hunter2\nb: 1\n? {password: hunter2}\n: 1\n")
+    printed, said = extracted(admin, *more, str(path), code=3)
+    assert "b.yaml" in printed + said
+
+
 def test_after_an_interruption(admin: Cli, blueprint: Path) -> None:
     """What was stored before the file could be changed is taken as it is."""
     admin.prints("secrets", "create", "a_password", "-s", "hunter2")
