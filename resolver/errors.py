@@ -11,7 +11,8 @@
     │   ├── AuthenticationError the caller could not be identified
     │   └── NotPermittedError   the caller may not do this here
     │       ├── ElsewhereError  a global secret is changed from its own tenant only
-    │       └── UnconfirmedError    the password has to be given (again) for this
+    │       ├── UnconfirmedError    the password has to be given (again) for this
+    │       └── ApprovalNeededError a protected secret is given to approved bundles only
     ├── NotFoundError           what was named does not exist, or may not be seen
     │   ├── NoSuchTenantError   the tenant to work in
     │   ├── NotAtProviderError  a secrets provider has no value for a secret
@@ -113,6 +114,10 @@ class ElsewhereError(NotPermittedError):
 
 class UnconfirmedError(NotPermittedError):
     """The caller may do this only shortly after giving the password."""
+
+
+class ApprovalNeededError(NotPermittedError):
+    """A secret is protected: its value is given out for what was approved, and in no other way."""
 
 
 class NotFoundError(ResolverError):

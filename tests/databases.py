@@ -33,6 +33,7 @@ from resolver.identity.sign_in import OpenIdClient
 from resolver.providers import make_types, parse_allow_list
 from resolver.providers.requests import RequestSender
 from resolver.providers.webhooks import SETTING, WebhookSender
+from resolver.resolution.bundles import BundleRunner
 from resolver.service import Service
 from resolver.service.base import DEFAULT_RULES, Rules
 from resolver.store.rows import sql_of
@@ -391,6 +392,7 @@ class World:
                 Verifier(self._issuer_keys),
                 lambda path: Path(path).read_text(encoding="utf-8"),
             ),
+            bundles=BundleRunner,
         )
 
     @functools.cached_property

@@ -219,5 +219,5 @@ def test_a_field_has_one_name(record: type, twins: tuple[type, ...]) -> None:
         own = set(twin.__struct_fields__) - set(record.__struct_fields__)  # type: ignore[attr-defined]
         assert own <= {
             *("value", "versions", "provider_options", "update_if_exists", "if_version", "whole", "problems"),
-            *("parameters", "rotated"),
+            *("parameters", "protected", "rotated"),
         }

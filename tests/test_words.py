@@ -22,6 +22,7 @@ def sources() -> dict[Path, list[ast.AST]]:
 NOUNS = {
     "access_reports": "service client",
     "accounts": "core/ports store client rest/v1 rest/cloudify",
+    "approvals": "core core/ports service store client rest/v1 cli",
     "audit": "core service store client rest/v1 cli",
     "keys": "core/ports service store cli",
     "providers": "core service store client rest/v1 rest/cloudify cli/secrets",

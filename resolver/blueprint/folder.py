@@ -12,9 +12,13 @@ import errno
 import os
 import stat
 from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING
 
 from resolver.core.closing import Closing
 from resolver.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
 _FOLDER = _OPEN | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
@@ -95,12 +99,16 @@ class Folder(Closing):
         if not within:
             raise RefusedImportError("it leads out of the tree that --root names")
         for path in within:
-            if os.path.lexists(path):
-                real = _real(path)
+            real = self._at(path)
+            if real is not None:
                 if not real.is_relative_to(self.root):
                     raise RefusedImportError("a symbolic link leads out of the blueprint's folder")
                 return real
         return None
+
+    def _at(self, path: Path) -> Path | None:
+        """What is at a path, without symbolic links; None for nothing."""
+        return _real(path) if os.path.lexists(path) else None
 
     def _check(self, target: str) -> None:
         """Refuse an import that names what is in no folder, or may lead out of this one."""
@@ -161,6 +169,35 @@ class Folder(Closing):
         finally:
             if here != self._descriptor:
                 os.close(here)
+
+
+class GivenFiles(Folder):
+    """The tree around a blueprint that came with all of its files: nothing is read from any disk.
+
+    Args:
+        files: the files, by their paths from the root.
+        folder: the blueprint's folder, from there.
+        version: the main blueprint's DSL version.
+        has_tree: whether imports may lead out of that folder by `..`.
+        only_beside: as for a folder.
+    """
+
+    def __init__(
+        self, files: Mapping[str, bytes], folder: str, version: str, *, has_tree: bool, only_beside: bool
+    ) -> None:
+        super().__init__(None, version, only_beside=only_beside)
+        self._files = files
+        self.root = Path("/")
+        self.base = Path(os.path.normpath(self.root / folder.lstrip("/")))
+        self._has_tree, self._exists = has_tree, True
+
+    def _at(self, path: Path) -> Path | None:
+        at = Path(os.path.normpath(path))
+        return at if at.relative_to(self.root).as_posix() in self._files else None
+
+    def read(self, path: PurePath, limit: int) -> bytes:
+        """A file."""
+        return self._files[path.as_posix()][: limit + 1]
 
 
 def _real(path: Path) -> Path:

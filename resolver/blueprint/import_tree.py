@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path, PurePath
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from resolver.blueprint.document import Blueprint
-from resolver.blueprint.folder import Folder, RefusedImportError
+from resolver.blueprint.folder import Folder, GivenFiles, RefusedImportError
 from resolver.blueprint.imports import Import, imports_of, version_of
 from resolver.blueprint.limits import DEFAULT_LIMITS, DuplicateKeys, Limits
 from resolver.blueprint.namespaces import NamespacedBlueprint
@@ -29,6 +29,9 @@ from resolver.dsl.dialects import CLOUDIFY, Dialect, dialect_of
 from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.walk import find_calls
 from resolver.errors import BlueprintError, BudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AnyBlueprint: TypeAlias = Blueprint | NamespacedBlueprint
 """A file that was read, or the same in a namespace."""
@@ -131,6 +134,7 @@ def read_tree(
     *,
     duplicate_keys: DuplicateKeys = DuplicateKeys.HARMLESS,
     root: Path | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> ImportTree:
     """Read the local imports of a blueprint, and theirs.
 
@@ -144,11 +148,18 @@ def read_tree(
         dialect: the language of the main blueprint.
         duplicate_keys: what becomes of keys that stand twice in one mapping.
         root: a folder around `base` that imports may lead to as well; None for none.
+        files: all files of the tree, by their paths from its root, where none is read from a disk; then
+            `base` and `root` are paths in it.
 
     Raises:
         UsageError: `base` is not within `root`.
     """
-    with Folder(base, version_of(main), root, only_beside=bool(dialect.template)) as folder:
+    beside = bool(dialect.template)
+    with (
+        Folder(base, version_of(main), root, only_beside=beside)
+        if files is None
+        else GivenFiles(files, str(base), version_of(main), has_tree=root is not None, only_beside=beside)
+    ) as folder:
         shown = PurePath(main.name).parent if root is None else root
         return _TreeReader(main, folder, limits, budget or Budget(), dialect, duplicate_keys, shown).run()
 

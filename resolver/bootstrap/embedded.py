@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from resolver.identity import IssuerKeys
     from resolver.providers import AllowList
     from resolver.providers.requests import RequestSender
+    from resolver.service.base import RunsBundles
     from resolver.store.sql import SqlStore
 
 
@@ -222,7 +223,15 @@ def open_service(
         ),
         verifier=lambda: _verifier(settings, server=server),
         sign_in_client=lambda: _sign_in_client(settings, server=server),
+        bundles=_bundle_runner,
     )
+
+
+def _bundle_runner() -> RunsBundles:
+    """Make what resolves approved bundles."""
+    from resolver.resolution.bundles import BundleRunner  # noqa: PLC0415 - few runs need an approval
+
+    return BundleRunner()
 
 
 def _sender(settings: Settings, *, server: bool) -> RequestSender:

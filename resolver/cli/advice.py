@@ -72,6 +72,7 @@ def _for_whom(app: Asking, given: Mapping[str, Any], hint: str) -> str:
 
 NEEDED: Mapping[str, Permission] = {
     "access": Permission.SECRET_LIST,
+    "approvals": Permission.SECRET_USE,
     "audit": Permission.AUDIT_READ,
     "extract": Permission.SECRET_CREATE,
     "keys": Permission.KEY_ROTATE,

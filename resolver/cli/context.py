@@ -123,6 +123,10 @@ class App:
         token = self.settings.token(self.token_file)
         return self.service.gate.present_token(token)
 
+    def identify_anew(self) -> None:
+        """Exchange the identity of this workload once more, before the token of the last time ends."""
+        self.__dict__.pop("caller", None)
+
 
 def _plugin_types(names: Sequence[str], known: Mapping[str, ProviderType]) -> Mapping[str, ProviderType]:
     from resolver.plugins.manager import add_provider_types  # noqa: PLC0415 - few stores name one

@@ -68,6 +68,7 @@ EXIT_CODES: dict[type[ResolverError], ExitCode] = {
 
 REASON_EXIT_CODES: dict[Reason, ExitCode] = {
     Reason.NOT_PERMITTED: ExitCode.NOT_PERMITTED,
+    Reason.APPROVAL_NEEDED: ExitCode.NOT_PERMITTED,
     Reason.EXPIRED: ExitCode.NOT_PERMITTED,
     Reason.NOT_FOUND: ExitCode.NOT_FOUND,
     Reason.NOT_AT_PROVIDER: ExitCode.NOT_FOUND,

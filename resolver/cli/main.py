@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "access": ("resolver.cli.access:access", "Show which secrets a user or a token could read."),
+    "approvals": ("resolver.cli.approvals:approvals", "Ask for the use of protected secrets, and grant it."),
     "audit": ("resolver.cli.audit:audit", "Read and verify the audit trail."),
     "completion": ("resolver.cli.completion:completion", "Print what a shell completes commands by."),
     "config": ("resolver.cli.config:config", "Show the settings, and where each comes from."),

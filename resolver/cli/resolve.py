@@ -89,6 +89,12 @@ def _run_check(app: App, request: ResolveArguments, report: Report, *, offline: 
     metavar="NAME=VALUE",
     help="What the plugin is told. Repeatable.",
 )
+@click.option(
+    "--wait-approval",
+    metavar="TIME",
+    help="For protected secrets: have the server resolve it once approved; wait so long, like 15m.",
+)
+@click.option("--reason", default="", metavar="TEXT", help="With --wait-approval: what it is for.")
 @click.option("--show-values", is_flag=True, help="On a terminal, show the values that you may see.")
 @click.option(
     "--allow-plaintext-file", is_flag=True, help="Write values even though stdout is a regular file."
@@ -105,6 +111,8 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     strict: bool,
     deliver: str | None,
     deliver_options: tuple[str, ...],
+    wait_approval: str | None,
+    reason: str,
     show_values: bool,
     allow_plaintext_file: bool,
     allow_log: bool,
@@ -123,6 +131,10 @@ def resolve_command(  # noqa: PLR0913 - one for each option
     with report.reporting():
         if offline and not check:
             raise UsageError("--offline goes with --check")
+        if wait_approval is not None and (check or deliver is not None):
+            raise UsageError("--wait-approval goes with neither --check nor --deliver")
+        if reason and wait_approval is None:
+            raise UsageError("--reason goes with --wait-approval")
         app.target = _target(deliver, deliver_options)
         if check:
             return _run_check(app, request, report, offline=offline, strict=strict)
@@ -146,7 +158,10 @@ def resolve_command(  # noqa: PLR0913 - one for each option
             allow_plaintext_file=allow_plaintext_file,
             allow_log=allow_log,
         )
-        _write_resolved(app, request, report, stdout, show_values=show_values)
+        if wait_approval is None or not _write_approved(
+            app, request, report, stdout, wait_approval, reason, show_values=show_values
+        ):
+            _write_resolved(app, request, report, stdout, show_values=show_values)
     return 0
 
 
@@ -180,6 +195,37 @@ def _deliver(app: App, request: ResolveArguments, report: Report, target: Delive
     if plugins is not None:
         plugins.deliver(delivery, resolution.secrets.values())
     report.note(f"{count(len(resolution.blueprints), 'blueprint')} delivered to plugin {target.plugin!r}")
+
+
+def _write_approved(
+    app: App,
+    request: ResolveArguments,
+    report: Report,
+    stdout: StdoutKind,
+    wait: str,
+    reason: str,
+    *,
+    show_values: bool,
+) -> bool:
+    """Write what the server resolved by an approval; whether one was needed."""
+    from resolver.cli.approvals import resolve_approved, wait_seconds  # noqa: PLC0415 - few runs need one
+    from resolver.delivery.stdout_policy import StdoutKind  # noqa: PLC0415 - not for a page of help
+
+    seconds = wait_seconds(wait)
+    if stdout is StdoutKind.TERMINAL and not show_values:
+        raise SinkRefusedError(
+            "stdout is a terminal, and what the server resolves comes without marks on its values",
+            hint="pipe it into the command that needs it, or give --show-values",
+        )
+    resolved = resolve_approved(app, request, report, seconds, reason)
+    if resolved is None:
+        return False
+    for note in resolved.notes:
+        report.note(note)
+    if resolved.deferred:
+        report.note(f"{count(resolved.deferred, 'call')} kept for the orchestrator")
+    write_bytes(resolved.text.encode())
+    return True
 
 
 def _write_resolved(

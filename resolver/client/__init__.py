@@ -23,6 +23,7 @@ from resolver.http.url import parse_server_url
 
 if TYPE_CHECKING:
     from resolver.client.access_reports import RemoteAccess
+    from resolver.client.approvals import RemoteApprovals
     from resolver.client.sign_in import RemoteSignIn
     from resolver.client.webhooks import RemoteWebhooks
 
@@ -69,6 +70,13 @@ class Client:
         from resolver.client.webhooks import RemoteWebhooks  # noqa: PLC0415 - as said
 
         return RemoteWebhooks(self._server)
+
+    @cached_property
+    def approvals(self) -> RemoteApprovals:
+        """What is asked to be approved; few ask for it."""
+        from resolver.client.approvals import RemoteApprovals  # noqa: PLC0415 - as said
+
+        return RemoteApprovals(self._server)
 
     @cached_property
     def sign_in(self) -> RemoteSignIn:

@@ -59,7 +59,7 @@ class RemoteGate(Remote):
         """
         request = {"jwt": jwt} | ({"trust": trust} if trust else {})
         granted = self._server.ask_openly(Grant, "/trusts/exchange", request)
-        return by_token(self._server.origin, granted.token)
+        return replace(by_token(self._server.origin, granted.token), expires_at=granted.expires_at)
 
     def _identified(self, caller: Caller) -> Caller:
         found = whoami(self._server, caller)

@@ -139,6 +139,12 @@ def read_jwt(
     return jwt
 
 
+def end_of(jwt: str) -> float | None:
+    """When a JWT ends, by its own word, in seconds since 1970; None where it does not say so."""
+    end = _claims(jwt).get("exp")
+    return float(end) if isinstance(end, int | float) else None
+
+
 def _of_variable(environ: Mapping[str, str], name: str) -> str:
     found = environ.get(name, "")
     if found.strip():

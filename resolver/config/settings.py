@@ -408,6 +408,12 @@ class Settings:
         audience = self._variable("RESOLVER_AUDIENCE") or (self.server_url or "").rstrip("/")
         return read_jwt(source, self._environ, audience)
 
+    def identity_end(self, source: IdentitySource) -> float | None:
+        """When the JWT of a workload ends, in seconds since 1970; None where it does not say so."""
+        from resolver.config.identity import end_of  # noqa: PLC0415 - as above
+
+        return end_of(self.read_identity(source))
+
     @property
     def trust(self) -> str:
         """The trust by which an identity is exchanged, where several would fit; empty otherwise."""

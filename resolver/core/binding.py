@@ -28,6 +28,7 @@ class Purpose(enum.StrEnum):
     PROVIDER_OPTIONS = "provider options"
     CONNECTION_PARAMETERS = "connection parameters"
     WRAPPED_KEY = "wrapped key"
+    BUNDLE = "bundle"
     SIGNING_SECRET = "signing secret"  # noqa: S105 - a purpose
 
 

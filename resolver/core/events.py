@@ -40,6 +40,8 @@ class EventKind(enum.StrEnum):
     TOKEN_REVOKED = "token.revoked"
     TOKEN_EXPIRING = "token.expiring"
     TRUST_CHANGED = "trust.changed"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_DECIDED = "approval.decided"
     KEYS_ROTATED = "keys.rotated"
     WEBHOOK_CHANGED = "webhook.changed"
     STORE_RECOVERED = "store.recovered"
@@ -78,6 +80,9 @@ KIND_OF: Mapping[str, EventKind] = {
     "trust:create": EventKind.TRUST_CHANGED,
     "trust:update": EventKind.TRUST_CHANGED,
     "trust:delete": EventKind.TRUST_CHANGED,
+    "approval:request": EventKind.APPROVAL_REQUESTED,
+    "approval:grant": EventKind.APPROVAL_DECIDED,
+    "approval:deny": EventKind.APPROVAL_DECIDED,
     "keys:data_rotated": EventKind.KEYS_ROTATED,
     "keys:root_rotated": EventKind.KEYS_ROTATED,
     "webhook:create": EventKind.WEBHOOK_CHANGED,

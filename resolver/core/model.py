@@ -369,6 +369,7 @@ class Secret(Struct, frozen=True):
         rotate_at: UTC time at which these days end.
         provider: the name of the secrets provider that it is kept with; None for this store.
         description: what it is for, in words of its users; None for none.
+        protected_at: UTC time since which its value is given to approved bundles only; None for all others.
     """
 
     id: str
@@ -386,6 +387,7 @@ class Secret(Struct, frozen=True):
     rotate_at: str | None = None
     provider: str | None = None
     description: str | None = None
+    protected_at: str | None = None
 
     def is_expired(self, now: str) -> bool:
         """Whether it has expired."""

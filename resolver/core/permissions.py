@@ -39,6 +39,8 @@ class Permission(enum.StrEnum):
     TOKEN_MANAGE_OTHERS = "token:manage_others"
     WEBHOOK_MANAGE = "webhook:manage"
     TRUST_MANAGE = "trust:manage"
+    APPROVAL_GRANT = "approval:grant"
+    """See what was asked to be approved in a tenant, and grant or deny it."""
 
 
 class SystemRole(enum.StrEnum):
@@ -77,7 +79,8 @@ SYSTEM_ROLE_PERMISSIONS: dict[SystemRole, frozenset[Permission]] = {
 """What a system role permits, in every tenant. Own profile, tokens and password need no permission."""
 
 TENANT_ROLE_PERMISSIONS: dict[TenantRole, frozenset[Permission]] = {
-    TenantRole.MANAGER: _CHANGE | {Permission.SECRET_ADMINISTER, Permission.AUDIT_READ},
+    TenantRole.MANAGER: _CHANGE
+    | {Permission.SECRET_ADMINISTER, Permission.AUDIT_READ, Permission.APPROVAL_GRANT},
     TenantRole.USER: _CHANGE,
     TenantRole.OPERATIONS: _USE,
     TenantRole.VIEWER: _READ,

@@ -43,6 +43,7 @@ class Verdict(enum.StrEnum):
     UNAVAILABLE = "provider_failed"
     HIDDEN = "value_is_hidden"
     OTHER_TENANT = "belongs_to_another_tenant"
+    PROTECTED = "approval_is_needed"
 
 
 class CredentialVerdict(enum.Enum):
@@ -221,6 +222,8 @@ def decide(caller: Caller, permission: Permission, secret: Secret, asked_from: T
         return _refused(Verdict.INVISIBLE)
     if permission in _CHANGES and home.id != asked_from.id:
         return _refused(Verdict.OTHER_TENANT)
+    if secret.protected_at is not None and permission in (Permission.SECRET_SHOW, Permission.SECRET_EXPORT):
+        return _refused(Verdict.PROTECTED)
     if (
         secret.hidden
         and permission in _CHANGES | {Permission.SECRET_SHOW, Permission.SECRET_EXPORT}

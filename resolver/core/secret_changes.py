@@ -104,6 +104,7 @@ class NewSecret(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         description: what it is for, in one line; None for none.
         rotated: with update_if_exists, that the value was renewed on purpose: it becomes a new version even
             where it is the current one again.
+        protected: whether its value is given to approved bundles only.
     """
 
     value: SecretValue = field(default_factory=lambda: NO_VALUE)
@@ -117,6 +118,7 @@ class NewSecret(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     update_if_exists: bool = False
     description: str | None = None
     rotated: bool = False
+    protected: bool = False
 
 
 class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -136,6 +138,7 @@ class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         description: what it is for, in one line; None for none.
         rotated: that the value was renewed on purpose: it becomes a new version even where it is the current
             one again. Goes with a value.
+        protected: that its value is given to approved bundles only. False is refused: another person ends it.
     """
 
     value: SecretValue | UnsetType = UNSET
@@ -149,6 +152,7 @@ class SecretChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     if_version: VersionNumber | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
     rotated: bool | UnsetType = UNSET
+    protected: bool | UnsetType = UNSET
 
     @property
     def changed(self) -> frozenset[str]:

@@ -36,6 +36,7 @@ class Reason(enum.StrEnum):
     NOT_KNOWN_YET = "not_known_yet"
     # access
     NOT_PERMITTED = "not_permitted"
+    APPROVAL_NEEDED = "approval_needed"
     EXPIRED = "secret_expired"
     NOT_FOUND = "secret_not_found"
     NOT_AT_PROVIDER = "not_at_provider"

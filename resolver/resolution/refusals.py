@@ -109,6 +109,9 @@ def _explained(use: KeyUse, refusal: Refusal, keys: KeySuggestions) -> tuple[Rea
             cause = "its provider failed" if use.provenance.secrets else refusal.cause
             reason = Reason.NOT_AT_PROVIDER if refusal.is_missing else Reason.PROVIDER
             return reason, f"{secret} is kept elsewhere: {cause}", ASK_PROVIDER
+        case Verdict.PROTECTED:
+            message = f"{secret} is protected, and its use here is not approved"
+            return Reason.APPROVAL_NEEDED, message, "`resolve --wait-approval 15m` asks for it"
         case Verdict.HIDDEN:
             message = f"{secret} has a hidden value, which this server gives to uploaded blueprints only"
             return Reason.NOT_PERMITTED, message, "have the server resolve the blueprint"

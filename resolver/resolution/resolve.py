@@ -51,6 +51,26 @@ class Resolution(Redacted, frozen=True):
     substitutions: tuple[Substitution, ...] = ()
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    @property
+    def told(self) -> list[str]:
+        """Warnings and notes as lines, each with its place; without any value."""
+        return [
+            *map(warning_note, self.warnings),
+            *self.notes,
+            *(
+                f"{blueprint.name}:{position.line}:{position.column}: alias written out"
+                for blueprint in self.blueprints
+                for position in blueprint.written_out
+            ),
+        ]
+
+
+def warning_note(warning: Problem) -> str:
+    """A warning as a note, with its place and its reason."""
+    at = warning.position
+    place = f"{warning.source}:{at.line}:{at.column}" if at else warning.source
+    return f"{place}: {warning.message} [{warning.reason}]"
+
 
 def resolve(
     service: ResolvingService,

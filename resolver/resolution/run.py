@@ -94,6 +94,8 @@ class BlueprintText(Redacted, frozen=True):
         data: its bytes.
         base: the folder that its local imports are looked up in; None when it came without one.
         root: a folder around that one, within which imports may lead out of it; None for none.
+        files: what it imports, by the paths from the root of its tree, where nothing is read from a disk;
+            then `base` and `root` are paths in that tree.
 
     Raises:
         UsageError: `base` is not within `root`.
@@ -103,9 +105,10 @@ class BlueprintText(Redacted, frozen=True):
     data: bytes
     base: Path | None
     root: Path | None = None
+    files: Mapping[str, bytes] | None = None
 
     def __post_init__(self) -> None:
-        if self.root is not None:
+        if self.root is not None and self.files is None:
             Folder(self.base, root=self.root).close()
 
     @classmethod
@@ -272,6 +275,11 @@ class BlueprintRun:
             self.notes.append(MAY_BE_USED)
 
     @property
+    def trees(self) -> Sequence[tuple[ImportTree, BlueprintText]]:
+        """The blueprints with what they import, and the texts that they were read from."""
+        return self._checked
+
+    @property
     def imported(self) -> Mapping[str, tuple[Blueprint, Blueprint]]:
         """The files that blueprints of the run import, by their digests, with one that imports each."""
         return {
@@ -339,6 +347,7 @@ class BlueprintRun:
             blueprint,
             text.base,
             root=text.root,
+            files=text.files,
             budget=self.budget,
             dialect=dialect,
             duplicate_keys=self._duplicate_keys,

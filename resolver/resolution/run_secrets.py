@@ -14,7 +14,14 @@ from resolver.dsl.calls import GET_SECRET
 from resolver.dsl.key_use import Call, KeyUse
 from resolver.dsl.source import DataSource
 from resolver.dsl.walk import find_calls
-from resolver.errors import NotFoundError, NotPermittedError, ProviderError, UsageError, bare_errors
+from resolver.errors import (
+    ApprovalNeededError,
+    NotFoundError,
+    NotPermittedError,
+    ProviderError,
+    UsageError,
+    bare_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -174,6 +181,11 @@ class RunSecrets(Closing):
             )
         if verdict is Verdict.UNAVAILABLE:
             raise ProviderError(f"secret {shown} is kept elsewhere: its provider failed", hint=ASK_PROVIDER)
+        if verdict is Verdict.PROTECTED:
+            raise ApprovalNeededError(
+                f"secret {shown} is protected, and used by approved runs of `resolve` only",
+                hint="`resolve --wait-approval 15m` asks for it",
+            )
         if verdict is Verdict.EXPIRED:
             raise NotPermittedError(f"secret {shown} has expired", hint="give it a new value and time")
         raise NotPermittedError(

@@ -49,6 +49,7 @@ GROUPS = (
     v1.audit.GROUP,
     v1.usage.GROUP,
     v1.webhooks.GROUP,
+    v1.approvals.GROUP,
     v1.sealed_transfer.GROUP,
     v1.blueprints.GROUP,
     v1.console_session.GROUP,

@@ -21,6 +21,7 @@ from resolver.core.secret_changes import StaleVersionError
 from resolver.core.suggestions import Suggestions
 from resolver.dsl.problems import Reason
 from resolver.errors import (
+    ApprovalNeededError,
     AuthenticationError,
     BlueprintError,
     ConflictError,
@@ -83,6 +84,7 @@ class NoSuchFieldError(InvalidRequestError):
 STATUSES: dict[type[ResolverError], tuple[int, str]] = {
     ElsewhereError: (400, "illegal_action_error"),
     AuthenticationError: (401, "unauthorized_error"),
+    ApprovalNeededError: (403, "approval_needed_error"),
     NotPermittedError: (403, "forbidden_error"),
     # With 404 Cloudify's client would say that the secret was not found.
     NotAtProviderError: (400, "failed_dependency"),
@@ -107,6 +109,7 @@ STATUSES: dict[type[ResolverError], tuple[int, str]] = {
 
 REASON_STATUSES: dict[Reason, tuple[int, str]] = {
     Reason.NOT_PERMITTED: STATUSES[NotPermittedError],
+    Reason.APPROVAL_NEEDED: STATUSES[ApprovalNeededError],
     Reason.NOT_FOUND: STATUSES[NotFoundError],
     Reason.NOT_AT_PROVIDER: STATUSES[NotAtProviderError],
     Reason.PROVIDER: STATUSES[UnavailableError],
@@ -117,6 +120,7 @@ REASON_STATUSES: dict[Reason, tuple[int, str]] = {
 
 VERDICT_STATUSES: dict[Verdict, tuple[int, str]] = {
     Verdict.ABSENT: STATUSES[NotFoundError],
+    Verdict.PROTECTED: STATUSES[ApprovalNeededError],
     Verdict.UNAVAILABLE: STATUSES[UnavailableError],
 }
 """The same for the keys of a batch that are refused; any other reason is that they are not permitted."""

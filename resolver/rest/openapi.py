@@ -51,6 +51,11 @@ _PATH_PARAMETERS = {
     "key": ("The key of the secret.", "db_password", {"pattern": "^[A-Za-z][A-Za-z0-9._~-]{0,255}$"}),
     "name": ("The name of what is asked for.", "prod", {}),
     "username": ("The name of the user, in any case.", "alice", {}),
+    "approval_id": (
+        "The id of the approval.",
+        "0c2ff1a8-6f0e-4d0f-9d0a-3b8c2e7d5a11",
+        {"pattern": "^[0-9a-f-]{36}$"},
+    ),
     "token_id": ("The public part of the token: its id.", "Ab3dE6gH9k", {}),
 }
 """What each name in a path means, with an example and what it looks like."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from resolver.core.providers import ProviderType
     from resolver.errors import TamperedRowError
     from resolver.service.access_reports import AccessReport
+    from resolver.service.approvals import Approvals
+    from resolver.service.base import RunsBundles
     from resolver.service.console_sessions import Sessions
     from resolver.service.enforcement import Enforcement
     from resolver.service.event_delivery import EventDelivery
@@ -76,6 +78,10 @@ def _no_sign_in() -> SignInClient:
     raise UsageError("people sign in by a provider through a server", hint="RESOLVER_URL names one")
 
 
+def _no_bundles() -> RunsBundles:
+    raise UsageError("this program resolves no bundles")
+
+
 class Service:
     """The secrets store as callers see it.
 
@@ -89,6 +95,7 @@ class Service:
         event_sender: makes what sends events to webhooks, once it is needed.
         verifier: makes what verifies the JWTs of workloads, once one is shown.
         sign_in_client: makes what speaks with OpenID providers, once somebody signs in.
+        bundles: makes what reads and resolves approved bundles, once one is there.
 
     Attributes:
         gate: identifies callers.
@@ -107,6 +114,7 @@ class Service:
         verifier: Callable[[], JwtVerifier] = _no_verifier,
         *,
         sign_in_client: Callable[[], SignInClient] = _no_sign_in,
+        bundles: Callable[[], RunsBundles] = _no_bundles,
     ) -> None:
         self._store = store = store.authenticated(cipher, self._record_rows, self._report_tampered)
         self._cipher = cipher
@@ -126,6 +134,7 @@ class Service:
             event_sender,
             verifier,
             sign_in_client,
+            bundles,
         )
 
     @cached_property
@@ -204,6 +213,13 @@ class Service:
         from resolver.service.webhooks import Webhooks
 
         return Webhooks(self._shared)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """Keeps what is asked to be approved, and resolves what was."""
+        from resolver.service.approvals import Approvals
+
+        return Approvals(self._shared, self.use, lambda: self.secrets)
 
     @cached_property
     def delivery(self) -> EventDelivery:

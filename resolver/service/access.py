@@ -77,6 +77,7 @@ _DOING = {
     Permission.TOKEN_MANAGE_OTHERS: "manage tokens of others",
     Permission.WEBHOOK_MANAGE: "see or manage webhooks",
     Permission.TRUST_MANAGE: "manage trusts",
+    Permission.APPROVAL_GRANT: "decide about approvals",
 }
 
 
@@ -210,6 +211,12 @@ def trust_of(session: UseSession, found: tuple[StoredToken, StoredUser] | None) 
     """The trust that a token came of, as it is now. Other tokens, most of them, cost no statement for it."""
     trust_id = None if found is None else found[0].trust_id
     return None if trust_id is None else session.trust(trust_id)
+
+
+def trust_id_of(session: UseSession, caller: Caller) -> str | None:
+    """The id of the trust by which a caller's token came; None for all others."""
+    found = session.token(caller.token_id) if caller.token_id else None
+    return None if found is None else found[0].trust_id
 
 
 def is_trusted(trust: StoredTrust, stored: StoredUser) -> bool:

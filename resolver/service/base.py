@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
@@ -17,7 +17,13 @@ from resolver.service.decryption import Opener
 from resolver.service.provider_values import ExternalValues
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resolver.core.approvals import ApprovedCall, Bundle, ResolvedBundle
+    from resolver.core.model import Caller
+    from resolver.core.ports.service import ResolvingService
     from resolver.core.ports.webhooks import SendsEvents
+    from resolver.dsl.budget import Budget
 
 
 class Shared(Struct, frozen=True):
@@ -35,6 +41,7 @@ class Shared(Struct, frozen=True):
         event_sender: makes what sends events to webhooks, a `SendsEvents`, once it is needed.
         verifier: makes what verifies JWTs, once one is shown.
         sign_in_client: makes what speaks with OpenID providers, a `SignInClient`, once somebody signs in.
+        bundles: makes what reads and resolves approved bundles, a `RunsBundles`, once one is there.
     """
 
     store: UseStore
@@ -48,6 +55,24 @@ class Shared(Struct, frozen=True):
     event_sender: Callable[[], Any]
     verifier: Callable[[], JwtVerifier]
     sign_in_client: Callable[[], Any]
+    bundles: Callable[[], Any]
+
+
+class RunsBundles(Protocol):
+    """Reads and resolves bundles, for the service that keeps them."""
+
+    def survey(self, bundle: Bundle, tenant: str, budget: Budget | None) -> Sequence[ApprovedCall]:
+        """The calls whose keys are known before any value is; BlueprintError when something is wrong."""
+
+    def resolve(
+        self,
+        service: ResolvingService,
+        caller: Caller,
+        tenant: str,
+        bundle: Bundle,
+        budget: Budget | None,
+    ) -> ResolvedBundle:
+        """Resolve a bundle, all of its blueprints or none."""
 
 
 class ServicePart:

@@ -149,4 +149,6 @@ def _demand_reached(caller: Caller, reach: Reach, secrets: Sequence[Secret]) -> 
 
 
 def _may_leave(caller: Caller, secret: Secret) -> bool:
+    if secret.protected_at is not None:
+        return False
     return not secret.hidden or policy.may_open_hidden(caller, Permission.SECRET_EXPORT, secret)

@@ -20,6 +20,7 @@ from resolver.core.ports import Session, StoredDataKey, StoredSecret, UseSession
 from resolver.core.secret_changes import StaleVersionError
 from resolver.core.times import show_time
 from resolver.errors import (
+    ApprovalNeededError,
     ElsewhereError,
     InvalidRequestError,
     NotFoundError,
@@ -229,11 +230,21 @@ def demand(caller: Caller, permission: Permission, secret: Secret, asked_from: T
                 f"secret {secret.key!r} is global and belongs to tenant {secret.tenant.name!r}",
                 hint="a global secret is changed and deleted from its own tenant only",
             )
+        case Verdict.PROTECTED:
+            raise approval_needed(secret)
         case _:
             raise NotPermittedError(
                 f"user {caller.username!r} is not permitted to change the hidden secret {secret.key!r}",
                 hint="its creator, a manager of its tenant or a sys_admin can",
             )
+
+
+def approval_needed(secret: Secret) -> ApprovalNeededError:
+    """The refusal of every way to a protected value but that of an approval."""
+    return ApprovalNeededError(
+        f"secret {secret.key!r} is protected: its value is given to approved bundles only",
+        hint="`resolver approvals request BLUEPRINT` asks for one; with --unprotect KEY, for its end",
+    )
 
 
 def is_shown(caller: Caller, home: Tenant, secret: Secret) -> bool:

@@ -32,6 +32,7 @@ from resolver.service.providers import find_provider
 from resolver.service.secret_change import (
     Change,
     Comparison,
+    approval_needed,
     days_after,
     demand,
     demand_global,
@@ -226,6 +227,7 @@ class Secrets(Versions):
             created_at=at,
             updated_at=at,
             rotate_at=days_after(at, new.rotate_after),
+            protected_at=at if new.protected else None,
         )
 
     def _place(
@@ -235,6 +237,11 @@ class Secrets(Versions):
         if options and not change.caller.scope.permits_options:
             raise NotPermittedError(OPTIONS_REFUSED, hint="without options the key is looked for")
         stored = find_provider(change.session, change.caller, change.tenant, provider)
+        if secret.protected_at is not None and not is_local(stored):
+            raise InvalidRequestError(
+                "a secret whose value a provider has can't be protected",
+                hint="others could name it there, too",
+            )
         self._external.keep(change.session, secret, stored, options)
         return is_local(stored)
 
@@ -287,6 +294,8 @@ class Secrets(Versions):
             if decision.allowed:  # others may have been waited for
                 demand_still(session, self._gate, caller, Permission.SECRET_SHOW, tenant, [row.secret])
             kept = find_external(session, [row.secret] if decision.allowed else [])
+        if decision.reason is Verdict.PROTECTED:
+            raise approval_needed(row.secret)
         if not decision.allowed:
             return row.secret, None
         if kept:
@@ -368,6 +377,8 @@ class Secrets(Versions):
                 secret = self._changes.find(change, key)
                 demand_version(secret, or_none(wanted.if_version))
                 newer = self._timed(change.session, _changed(change, secret, wanted), wanted)
+                if or_none(wanted.protected) is not None:
+                    newer = self._protected(change.session, newer, protect=bool(wanted.protected))
                 if elsewhere:
                     options = or_none(wanted.provider_options) or {}
                     newer = self._moved(change, newer, or_none(wanted.provider), options, value)
@@ -407,6 +418,15 @@ class Secrets(Versions):
         if not local and secret.schema is not None:
             raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
         return replace(secret, provider=named)
+
+    def _protected(self, session: Session, secret: Secret, *, protect: bool) -> Secret:
+        """A secret that is protected from now on; another person ends that."""
+        if not protect and secret.protected_at is not None:
+            raise approval_needed(secret)
+        if protect and secret.protected_at is None:
+            demand_here(session, secret)
+            secret = replace(secret, protected_at=self._clock())
+        return secret
 
     def _timed(self, session: Session, secret: Secret, wanted: SecretChange) -> Secret:
         """A secret with another life of its value, counted from when that was given."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from resolver.core import policy
 from resolver.core.audit import MAX_CALL_SITES, SYSTEM_CHAIN, cap
@@ -20,7 +21,7 @@ from resolver.core.providers import FetchFailure
 from resolver.core.redacted import Redacted
 from resolver.core.results import KeyStatus, Refusal, UseAnswer, UsedSecret
 from resolver.errors import AccessError, ConflictError, InvalidRequestError, NotPermittedError
-from resolver.service.access import MemberRefusedError
+from resolver.service.access import MemberRefusedError, trust_id_of
 from resolver.service.audit import decided, named
 from resolver.service.base import ServicePart
 from resolver.service.decryption import LOOKS, MAX_USED, NOT_READ, demand_still, look_up
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from resolver.core.model import Caller, Secret, Tenant
-    from resolver.core.ports import StoredSecret, UseSession
+    from resolver.core.ports import Session, StoredSecret, UseSession
+    from resolver.core.ports.approvals import StoredApproval
     from resolver.core.results import WantedKey
 
 
@@ -67,7 +69,7 @@ class ClaimedUse(Redacted, frozen=True):
         return self.calls[:most]
 
 
-_SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN})
+_SEEN = frozenset({Verdict.ALLOWED, Verdict.EXPIRED, Verdict.HIDDEN, Verdict.PROTECTED})
 """What is decided about secrets that are known to the caller."""
 
 
@@ -92,6 +94,8 @@ class SecretUse(ServicePart):
         digests: Mapping[str, str],
         claim: Claim | None = None,
         forwards: int = 0,
+        *,
+        approval_id: str = "",
     ) -> UseAnswer:
         """Obtain the values that one round of a blueprint needs: all of them, or none.
 
@@ -105,6 +109,7 @@ class SecretUse(ServicePart):
             digests: SHA-256 of each blueprint, hexadecimal, by its name, for the audit records.
             claim: given when digests and call sites are a client's word, which the records then say.
             forwards: how many managers the request has come through.
+            approval_id: the approval by which protected secrets are used; one of its uses is spent then.
 
         Raises:
             NotPermittedError: the caller may not use secrets in this tenant at all.
@@ -114,7 +119,7 @@ class SecretUse(ServicePart):
         """
         for _ in range(LOOKS):
             with contextlib.suppress(OvertakenError):
-                return self._use(caller, tenant, uses, digests, claim, forwards)
+                return self._use(caller, tenant, uses, digests, claim, forwards, approval_id)
         raise ConflictError("what you may use is being changed", hint="try again")
 
     def _use(
@@ -125,13 +130,15 @@ class SecretUse(ServicePart):
         digests: Mapping[str, str],
         claim: Claim | None,
         forwards: int,
+        approval_id: str,
     ) -> UseAnswer:
         try:
+            approved = self._approved(caller, tenant, approval_id) if approval_id else frozenset[str]()
             with self._uses.read() as session:
                 caller, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
                 rows = look_up(session, caller, home, {use.key for use in uses})
                 judged = [
-                    (use, row, self._judge(caller, home, use.key, row, claim))
+                    (use, row, self._judge(caller, home, use.key, row, claim, approved))
                     for use in uses
                     for row in (rows.get(use.key),)
                 ]
@@ -172,7 +179,10 @@ class SecretUse(ServicePart):
             lambda: caller.expires_at is not None and caller.expires_at <= self._clock(),
             lambda session: self._demand_still(session, caller, home, judged, claim),
         )
-        self._trail.commit_all(entries, None if refusals else decision)
+        if approved and not refusals and any(row and row.secret.protected_at for _, row, _ in recorded):
+            self._spend(caller, home, approval_id, entries, judged)
+        else:
+            self._trail.commit_all(entries, None if refusals else decision)
         if refusals:
             missed = self._external.probe(caller, home, kept) if kept else {}
             return UseAnswer(refusals=refusals | _failures(kept, missed))
@@ -230,7 +240,12 @@ class SecretUse(ServicePart):
             raise
 
     def check(
-        self, caller: Caller, tenant: str, keys: Iterable[str], claim: Claim | None = None
+        self,
+        caller: Caller,
+        tenant: str,
+        keys: Iterable[str],
+        claim: Claim | None = None,
+        approved: frozenset[str] = frozenset(),
     ) -> Mapping[str, KeyStatus]:
         """Say of each key whether it could be used, without decrypting or using anything.
 
@@ -239,6 +254,7 @@ class SecretUse(ServicePart):
             tenant: the name of the tenant to ask in.
             keys: the keys.
             claim: given when a use of them would be on a client's word.
+            approved: ids of protected secrets that may be used all the same.
 
         Raises:
             NotPermittedError: the caller may neither list nor use secrets in this tenant.
@@ -255,7 +271,7 @@ class SecretUse(ServicePart):
         answer: dict[str, KeyStatus] = {}
         for key in wanted:
             row = rows.get(key)
-            verdict = self._judge(current, home, key, row, claim)
+            verdict = self._judge(current, home, key, row, claim, approved)
             seen = row.secret if row is not None and verdict in _SEEN else None
             if seen is not None and not may_use.allowed:
                 verdict = may_use.reason
@@ -274,6 +290,7 @@ class SecretUse(ServicePart):
         home: Tenant,
         judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],
         claim: Claim | None,
+        approved: frozenset[str] = frozenset(),
     ) -> None:
         """Decide once more: the database may have been waited for, and others have changed something.
 
@@ -288,14 +305,67 @@ class SecretUse(ServicePart):
         for use, row, verdict in judged:
             now = rows.get(use.key)
             same = (row and row.secret.id) == (now and now.secret.id)
-            if not same or self._judge(current, here, use.key, now, claim) is not verdict:
+            if not same or self._judge(current, here, use.key, now, claim, approved) is not verdict:
                 raise OvertakenError
 
+    def _approved(self, caller: Caller, tenant: str, approval_id: str) -> frozenset[str]:
+        """The ids of the protected secrets that an approval lets its asker use now."""
+        with self._store.read() as session:
+            current, home = self._gate.enter(session, caller, Permission.SECRET_USE, tenant)
+            return self._usable(session, current, session.approval(home.id, approval_id))
+
+    def _usable(self, session: Session, caller: Caller, stored: StoredApproval | None) -> frozenset[str]:
+        is_usable = (
+            stored is not None
+            and stored.is_granted(self._clock())
+            and (caller.user_id, trust_id_of(session, caller)) == (stored.requested_by, stored.trust_id)
+        )
+        return frozenset(stored.keys) if stored is not None and is_usable else frozenset()
+
+    def _spend(
+        self,
+        caller: Caller,
+        home: Tenant,
+        approval_id: str,
+        entries: Mapping[str, Sequence[Mapping[str, Any]]],
+        judged: Sequence[tuple[WantedKey, StoredSecret | None, Verdict]],
+    ) -> None:
+        """Count a use of an approval in the transaction that commits its records.
+
+        Raises:
+            OvertakenError: none is left, or something is decided otherwise; nothing was recorded or counted.
+        """
+        with self._store.write() as session:
+            stored = session.approval(home.id, approval_id, lock=True)
+            approved = self._usable(session, caller, stored)
+            if stored is None or not approved:
+                raise OvertakenError
+            session.change_approval(replace(stored, uses_left=(stored.uses_left or 0) - 1))
+            told = {
+                chain: [{**entry, "approval": approval_id} for entry in some]
+                for chain, some in entries.items()
+            }
+            self._trail.append_all(session, told)
+            self._demand_still(session, caller, home, judged, None, approved)
+
     def _judge(
-        self, caller: Caller, home: Tenant, key: str, row: StoredSecret | None, claim: Claim | None = None
+        self,
+        caller: Caller,
+        home: Tenant,
+        key: str,
+        row: StoredSecret | None,
+        claim: Claim | None = None,
+        approved: frozenset[str] = frozenset(),
     ) -> Verdict:
         """Decide about using one key, its time included."""
         verdict = _judge(caller, home, key, row, claim)
+        if (
+            verdict in (Verdict.ALLOWED, Verdict.HIDDEN)
+            and row is not None
+            and row.secret.protected_at is not None
+            and row.secret.id not in approved
+        ):
+            return Verdict.PROTECTED
         if verdict is not Verdict.ALLOWED or row is None or not self._rules.refuse_expired:
             return verdict
         return Verdict.EXPIRED if row.secret.is_expired(self._clock()) else verdict

@@ -37,6 +37,8 @@ UNDECIDED: Mapping[str, str] = {
     ),
     "key_scope.key": "keeps keys unique for honest writers; what is read is the secret, and its own scope",
     "key_scope.scope": "the same",
+    "approval.bundle": "authenticated encryption, bound to tenant and approval; its digest is under the MAC",
+    "approval.data_key_id": "the encrypted bundle is bound to it",
     "webhook_state.webhook_id": "when a receiver is tried again, and what is shown of that",
     "webhook_state.failures": "the same",
     "webhook_state.next_at": "the same",
@@ -155,6 +157,7 @@ SECRET = Aggregate("secret", t.secret, TellingChain.TENANT)
 VERSION = Aggregate("secret version", t.secret_version, None)
 """An old one put back shows in the history; nothing uses it unless someone rolls back to it."""
 
+APPROVAL = Aggregate("approval", t.approval, TellingChain.TENANT)
 WEBHOOK = Aggregate("webhook", t.webhook, TellingChain.SYSTEM)
 EVENT = Aggregate("event", t.webhook_event, None)
 """What is sent is signed, so a forged one is refused. One put back is sent again, under its id."""
@@ -175,6 +178,7 @@ BY_KIND = {
         PROVIDER,
         SECRET,
         VERSION,
+        APPROVAL,
         WEBHOOK,
         EVENT,
         SOURCE,

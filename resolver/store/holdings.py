@@ -8,7 +8,7 @@ from sqlalchemy import delete, exists, literal, select
 
 from resolver.core.results import Holding
 from resolver.store import tables as t
-from resolver.store.aggregates import PROVIDER, SECRET
+from resolver.store.aggregates import APPROVAL, PROVIDER, SECRET
 from resolver.store.authenticated import AuthenticatedRows
 from resolver.store.records import RecordColumns
 from resolver.store.rows import TENANT, batches
@@ -67,6 +67,8 @@ class HoldingRows(AuthenticatedRows):
                 )
             )
         self._remove(PROVIDER, _of(t.secrets_provider, user_id, tenant_id))
+        if tenant_id:
+            self._remove(APPROVAL, t.approval.c.tenant_id == tenant_id)
 
 
 def _kind(aggregate: Aggregate, name: ColumnElement[Any]) -> _Kind:

@@ -125,6 +125,17 @@ SEALED = (
         t.secrets_provider.c.name,
     ),
     SealedColumn(
+        purpose=Purpose.BUNDLE,
+        table=t.approval,
+        token=t.approval.c.bundle,
+        data_key_id=t.approval.c.data_key_id,
+        source=t.approval,
+        tenant_id=t.approval.c.tenant_id,
+        object_id=t.approval.c.id,
+        key=literal(""),
+        version=literal(0),
+    ),
+    SealedColumn(
         purpose=Purpose.SIGNING_SECRET,
         table=t.webhook,
         token=t.webhook.c.signing,

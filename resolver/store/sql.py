@@ -12,6 +12,7 @@ from resolver.core.results import SchemaStatus
 from resolver.errors import StoreError
 from resolver.store import tables as t
 from resolver.store.accounts import LoginFailureRows
+from resolver.store.approvals import ApprovalRows
 from resolver.store.audit import AuditRows
 from resolver.store.engine import UNRELEASED, Database, parse_url
 from resolver.store.holdings import HoldingRows
@@ -52,6 +53,7 @@ class SqlSession(
     ProviderRows,
     AuditRows,
     WebhookRows,
+    ApprovalRows,
 ):
     """One transaction."""
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-SCHEMA_REVISION = "0009"
+SCHEMA_REVISION = "0010"
 """The Alembic revision that this code needs."""
 
 ID = String(36)
@@ -325,6 +325,7 @@ secret = Table(
     Column("created_at", TIME, nullable=False),
     Column("updated_at", TIME, nullable=False),
     Column("description", Text),
+    Column("protected_at", TIME),
     _row_mac(),
     UniqueConstraint("tenant_id", "key"),
     # Deferred to the commit, so that one transaction can move a key and its secret to the other scope.
@@ -483,6 +484,37 @@ webhook_event = Table(
     _row_mac(),
     UniqueConstraint("webhook_id", "event_id"),
     Index(None, "webhook_id", "state", "number"),
+)
+
+# What was asked to be approved, with what became of it.
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("tenant_id", ID, ForeignKey("tenant.id"), nullable=False),
+    # Of the bundle, which is encrypted. A request to end the protection of a secret has none.
+    Column("digest", String(64)),
+    Column("bundle", Text),
+    Column("data_key_id", ID, ForeignKey("data_key.id"), index=True),
+    # Protected secrets: keys by id, as JSON text.
+    Column("secrets", Text, nullable=False),
+    Column("requested_by", ID, nullable=False),
+    # Of who came by a trust: that, and who made it.
+    Column("trust_id", ID),
+    Column("trust_owner_id", ID),
+    Column("reason", Text, nullable=False),
+    Column("requested_at", TIME, nullable=False),
+    # Until it is decided, of the request; then, of the approval.
+    Column("ends_at", TIME, nullable=False),
+    Column("decided_by", ID),
+    Column("decided_at", TIME),
+    Column("comment", Text),
+    # None until it was granted; 0 uses for one that was denied.
+    Column("uses", Integer),
+    Column("uses_left", Integer),
+    _row_mac(),
+    CheckConstraint("(bundle IS NULL) = (data_key_id IS NULL)", name="sealed"),
+    Index(None, "tenant_id", "requested_at"),
 )
 
 # How far each audit chain was looked through for events, and the refusals that are still counted.

@@ -39,6 +39,7 @@ key:rotate           x - - - -
 token:manage_others  x - - - -
 webhook:manage       x - - - -
 trust:manage         x - - - -
+approval:grant       x x - - -
 """
 
 ROWS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}

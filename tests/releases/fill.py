@@ -14,6 +14,7 @@ from joserfc.jwk import ECKey
 from msgspec.structs import asdict
 
 from resolver.core.account_changes import NewToken, NewUser, UserChange
+from resolver.core.approvals import ApprovalRequest, Bundle, BundledBlueprint
 from resolver.core.model import Scope, SecretValue, TrustKind, Visibility
 from resolver.core.permissions import Permission, SystemRole, TenantRole
 from resolver.core.providers import NewProvider
@@ -27,6 +28,7 @@ from resolver.identity import IssuerKeys, Verifier
 from resolver.providers import make_types, parse_allow_list
 from resolver.providers.requests import RequestSender
 from resolver.providers.webhooks import WebhookSender
+from resolver.resolution.bundles import BundleRunner
 from resolver.service import Service
 from resolver.store.sql import SqlStore
 
@@ -102,6 +104,7 @@ def make_service(url: str) -> Service:
         provider_types=lambda: types,
         event_sender=lambda: WebhookSender(parse_allow_list(["127.0.0.0/8"])),
         verifier=lambda: Verifier(IssuerKeys(lambda: RequestSender(parse_allow_list([])))),
+        bundles=BundleRunner,
     )
 
 
@@ -150,6 +153,7 @@ def fill(url: str) -> dict[str, Any]:
     service.webhooks.create(admin, "hook", hook)
     _make_secret(service, admin, "prod", "told", {"values": ["told value"]})
     _exchange(service, admin)
+    _ask(service, admin)
     service.delivery.round()
     service.keys.rotate_root(admin, RootKey(ROOT_KEYS["current"], "the tests").id, lambda *_: None)
     by_password = service.sessions.open(username="user", password=PASSWORDS["user"]).secret
@@ -207,6 +211,14 @@ def _exchange(service: Service, admin: Any) -> None:  # noqa: ANN401 - a caller
     service.trusts.create(admin, "shop", trust)
     claims = {"iss": issuer, "aud": audience, "sub": "somebody", "jti": "1", "iat": at, "exp": at + 300}
     service.trusts.exchange(jwt.encode({"alg": "ES256", "kid": "1"}, claims, key))
+
+
+def _ask(service: Service, admin: Any) -> None:  # noqa: ANN401 - a caller
+    """Have a secret that is protected, and a request for its use."""
+    guarded = NewSecret(value=SecretValue("guarded value"), protected=True)
+    service.secrets.create(admin, "prod", "guarded", guarded)
+    bundle = Bundle(blueprints=[BundledBlueprint("guarded.yaml", "a: {get_secret: guarded}\n")])
+    service.approvals.request(admin, "prod", ApprovalRequest(bundle))
 
 
 def _make_secret(service: Service, who: Any, tenant: str, key: str, about: dict[str, Any]) -> None:  # noqa: ANN401 - a caller

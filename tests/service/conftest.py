@@ -21,6 +21,7 @@ ALL = os.environ.get("RESOLVER_TEST_POSTGRESQL") == "all"
 
 COMPUTING = {
     "test_accounts",
+    "test_approvals",
     "test_audit_rounds",
     "test_authentication",
     "test_console_sessions",

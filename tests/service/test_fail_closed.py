@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
+from resolver.core.approvals import ApprovalGrant, ApprovalRequest, Bundle, BundledBlueprint
+from resolver.core.binding import Purpose
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.permissions import SystemRole, TenantRole
 from resolver.core.providers import NewProvider, ProviderChange, ProviderCheck
@@ -64,6 +66,10 @@ REFUSING = {
 NOWHERE = "http://127.0.0.1:9"
 
 
+def _bundle(name: str) -> Bundle:
+    return Bundle(blueprints=[BundledBlueprint(f"{name}.yaml", "a: {get_secret: guarded}\n")])
+
+
 class Closed:
     """A store with one of everything, whose database refuses audit records."""
 
@@ -88,6 +94,15 @@ class Closed:
         self.token = world.service.tokens.create(world.admin, NewToken(username="eve")).info.id
         world.service.webhooks.create(world.admin, "hook", NewWebhook(url=f"{NOWHERE}/events"))
         trusting(world)
+        guarded = NewSecret(value=SecretValue("guarded value"), protected=True)
+        world.service.secrets.create(world.admin, "home", "guarded", guarded)
+        self.asker = world.user("asker", home=TenantRole.OPERATIONS)
+        self.person = world.service.gate.authenticate_password("admin", "admin password")
+        self.approvals = [
+            world.service.approvals.request(self.asker, "home", ApprovalRequest(_bundle(text))).id
+            for text in ("a", "b")
+        ]
+        world.service.approvals.grant(self.person, "home", self.approvals[1], ApprovalGrant())
         for statement in REFUSING[dialect, when]:
             world.execute(statement)
         self.before = self.state()
@@ -232,6 +247,12 @@ ATTEMPTS: dict[str, Callable[[Service, Caller, Closed], object]] = {
     "users.delete": lambda s, a, _: s.users.delete(a, "spare"),
     "users.delete, reassigned": lambda s, a, _: s.users.delete(a, "viewer", reassign_to="eve"),
     "tokens.create": lambda s, a, _: s.tokens.create(a, NewToken(username="eve")),
+    "approvals.request": lambda s, _, c: s.approvals.request(c.asker, "home", ApprovalRequest(_bundle("c"))),
+    "approvals.grant": lambda s, _, c: s.approvals.grant(c.person, "home", c.approvals[0], ApprovalGrant()),
+    "approvals.deny": lambda s, a, c: s.approvals.deny(a, "home", c.approvals[0]),
+    "approvals.resolve": lambda s, _, c: s.approvals.resolve(
+        c.asker, "home", c.approvals[1], _bundle("b").digest
+    ),
     "trusts.create": lambda s, a, _: s.trusts.create(a, "other", wanted()),
     "trusts.update": lambda s, a, _: s.trusts.update(a, "shop", TrustChange(enabled=False)),
     "trusts.delete": lambda s, a, _: s.trusts.delete(a, "shop"),
@@ -273,6 +294,9 @@ NO_RECORD = {
     "sign_in.begin_device",
     "access.who_can",
     "access.access",
+    "approvals.list",
+    "approvals.get",
+    "approvals.details",
     "trusts.list",
     "trusts.get",
     "trusts.test",
@@ -346,7 +370,8 @@ def test_nothing_happens_that_can_t_be_recorded(
     open_value = FernetDataKey.open
 
     def watched(key: FernetDataKey, place: Any, token: str) -> SecretValue:  # noqa: ANN401 - passed on
-        opened.append(place)
+        if place.purpose is not Purpose.BUNDLE:  # which is what the asker sent, and no value
+            opened.append(place)
         return open_value(key, place, token)
 
     monkeypatch.setattr(FernetDataKey, "open", watched)

@@ -149,6 +149,7 @@ CASES = [
 ]
 
 ELSEWHERE: Mapping[str, str] = {
+    "protected": "keeps the value from being read back, tried in test_approvals.py",
     "update_if_exists": "part of a request, tried with two requests in test_secrets.py",
     "if_version": "part of a request, tried with two requests in test_versions.py",
     "rotated": "part of a request, tried with two requests in test_unchanged.py",

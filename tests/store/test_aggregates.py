@@ -45,6 +45,8 @@ def test_only_what_changes_at_each_use_is_left_out_of_an_aggregate() -> None:
         "console_session.last_used_at",
         "secret_version.data_key_id",
         "secret_version.token",
+        "approval.bundle",
+        "approval.data_key_id",
         *(
             f"webhook_event.{name}"
             for name in ("state", "attempts", "answered", "tried_at", "status", "error")

@@ -98,6 +98,10 @@ HELP: dict[Reason, Help] = {
         "the secret has expired",
         "Give it a new value and a new time: `resolver secrets update KEY --expires TIME`.",
     ),
+    Reason.APPROVAL_NEEDED: Help(
+        "the secret is protected, and nobody has approved this use of it",
+        "Ask with `resolve --wait-approval 15m`; a manager of the tenant grants it.",
+    ),
     Reason.NOT_PERMITTED: Help(
         "the user or the token may not use this secret, or none in this tenant",
         "`resolver whoami` shows what they may do; a manager of the tenant can give a role.",

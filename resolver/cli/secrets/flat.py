@@ -443,6 +443,6 @@ def _written(found: ExportResult, target: FlatTarget) -> bytes:
 def _say_left_out(found: ExportResult) -> None:
     say(f"{count(len(found.secrets), 'secret')} exported")
     if found.left_out:
-        say(f"note: {count(found.left_out, 'hidden secret')} left out, whose values you may not see")
+        say(f"note: {count(found.left_out, 'hidden or protected secret')} left out: not for you to see")
     if found.external:
         say(f"note: {count(found.external, 'secret')} left out, whose values are kept with providers")

@@ -136,7 +136,7 @@ def export(  # noqa: PLR0913 - one for each option
     _write(output, _encode(found, passphrase, cloudify=cloudify, metadata=include_metadata))
     say(f"{count(len(found.secrets), 'secret')} exported")
     if found.left_out:
-        say(f"note: {count(found.left_out, 'hidden secret')} left out, whose values you may not see")
+        say(f"note: {count(found.left_out, 'hidden or protected secret')} left out: not for you to see")
     if found.external:
         say(f"note: {count(found.external, 'secret')} left out, whose values are kept with providers")
     if lost := sum(one.secret.schema is not None for one in found.secrets) if cloudify else 0:

@@ -40,6 +40,11 @@ _description_option = click.option(
 )
 
 
+_protected_option = click.option(
+    "--protected", is_flag=True, help="Give the value to approved runs only; another person ends that."
+)
+
+
 @click.command
 @key_argument
 @value_options
@@ -57,6 +62,7 @@ _description_option = click.option(
 @provider_options
 @time_options
 @_description_option
+@_protected_option
 @tenant_option
 @format_option
 @common_options
@@ -78,6 +84,7 @@ def create(  # noqa: PLR0913 - one for each option
     expires: str | None,
     rotate_after: str | None,
     description: str | None,
+    protected: bool,
     tenant: str | None,
     output_format: OutputFormat,
 ) -> None:
@@ -98,6 +105,7 @@ def create(  # noqa: PLR0913 - one for each option
         provider_options=read_mapping(provider_options, "provider options"),
         description=description or None,
         rotated=rotated,
+        protected=protected,
     )
     secret = app.service.secrets.create(app.caller, app.settings.tenant(tenant), key, new)
     is_new = secret.version == 1 and not secret.unchanged
@@ -127,6 +135,7 @@ def _read_schema(text: str | None, *, is_dict: bool, is_list: bool) -> str | Non
 @provider_options
 @time_options
 @_description_option
+@_protected_option
 @if_version_option
 @tenant_option
 @format_option
@@ -145,6 +154,7 @@ def update(  # noqa: PLR0913 - one for each option
     expires: str | None,
     rotate_after: str | None,
     description: str | None,
+    protected: bool,
     if_version: int | None,
     tenant: str | None,
     output_format: OutputFormat,
@@ -154,7 +164,8 @@ def update(  # noqa: PLR0913 - one for each option
     With none of these options, asks for a value or reads stdin. --expires never and --rotate-after never take
     a time away.
     """
-    others = (visibility, hidden, expires, rotate_after, provider, provider_options, description)
+    others = [visibility, hidden, expires, rotate_after, provider, provider_options, description]
+    others += [True] if protected else []
     wants_value = value is not None or value_file is not None or all(one is None for one in others)
     expires_at, days = read_new_times(expires, rotate_after)
     change = SecretChange(
@@ -168,6 +179,7 @@ def update(  # noqa: PLR0913 - one for each option
         provider_options=unless_none(read_mapping(provider_options, "provider options")),
         description=UNCHANGED if description is None else description or None,
         rotated=rotated or UNCHANGED,
+        protected=protected or UNCHANGED,
     )
     secret = app.service.secrets.update(app.caller, app.settings.tenant(tenant), key, change)
     _put_written(output_format, secret)

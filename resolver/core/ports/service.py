@@ -9,6 +9,13 @@ if TYPE_CHECKING:
 
     from resolver.core.access import AccessPart, WhoCan
     from resolver.core.account_changes import NewPassword, NewToken, NewUser, UserChange
+    from resolver.core.approvals import (
+        Approval,
+        ApprovalDetails,
+        ApprovalGrant,
+        ApprovalRequest,
+        ResolvedBundle,
+    )
     from resolver.core.audit import AuditHead, AuditQuery, AuditRecord, Verification
     from resolver.core.model import Caller, Secret, SecretValue, Tenant, UserProfile
     from resolver.core.permissions import TenantRole
@@ -247,6 +254,31 @@ class ManagesWebhooks(Protocol):
         """Send an event of the kind `webhook.test`, now."""
 
 
+class ManagesApprovals(Protocol):
+    """Keeps what is asked to be approved, and resolves what was."""
+
+    def request(self, caller: Caller, tenant: str, wanted: ApprovalRequest) -> Approval:
+        """Ask for an approval; one that is open for the same is the answer, and none when none is needed."""
+
+    def list(self, caller: Caller, tenant: str) -> Sequence[Approval]:
+        """What was asked to be approved in a tenant, the latest first; one's own for who may not grant."""
+
+    def get(self, caller: Caller, tenant: str, approval_id: str) -> Approval:
+        """One request, with what became of it."""
+
+    def details(self, caller: Caller, tenant: str, approval_id: str) -> ApprovalDetails:
+        """One request with the bundle that it is about, and its calls in place."""
+
+    def grant(self, caller: Caller, tenant: str, approval_id: str, wanted: ApprovalGrant) -> Approval:
+        """Grant what was asked for."""
+
+    def deny(self, caller: Caller, tenant: str, approval_id: str, comment: str = "") -> Approval:
+        """Deny what was asked for, or end what was granted."""
+
+    def resolve(self, caller: Caller, tenant: str, approval_id: str, digest: str) -> ResolvedBundle:
+        """Resolve the bundle that was approved, where it is kept; one of the uses is spent."""
+
+
 class ManagesTrusts(Protocol):
     """Manages trusts."""
 
@@ -356,6 +388,10 @@ class AnyService(ResolvingService, Protocol):
     @property
     def webhooks(self) -> ManagesWebhooks:
         """Manages webhooks."""
+
+    @property
+    def approvals(self) -> ManagesApprovals:
+        """Keeps what is asked to be approved, and resolves what was."""
 
     @property
     def trusts(self) -> ManagesTrusts:

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
     from resolver.core.audit import AuditQuery, AuditRecord
     from resolver.core.audit_rounds import IndexRows
+    from resolver.core.ports.approvals import ApprovalSession
     from resolver.core.ports.crypto import Cipher
     from resolver.core.ports.keys import StoredDataKey
     from resolver.core.ports.webhooks import WebhookSession
     from resolver.core.results import BlueprintUse, LastUse
     from resolver.core.rows import StoredRow
     from resolver.errors import TamperedRowError
+
+    class LoadedLater(WebhookSession, ApprovalSession, Protocol):
+        """The parts of a transaction that a use has no time to load."""
+
 else:
-    WebhookSession = object  # for type checkers only: a use has no time to load it
+    LoadedLater = object
 
 
 class RowChange(Struct, frozen=True):
@@ -228,7 +233,7 @@ class Session(
     RowSession,
     UseSession,
     Protocol,
-    WebhookSession,  # behind all others, as `object` has to be
+    LoadedLater,  # behind all others, as `object` has to be
 ):
     """One transaction of a store."""
 

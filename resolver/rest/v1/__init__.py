@@ -2,6 +2,7 @@
 
 from resolver.rest.v1 import (
     accounts,
+    approvals,
     audit,
     blueprints,
     console_session,
@@ -18,6 +19,7 @@ from resolver.rest.v1 import (
 
 __all__ = [
     "accounts",
+    "approvals",
     "audit",
     "blueprints",
     "console_session",

@@ -21,9 +21,10 @@ from resolver.dsl.problems import Problem, Reason
 from resolver.dsl.values import GivenInput
 from resolver.errors import InvalidRequestError
 from resolver.resolution import BlueprintText, Options, check
+from resolver.resolution.resolve import warning_note
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group
-from resolver.rest.v1.use import MAX_NAME, warning_notes, warning_reasons
+from resolver.rest.v1.use import MAX_NAME, warning_reasons
 
 if TYPE_CHECKING:
     from resolver.blueprint import Blueprint
@@ -122,7 +123,7 @@ def check_blueprint(call: ApiCall, tenant: str, body: CheckBlueprintRequest, bud
             [_problem_result(problem) for problem in found.problems],
             [named.name for named in found.imports],
             [named.name for named in found.inputs],
-            [*warning_notes(found.warnings), *found.notes, *more],
+            [*map(warning_note, found.warnings), *found.notes, *more],
         )
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
@@ -28,16 +28,11 @@ from resolver.protocol.use import (
     UseResult,
 )
 from resolver.resolution import BlueprintText, Options, resolve
-from resolver.resolution.resolved import ResolvedBlueprint, joined_text
+from resolver.resolution.resolved import joined_text
 from resolver.rest.errors import RefusedUseError
 from resolver.rest.responses import Answer
 from resolver.rest.routing import OWN, ApiCall, Group, Server
 from resolver.service.use import Claim, ClaimedUse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from resolver.dsl.problems import Problem
 
 GROUP = Group("use", OWN)
 
@@ -181,11 +176,7 @@ def resolve_blueprints(call: ApiCall, body: ResolveRequest, budget: Budget) -> R
     return Answer(
         ResolveResult(
             joined_text(resolution.blueprints, body.format, budget),
-            [
-                *warning_notes(resolution.warnings),
-                *resolution.notes,
-                *_written_out(resolution.blueprints),
-            ],
+            resolution.told,
             resolution.deferred,
             [UsedKey(use.key, use.version) for use in resolution.uses],
             digests,
@@ -205,21 +196,3 @@ def warning_reasons(reasons: Sequence[Reason], known: Sequence[Reason] = WARNING
             hint=f"there are: {', '.join(sorted(known))}",
         )
     return frozenset(reasons)
-
-
-def warning_notes(warnings: Iterable[Problem]) -> list[str]:
-    """Warnings as notes, each with its place and its reason."""
-    return [f"{_place(warning)}: {warning.message} [{warning.reason}]" for warning in warnings]
-
-
-def _place(problem: Problem) -> str:
-    at = problem.position
-    return f"{problem.source}:{at.line}:{at.column}" if at else problem.source
-
-
-def _written_out(blueprints: Sequence[ResolvedBlueprint]) -> list[str]:
-    return [
-        f"{blueprint.name}:{position.line}:{position.column}: alias written out"
-        for blueprint in blueprints
-        for position in blueprint.written_out
-    ]

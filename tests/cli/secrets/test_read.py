@@ -65,6 +65,7 @@ def test_get_as_json(admin: Cli) -> None:
         "rotate_at": None,
         "provider": None,
         "description": None,
+        "protected_at": None,
         "schema": None,
         "value": "ünï\n",
     }

@@ -140,7 +140,7 @@ def test_what_is_left_out_is_counted(admin: Cli) -> None:
     """Another user's hidden secret does not leave, by its key neither."""
     admin.prints("secrets", "create", "hid", "-s", "kept_back", "--hidden-value")
     user = admin.as_user("eve", role="user")
-    note = "0 secrets exported\nnote: 1 hidden secret left out, whose values you may not see\n"
+    note = "0 secrets exported\nnote: 1 hidden or protected secret left out: not for you to see\n"
     assert user.prints("secrets", "export", "--cloudify", "--non-encrypted", note=note) == "[]\n"
 
 
