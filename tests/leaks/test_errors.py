@@ -274,6 +274,23 @@ def not_permitted(world: World) -> list[str]:
     return _resolve(world, "a: { get_secret: k }\n", "--token-file", world.file("token", token))
 
 
+def _protect(world: World) -> None:
+    world.secret("k", world.marks.new("value"))
+    assert world.run("resolver", "secrets", "update", "k", "-t", TENANT, "--protected").code == 0
+
+
+def protected(world: World) -> list[str]:
+    """Nobody has approved the use of a protected secret."""
+    _protect(world)
+    return _resolve(world, "a: { get_secret: k }\n")
+
+
+def protected_and_shown(world: World) -> list[str]:
+    """A protected value is asked for alone."""
+    _protect(world)
+    return ["resolver", "secrets", "get", "k", "-t", TENANT, "--raw"]
+
+
 def store_is_away(world: World) -> list[str]:
     """The database can't be read, and the blueprint has a problem of its own."""
     world.secret("k", world.marks.new("value"))
@@ -651,6 +668,7 @@ CASES = [
     Case(_with_text(CALL + "c: { get_secret: { get_input: absent } }\n"), Reason.BAD_INPUT, 3),
     Case(_with_text(CALL + "c: { get_secret: { get_attribute: [vm, ip] } }\n"), Reason.NOT_KNOWN_YET, 3),
     Case(not_permitted, Reason.NOT_PERMITTED, 4),
+    Case(protected, Reason.APPROVAL_NEEDED, 4),
     Case(not_found, Reason.NOT_FOUND, 5),
     Case(store_is_away, Reason.UNAVAILABLE, 3),
     Case(value_is_half_a_character, Reason.UNREADABLE, 6),
@@ -699,6 +717,7 @@ CASES = [
     Case(malformed_token, "AuthenticationError", 4, _authenticate),
     Case(narrowed_token, "NotPermittedError", 4, _use_narrowed),
     Case(unconfirmed, "UnconfirmedError", 4, _set_password),
+    Case(protected_and_shown, "ApprovalNeededError", 4, _get),
     Case(secret_absent, "NotFoundError", 5, _update),
     Case(narrowed_visibility, "NarrowedVisibilityError", 2, _narrow),
     Case(schema_mismatch, "SchemaMismatchError", 2, _mismatch),

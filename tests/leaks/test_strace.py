@@ -233,6 +233,7 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
             for told in (
                 *_provider_steps(step, marks.new("credential"), sources),
                 *_webhook_steps(step),
+                *_approval_steps(step, marks.new("protected"), sources),
                 *_trust_steps(step, sources),
                 *_extracting_steps(step, marks.new("in a blueprint"), sources),
                 *_last_steps(step, sources),
@@ -271,6 +272,21 @@ def _webhook_steps(step: Callable[..., dict[str, Any]]) -> Iterator[dict[str, An
         more = ("--event", "secret.deleted") if doing == "update" else ()
         yield step(f"webhooks {doing}", resolver("webhooks", doing, "hook", *more))
     yield step("webhooks delete", resolver("webhooks", "delete", "hook", "--yes"))
+
+
+def _approval_steps(
+    step: Callable[..., dict[str, Any]], value: str, sources: Path
+) -> Iterator[dict[str, Any]]:
+    """A protected secret, whose use is asked for and denied; nobody else is there to grant it."""
+    blueprint, unknown = sources / "guarded.yaml", "00000000-0000-0000-0000-000000000000"
+    blueprint.write_text("a: { get_secret: guarded }\n")
+    yield step("create protected", resolver("secrets", "create", "guarded", "--protected"), stdin=value)
+    yield step("get protected", resolver("secrets", "get", "guarded"))
+    yield step("approvals request", resolver("approvals", "request", blueprint))
+    yield step("approvals list", resolver("approvals", "list"))
+    yield step("wait for approval", resolve(blueprint, "--wait-approval", "0"))
+    for doing in ("show", "grant", "deny"):
+        yield step(f"approvals {doing}", resolver("approvals", doing, unknown))
 
 
 def _trust_steps(step: Callable[..., dict[str, Any]], sources: Path) -> Iterator[dict[str, Any]]:
@@ -409,6 +425,11 @@ EXPECTED_CODES = {
     "tokens rotate": 5,
     "tokens delete": 5,
     "webhooks test": 6,
+    "get protected": 4,
+    "wait for approval": 4,
+    "approvals show": 5,
+    "approvals grant": 4,
+    "approvals deny": 5,
 }
 """The steps that shall fail; all others end in 0."""
 
