@@ -282,6 +282,7 @@ class Caller(Struct, frozen=True):
         interactive: whether it is a person's session: a password login, or one of the console.
         confirmed_at: UTC time at which the password was last given for this session; empty for never.
         run: which run of which workload it is, for audit records; None for all others.
+        roles_until: UTC time at which roles that came of groups end; None for others.
     """
 
     user_id: str
@@ -295,6 +296,7 @@ class Caller(Struct, frozen=True):
     interactive: bool = False
     confirmed_at: str = ""
     run: Mapping[str, Any] | None = None
+    roles_until: str | None = None
 
     @property
     def as_owner(self) -> Owner:

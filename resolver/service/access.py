@@ -339,6 +339,7 @@ class Gate:
             scope,
             expires_at=token.expires_at,
             run=run,
+            roles_until=user.roles_until,
         )
 
     def authenticate_password(self, username: str, password: str) -> Caller:
@@ -405,6 +406,7 @@ class Gate:
             login=login,
             interactive=True,
             confirmed_at=confirmed_at,
+            roles_until=user.roles_until,
         )
 
     def _with_login(self, current: Caller, caller: Caller, stored: StoredUser) -> Caller:
@@ -437,7 +439,13 @@ class Gate:
             raise AuthenticationError("the user is not active any more")
         known = known.as_of(self._clock())
         user = known.user
-        current = replace(caller, username=user.name, system_role=user.system_role, roles=known.roles)
+        current = replace(
+            caller,
+            username=user.name,
+            system_role=user.system_role,
+            roles=known.roles,
+            roles_until=user.roles_until,
+        )
         return self._with_login(current, caller, known)
 
     def _by_token(

@@ -74,7 +74,7 @@ class StandingDecision:
     Args:
         ends: the numbers of the last records, when it was decided, of all chains that tell of what it was
             decided by.
-        is_over: whether the caller's time is over, which no chain tells of.
+        is_over: whether a time that it depends on is over, which no chain tells of.
         again: decides once more; OvertakenError when something is decided otherwise.
     """
 

@@ -174,9 +174,11 @@ class SecretUse(ServicePart):
             chain, key = _about(use, row, verdict, digests, home, claimed=claim is not None)
             chains.setdefault(chain, []).append(key)
         entries = {chain: [self._round(caller, home, keys, claim)] for chain, keys in chains.items()}
+        expiring = [row.secret.expires_at for row in rows.values() if self._rules.refuse_expired]
+        until = min(filter(None, [caller.expires_at, caller.roles_until, *expiring]), default=None)
         decision = StandingDecision(
             ends,
-            lambda: caller.expires_at is not None and caller.expires_at <= self._clock(),
+            lambda: until is not None and until <= self._clock(),
             lambda session: self._demand_still(session, caller, home, judged, claim),
         )
         if approved and not refusals and any(row and row.secret.protected_at for _, row, _ in recorded):

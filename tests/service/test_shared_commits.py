@@ -14,14 +14,18 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from resolver.core.account_changes import NewToken
 from resolver.core.model import Visibility
 from resolver.core.permissions import TenantRole
 from resolver.core.policy import Verdict
+from resolver.core.secret_changes import SecretChange
+from resolver.core.times import later
 from resolver.errors import (
     AuthenticationError,
     NotFoundError,
+    NotPermittedError,
     ResolverError,
     StoreError,
     TamperedRowError,
@@ -32,6 +36,7 @@ from resolver.service.shared_commits import SharedCommits
 from resolver.store.engine import Database
 from resolver.store.sql import SqlStore
 from tests.databases import statements_of
+from tests.people import openid_provider, signed_in
 from tests.service.test_use import Decryptions
 from tests.service.uses import DIGESTS, key_use
 from tests.waiting import until
@@ -347,6 +352,25 @@ def test_a_secret_that_changes_meanwhile_is_decided_about_again(
     gate()
     assert threads.join() == [Verdict.ABSENT] * 3
     assert number(world) == before + 3
+
+
+def test_a_time_that_is_over_meanwhile_is_decided_about_again(
+    world: World, threads: Threads, gate: Callable[[], None]
+) -> None:
+    """Roles of groups and secrets end without a record, while one waits."""
+    world.rules = replace(world.rules, refuse_expired=True)
+    with openid_provider(world) as provider:
+        una = signed_in(world, provider)
+        soon = later(world.clock(), 3600)
+        world.service.secrets.update(world.admin, "home", "k", SecretChange(expires_at=soon))
+        world.secret("lasting")
+        threads.start(world.admin, world.admin)
+        threads.start(una, una, key="lasting")
+        world.clock.now = later(world.clock(), 13 * 3600)
+        gate()
+        expired, also, *ended = threads.join()
+    assert (expired, also) == (Verdict.EXPIRED, Verdict.EXPIRED)
+    assert [type(error) for error in ended] == [NotPermittedError, NotPermittedError]
 
 
 def test_nothing_is_read_of_records_that_this_process_made(world: World) -> None:
