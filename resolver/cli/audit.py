@@ -13,7 +13,7 @@ from resolver.core.times import parse_time
 from resolver.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from resolver.core.audit import AuditRecord, Verification
     from resolver.core.results import Usage
@@ -287,7 +287,8 @@ def export(app: App, *, tenant: str | None, system: bool) -> None:
 def unused(app: App, *, tenant: str | None, since: str, output_format: OutputFormat) -> None:
     """Show unused secrets, and roles and tokens wider than their use.
 
-    Showing and exporting count as use. Listing, checking and reading the trail leave no record.
+    Showing and exporting count as use. Listing, checking and reading the trail leave no record. Of long
+    lists the table has the beginning, JSON all.
     """
     facts = _usage(app.service.usage.unused(app.caller, app.settings.tenant(tenant), since))
     put_answer(output_format, facts, lambda: _put_unused(facts))
@@ -315,13 +316,21 @@ def _put_unused(facts: dict[str, Any]) -> None:
                     row["id"],
                     row["user"],
                     row["last_used_at"],
-                    ", ".join(row["used"]) or "-",
-                    ", ".join(row["keys"]) or "-",
-                    ", ".join(row["unused"]),
+                    *map(_some, (row["used"], row["keys"], row["unused"])),
                 ]
                 for row in facts["tokens"]
             ),
         )
+
+
+def _some(words: Sequence[str]) -> str:
+    """The first words of a list, and how many there are beside them."""
+    more = [f"and {len(words) - _NAMED} more"] if len(words) > _NAMED + 1 else []
+    return ", ".join([*(words[:_NAMED] if more else words), *more]) or "-"
+
+
+_NAMED = 3
+"""How many words a cell of a table has of a long list."""
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

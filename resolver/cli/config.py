@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from resolver.cli.context import App, common_options, format_option
+from resolver.cli.context import App, format_option, local_options
 from resolver.cli.output import OutputFormat, put_answer, put_table
 from resolver.config.described import describe
 
@@ -25,7 +25,7 @@ def config() -> None:
 @config.command
 @click.option("--all", "is_all", is_flag=True, help="Also those that nothing sets.")
 @format_option
-@common_options
+@local_options
 def show(app: App, *, is_all: bool, output_format: OutputFormat) -> None:
     """Show each setting, its value, and where it comes from.
 

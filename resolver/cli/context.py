@@ -207,7 +207,7 @@ def not_hardened(lacks: Sequence[str]) -> UnavailableError:
     return UnavailableError(f"this process is not hardened: {'; '.join(lacks)}")
 
 
-_COMMON_OPTIONS = (
+_CREDENTIAL_OPTIONS = (
     click.option(
         "--token-file",
         type=click.Path(path_type=Path, readable=False),
@@ -223,6 +223,8 @@ _COMMON_OPTIONS = (
         help="Identify this workload by what its platform signs for it: github, gitlab, kubernetes, "
         "env:NAME, file:PATH or command:WORDS. For a server.",
     ),
+)
+_PROCESS_OPTIONS = (
     click.option(
         "--require-hardening",
         is_flag=True,
@@ -235,7 +237,12 @@ _COMMON_OPTIONS = (
 
 
 def common_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
-    """Give a command the options that every command has, and the `App` as its first argument."""
+    """Give a command the options that most commands have, and the `App` as its first argument."""
+    return options(*_CREDENTIAL_OPTIONS)(local_options(command))
+
+
+def local_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Give a command that asks nobody who they are the options that every command has, and the `App`."""
 
     @functools.wraps(command)
     def advised(app: App, /, *args: P.args, **given: P.kwargs) -> R:
@@ -247,7 +254,7 @@ def common_options(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
             advise(app, error, given)
             raise
 
-    return options(*_COMMON_OPTIONS)(_pass_app(advised))
+    return options(*_PROCESS_OPTIONS)(_pass_app(advised))
 
 
 tenant_option = click.option(

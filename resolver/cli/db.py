@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, confirm, format_option
+from resolver.cli.context import App, confirm, format_option, local_options
 from resolver.cli.output import OutputFormat, count, put, put_answer, put_done, put_fields, put_table, say
 from resolver.protocol.codec import encode
 
@@ -24,7 +24,7 @@ def db() -> None:
 
 @db.command
 @format_option
-@common_options
+@local_options
 def status(app: App, *, output_format: OutputFormat) -> None:
     """Show the schema of the database, and what an upgrade would do.
 
@@ -55,7 +55,7 @@ def _put_status(found: SchemaStatus, *, enforced: bool | None) -> None:
 @db.command
 @click.option("--finish", is_flag=True, help="Also refuse rows that were changed by hand, from now on.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@common_options
+@local_options
 def upgrade(app: App, *, finish: bool, yes: bool) -> None:
     """Bring the schema up to date.
 
@@ -89,7 +89,7 @@ def upgrade(app: App, *, finish: bool, yes: bool) -> None:
 
 @db.command
 @format_option
-@common_options
+@local_options
 def vacuum(app: App, *, output_format: OutputFormat) -> None:
     """Give back the room that deleted secrets took in SQLite's file.
 

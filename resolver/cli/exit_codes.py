@@ -211,7 +211,11 @@ def _usage_advice(error: click.ClickException, context: click.Context) -> str:
         is_extra or getattr(error, "option_name", "") in _VALUE_OPTIONS
     ):
         return "a value comes from stdin, from -f FILE or from -s VALUE; "
-    if is_extra or isinstance(getattr(error, "param", None), click.Argument):
+    words = {
+        one.human_readable_name.lower() for one in context.command.params if one.param_type_name == "argument"
+    }
+    is_argument = is_option and getattr(error, "option_name", "").removeprefix("--") in words
+    if is_extra or is_argument or isinstance(getattr(error, "param", None), click.Argument):
         pieces = " ".join(context.command.collect_usage_pieces(context))
         return f"it is written `{context.command_path} {pieces}`; "
     return ""
@@ -252,14 +256,23 @@ _NO_COMMAND = re.compile(r"No such command '([^']*)'\.")
 """How click says so, which has an error of its own for it since 8.4 only."""
 
 
-def _no_such_command(error: click.UsageError, name: str) -> str:
+_NO_CHOICE = re.compile(r"'([^']*)' is not one of ")
+"""How click says what was given in place of a choice. It is compared, and never repeated."""
+
+
+def _question(names: Sequence[str], given: str) -> str:
+    """Which of the names was probably meant; empty when none is close."""
     from resolver.core.suggestions import Suggestions  # noqa: PLC0415 - for a mistake only
 
+    return Suggestions(lambda: names).question(given)
+
+
+def _no_such_command(error: click.UsageError, name: str) -> str:
     group = error.ctx.command if error.ctx is not None else None
     names = group.list_commands(error.ctx) if isinstance(group, click.Group) and error.ctx is not None else []
     meant = [known for known in _SYNONYMS.get(name, ()) if known in names]
     asked = f"did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    question = asked or Suggestions(lambda: names).question(name)
+    question = asked or _question(names, name)
     return f"no such command {name!r}{question and f', {question}'}"
 
 
@@ -276,7 +289,9 @@ def _usage_message(error: click.ClickException) -> str:
             choices = ", ".join(map(str, getattr(parameter.type, "choices", ())))
             name = parameter.get_error_hint(error.ctx) if error.ctx is not None else parameter.name
             if choices:
-                return f"invalid value for {name}, choose from {choices}"
+                given = _NO_CHOICE.match(error.message)
+                question = _question(choices.split(", "), given[1]) if given else ""
+                return f"invalid value for {name}, choose from {choices}{question and f'; {question}'}"
             return f"invalid value for {name}{_number_wanted(parameter.type)}"
         case click.NoSuchOption(possibilities=possible):
             name = f" {error.option_name}" if _LIKE_AN_OPTION.fullmatch(error.option_name) else ""

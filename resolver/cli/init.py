@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resolver.cli.context import App, common_options, format_option
+from resolver.cli.context import App, format_option, local_options
 from resolver.cli.files import read_password
 from resolver.cli.output import OutputFormat, put_done, say
 from resolver.config.filesystems import sqlite_warning
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--no-profile", is_flag=True, help="Write no profile: admin comes in by the password.")
 @click.option("--password-file", metavar="FILE|-", help="The password of user admin.")
 @format_option
-@common_options
+@local_options
 def init(
     app: App, *, sample: bool, no_profile: bool, password_file: str | None, output_format: OutputFormat
 ) -> None:

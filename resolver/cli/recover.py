@@ -6,7 +6,7 @@ import os
 
 import click
 
-from resolver.cli.context import App, common_options, format_option
+from resolver.cli.context import App, format_option, local_options
 from resolver.cli.output import OutputFormat, put_done, say
 from resolver.cli.prompts import ask_password
 
@@ -20,7 +20,7 @@ from resolver.cli.prompts import ask_password
     help="Set a new password, too: asked for on a terminal, else read from stdin.",
 )
 @format_option
-@common_options
+@local_options
 def recover(app: App, *, username: str, with_password: bool, output_format: OutputFormat) -> None:
     """Make a new token for a sys_admin, and a profile with it, where nobody can log in any more.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from resolver.cli.context import App, common_options
+from resolver.cli.context import App, local_options
 from resolver.core.extras import how_to_install
 from resolver.errors import UsageError
 
@@ -119,7 +119,7 @@ _FILE = click.Path(path_type=Path, readable=False)
     is_flag=True,
     help="Use hidden values only in blueprints that the server reads itself.",
 )
-@common_options
+@local_options
 def serve(  # noqa: PLR0913 - one for each option
     app: App,
     *,

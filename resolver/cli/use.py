@@ -14,14 +14,23 @@ from resolver.errors import UsageError
 
 
 @click.command
-@click.argument("tenant")
+@click.argument("tenant", default="")
 @format_option
 @common_options
 def use(app: App, *, tenant: str, output_format: OutputFormat) -> None:
-    """Make TENANT the one that commands work in when none is named. It is kept in the profile."""
-    from resolver.config.profile import write_profile  # noqa: PLC0415 - not for a page of help
+    """Make TENANT the one that commands work in when none is named. It is kept in the profile.
+
+    Without TENANT, show which one that is now, and what says so.
+    """
+    from resolver.config.described import describe  # noqa: PLC0415 - not for a page of help
+    from resolver.config.profile import write_profile  # noqa: PLC0415
 
     settings = app.settings
+    if not tenant:
+        now = settings.tenant(None)
+        source = next(one.source for one in describe(settings, os.environ) if one.name == "tenant")
+        put_done(output_format, f"commands work in tenant {now}: {source}", {"tenant": now, "source": source})
+        return
     profile = settings.profile()
     if profile is None:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from resolver.cli.context import App, common_options, format_option
 from resolver.cli.output import OutputFormat, put, put_answer, put_fields, put_words, say
 from resolver.config.filesystems import sqlite_warning
 from resolver.core.permissions import Permission
+from resolver.errors import UsageError
 
 if TYPE_CHECKING:
     from resolver.core.results import Identity
@@ -23,11 +25,19 @@ def _about(app: App, identity: Identity) -> dict[str, Any]:
         "token": identity.token_id or None,
         "mode": app.service.mode,
         "store": app.service.place,
+        "tenant": _default_tenant(app),
         "narrowed_to_permissions": _sorted(scope.permissions),
         "narrowed_to_tenants": _sorted(scope.tenants),
         "narrowed_to_keys": None if scope.keys is None else list(scope.keys),
         "narrowed_to_networks": None if scope.networks is None else list(scope.networks),
     }
+
+
+def _default_tenant(app: App) -> str | None:
+    """The tenant that commands work in when none is named; None where nothing says which."""
+    with contextlib.suppress(UsageError):
+        return app.settings.tenant(None)
+    return None
 
 
 def _sorted(words: frozenset[str] | None) -> list[str] | None:

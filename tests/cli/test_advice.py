@@ -33,6 +33,11 @@ if TYPE_CHECKING:
             ("secrets", "list", "-s", "x"),
             "error: invalid value for '-s' / '--pagination-size', it takes a number from 0",
         ),
+        (
+            ("whoami", "--format", "jsn"),
+            "error: invalid value for '--format', choose from table, json; did you mean 'json'?",
+        ),
+        (("whoami", "--format", "s3cret"), "error: invalid value for '--format', choose from table, json"),
         (("whoami", "--wxyz"), "error: no such option --wxyz"),
         (("whoami", "--s3cret"), "error: no such option"),
     ],
@@ -60,6 +65,8 @@ def test_commands_and_options(admin: Cli, arguments: tuple[str, ...], said: str)
             ("tenants", "add-user", "ada", "prod", "-t", "x"),
             "it is written `resolver tenants add-user [OPTIONS] USERNAME`",
         ),
+        (("access", "--user", "ada"), "it is written `resolver access [OPTIONS] [USER]`"),
+        (("secrets", "history", "--key", "k"), "it is written `resolver secrets history [OPTIONS] KEY`"),
     ],
 )
 def test_words_in_the_wrong_place(admin: Cli, arguments: tuple[str, ...], hint: str) -> None:
@@ -112,11 +119,23 @@ def test_use(admin: Cli, home: Path) -> None:
     assert admin.prints("use", "staging") == "the following commands work in tenant staging\n"
     assert json.loads((home / "profile").read_text()) == before | {"tenant": "staging"}
     assert (home / "profile").stat().st_mode & 0o777 == 0o600
+    assert admin.prints("use") == "commands work in tenant staging: profile\n"
+    assert "\ntenant:      staging\n" in admin.prints("whoami")
     assert "there" in admin.prints("secrets", "list")
     env = {"RESOLVER_TOKEN": before["token"]}
     assert "there" in type(admin)(admin.prefork, home, env).prints("secrets", "list")
+    other = env | {"RESOLVER_TENANT": "default_tenant"}
+    assert json.loads(type(admin)(admin.prefork, home, other).prints("use", "--format", "json")) == {
+        "tenant": "default_tenant",
+        "source": "RESOLVER_TENANT",
+    }
     (home / "profile").unlink()
     assert type(admin)(admin.prefork, home, env).refuses("use", "staging")[0] == 2
+    assert type(admin)(admin.prefork, home, env).refuses("use") == (
+        2,
+        "error: no tenant was named\n  hint: give --tenant NAME, or set RESOLVER_TENANT\n",
+    )
+    assert "\ntenant:" not in type(admin)(admin.prefork, home, env).prints("whoami")
 
 
 def test_hints_say_what_their_commands_take(admin: Cli) -> None:

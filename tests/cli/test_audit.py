@@ -161,6 +161,8 @@ def test_audit_unused(admin: Cli) -> None:
         "since TIME\nUNUSED SECRET\nidle\n\nSECRET  VISIBILITY  ENOUGH WOULD BE\n"
         "used    tenant      private\n\nMEMBER  ROLE  ENOUGH WOULD BE\neve "
     )
+    (token,) = (line for line in printed.splitlines() if "  admin  " in line)
+    assert re.search(r"  secret:create, secret:show  idle, used  \S+, \S+, \S+, and \d+ more$", token)
     assert admin.refuses("audit", "unused", "--since", "lately") == (
         2,
         (

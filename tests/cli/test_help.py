@@ -123,3 +123,17 @@ def test_every_command_answers_in_json(name: str) -> None:
     """Whatever a program may want to know of a command's answer, it can have as JSON."""
     options = {option for each in dict(all_commands())[name].params for option in each.opts}
     assert ("--format" in options) or name in OWN_FORMS
+
+
+@COMMAND
+def test_credentials_are_for_commands_that_ask_who_somebody_is(command: click.Command) -> None:
+    """Who makes, mends or serves a store has the root key in place of a token, and is offered none."""
+    local = {"init", "recover", "serve", "config show", "db status", "db upgrade", "db vacuum"}
+    names = {f"resolver {name}" for name in local}
+    (name,) = (name for name, one in all_commands() if one is command)
+    given = {option for one in command.params for option in one.opts}
+    assert "--require-hardening" in given or isinstance(command, click.Group) or name == "resolver completion"
+    if name in names:
+        assert given.isdisjoint({"--token-file", "--identity"})
+    elif "--require-hardening" in given:
+        assert given >= {"--token-file", "--identity"}

@@ -29,8 +29,10 @@ def test_whoami(admin: Cli) -> None:
     assert re.fullmatch(r"token:       [A-Za-z0-9]{10}", printed[2])
     assert printed[3] == "mode:        embedded: this process holds the root key and the database"
     assert printed[4] == f"store:       sqlite:///{admin.home}/data/resolver.db"
-    assert printed[5:] == ["in tenant default_tenant (viewer): provider:list, secret:list, secret:show"]
+    assert printed[5] == "tenant:      default_tenant"
+    assert printed[6:] == ["in tenant default_tenant (viewer): provider:list, secret:list, secret:show"]
     facts = json.loads(user.prints("whoami", "--format", "json"))
+    assert facts["tenant"] == "default_tenant"
     assert facts["tenants"] == {
         "default_tenant": {"role": "viewer", "permissions": ["provider:list", "secret:list", "secret:show"]}
     }
@@ -39,7 +41,7 @@ def test_whoami(admin: Cli) -> None:
 def test_whoami_of_an_admin(admin: Cli) -> None:
     """The same rights in several tenants are printed once, and all of them as one word."""
     admin.prints("tenants", "create", "staging")
-    assert admin.prints("whoami").splitlines()[5:] == [
+    assert admin.prints("whoami").splitlines()[6:] == [
         "in the whole system: everything",
         "in 2 tenants: everything",
         "  which are: default_tenant, staging",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from sqlite3 import connect
 from typing import TYPE_CHECKING
 
 import pytest
 
+from resolver.bootstrap.embedded import open_service
+from resolver.config.settings import Settings
 from resolver.validation.json_schema import findings
 from tests.conftest import TENANT, run_script
 
@@ -75,7 +79,8 @@ def test_fail_on_another_kind(admin: Cli, folder: Path) -> None:
     code, _, said = run(admin, folder, "--fail-on", "near_miss")
     assert code == 2
     assert said.split("choose from ")[1].split("\n")[0] == (
-        "near-miss, undeclared-input, text-for-type, due, unused, duplicate-key, custom-tag, expired, any"
+        "near-miss, undeclared-input, text-for-type, due, unused, duplicate-key, custom-tag, expired, any; "
+        "did you mean 'near-miss'?"
     )
 
 
@@ -113,6 +118,35 @@ def test_gitlab(admin: Cli, folder: Path) -> None:
     found = entries()
     assert [one["severity"] for one in found] == ["major", "minor", "minor"]
     assert len({str(one["fingerprint"]) for one in found}) == 3
+
+
+PAST = "2020-01-01T00:00:00.000Z"
+LATE = "a: {get_secret: gone}\nb: {get_secret: stale}\n"
+
+
+def test_late_secrets_in_gitlab(admin: Cli, folder: Path) -> None:
+    """GitLab is told of expired secrets and of values that are due, and whether that fails the run."""
+    admin.prints("secrets", "create", "gone", "-s", "x", "--expires", "+1h")
+    admin.prints("secrets", "create", "stale", "-s", "x", "--rotate-after", "1")
+    with closing(open_service(Settings({"RESOLVER_HOME": str(admin.home)}))) as service:
+        with closing(connect(admin.home / "data" / "resolver.db")) as database, database:
+            for column in ("expires_at", "rotate_at"):
+                database.execute(f"UPDATE secret SET {column} = ? WHERE {column} IS NOT NULL", [PAST])
+        with service._store.managed.write() as session:  # noqa: SLF001 - as if it had been stored so
+            session.vouch_for_rows("secret", limit=100)
+    (folder / "miss.yaml").write_text(LATE)
+
+    def told(*more: str) -> tuple[int, list[tuple[object, ...]]]:
+        code, printed, _ = run(admin, folder, "--check", "--diagnostics", "gitlab", *more)
+        entries = json.loads(printed)
+        assert len({one["fingerprint"] for one in entries}) == len(entries)
+        return code, [
+            (one["check_name"], one["severity"], one["location"]["lines"]["begin"]) for one in entries
+        ]
+
+    assert told() == (0, [("secret_expired", "minor", 1), ("secret_due", "minor", 2)])
+    assert told("--fail-on", "expired") == (4, [("secret_expired", "major", 1), ("secret_due", "minor", 2)])
+    assert told("--fail-on", "due") == (3, [("secret_due", "major", 2), ("secret_expired", "minor", 1)])
 
 
 def test_late_and_unused_secrets(admin: Cli, folder: Path) -> None:
