@@ -469,7 +469,8 @@ def test_workers_share_a_database(tmp_path: Path) -> None:
             assert http.put(f"{url}{SECRETS}/one", json={"value": "v"}).status_code == 200
         (serving,) = _children(server.process.pid)  # the process that was started stands in for it
         first, second, heavy = _children(serving)
-        assert os.getpriority(os.PRIO_PROCESS, heavy) == os.getpriority(os.PRIO_PROCESS, second) + NICENESS
+        nice = os.getpriority(os.PRIO_PROCESS, second)
+        assert os.getpriority(os.PRIO_PROCESS, heavy) == min(nice + NICENESS, 19)  # 19 is the lowest there is
         os.kill(first, signal.SIGKILL)
         until(lambda: _started(server) == 4)
         values = set()
