@@ -34,7 +34,7 @@ def test_the_main_trip(tmp_path: Path) -> None:
         world.secret("asked", ASKED)
         world.secret("older", OLD)
         world.service.secrets.update(world.admin, "home", "older", SecretChange(value=SecretValue(OLD + OLD)))
-        browser.open(f"{console.live.url}/console/")
+        browser.open(f"{console.live.url}/console/#/home/secrets")
         browser.type("User name", "una")
         browser.type("Password", PASSWORD)
         browser.press("Sign in")

@@ -39,6 +39,7 @@ def begin(console: Console, name: str) -> Page:
     )
     page = console.context(permissions=["clipboard-read", "clipboard-write"]).new_page()
     sign_in(page, console, name)
+    page.get_by_role("link", name="Secrets", exact=True).click()
     row(page, "plain").wait_for()
     return page
 

@@ -27,6 +27,7 @@ WIDTHS = (360, 640, 768, 1024, 1090, 1279, 1280, 1440, 1920)
 LONG = "k" + "abcdefghij" * 20
 TENANT = "a-tenant-whose-name-is-as-long-as-people-make-them-when-they-put-all-in"
 PLACES = (
+    "overview",
     "secrets",
     f"secrets/{LONG}",
     "check",

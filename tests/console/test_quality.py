@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.console.conftest import Console
 
 PLACES = (
+    "overview",
     "secrets",
     "secrets/smtp",
     "check",
@@ -161,7 +162,7 @@ def tab_to(page: Page, words: str) -> None:
 def test_by_keyboard_alone(console: Console) -> None:
     """Signing in, creating, showing, deleting, and out again; the focus goes back to where it came from."""
     page = console.context().new_page()
-    page.goto(f"{console.live.url}/console/")
+    page.goto(f"{console.live.url}/console/#/home/secrets")
     page.get_by_label("User name").wait_for()
     assert focused(page) == "User name"
     page.keyboard.type("una")

@@ -75,12 +75,22 @@ OFFERED: dict[str, dict[str, set[str]]] = {
 }
 
 NAVIGATION = {
-    "cora": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "una": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "opal": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "vic": ["Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "manny": ["Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Account"],
-    "admin": ["Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Users", "Account"],
+    "cora": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "una": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "opal": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "vic": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "manny": ["Overview", "Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Account"],
+    "admin": [
+        "Overview",
+        "Secrets",
+        "Blueprint check",
+        "Uses",
+        "Audit",
+        "Trusts",
+        "Tenants",
+        "Users",
+        "Account",
+    ],
     "stranger": ["Account"],
 }
 

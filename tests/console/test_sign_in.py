@@ -80,7 +80,7 @@ def test_showing_who_one_is_again(console: Console) -> None:
     page.goto(f"{console.live.url}/console/")
     page.get_by_role("button", name="Sign in with Example").click()
     _agree(page)
-    page.get_by_role("heading", name="Secrets", exact=True).wait_for()
+    page.get_by_role("heading", name="Overview", exact=True).wait_for()
     console.world.execute("UPDATE console_session SET confirmed_at = NULL")
     console.world.vouch()
     page.get_by_role("link", name="Account").click()

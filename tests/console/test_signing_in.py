@@ -36,6 +36,7 @@ def test_sign_in_and_out(console: Console) -> None:
     page.get_by_text("The user name or the password is wrong.").wait_for()
     assert page.get_by_label("User name").input_value() == "una"
     sign_in(page, console, "una")
+    page.get_by_role("link", name="All secrets").click()
     page.get_by_text("db_password", exact=True).wait_for()
     assert len(console.world.execute("SELECT * FROM console_session")) == 1
     (cookie,) = page.context.cookies()
@@ -95,7 +96,7 @@ def test_a_token_opens_a_session_unless_it_is_narrowed(console: Console) -> None
         page.get_by_role("button", name="Sign in").click()
         if scope.is_limited:
             page.get_by_text("A narrowed token can't open a console session.").wait_for()
-    page.get_by_role("heading", name="Secrets", exact=True).wait_for()
+    page.get_by_role("heading", name="Overview", exact=True).wait_for()
 
 
 def test_a_session_that_ends_loses_nothing(console: Console) -> None:

@@ -23,6 +23,7 @@ import {
   wordInput,
 } from "./dom.js";
 import { Listing } from "./listing.js";
+import { chooseTheme, chosenTheme, THEMES } from "./theme.js";
 
 export async function page(context) {
   const { rights } = context;
@@ -59,6 +60,11 @@ export async function page(context) {
     load: tokens.list,
     none: () => [empty("No tokens", "A token lets a pipeline or a command act for you.")],
   });
+  const theme = el(
+    "select",
+    { class: "narrow", onchange: () => chooseTheme(theme.value) },
+    ...THEMES.map((name) => el("option", { value: name, selected: name === chosenTheme() }, name)),
+  );
   await listing.reload();
   return [
     el("div", { class: "bar" }, el("h1", {}, "Account")),
@@ -87,6 +93,7 @@ export async function page(context) {
             ...Object.entries(me.roles).map(([tenant, role]) => el("li", {}, `${role} in ${tenant}`)),
           )
         : null,
+      field("Colours of the console", theme, "Kept in this browser alone."),
     ),
     el(
       "div",

@@ -13,13 +13,16 @@ import {
   el,
   empty,
   icon,
+  iconButton,
   problem,
   restart,
   say,
 } from "./dom.js";
+import { asksToFind, find } from "./finder.js";
+import { page as overview } from "./overview.js";
 import { comeBack } from "./provider.js";
 import { Rights } from "./rules.js";
-import { page as secrets } from "./secrets.js";
+import { NO_KEY, page as secrets } from "./secrets.js";
 import { confirmAgain, signIn, signInAgain } from "./signin.js";
 import { page as tenants } from "./tenants.js";
 import { page as trusts } from "./trusts.js";
@@ -31,6 +34,12 @@ import { page as uses } from "./uses.js";
 const NO_TENANT = "-"; // can't be a tenant's name: those begin with a letter
 
 const PAGES = [
+  {
+    name: "overview",
+    title: "Overview",
+    build: overview,
+    allowed: (rights, tenant) => rights.may("secret:list", tenant),
+  },
   {
     name: "secrets",
     title: "Secrets",
@@ -69,6 +78,7 @@ const LOOKED_EVERY_MS = 5_000;
 let rights = null;
 let turn = 0;
 let shownAddress = ""; // of the page that is on the screen
+let finds = null; // opens what finds pages and secrets, from the page that is shown
 let warning = null; // closes the dialog that warns of the session's end
 
 function address() {
@@ -131,6 +141,7 @@ async function show({ focus = true } = {}) {
     },
     refresh,
   };
+  finds = () => find(placesFor(allowed, context), context);
   try {
     const built = await page.build(context);
     if (context.isCurrent()) place.replaceChildren(...built.filter(Boolean));
@@ -142,6 +153,14 @@ async function show({ focus = true } = {}) {
         button("Try again", () => show()),
       );
   }
+}
+
+/** What can be gone to: pages, and what is done on them. */
+function placesFor(allowed, context) {
+  const places = allowed.map((page) => ({ title: page.title, kind: "page", href: context.link(page.name) }));
+  if (context.rights.may("secret:create", context.tenant))
+    places.push({ title: "Create secret", kind: "action", href: context.link("secrets", "", { create: NO_KEY }) });
+  return places;
 }
 
 /** Says so where the address names a tenant that one has no role in: the page is of another one. */
@@ -188,6 +207,7 @@ function frame(tenant, current, allowed) {
   who.replaceChildren(
     ...(rights.tenants.length > 0 ? [choice] : []),
     el("span", { class: "me" }, rights.me.username, el("span", { class: "quiet" }, ` ${roleIn(tenant)}`)),
+    iconButton("search", "Find pages and secrets (Ctrl-K)", () => finds?.(), { class: "quiet-button find" }),
     button("Sign out", signOut),
   );
 }
@@ -331,6 +351,11 @@ window.addEventListener("hashchange", async () => {
     history.replaceState(null, "", wanted);
   } else await closeDialogs({ asks: false });
   await show();
+});
+document.addEventListener("keydown", (event) => {
+  if (!rights || !asksToFind(event) || document.querySelector("dialog")) return;
+  event.preventDefault();
+  finds?.();
 });
 pages.addEventListener("click", () => nav.togglePopover());
 nav.addEventListener("toggle", (event) => {

@@ -198,18 +198,33 @@ function table(rows) {
   );
 }
 
-function row(record, context) {
+const toldBy = (record) => (record.format === ROUND && record.keys.length ? record.keys : [record]);
+
+/** When who did what with what, and what was decided: cells for any table of records. */
+export function cellsOf(record, context) {
+  const told = toldBy(record);
   const decided =
     record.decision === "allowed"
       ? el("span", { class: "good" }, "allowed")
       : el("span", { class: "bad" }, `${record.decision}: ${String(record.reason).replaceAll("_", " ")}`);
-  const told = record.format === ROUND && record.keys.length ? record.keys : [record];
+  return {
+    when: time(record.at),
+    by: by(record, context),
+    action: record.action,
+    about: about(told, record.keys_total ?? told.length),
+    decided,
+  };
+}
+
+function row(record, context) {
+  const told = toldBy(record);
+  const { when, by: who, action, about: what, decided } = cellsOf(record, context);
   const cells = [
     String(record.number),
-    time(record.at),
-    by(record, context),
-    record.action,
-    about(told, record.keys_total ?? told.length),
+    when,
+    who,
+    action,
+    what,
     told.length > 1 || told[0].version === undefined ? "–" : String(told[0].version),
     decided,
     el(

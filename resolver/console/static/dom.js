@@ -28,6 +28,7 @@ const ICONS = {
   uses: "M5 20V10m7 10V4m7 16v-7",
   more: "M12 5v.01M12 12v.01M12 19v.01",
   list: "M4 6h16M4 12h16M4 18h16",
+  search: "M10.500 4a6.500 6.500 0 1 0 0 13 6.500 6.500 0 0 0 0-13zM15.500 15.500L21 21",
   password: "M14 10a4 4 0 1 1 3.9 4.9L16 17h-2v2h-2v2H8v-4l5.1-5.1A4 4 0 0 1 14 10zm4-1v.01",
   role: "M12 3l8 3v6c0 5-3.5 8-8 9-4.500-1-8-4-8-9V6zM9 12l2 2 4-4",
   on: "M5 12l5 5 9-10",
@@ -415,4 +416,28 @@ export function wallClock(text) {
 
 export function empty(title, text, ...more) {
   return el("div", { class: "empty" }, el("h2", {}, title), el("p", {}, text), ...more);
+}
+
+/** A part of a page that comes by itself, and tells by itself why it does not. */
+export function section(title, load) {
+  const place = el("div", {});
+  const attempt = async () => {
+    place.replaceChildren(el("p", { class: "quiet" }, "Loading…"));
+    try {
+      place.replaceChildren(...(await load()).filter(Boolean));
+    } catch (error) {
+      place.replaceChildren(problem(error), button("Try again", attempt));
+    }
+  };
+  attempt();
+  return el("section", {}, el("h2", {}, title), place);
+}
+
+/** Calls something a moment after the last time that it was asked for. */
+export function settled(call, wait = 250) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(call, wait);
+  };
 }

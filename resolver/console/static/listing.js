@@ -1,6 +1,6 @@
 // Tables whose rows come from the server in parts: searched, sorted and cut there.
 
-import { button, el, empty, field, icon, problem } from "./dom.js";
+import { button, el, empty, field, icon, problem, settled } from "./dom.js";
 
 const SIZES = [25, 50, 100];
 const WAITING_MS = 300;
@@ -218,15 +218,6 @@ export function searchField(placeholder, listing) {
     },
   });
   return el("div", { class: "grow" }, field("Search", control));
-}
-
-/** Calls something a moment after the last time that it was asked for. */
-function settled(call, wait = 250) {
-  let timer = 0;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(call, wait);
-  };
 }
 
 export function nothingFound(search) {

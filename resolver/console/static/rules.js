@@ -8,6 +8,9 @@ export const KNOWN_TO = {
   global: "everyone with a role in any tenant",
 };
 
+/** The time so many days from now, as the server writes times; days before now are negative. */
+export const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
+
 export class Rights {
   constructor(me) {
     this.me = me;

@@ -2,7 +2,7 @@
 
 import { secrets } from "./api.js";
 import { copyText } from "./clipboard.js";
-import { button, el, empty, icon, iconButton, problem, time } from "./dom.js";
+import { el, empty, icon, iconButton, problem, section, time } from "./dom.js";
 import { table } from "./listing.js";
 import { KNOWN_TO } from "./rules.js";
 import { versionsOf } from "./secret_history.js";
@@ -131,21 +131,6 @@ function versions(context, secret, reload) {
   const { place, load } = versionsOf(context, secret, reload);
   load();
   return el("section", {}, el("h2", {}, "Versions"), el("div", { class: "card flush" }, place));
-}
-
-/** A part of the page that comes by itself, and tells by itself why it does not. */
-function section(title, load) {
-  const place = el("div", {});
-  const attempt = async () => {
-    place.replaceChildren(el("p", { class: "quiet" }, "Loading…"));
-    try {
-      place.replaceChildren(...(await load()).filter(Boolean));
-    } catch (error) {
-      place.replaceChildren(problem(error), button("Try again", attempt));
-    }
-  };
-  attempt();
-  return el("section", {}, el("h2", {}, title), place);
 }
 
 async function readers(context, key) {

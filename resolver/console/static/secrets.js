@@ -4,11 +4,14 @@ import { secrets } from "./api.js";
 import { button, confirm, dialog, el, empty, field, icon, problem, rowActions, say, time } from "./dom.js";
 import { Listing, nothingFound, searchField } from "./listing.js";
 import { exportSecrets, importSecrets } from "./moving.js";
-import { KNOWN_TO, VISIBILITIES } from "./rules.js";
+import { inDays, KNOWN_TO, VISIBILITIES } from "./rules.js";
 import { createSecret, editSecret, giveAway, widen } from "./secret_dialogs.js";
 import { showHistory } from "./secret_history.js";
 import { secretPage } from "./secret_page.js";
 import { showValue } from "./secret_value.js";
+
+/** In an address that asks to create a secret: its key is still to be typed. It can't be one. */
+export const NO_KEY = "-";
 
 export async function page(context) {
   const { rights, tenant } = context;
@@ -19,15 +22,16 @@ export async function page(context) {
     context,
     caption: `Secrets of tenant ${tenant}`,
     columns: columns(context, (wanted) => after(wanted)),
-    filters: { visibility: "", all: "" },
+    filters: { visibility: "", ends: "", all: "" },
     sort: "key",
-    load: ({ size, offset, sort, search, visibility, all }) => {
+    load: ({ size, offset, sort, search, visibility, ends, all }) => {
       const asked = {
         _size: size,
         _offset: offset,
         _sort: sort,
         _search: search,
         visibility,
+        ends_by: ENDS.includes(ends) ? inDays(ends) : "",
         _all_tenants: mayAll && all ? "true" : "",
       };
       return secrets.list(tenant, Object.entries(asked).filter(([, value]) => value !== ""));
@@ -67,6 +71,14 @@ export async function page(context) {
       el("option", { value: name, selected: name === listing.filters.visibility }, name),
     ),
   );
+  const ends = el(
+    "select",
+    { onchange: () => listing.filter("ends", ends.value) },
+    el("option", { value: "" }, "any time"),
+    ...ENDS.map((days) =>
+      el("option", { value: days, selected: days === listing.filters.ends }, `within ${days} days`),
+    ),
+  );
   const all = el("input", {
     type: "checkbox",
     checked: listing.filters.all !== "",
@@ -78,6 +90,7 @@ export async function page(context) {
     el("h1", {}, "Secrets"),
     searchField("Part of a key", listing),
     field("Visibility", visibility),
+    field("Ends", ends),
     mayAll ? field("All tenants", all) : null,
     rights.may("secret:import", tenant) ? button("Import", () => after(importSecrets(context))) : null,
     rights.may("secret:export", tenant) ? button("Export", () => exportSecrets(context, listing.filters)) : null,
@@ -85,9 +98,11 @@ export async function page(context) {
   );
   await listing.reload();
   if (opened && context.isCurrent() && rights.may("secret:create", tenant))
-    queueMicrotask(() => after(createSecret(context, opened)));
+    queueMicrotask(() => after(createSecret(context, opened === NO_KEY ? "" : opened)));
   return [bar, listing.root];
 }
+
+const ENDS = ["7", "30", "90"];
 
 function columns(context, after) {
   return [

@@ -11,8 +11,14 @@ export async function page(context) {
 
 const MOST_STALE = 200;
 
-/** Blueprints that were given a version which is not current any more; nothing where there are none. */
+/** What has to be deployed again, under its heading. */
 async function stale(context, key = "") {
+  const parts = await staleParts(context, key);
+  return parts && el("section", {}, el("h2", { id: "stale" }, "Needs deploying again"), ...parts);
+}
+
+/** Blueprints that were given a version which is not current any more; null where there are none. */
+export async function staleParts(context, key = "", most = MOST_STALE) {
   const { blueprints, since } = await trail.stale(context.tenant, key);
   if (blueprints.length === 0) return null;
   const titles = ["Blueprint", "Secret", "Was given", "Last used", "Now", "Since", "By"];
@@ -31,20 +37,18 @@ async function stale(context, key = "") {
       use.changed_by ?? "–",
     ]),
   );
-  const left = rows.length - MOST_STALE;
-  return el(
-    "section",
-    {},
-    el("h2", { id: "stale" }, "Needs deploying again"),
+  const left = rows.length - most;
+  return [
     el(
       "p",
       { class: "quiet" },
       "The secret was changed after the blueprint was given it.",
       since ? ` Only uses since ${since.slice(0, 10)} were looked at.` : "",
-      left > 0 ? ` ${left} more lines are left out: resolver stale has all.` : "",
+      left > 0 && most === MOST_STALE ? ` ${left} more lines are left out: resolver stale has all.` : "",
     ),
-    table("Blueprints to deploy again", titles, rows.slice(0, MOST_STALE)),
-  );
+    table("Blueprints to deploy again", titles, rows.slice(0, most)),
+    left > 0 && most < MOST_STALE && el("p", {}, el("a", { href: context.link("uses") }, `All ${rows.length}`)),
+  ].filter(Boolean);
 }
 
 async function ofSecret(context, key) {
