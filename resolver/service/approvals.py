@@ -72,8 +72,9 @@ _MOST_LISTED = 500
 _MAX_BUNDLE = 4 * 1024 * 1024
 """Most bytes of one bundle, as it is stored before it is encrypted."""
 
-_KEPT_DAYS = 90
-"""Days for which an approval is kept that has ended; the audit trail keeps what became of it."""
+_KEPT_DAYS, _MOST_KEPT = 90, 20
+"""Days for which an approval is kept that has ended, and how many of one user in one tenant are: each holds a
+bundle. The audit trail keeps what became of them."""
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.GRANTED)
 
@@ -153,6 +154,9 @@ class Approvals(ServicePart):
         permission = Permission.SECRET_USE if wanted.unprotect is None else Permission.SECRET_UPDATE
         calls: Sequence[ApprovedCall] = ()
         if wanted.bundle is not None:
+            names = [one.name for one in wanted.bundle.blueprints]
+            if len(set(names)) < len(names):  # a call would be shown with the text of another one
+                raise InvalidRequestError("two blueprints of the bundle have one name")
             with self._entering(caller, permission, tenant):
                 pass  # who may not ask has nothing read
             calls = self._runner.survey(wanted.bundle, tenant, budget)
@@ -200,7 +204,8 @@ class Approvals(ServicePart):
                     f"user {current.username!r} has {len(still_open)} open requests in this tenant",
                     hint="`resolver approvals deny` withdraws those that are not needed",
                 )
-            session.forget_approvals(home.id, later(now, -_KEPT_DAYS * 86400))
+            ended = [one.id for one in asked if one.state(now) not in _OPEN]
+            session.forget_approvals(home.id, later(now, -_KEPT_DAYS * 86400), ended[_MOST_KEPT:])
             sealed = self._sealed(session, home, stored, wanted.bundle, _marked(calls, protected.values()))
             session.add_approval(stored, *sealed)
             self._note(session, current, home, "approval:request", stored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from resolver.core.model import is_storable
 from resolver.core.ports.approvals import StoredApproval
@@ -65,7 +65,7 @@ class ApprovalRows(AuthenticatedRows):
         values = _STORED.values(approval, only=_CHANGING)
         self._change_one(APPROVAL, t.approval.c.id == approval.id, values=values)
 
-    def forget_approvals(self, tenant_id: str, before: str) -> None:
-        """Delete those of a tenant that ended before a time."""
+    def forget_approvals(self, tenant_id: str, before: str, ids: Sequence[str]) -> None:
+        """Delete those of a tenant that ended before a time, and some others."""
         c = t.approval.c
-        self._remove(APPROVAL, c.tenant_id == tenant_id, c.ends_at < before)
+        self._remove(APPROVAL, c.tenant_id == tenant_id, or_(c.ends_at < before, c.id.in_(ids)))

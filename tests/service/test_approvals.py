@@ -23,6 +23,7 @@ from resolver.core.permissions import Permission, TenantRole
 from resolver.core.policy import Verdict
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
+from resolver.core.times import later
 from resolver.core.transfer import ExportRequest
 from resolver.dsl.reasons import Reason
 from resolver.errors import (
@@ -233,6 +234,29 @@ def test_a_changed_byte_is_another_bundle(world: World, asker: Caller, changed: 
         run(world.service, asker, approval, other.digest)
     assert asked(world, asker, other).id != approval.id
     assert VALUE in run(world.service, asker, approval)
+
+
+def test_what_was_withdrawn_fills_nothing(embedded: World) -> None:
+    """Each request keeps a bundle: of one user's that are over, the latest stay."""
+    embedded.service.secrets.create(
+        embedded.admin, "home", "guarded", NewSecret(value=SecretValue(VALUE), protected=True)
+    )
+    olaf = embedded.user("olaf", home=TenantRole.OPERATIONS)
+    approvals, number = embedded.service.approvals, 25
+    for zone in range(number):
+        request = asked(embedded, olaf, replace(BUNDLE, inputs={"zone": BundledInput(zone)}))
+        approvals.deny(olaf, "home", request.id)
+        embedded.clock.now = later(embedded.clock(), 1)
+    kept = approvals.list(olaf, "home")
+    assert len(kept) == 21
+    assert kept[0].id == request.id
+
+
+def test_two_blueprints_of_one_name(embedded: World) -> None:
+    """Who decides would be shown the text of one for the calls of the other."""
+    twice = replace(BUNDLE, blueprints=[*BUNDLE.blueprints, BundledBlueprint("main.yaml", "a: 1\n")])
+    with pytest.raises(InvalidRequestError, match="have one name"):
+        asked(embedded, embedded.admin, twice)
 
 
 def test_who_asks_does_not_grant(world: World, asker: Caller) -> None:

@@ -88,5 +88,5 @@ class ApprovalSession(Protocol):
     def change_approval(self, approval: StoredApproval) -> None:
         """Store an approval that was found before as it is now."""
 
-    def forget_approvals(self, tenant_id: str, before: str) -> None:
-        """Delete those of a tenant that ended before a time."""
+    def forget_approvals(self, tenant_id: str, before: str, ids: Sequence[str]) -> None:
+        """Delete those of a tenant that ended before a time, and some others."""
