@@ -8,6 +8,7 @@ import functools
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 AUDIENCE = "https://resolver.example.com"
 
@@ -162,7 +164,7 @@ class Issuer:
     def answer(self, path: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Answer a request."""
         self.asked.append((path, headers))
-        given: Any = self.answers.get(path)
+        given: Any = self.answers.get(path) or self.answers.get(path.partition("?")[0])
         if callable(given):
             make: Callable[[], Any] = given
             given = make()
@@ -182,9 +184,16 @@ class Issuer:
         return self.keys[-1].jwt(claims_of(self.url, **more))
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that does not trust the certificate goes away: that is what is tested."""
+
+
 @contextlib.contextmanager
-def issuing() -> Iterator[Issuer]:
-    """An issuer on a free port of loopback."""
+def issuing(certificate: tuple[Path, Path] | None = None) -> Iterator[Issuer]:
+    """An issuer on a free port of loopback; over TLS with a certificate and its key."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -206,9 +215,13 @@ def issuing() -> Iterator[Issuer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    issuer = Issuer(f"http://127.0.0.1:{server.server_port}")
+    server = _Server(("127.0.0.1", 0), Handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        # Each connection shakes hands in its own thread.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    issuer = Issuer(f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
+from playwright.sync_api import expect
 
 from resolver.core.times import utc_now
-from tests.console.conftest import consoles, dialog
+from tests.console.conftest import consoles, dialog, row
 from tests.people import let_in_by, provider_of
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ def test_the_whole_trip(console: Console) -> None:
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="Sign in with Example").wait_for()
     assert console.world.execute("SELECT * FROM console_session") == []
+    users = console.open("admin", "home/users")
+    (provider,) = console.world.rules.sign_in.issuers
+    expect(row(users, "dora").locator("[data-label='Signs in by']")).to_have_text(provider)
+    expect(row(users, "dora").get_by_title("As dora-1")).to_have_text(provider)
+    expect(row(users, "stranger").locator("[data-label='Signs in by']")).to_have_text("\N{EN DASH}")
 
 
 def test_showing_who_one_is_again(console: Console) -> None:

@@ -17,6 +17,11 @@ export async function page(context) {
       { title: "System role", field: "role", cell: (user) => user.role },
       { title: "State", kind: "word plain", cell: state },
       { title: "Tenants", kind: "wide", cell: tenantsOf },
+      {
+        title: "Signs in by",
+        kind: "minor",
+        cell: (user) => (user.issuer ? el("span", { title: `As ${user.subject}` }, user.issuer) : "–"),
+      },
       { title: "Created", field: "created_at", kind: "minor", cell: (user) => time(user.created_at) },
       { title: "Last login", field: "last_login_at", cell: (user) => time(user.last_login_at) || "–" },
       {

@@ -36,7 +36,10 @@ class TenantObject(Struct, frozen=True, kw_only=True):
 
 
 class UserObject(Struct, frozen=True, kw_only=True):
-    """A user as Cloudify shows it; `tenants` is a number unless `_get_data` is true."""
+    """A user as Cloudify shows it, and who that is for an OpenID provider.
+
+    `tenants` is a number unless `_get_data` is true.
+    """
 
     username: str
     tenants: Any
@@ -49,6 +52,8 @@ class UserObject(Struct, frozen=True, kw_only=True):
     first_login_at: str | None
     last_login_at: str | None
     is_locked: bool
+    issuer: str | None = None
+    subject: str | None = None
     show_getting_started: bool = False
     password_hash: None = None
 
@@ -144,6 +149,8 @@ def _user_object(info: UserInfo, *, get_data: bool) -> UserObject:
         first_login_at=user.first_login_at,
         last_login_at=user.last_login_at,
         is_locked=info.locked,
+        issuer=user.issuer,
+        subject=user.subject,
     )
 
 
