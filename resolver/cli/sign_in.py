@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from resolver.cli.output import say
 from resolver.core.sign_in import SignInAnswer
-from resolver.errors import AuthenticationError, UsageError
+from resolver.errors import AuthenticationError, InvalidRequestError, UsageError
+from resolver.http.url import Scheme, is_loopback, parse_url
 
 if TYPE_CHECKING:
     from resolver.core.sign_in import ProviderOption
@@ -106,9 +107,11 @@ def _by_loopback(remote: SignsCommandsIn, provider: ProviderOption, description:
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         started = remote.begin(provider.name, server.server_port)
-        state = parse_qs(urlsplit(started.url).query).get("state", [""])[0]
-        say(f"sign in with {provider.label} in the browser; if none opens, go to\n{started.url}")
-        webbrowser.open(started.url)
+        url = _web_address(started.url)
+        state = parse_qs(urlsplit(url).query).get("state", [""])[0]
+        say(f"sign in with {provider.label} in the browser; if none opens, go to")
+        say(url)
+        webbrowser.open(url)
         deadline = time.monotonic() + LIFE_SECONDS
         while not answers:
             server.timeout = deadline - time.monotonic()
@@ -118,10 +121,31 @@ def _by_loopback(remote: SignsCommandsIn, provider: ProviderOption, description:
     return remote.finish(started.secret, answers[0], description)
 
 
+def _web_address(url: str) -> str:
+    """A URL that a person may be sent to: https, or of this machine.
+
+    Whoever answers as the server chooses it. Programs that open URLs take files, other programs' schemes and
+    options, too.
+
+    Raises:
+        AuthenticationError: it is something else.
+    """
+    is_web = url.isascii() and url.isprintable() and " " not in url
+    try:
+        parts = urlsplit(url)
+        place = parse_url(f"{parts.scheme}://{parts.netloc}")
+        is_web = is_web and (place.scheme is Scheme.HTTPS or is_loopback(place.host))
+    except (ValueError, InvalidRequestError):
+        is_web = False
+    if not is_web:
+        raise AuthenticationError("the server sends people to what is no https URL", hint="is it yours?")
+    return url
+
+
 def _by_device(remote: SignsCommandsIn, provider: ProviderOption, description: str) -> Grant:
     """Show a code, and ask until the person has typed it somewhere."""
     begun = remote.begin_device(provider.name)
-    say(f"go to {begun.verification_uri} in any browser, and type the code {begun.user_code}")
+    say(f"go to {_web_address(begun.verification_uri)} in any browser, and type the code {begun.user_code}")
     say("agree only if you began this yourself, here and now")
     interval, deadline = begun.interval, time.monotonic() + begun.expires_in
     while time.monotonic() + interval < deadline:

@@ -14,6 +14,7 @@ from resolver.cli import sign_in as command
 from resolver.cli.login import _revoking
 from resolver.cli.sign_in import sign_in
 from resolver.client import open_client
+from resolver.core.sign_in import DeviceCode, ProviderOption, SignInOptions, StartedSignIn
 from resolver.errors import AuthenticationError, ConflictError, InvalidRequestError, UsageError
 from tests.databases import made_world
 from tests.people import let_in_by, openid_provider, provider_of
@@ -149,6 +150,43 @@ def test_a_device_code_is_good_once(both: tuple[Live, OpenIdProvider], client: C
     assert sign_in(client.sign_in, "device", "").username == "una"
     with pytest.raises(AuthenticationError, match="the sign-in was refused"):
         sign_in(client.sign_in, "device", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "--utility-cmd-prefix=/tmp/x",
+        "-x https://host/",
+        "file:///home/una/x.desktop?state=s",
+        "vscode://x?state=s",
+        "javascript:alert(1)",
+        "http://host.example/?state=s",
+        "https://user@host/?state=s",
+        "https://host/\x1b[2J?state=s",
+        "https://host/ -x?state=s",
+        "https://[/?state=s",
+        "",
+    ],
+)
+def test_a_hostile_server_opens_nothing_but_pages(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """What opens URLs takes names of files and of programs, and options, too."""
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+
+    class Hostile:
+        def options(self) -> SignInOptions:
+            return SignInOptions((ProviderOption("x", "X", device=True, loopback=True),), passwords=True)
+
+        def begin(self, _provider: str, _port: int) -> StartedSignIn:
+            return StartedSignIn("secret", url)
+
+        def begin_device(self, _provider: str) -> DeviceCode:
+            return DeviceCode("d", "u", url, "", 1, 1)
+
+    for sso in ("browser", "device"):
+        with pytest.raises(AuthenticationError, match="no https URL"):
+            sign_in(Hostile(), sso, "")  # type: ignore[arg-type]  # it gets no further
+    assert opened == []
 
 
 def test_both_are_off_unless_they_are_set(both: tuple[Live, OpenIdProvider]) -> None:
