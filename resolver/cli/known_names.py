@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from resolver.core.model import is_key
+
 if TYPE_CHECKING:
     import click
 
@@ -21,7 +23,7 @@ def complete_keys(context: click.Context, _parameter: click.Parameter, incomplet
         app: Any = context.obj
         tenant = app.settings.tenant(context.params.get("tenant"))
         page = app.service.secrets.list(app.caller, tenant, Listing(incomplete, size=_MOST))
-        found = sorted(one.key for one in page.items if one.key.startswith(incomplete))
+        found = sorted(one.key for one in page.items if _completes(one.key, incomplete))
     return found
 
 
@@ -33,5 +35,10 @@ def complete_tenants(context: click.Context, _parameter: click.Parameter, incomp
 
         app: Any = context.obj
         part = app.service.tenants.list(app.caller, Choice(size=_MOST, search=incomplete))
-        found = [one.tenant.name for one in part.items if one.tenant.name.startswith(incomplete)]
+        found = [one.tenant.name for one in part.items if _completes(one.tenant.name, incomplete)]
     return found
+
+
+def _completes(name: str, incomplete: str) -> bool:
+    """Whether a name goes to the command line: a hostile server could answer with commands of a shell."""
+    return name.startswith(incomplete) and is_key(name)

