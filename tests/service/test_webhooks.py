@@ -517,6 +517,19 @@ def test_a_forged_row_stops_its_own_webhook(
         service.webhooks.get(embedded.admin, "forged")
 
 
+def test_a_state_that_is_none_stops_no_delivery(embedded: World, receiver: Receiver) -> None:
+    """No MAC is on when a receiver is tried again: SQLite takes anything there."""
+    hooked(embedded, receiver, EventKind.SECRET_CREATED)
+    embedded.execute(
+        "INSERT INTO webhook_state (webhook_id, last_error, failures, next_at) "
+        "SELECT id, '', 0, x'00' FROM webhook"
+    )
+    embedded.secret("k")
+    assert embedded.service.delivery.round()
+    embedded.service.delivery.round()
+    assert receiver.kinds == ["secret.created"]
+
+
 def narrowed(world: World) -> Caller:
     """A sys_admin's token that holds the permission with all it leads to, and no more."""
     permissions = frozenset({Permission.WEBHOOK_MANAGE, Permission.AUDIT_READ, Permission.ALL_TENANTS})
