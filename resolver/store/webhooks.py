@@ -93,7 +93,7 @@ class WebhookRows(AuthenticatedRows):
         self._remove_one(WEBHOOK, t.webhook.c.id == webhook_id)
 
     def webhook_states(self) -> Mapping[str, WebhookState]:
-        """How deliveries fare, by the ids of webhooks. No MAC is on that: what is never written is left out."""
+        """How deliveries fare, by the ids of webhooks. No MAC is on it: what is never written is left out."""
         found: list[Any] = _STATE.read(self._execute(select(*_STATE.columns)))
         return {
             one.webhook_id: one for one in found if type(one.next_at) is str and type(one.failures) is int
