@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import string
 import time
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 from sqlalchemy import text
 
+from resolver.core.generated import SYMBOLS
 from resolver.core.model import SecretValue, Visibility
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
@@ -66,6 +69,40 @@ def test_create_from_a_file(console: Console) -> None:
         page.get_by_role("button", name="Create", exact=True).click()
         said(page, f"Secret filed{number} created")
         assert value_of(console.world, f"filed{number}").encode() == content
+
+
+def test_a_value_is_generated(console: Console) -> None:
+    """By the rules of the command, of the length that is asked for, unseen unless one wants to see it."""
+    assert SYMBOLS in (files("resolver.console") / "static" / "generate.js").read_text()
+    page = console.open("una")
+    made = set()
+    for number, (kind, characters) in enumerate(
+        (
+            ("letters, digits and symbols", SYMBOLS + string.ascii_letters + string.digits),
+            ("letters and digits", string.ascii_letters + string.digits),
+            ("hexadecimal digits", string.digits + "abcdef"),
+        )
+    ):
+        page.get_by_role("button", name="Create secret").first.click()
+        page.get_by_label("Key").fill(f"made{number}")
+        page.get_by_text("Generate a value").click()
+        page.get_by_label("Of", exact=True).select_option(kind)
+        page.get_by_label("Characters").fill("11")
+        page.get_by_role("button", name="Generate", exact=True).click()
+        expect(page.get_by_label("Value", exact=True)).to_have_value("")  # too short
+        page.get_by_label("Characters").fill("40")
+        page.get_by_role("button", name="Generate", exact=True).click()
+        seen = "getComputedStyle(document.querySelector('dialog textarea')).webkitTextSecurity"
+        assert page.evaluate(seen) == "disc"
+        page.get_by_label("Show what is typed").check()
+        assert page.evaluate(seen) == "none"
+        page.get_by_role("button", name="Create", exact=True).click()
+        said(page, f"Secret made{number} created")
+        value = value_of(console.world, f"made{number}")
+        assert len(value) == 40
+        assert set(value) <= set(characters)
+        made.add(value)
+    assert len(made) == 3
 
 
 def test_what_can_not_be_created(console: Console) -> None:

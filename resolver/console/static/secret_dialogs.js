@@ -3,6 +3,7 @@
 import { secrets } from "./api.js";
 import { button, confirm, dialog, el, field, say, timeInput, wordInput } from "./dom.js";
 import { readText } from "./files.js";
+import { ALPHABETS, generate, LEAST_LENGTH, MOST_LENGTH, USUAL_LENGTH } from "./generate.js";
 import { KNOWN_TO } from "./rules.js";
 import { asksAbout, unseenIn, without } from "./value_checks.js";
 
@@ -12,11 +13,16 @@ const MAX_VALUE = 1024 * 1024;
 /** A field for a value: typed, or the exact content of a text file. */
 function valueInput(label, { required, help }) {
   const text = el("textarea", {
+    class: "masked",
     rows: 3,
     autocomplete: "off",
     autocapitalize: "none",
     spellcheck: "false",
     required,
+  });
+  const seen = el("input", {
+    type: "checkbox",
+    onchange: () => text.classList.toggle("masked", !seen.checked),
   });
   const file = el("input", { type: "file" });
   const unseen = el("div", { role: "status" });
@@ -48,7 +54,13 @@ function valueInput(label, { required, help }) {
   return {
     nodes: [
       field(label, text, help),
+      field("Show what is typed", seen),
       unseen,
+      generator((made) => {
+        text.value = made;
+        look();
+        say("A value was made; it is stored with the rest");
+      }),
       field("Or a file", file, "Its content is taken as it is, byte for byte."),
     ],
     async read() {
@@ -63,6 +75,20 @@ function valueInput(label, { required, help }) {
       return readText(file.files[0], { most: MAX_VALUE, what: "a value", exact: true });
     },
   };
+}
+
+/** What makes a value that nobody has seen. */
+function generator(use) {
+  const chosen = (options) => el("select", {}, ...options.map((one) => el("option", { value: one }, one)));
+  const kind = chosen(Object.keys(ALPHABETS));
+  const length = el("input", { type: "number", min: LEAST_LENGTH, max: MOST_LENGTH, value: USUAL_LENGTH });
+  const make = () => length.reportValidity() && use(generate(ALPHABETS[kind.value], Number(length.value)));
+  return el(
+    "details",
+    {},
+    el("summary", {}, "Generate a value"),
+    el("div", { class: "bar" }, field("Of", kind), field("Characters", length), button("Generate", make)),
+  );
 }
 
 function expiryInput(at) {
