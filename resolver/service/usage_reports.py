@@ -81,11 +81,17 @@ class TenantUses(Struct, frozen=True):
 class WhereUsed(ServicePart):
     """Reads uses out of the audit trail."""
 
-    def secret(self, caller: Caller, tenant: str, key: str) -> SecretUses:
+    def secret(self, caller: Caller, tenant: str, key: str, run: str = "") -> SecretUses:
         """Where a secret of a tenant was used in the last 90 days.
 
         A secret that was deleted is known by its key alone. Uses of a global secret in other tenants count
         for who may read its own tenant's trail, or all trails.
+
+        Args:
+            caller: who asks.
+            tenant: the tenant's name.
+            key: the secret's key.
+            run: the id of the only run of a workload whose uses count; empty for all uses.
 
         Raises:
             NotPermittedError: the caller may not read the tenant's audit trail.
@@ -100,7 +106,7 @@ class WhereUsed(ServicePart):
                 secret = row.secret
             chains, asked_in = self._chains(session, current, home.id, secret)
             secret_id = secret.id if secret is not None else ""
-            found = session.uses_of_key(chains, asked_in, key, secret_id, since, MAX_USES + 1)
+            found = session.uses_of_key(chains, asked_in, key, secret_id, run, since, MAX_USES + 1)
         return SecretUses(since, found[:MAX_USES], len(found) > MAX_USES)
 
     def tenant(self, caller: Caller, tenant: str) -> TenantUses:

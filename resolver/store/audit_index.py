@@ -83,7 +83,14 @@ class AuditIndexRows(Rows):
         return select(c.number).distinct().where(*where).order_by(in_order(c.number, query)).limit(size)
 
     def uses_of_key(
-        self, chains: Collection[str], asked_in: str, key: str, secret_id: str, since: str, most: int
+        self,
+        chains: Collection[str],
+        asked_in: str,
+        key: str,
+        secret_id: str,
+        run: str,
+        since: str,
+        most: int,
     ) -> Sequence[BlueprintUse]:
         """Uses of a key: by blueprint, text, tenant, version, user and outcome; the latest first.
 
@@ -93,6 +100,7 @@ class AuditIndexRows(Rows):
                 for all of them as wholes.
             key: the key.
             secret_id: the secret that is meant, or records that tell none; empty for all that had the key.
+            run: the id of the workload's run that did it; empty for whoever did.
             since: from when on.
             most: how many are wanted.
         """
@@ -100,6 +108,7 @@ class AuditIndexRows(Rows):
         where = [_U.chain_id.in_(sorted(chains)), _U.key == key, _USED, _R.at >= since]
         where += [or_(_U.chain_id == asked_in, _R.tenant_id == asked_in)] if asked_in else []
         where += [_U.secret_id.in_(["", secret_id])] if secret_id else []
+        where += [_R.run == storable(run)] if run else []
         query = (
             select(*groups, func.count(), func.min(_R.at), func.max(_R.at))
             .select_from(_JOINED)

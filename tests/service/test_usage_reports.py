@@ -16,6 +16,7 @@ from resolver.core.secret_changes import SecretChange
 from resolver.errors import InvalidRequestError, NotPermittedError
 from resolver.resolution import BlueprintText, resolve
 from resolver.service import usage_reports
+from tests.trusting import exchanged, jwt, trusting
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
@@ -51,6 +52,18 @@ def test_uses_are_grouped(world: World) -> None:
     }
     assert len({use.digest for use in found.uses}) == 1
     assert not found.more
+
+
+def test_uses_of_a_run(world: World) -> None:
+    """A workload's run by its id, and nothing for one that there is not; claims are for the trail."""
+    world.secret("key")
+    trusting(world)
+    for number in ("1", "2"):
+        use(world, "key", caller=exchanged(world, jwt(world, jti=f"run-{number}")))
+    use(world, "key")
+    for run, counts in (("", [1, 2]), ("run-2", [1]), ("run-3", []), ("jti=run-2", []), ("\0", [])):
+        found = world.service.where_used.secret(world.admin, "home", "key", run)
+        assert sorted(use.count for use in found.uses) == counts
 
 
 def test_old_uses_are_left_out(world: World) -> None:

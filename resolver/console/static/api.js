@@ -179,7 +179,8 @@ export const secrets = {
   show: (tenant, key) => own("GET", at(key), { tenant }),
   change: (tenant, key, body) => own("PATCH", at(key), { tenant, body }),
   remove: (tenant, key, version) => own("DELETE", at(key), { tenant, query: { if_version: version } }),
-  uses: (tenant, key) => own("GET", `${at(key)}/uses`, { tenant, patient: true }),
+  uses: (tenant, key, run) =>
+    own("GET", `${at(key)}/uses`, { tenant, query: run ? { run } : {}, patient: true }),
   access: (tenant, key) => own("GET", `${at(key)}/access`, { tenant }),
   history: (tenant, key) => own("GET", `${at(key)}/history`, { tenant }),
   rollBack: (tenant, key, body) => own("POST", `${at(key)}/rollback`, { tenant, body }),

@@ -2,7 +2,7 @@
 
 import { secrets, trail } from "./api.js";
 import { bars, dots, keyOf } from "./chart.js";
-import { el, empty, time } from "./dom.js";
+import { el, empty, field, time, wordInput } from "./dom.js";
 import { table } from "./listing.js";
 
 export async function page(context) {
@@ -59,15 +59,33 @@ async function ofSecret(context, key) {
     el("a", { href: context.link("uses") }, `All uses in ${context.tenant}`),
     el("a", { href: context.link("secrets", key) }, "The secret"),
   );
-  return [bar, ...(await usesOf(context, key))];
+  const run = context.query.get("run") ?? "";
+  const control = wordInput({ value: run, placeholder: "ID" });
+  const form = el(
+    "form",
+    { class: "bar", autocomplete: "off", role: "search", "aria-label": "Uses" },
+    field("Run", control),
+    el("button", { type: "submit", class: "main" }, "Filter"),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    context.go("uses", key, { run: control.value.trim() });
+  });
+  return [bar, form, ...(await usesOf(context, key, run))];
 }
 
 /** Which blueprints use a secret, and which of them have a version that is not current any more. */
-export async function usesOf(context, key) {
-  const [{ since, uses, more }, old] = await Promise.all([secrets.uses(context.tenant, key), stale(context, key)]);
+export async function usesOf(context, key, run = "") {
+  const [{ since, uses, more }, old] = await Promise.all([
+    secrets.uses(context.tenant, key, run),
+    stale(context, key),
+  ]);
   if (uses.length === 0)
     return [
-      empty("Not used", `No blueprint asked for it in tenant ${context.tenant} since ${since.slice(0, 10)}.`),
+      empty(
+        "Not used",
+        `No blueprint asked for it ${run ? `in run ${run} ` : ""}in tenant ${context.tenant} since ${since.slice(0, 10)}.`,
+      ),
       old,
     ];
   const titles = ["Blueprint", "Digest", "Version", "By", "Tenant", "Uses", "First", "Last", "Decision"];

@@ -190,9 +190,16 @@ class AuditIndexSession(Protocol):
         """Delete a chain's rows after one record up to another; without that, those that no record has."""
 
     def uses_of_key(
-        self, chains: Collection[str], asked_in: str, key: str, secret_id: str, since: str, most: int
+        self,
+        chains: Collection[str],
+        asked_in: str,
+        key: str,
+        secret_id: str,
+        run: str,
+        since: str,
+        most: int,
     ) -> Sequence[BlueprintUse]:
-        """Uses of a key in some chains, or those of a tenant in them; the latest first."""
+        """Uses of a key in some chains, or those of a tenant or of a run in them; the latest first."""
 
     def uses_by_day(self, tenant_id: str, since: str) -> Sequence[tuple[str, bool, int]]:
         """How many keys were allowed and how many refused, by day, in blueprints of a tenant."""

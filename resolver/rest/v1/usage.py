@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from resolver.core.access import AccessPart, WhoCan
@@ -37,6 +38,16 @@ class AccessQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     get_all_results: Flag = field(name="_get_all_results", default=False)
 
 
+class UsesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose uses of a secret are wanted.
+
+    Args:
+        run: the id of a workload's run; left out for all uses.
+    """
+
+    run: Annotated[str, Meta(max_length=1000)] = ""
+
+
 class DayOfUses(Struct, frozen=True):
     """The uses of one day."""
 
@@ -65,9 +76,9 @@ class TenantUsesResult(Struct, frozen=True):
 
 
 @GROUP.route("GET", "/secrets/{key}/uses", SecretUses)
-def get_secret_uses(call: ApiCall, tenant: str, key: str) -> Response:
+def get_secret_uses(call: ApiCall, tenant: str, key: str, query: UsesQuery) -> Response:
     """Which blueprints used which version of a secret in the last 90 days, when, and by whom."""
-    return Answer(call.service.where_used.secret(call.caller, tenant, key))
+    return Answer(call.service.where_used.secret(call.caller, tenant, key, query.run))
 
 
 @GROUP.route("GET", "/uses", TenantUsesResult)
