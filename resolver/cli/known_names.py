@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from resolver.core.model import is_key
-
 if TYPE_CHECKING:
     import click
 
@@ -41,4 +39,6 @@ def complete_tenants(context: click.Context, _parameter: click.Parameter, incomp
 
 def _completes(name: str, incomplete: str) -> bool:
     """Whether a name goes to the command line: a hostile server could answer with commands of a shell."""
+    from resolver.core.model import is_key  # noqa: PLC0415 - for a shell only
+
     return name.startswith(incomplete) and is_key(name)
