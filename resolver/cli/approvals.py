@@ -35,7 +35,7 @@ REASON = click.option("--reason", default="", metavar="TEXT", help="What it is f
 _DURATION = re.compile(r"([0-9]{1,6})([smh]?)\Z")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
-_SPARE = 60
+_SPARE = 30
 """Seconds before a token ends at which the identity is exchanged anew."""
 
 _GUARD_RAIL = (

@@ -107,6 +107,8 @@ class ApprovedCall(Struct, frozen=True):
         source: the blueprint or imported file.
         line: its line, from 1; 0 where that is not known.
         column: its column, from 1; 0 where that is not known.
+        end_line: the line of its last character; 0 where that is not known.
+        end_column: the column after its last character.
         path: where it stands in the document, as people write it.
         key: the key that it asks for.
         protected: whether that secret is protected.
@@ -115,6 +117,8 @@ class ApprovedCall(Struct, frozen=True):
     source: str
     line: int
     column: int
+    end_line: int
+    end_column: int
     path: str
     key: str
     protected: bool = False

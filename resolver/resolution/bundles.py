@@ -127,17 +127,18 @@ class BundleRunner:
         run = BlueprintRun(*_read(bundle, tenant, budget))
         uses = run.begin()
         run.raise_problems()
-        calls = [(use, call) for use in uses for call in use.locations(_MOST_CALLS)]
-        return [
-            ApprovedCall(
-                at.source,
-                at.position.line if at.position else 0,
-                at.position.column if at.position else 0,
-                format_path(at.path),
-                use.key,
-            )
-            for use, at in calls
-        ]
+        files = {file.name: file for tree, _ in run.trees for file in (tree.main, *tree.imported)}
+        found: list[ApprovedCall] = []
+        for use in uses:
+            for at in use.locations(_MOST_CALLS):
+                start, file = at.position, files.get(at.source)
+                end = file.end_of(start) if file is not None and start is not None else None
+                (line, column), (end_line, end_column) = (
+                    (one.line, one.column) if one is not None else (0, 0) for one in (start, end)
+                )
+                path = format_path(at.path)
+                found.append(ApprovedCall(at.source, line, column, end_line, end_column, path, use.key))
+        return found
 
     def resolve(
         self,

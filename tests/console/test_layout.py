@@ -31,6 +31,7 @@ PLACES = (
     "secrets",
     f"secrets/{LONG}",
     "check",
+    "approvals",
     "uses",
     f"uses/{LONG}",
     "audit",

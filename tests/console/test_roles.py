@@ -75,15 +75,26 @@ OFFERED: dict[str, dict[str, set[str]]] = {
 }
 
 NAVIGATION = {
-    "cora": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "una": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "opal": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
+    "cora": ["Overview", "Secrets", "Blueprint check", "Approvals", "Trusts", "Tenants", "Account"],
+    "una": ["Overview", "Secrets", "Blueprint check", "Approvals", "Trusts", "Tenants", "Account"],
+    "opal": ["Overview", "Secrets", "Blueprint check", "Approvals", "Trusts", "Tenants", "Account"],
     "vic": ["Overview", "Secrets", "Blueprint check", "Trusts", "Tenants", "Account"],
-    "manny": ["Overview", "Secrets", "Blueprint check", "Uses", "Audit", "Trusts", "Tenants", "Account"],
+    "manny": [
+        "Overview",
+        "Secrets",
+        "Blueprint check",
+        "Approvals",
+        "Uses",
+        "Audit",
+        "Trusts",
+        "Tenants",
+        "Account",
+    ],
     "admin": [
         "Overview",
         "Secrets",
         "Blueprint check",
+        "Approvals",
         "Uses",
         "Audit",
         "Trusts",

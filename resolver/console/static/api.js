@@ -196,6 +196,15 @@ export const trusts = {
   test: (name, jwt) => own("POST", trustAt(name, "/test"), { body: { jwt } }),
 };
 
+const approvalAt = (id, more = "") => `/approvals/${encodeURIComponent(id)}${more}`;
+
+export const approvals = {
+  list: (tenant) => own("GET", "/approvals", { tenant }),
+  bundle: (tenant, id) => own("GET", approvalAt(id, "/bundle"), { tenant }),
+  grant: (tenant, id, body) => own("POST", approvalAt(id, "/grant"), { tenant, body }),
+  deny: (tenant, id, body) => own("POST", approvalAt(id, "/deny"), { tenant, body }),
+};
+
 export const moving = {
   seal: (tenant, body) => own("POST", "/sealed-export", { tenant, body, patient: true }),
   open: (tenant, body) => own("POST", "/sealed-import", { tenant, body, patient: true }),

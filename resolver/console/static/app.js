@@ -2,6 +2,7 @@
 
 import { page as account } from "./account.js";
 import { ApiError, session, whenSignedOut, whenUnconfirmed, whenUsed } from "./api.js";
+import { page as approvals } from "./approvals.js";
 import { page as audit } from "./audit.js";
 import { page as check } from "./check.js";
 import { clearClipboard } from "./clipboard.js";
@@ -51,6 +52,12 @@ const PAGES = [
     title: "Blueprint check",
     build: check,
     allowed: (rights, tenant) => rights.may("secret:list", tenant),
+  },
+  {
+    name: "approvals",
+    title: "Approvals",
+    build: approvals,
+    allowed: (rights, tenant) => rights.may("secret:use", tenant),
   },
   { name: "uses", title: "Uses", build: uses, allowed: (rights, tenant) => rights.may("audit:read", tenant) },
   {

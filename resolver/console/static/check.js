@@ -10,6 +10,8 @@ const STATES = {
   due: { sign: "!", words: "may be used; a new value is due", short: "due for a new value", kind: "warn" },
   not_found: { sign: "✗", words: "not found", kind: "bad" },
   not_permitted: { sign: "✗", words: "not permitted", kind: "bad" },
+  protected: { sign: "!", words: "protected: its use has to be approved", short: "protected", kind: "warn" },
+  open: { sign: "✓", words: "not protected", kind: "good" }, // on the page of an approval
   wrong: { sign: "✗", words: "can't be resolved", kind: "bad" },
   depends_on_value: { sign: "?", words: "depends on a secret's value", kind: "warn" },
   run_time: { sign: "?", words: "depends on run time", kind: "warn" },
@@ -18,11 +20,13 @@ const WORST_FIRST = [
   "wrong",
   "not_found",
   "not_permitted",
+  "protected",
   "expired",
   "due",
   "depends_on_value",
   "run_time",
   "usable",
+  "open",
 ];
 const LINE_BREAK = /\r\n|[\r\n\u0085\u2028\u2029]/;
 const MAX_TEXT = 8 * 1024 * 1024;
@@ -190,7 +194,7 @@ function summary(calls, problems) {
  *
  * @returns {root, show}: its element, and what shows a line
  */
-function marked(text, calls) {
+export function marked(text, calls) {
   const lines = text.replace(/^\ufeff/, "").split(LINE_BREAK);
   const starting = byLine(calls);
   const place = el("pre", { class: "text", tabindex: 0, "aria-label": "The blueprint with its calls marked" });

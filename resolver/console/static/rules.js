@@ -37,7 +37,7 @@ export class Rights {
   }
 
   shows(secret, tenant) {
-    return this.may("secret:show", this.from(secret, tenant)) && this.opens(secret);
+    return !secret.protected_at && this.may("secret:show", this.from(secret, tenant)) && this.opens(secret);
   }
 
   changes(secret) {

@@ -124,7 +124,7 @@ export function createSecret(context, key = "") {
   visibility.setAttribute("aria-describedby", meaning.id);
   visibility.addEventListener("change", tell);
   tell();
-  const hidden = el("input", { type: "checkbox" });
+  const [hidden, guarded] = [el("input", { type: "checkbox" }), el("input", { type: "checkbox" })];
   const schema = el("textarea", { rows: 3, spellcheck: "false", autocomplete: "off" });
   const expires = expiryInput("");
   const description = descriptionInput("");
@@ -138,6 +138,11 @@ export function createSecret(context, key = "") {
         "Hide the value",
         hidden,
         "Only you, managers of the tenant and sys_admins can read it. Others may still use it in blueprints.",
+      ),
+      field(
+        "Protect it",
+        guarded,
+        "Its value is shown to nobody, and used only by what another person approved. Ending that takes one, too.",
       ),
       el(
         "details",
@@ -158,6 +163,7 @@ export function createSecret(context, key = "") {
         value: (await value.read()) ?? "",
         visibility: visibility.value,
         hidden: hidden.checked,
+        protected: guarded.checked,
         schema: schema.value.trim() || null,
         expires_at: expires.read(),
         description: description.read(),

@@ -89,6 +89,7 @@ function facts(secret) {
   const all = [
     ["Visibility", `${secret.visibility}: known to ${KNOWN_TO[secret.visibility]}`],
     ["Hidden", secret.hidden ? "its value is shown to its owner and managers only" : "no"],
+    ["Protected", secret.protected_at ? "its value is given to approved runs only" : null],
     ["Tenant", secret.tenant],
     ["Owner", secret.owner],
     ["Created", time(secret.created_at)],

@@ -135,6 +135,7 @@ function notes(secret) {
   const now = new Date().toISOString();
   const tags = [];
   if (secret.description) tags.push(el("span", { class: "quiet" }, secret.description));
+  if (secret.protected_at) tags.push(el("span", { class: "tag warn" }, "protected"));
   if (secret.provider) tags.push(el("span", { class: "tag quiet" }, `kept with ${secret.provider}`));
   if (secret.expires_at) {
     const past = secret.expires_at <= now;

@@ -39,6 +39,7 @@ class CallState(enum.StrEnum):
     USABLE = "usable"
     NOT_FOUND = "not_found"
     NOT_PERMITTED = "not_permitted"
+    PROTECTED = "protected"
     WRONG = "wrong"
     DEPENDS_ON_VALUE = "depends_on_value"
     RUN_TIME = "run_time"
@@ -181,12 +182,14 @@ def _call_result(call: CheckedCall, blueprint: Blueprint | None) -> CallResult:
 
 def _state(call: CheckedCall) -> CallState:
     reasons = {problem.reason for problem in call.problems}
-    if reasons - {Reason.NOT_FOUND, Reason.NOT_PERMITTED}:
+    if reasons - {Reason.NOT_FOUND, Reason.NOT_PERMITTED, Reason.APPROVAL_NEEDED}:
         return CallState.WRONG
     if Reason.NOT_FOUND in reasons:
         return CallState.NOT_FOUND
     if Reason.NOT_PERMITTED in reasons:
         return CallState.NOT_PERMITTED
+    if reasons:
+        return CallState.PROTECTED
     if call.depends_on_value:
         return CallState.DEPENDS_ON_VALUE
     return CallState.USABLE if call.usable else CallState.RUN_TIME
