@@ -269,6 +269,12 @@ def demand_global(caller: Caller, home: Tenant) -> None:
         raise not_permitted(caller, Permission.SECRET_CREATE_GLOBAL, home.name)
 
 
+def demand_guard(caller: Caller, home: Tenant) -> None:
+    """Refuse whoever may not decide about approvals, and so not either what needs one."""
+    if not policy.decide_in_tenant(caller, Permission.APPROVAL_GRANT, home).allowed:
+        raise not_permitted(caller, Permission.APPROVAL_GRANT, home.name)
+
+
 def demand_version(secret: Secret, version: int | None) -> None:
     """Refuse a change that was meant for another version."""
     if version is not None and version != secret.version:

@@ -36,6 +36,7 @@ from resolver.service.secret_change import (
     days_after,
     demand,
     demand_global,
+    demand_guard,
     demand_here,
     demand_shown,
     demand_version,
@@ -132,6 +133,8 @@ class Secrets(Versions):
                     return self._update_existing(change, existing, new, value, known)
                 if new.visibility is Visibility.GLOBAL:
                     demand_global(change.caller, change.tenant)
+                if new.protected:
+                    demand_guard(change.caller, change.tenant)
                 _demand_checked(new.schema, known)
                 secret = self._made(change, key, new)
                 self._changes.add(change.session, secret, value)
@@ -378,7 +381,7 @@ class Secrets(Versions):
                 demand_version(secret, or_none(wanted.if_version))
                 newer = self._timed(change.session, _changed(change, secret, wanted), wanted)
                 if or_none(wanted.protected) is not None:
-                    newer = self._protected(change.session, newer, protect=bool(wanted.protected))
+                    newer = self._protected(change, newer, protect=bool(wanted.protected))
                 if elsewhere:
                     options = or_none(wanted.provider_options) or {}
                     newer = self._moved(change, newer, or_none(wanted.provider), options, value)
@@ -419,12 +422,13 @@ class Secrets(Versions):
             raise InvalidRequestError("a value that is kept elsewhere can't be checked against a schema")
         return replace(secret, provider=named)
 
-    def _protected(self, session: Session, secret: Secret, *, protect: bool) -> Secret:
+    def _protected(self, change: Change[Session], secret: Secret, *, protect: bool) -> Secret:
         """A secret that is protected from now on; another person ends that."""
         if not protect and secret.protected_at is not None:
             raise approval_needed(secret)
         if protect and secret.protected_at is None:
-            demand_here(session, secret)
+            demand_guard(change.caller, change.tenant)
+            demand_here(change.session, secret)
             secret = replace(secret, protected_at=self._clock())
         return secret
 

@@ -252,6 +252,20 @@ def test_what_was_withdrawn_fills_nothing(embedded: World) -> None:
     assert kept[0].id == request.id
 
 
+@pytest.mark.parametrize("permission", [None, Permission.SECRET_UPDATE])
+def test_who_may_not_decide_protects_nothing(embedded: World, permission: Permission | None) -> None:
+    """Else whoever may change secrets stops all deployments that use them."""
+    embedded.user("una", home=TenantRole.USER)
+    una = embedded.caller("una", Scope(permissions=permission and frozenset({permission})))
+    embedded.secret("k")
+    with pytest.raises(NotPermittedError, match="approvals"):
+        embedded.service.secrets.update(una, "home", "k", SecretChange(protected=True))
+    with pytest.raises(NotPermittedError):
+        embedded.service.secrets.create(una, "home", "n", NewSecret(value=SecretValue("x"), protected=True))
+    manager = embedded.user("max", home=TenantRole.MANAGER)
+    assert embedded.service.secrets.update(manager, "home", "k", SecretChange(protected=True)).protected_at
+
+
 def test_two_blueprints_of_one_name(embedded: World) -> None:
     """Who decides would be shown the text of one for the calls of the other."""
     twice = replace(BUNDLE, blueprints=[*BUNDLE.blueprints, BundledBlueprint("main.yaml", "a: 1\n")])
