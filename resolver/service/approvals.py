@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Sequence
 from functools import cached_property
@@ -75,6 +76,8 @@ _MAX_BUNDLE = 4 * 1024 * 1024
 _KEPT_DAYS, _MOST_KEPT = 90, 20
 """Days for which an approval is kept that has ended, and how many of one user in one tenant are: each holds a
 bundle. The audit trail keeps what became of them."""
+
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _OPEN = (ApprovalState.PENDING, ApprovalState.GRANTED)
 
@@ -154,9 +157,7 @@ class Approvals(ServicePart):
         permission = Permission.SECRET_USE if wanted.unprotect is None else Permission.SECRET_UPDATE
         calls: Sequence[ApprovedCall] = ()
         if wanted.bundle is not None:
-            names = [one.name for one in wanted.bundle.blueprints]
-            if len(set(names)) < len(names):  # a call would be shown with the text of another one
-                raise InvalidRequestError("two blueprints of the bundle have one name")
+            _demand_readable(wanted.bundle)
             with self._entering(caller, permission, tenant):
                 pass  # who may not ask has nothing read
             calls = self._runner.survey(wanted.bundle, tenant, budget)
@@ -458,6 +459,18 @@ class Approvals(ServicePart):
         entry = self._trail.entry(caller, home, action)
         entry |= {word: value for word, value in about.items() if value is not None}
         self._trail.append(session, home.id, [entry])
+
+
+def _demand_readable(bundle: Bundle) -> None:
+    """Refuse what is not shown to who decides as it is."""
+    names = [one.name for one in bundle.blueprints]
+    if len(set(names)) < len(names):  # a call would be shown with the text of another one
+        raise InvalidRequestError("two blueprints of the bundle have one name")
+    if _DIRECTION.search(msgspec.json.encode(bundle).decode()):
+        raise InvalidRequestError(
+            "the bundle has characters that change the direction of text: it reads otherwise than it is",
+            hint="write them as escapes, like \\u202E in double quotes",
+        )
 
 
 def _place(stored: StoredApproval, data_key_id: str) -> Place:

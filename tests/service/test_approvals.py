@@ -252,6 +252,21 @@ def test_what_was_withdrawn_fills_nothing(embedded: World) -> None:
     assert kept[0].id == request.id
 
 
+@pytest.mark.parametrize("where", ["text", "input", "file"])
+def test_what_reads_otherwise_than_it_is(embedded: World, where: str) -> None:
+    """Who decides is shown the characters, and these move others; as escapes they do not."""
+    main = BUNDLE.blueprints[0]
+    turned = {
+        "text": replace(BUNDLE, blueprints=[replace(main, text=f"{TEXT}# \u202e txet\n")]),
+        "input": replace(BUNDLE, inputs={"zone": BundledInput("a\u2066b")}),
+        "file": replace(BUNDLE, blueprints=[replace(main, files={"types/own.yaml": "a: \u200fb\n"})]),
+    }[where]
+    with pytest.raises(InvalidRequestError, match="direction of text"):
+        asked(embedded, embedded.admin, turned)
+    written = replace(BUNDLE, blueprints=[replace(main, text=f'{TEXT}x: "\\u202e"\n')])
+    assert asked(embedded, embedded.admin, written).state is ApprovalState.NOT_NEEDED
+
+
 @pytest.mark.parametrize("permission", [None, Permission.SECRET_UPDATE])
 def test_who_may_not_decide_protects_nothing(embedded: World, permission: Permission | None) -> None:
     """Else whoever may change secrets stops all deployments that use them."""
