@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from resolver import open_resolver
 from resolver.errors import UsageError
 from tests.client.conftest import Cli, serving
+from tests.core.test_trusts import GITHUB, GITLAB, KUBERNETES
 from tests.issuer import AUDIENCE, Issuer, claims_of, issuing, key_set
 from tests.sessions import blocks
 from tests.test_docs import DOCS
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from tests.cli.prefork import Prefork
 
 BLUEPRINT = "node: {password: {get_secret: db_password}, other: {get_secret: db_password}}\n"
+
+_POD = (
+    *("--claim", "/kubernetes.io/namespace=kube-system"),
+    *("--claim", "/kubernetes.io/serviceaccount/name=coredns"),
+    *("--claim", "/kubernetes.io/serviceaccount/uid=a087d5a0-e1dd-43ec-93ac-f13d89cd13af"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +57,8 @@ def place(
         ("tenants", "add-user", "pipeline", "-t", "default_tenant", "-r", "operations"),
         (*trust, "first", *github, *leaves),
         (*trust, "lab", "--kind", "gitlab", "--claim", "project_id=20", *leaves),
+        (*trust, "hub", *github, "--claim", "environment=prod", *leaves),
+        (*trust, "cluster", "--kind", "kubernetes", *_POD, *leaves),
     ):
         done = admin("resolver", *words)
         assert done.returncode == 0, done.stderr
@@ -141,6 +150,50 @@ def test_python_shows_an_identity(
                 assert resolved.data == {"node": {"password": "one value", "other": "one value"}}
     with pytest.raises(UsageError, match="either a token or an identity"):
         open_resolver(url="https://127.0.0.1:1", token="x", identity="github")
+
+
+@pytest.mark.parametrize(
+    ("trust", "documented", "of_others"),
+    [
+        ("hub", GITHUB, {"repository_id": "75"}),
+        ("lab", GITLAB, {"project_id": "21"}),
+        ("cluster", KUBERNETES, {"kubernetes.io": KUBERNETES["kubernetes.io"] | {"namespace": "shop"}}),
+    ],
+    ids=["github", "gitlab", "kubernetes"],
+)
+def test_what_platforms_document(
+    trust: str,
+    documented: dict[str, Any],
+    of_others: dict[str, Any],
+    place: tuple[Cli, Cli],
+    issuer: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Each platform's claims as its documentation has them: by `resolve`, `exec` and Python; no others."""
+    _, workload = place
+    (tmp_path / "b.yaml").write_text(BLUEPRINT)
+    resolved = BLUEPRINT.replace("{get_secret: db_password}", '"one value"')
+
+    def jwt(**more: Any) -> str:  # noqa: ANN401 - claims
+        now = claims_of(issuer.url)
+        return issuer.keys[-1].jwt(
+            documented | {name: now[name] for name in ("iss", "iat", "nbf", "exp", "jti")} | more
+        )
+
+    job = ("--identity", "env:X", str(tmp_path / "b.yaml"))
+    for words in (("resolve", *job), ("resolver", "exec", *job, "--no-mask", "--", "cat", "{}")):
+        done = workload(*words, X=jwt(), RESOLVER_TRUST=trust)
+        assert (done.returncode, done.stdout) == (0, resolved), done.stderr
+    refused = workload("resolve", *job, X=jwt(**of_others), RESOLVER_TRUST=trust)
+    assert (refused.returncode, refused.stdout) == (4, "")
+    for name, value in (("X", jwt()), ("RESOLVER_AUDIENCE", AUDIENCE), ("RESOLVER_TRUST", trust)):
+        monkeypatch.setenv(name, value)
+    with (
+        open_resolver(tmp_path / "none", url=workload.environ["RESOLVER_URL"], identity="env:X") as resolver,
+        resolver.resolve(BLUEPRINT, tenant="default_tenant", caller=resolver.authenticate()) as found,
+    ):
+        assert found.data == {"node": {"password": "one value", "other": "one value"}}
 
 
 def test_the_page_works(place: tuple[Cli, Cli], issuer: Issuer, tmp_path: Path) -> None:
