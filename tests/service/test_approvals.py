@@ -25,6 +25,7 @@ from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.times import later
 from resolver.core.transfer import ExportRequest
+from resolver.core.trusts import ClaimRule
 from resolver.dsl.reasons import Reason
 from resolver.errors import (
     ApprovalNeededError,
@@ -37,6 +38,7 @@ from resolver.errors import (
 )
 from tests.service.uses import DIGESTS, key_use
 from tests.told import told
+from tests.trusting import ROBOT, exchanged, jwt, trusting
 
 if TYPE_CHECKING:
     from resolver.core.model import Caller
@@ -398,3 +400,26 @@ def test_the_last_use_is_given_once(world: World, asker: Caller) -> None:
         if one["action"] == "secret:use" and one["decision"] == "allowed"
     ]
     assert len(uses) == 1
+
+
+@pytest.mark.usefixtures("asker")
+def test_a_workload_asks_and_who_made_its_trust_does_not_grant(world: World) -> None:
+    """Another run of the same trust may use it, a person or another trust as the same user may not."""
+    service = world.service.approvals
+    world.service.secrets.create(
+        world.admin, "home", "k_guarded", NewSecret(value=SecretValue(VALUE), protected=True)
+    )
+    bundle = Bundle(blueprints=[BundledBlueprint("k.yaml", "a: {get_secret: k_guarded}\n")])
+    trusting(world)
+    trusting(world, "other", claims=[ClaimRule("sub", "another")])
+    request = service.request(exchanged(world), "home", ApprovalRequest(bundle))
+    assert request.requested_by == ROBOT
+    maker = world.service.gate.authenticate_password("admin", "admin password")
+    with pytest.raises(NotPermittedError, match="nor who made the trust"):
+        service.grant(maker, "home", request.id, ApprovalGrant())
+    service.grant(person(world, "mia"), "home", request.id, ApprovalGrant())
+    for caller in (world.caller(ROBOT), exchanged(world, jwt(world, sub="another", jti="2"), "other")):
+        with pytest.raises(ApprovalNeededError, match="another one asked"):
+            service.resolve(caller, "home", request.id, bundle.digest)
+    again = exchanged(world, jwt(world, jti="3"), "shop")
+    assert VALUE in service.resolve(again, "home", request.id, bundle.digest).text
