@@ -40,6 +40,7 @@ PLACES = (
     "tenants/home",
     "users",
     "account",
+    "access/una",
 )
 
 OUT_OF_SIGHT = """() => {

@@ -32,6 +32,7 @@ PLACES = (
     "tenants",
     "users",
     "account",
+    "access/una",
 )
 
 BLUEPRINT = (

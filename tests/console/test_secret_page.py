@@ -99,3 +99,28 @@ def test_what_others_may_not_know(console: Console) -> None:
     page.goto(f"{console.live.url}/console/#/home/secrets/no")
     page.get_by_text('{ get_secret: "no" }').wait_for()
     page.get_by_text("away", exact=True).wait_for()
+
+
+def test_what_somebody_could_read(console: Console) -> None:
+    """From users, members and a secret's readers, for who may read the trail; by the rules that decide."""
+    world = console.world
+    for key, hidden in (("plain", False), ("hidden", True)):
+        world.service.secrets.create(
+            world.caller("cora"), "home", key, NewSecret(value=SecretValue("v"), hidden=hidden)
+        )
+    page = console.open("manny", "home/tenants/home")
+    page.get_by_role("link", name="vic", exact=True).click()
+    page.get_by_role("heading", name="Access of vic").wait_for()
+    rows = page.get_by_role("table", name="Secrets of tenant home that vic could read").locator("tbody tr")
+    expect(rows).to_have_count(1)
+    assert rows.locator("td").all_inner_texts() == ["plain", "home", "no", "yes", "viewer"]
+    page.get_by_role("link", name="plain", exact=True).click()
+    page.get_by_role("table", name="Who could read plain").get_by_role("link", name="una").first.click()
+    page.get_by_role("heading", name="Access of una").wait_for()
+    expect(rows.first).to_be_hidden()
+    cells = page.locator("tbody tr").filter(has=page.get_by_text("hidden", exact=True)).locator("td")
+    assert cells.all_inner_texts() == ["hidden", "home", "yes", "no", "user"]
+    page.goto(f"{console.live.url}/console/#/home/access/stranger")
+    expect(page.get_by_role("alert")).to_contain_text("stranger")
+    page = console.open("vic", "home/access/una")  # who may not ask is led elsewhere
+    page.get_by_role("heading", name="Overview", exact=True).wait_for()

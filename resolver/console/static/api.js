@@ -219,6 +219,7 @@ export const trail = {
   head: (tenant) => own("GET", "/audit/head", { query: { tenant } }),
   verify: (tenant) => own("GET", "/audit/verify", { query: { tenant }, patient: true }),
   uses: (tenant) => own("GET", "/uses", { tenant, patient: true }),
+  access: (tenant, query) => own("GET", "/access", { tenant, query }),
   unused: (tenant) => own("GET", "/audit/unused", { query: { tenant }, patient: true }),
   stale: (tenant, key = "") =>
     own("GET", "/audit/stale", { query: { tenant, ...(key ? { key } : {}) }, patient: true }),

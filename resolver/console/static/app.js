@@ -1,5 +1,6 @@
 // The frame around the pages: who is signed in, in which tenant, and which page the address names.
 
+import { page as access } from "./access.js";
 import { page as account } from "./account.js";
 import { ApiError, session, whenSignedOut, whenUnconfirmed, whenUsed } from "./api.js";
 import { page as approvals } from "./approvals.js";
@@ -69,6 +70,13 @@ const PAGES = [
   { name: "trusts", title: "Trusts", build: trusts, allowed: (rights) => rights.tenants.length > 0 },
   { name: "tenants", title: "Tenants", build: tenants, allowed: (rights) => rights.tenants.length > 0 },
   { name: "users", title: "Users", build: users, allowed: (rights) => rights.isAdmin },
+  {
+    name: "access",
+    title: "Access",
+    build: access,
+    allowed: (rights, tenant) => rights.may("audit:read", tenant),
+    unlisted: true, // links of other pages lead there
+  },
   { name: "account", title: "Account", build: account, allowed: () => true },
 ];
 
@@ -137,6 +145,7 @@ async function show({ focus = true } = {}) {
     query: isAsked ? asked.query : new URLSearchParams(),
     isCurrent: () => mine === turn,
     link: (name, more, query) => link(tenant, name, more, query),
+    in: (of, name, more) => link(of, name, more),
     /** The page of a secret, in the tenant that it is acted on from. */
     at: (secret) => link(rights.from(secret, tenant), "secrets", secret.key),
     go: (name, more, query) => (location.hash = link(tenant, name, more, query)),
@@ -164,7 +173,8 @@ async function show({ focus = true } = {}) {
 
 /** What can be gone to: pages, and what is done on them. */
 function placesFor(allowed, context) {
-  const places = allowed.map((page) => ({ title: page.title, kind: "page", href: context.link(page.name) }));
+  const listed = allowed.filter((page) => !page.unlisted);
+  const places = listed.map((page) => ({ title: page.title, kind: "page", href: context.link(page.name) }));
   if (context.rights.may("secret:create", context.tenant))
     places.push({ title: "Create secret", kind: "action", href: context.link("secrets", "", { create: NO_KEY }) });
   return places;
@@ -193,7 +203,7 @@ function frame(tenant, current, allowed) {
   if (nav.matches(":popover-open")) nav.hidePopover();
   pages.replaceChildren(icon("list"), current.title);
   nav.replaceChildren(
-    ...allowed.map((page) =>
+    ...allowed.filter((page) => !page.unlisted).map((page) =>
       el(
         "a",
         { href: link(tenant, page.name), "aria-current": page === current ? "page" : null },

@@ -1,5 +1,7 @@
 // What is offered to whom. The server decides again, and refuses whatever should not have been offered.
 
+import { el } from "./dom.js";
+
 export const VISIBILITIES = ["private", "tenant", "global"];
 
 export const KNOWN_TO = {
@@ -10,6 +12,12 @@ export const KNOWN_TO = {
 
 /** The time so many days from now, as the server writes times; days before now are negative. */
 export const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString();
+
+/** A user's name, which leads to what they could read in a tenant where one may ask that. */
+export function accessOf(name, tenant, context) {
+  if (!context.rights.may("audit:read", tenant)) return name;
+  return el("a", { href: context.in(tenant, "access", name), title: `What ${name} could read in ${tenant}` }, name);
+}
 
 export class Rights {
   constructor(me) {

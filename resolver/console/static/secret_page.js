@@ -4,7 +4,7 @@ import { secrets } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { el, empty, icon, iconButton, problem, section, time } from "./dom.js";
 import { table } from "./listing.js";
-import { KNOWN_TO } from "./rules.js";
+import { accessOf, KNOWN_TO } from "./rules.js";
 import { versionsOf } from "./secret_history.js";
 import { usesOf } from "./uses.js";
 
@@ -97,6 +97,7 @@ function facts(secret) {
     ["Version", String(secret.version)],
     ["Rotate after", secret.rotate_after ? `${secret.rotate_after} days` : null],
     ["New value due", secret.rotate_at ? time(secret.rotate_at) : null],
+    ["JSON Schema", secret.schema ? el("code", {}, secret.schema) : null],
   ];
   const known = all.filter(([, words]) => words !== null);
   return el("dl", { class: "facts" }, ...known.flatMap(([name, words]) => [el("dt", {}, name), el("dd", {}, words)]));
@@ -138,7 +139,7 @@ async function readers(context, key) {
   const found = await secrets.access(context.tenant, key);
   const where = (tenants) => (found.everywhere ? tenants.join(", ") : tenants.length > 0 ? "yes" : "") || "no";
   const rows = found.readers.map((one) => [
-    one.username,
+    accessOf(one.username, context.tenant, context),
     one.trust ? `trust ${one.trust}` : one.token_id || "–",
     where(one.use),
     where(one.show),

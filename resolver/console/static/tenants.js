@@ -3,6 +3,7 @@
 import { tenants } from "./api.js";
 import { button, confirm, dialog, el, empty, field, rowActions, say, wordInput } from "./dom.js";
 import { Listing, nothingFound, searchField } from "./listing.js";
+import { accessOf } from "./rules.js";
 
 const ROLES = ["manager", "user", "operations", "viewer"];
 
@@ -99,7 +100,7 @@ async function ofTenant(context, name) {
     caption: `Members of ${name}`,
     sort: "name",
     columns: [
-      { title: "Member", field: "name", kind: "key", cell: (one) => one.name },
+      { title: "Member", field: "name", kind: "key", cell: (one) => accessOf(one.name, name, context) },
       { title: "Role", field: "role", cell: (one) => one.role },
       ...(rights.isAdmin
         ? [{ title: "Actions", unseen: true, kind: "actions", cell: (one) => memberActions(name, one, after, listing) }]

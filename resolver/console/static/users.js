@@ -3,6 +3,7 @@
 import { session, users } from "./api.js";
 import { button, confirm, dialog, el, field, newPassword, rowActions, say, time, wordInput } from "./dom.js";
 import { Listing, nothingFound, searchField } from "./listing.js";
+import { accessOf } from "./rules.js";
 
 export async function page(context) {
   const after = async (done) => {
@@ -13,7 +14,7 @@ export async function page(context) {
     caption: "Users",
     sort: "username",
     columns: [
-      { title: "User", field: "username", kind: "key", cell: (user) => user.username },
+      { title: "User", field: "username", kind: "key", cell: (user) => accessOf(user.username, context.tenant, context) },
       { title: "System role", field: "role", cell: (user) => user.role },
       { title: "State", kind: "word plain", cell: state },
       { title: "Tenants", kind: "wide", cell: tenantsOf },
