@@ -27,6 +27,7 @@ class Ground(enum.StrEnum):
     OWNER = "owner"
     ADMINISTERS = "administers"
     GLOBAL = "global"
+    APPROVAL = "approval"
 
 
 class SecretReader(Struct, frozen=True):
@@ -143,4 +144,6 @@ def grounds(caller: Caller, permission: Permission, secret: Secret, asked_from: 
         found.append(Ground.OWNER if secret.owner.id == caller.user_id else Ground.ADMINISTERS)
     if not is_local:
         found.append(Ground.GLOBAL)
+    if secret.protected_at is not None:
+        found.append(Ground.APPROVAL)  # on top of the others: policy alone gives nobody its value
     return tuple(found)

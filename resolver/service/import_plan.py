@@ -21,6 +21,7 @@ from resolver.errors import ConflictError
 from resolver.service.base import ServicePart
 from resolver.service.decryption import active_data_key, value_place
 from resolver.service.import_checks import CheckedEntry, EntryError, ImportRun, refused
+from resolver.service.provider_values import is_local
 from resolver.service.secret_change import Changes, days_after, is_shown
 
 if TYPE_CHECKING:
@@ -271,6 +272,8 @@ class ImportPlans(ServicePart):
         """A secret, kept with the provider that its entry names."""
         if entry.provider is None:
             return secret, None
+        if secret.protected_at is not None and not is_local(entry.provider):
+            raise EntryError({"provider": "A protected secret is not moved to a provider"})
         data_key = moment.data_keys[secret.tenant.id]
 
         def seal(place: Place, text: SecretValue) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from resolver.core.access import Ground
 from resolver.core.account_changes import NewPassword
 from resolver.core.approvals import (
     Approval,
@@ -24,7 +25,7 @@ from resolver.core.policy import Verdict
 from resolver.core.providers import NewProvider
 from resolver.core.secret_changes import NewSecret, SecretChange
 from resolver.core.times import later
-from resolver.core.transfer import ExportRequest
+from resolver.core.transfer import ExportRequest, ImportEntry, ImportRequest
 from resolver.core.trusts import ClaimRule
 from resolver.dsl.reasons import Reason
 from resolver.errors import (
@@ -180,6 +181,26 @@ def _left(world: World, caller: Caller) -> Approval:
     approval = granted(world, caller)
     world.service.tenants.remove_member(world.admin, "home", caller.username)
     return approval
+
+
+def test_an_import_moves_no_protected_secret_to_a_provider(world: World, asker: Caller) -> None:
+    """Its value stays here, and the entry says why."""
+    far = {"url": "http://127.0.0.1:1", "token": "t", "path": "secret"}
+    world.service.providers.create(world.admin, "home", "far", NewProvider("vault", far))
+    entry = ImportEntry("guarded", "home", (), provider="far")
+    done = world.service.transfer.import_(world.admin, ImportRequest("home", [entry], override=True))
+    assert (done.stored, {place: list(words) for place, words in done.errors.items()}) == (
+        0,
+        {0: ["provider"]},
+    )
+    assert VALUE in run(world.service, asker, granted(world, asker))
+
+
+def test_who_could_read_it_by_an_approval(world: World, asker: Caller) -> None:
+    """The reports say that a right to use it is not all that it takes, and that it is shown to nobody."""
+    found = world.service.access.who_can(world.admin, "home", "guarded")
+    assert asker.username in {reader.username for reader in found.readers}
+    assert all(Ground.APPROVAL in reader.grounds and not reader.show for reader in found.readers)
 
 
 @pytest.mark.parametrize("way", AROUND)
