@@ -227,7 +227,9 @@ def test_an_identity_is_exchanged_anew_while_it_waits(monkeypatch: pytest.Monkey
     assert lasting.exchanged == 0
 
 
-@pytest.mark.parametrize(("kind", "expires_at"), [(SourceKind.ENV, None), (None, utc_now())])
+@pytest.mark.parametrize(
+    ("kind", "expires_at"), [(SourceKind.ENV, None), (None, utc_now())], ids=["a JWT", "a token"]
+)
 def test_it_waits_no_longer_than_it_is_known(
     kind: SourceKind | None, expires_at: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
