@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,3 +127,12 @@ def test_findings_never_repeat_data(data: object, where: tuple[str, ...], rule: 
 def test_findings_of_sound_data() -> None:
     """Data that keeps to its schema has no findings."""
     assert list(findings({"tenant": "t"}, "config.schema.json")) == []
+
+
+def test_the_line_for_editors_names_a_schema() -> None:
+    """The line that the page of blueprints gives for editors leads to a schema that is there."""
+    page = (Path(__file__).parents[1] / "docs" / "blueprints.md").read_text(encoding="utf-8")
+    (name,) = re.findall(r"^# yaml-language-server: \$schema=schemas/(\S+)$", page, re.MULTILINE)
+    (settings,) = re.findall(r'^\{"yaml\.schemas".*\}$', page, re.MULTILINE)
+    assert name in NAMES
+    assert list(json.loads(settings)["yaml.schemas"]) == [f"schemas/{name}"]
