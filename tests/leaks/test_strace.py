@@ -162,6 +162,7 @@ def _steps(marks: Marks, sources: Path, home: Path, during: Path) -> list[dict[s
         ),
         step("users list", resolver("users", "list")),
         step("tenants create", resolver("tenants", "create", "other")),
+        step("secrets diff", resolver("secrets", "diff", TENANT, "other")),
         step("tenants add-user", resolver("tenants", "add-user", "eve", "-t", TENANT)),
         step("tenants list", resolver("tenants", "list")),
         step("tokens create", resolver("tokens", "create", "--user", "eve", "--quiet"), keep="token"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from resolver.cli.secrets.diff import diff
 from resolver.cli.secrets.edit import edit
 from resolver.cli.secrets.generate import generate
 from resolver.cli.secrets.providers import providers
@@ -21,6 +22,7 @@ for _command in (
     create,
     get,
     list_,
+    diff,
     update,
     edit,
     generate,
