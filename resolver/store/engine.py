@@ -184,7 +184,7 @@ class Database:
 
     Args:
         url: where it is.
-        pool: settings for connections to a server: size, overflow, wait, recycle, connect.
+        pool: settings for connections to a server: size, overflow, wait, recycle, connect, prepare.
 
     Raises:
         UsageError: the driver is not installed.
@@ -230,8 +230,11 @@ class Database:
 
     def _connect(self) -> Raw:
         if self.is_postgresql:
+            # Behind a pooler the next transaction may be another session's, which knows no statement of ours.
             return self._driver.connect(
-                **{"connect_timeout": self._pool.get("connect", 10), **self.url.options}, autocommit=True
+                **{"connect_timeout": self._pool.get("connect", 10), **self.url.options},
+                autocommit=True,
+                prepare_threshold=self._pool.get("prepare"),
             )
         # The driver's own transaction handling begins too late for a consistent read; BEGIN is ours to say.
         raw = sqlite3.connect(
