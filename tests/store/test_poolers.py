@@ -58,9 +58,10 @@ def _prepared(store: SqlStore) -> int:
 
 
 def test_statements_are_prepared_where_a_setting_says_so(url: str) -> None:
-    """Else the next session of a pooler would be asked for one that it does not know."""
-    assert _prepared(SqlStore(url)) == 0
+    """And by default, since the server is reached without a pooler."""
+    assert _prepared(SqlStore(url)) > 0
     assert _prepared(SqlStore(url, {"prepare": 2})) > 0
+    assert _prepared(SqlStore(url, {"prepare": 0})) == 0
 
 
 def test_of_several_hosts_the_one_that_takes_changes_is_found(url: str, tmp_path: Path) -> None:
@@ -117,6 +118,7 @@ def pooled(url: str) -> Iterator[str]:
 @pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer")
 def test_clients_share_sessions_behind_a_pooler(pooled: str) -> None:
     """Changes and uses of many clients, each with connections of its own, on two sessions."""
+    assert _prepared(SqlStore(pooled)) == 0  # else another session is asked for what it does not know
     world = World(pooled, SqlStore(pooled))
     clients = [
         World(pooled, SqlStore(pooled), token=world.token, ring=world.ring, passwords=world.passwords)
