@@ -244,7 +244,7 @@ def test_no_setting_is_documented_that_is_not_read() -> None:
 
 def test_the_example_of_a_context_is_one() -> None:
     """The context shown is valid by its schema, and shows every name that there is."""
-    example, _ = blocks((DOCS / "blueprints.md").read_text(), "yaml")
+    example, *_ = blocks((DOCS / "blueprints.md").read_text(), "yaml")
     context = yaml.safe_load(example)
     assert list(findings(context, "context.schema.json")) == []
     assert set(context) == set(json.loads(schema_text("context.schema.json"))["properties"])
