@@ -73,6 +73,8 @@ def parse_variables(words: Iterable[str], allowed: Collection[str] = ()) -> dict
 
 def _is_credential(name: str) -> bool:
     _, sign, last = name.rpartition("_")
+    if len(name) == 1:  # of the user's own script: no manual has one
+        return name.isalpha()
     return name.endswith(_CREDENTIALS) or (bool(sign) and last in _LAST_WORDS)
 
 
