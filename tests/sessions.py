@@ -71,8 +71,14 @@ def pattern(output: str) -> re.Pattern[str]:
     return re.compile(re.escape(output).replace(re.escape("..."), ".*"), re.DOTALL)
 
 
+_WRITTEN_OVER = re.compile(r"[^\n]*\r\x1b\[K")
+
+
 def run_on_terminal(script: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """Run a shell script on a terminal; its status, and all that appears there."""
+    """Run a shell script on a terminal; its status, and all that appears there and stays.
+
+    What is written over on a line does not: a busy machine shows more of a program's progress.
+    """
     path = folder / "session.sh"
     path.write_text(script)
     ours, theirs = pty.openpty()
@@ -88,7 +94,7 @@ def run_on_terminal(script: str, folder: Path, environ: Mapping[str, str]) -> tu
         os.close(theirs)
         shown = b"".join(terminal_output(ours))
         status = shell.wait(timeout=60)
-    return status, shown.decode().replace("\r\n", "\n")
+    return status, _WRITTEN_OVER.sub("", shown.decode().replace("\r\n", "\n"))
 
 
 SERVER = """

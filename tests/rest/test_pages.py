@@ -22,10 +22,10 @@ API = "/api/v3.1"
 NAMES = ["ann", "Bob", "bob-2", "b.ob", "Z_ed", "zed", "a~b", "cid", "Ann-x", "I-am"]
 
 UNSORTABLE = {
-    "users": {"tenant_roles", "is_locked"},
+    "users": {"tenant_roles", "is_locked", "issuer", "subject"},
     "tokens": {"permissions", "tenants", "keys", "networks"},
 }
-"""Fields that are made up of several rows, or of parts."""
+"""Fields that are made up of several rows, or of parts, and those that Cloudify does not have."""
 
 NUMBERS = {"tenants": {"users"}, "users": {"tenants"}}
 
