@@ -71,7 +71,7 @@ def pattern(output: str) -> re.Pattern[str]:
     return re.compile(re.escape(output).replace(re.escape("..."), ".*"), re.DOTALL)
 
 
-_WRITTEN_OVER = re.compile(r"[^\n]*\r\x1b\[K")
+_WRITTEN_OVER = re.compile(r"[^\n\x1e]*\r\x1b\[K")
 
 
 def run_on_terminal(script: str, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:

@@ -29,7 +29,10 @@ _COMPARED = (
 @format_option
 @common_options
 def diff(app: App, *, tenant: str, other: str, output_format: OutputFormat) -> None:
-    """Compare the secrets of two tenants by key and metadata; no values."""
+    """Compare the secrets of two tenants, without values.
+
+    Compares which keys there are, and what is known of each.
+    """
     if tenant == other:
         raise UsageError("a tenant differs in nothing from itself", hint="name two tenants")
     first, second = _metadata(app, tenant), _metadata(app, other)
